@@ -1,0 +1,74 @@
+// What goes wrong, and whose fault it is. The user's: ConfigError. Ours: ensure(). Modelled faults
+// are values, not errors. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace viosim {
+
+// One thing that is wrong with the user's input.
+struct Problem {
+  std::string file;  // as the user named it; empty when the input has no file
+  std::string
+      pointer;  // JSON pointer (RFC 6901), or "line 12" for line-based files; empty: the whole file
+  std::string message;       // what was read, what was expected, the nearest valid name
+  std::string text() const;  // "file: /pointer: message"
+  bool operator==(const Problem&) const = default;
+};
+
+// The user's input cannot be used. Carries everything found wrong, in the order of the file. Exit
+// code 2.
+class ConfigError : public std::runtime_error {
+ public:
+  explicit ConfigError(std::vector<Problem> problems);
+  explicit ConfigError(Problem problem) : ConfigError(std::vector{std::move(problem)}) {}
+  const std::vector<Problem>& problems() const { return problems_; }
+
+ private:
+  std::vector<Problem> problems_;
+};
+
+// A place in the user's input, for reporting problems there; hands out places below itself.
+// Copies are cheap and share the list, which must outlive them. Not thread-safe.
+class Where {
+ public:
+  Where(std::vector<Problem>& problems, std::string file)
+      : problems_(&problems), file_(std::move(file)) {}
+
+  Where operator/(std::string_view key) const;  // escapes ~ and / as RFC 6901 asks
+  Where operator/(std::size_t index) const;
+  void reject(std::string message) const;
+  const std::string& pointer() const { return pointer_; }
+  const std::string& file() const { return file_; }
+
+ private:
+  std::vector<Problem>* problems_;
+  std::string file_;
+  std::string pointer_;
+};
+
+// Our own mistake: a broken invariant of the program. Exit code 3.
+class InternalError : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+[[noreturn]] void fail_internal(std::string_view what, std::source_location where);
+
+// On in release builds too: a wrong result is worse than a stopped run.
+inline void ensure(bool holds, std::string_view what,
+                   std::source_location where = std::source_location::current()) {
+  if (!holds) [[unlikely]]
+    fail_internal(what, where);
+}
+
+// The candidate that looks most like `text` (edit distance at most a third of its length, at least
+// 2); empty if none does.
+std::string_view nearest_name(std::string_view text,
+                              const std::vector<std::string_view>& candidates);
+
+}  // namespace viosim

@@ -1,0 +1,119 @@
+// Results of a run: counters and latency histograms, declared once with metric().
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/error.hpp"
+#include "core/base/time.hpp"
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace viosim {
+
+enum class Unit : std::uint8_t { count, bytes, picoseconds };
+std::string_view name_of(Unit unit);  // "count", "bytes", "ps"
+
+template <class Owner, class T>
+struct Metric {
+  std::string_view name;
+  T Owner::*member;
+  Unit unit;
+  std::string_view sentence;
+};
+
+template <class Owner, class T>
+constexpr Metric<Owner, T> metric(std::string_view name, T Owner::*member, Unit unit,
+                                  std::string_view sentence) {
+  return {name, member, unit, sentence};
+}
+
+// A log-bucketed histogram of durations. Each octave [2^k, 2^(k+1)) ps has 32 buckets; a bucket
+// keeps its count and its sum, so a percentile is the mean of the values that fell in its bucket:
+// exact when they are all equal (the usual case in a simulator), within 1/32 otherwise. Memory:
+// octaves are allocated on first use (512 bytes each). Two histograms merge exactly.
+class Histogram {
+ public:
+  static constexpr int sub_bits = 5;
+  static constexpr std::size_t sub_buckets = std::size_t{1} << sub_bits;
+  static constexpr std::size_t octaves = 64 - sub_bits + 1;
+
+  struct Bucket {
+    std::uint64_t count = 0;
+    std::uint64_t sum = 0;
+    bool operator==(const Bucket&) const = default;
+  };
+
+  void record(Ps latency) {
+    const auto value = static_cast<std::uint64_t>(latency.count());
+    if (value < min_) min_ = value;
+    if (value > max_) max_ = value;
+    const Place at = place(value);
+    std::uint8_t slot = octave_slot_[at.octave];
+    if (slot == absent) [[unlikely]]
+      slot = allocate(at.octave);
+    Bucket& bucket = buckets_[slot * sub_buckets + at.sub];
+    ++bucket.count;
+    bucket.sum += value;
+  }
+
+  std::uint64_t count() const;
+  Ps sum() const;
+  Ps min() const;   // zero when empty
+  Ps max() const;   // zero when empty
+  Ps mean() const;  // rounded down; zero when empty
+  // The value below which a fraction p of the samples lies (nearest rank), p in [0, 1]; zero when
+  // empty.
+  Ps percentile(double p) const;
+  void merge(const Histogram& other);
+  bool operator==(const Histogram& other) const;
+
+  // Calls visit(bucket_number, Bucket) for each non-empty bucket in ascending order of value.
+  template <class Visit>
+  void for_each_bucket(Visit&& visit) const {
+    for (std::size_t octave = 0; octave < octaves; ++octave) {
+      if (octave_slot_[octave] == absent) continue;
+      for (std::size_t sub = 0; sub < sub_buckets; ++sub) {
+        const Bucket& bucket = buckets_[octave_slot_[octave] * sub_buckets + sub];
+        if (bucket.count != 0) visit(octave * sub_buckets + sub, bucket);
+      }
+    }
+  }
+  // The smallest value of a bucket, by the number that for_each_bucket passes.
+  static constexpr std::uint64_t lower_bound(std::size_t bucket_number) {
+    const std::size_t octave = bucket_number / sub_buckets;
+    const std::size_t sub = bucket_number % sub_buckets;
+    return octave == 0 ? sub : (sub_buckets + sub) << (octave - 1);
+  }
+  // For readers of stored histograms.
+  void restore(std::size_t bucket_number, Bucket bucket, Ps min, Ps max);
+
+ private:
+  static constexpr std::uint8_t absent = 0xff;
+  struct Place {
+    std::size_t octave;
+    std::size_t sub;
+  };
+  static constexpr Place place(std::uint64_t value) {
+    if (value < sub_buckets) return {0, value};
+    const auto shift = static_cast<std::size_t>(std::bit_width(value)) - 1 - sub_bits;
+    return {shift + 1, (value >> shift) - sub_buckets};
+  }
+  std::uint8_t allocate(std::size_t octave);
+
+  std::uint64_t min_ = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t max_ = 0;
+  std::vector<Bucket> buckets_;
+  std::array<std::uint8_t, octaves> octave_slot_ = [] {
+    std::array<std::uint8_t, octaves> slots{};
+    slots.fill(absent);
+    return slots;
+  }();
+};
+
+}  // namespace viosim

@@ -1,0 +1,65 @@
+// The event trace of a run: fixed-size typed events, appended on the hot path, handed over in
+// blocks. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace viosim {
+
+// One thing that happened. What `address`, `value` and `code` mean is said by the kind
+// (models/trace_events.hpp); unused fields are 0.
+struct TraceEvent {
+  std::int64_t time = 0;  // ps: when it ended; events are emitted in an order that a rerun repeats,
+                          // not sorted by time
+  std::int64_t duration = 0;    // ps: how long it took
+  std::uint64_t address = 0;    // what it was about, usually an IOVA
+  std::uint64_t value = 0;      // what came of it, usually a physical address
+  std::uint32_t component = 0;  // index of the component's path in the run's string table
+  std::uint32_t pasid = 0;
+  std::uint32_t epoch = 0;  // which life of that PASID
+  std::uint16_t kind = 0;
+  std::uint16_t code = 0;  // outcome, fault reason, granularity ...
+  bool operator==(const TraceEvent&) const = default;
+};
+static_assert(sizeof(TraceEvent) == 48);
+
+inline constexpr std::size_t trace_block_events = std::size_t{1} << 16;
+
+// Takes full blocks. Called on the simulation's thread.
+class TraceSink {
+ public:
+  virtual ~TraceSink() = default;
+  // Takes the events and gives back an empty vector to fill next (its capacity is reused).
+  virtual std::vector<TraceEvent> take(std::vector<TraceEvent> events) = 0;
+};
+
+// Where models write events. Costs one predictable branch when the trace is off.
+class Tracer {
+ public:
+  Tracer() = default;  // off
+  explicit Tracer(TraceSink& sink);
+  Tracer(const Tracer&) = delete;
+  Tracer& operator=(const Tracer&) = delete;
+
+  bool on() const { return next_ != nullptr; }
+  void emit(const TraceEvent& event) {  // only when on()
+    *next_++ = event;
+    if (next_ == end_) [[unlikely]]
+      hand_over();
+  }
+  void finish();  // hands over the rest; the tracer is off afterwards
+
+ private:
+  void hand_over();
+  void aim();
+
+  TraceEvent* next_ = nullptr;
+  TraceEvent* end_ = nullptr;
+  TraceSink* sink_ = nullptr;
+  std::vector<TraceEvent> block_;
+};
+
+}  // namespace viosim

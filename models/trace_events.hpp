@@ -1,0 +1,25 @@
+// The kinds of event that a run's trace holds, and what their fields mean.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace viosim {
+
+enum class EventKind : std::uint16_t { translate, invalidate, map, unmap, fault };
+
+// One row of the run database's event_kind table. An empty meaning: the field is not used.
+struct EventKindInfo {
+  EventKind kind;
+  std::string_view name;
+  std::string_view sentence;
+  std::string_view address;  // what TraceEvent::address holds
+  std::string_view value;
+  std::string_view code;
+};
+
+std::span<const EventKindInfo> event_kinds();
+
+}  // namespace viosim

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/rng.hpp"
+#include "core/base/stats.hpp"
+#include "tests/support/catch.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+using namespace viosim;
+
+TEST_CASE("an empty histogram answers zero", "[base][histogram]") {
+  const Histogram empty;
+  CHECK(empty.count() == 0);
+  CHECK(empty.min() == Ps(0));
+  CHECK(empty.percentile(0.5) == Ps(0));
+}
+
+TEST_CASE("a percentile is exact when its bucket holds equal values", "[base][histogram]") {
+  Histogram latencies;
+  for (int i = 0; i < 99; ++i) latencies.record(Ps(287123));
+  latencies.record(Ps(900001));
+  CHECK(latencies.percentile(0.5) == Ps(287123));
+  CHECK(latencies.percentile(0.99) == Ps(287123));
+  CHECK(latencies.percentile(1.0) == Ps(900001));
+}
+
+TEST_CASE("a percentile is within 1/32 of the sorted samples", "[base][histogram]") {
+  Rng rng(GENERATE(1, 2, 3), "samples");
+  Histogram latencies;
+  std::vector<std::int64_t> samples;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto value = static_cast<std::int64_t>(rng.next() >> (11 + rng.below(50)));
+    samples.push_back(value);
+    latencies.record(Ps(value));
+  }
+  std::sort(samples.begin(), samples.end());
+  for (const double p : {0.0, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0}) {
+    const auto rank = std::max<std::size_t>(1, static_cast<std::size_t>(std::ceil(p * 20'000)));
+    const auto exact = static_cast<double>(samples[rank - 1]);
+    CHECK(std::abs(static_cast<double>(latencies.percentile(p).count()) - exact) <= exact / 32);
+  }
+}
+
+TEST_CASE("merging equals recording everything in one", "[base][histogram]") {
+  Rng rng(7, "merge");
+  Histogram left;
+  Histogram right;
+  Histogram both;
+  for (int i = 0; i < 5'000; ++i) {
+    const Ps value(static_cast<std::int64_t>(rng.below(std::uint64_t{1} << (1 + rng.below(53)))));
+    (rng.below(2) == 0 ? left : right).record(value);
+    both.record(value);
+  }
+  left.merge(right);
+  CHECK(left == both);
+}
+
+TEST_CASE("bucket numbers and lower bounds agree", "[base][histogram]") {
+  Histogram one;
+  const Ps value(GENERATE(0, 1, 31, 32, 33, 63, 64, 1'000, 123'456'789));
+  one.record(value);
+  one.for_each_bucket([&](std::size_t number, const Histogram::Bucket& bucket) {
+    CHECK(bucket == Histogram::Bucket{1, static_cast<std::uint64_t>(value.count())});
+    CHECK(Histogram::lower_bound(number) <= static_cast<std::uint64_t>(value.count()));
+    CHECK(Histogram::lower_bound(number + 1) > static_cast<std::uint64_t>(value.count()));
+  });
+}
