@@ -1,0 +1,163 @@
+// The agenda of hardware events: what happens next, exactly ordered, at a cost that does not grow
+// with the number of pending events. SPDX-License-Identifier: Apache-2.0
+//
+// The order is total and documented, so that no result depends on a container's whim:
+//   1. the earlier instant; 2. the lower class; 3. the lower device; 4. the one scheduled first.
+//
+// How it is fast. Most events lie within a few microseconds, so a wheel of buckets holds them:
+// scheduling links the event to the bucket of its date, advancing opens the next non-empty bucket
+// (found in a bitmap) and sorts the few events in it. Dates beyond the wheel wait in a heap. The
+// width of a bucket adapts to the density of events; the order of events does not depend on it.
+#pragma once
+
+#include "core/base/error.hpp"
+#include "core/base/time.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace viosim {
+
+// Simulated time would pass Instant::latest().
+class TimeLimitError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Something that hardware events happen to.
+class EventHandler {
+ public:
+  // `what` is the number given to schedule(); Agenda::now() is the event's instant.
+  virtual void fire(std::uint64_t what) = 0;
+
+ protected:
+  ~EventHandler() = default;
+};
+
+// The middle of the key: class and device. Classes below 16, devices below 2^20.
+class EventRank {
+ public:
+  static constexpr unsigned device_bits = 20;
+  static constexpr unsigned sequence_bits = 40;
+
+  constexpr EventRank(std::uint8_t event_class, std::uint32_t device)
+      : bits_((std::uint64_t{event_class} << (device_bits + sequence_bits)) |
+              (std::uint64_t{device} << sequence_bits)) {}
+  constexpr std::uint64_t bits() const { return bits_; }
+
+ private:
+  std::uint64_t bits_;
+};
+
+class Agenda {
+ public:
+  Agenda();
+  Agenda(const Agenda&) = delete;
+  Agenda& operator=(const Agenda&) = delete;
+
+  // The instant of the event that is running, or that ran last, or that software acted at last.
+  Instant now() const { return Instant(Ps(static_cast<std::int64_t>(now_))); }
+
+  // `at` is not before now(). Throws TimeLimitError beyond Instant::latest().
+  void schedule(Instant at, EventRank rank, EventHandler& handler, std::uint64_t what) {
+    const auto time = static_cast<std::uint64_t>(at.ps());
+    if (time - now_ > latest - now_) [[unlikely]]
+      refuse(at);
+    place({time, rank.bits() | ++sequence_, &handler, what});
+  }
+
+  bool empty() const { return pending_ == 0; }
+  std::size_t pending() const { return pending_; }
+  std::uint64_t executed() const { return executed_; }
+
+  // The instant of the next event, or `limit` when none lies before it.
+  Instant next(Instant limit);
+  // Runs events in order while they lie strictly before `end`, until one of them calls stop_here().
+  // True when stopped so.
+  bool run_before(Instant end);
+  // For a handler: no further event runs before control has gone back to the caller of
+  // run_before().
+  void stop_here() { stop_ = true; }
+  // For a handler: no event later than `at` runs before control has gone back to the caller of
+  // run_before().
+  void stop_after(Instant at) {
+    limit_ = std::min(limit_, static_cast<std::uint64_t>(at.ps()) + 1);
+  }
+  // Software acts at this instant, which no pending event precedes.
+  void software_acts_at(Instant at);
+
+ private:
+  struct Event {
+    std::uint64_t time;
+    std::uint64_t order;  // class, device, sequence
+    EventHandler* handler;
+    std::uint64_t what;
+
+    friend bool operator<(const Event& a, const Event& b) {
+      __extension__ using Key = unsigned __int128;
+      return ((Key{a.time} << 64U) | a.order) < ((Key{b.time} << 64U) | b.order);
+    }
+  };
+  static constexpr std::uint64_t latest = static_cast<std::uint64_t>(Instant::latest().ps());
+  static constexpr std::uint32_t none = 0xffffffff;
+
+  [[noreturn]] void refuse(Instant at) const;
+
+  void place(const Event& event) {
+    ++pending_;
+    const std::uint64_t bucket = event.time >> width_;
+    if (bucket <= open_bucket_) {
+      insert_into_open(event);
+    } else if (bucket - open_bucket_ < wheel_.size()) {
+      link(bucket, event);
+    } else {
+      push_far(event);
+    }
+  }
+  void link(std::uint64_t bucket, const Event& event) {
+    std::uint32_t node = free_node_;
+    if (node == none) [[unlikely]]
+      node = grow_nodes();
+    free_node_ = next_[node];
+    nodes_[node] = event;
+    const std::size_t slot = bucket & (wheel_.size() - 1);
+    next_[node] = wheel_[slot];
+    wheel_[slot] = node;
+    occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+  }
+  void insert_into_open(const Event& event);
+  void push_far(const Event& event);
+  std::uint32_t grow_nodes();
+  bool open_next_bucket(std::uint64_t limit);
+  std::uint64_t next_occupied() const;
+  void take_bucket(std::size_t slot);
+  void sort_open();
+  void pull_far();
+  void adapt();
+  void rebuild(unsigned width, std::size_t buckets);
+
+  std::uint64_t now_ = 0;
+  std::uint64_t sequence_ = 0;
+  unsigned width_ = 10;  // log2 of a bucket's width in picoseconds
+  bool stop_ = false;
+  std::uint64_t limit_ = 0;  // of the run_before() that is running
+  std::uint64_t open_bucket_ =
+      0;                     // number (time >> width_) of the bucket whose events are in open_
+  std::vector<Event> open_;  // descending: the next event is at the back
+  std::vector<std::uint32_t> wheel_;     // bucket -> first node
+  std::vector<std::uint64_t> occupied_;  // a bit per bucket
+  std::vector<Event> nodes_;
+  std::vector<std::uint32_t> next_;  // node -> next node of its bucket, or next free node
+  std::uint32_t free_node_ = none;
+  std::vector<Event> far_;  // a heap, earliest first: dates beyond the wheel
+  std::size_t pending_ = 0;
+  std::uint64_t executed_ = 0;
+  std::uint64_t buckets_opened_ = 0;  // since the last adaptation
+  std::uint64_t executed_at_adapt_ = 0;
+  std::uint64_t far_pushed_ = 0;
+};
+
+}  // namespace viosim

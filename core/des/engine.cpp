@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/des/engine.hpp"
+
+#include "core/des/simgrid_compat.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+namespace {
+
+namespace sg4 = simgrid::s4u;
+
+constexpr Instant never = Instant::latest() + Ps(1);
+
+Instant simgrid_now() { return Instant(Ps(static_cast<std::int64_t>(sg4::Engine::get_clock()))); }
+
+}  // namespace
+
+struct Engine::Actor {
+  std::string name;
+  Lifetime lifetime = Lifetime::finishes;
+  std::function<void()> body;
+  sg4::SemaphorePtr go = sg4::Semaphore::create(0);
+  sg4::ActorPtr handle;
+  const Signal* waits_for = nullptr;
+  bool done = false;
+};
+
+// The hook that SimGrid uses for ns-3: asked for its next event last, with the distance to
+// everybody else's.
+class Engine::Fabric : public simgrid::kernel::resource::Model {
+ public:
+  explicit Fabric(Engine& engine) : Model("viosim hardware"), engine_(engine) {}
+  bool next_occurring_event_is_idempotent() override { return false; }
+  double next_occurring_event(double horizon) override { return engine_.next_event(horizon); }
+  void update_actions_state(double /*now*/, double /*delta*/) override { engine_.wake_one(); }
+
+ private:
+  Engine& engine_;
+};
+
+struct Engine::Platform {
+  explicit Platform(Engine& owner) : engine(&count, arguments.data()) {
+    sg4::Engine::set_config("contexts/nthreads:1");
+    // Small stacks keep tens of thousands of actors possible; sanitizers need more.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    sg4::Engine::set_config("contexts/stack-size:512");
+#else
+    sg4::Engine::set_config("contexts/stack-size:64");
+#endif
+    auto* zone = compat::root_zone(engine);
+    host = compat::add_host(zone, "host");
+    zone->seal();
+    engine.add_model(std::make_shared<Fabric>(owner));
+  }
+
+  std::string program = "viosim";
+  // Below our picosecond; at its default SimGrid merges dates within 1e-9 of its seconds, which
+  // would do, but says so nowhere.
+  std::string precision = std::string("--cfg=") + compat::precision_option + ":1e-9";
+  std::string quiet = "--log=xbt_cfg.thresh:warning";
+  std::vector<char*> arguments{program.data(), quiet.data(), precision.data(), nullptr};
+  int count = 3;
+  sg4::Engine engine;
+  sg4::Host* host = nullptr;
+};
+
+Engine::Engine() : platform_(std::make_unique<Platform>(*this)) {
+  // Actor 0 keeps SimGrid alive while only hardware works, and stops the others at the end: SimGrid
+  // itself would kill them in an order that depends on addresses.
+  spawn("run", Lifetime::serves, [this] { stop_all(); });
+  wakeups_.clear();
+}
+
+Engine::~Engine() = default;
+
+Instant Engine::now() const { return in_hardware_ ? agenda_.now() : simgrid_now(); }
+
+void Engine::spawn(std::string name, Lifetime lifetime, std::function<void()> body) {
+  const auto number = static_cast<std::uint32_t>(actors_.size());
+  actors_.push_back(std::make_unique<Actor>());
+  Actor& actor = *actors_.back();
+  actor.name = std::move(name);
+  actor.lifetime = lifetime;
+  actor.body = std::move(body);
+  if (lifetime == Lifetime::finishes) ++unfinished_;
+  wake_at(now(), number);
+  actor.handle = compat::add_actor(platform_->engine, actor.name, platform_->host, [this, &actor] {
+    actor.go->acquire();
+    try {
+      actor.body();
+    } catch (const simgrid::ForcefulKillException&) {
+      throw;
+    } catch (...) {
+      if (!failure_) failure_ = std::current_exception();
+    }
+    actor.done = true;
+    if (actor.lifetime == Lifetime::finishes) --unfinished_;
+  });
+}
+
+void Engine::run() {
+  platform_->engine.run();
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+void Engine::wake_at(Instant at, std::uint32_t actor) {
+  wakeups_.push_back({at, actor});
+  std::push_heap(wakeups_.begin(), wakeups_.end(), std::greater<>());
+}
+
+void Engine::block() { actors_[current_]->go->acquire(); }
+
+void Engine::sleep_until(Instant at) {
+  ensure(at >= now(), "an actor asked to sleep until an instant that has passed");
+  if (at > Instant::latest()) {
+    throw TimeLimitError(fmt::format(
+        "\"{}\" would sleep past {} (2^53 ps), the last instant that can be represented exactly",
+        actors_[current_]->name, format_time(Instant::latest().since_start())));
+  }
+  wake_at(at, current_);
+  block();
+}
+
+// Called by SimGrid when no actor can run. horizon: the distance to SimGrid's own next event,
+// negative when there is none. Returns the distance to our next wake-up, or -1 when SimGrid's event
+// comes first.
+double Engine::next_event(double horizon) {
+  const Instant at = simgrid_now();
+  const Instant simgrid_next = horizon < 0 ? never : at + Ps(static_cast<std::int64_t>(horizon));
+  if (!failure_) {
+    const Instant software_next = wakeups_.empty() ? never : wakeups_.front().at;
+    try {
+      advance_hardware(std::min(simgrid_next, software_next));
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
+  in_hardware_ = false;
+  if (!failure_ && wakeups_.empty() && horizon < 0 && !over_ && unfinished_ != 0) {
+    failure_ = std::make_exception_ptr(InternalError(who_waits()));
+  }
+  if (failure_ && !over_) {
+    wakeups_.assign(1, {std::max(at, agenda_.now()), 0});
+    over_ = true;
+  }
+  if (wakeups_.empty() && horizon < 0 && !over_) {
+    wake_at(std::max(at, agenda_.now()), 0);
+    over_ = true;
+  }
+  if (wakeups_.empty() || wakeups_.front().at > simgrid_next) return -1;
+  return static_cast<double>((wakeups_.front().at - at).count());
+}
+
+void Engine::advance_hardware(Instant end) {
+  in_hardware_ = true;
+  for (;;) {
+    const Instant ahead = run_ahead_ == nullptr ? never : run_ahead_->next();
+    const Instant limit =
+        run_ahead_ == nullptr ? end : std::min(end, ahead + run_ahead_->lookahead());
+    const Instant agenda_next = agenda_.next(limit);
+    if (agenda_next < limit && agenda_next <= ahead) {
+      // The component tells the agenda (stop_after) when an event brings its next action forward.
+      if (agenda_.run_before(std::min(end, ahead + Ps(1)))) return;
+    } else if (ahead < end) {
+      in_window_ = true;
+      run_ahead_->run_window(agenda_next);
+      in_window_ = false;
+    } else {
+      return;
+    }
+  }
+}
+
+// Lets the next actor go on if its instant has come. One at a time: the others of this instant
+// follow when this one blocks.
+void Engine::wake_one() {
+  const Instant at = simgrid_now();
+  if (wakeups_.empty() || wakeups_.front().at != at) return;
+  std::pop_heap(wakeups_.begin(), wakeups_.end(), std::greater<>());
+  current_ = wakeups_.back().actor;
+  wakeups_.pop_back();
+  agenda_.software_acts_at(at);
+  ++software_steps_;
+  actors_[current_]->go->release();
+}
+
+void Engine::stop_all() {
+  for (const auto& actor : actors_) {
+    if (actor.get() != actors_.front().get() && !actor->done) actor->handle->kill();
+  }
+}
+
+std::string Engine::who_waits() const {
+  std::string text =
+      fmt::format("the run is stuck at {}:",
+                  format_time(std::max(simgrid_now(), agenda_.now()).since_start(), 12));
+  for (const auto& actor : actors_) {
+    if (actor->waits_for == nullptr || actor->done) continue;
+    text += fmt::format(" \"{}\" waits for \"{}\";", actor->name, actor->waits_for->name());
+  }
+  text += " nothing is left that could raise it";
+  return text;
+}
+
+void Signal::raise() {
+  ensure(!engine_->in_window_, "a signal was raised while running ahead");
+  if (waiters_.empty()) {
+    ++left_over_;
+    return;
+  }
+  engine_->wake_at(engine_->now(), waiters_.front());
+  waiters_.erase(waiters_.begin());
+  if (engine_->in_hardware_) engine_->agenda_.stop_here();
+}
+
+void Signal::wait() {
+  if (left_over_ > 0) {
+    --left_over_;
+    return;
+  }
+  waiters_.push_back(engine_->current_);
+  auto& actor = *engine_->actors_[engine_->current_];
+  actor.waits_for = this;
+  engine_->block();
+  actor.waits_for = nullptr;
+}
+
+}  // namespace viosim

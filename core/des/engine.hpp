@@ -1,0 +1,139 @@
+// The engine: software as SimGrid actors, hardware on an integer agenda that runs inside SimGrid as
+// one co-simulated model. SPDX-License-Identifier: Apache-2.0
+//
+// One instant has a fixed order: first software, one actor at a time in the order in which the
+// actors were spawned; then agenda events (class, device, sequence); then the actions of the
+// run-ahead component. Hardware advances only while no actor can run, and never past the next
+// instant at which software acts. What software must see (an interrupt, a completion) is raised
+// through a Signal: hardware stops right after that event and the waiting actor goes on at that
+// very instant.
+//
+// SimGrid counts in doubles; one of its seconds is one of our picoseconds, so every instant up to
+// 2^53 ps is exact. Its own timers would wake actors of one date newest first; so actors sleep on
+// semaphores and the engine decides who wakes when.
+//
+// One Engine per process: SimGrid keeps its clock and its hosts in globals. Not thread-safe.
+#pragma once
+
+#include "core/base/time.hpp"
+#include "core/des/agenda.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace viosim {
+
+class Engine;
+
+// A counting signal that actors wait for. One raise() lets one actor through; who waited first goes
+// first.
+class Signal {
+ public:
+  // The name is what a report of a stuck run calls it.
+  Signal(Engine& engine, std::string name) : engine_(&engine), name_(std::move(name)) {}
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
+
+  void raise();  // from a hardware event or from an actor
+  void
+  wait();  // from an actor: returns at the instant of the raise, or at once if one is left over
+  const std::string& name() const { return name_; }
+
+ private:
+  Engine* engine_;
+  std::string name_;
+  std::uint64_t left_over_ = 0;
+  std::vector<std::uint32_t> waiters_;  // actor numbers, first come first
+};
+
+// Hardware that may run ahead of the agenda: many independent sources whose next actions do not
+// affect each other for a while.
+//
+// The contract is that of conservative parallel simulation. The engine calls run_window(end) only
+// when no agenda event and no software lies before `end`, and `end` is at most next() +
+// lookahead(). The component does everything of its own that lies strictly before `end`, in any
+// internal order it likes, and schedules agenda events and raises signals only at or after `end`.
+class RunAhead {
+ public:
+  virtual Instant next()
+      const = 0;  // its earliest action; Instant::latest() or later when it has none
+  virtual Ps lookahead() const = 0;  // at least 1 ps
+  virtual void run_window(Instant end) = 0;
+
+ protected:
+  ~RunAhead() = default;
+};
+
+enum class Lifetime : std::uint8_t {
+  finishes,  // the run is not over before this actor's body has returned
+  serves     // works for others for ever; stopped when the run is over
+};
+
+class Engine {
+ public:
+  Engine();
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  Agenda& agenda() { return agenda_; }
+  // At most one component; it must outlive run().
+  void set_run_ahead(RunAhead& component) { run_ahead_ = &component; }
+
+  // Starts an actor at the current instant; before run(), at instant zero.
+  void spawn(std::string name, Lifetime lifetime, std::function<void()> body);
+
+  // Runs until every `finishes` actor has returned and no hardware event is left. Rethrows the
+  // first exception of an actor or of a hardware event. Throws InternalError when actors wait for
+  // signals that nothing can raise any more, saying who waits for what.
+  void run();
+
+  // The current instant, for actors and for hardware.
+  Instant now() const;
+  // For actors.
+  void sleep_for(Ps duration) { sleep_until(now() + duration); }
+  void sleep_until(Instant at);
+
+  std::uint64_t software_steps() const { return software_steps_; }
+
+ private:
+  friend class Signal;
+  class Fabric;
+  struct Actor;
+  struct Platform;
+
+  // An actor that goes on at an instant. Earliest first, then by spawn order.
+  struct Wakeup {
+    Instant at;
+    std::uint32_t actor;
+    auto operator<=>(const Wakeup&) const = default;
+  };
+
+  double next_event(double horizon);
+  void advance_hardware(Instant end);
+  void wake_one();
+  void wake_at(Instant at, std::uint32_t actor);
+  void block();
+  void stop_all();
+  std::string who_waits() const;
+
+  Agenda agenda_;
+  RunAhead* run_ahead_ = nullptr;
+  bool in_hardware_ = false;
+  bool in_window_ = false;
+  bool over_ = false;
+  std::uint32_t current_ = 0;
+  std::uint32_t unfinished_ = 0;
+  std::uint64_t software_steps_ = 0;
+  std::vector<Wakeup> wakeups_;  // a heap
+  std::vector<std::unique_ptr<Actor>> actors_;
+  std::exception_ptr failure_;
+  std::unique_ptr<Platform> platform_;
+};
+
+}  // namespace viosim

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/des/engine.hpp"
+
+#include "tests/support/catch.hpp"
+
+#include <string>
+#include <vector>
+
+using namespace viosim;
+
+namespace {
+
+// A handler that calls back.
+struct Callback : EventHandler {
+  std::function<void(std::uint64_t)> call;
+  void fire(std::uint64_t what) override { call(what); }
+};
+
+constexpr Instant at(std::int64_t ps) { return Instant(Ps(ps)); }
+
+}  // namespace
+
+TEST_CASE("software sleeps are exact to the picosecond up to 2^53", "[des]") {
+  Engine engine;
+  std::vector<std::int64_t> seen;
+  engine.spawn("sleeper", Lifetime::finishes, [&] {
+    engine.sleep_for(Ps(1));
+    seen.push_back(engine.now().ps());
+    engine.sleep_until(Instant::latest() - Ps(2));
+    seen.push_back(engine.now().ps());
+    engine.sleep_for(Ps(1));
+    seen.push_back(engine.now().ps());
+    engine.sleep_for(Ps(1));
+    seen.push_back(engine.now().ps());
+  });
+  engine.run();
+  const std::int64_t end = Instant::latest().ps();
+  CHECK(seen == std::vector<std::int64_t>{1, end - 2, end - 1, end});
+}
+
+TEST_CASE("software that would sleep past 2^53 ps is refused with a clear error", "[des]") {
+  Engine engine;
+  engine.spawn("sleeper", Lifetime::finishes,
+               [&] { engine.sleep_until(Instant::latest() + Ps(1)); });
+  CHECK_THROWS_AS(engine.run(), TimeLimitError);
+}
+
+TEST_CASE("a hardware event beyond 2^53 ps is refused with a clear error", "[des]") {
+  Engine engine;
+  Callback hardware;
+  hardware.call = [&](std::uint64_t) {
+    engine.agenda().schedule(Instant::latest() + Ps(1), {0, 0}, hardware, 0);
+  };
+  engine.agenda().schedule(Instant::latest(), {0, 0}, hardware, 0);
+  CHECK_THROWS_AS(engine.run(), TimeLimitError);
+}
+
+TEST_CASE("an actor wakes at exactly the instant of the hardware event that signals it", "[des]") {
+  Engine engine;
+  Callback hardware;
+  Signal interrupt(engine, "interrupt");
+  std::vector<std::string> order;
+  hardware.call = [&](std::uint64_t what) {
+    order.push_back("hw" + std::to_string(what) + "@" + std::to_string(engine.now().ps()));
+    if (what == 1) interrupt.raise();
+  };
+  for (std::uint64_t what = 0; what < 3; ++what) {
+    engine.agenda().schedule(at(1'000'000'007), {0, static_cast<std::uint32_t>(what)}, hardware,
+                             what);
+  }
+  engine.spawn("driver", Lifetime::finishes, [&] {
+    interrupt.wait();
+    order.push_back("sw@" + std::to_string(engine.now().ps()));
+  });
+  engine.run();
+  CHECK(order == std::vector<std::string>{"hw0@1000000007", "hw1@1000000007", "sw@1000000007",
+                                          "hw2@1000000007"});
+}
+
+TEST_CASE("at one instant software runs before hardware, and actors in the order of their spawning",
+          "[des]") {
+  Engine engine;
+  Callback hardware;
+  std::vector<std::string> order;
+  hardware.call = [&](std::uint64_t) { order.emplace_back("hardware"); };
+  engine.agenda().schedule(at(500), {0, 0}, hardware, 0);
+  // Put to sleep in another order than spawned.
+  for (const int number : {0, 1, 2, 3}) {
+    engine.spawn("actor", Lifetime::finishes, [&, number] {
+      engine.sleep_for(Ps(4 - number));
+      engine.sleep_until(at(500));
+      order.push_back("actor" + std::to_string(number));
+    });
+  }
+  engine.run();
+  CHECK(order == std::vector<std::string>{"actor0", "actor1", "actor2", "actor3", "hardware"});
+}
+
+TEST_CASE("a run that only has hardware ends when its events do", "[des]") {
+  Engine engine;
+  Callback hardware;
+  int left = 1000;
+  hardware.call = [&](std::uint64_t) {
+    if (--left > 0) engine.agenda().schedule(engine.now() + Ps(3), {0, 0}, hardware, 0);
+  };
+  engine.agenda().schedule(at(0), {0, 0}, hardware, 0);
+  engine.run();
+  CHECK(left == 0);
+  CHECK(engine.now() == at(999 * 3));
+}
+
+TEST_CASE("a serving actor does not keep the run alive", "[des]") {
+  Engine engine;
+  Signal work(engine, "work");
+  int served = 0;
+  engine.spawn("server", Lifetime::serves, [&] {
+    for (;;) {
+      work.wait();
+      ++served;
+    }
+  });
+  engine.spawn("client", Lifetime::finishes, [&] {
+    work.raise();
+    engine.sleep_for(5ns);
+    work.raise();
+  });
+  engine.run();
+  CHECK(served == 2);
+}
+
+TEST_CASE("a stuck run says who waits for what", "[des]") {
+  Engine engine;
+  Signal never_raised(engine, "completion of descriptor 7");
+  engine.spawn("vcpu0", Lifetime::finishes, [&] {
+    engine.sleep_for(12ns);
+    never_raised.wait();
+  });
+  std::string message;
+  try {
+    engine.run();
+  } catch (const InternalError& error) {
+    message = error.what();
+  }
+  CHECK(message.find("stuck at 12 ns") != std::string::npos);
+  CHECK(message.find("\"vcpu0\" waits for \"completion of descriptor 7\"") != std::string::npos);
+}
+
+TEST_CASE("an exception of an actor ends the run and reaches its caller", "[des]") {
+  Engine engine;
+  Signal idle(engine, "idle");
+  engine.spawn("server", Lifetime::serves, [&] { idle.wait(); });
+  engine.spawn("bad", Lifetime::finishes, [&] {
+    engine.sleep_for(1ns);
+    throw std::runtime_error("broken");
+  });
+  engine.spawn("slow", Lifetime::finishes, [&] { engine.sleep_for(1s); });
+  CHECK_THROWS_WITH(engine.run(), "broken");
+}
+
+TEST_CASE("thirty thousand actors run, each waking at its own picosecond", "[des]") {
+  Engine engine;
+  constexpr std::int64_t actors = 30'000;
+  std::vector<std::int64_t> woke(actors);
+  for (std::int64_t i = 0; i < actors; ++i) {
+    engine.spawn("a", Lifetime::finishes, [&engine, &woke, i] {
+      engine.sleep_for(Ps(1'000 + i));
+      woke[static_cast<std::size_t>(i)] = engine.now().ps();
+    });
+  }
+  engine.run();
+  for (std::int64_t i = 0; i < actors; ++i) REQUIRE(woke[static_cast<std::size_t>(i)] == 1'000 + i);
+}
