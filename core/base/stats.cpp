@@ -18,26 +18,44 @@ std::string_view name_of(Unit unit) {
   return "?";
 }
 
-std::uint8_t Histogram::allocate(std::size_t octave) {
-  const auto slot = static_cast<std::uint8_t>(buckets_.size() / sub_buckets);
-  buckets_.resize(buckets_.size() + sub_buckets);
-  return octave_slot_[octave] = slot;
+Histogram::Bucket& Histogram::bucket_of(Place at) const {
+  std::uint8_t& slot = octave_slot_[at.octave];
+  if (slot == absent) {
+    slot = static_cast<std::uint8_t>(buckets_.size() / sub_buckets);
+    buckets_.resize(buckets_.size() + sub_buckets);
+  }
+  return buckets_[slot * sub_buckets + at.sub];
+}
+
+void Histogram::end_run() const {
+  if (run_length_ == 0) return;
+  min_ = std::min(min_, run_value_);
+  max_ = std::max(max_, run_value_);
+  Bucket& bucket = bucket_of(place(run_value_));
+  bucket.count += run_length_;
+  bucket.sum += run_length_ * run_value_;
+  run_length_ = 0;
 }
 
 std::uint64_t Histogram::count() const {
+  end_run();
   std::uint64_t total = 0;
   for (const Bucket& bucket : buckets_) total += bucket.count;
   return total;
 }
 
 Ps Histogram::sum() const {
+  end_run();
   std::uint64_t total = 0;
   for (const Bucket& bucket : buckets_) total += bucket.sum;
   return Ps(static_cast<std::int64_t>(total));
 }
 
 Ps Histogram::min() const { return Ps(count() == 0 ? 0 : static_cast<std::int64_t>(min_)); }
-Ps Histogram::max() const { return Ps(static_cast<std::int64_t>(max_)); }
+Ps Histogram::max() const {
+  end_run();
+  return Ps(static_cast<std::int64_t>(max_));
+}
 
 Ps Histogram::mean() const {
   const std::uint64_t samples = count();
@@ -61,11 +79,9 @@ Ps Histogram::percentile(double p) const {
 }
 
 void Histogram::merge(const Histogram& other) {
+  end_run();
   other.for_each_bucket([&](std::size_t number, const Bucket& bucket) {
-    const std::size_t octave = number / sub_buckets;
-    std::uint8_t slot = octave_slot_[octave];
-    if (slot == absent) slot = allocate(octave);
-    Bucket& mine = buckets_[slot * sub_buckets + number % sub_buckets];
+    Bucket& mine = bucket_of({number / sub_buckets, number % sub_buckets});
     mine.count += bucket.count;
     mine.sum += bucket.sum;
   });
@@ -76,15 +92,14 @@ void Histogram::merge(const Histogram& other) {
 void Histogram::restore(std::size_t bucket_number, Bucket bucket, Ps min, Ps max) {
   ensure(bucket_number < octaves * sub_buckets,
          "a stored histogram names a bucket that does not exist");
-  const std::size_t octave = bucket_number / sub_buckets;
-  std::uint8_t slot = octave_slot_[octave];
-  if (slot == absent) slot = allocate(octave);
-  buckets_[slot * sub_buckets + bucket_number % sub_buckets] = bucket;
+  bucket_of({bucket_number / sub_buckets, bucket_number % sub_buckets}) = bucket;
   min_ = static_cast<std::uint64_t>(min.count());
   max_ = static_cast<std::uint64_t>(max.count());
 }
 
 bool Histogram::operator==(const Histogram& other) const {
+  end_run();
+  other.end_run();
   if (min_ != other.min_ || max_ != other.max_) return false;
   std::vector<std::pair<std::size_t, Bucket>> mine;
   std::vector<std::pair<std::size_t, Bucket>> theirs;

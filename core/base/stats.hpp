@@ -49,17 +49,14 @@ class Histogram {
     bool operator==(const Bucket&) const = default;
   };
 
+  // Runs of equal values, the usual case of hits, cost one comparison each.
   void record(Ps latency) {
     const auto value = static_cast<std::uint64_t>(latency.count());
-    if (value < min_) min_ = value;
-    if (value > max_) max_ = value;
-    const Place at = place(value);
-    std::uint8_t slot = octave_slot_[at.octave];
-    if (slot == absent) [[unlikely]]
-      slot = allocate(at.octave);
-    Bucket& bucket = buckets_[slot * sub_buckets + at.sub];
-    ++bucket.count;
-    bucket.sum += value;
+    if (value != run_value_) [[unlikely]] {
+      end_run();
+      run_value_ = value;
+    }
+    ++run_length_;
   }
 
   std::uint64_t count() const;
@@ -76,6 +73,7 @@ class Histogram {
   // Calls visit(bucket_number, Bucket) for each non-empty bucket in ascending order of value.
   template <class Visit>
   void for_each_bucket(Visit&& visit) const {
+    end_run();
     for (std::size_t octave = 0; octave < octaves; ++octave) {
       if (octave_slot_[octave] == absent) continue;
       for (std::size_t sub = 0; sub < sub_buckets; ++sub) {
@@ -104,12 +102,17 @@ class Histogram {
     const auto shift = static_cast<std::size_t>(std::bit_width(value)) - 1 - sub_bits;
     return {shift + 1, (value >> shift) - sub_buckets};
   }
-  std::uint8_t allocate(std::size_t octave);
+  Bucket& bucket_of(Place at) const;
+  void end_run() const;
 
-  std::uint64_t min_ = std::numeric_limits<std::uint64_t>::max();
-  std::uint64_t max_ = 0;
-  std::vector<Bucket> buckets_;
-  std::array<std::uint8_t, octaves> octave_slot_ = [] {
+  // Readers end the run, which changes how the samples are held and not what they are. Not
+  // thread-safe, readers included.
+  mutable std::uint64_t run_value_ = 0;
+  mutable std::uint64_t run_length_ = 0;
+  mutable std::uint64_t min_ = std::numeric_limits<std::uint64_t>::max();
+  mutable std::uint64_t max_ = 0;
+  mutable std::vector<Bucket> buckets_;
+  mutable std::array<std::uint8_t, octaves> octave_slot_ = [] {
     std::array<std::uint8_t, octaves> slots{};
     slots.fill(absent);
     return slots;

@@ -14,6 +14,7 @@ constexpr unsigned narrowest = 4;                // 16 ps
 constexpr unsigned widest = 24;                  // 16.8 us
 constexpr std::uint64_t adapt_every = 1U << 14;  // buckets opened between two looks at the density
 
+constexpr std::uint64_t no_bucket = ~std::uint64_t{0};
 constexpr auto later = [](const auto& a, const auto& b) { return b < a; };
 
 }  // namespace
@@ -67,7 +68,7 @@ std::uint64_t Agenda::next_occupied() const {
       return open_bucket_ + 1 + ((slot - start) & mask);
     }
   }
-  return ~std::uint64_t{0};
+  return no_bucket;
 }
 
 void Agenda::take_bucket(std::size_t slot) {
@@ -123,7 +124,7 @@ bool Agenda::open_next_bucket(std::uint64_t limit) {
   }
   std::uint64_t bucket = next_occupied();
   if (!far_.empty()) bucket = std::min(bucket, far_.front().time >> width_);
-  if (bucket << width_ >= limit) return false;
+  if (bucket == no_bucket || bucket << width_ >= limit) return false;
   open_bucket_ = bucket;
   take_bucket(bucket & (wheel_.size() - 1));
   if (!far_.empty()) pull_far();
@@ -140,10 +141,23 @@ void Agenda::software_acts_at(Instant at) {
     open_bucket_ = std::max(open_bucket_, std::max<std::uint64_t>(now_ >> width_, 1) - 1);
 }
 
-Instant Agenda::next(Instant limit) {
-  const auto bound = static_cast<std::uint64_t>(limit.ps());
-  if (open_.empty() && !open_next_bucket(bound)) return limit;
-  return Instant(Ps(static_cast<std::int64_t>(std::min(open_.back().time, bound))));
+// Looks without opening a bucket: what is scheduled meanwhile may come before it.
+Instant Agenda::next() const {
+  if (pending_ == 0) return Instant::latest() + Ps(1);
+  std::uint64_t earliest = ~std::uint64_t{0};
+  if (!open_.empty()) {
+    earliest = open_.back().time;
+  } else {
+    const std::uint64_t bucket = next_occupied();
+    if (bucket != no_bucket) {
+      for (std::uint32_t node = wheel_[bucket & (wheel_.size() - 1)]; node != none;
+           node = next_[node]) {
+        earliest = std::min(earliest, nodes_[node].time);
+      }
+    }
+    if (!far_.empty()) earliest = std::min(earliest, far_.front().time);
+  }
+  return Instant(Ps(static_cast<std::int64_t>(earliest)));
 }
 
 bool Agenda::run_before(Instant end) {

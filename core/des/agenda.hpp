@@ -73,8 +73,8 @@ class Agenda {
   std::size_t pending() const { return pending_; }
   std::uint64_t executed() const { return executed_; }
 
-  // The instant of the next event, or `limit` when none lies before it.
-  Instant next(Instant limit);
+  // The instant of the next event; later than Instant::latest() when there is none.
+  Instant next() const;
   // Runs events in order while they lie strictly before `end`, until one of them calls stop_here().
   // True when stopped so.
   bool run_before(Instant end);

@@ -15,7 +15,7 @@ namespace sg4 = simgrid::s4u;
 
 constexpr Instant never = Instant::latest() + Ps(1);
 
-Instant simgrid_now() { return Instant(Ps(static_cast<std::int64_t>(sg4::Engine::get_clock()))); }
+Ps simgrid_clock() { return Ps(static_cast<std::int64_t>(sg4::Engine::get_clock())); }
 
 }  // namespace
 
@@ -68,7 +68,7 @@ struct Engine::Platform {
   sg4::Host* host = nullptr;
 };
 
-Engine::Engine() : platform_(std::make_unique<Platform>(*this)) {
+Engine::Engine() : platform_(std::make_unique<Platform>(*this)), began_(simgrid_clock()) {
   // Actor 0 keeps SimGrid alive while only hardware works, and stops the others at the end: SimGrid
   // itself would kill them in an order that depends on addresses.
   spawn("run", Lifetime::serves, [this] { stop_all(); });
@@ -77,7 +77,9 @@ Engine::Engine() : platform_(std::make_unique<Platform>(*this)) {
 
 Engine::~Engine() = default;
 
-Instant Engine::now() const { return in_hardware_ ? agenda_.now() : simgrid_now(); }
+Instant Engine::software_now() const { return Instant(simgrid_clock() - began_); }
+
+Instant Engine::now() const { return in_hardware_ ? agenda_.now() : software_now(); }
 
 void Engine::spawn(std::string name, Lifetime lifetime, std::function<void()> body) {
   const auto number = static_cast<std::uint32_t>(actors_.size());
@@ -129,7 +131,7 @@ void Engine::sleep_until(Instant at) {
 // negative when there is none. Returns the distance to our next wake-up, or -1 when SimGrid's event
 // comes first.
 double Engine::next_event(double horizon) {
-  const Instant at = simgrid_now();
+  const Instant at = software_now();
   const Instant simgrid_next = horizon < 0 ? never : at + Ps(static_cast<std::int64_t>(horizon));
   if (!failure_) {
     const Instant software_next = wakeups_.empty() ? never : wakeups_.front().at;
@@ -159,15 +161,13 @@ void Engine::advance_hardware(Instant end) {
   in_hardware_ = true;
   for (;;) {
     const Instant ahead = run_ahead_ == nullptr ? never : run_ahead_->next();
-    const Instant limit =
-        run_ahead_ == nullptr ? end : std::min(end, ahead + run_ahead_->lookahead());
-    const Instant agenda_next = agenda_.next(limit);
-    if (agenda_next < limit && agenda_next <= ahead) {
+    const Instant agenda_next = agenda_.next();
+    if (agenda_next < end && agenda_next <= ahead) {
       // The component tells the agenda (stop_after) when an event brings its next action forward.
       if (agenda_.run_before(std::min(end, ahead + Ps(1)))) return;
     } else if (ahead < end) {
       in_window_ = true;
-      run_ahead_->run_window(agenda_next);
+      run_ahead_->run_window(std::min(end, agenda_next));
       in_window_ = false;
     } else {
       return;
@@ -178,7 +178,7 @@ void Engine::advance_hardware(Instant end) {
 // Lets the next actor go on if its instant has come. One at a time: the others of this instant
 // follow when this one blocks.
 void Engine::wake_one() {
-  const Instant at = simgrid_now();
+  const Instant at = software_now();
   if (wakeups_.empty() || wakeups_.front().at != at) return;
   std::pop_heap(wakeups_.begin(), wakeups_.end(), std::greater<>());
   current_ = wakeups_.back().actor;
@@ -197,7 +197,7 @@ void Engine::stop_all() {
 std::string Engine::who_waits() const {
   std::string text =
       fmt::format("the run is stuck at {}:",
-                  format_time(std::max(simgrid_now(), agenda_.now()).since_start(), 12));
+                  format_time(std::max(software_now(), agenda_.now()).since_start(), 12));
   for (const auto& actor : actors_) {
     if (actor->waits_for == nullptr || actor->done) continue;
     text += fmt::format(" \"{}\" waits for \"{}\";", actor->name, actor->waits_for->name());

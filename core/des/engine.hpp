@@ -12,7 +12,9 @@
 // 2^53 ps is exact. Its own timers would wake actors of one date newest first; so actors sleep on
 // semaphores and the engine decides who wakes when.
 //
-// One Engine per process: SimGrid keeps its clock and its hosts in globals. Not thread-safe.
+// One Engine at a time: SimGrid keeps its clock and its hosts in globals. A later Engine of the
+// same process counts from where SimGrid's clock stands, which shortens the exact range by that
+// much. Not thread-safe.
 #pragma once
 
 #include "core/base/time.hpp"
@@ -54,15 +56,15 @@ class Signal {
 // Hardware that may run ahead of the agenda: many independent sources whose next actions do not
 // affect each other for a while.
 //
-// The contract is that of conservative parallel simulation. The engine calls run_window(end) only
-// when no agenda event and no software lies before `end`, and `end` is at most next() +
-// lookahead(). The component does everything of its own that lies strictly before `end`, in any
-// internal order it likes, and schedules agenda events and raises signals only at or after `end`.
+// The contract is that of conservative parallel simulation. The engine calls run_window(end) when
+// no agenda event and no software lies before `end`. The component does as much of its own that
+// lies strictly before `end` as it likes, in any internal order that gives the same results as the
+// order of time, and at least its earliest action. It returns once it has scheduled an agenda
+// event, and schedules none that lies before something it has already done. It raises no signal.
 class RunAhead {
  public:
   virtual Instant next()
-      const = 0;  // its earliest action; Instant::latest() or later when it has none
-  virtual Ps lookahead() const = 0;  // at least 1 ps
+      const = 0;  // its earliest action; later than Instant::latest() when it has none
   virtual void run_window(Instant end) = 0;
 
  protected:
@@ -114,6 +116,7 @@ class Engine {
     auto operator<=>(const Wakeup&) const = default;
   };
 
+  Instant software_now() const;
   double next_event(double horizon);
   void advance_hardware(Instant end);
   void wake_one();
@@ -134,6 +137,7 @@ class Engine {
   std::vector<std::unique_ptr<Actor>> actors_;
   std::exception_ptr failure_;
   std::unique_ptr<Platform> platform_;
+  Ps began_;  // SimGrid's clock at the start of this engine
 };
 
 }  // namespace viosim

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/device/dma_fabric.hpp"
+
+#include "models/event_order.hpp"
+#include "models/trace_events.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+constexpr std::uint64_t count_of(Ps time) { return static_cast<std::uint64_t>(time.count()); }
+constexpr std::uint64_t count_of(Instant at) { return static_cast<std::uint64_t>(at.ps()); }
+constexpr Instant instant_of(std::uint64_t ps) {
+  return Instant(Ps(static_cast<std::int64_t>(ps)));
+}
+constexpr std::uint16_t outcome_hit = 0;
+constexpr std::uint16_t outcome_miss = 1;
+constexpr auto arrival_class = static_cast<std::uint8_t>(EventClass::arrival);
+constexpr auto retry_class = static_cast<std::uint8_t>(EventClass::retry);
+
+}  // namespace
+
+void DmaParams::check(const Where& where) const {
+  constexpr std::uint32_t most_outstanding = 4096;
+  if (outstanding == 0 || outstanding > most_outstanding) {
+    (where / "outstanding")
+        .reject(fmt::format("read {}; expected 1 to {}", outstanding, most_outstanding));
+  }
+  // Two requests of one device never arrive at one instant: their order needs no further rule.
+  if (interval < Ps(1)) (where / "interval").reject("read \"0 ps\"; expected at least \"1 ps\"");
+}
+
+std::uint32_t DmaFabric::add(const Device& device) {
+  const auto index = static_cast<std::uint32_t>(lanes_.size());
+  const std::uint64_t link = count_of(device.link.latency);
+  const std::uint64_t start = count_of(device.start);
+  IommuPort port;
+  port.source = device.source;
+  port.pasid = device.pasid;
+  port.device = device.number;
+  lanes_.push_back(Lane{
+      .iommu = device.iommu,
+      .port = port,
+      .hit_trip = count_of(device.iommu->hit_latency()) + count_of(device.memory_latency) + link,
+      .link = link,
+      .interval = count_of(device.dma.interval),
+      .last_issue = start - std::min(start, count_of(device.dma.interval)),
+      .until = count_of(device.until),
+      .left = device.dma.requests == 0 ? ~std::uint64_t{0} : device.dma.requests,
+      .traffic =
+          Traffic(device.dma.traffic, device.base, Rng(device.seed, device.path), device.zipf),
+      .slots = FreeSlots(device.dma.outstanding, device.start),
+      .stats = {},
+      .latency = {},
+      .memory_latency = count_of(device.memory_latency),
+      .on_fault = device.dma.on_fault,
+      .component = device.component,
+  });
+  paths_.push_back(device.path);
+  board_.add();
+  board_.set(index, next_arrival(lanes_[index]));
+  lookahead_ = std::min(lookahead_, count_of(device.iommu->lookahead()));
+  return index;
+}
+
+Instant DmaFabric::next() const {
+  return instant_of(std::min(board_.earliest(), count_of(Instant::latest()) + 1));
+}
+
+// The next request's arrival at the IOMMU; idle when the device has no free slot, or nothing left
+// to send.
+std::uint64_t DmaFabric::next_arrival(const Lane& lane) const {
+  if (lane.left == 0 || lane.slots.empty()) return ArrivalBoard::idle;
+  const std::uint64_t issue = std::max(lane.slots.earliest(), lane.last_issue + lane.interval);
+  return issue < lane.until ? issue + lane.link : ArrivalBoard::idle;
+}
+
+void DmaFabric::rearm(std::uint32_t device) {
+  const std::uint64_t arrival = next_arrival(lanes_[device]);
+  if (arrival == board_.of(device)) return;
+  board_.set(device, arrival);
+  if (arrival != ArrivalBoard::idle) agenda_.stop_after(instant_of(arrival));
+}
+
+void DmaFabric::run_window(Instant end) {
+  while (board_.earliest() < count_of(end)) {
+    const std::uint64_t window_end = std::min(count_of(end), board_.earliest() + lookahead_);
+    board_.drain_before(window_end, [&](std::size_t device, std::uint64_t arrival) {
+      return handle(static_cast<std::uint32_t>(device), arrival, window_end);
+    });
+    if (!misses_.empty()) return start_misses();
+  }
+}
+
+void DmaFabric::start_misses() {
+  if (misses_.size() > 1) {
+    std::sort(misses_.begin(), misses_.end(),
+              [](const Miss& a, const Miss& b) { return a.key() < b.key(); });
+  }
+  for (const Miss& miss : misses_) start_walk(miss, miss.arrival - lanes_[miss.device].link);
+  misses_.clear();
+}
+
+// One device's arrivals up to the end of the window. Returns its next arrival after that.
+std::uint64_t DmaFabric::handle(std::uint32_t device, std::uint64_t arrival, std::uint64_t end) {
+  Lane& lane = lanes_[device];
+  do {
+    const Traffic::Next request = lane.traffic.next();
+    const UseStamp stamp{arrival,
+                         std::uint32_t{arrival_class} << UseStamp::class_shift | lane.port.device};
+    const std::uint64_t issue = arrival - lane.link;
+    lane.slots.take();
+    lane.last_issue = issue;
+    --lane.left;
+    ++lane.stats.requests;
+    Hpa at;
+    if (lane.iommu->lookup(lane.port, request.iova, request.access, stamp, at)) [[likely]] {
+      const std::uint64_t completion = arrival + lane.hit_trip;
+      ++lane.stats.hits;
+      lane.latency.record(Ps(static_cast<std::int64_t>(completion - issue)));
+      lane.slots.give_back(completion);
+      if (tracer_.on()) emit(lane, request.iova, at, issue, completion, outcome_hit);
+    } else {
+      ++lane.stats.misses;
+      misses_.push_back({arrival, lane.port.device, device, request.iova, request.access});
+    }
+    arrival = next_arrival(lane);
+  } while (arrival < end);
+  return arrival;
+}
+
+std::uint64_t DmaFabric::keep(const Pending& pending) {
+  if (free_pending_.empty()) {
+    pending_.push_back(pending);
+    return pending_.size() - 1;
+  }
+  const std::uint32_t cookie = free_pending_.back();
+  free_pending_.pop_back();
+  pending_[cookie] = pending;
+  return cookie;
+}
+
+void DmaFabric::start_walk(const Miss& miss, std::uint64_t issue) {
+  Lane& lane = lanes_[miss.device];
+  const std::uint64_t cookie = keep({issue, miss.iova, miss.device, miss.access});
+  lane.iommu->start_walk(lane.port, miss.iova, miss.access, instant_of(miss.arrival), *this,
+                         cookie);
+}
+
+void DmaFabric::walked(std::uint64_t cookie, const WalkResult& result) {
+  const Pending& request = pending_[cookie];
+  Lane& lane = lanes_[request.device];
+  if (result.fault == FaultReason::none) {
+    complete(cookie, result.translation.address(request.iova), agenda_.now(), false);
+    return;
+  }
+  ++lane.stats.faults;
+  if (tracer_.on()) {
+    emit(lane, request.iova, Hpa(0), request.issue, count_of(agenda_.now()),
+         static_cast<std::uint16_t>(result.fault));
+  }
+  if (lane.on_fault == OnFault::retry && fault_service_ != nullptr) {
+    fault_service_->request_faulted({cookie, request.device, request.iova, request.access});
+  } else {
+    ++lane.stats.aborted;
+    end_request(cookie, agenda_.now() + Ps(static_cast<std::int64_t>(lane.link)));
+  }
+}
+
+// The request was translated at an instant; its data and its completion follow.
+void DmaFabric::complete(std::uint64_t cookie, Hpa at, Instant translated, bool hit) {
+  const Pending& request = pending_[cookie];
+  Lane& lane = lanes_[request.device];
+  const std::uint64_t completion = count_of(translated) + lane.memory_latency + lane.link;
+  lane.latency.record(Ps(static_cast<std::int64_t>(completion - request.issue)));
+  if (tracer_.on())
+    emit(lane, request.iova, at, request.issue, completion, hit ? outcome_hit : outcome_miss);
+  end_request(cookie, instant_of(completion));
+}
+
+void DmaFabric::end_request(std::uint64_t cookie, Instant completion) {
+  const std::uint32_t device = pending_[cookie].device;
+  lanes_[device].slots.give_back(count_of(completion));
+  last_completion_ = std::max(last_completion_, completion);
+  free_pending_.push_back(static_cast<std::uint32_t>(cookie));
+  rearm(device);
+}
+
+void DmaFabric::retry(std::uint64_t cookie) {
+  const Lane& lane = lanes_[pending_[cookie].device];
+  const Ps there_and_back(static_cast<std::int64_t>(2 * lane.link));
+  agenda_.schedule(agenda_.now() + there_and_back, rank(EventClass::retry, lane.port.device), *this,
+                   cookie);
+}
+
+void DmaFabric::abandon(std::uint64_t cookie) {
+  Lane& lane = lanes_[pending_[cookie].device];
+  ++lane.stats.aborted;
+  end_request(cookie, agenda_.now() + Ps(static_cast<std::int64_t>(lane.link)));
+}
+
+// A retried request arrives.
+void DmaFabric::fire(std::uint64_t cookie) {
+  const Pending& request = pending_[cookie];
+  Lane& lane = lanes_[request.device];
+  ++lane.stats.retried;
+  Hpa at;
+  const UseStamp stamp = UseStamp::of(agenda_.now(), retry_class, lane.port.device);
+  if (lane.iommu->lookup(lane.port, request.iova, request.access, stamp, at)) {
+    ++lane.stats.hits;
+    complete(cookie, at, agenda_.now() + lane.iommu->hit_latency(), true);
+  } else {
+    ++lane.stats.misses;
+    lane.iommu->start_walk(lane.port, request.iova, request.access, agenda_.now(), *this, cookie);
+  }
+}
+
+void DmaFabric::emit(const Lane& lane, Iova iova, Hpa at, std::uint64_t issue,
+                     std::uint64_t completion, std::uint16_t code) {
+  TraceEvent event;
+  event.time = static_cast<std::int64_t>(completion);
+  event.duration = static_cast<std::int64_t>(completion - issue);
+  event.address = iova.value();
+  event.value = at.value();
+  event.component = lane.component;
+  event.pasid = lane.port.pasid == no_pasid ? 0 : lane.port.pasid.value();
+  event.kind = static_cast<std::uint16_t>(EventKind::translate);
+  event.code = code;
+  tracer_.emit(event);
+}
+
+}  // namespace viosim

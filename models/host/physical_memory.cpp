@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/host/physical_memory.hpp"
+
+#include "core/base/error.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace viosim {
+namespace {
+
+constexpr unsigned frame_shift = 12;
+constexpr unsigned line_shift = 6;
+constexpr PhysicalMemory::Line zero_line{};
+
+constexpr std::size_t hash(std::uint64_t number) {
+  return static_cast<std::size_t>((number * 0x9e3779b97f4a7c15U) >> 20U);
+}
+
+constexpr unsigned line_number(Hpa at) {
+  return static_cast<unsigned>(at.value() >> line_shift) & 63U;
+}
+
+// How many written lines come before this one: its position in the frame's array.
+constexpr std::size_t position(std::uint64_t present, unsigned line) {
+  return static_cast<std::size_t>(std::popcount(present & ((std::uint64_t{1} << line) - 1)));
+}
+
+}  // namespace
+
+PhysicalMemory::PhysicalMemory() : index_(256, none) {}
+
+const PhysicalMemory::Frame* PhysicalMemory::find(std::uint64_t number) const {
+  const std::size_t mask = index_.size() - 1;
+  for (std::size_t i = hash(number) & mask; index_[i] != none; i = (i + 1) & mask) {
+    if (frames_[index_[i]].number == number) return &frames_[index_[i]];
+  }
+  return nullptr;
+}
+
+const PhysicalMemory::Line& PhysicalMemory::line(Hpa at) const {
+  const Frame* frame = find(at.value() >> frame_shift);
+  const unsigned line = line_number(at);
+  if (frame == nullptr || (frame->present >> line & 1U) == 0) return zero_line;
+  return frame->lines[position(frame->present, line)];
+}
+
+void PhysicalMemory::write(Hpa at, std::uint64_t word) {
+  ensure(at.value() % 8 == 0, "a write to memory is not aligned to 8 bytes");
+  Frame& frame = find_or_add(at.value() >> frame_shift);
+  const unsigned line = line_number(at);
+  Line& target = (frame.present >> line & 1U) != 0 ? frame.lines[position(frame.present, line)]
+                                                   : add_line(frame, line);
+  target[(at.value() >> 3U) & 7U] = word;
+}
+
+void PhysicalMemory::write_half(Hpa at, std::uint32_t half) {
+  const Hpa word_at(at.value() & ~std::uint64_t{7});
+  const unsigned shift = (at.value() & 4U) * 8U;
+  const std::uint64_t kept = read(word_at) & ~(std::uint64_t{0xffffffff} << shift);
+  write(word_at, kept | std::uint64_t{half} << shift);
+}
+
+Hpa PhysicalMemory::allocate_frames(std::uint64_t count) {
+  const Hpa base(next_free_frame_ << frame_shift);
+  next_free_frame_ += count;
+  return base;
+}
+
+PhysicalMemory::Frame& PhysicalMemory::find_or_add(std::uint64_t number) {
+  if (const Frame* found = find(number)) return const_cast<Frame&>(*found);
+  if ((frames_.size() + 1) * 2 > index_.size()) grow_index();
+  const std::size_t mask = index_.size() - 1;
+  std::size_t i = hash(number) & mask;
+  while (index_[i] != none) i = (i + 1) & mask;
+  index_[i] = static_cast<std::uint32_t>(frames_.size());
+  frames_.push_back({number, 0, nullptr, 0});
+  footprint_ += sizeof(Frame) + 2 * sizeof(std::uint32_t);
+  return frames_.back();
+}
+
+void PhysicalMemory::grow_index() {
+  index_.assign(index_.size() * 2, none);
+  const std::size_t mask = index_.size() - 1;
+  for (std::uint32_t position = 0; position < frames_.size(); ++position) {
+    std::size_t i = hash(frames_[position].number) & mask;
+    while (index_[i] != none) i = (i + 1) & mask;
+    index_[i] = position;
+  }
+}
+
+PhysicalMemory::Line& PhysicalMemory::add_line(Frame& frame, unsigned line) {
+  const auto used = static_cast<std::uint32_t>(std::popcount(frame.present));
+  const std::size_t where = position(frame.present, line);
+  if (used == frame.capacity) {
+    // One line, then two, then half as many again: page tables with one entry are common, and so
+    // are full ones.
+    const std::uint32_t capacity =
+        std::min<std::uint32_t>(64, used + std::max<std::uint32_t>(1, used / 2));
+    auto lines = std::make_unique<Line[]>(capacity);
+    std::copy_n(frame.lines.get(), used, lines.get());
+    footprint_ += (capacity - frame.capacity) * sizeof(Line);
+    frame.lines = std::move(lines);
+    frame.capacity = capacity;
+  }
+  std::copy_backward(frame.lines.get() + where, frame.lines.get() + used,
+                     frame.lines.get() + used + 1);
+  frame.lines[where] = {};
+  frame.present |= std::uint64_t{1} << line;
+  return frame.lines[where];
+}
+
+}  // namespace viosim

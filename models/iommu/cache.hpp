@@ -1,0 +1,232 @@
+// A set-associative cache with exact tags: the shape of the context cache, the PASID cache and the
+// IOTLB. SPDX-License-Identifier: Apache-2.0
+//
+// Finding an entry costs one step in a hash index whatever the associativity; sets and ways only
+// decide who makes room for whom. An entry is one cache line of the machine we run on: tag, value
+// and last use lie together.
+#pragma once
+
+#include "core/base/error.hpp"
+#include "core/base/fields.hpp"
+#include "core/base/stats.hpp"
+#include "models/iommu/replacement.hpp"
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace viosim {
+
+struct CacheParams {
+  std::uint32_t entries = 64;
+  std::uint32_t ways = 0;
+  Replacement replacement = Replacement::lru;
+  Ps latency = 5ns;
+
+  static constexpr auto fields() {
+    return std::tuple{
+        field("entries", &CacheParams::entries,
+              "How many entries the cache holds; a power of two times `ways`."),
+        field("ways", &CacheParams::ways, "Entries per set; 0 means fully associative."),
+        field("replacement", &CacheParams::replacement,
+              "Which entry of a full set makes room for a new one."),
+        field("latency", &CacheParams::latency, "One look-up, whether it hits or misses.")};
+  }
+  std::uint32_t ways_in_use() const { return ways == 0 ? entries : ways; }
+  std::uint32_t sets() const { return entries / ways_in_use(); }
+  void check(const Where& where) const;
+  bool operator==(const CacheParams&) const = default;
+};
+
+struct CacheStats {
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t insertions = 0;
+  std::uint64_t evictions = 0;      // to make room
+  std::uint64_t invalidations = 0;  // entries removed by software's order
+  static constexpr auto fields() {
+    return std::tuple{
+        metric("hits", &CacheStats::hits, Unit::count, "Look-ups that found their entry."),
+        metric("misses", &CacheStats::misses, Unit::count, "Look-ups that did not."),
+        metric("insertions", &CacheStats::insertions, Unit::count, "Entries filled."),
+        metric("evictions", &CacheStats::evictions, Unit::count, "Entries removed to make room."),
+        metric("invalidations", &CacheStats::invalidations, Unit::count,
+               "Entries removed by invalidation.")};
+  }
+};
+
+// Tag: equality, hash() and set_number() (consecutive pages or requesters give consecutive
+// numbers). Value: trivially copyable.
+template <class Tag, class Value>
+class Cache {
+ public:
+  static constexpr std::uint32_t none = 0xffffffff;
+
+  Cache(const CacheParams& params, Rng rng)
+      : policy_(params.replacement),
+        ways_(params.ways_in_use()),
+        set_mask_(params.sets() - 1),
+        entries_(params.entries),
+        index_(std::bit_ceil(std::size_t{params.entries} * 2), none),
+        free_(params.sets()),
+        chooser_(params.replacement, params.sets(), ways_, rng) {
+    reset_free_lists();
+  }
+
+  // What would you say? Changes nothing. The slot of the entry, or `none`. `hint` is a slot to look
+  // at first.
+  std::uint32_t probe(const Tag& tag, std::uint32_t hint = none) const {
+    if (hint != none && entries_[hint].used && entries_[hint].tag == tag) return hint;
+    const std::size_t mask = index_.size() - 1;
+    for (std::size_t i = tag.hash() & mask; index_[i] != none; i = (i + 1) & mask) {
+      if (entries_[index_[i]].tag == tag) return index_[i];
+    }
+    return none;
+  }
+  const Value& value(std::uint32_t slot) const { return entries_[slot].value; }
+  const Tag& tag(std::uint32_t slot) const { return entries_[slot].tag; }
+
+  // Tells the replacement policy of a use. Uses may be told in any order.
+  void touch(std::uint32_t slot, UseStamp stamp) {
+    if (policy_ == Replacement::lru && entries_[slot].stamp < stamp) entries_[slot].stamp = stamp;
+  }
+
+  // Inserts or overwrites. Returns the slot.
+  std::uint32_t insert(const Tag& tag, const Value& value, UseStamp stamp) {
+    ++stats.insertions;
+    std::uint32_t slot = probe(tag);
+    if (slot == none) {
+      slot = make_room(tag);
+      entries_[slot].tag = tag;
+      entries_[slot].used = true;
+      ++size_;
+      add_to_index(slot);
+    }
+    entries_[slot].value = value;
+    entries_[slot].stamp = stamp;
+    return slot;
+  }
+
+  // Removes the entry with this tag, if there is one.
+  void invalidate(const Tag& tag) {
+    const std::uint32_t slot = probe(tag);
+    if (slot != none) {
+      remove(slot);
+      ++stats.invalidations;
+    }
+  }
+  // Removes every entry for which `dies(tag, value)` says so.
+  template <class Dies>
+  void invalidate_if(Dies&& dies) {
+    for (std::uint32_t slot = 0; slot < entries_.size(); ++slot) {
+      if (entries_[slot].used && dies(entries_[slot].tag, entries_[slot].value)) {
+        remove(slot);
+        ++stats.invalidations;
+      }
+    }
+  }
+  void invalidate_all() {
+    stats.invalidations += size_;
+    clear();
+  }
+
+  std::uint32_t size() const { return size_; }
+  std::uint32_t capacity() const { return static_cast<std::uint32_t>(entries_.size()); }
+
+  CacheStats stats;
+
+ private:
+  struct alignas(64) Entry {
+    Tag tag{};
+    std::uint32_t next_free = none;
+    bool used = false;
+    Value value{};
+    UseStamp stamp;
+  };
+  static_assert(sizeof(Entry) == 64, "an entry is one cache line");
+
+  std::uint32_t set_of(const Tag& tag) const {
+    return static_cast<std::uint32_t>(tag.set_number()) & set_mask_;
+  }
+
+  std::uint32_t make_room(const Tag& tag) {
+    const std::uint32_t set = set_of(tag);
+    if (free_[set] == none) {
+      if (policy_ == Replacement::flush_all) {
+        stats.evictions += size_;
+        clear();
+      } else {
+        const std::uint32_t victim =
+            chooser_.choose(set, [this](std::uint32_t slot) { return entries_[slot].stamp; });
+        ++stats.evictions;
+        remove(victim);
+      }
+    }
+    const std::uint32_t slot = free_[set];
+    free_[set] = entries_[slot].next_free;
+    return slot;
+  }
+
+  void add_to_index(std::uint32_t slot) {
+    const std::size_t mask = index_.size() - 1;
+    std::size_t i = entries_[slot].tag.hash() & mask;
+    while (index_[i] != none) i = (i + 1) & mask;
+    index_[i] = slot;
+  }
+
+  void remove(std::uint32_t slot) {
+    remove_from_index(slot);
+    const std::uint32_t set = slot / ways_;
+    entries_[slot].used = false;
+    entries_[slot].stamp = {};
+    entries_[slot].next_free = free_[set];
+    free_[set] = slot;
+    --size_;
+  }
+
+  // Closes the gap, so that probing needs no tombstones.
+  void remove_from_index(std::uint32_t slot) {
+    const std::size_t mask = index_.size() - 1;
+    std::size_t gap = entries_[slot].tag.hash() & mask;
+    while (index_[gap] != slot) gap = (gap + 1) & mask;
+    for (std::size_t i = (gap + 1) & mask; index_[i] != none; i = (i + 1) & mask) {
+      const std::size_t home = entries_[index_[i]].tag.hash() & mask;
+      if (((i - home) & mask) >= ((i - gap) & mask)) {
+        index_[gap] = index_[i];
+        gap = i;
+      }
+    }
+    index_[gap] = none;
+  }
+
+  void clear() {
+    for (Entry& entry : entries_) entry.used = false;
+    std::fill(index_.begin(), index_.end(), none);
+    size_ = 0;
+    reset_free_lists();
+  }
+
+  void reset_free_lists() {
+    for (std::uint32_t slot = 0; slot < entries_.size(); ++slot) {
+      entries_[slot].stamp = {};
+      entries_[slot].next_free = slot % ways_ + 1 == ways_ ? none : slot + 1;
+    }
+    for (std::uint32_t set = 0; set < free_.size(); ++set) free_[set] = set * ways_;
+  }
+
+  Replacement policy_;
+  std::uint32_t ways_;
+  std::uint32_t set_mask_;
+  std::uint32_t size_ = 0;
+  std::vector<Entry> entries_;
+  std::vector<std::uint32_t> index_;
+  std::vector<std::uint32_t> free_;  // per set: the first free slot
+  VictimChooser chooser_;
+};
+
+}  // namespace viosim
