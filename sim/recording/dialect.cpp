@@ -1,0 +1,104 @@
+// What the dialects share. SPDX-License-Identifier: Apache-2.0
+#include "sim/recording/dialect.hpp"
+
+#include "core/base/address.hpp"
+#include "sim/recording/problem.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <limits>
+
+namespace viosim::recording {
+namespace {
+
+constexpr std::uint64_t page_bytes = 4096;
+constexpr std::uint64_t last_page = std::numeric_limits<std::uint64_t>::max() / page_bytes;
+constexpr std::uint64_t pages_max = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t pgsz_max = std::uint64_t{1} << 30U;
+
+struct OutcomeName {
+  std::string_view name;
+  RecordedOutcome outcome;
+};
+constexpr std::array outcome_names = {
+    OutcomeName{"hit", RecordedOutcome::hit},        OutcomeName{"miss", RecordedOutcome::miss},
+    OutcomeName{"ok", RecordedOutcome::unknown},     OutcomeName{"fault", RecordedOutcome::fault},
+    OutcomeName{"abort", RecordedOutcome::fault},    OutcomeName{"bypass", RecordedOutcome::bypass},
+    OutcomeName{"disable", RecordedOutcome::bypass}, OutcomeName{"pt", RecordedOutcome::bypass},
+    OutcomeName{"off", RecordedOutcome::bypass}};
+
+RecordedOutcome read_outcome(const Record& record) {
+  const std::string_view read = record.string(Key::r);
+  for (const OutcomeName& known : outcome_names) {
+    if (known.name == read) return known.outcome;
+  }
+  record.reject(Key::r, "hit, miss, ok, fault, abort, bypass, disable, pt or off");
+}
+
+}  // namespace
+
+std::uint16_t requester(const Record& record) {
+  return static_cast<std::uint16_t>(record.integer(Key::sid, 0, sid_max));
+}
+
+RecordedOp read_request(const Record& record) {
+  RecordedOp op;
+  op.sid = requester(record);
+  op.iova = record.hex(Key::iova);
+  op.outcome = read_outcome(record);
+  if (has_translation(op)) op.pa = record.hex(Key::pa);
+  // Without `w` the page allows both (FORMAT.md); a read is allowed there like a write.
+  if (record.has(Key::w)) op.permissions = record.flag(Key::w) ? 1 : 0;
+  if (record.has(Key::fr))
+    op.fault_reason = static_cast<std::uint8_t>(record.integer(Key::fr, 0, 0xff));
+  return op;
+}
+
+GuestPages guest_pages(const Record& record) {
+  const std::uint64_t size = record.integer(Key::pgsz, page_bytes, pgsz_max);
+  if (!std::has_single_bit(size)) record.reject(Key::pgsz, "a power of two");
+  const std::uint64_t pages_each = size / page_bytes;
+  const std::uint64_t pages = record.integer(Key::n, 1, pages_max / pages_each) * pages_each;
+  const std::uint64_t iova = record.hex(Key::iova);
+  if (iova % size != 0)
+    record.reject(Key::iova, fmt::format("a multiple of the page size {}", size));
+  const std::uint64_t first = iova / page_bytes;
+  if (pages - 1 > last_page - first) record.reject(Key::n, "pages that end within 64 bits");
+  return {{first, first + pages - 1}, static_cast<std::uint8_t>(std::countr_zero(size))};
+}
+
+std::uint64_t physical_page(const Record& record, PageRange range) {
+  const std::uint64_t pa = record.hex(Key::pa);
+  if (pa % page_bytes != 0) record.reject(Key::pa, "the address of a 4 KiB page");
+  if (range.pages() - 1 > last_page - pa / page_bytes)
+    record.reject(Key::pa, "memory that ends within 64 bits");
+  return pa / page_bytes;
+}
+
+std::uint16_t device_sid(const Record& record) {
+  constexpr const char* expected = "a PCI address like \"0000:02:00.0\"";
+  const std::string_view text = record.string(Key::dev);
+  constexpr std::string_view form = "0000:xx:xx.x";
+  if (text.size() != form.size()) record.reject(Key::dev, expected);
+  std::string digits;
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    if (form[i] == 'x') {
+      digits += text[i];
+    } else if (text[i] != form[i]) {
+      record.reject(Key::dev, expected);
+    }
+  }
+  std::uint32_t number = 0;  // 0xBBDDF
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, number, 16);
+  const unsigned device = number >> 4U & 0xffU;
+  const unsigned function = number & 0xfU;
+  if (error != std::errc{} || stop != end || device > 0x1f || function > 7)
+    record.reject(Key::dev, expected);
+  return Bdf(number >> 12U, device, function).value();
+}
+
+}  // namespace viosim::recording

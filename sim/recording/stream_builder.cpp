@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/recording/stream_builder.hpp"
+
+#include "sim/recording/problem.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+namespace viosim::recording {
+
+void StreamBuilder::at(std::int64_t time_ps, std::uint32_t line) {
+  time_ps_ = time_ps;
+  line_ = line;
+}
+
+RecordedOp& StreamBuilder::add(RecordedKind kind) {
+  RecordedOp& op = stream_.ops.emplace_back();
+  op.time_ps = time_ps_;
+  op.line = line_;
+  op.kind = kind;
+  return op;
+}
+
+void StreamBuilder::request(RecordedOp op) {
+  op.time_ps = time_ps_;
+  op.line = line_;
+  op.kind = RecordedKind::request;
+  stream_.ops.push_back(op);
+  requesters_.insert(op.sid);
+}
+
+void StreamBuilder::attach(std::uint16_t sid, std::uint32_t domain) {
+  const auto [it, fresh] = attached_.try_emplace(sid, domain);
+  if (!fresh && it->second == domain) return;
+  it->second = domain;
+  RecordedOp& op = add(RecordedKind::attach);
+  op.sid = sid;
+  op.domain = domain;
+}
+
+void StreamBuilder::detach(std::uint16_t sid) {
+  if (attached_.erase(sid) == 0) return;
+  add(RecordedKind::detach).sid = sid;
+}
+
+void StreamBuilder::map(std::uint32_t domain, PageRange range, const Mapping& mapping) {
+  const MappedPages& pages = domains_[domain];
+  if (pages.touches(range)) {
+    if (pages.holds(range, mapping)) return;
+    prove_unmapped(domain, range);
+  }
+  add_map(domain, range, mapping);
+}
+
+void StreamBuilder::unmap(std::uint32_t domain, PageRange range) { add_unmap(domain, range); }
+
+void StreamBuilder::unmap_all(std::uint32_t domain) {
+  const auto it = domains_.find(domain);
+  if (it == domains_.end()) return;
+  constexpr PageRange everything{0, std::numeric_limits<std::uint64_t>::max()};
+  for (const PageRange part : it->second.overlap(everything)) add_unmap(domain, part);
+}
+
+void StreamBuilder::descriptor(std::uint64_t hi, std::uint64_t lo) {
+  RecordedOp& op = add(RecordedKind::descriptor);
+  op.iova = hi;
+  op.pa = lo;
+}
+
+void StreamBuilder::invalidate(std::uint32_t domain, PageRange range) {
+  RecordedOp& op = add(RecordedKind::invalidate);
+  op.domain = domain;
+  op.iova = range.first << 12U;
+  op.pages = static_cast<std::uint32_t>(range.pages());
+}
+
+void StreamBuilder::invalidate_all(std::uint32_t domain) {
+  add(RecordedKind::invalidate).domain = domain;
+}
+
+void StreamBuilder::drop_all() { add(RecordedKind::drop_all); }
+
+void StreamBuilder::forget_everything() {
+  while (!attached_.empty()) detach(attached_.begin()->first);
+  for (const auto& [domain, pages] : domains_) unmap_all(domain);
+}
+
+void StreamBuilder::prove_mapped(std::uint32_t domain, PageRange range, const Mapping& mapping) {
+  Mapping known;
+  if (domains_[domain].find(range.first, known) && known.pa_page == mapping.pa_page) return;
+  prove_unmapped(domain, range);
+  add_map(domain, range, mapping);
+  ++stream_.recovered_maps;
+}
+
+void StreamBuilder::prove_unmapped(std::uint32_t domain, PageRange range) {
+  for (const PageRange part : domains_[domain].overlap(range)) {
+    add_unmap(domain, part);
+    ++stream_.recovered_unmaps;
+  }
+}
+
+void StreamBuilder::add_map(std::uint32_t domain, PageRange range, const Mapping& mapping) {
+  MappedPages& pages = domains_[domain];
+  mapped_entries_ -= pages.entries();
+  pages.insert(range, mapping);
+  mapped_entries_ += pages.entries();
+  if (mapped_entries_ > max_mapped_entries_) {
+    throw RecordingProblem(
+        fmt::format("{} page-table entries are mapped at once, expected at most {}",
+                    mapped_entries_, max_mapped_entries_));
+  }
+  RecordedOp& op = add(RecordedKind::map);
+  op.domain = domain;
+  op.iova = range.first << 12U;
+  op.pa = mapping.pa_page << 12U;
+  op.pages = static_cast<std::uint32_t>(range.pages());
+  op.permissions = mapping.permissions;
+  op.page_shift = mapping.page_shift;
+}
+
+void StreamBuilder::add_unmap(std::uint32_t domain, PageRange range) {
+  MappedPages& pages = domains_[domain];
+  mapped_entries_ -= pages.entries();
+  pages.remove(range);
+  mapped_entries_ += pages.entries();
+  RecordedOp& op = add(RecordedKind::unmap);
+  op.domain = domain;
+  op.iova = range.first << 12U;
+  op.pages = static_cast<std::uint32_t>(range.pages());
+}
+
+bool StreamBuilder::attached(std::uint16_t sid, std::uint32_t& domain) const {
+  const auto it = attached_.find(sid);
+  if (it == attached_.end()) return false;
+  domain = it->second;
+  return true;
+}
+
+bool StreamBuilder::any_attached(std::uint32_t domain) const {
+  for (const auto& [sid, of] : attached_) {
+    if (of == domain) return true;
+  }
+  return false;
+}
+
+void StreamBuilder::finish() { stream_.requesters.assign(requesters_.begin(), requesters_.end()); }
+
+}  // namespace viosim::recording

@@ -1,0 +1,76 @@
+// virtio-iommu recordings: the device itself is told of every mapping, so nothing has to be
+// guessed. SPDX-License-Identifier: Apache-2.0
+#include "sim/recording/dialect.hpp"
+
+#include <limits>
+
+namespace viosim::recording {
+namespace {
+
+constexpr std::uint64_t domain_max = std::numeric_limits<std::uint32_t>::max() - 1;
+constexpr std::uint64_t pages_max = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t page_bytes = 4096;
+
+class Virtio : public Dialect {
+ public:
+  explicit Virtio(StreamBuilder& builder) : builder_(builder) {}
+
+  void apply(std::string_view kind, const Record& record) override {
+    if (kind == "req") {
+      request(record);
+    } else if (kind == "map") {
+      map(record);
+    } else if (kind == "unmap_done") {
+      builder_.unmap(domain_of(record), range_of(record));
+    } else if (kind == "attach") {
+      builder_.attach(requester(record), domain_of(record));
+    } else if (kind == "detach") {
+      builder_.detach(requester(record));
+    } else if (kind == "dom_free") {
+      builder_.unmap_all(domain_of(record));
+    } else if (kind == "device_reset" || kind == "system_reset") {
+      builder_.forget_everything();
+    }
+  }
+
+ private:
+  static std::uint32_t domain_of(const Record& record) {
+    return static_cast<std::uint32_t>(record.integer(Key::did, 0, domain_max));
+  }
+
+  static PageRange range_of(const Record& record) {
+    const std::uint64_t first = record.hex(Key::iova);
+    const std::uint64_t last = record.hex(Key::end);
+    if (first % page_bytes != 0) record.reject(Key::iova, "the address of a 4 KiB page");
+    if (last % page_bytes != page_bytes - 1 || last < first)
+      record.reject(Key::end, "the last byte of a 4 KiB page after `iova`");
+    const PageRange range{first / page_bytes, last / page_bytes};
+    if (range.pages() > pages_max) record.reject(Key::end, "at most 16 TiB after `iova`");
+    return range;
+  }
+
+  void request(const Record& record) {
+    RecordedOp op = read_request(record);
+    builder_.attached(op.sid, op.domain);
+    builder_.request(op);
+  }
+
+  // virtio 1.2 s5.13.6.7: flag bit 0 is read, bit 1 is write.
+  void map(const Record& record) {
+    const PageRange range = range_of(record);
+    constexpr std::uint64_t flags_max = std::numeric_limits<std::uint32_t>::max();
+    const auto permissions =
+        static_cast<std::uint8_t>(record.integer(Key::flags, 0, flags_max) & 3U);
+    builder_.map(domain_of(record), range, {physical_page(record, range), permissions, 12});
+  }
+
+  StreamBuilder& builder_;
+};
+
+}  // namespace
+
+std::unique_ptr<Dialect> make_virtio(StreamBuilder& builder) {
+  return std::make_unique<Virtio>(builder);
+}
+
+}  // namespace viosim::recording

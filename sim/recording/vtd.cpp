@@ -1,0 +1,195 @@
+// intel-vtd recordings: the guest's probes tell of mappings, the hypervisor of everything else.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/recording/dialect.hpp"
+
+#include <bit>
+#include <limits>
+#include <map>
+
+namespace viosim::recording {
+namespace {
+
+constexpr std::uint64_t did_max = 0xffff;
+constexpr std::uint8_t read_bit = 1;
+constexpr std::uint8_t write_bit = 2;
+
+// Descriptor fields, VT-d 3.3 s6.5.2.3: type in lo 3:0, granularity in lo 5:4, DID in lo 31:16,
+// address mask in hi 5:0, address in hi 63:12.
+struct PageSelective {
+  std::uint32_t domain = 0;
+  PageRange range;
+};
+
+std::optional<PageSelective> page_selective(std::uint64_t hi, std::uint64_t lo) {
+  constexpr std::uint64_t iotlb_type = 2;
+  constexpr std::uint64_t page_granularity = 3;
+  constexpr unsigned page_number_bits = 52;
+  const auto mask_bits = static_cast<unsigned>(hi & 0x3fU);
+  if ((lo & 0xfU) != iotlb_type || (lo >> 4U & 3U) != page_granularity) return std::nullopt;
+  if (mask_bits >= page_number_bits) return std::nullopt;
+  const std::uint64_t mask = (std::uint64_t{1} << mask_bits) - 1;
+  const std::uint64_t page = hi >> 12U;
+  return PageSelective{static_cast<std::uint32_t>(lo >> 16U & did_max),
+                       {page & ~mask, page | mask}};
+}
+
+// Unmaps that were recorded and whose invalidation was not yet seen, by domain and first page.
+class PendingUnmaps {
+ public:
+  void add(std::uint32_t domain, std::uint64_t page) { ++pending_[{domain, page}]; }
+
+  // Takes the oldest of each page of the range; false when there is none.
+  bool take(std::uint32_t domain, PageRange range) {
+    bool any = false;
+    auto it = pending_.lower_bound({domain, range.first});
+    while (it != pending_.end() && it->first <= Place{domain, range.last}) {
+      any = true;
+      it = --it->second == 0 ? pending_.erase(it) : std::next(it);
+    }
+    return any;
+  }
+
+ private:
+  using Place = std::pair<std::uint32_t, std::uint64_t>;
+  std::map<Place, std::uint32_t> pending_;
+};
+
+class Vtd : public Dialect {
+ public:
+  Vtd(RecordedStream& stream, StreamBuilder& builder, bool write_implies_read)
+      : stream_(stream), builder_(builder), write_implies_read_(write_implies_read) {}
+
+  void apply(std::string_view kind, const Record& record) override {
+    if (kind == "req") {
+      request(record);
+    } else if (kind == "inv") {
+      descriptor(record);
+    } else if (kind == "map") {
+      map(record);
+    } else if (kind == "unmap") {
+      unmap(record);
+    } else if (kind == "ctx") {
+      context(record);
+    } else if (kind == "attach") {
+      attach(record);
+    } else if (kind == "release") {
+      release(record);
+    } else if (kind == "root" || kind == "enable") {
+      builder_.drop_all();
+    }
+  }
+
+ private:
+  static std::uint32_t domain_of(const Record& record) {
+    return static_cast<std::uint32_t>(record.integer(Key::did, 0, did_max));
+  }
+
+  // Only a translated request names its domain; when it is another one than we knew, a context
+  // entry was written without our seeing it.
+  void request(const Record& record) {
+    RecordedOp op = read_request(record);
+    if (has_translation(op) || record.has(Key::did)) {
+      op.domain = domain_of(record);
+      builder_.attach(op.sid, op.domain);
+    } else {
+      builder_.attached(op.sid, op.domain);
+    }
+    if (op.outcome == RecordedOutcome::miss) prove_mapped(record, op);
+    builder_.request(op);
+  }
+
+  // The walk found a leaf entry: bits 0 and 1 are its permissions.
+  void prove_mapped(const Record& record, const RecordedOp& op) {
+    constexpr std::uint64_t largest = std::uint64_t{1} << 30U;
+    const std::uint64_t size = record.integer(Key::sz, 4096, largest);
+    if (!std::has_single_bit(size)) record.reject(Key::sz, "a power of two");
+    const std::uint64_t first = (op.iova & ~(size - 1)) >> 12U;
+    const auto permissions =
+        static_cast<std::uint8_t>(record.hex(Key::pte) & (read_bit | write_bit));
+    builder_.prove_mapped(op.domain, {first, first + (size >> 12U) - 1},
+                          {(op.pa & ~(size - 1)) >> 12U, permissions,
+                           static_cast<std::uint8_t>(std::countr_zero(size))});
+  }
+
+  // In a strict guest without caching mode the only reason for a page-selective descriptor is an
+  // unmap just before it.
+  void descriptor(const Record& record) {
+    const std::uint64_t hi = record.hex(Key::hi);
+    const std::uint64_t lo = record.hex(Key::lo);
+    if (stream_.strict && !stream_.caching_mode) {
+      const std::optional<PageSelective> flushed = page_selective(hi, lo);
+      if (flushed && !pending_.take(flushed->domain, flushed->range))
+        builder_.prove_unmapped(flushed->domain, flushed->range);
+    }
+    builder_.descriptor(hi, lo);
+  }
+
+  void map(const Record& record) {
+    const GuestPages pages = guest_pages(record);
+    const std::uint64_t pa_page = physical_page(record, pages.range);
+    if (unplaced(record)) return;
+    builder_.map(domain_of(record), pages.range, {pa_page, permissions(record), pages.page_shift});
+  }
+
+  void unmap(const Record& record) {
+    const GuestPages pages = guest_pages(record);
+    if (unplaced(record)) return;
+    builder_.unmap(domain_of(record), pages.range);
+    if (stream_.strict && !stream_.caching_mode) pending_.add(domain_of(record), pages.range.first);
+  }
+
+  bool unplaced(const Record& record) {
+    if (record.has(Key::did)) return false;
+    ++stream_.unplaced;
+    return true;
+  }
+
+  // Tracepoints have no `prot`: the mapping is then taken to allow everything.
+  std::uint8_t permissions(const Record& record) const {
+    if (!record.has(Key::prot)) return read_bit | write_bit;
+    constexpr std::uint64_t largest = 0xff;
+    const auto asked = static_cast<std::uint8_t>(record.integer(Key::prot, 0, largest));
+    const bool grants_read = write_implies_read_ && (asked & write_bit) != 0;
+    return (asked & (read_bit | write_bit)) | (grants_read ? read_bit : 0);
+  }
+
+  // Legacy mode: translation type in lo 3:2 (2 passes through), DID in hi 23:8. Scalable-mode
+  // entries point to PASID tables; there the requests tell the domain.
+  void context(const Record& record) {
+    const std::uint16_t sid = requester(record);
+    const std::uint64_t hi = record.hex(Key::hi);
+    const std::uint64_t lo = record.hex(Key::lo);
+    constexpr std::uint64_t pass_through = 2;
+    if (stream_.scalable_mode || (lo >> 2U & 3U) == pass_through) return;
+    builder_.attach(sid, static_cast<std::uint32_t>(hi >> 8U & did_max));
+  }
+
+  void attach(const Record& record) {
+    const std::uint16_t sid = device_sid(record);
+    if (record.has(Key::did)) builder_.attach(sid, domain_of(record));
+  }
+
+  // The device is gone. When it was the last of its domain the guest frees the domain with all that
+  // is still mapped, without an unmap for each.
+  void release(const Record& record) {
+    const std::uint16_t sid = device_sid(record);
+    std::uint32_t domain = 0;
+    if (!builder_.attached(sid, domain)) return;
+    builder_.detach(sid);
+    if (!builder_.any_attached(domain)) builder_.unmap_all(domain);
+  }
+
+  RecordedStream& stream_;
+  StreamBuilder& builder_;
+  bool write_implies_read_;
+  PendingUnmaps pending_;
+};
+
+}  // namespace
+
+std::unique_ptr<Dialect> make_vtd(RecordedStream& stream, StreamBuilder& builder,
+                                  bool write_implies_read) {
+  return std::make_unique<Vtd>(stream, builder, write_implies_read);
+}
+
+}  // namespace viosim::recording
