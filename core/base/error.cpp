@@ -67,11 +67,16 @@ Where Where::operator/(std::size_t index) const {
 }
 
 void Where::reject(std::string message) const {
+  if (full()) return;
+  if (problems_->size() == most_problems) {
+    problems_->push_back({file_, {}, "has more problems than these; they are not listed"});
+    return;
+  }
   problems_->push_back({file_, pointer_, std::move(message)});
 }
 
-void fail_internal(std::string_view what, std::source_location where) {
-  throw InternalError(fmt::format("{} ({}:{})", what, where.file_name(), where.line()));
+void fail_internal(std::string_view what, CodePlace where) {
+  throw InternalError(fmt::format("{} ({}:{})", what, where.file, where.line));
 }
 
 std::string_view nearest_name(std::string_view text,

@@ -2,7 +2,7 @@
 // are values, not errors. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <source_location>
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -41,7 +41,13 @@ class Where {
 
   Where operator/(std::string_view key) const;  // escapes ~ and / as RFC 6901 asks
   Where operator/(std::size_t index) const;
+
+  // Beyond most_problems one last line says that there are more, and the rest is dropped.
+  static constexpr std::size_t most_problems = 1000;
   void reject(std::string message) const;
+  bool full() const { return problems_->size() > most_problems; }
+  std::size_t problem_count() const { return problems_->size(); }
+
   const std::string& pointer() const { return pointer_; }
   const std::string& file() const { return file_; }
 
@@ -57,11 +63,20 @@ class InternalError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-[[noreturn]] void fail_internal(std::string_view what, std::source_location where);
+// Where a function was called. std::source_location, for compilers that lack it (clang 14).
+struct CodePlace {
+  const char* file;
+  unsigned line;
+  static constexpr CodePlace current(const char* file = __builtin_FILE(),
+                                     unsigned line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
+
+[[noreturn]] void fail_internal(std::string_view what, CodePlace where = CodePlace::current());
 
 // On in release builds too: a wrong result is worse than a stopped run.
-inline void ensure(bool holds, std::string_view what,
-                   std::source_location where = std::source_location::current()) {
+inline void ensure(bool holds, std::string_view what, CodePlace where = CodePlace::current()) {
   if (!holds) [[unlikely]]
     fail_internal(what, where);
 }
