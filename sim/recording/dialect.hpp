@@ -38,6 +38,9 @@ inline bool has_translation(const RecordedOp& op) {
   return op.outcome != RecordedOutcome::fault && op.outcome != RecordedOutcome::bypass;
 }
 
+// The permission that a request needs, as a bit of Mapping::permissions.
+inline std::uint8_t needed_permission(const RecordedOp& op) { return op.permissions == 1 ? 2 : 1; }
+
 // `iova`, `pgsz`, `n` of a guest record, and its page size.
 struct GuestPages {
   PageRange range;

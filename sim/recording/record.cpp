@@ -91,13 +91,15 @@ constexpr std::string_view hex_expected = "a hexadecimal string of up to 64 bits
 
 void Record::scan(std::string_view line) {
   if (!is_utf8(line)) throw RecordingProblem("read bytes that are not UTF-8, expected UTF-8 text");
-  values_.fill({});
+  present_ = 0;
   scanner_.emplace(line);
   scanner_->object([&](std::string_view name, JsonValue value) {
     const std::size_t key = find_key(name);
     if (key == key_count) return;
-    if (values_[key].type != JsonType::absent)
+    const std::uint64_t bit = std::uint64_t{1} << key;
+    if ((present_ & bit) != 0)
       throw RecordingProblem(fmt::format("`{}` comes twice, expected it once", name));
+    present_ |= bit;
     values_[key] = value;
   });
 }
@@ -113,7 +115,7 @@ bool Record::boolean(Key key) const {
 }
 
 std::uint64_t Record::integer(Key key, std::uint64_t min, std::uint64_t max) const {
-  const JsonValue& value = at(key);
+  const JsonValue value = at(key);
   std::uint64_t number = 0;
   const char* const end = value.text.data() + value.text.size();
   const auto [stop, error] = std::from_chars(value.text.data(), end, number);
@@ -125,7 +127,7 @@ std::uint64_t Record::integer(Key key, std::uint64_t min, std::uint64_t max) con
 }
 
 std::uint64_t Record::hex(Key key) const {
-  const JsonValue& value = at(key);
+  const JsonValue value = at(key);
   if (value.type != JsonType::string || !value.text.starts_with("0x")) reject(key, hex_expected);
   const std::string_view digits = value.text.substr(2);
   const char* const end = digits.data() + digits.size();

@@ -52,6 +52,7 @@ enum class Key : std::uint8_t {
   count  // of the fields above
 };
 inline constexpr std::size_t key_count = static_cast<std::size_t>(Key::count);
+static_assert(key_count <= 64);
 
 class Record {
  public:
@@ -59,7 +60,7 @@ class Record {
   // is refused. The text must stay alive. Throws RecordingProblem, as all below do.
   void scan(std::string_view line);
 
-  bool has(Key key) const { return at(key).type != JsonType::absent; }
+  bool has(Key key) const { return (present_ >> static_cast<unsigned>(key) & 1U) != 0; }
   bool is_null(Key key) const { return at(key).type == JsonType::null; }
   std::string_view raw(Key key) const { return at(key).text; }
   std::string_view string(Key key) const;
@@ -73,8 +74,11 @@ class Record {
   [[noreturn]] void reject(Key key, std::string_view expected) const;
 
  private:
-  const JsonValue& at(Key key) const { return values_[static_cast<std::size_t>(key)]; }
+  JsonValue at(Key key) const {
+    return has(key) ? values_[static_cast<std::size_t>(key)] : JsonValue{};
+  }
 
+  std::uint64_t present_ = 0;  // bit per key; spares clearing the values for each line
   std::array<JsonValue, key_count> values_;
   std::optional<JsonScanner> scanner_;  // keeps decoded strings
 };

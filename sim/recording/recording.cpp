@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 
@@ -81,6 +82,8 @@ void Reader::read_meta() {
   stream_.name = record_.string(Key::name);
   stream_.iommu = read_iommu();
   records_ = record_.integer(Key::records, 0, options_.max_records);
+  constexpr std::uint64_t believed = std::uint64_t{1} << 20U;  // what a wrong number may cost
+  stream_.ops.reserve(std::min(records_, believed));
   stream_.strict = record_.flag(Key::strict);
   const bool vtd = stream_.iommu == vtd_name;
   if (vtd || record_.has(Key::caching_mode))

@@ -70,7 +70,8 @@ class Smmu : public Dialect {
     const std::uint64_t first = (op.iova & ~offset) >> 12U;
     builder_.prove_mapped(
         op.domain, {first, first + (offset >> 12U)},
-        {(op.pa & ~offset) >> 12U, permissions(record), static_cast<std::uint8_t>(shift)});
+        {(op.pa & ~offset) >> 12U, permissions(record), static_cast<std::uint8_t>(shift)},
+        needed_permission(op));
   }
 
   static std::uint8_t permissions(const Record& record) {

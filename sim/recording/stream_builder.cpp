@@ -86,12 +86,23 @@ void StreamBuilder::forget_everything() {
   for (const auto& [domain, pages] : domains_) unmap_all(domain);
 }
 
-void StreamBuilder::prove_mapped(std::uint32_t domain, PageRange range, const Mapping& mapping) {
+void StreamBuilder::prove_mapped(std::uint32_t domain, PageRange range, const Mapping& mapping,
+                                 std::uint8_t needed) {
   Mapping known;
-  if (domains_[domain].find(range.first, known) && known.pa_page == mapping.pa_page) return;
+  if (domains_[domain].find(range.first, known) && known.pa_page == mapping.pa_page &&
+      (known.permissions & needed) != 0) {
+    return;
+  }
   prove_unmapped(domain, range);
   add_map(domain, range, mapping);
   ++stream_.recovered_maps;
+}
+
+void StreamBuilder::prove_denied(std::uint32_t domain, std::uint64_t page, std::uint8_t needed) {
+  Mapping known;
+  if (!domains_[domain].find(page, known) || (known.permissions & needed) == 0) return;
+  const std::uint64_t entry = (std::uint64_t{1} << (known.page_shift - 12U)) - 1;
+  prove_unmapped(domain, {page & ~entry, page | entry});
 }
 
 void StreamBuilder::prove_unmapped(std::uint32_t domain, PageRange range) {

@@ -34,8 +34,12 @@ class StreamBuilder {
   void drop_all();
   void forget_everything();  // the IOMMU was reset: nothing is attached or mapped any more
 
-  // A walk found this mapping: when our account has none or another one, a map was missed.
-  void prove_mapped(std::uint32_t domain, PageRange range, const Mapping& mapping);
+  // A walk found this mapping and allowed an access that needs one of the bits `needed`: when our
+  // account says otherwise, a map was missed.
+  void prove_mapped(std::uint32_t domain, PageRange range, const Mapping& mapping,
+                    std::uint8_t needed);
+  // A walk found no such permission: when our account says otherwise, an unmap was missed.
+  void prove_denied(std::uint32_t domain, std::uint64_t page, std::uint8_t needed);
   // Something shows that the range was unmapped by now; what is mapped there was unmapped unseen.
   void prove_unmapped(std::uint32_t domain, PageRange range);
 

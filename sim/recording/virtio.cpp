@@ -55,7 +55,7 @@ class Virtio : public Dialect {
     builder_.request(op);
   }
 
-  // virtio 1.2 s5.13.6.7: flag bit 0 is read, bit 1 is write.
+  // virtio 1.2, MAP request: flag bit 0 is read, bit 1 is write.
   void map(const Record& record) {
     const PageRange range = range_of(record);
     constexpr std::uint64_t flags_max = std::numeric_limits<std::uint32_t>::max();

@@ -95,7 +95,16 @@ class Vtd : public Dialect {
       builder_.attached(op.sid, op.domain);
     }
     if (op.outcome == RecordedOutcome::miss) prove_mapped(record, op);
+    if (walk_denied(op)) builder_.prove_denied(op.domain, op.iova >> 12U, needed_permission(op));
     builder_.request(op);
+  }
+
+  // VT-d fault reasons: the table entries on the way lack write (5) or read (6) permission.
+  static bool walk_denied(const RecordedOp& op) {
+    constexpr std::uint8_t no_write = 5;
+    constexpr std::uint8_t no_read = 6;
+    return op.outcome == RecordedOutcome::fault &&
+           (op.fault_reason == no_write || op.fault_reason == no_read);
   }
 
   // The walk found a leaf entry: bits 0 and 1 are its permissions.
@@ -108,7 +117,8 @@ class Vtd : public Dialect {
         static_cast<std::uint8_t>(record.hex(Key::pte) & (read_bit | write_bit));
     builder_.prove_mapped(op.domain, {first, first + (size >> 12U) - 1},
                           {(op.pa & ~(size - 1)) >> 12U, permissions,
-                           static_cast<std::uint8_t>(std::countr_zero(size))});
+                           static_cast<std::uint8_t>(std::countr_zero(size))},
+                          needed_permission(op));
   }
 
   // In a strict guest without caching mode the only reason for a page-selective descriptor is an
