@@ -1,5 +1,5 @@
-// libFuzzer target for the reader of recordings. The first byte of an input chooses what the rest is:
-// compressed bytes as they are, plain text, or text that is compressed before it is read.
+// libFuzzer target for the reader of recordings. The first byte of an input chooses what the rest
+// is: compressed bytes as they are, plain text, or text that is compressed before it is read.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "sim/recording/recording.hpp"

@@ -201,7 +201,7 @@ TEST_CASE("a shipped recording with flipped bits is read as it was or refused",
   for (int round = 0; round < 100; ++round) {
     std::string damaged = whole;
     const std::size_t place = rng.below(damaged.size());
-    damaged[place] = static_cast<char>(damaged[place] ^ (1U << rng.below(8)));
+    damaged[place] = static_cast<char>(damaged[place] ^ static_cast<char>(1U << rng.below(8)));
     INFO("byte " << place);
     CHECK_THROWS_AS(parse_recording("x.zst", damaged), ConfigError);  // frames carry a checksum
   }

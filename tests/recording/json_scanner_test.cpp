@@ -64,7 +64,7 @@ TEST_CASE("the scanner accepts what a full JSON parser accepts", "[recording][js
       R"({"a":[1,2.5,-3e+7,true,false,null,"s"],"b":{"c":{"d":[]}},"e":""})",
       R"({ "x" : "\"\\\/\b\f\n\r\t\u00e9" , "y" : 0 })", "{\"z\":\"\xc3\xa9\"}", "{}"};
   const std::string alphabet = "{}[]\",:0123456789.eE+-\\untrflase \t\x01\xc3\xa9";
-  Rng rng(GENERATE(1, 2, 3), "damage");
+  Rng rng(GENERATE(1U, 2U, 3U), "damage");
   int accepted = 0;
   for (int round = 0; round < 20'000; ++round) {
     std::string line = seeds[rng.below(seeds.size())];

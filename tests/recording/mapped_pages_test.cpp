@@ -12,7 +12,7 @@ using namespace viosim::recording;
 
 TEST_CASE("ranges of pages behave like a map of single pages", "[recording]") {
   constexpr std::uint64_t space = 40;
-  Rng rng(GENERATE(1, 2, 3, 4), "pages");
+  Rng rng(GENERATE(1U, 2U, 3U, 4U), "pages");
   MappedPages ranges;
   std::map<std::uint64_t, std::uint64_t> pages;  // page -> physical page
   for (int round = 0; round < 2'000; ++round) {

@@ -19,6 +19,9 @@ namespace viosim::test {
 inline const std::string vtd_meta =
     R"("k":"meta","format":"viommu-trace/1","name":"sample","iommu":"intel-vtd","strict":1,)"
     R"("caching_mode":false,"scalable_mode":false,"iotlb":{"capacity":4,"address_width":39})";
+inline const std::string vtd_meta_of_qemu =
+    R"("k":"meta","format":"viommu-trace/1","name":"sample","iommu":"intel-vtd","strict":1,)"
+    R"("caching_mode":false,"scalable_mode":false,"iotlb":{"capacity":1024,"address_width":39})";
 inline const std::string lazy_vtd_meta =
     R"("k":"meta","format":"viommu-trace/1","name":"sample","iommu":"intel-vtd","strict":0,)"
     R"("caching_mode":false,"scalable_mode":false,"iotlb":{"capacity":4})";
