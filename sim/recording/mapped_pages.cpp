@@ -51,9 +51,7 @@ std::vector<PageRange> MappedPages::overlap(PageRange range) const {
   return parts;
 }
 
-void MappedPages::insert(PageRange range, const Mapping& mapping) { add(range, mapping); }
-
-void MappedPages::add(PageRange range, const Mapping& mapping) {
+void MappedPages::insert(PageRange range, const Mapping& mapping) {
   extents_.emplace(range.first, Extent{range.last, mapping});
   entries_ += entries_of(range, mapping);
 }
@@ -66,8 +64,8 @@ void MappedPages::remove(PageRange range) {
     const std::uint64_t last = extent.second.last;
     entries_ -= entries_of({extent.first, last}, extent.second.mapping);
     extents_.erase(it);
-    if (extent.first < range.first) add({extent.first, range.first - 1}, extent.second.mapping);
-    if (last > range.last) add({range.last + 1, last}, from(extent, range.last + 1));
+    if (extent.first < range.first) insert({extent.first, range.first - 1}, extent.second.mapping);
+    if (last > range.last) insert({range.last + 1, last}, from(extent, range.last + 1));
   }
 }
 

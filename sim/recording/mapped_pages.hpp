@@ -49,7 +49,6 @@ class MappedPages {
   static Mapping from(const Extents::value_type& extent, std::uint64_t page);
   static std::uint64_t entries_of(PageRange range, const Mapping& mapping);
   Extents::const_iterator first_touching(PageRange range) const;
-  void add(PageRange range, const Mapping& mapping);
 
   Extents extents_;
   std::uint64_t entries_ = 0;

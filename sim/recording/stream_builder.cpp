@@ -53,13 +53,11 @@ void StreamBuilder::map(std::uint32_t domain, PageRange range, const Mapping& ma
   add_map(domain, range, mapping);
 }
 
-void StreamBuilder::unmap(std::uint32_t domain, PageRange range) { add_unmap(domain, range); }
-
 void StreamBuilder::unmap_all(std::uint32_t domain) {
   const auto it = domains_.find(domain);
   if (it == domains_.end()) return;
   constexpr PageRange everything{0, std::numeric_limits<std::uint64_t>::max()};
-  for (const PageRange part : it->second.overlap(everything)) add_unmap(domain, part);
+  for (const PageRange part : it->second.overlap(everything)) unmap(domain, part);
 }
 
 void StreamBuilder::descriptor(std::uint64_t hi, std::uint64_t lo) {
@@ -107,7 +105,7 @@ void StreamBuilder::prove_denied(std::uint32_t domain, std::uint64_t page, std::
 
 void StreamBuilder::prove_unmapped(std::uint32_t domain, PageRange range) {
   for (const PageRange part : domains_[domain].overlap(range)) {
-    add_unmap(domain, part);
+    unmap(domain, part);
     ++stream_.recovered_unmaps;
   }
 }
@@ -131,7 +129,7 @@ void StreamBuilder::add_map(std::uint32_t domain, PageRange range, const Mapping
   op.page_shift = mapping.page_shift;
 }
 
-void StreamBuilder::add_unmap(std::uint32_t domain, PageRange range) {
+void StreamBuilder::unmap(std::uint32_t domain, PageRange range) {
   MappedPages& pages = domains_[domain];
   mapped_entries_ -= pages.entries();
   pages.remove(range);

@@ -50,7 +50,6 @@ class StreamBuilder {
  private:
   RecordedOp& add(RecordedKind kind);
   void add_map(std::uint32_t domain, PageRange range, const Mapping& mapping);
-  void add_unmap(std::uint32_t domain, PageRange range);
 
   RecordedStream& stream_;
   std::uint64_t max_mapped_entries_;

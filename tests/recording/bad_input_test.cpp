@@ -156,9 +156,11 @@ TEST_CASE("text under a compressed name is refused", "[recording][bad]") {
 
 TEST_CASE("the error of a damaged frame names the line where reading stopped", "[recording][bad]") {
   // Incompressible blocks, so that each line lies at its own place in the file.
+  constexpr std::size_t count = 20'000;
   std::vector<std::string> records;
+  records.reserve(count);
   Rng rng(1, "noise");
-  for (int i = 0; i < 20'000; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     records.push_back(fmt::format(R"({{"t":{},"k":"x","noise":"{:x}{:x}{:x}"}})", i, rng.next(),
                                   rng.next(), rng.next()));
   }
