@@ -1,5 +1,6 @@
 // What goes wrong, and whose fault it is. The user's: ConfigError. Ours: ensure(). Modelled faults
-// are values, not errors. SPDX-License-Identifier: Apache-2.0
+// are values, not errors.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>

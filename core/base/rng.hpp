@@ -1,5 +1,6 @@
 // Random numbers that are the same on every machine: one seed, one independent stream per component
-// path. SPDX-License-Identifier: Apache-2.0
+// path.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 // Strong<Tag, Rep>: the same bits, a different type. Keeps a PASID from being passed as a domain
-// id. SPDX-License-Identifier: Apache-2.0
+// id.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <compare>

@@ -1,5 +1,6 @@
 // Quantities that scenario files carry with their units: sizes, rates, bandwidths. Times are in
-// time.hpp. SPDX-License-Identifier: Apache-2.0
+// time.hpp.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/base/strong.hpp"

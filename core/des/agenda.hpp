@@ -1,5 +1,6 @@
 // The agenda of hardware events: what happens next, exactly ordered, at a cost that does not grow
-// with the number of pending events. SPDX-License-Identifier: Apache-2.0
+// with the number of pending events.
+// SPDX-License-Identifier: Apache-2.0
 //
 // The order is total and documented, so that no result depends on a container's whim:
 //   1. the earlier instant; 2. the lower class; 3. the lower device; 4. the one scheduled first.

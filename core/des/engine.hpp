@@ -1,5 +1,6 @@
 // The engine: software as SimGrid actors, hardware on an integer agenda that runs inside SimGrid as
-// one co-simulated model. SPDX-License-Identifier: Apache-2.0
+// one co-simulated model.
+// SPDX-License-Identifier: Apache-2.0
 //
 // One instant has a fixed order: first software, one actor at a time in the order in which the
 // actors were spawned; then agenda events (class, device, sequence); then the actions of the

@@ -1,5 +1,6 @@
 // The event trace of a run: fixed-size typed events, appended on the hot path, handed over in
-// blocks. SPDX-License-Identifier: Apache-2.0
+// blocks.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>

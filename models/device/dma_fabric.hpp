@@ -1,5 +1,6 @@
 // The devices of a run and their DMA engines: requests go out, are translated, reach memory, and
-// complete. SPDX-License-Identifier: Apache-2.0
+// complete.
+// SPDX-License-Identifier: Apache-2.0
 //
 // A request is issued when one of the device's `outstanding` slots is free and `interval` has
 // passed since the last issue. It crosses the link, is translated, reaches memory, and its

@@ -1,5 +1,6 @@
 // A recorded stream of device DMA and of what software did around it, ready to be played. Files are
-// read in sim/recording. SPDX-License-Identifier: Apache-2.0
+// read in sim/recording.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstdint>

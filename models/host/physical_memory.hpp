@@ -1,5 +1,6 @@
 // The memory of a host: sparse, read and written in 8-byte words, holding the tables and queues
-// that hardware walks. SPDX-License-Identifier: Apache-2.0
+// that hardware walks.
+// SPDX-License-Identifier: Apache-2.0
 //
 // Only what is written takes space: a frame (4 KiB) keeps the 64-byte lines that were ever touched.
 // A page table with one entry costs about 120 bytes here, a full one 4.3 KiB. DMA payloads are not

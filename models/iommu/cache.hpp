@@ -1,5 +1,6 @@
 // A set-associative cache with exact tags: the shape of the context cache, the PASID cache and the
-// IOTLB. SPDX-License-Identifier: Apache-2.0
+// IOTLB.
+// SPDX-License-Identifier: Apache-2.0
 //
 // Finding an entry costs one step in a hash index whatever the associativity; sets and ways only
 // decide who makes room for whom. An entry is one cache line of the machine we run on: tag, value

@@ -1,5 +1,6 @@
 // The invalidation queue: a ring of descriptors in memory that hardware fetches and executes in
-// order. SPDX-License-Identifier: Apache-2.0
+// order.
+// SPDX-License-Identifier: Apache-2.0
 //
 // Software writes descriptors into the ring and then the tail register. Hardware reads what lies
 // between head and tail in one batch, and executes it descriptor by descriptor; each takes its cost

@@ -1,5 +1,6 @@
 // A VT-d IOMMU with time: context cache, PASID cache, IOTLB, and a bounded number of walkers that
-// read tables from memory. SPDX-License-Identifier: Apache-2.0
+// read tables from memory.
+// SPDX-License-Identifier: Apache-2.0
 //
 // What the answer is, is said by vtd::Walk and the caches; how long it takes, here. A request is
 // looked up at the instant it arrives. A hit is answered after the look-up latencies. A miss waits

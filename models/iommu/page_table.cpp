@@ -64,4 +64,10 @@ void PageTable::unmap(Iova iova, std::uint64_t pages) {
   }
 }
 
+bool PageTable::mapped(Iova iova) {
+  const Hpa table = leaf_table(iova, false);
+  return table != Hpa(0) &&
+         TableEntry{memory_.read(entry_address(table, iova, 1))}.present(format_);
+}
+
 }  // namespace viosim

@@ -85,6 +85,7 @@ class PageTable {
   void map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissions);
   // Removes the mappings of `pages` pages; pages without one are passed over. Table pages are kept.
   void unmap(Iova iova, std::uint64_t pages);
+  bool mapped(Iova iova);
 
  private:
   Hpa leaf_table(Iova iova, bool create);

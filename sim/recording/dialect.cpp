@@ -1,4 +1,5 @@
-// What the dialects share. SPDX-License-Identifier: Apache-2.0
+// What the dialects share.
+// SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/dialect.hpp"
 
 #include "core/base/address.hpp"

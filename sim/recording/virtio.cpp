@@ -1,5 +1,6 @@
 // virtio-iommu recordings: the device itself is told of every mapping, so nothing has to be
-// guessed. SPDX-License-Identifier: Apache-2.0
+// guessed.
+// SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/dialect.hpp"
 
 #include <limits>

@@ -1,5 +1,6 @@
 // A host with one IOMMU and any number of DMA devices, for tests and benchmarks: the models without
-// scenario files. SPDX-License-Identifier: Apache-2.0
+// scenario files.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/des/engine.hpp"

@@ -1,5 +1,6 @@
 // VT-d's tables in memory: root, context, PASID directory and PASID table, bit for bit, and the
-// software that writes them. SPDX-License-Identifier: Apache-2.0
+// software that writes them.
+// SPDX-License-Identifier: Apache-2.0
 //
 // Layouts: Intel VT-d specification 3.x, chapter 9. Field positions as Linux' drivers/iommu/intel
 // uses them.

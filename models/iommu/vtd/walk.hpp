@@ -1,5 +1,6 @@
 // The translation algorithm of VT-d, as a pure step: given what the last memory read returned, what
-// comes next? SPDX-License-Identifier: Apache-2.0
+// comes next?
+// SPDX-License-Identifier: Apache-2.0
 //
 // Timing is not known here. Whoever drives a walk reads memory at `next_read` whenever it likes and
 // hands the 64-byte line over; every read of a table is a step of its own, so tables that change

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/host/host_kernel.hpp"
+
+#include "models/trace_events.hpp"
+
+#include <utility>
+
+namespace viosim {
+
+HostKernel::HostKernel(std::string path, const HostKernelParams& params, Engine& engine,
+                       DmaFabric& fabric, Tracer& tracer, std::uint32_t component,
+                       std::uint64_t seed)
+    : path_(std::move(path)),
+      params_(params),
+      engine_(engine),
+      fabric_(fabric),
+      tracer_(tracer),
+      component_(component),
+      rng_(seed, path_),
+      fault_(engine, path_ + ": a fault to handle") {}
+
+std::size_t HostKernel::add_space(const HostSpace& space) {
+  spaces_.push_back(space);
+  return spaces_.size() - 1;
+}
+
+void HostKernel::give(std::uint32_t device, std::size_t space) {
+  if (space_of_.size() <= device) space_of_.resize(device + 1);
+  space_of_[device] = space;
+}
+
+void HostKernel::start(Instant until) {
+  fabric_.set_fault_service(*this);
+  engine_.spawn(path_ + ".fault_handler", Lifetime::serves, [this] { handle_faults(); });
+  if (params_.migrate_every > Ps(0) && !spaces_.empty()) {
+    engine_.spawn(path_ + ".migration", Lifetime::finishes,
+                  [this, until] { migrate_pages(until); });
+  }
+}
+
+void HostKernel::request_faulted(const FaultedRequest& request) {
+  faults_.push_back({request, engine_.now()});
+  fault_.raise();
+}
+
+void HostKernel::handle_faults() {
+  for (;;) {
+    fault_.wait();
+    const Queued fault = faults_.front();
+    faults_.pop_front();
+    // One interrupt serves the faults that came while the last was handled.
+    const Instant awake = fault.at + params_.fault_interrupt;
+    if (awake > engine_.now()) engine_.sleep_until(awake);
+    handle(fault);
+  }
+}
+
+void HostKernel::handle(const Queued& fault) {
+  const FaultedRequest& request = fault.request;
+  const HostSpace& space = spaces_[space_of_[request.device]];
+  engine_.sleep_for(params_.fault_handling);
+  const Iova page = request.iova.page_base(page_4k);
+  const bool allowed = page >= space.base && (page - space.base) < space.size;
+  if (allowed) {
+    const Hpa frame = space.frames + (page - space.base);
+    space.table->map(page, frame, 1, {true, true});
+    emit_map(page, frame, space.pasid);
+  }
+  engine_.sleep_for(params_.fault_response);
+  fault_latency.record(engine_.now() - fault.at);
+  if (allowed) {
+    ++stats.faults_handled;
+    fabric_.retry(request.cookie);
+  } else {
+    ++stats.faults_refused;
+    fabric_.abandon(request.cookie);
+  }
+}
+
+void HostKernel::migrate_pages(Instant until) {
+  while (engine_.now() + params_.migrate_every < until) {
+    engine_.sleep_for(params_.migrate_every);
+    HostSpace& space = spaces_[rng_.below(spaces_.size())];
+    const std::uint64_t pages = space.size.count() / page_4k.count();
+    const Iova page = space.base + Bytes(rng_.below(pages) * page_4k.count());
+    if (space.table->mapped(page)) migrate(space, page, Hpa(next_frame_++ << 12U));
+  }
+}
+
+// The order of VT-d 3.x, 6.5: first the table, then the invalidation and its wait; only then may the old frame be used again.
+void HostKernel::migrate(HostSpace& space, Iova page, Hpa frame) {
+  engine_.sleep_for(params_.page_update);
+  const Instant begin = engine_.now();
+  space.table->map(page, frame, 1, {true, true});
+  emit_map(page, frame, space.pasid);
+  invalidate(space, page);
+  ++stats.pages_migrated;
+  migration_latency.record(engine_.now() - begin);
+}
+
+void HostKernel::invalidate(const HostSpace& space, Iova page) {
+  vtd::Descriptor flush;
+  flush.type = space.first_level ? vtd::DescriptorType::pasid_iotlb : vtd::DescriptorType::iotlb;
+  flush.granularity = vtd::Granularity::page;
+  flush.domain = space.domain;
+  flush.pasid = space.pasid == no_pasid ? Pasid(0) : space.pasid;
+  flush.address = page;
+  flush.leaf_only = true;
+  flush.drain_reads = !space.first_level;
+  flush.drain_writes = !space.first_level;
+  space.driver->submit_and_wait({&flush, 1});
+}
+
+void HostKernel::emit_map(Iova page, Hpa frame, Pasid pasid) {
+  if (!tracer_.on()) return;
+  TraceEvent event;
+  event.time = engine_.now().ps();
+  event.address = page.value();
+  event.value = frame.value();
+  event.component = component_;
+  event.pasid = pasid == no_pasid ? 0 : pasid.value();
+  event.kind = static_cast<std::uint16_t>(EventKind::map);
+  tracer_.emit(event);
+}
+
+}  // namespace viosim

@@ -1,0 +1,121 @@
+// The host's kernel, as far as this version has one: it handles I/O page faults, and migrates pages under running DMA.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "core/base/rng.hpp"
+#include "core/base/stats.hpp"
+#include "core/des/engine.hpp"
+#include "core/des/trace.hpp"
+#include "models/device/dma_fabric.hpp"
+#include "models/host/invalidation_driver.hpp"
+#include "models/iommu/page_table.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace viosim {
+
+struct HostKernelParams {
+  Ps fault_interrupt = 3us;
+  Ps fault_handling = 1500ns;
+  Ps fault_response = 500ns;
+  Ps migrate_every{0};
+  Ps page_update = 200ns;
+  Ps poll = 50ns;
+
+  static constexpr auto fields() {
+    using P = HostKernelParams;
+    return std::tuple{
+        field("fault_interrupt", &P::fault_interrupt,
+              "Fault record to fault handler: interrupt and thread start.", "assumed, 2-10 us"),
+        field("fault_handling", &P::fault_handling,
+              "Handling one minor fault: finding the page and mapping it.", "assumed, 1-10 us"),
+        field("fault_response", &P::fault_response, "Telling the device to go on.", "assumed"),
+        field("migrate_every", &P::migrate_every,
+              "Moves a page of one of the devices to another frame and invalidates, once in this "
+              "time, as memory compaction does; \"0 ps\": never."),
+        field("page_update", &P::page_update, "Rewriting one page table entry, in software.",
+              "assumed"),
+        field("poll", &P::poll, "Noticing that a status word in memory has changed.", "assumed")};
+  }
+  bool operator==(const HostKernelParams&) const = default;
+};
+
+struct HostKernelStats {
+  std::uint64_t faults_handled = 0;
+  std::uint64_t faults_refused = 0;
+  std::uint64_t pages_migrated = 0;
+  static constexpr auto fields() {
+    using S = HostKernelStats;
+    return std::tuple{metric("faults_handled", &S::faults_handled, Unit::count,
+                             "Page faults of devices that ended in a mapping."),
+                      metric("faults_refused", &S::faults_refused, Unit::count,
+                             "Page faults outside of what the device may use."),
+                      metric("pages_migrated", &S::pages_migrated, Unit::count,
+                             "Pages moved to another frame under running DMA.")};
+  }
+};
+
+// An address space of the host: a page table, and the frames behind it.
+struct HostSpace {
+  PageTable* table = nullptr;
+  DomainId domain;
+  Pasid pasid = no_pasid;  // no_pasid: used by requests without one
+  bool first_level = false;
+  Iova base;  // what may be mapped: [base, base + size)
+  Bytes size;
+  Hpa frames;  // the frame of `base` when a page is mapped first
+  InvalidationDriver* driver = nullptr;
+};
+
+class HostKernel final : public FaultService {
+ public:
+  HostKernel(std::string path, const HostKernelParams& params, Engine& engine, DmaFabric& fabric,
+             Tracer& tracer, std::uint32_t component, std::uint64_t seed);
+
+  // Device `device` of the fabric uses this space. Before the run.
+  void give(std::uint32_t device, std::size_t space);
+  std::size_t add_space(const HostSpace& space);
+
+  // Starts the kernel's actors. `until`: no page is migrated from then on.
+  void start(Instant until);
+
+  void request_faulted(const FaultedRequest& request) override;
+
+  HostKernelStats stats;
+  Histogram fault_latency;      // fault record to response
+  Histogram migration_latency;  // entry rewritten to invalidation seen complete
+
+ private:
+  struct Queued {
+    FaultedRequest request;
+    Instant at;
+  };
+  void handle_faults();
+  void handle(const Queued& fault);
+  void migrate_pages(Instant until);
+  void migrate(HostSpace& space, Iova page, Hpa frame);
+  void invalidate(const HostSpace& space, Iova page);
+  void emit_map(Iova page, Hpa frame, Pasid pasid);
+
+  std::string path_;
+  HostKernelParams params_;
+  Engine& engine_;
+  DmaFabric& fabric_;
+  Tracer& tracer_;
+  std::uint32_t component_;
+  Rng rng_;
+  std::vector<HostSpace> spaces_;
+  std::vector<std::size_t> space_of_;  // by device
+  std::deque<Queued> faults_;
+  Signal fault_;
+  std::uint64_t next_frame_ = std::uint64_t{1}
+                              << 30U;  // in frames: 4 TiB, above all devices' first frames
+};
+
+}  // namespace viosim

@@ -1,0 +1,67 @@
+// Software's side of an invalidation queue: writes descriptors into the ring, rings the doorbell, waits for completion.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/des/engine.hpp"
+#include "models/host/physical_memory.hpp"
+#include "models/iommu/invalidation_queue.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace viosim {
+
+class InvalidationDriver final : public InvalidationListener {
+ public:
+  class Done {
+   public:
+    virtual void descriptor_done() = 0;  // called from a hardware event
+
+   protected:
+    ~Done() = default;
+  };
+
+  // `poll`: how long software takes to notice a status word that has changed.
+  InvalidationDriver(Engine& engine, PhysicalMemory& memory, InvalidationQueue& queue, Ps poll);
+
+  // For actors: submits the descriptors and a wait descriptor of its own, and returns when software sees that it is done. When the ring
+  // has no room, waits until it has: like Linux, keeps two slots free.
+  void submit_and_wait(std::span<const vtd::Descriptor> descriptors);
+
+  // For hardware events that stand in for software (a played trace): one raw descriptor; `done` is told when it was executed.
+  // The caller waits for that before it posts the next. False: the descriptor does not decode, and nothing was submitted.
+  bool post(std::uint64_t low, std::uint64_t high, Done& done);
+
+  void descriptor_executed(std::uint64_t how_many) override;
+  void status_written(Hpa address) override;
+
+ private:
+  // A status word that a waiting actor polls.
+  struct Waiter {
+    Waiter(Engine& engine, Hpa word)
+        : address(word), done(engine, "completion of a wait descriptor") {}
+    Hpa address;
+    Signal done;
+    bool in_use = false;
+  };
+  Waiter& free_waiter();
+  std::uint32_t free_entries() const;
+  void write(std::uint64_t low, std::uint64_t high);
+
+  Engine& engine_;
+  PhysicalMemory& memory_;
+  InvalidationQueue& queue_;
+  Ps poll_;
+  std::uint32_t tail_ = 0;
+  std::uint64_t submitted_ = 0;
+  std::deque<Waiter> waiters_;
+  Signal room_;
+  std::uint32_t waiting_for_room_ = 0;
+  Done* posted_ = nullptr;
+  std::uint64_t posted_number_ = 0;
+};
+
+}  // namespace viosim
