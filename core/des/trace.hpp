@@ -33,7 +33,8 @@ inline constexpr std::size_t trace_block_events = std::size_t{1} << 16;
 class TraceSink {
  public:
   virtual ~TraceSink() = default;
-  // Takes the events and gives back an empty vector to fill next (its capacity is reused).
+  // Takes the events and gives back a vector to fill next. What it holds is overwritten: giving
+  // back a full one saves clearing it.
   virtual std::vector<TraceEvent> take(std::vector<TraceEvent> events) = 0;
 };
 

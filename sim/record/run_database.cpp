@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/record/run_database.hpp"
+
+#include "core/base/error.hpp"
+#include "models/trace_events.hpp"
+#include "sim/record/partial_file.hpp"
+#include "sim/record/schema.hpp"
+#include "sim/record/sqlite.hpp"
+
+#include <fmt/format.h>
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace viosim {
+namespace {
+
+// One block is one transaction, played back from the rollback journal if the process dies in it.
+// synchronous=OFF: a dead process loses nothing that it had handed to the kernel; finish() asks for
+// the disk. The exclusive lock keeps a second run out for as long as this one lives.
+constexpr const char* settings = R"sql(
+PRAGMA page_size = 8192;
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = TRUNCATE;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -2048;
+PRAGMA temp_store = MEMORY;
+)sql";
+
+void insert(Connection& connection, std::string_view table, std::string_view key,
+            std::string_view value) {
+  connection.prepare(fmt::format("INSERT OR REPLACE INTO {} VALUES(?, ?)", table))
+      .bind(1, key)
+      .bind(2, value)
+      .run();
+}
+
+void insert_event_kinds(Connection& connection) {
+  Statement statement = connection.prepare("INSERT INTO event_kind VALUES(?, ?, ?, ?, ?, ?)");
+  for (const EventKindInfo& info : event_kinds()) {
+    statement.bind(1, static_cast<std::int64_t>(info.kind))
+        .bind(2, info.name)
+        .bind(3, info.sentence)
+        .bind(4, info.address)
+        .bind(5, info.value)
+        .bind(6, info.code)
+        .run();
+  }
+}
+
+}  // namespace
+
+// Two threads meet here: the recorder's workers, one at a time, in store(); the simulation's thread
+// in everything else. Until the recorder has finished, only store() uses the connection.
+class RunDatabase::Writer {
+ public:
+  Writer(const std::filesystem::path& path, const Manifest& manifest,
+         TraceRecorder::Options options)
+      : file_(path), connection_(file_.open(settings)) {
+    Transaction transaction(connection_);
+    connection_.run(fmt::format("PRAGMA application_id = {}", schema::application_id));
+    connection_.run(fmt::format("PRAGMA user_version = {}", schema::format_version));
+    connection_.run(schema::create_tables);
+    insert_manifest(manifest);
+    insert_event_kinds(connection_);
+    schema::write_digests(connection_);
+    transaction.commit();
+    insert_block_ = std::make_unique<Statement>(
+        connection_.prepare("INSERT INTO trace_block VALUES(?, ?, ?, ?, ?, ?)"));
+    recorder_ = std::make_unique<TraceRecorder>([this](const EncodedBlock& block) { store(block); },
+                                                options);
+  }
+
+  std::uint32_t add_component(std::string_view path) {
+    const std::lock_guard lock(components_mutex_);
+    waiting_components_.emplace_back(path);
+    return components_++;
+  }
+
+  TraceRecorder& trace() { return *recorder_; }
+  void add_metric(MetricRow row) { metrics_.push_back(std::move(row)); }
+  void add_latency(LatencyRow row) { latencies_.push_back(std::move(row)); }
+  void add_wall(std::string_view key, std::string_view value) { wall_[std::string(key)] = value; }
+
+  void finish() {
+    recorder_->finish();
+    insert_block_.reset();
+    connection_.run("PRAGMA synchronous = FULL");
+    Transaction transaction(connection_);
+    insert_components();
+    insert_metrics();
+    insert_latencies();
+    for (const auto& [key, value] : wall_) insert(connection_, "wall", key, value);
+    insert(connection_, "manifest", "complete", "1");
+    schema::write_digests(connection_);
+    transaction.commit();
+    connection_.close();
+    file_.publish();
+  }
+
+ private:
+  void insert_manifest(const Manifest& manifest) {
+    for (const auto& [key, value] : manifest.more) insert(connection_, "manifest", key, value);
+    insert(connection_, "manifest", "program_version", manifest.program_version);
+    insert(connection_, "manifest", "format_version", std::to_string(schema::format_version));
+    insert(connection_, "manifest", "scenario", manifest.scenario);
+    insert(connection_, "manifest", "seed", std::to_string(manifest.seed));
+    insert(connection_, "manifest", "complete", "0");
+  }
+
+  void store(const EncodedBlock& block) {
+    Transaction transaction(connection_);
+    if (insert_components()) write_component_digest();
+    const auto checksum = static_cast<std::int64_t>(block.checksum);
+    insert_block_->bind(1, block.number)
+        .bind(2, block.events)
+        .bind(3, block.first_time)
+        .bind(4, block.last_time)
+        .bind(5, checksum)
+        .bind(6, block.data)
+        .run();
+    for (const std::int64_t value :
+         {block.number, block.events, block.first_time, block.last_time, checksum})
+      blocks_digest_.add(value);
+    blocks_digest_.end_row();
+    schema::write_digest(connection_, "trace_block", blocks_digest_);
+    transaction.commit();
+  }
+
+  // True: there were new ones.
+  bool insert_components() {
+    std::vector<std::string> paths;
+    {
+      const std::lock_guard lock(components_mutex_);
+      paths.swap(waiting_components_);
+    }
+    if (paths.empty()) return false;
+    Statement statement = connection_.prepare("INSERT INTO string VALUES(?, ?)");
+    for (const std::string& path : paths) {
+      statement.bind(1, components_stored_).bind(2, path).run();
+      components_digest_.add(components_stored_++);
+      components_digest_.add(path);
+      components_digest_.end_row();
+    }
+    return true;
+  }
+
+  void write_component_digest() { schema::write_digest(connection_, "string", components_digest_); }
+
+  void insert_metrics() {
+    Statement statement = connection_.prepare("INSERT INTO metric VALUES(NULL, ?, ?, ?, ?)");
+    for (const MetricRow& row : metrics_) {
+      statement.bind(1, std::int64_t{row.component})
+          .bind(2, row.name)
+          .bind(3, name_of(row.unit))
+          .bind(4, row.value)
+          .run();
+    }
+  }
+
+  void insert_latencies() {
+    Statement summary = connection_.prepare("INSERT INTO latency VALUES(?, ?, ?, ?, ?, ?, ?)");
+    Statement buckets = connection_.prepare("INSERT INTO latency_bucket VALUES(?, ?, ?, ?)");
+    std::int64_t id = 0;
+    for (const LatencyRow& row : latencies_) {
+      const Histogram& histogram = row.histogram;
+      summary.bind(1, ++id)
+          .bind(2, std::int64_t{row.component})
+          .bind(3, row.operation)
+          .bind(4, static_cast<std::int64_t>(histogram.count()))
+          .bind(5, histogram.min().count())
+          .bind(6, histogram.max().count())
+          .bind(7, histogram.sum().count())
+          .run();
+      histogram.for_each_bucket([&](std::size_t number, const Histogram::Bucket& bucket) {
+        buckets.bind(1, id)
+            .bind(2, static_cast<std::int64_t>(number))
+            .bind(3, static_cast<std::int64_t>(bucket.count))
+            .bind(4, static_cast<std::int64_t>(bucket.sum))
+            .run();
+      });
+    }
+  }
+
+  PartialFile file_;
+  Connection connection_;
+  std::unique_ptr<Statement> insert_block_;
+  schema::RowDigest blocks_digest_;
+  schema::RowDigest components_digest_;
+  std::int64_t components_stored_ = 0;
+
+  std::mutex components_mutex_;
+  std::vector<std::string> waiting_components_;
+  std::uint32_t components_ = 0;
+
+  std::vector<MetricRow> metrics_;
+  std::vector<LatencyRow> latencies_;
+  std::map<std::string, std::string> wall_;
+  std::unique_ptr<TraceRecorder> recorder_;  // last: its threads use the rest
+};
+
+RunDatabase::RunDatabase(std::unique_ptr<Writer> writer) : writer_(std::move(writer)) {}
+RunDatabase::RunDatabase(RunDatabase&&) noexcept = default;
+RunDatabase& RunDatabase::operator=(RunDatabase&&) noexcept = default;
+RunDatabase::~RunDatabase() = default;
+
+RunDatabase RunDatabase::create(const std::filesystem::path& path, const Manifest& manifest,
+                                TraceRecorder::Options options) {
+  return RunDatabase(std::make_unique<Writer>(path, manifest, options));
+}
+
+std::filesystem::path RunDatabase::partial_path(const std::filesystem::path& path) {
+  return PartialFile::partial_path(path);
+}
+
+std::uint32_t RunDatabase::add_component(std::string_view path) {
+  return writer_->add_component(path);
+}
+
+TraceRecorder& RunDatabase::trace() { return writer_->trace(); }
+
+void RunDatabase::add_metric(std::uint32_t component, std::string_view name, Unit unit,
+                             std::int64_t value) {
+  writer_->add_metric({component, std::string(name), unit, value});
+}
+
+void RunDatabase::add_histogram(std::uint32_t component, std::string_view operation,
+                                const Histogram& histogram) {
+  writer_->add_latency({component, std::string(operation), histogram});
+}
+
+void RunDatabase::add_wall(std::string_view key, std::string_view value) {
+  writer_->add_wall(key, value);
+}
+
+void RunDatabase::finish() { writer_->finish(); }
+
+}  // namespace viosim

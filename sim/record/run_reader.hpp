@@ -1,0 +1,90 @@
+// Reads a run database. SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/des/trace.hpp"
+#include "sim/record/block_decoder.hpp"
+#include "sim/record/rows.hpp"
+#include "sim/record/sqlite.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace viosim {
+
+struct EventKindRow {
+  std::uint16_t kind = 0;
+  std::string name;
+  std::string sentence;
+  std::string address;
+  std::string value;
+  std::string code;
+};
+
+struct BlockInfo {
+  std::int64_t events = 0;
+  std::int64_t first_time = 0;  // the smallest and the largest time of its events
+  std::int64_t last_time = 0;
+  std::uint64_t checksum = 0;
+};
+
+// Opening checks that the file is a run database of a format that this program knows, and that
+// everything but the trace's blocks is undamaged; each block is checked when it is read. What is
+// wrong is a ConfigError naming the file.
+class RunReader {
+ public:
+  static RunReader open(const std::filesystem::path& path);
+
+  bool complete() const { return complete_; }  // false: the run was killed, or still runs
+  std::int64_t format_version() const { return format_version_; }
+  const Manifest& manifest() const { return manifest_; }
+  const std::vector<std::string>& components() const { return components_; }
+  const std::vector<EventKindRow>& kinds() const { return kinds_; }
+  const std::vector<MetricRow>& metrics() const { return metrics_; }
+  const std::vector<LatencyRow>& latencies() const { return latencies_; }
+  std::map<std::string, std::string> wall();
+
+  const std::vector<BlockInfo>& blocks() const { return blocks_; }
+  std::int64_t event_count() const;
+  // Replaces the contents of `events`.
+  void read_block(std::size_t number, std::vector<TraceEvent>& events);
+
+  // Calls visit(const TraceEvent&) for each event, in the order in which they were written.
+  template <class Visit>
+  void for_each_event(Visit&& visit) {
+    std::vector<TraceEvent> events;
+    for (std::size_t number = 0; number < blocks_.size(); ++number) {
+      read_block(number, events);
+      for (const TraceEvent& event : events) visit(event);
+    }
+  }
+
+ private:
+  explicit RunReader(Connection connection);
+  [[noreturn]] void fail(std::string message) const;
+  void check_format();
+  void check_digests();
+  void read_manifest();
+  void read_components();
+  void read_kinds();
+  void read_metrics();
+  void read_latencies();
+  void read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogram);
+  void read_blocks();
+
+  Connection connection_;
+  std::int64_t format_version_ = 0;
+  bool complete_ = false;
+  Manifest manifest_;
+  std::vector<std::string> components_;
+  std::vector<EventKindRow> kinds_;
+  std::vector<MetricRow> metrics_;
+  std::vector<LatencyRow> latencies_;
+  std::vector<BlockInfo> blocks_;
+  BlockDecoder decoder_;
+};
+
+}  // namespace viosim
