@@ -42,7 +42,7 @@ void BlockDecoder::decode(std::span<const std::byte> bytes, std::vector<TraceEve
   const std::uint64_t first_begin = unzigzag(in.varint());
   columns_.read(in, ColumnKind::differences, std::span(times_).first(count));
   const auto shift = static_cast<unsigned>(read_count(in, 63, "the block's shift is too large"));
-  columns_.read(in, ColumnKind::distances, std::span(addresses_).first(count));
+  columns_.read(in, ColumnKind::small, std::span(addresses_).first(count));
   read_listed(in, count);
   if (!in.empty()) throw BadBytes("the block has bytes after its end");
 
@@ -85,11 +85,7 @@ void BlockDecoder::read_shapes(ByteReader& in) {
   columns_.read(in, ColumnKind::distances, column);
   for (std::size_t i = 0; i < count; ++i) shapes_[i].duration = column[i];
   columns_.read(in, ColumnKind::distances, column);
-  for (std::size_t i = 0; i < count; ++i) {
-    shapes_[i].kind = static_cast<std::uint16_t>(column[i]);
-    shapes_[i].code = static_cast<std::uint16_t>(column[i] >> 16U);
-    shapes_[i].source = static_cast<ValueSource>((column[i] >> 32U) & 3U);
-  }
+  for (std::size_t i = 0; i < count; ++i) shapes_[i].word = column[i];
 }
 
 void BlockDecoder::read_numbers(ByteReader& in, std::vector<std::uint16_t>& numbers,
@@ -105,7 +101,7 @@ void BlockDecoder::read_listed(ByteReader& in, std::size_t events) {
   const std::size_t count = read_count(in, events, "the block lists too many values");
   std::size_t wanted = 0;
   for (std::size_t i = 0; i < events; ++i)
-    wanted += shapes_[shape_numbers_[i]].source == ValueSource::listed ? 1 : 0;
+    wanted += shapes_[shape_numbers_[i]].source() == ValueSource::listed ? 1 : 0;
   if (count != wanted) throw BadBytes("the block lists another number of values than it uses");
   columns_.read(in, ColumnKind::distances, std::span(listed_values_).first(count));
 }
@@ -153,12 +149,12 @@ void BlockDecoder::build(std::span<TraceEvent> events, std::uint64_t first_begin
     events[i] = {.time = static_cast<std::int64_t>(begin + duration),
                  .duration = static_cast<std::int64_t>(duration),
                  .address = address,
-                 .value = value_of(shape.source, state, context, address, listed),
+                 .value = value_of(shape.source(), state, context, address, listed),
                  .component = state.key.component,
                  .pasid = state.key.pasid,
                  .epoch = state.key.epoch,
-                 .kind = shape.kind,
-                 .code = shape.code};
+                 .kind = shape.kind(),
+                 .code = shape.code()};
   }
 }
 

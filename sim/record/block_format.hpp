@@ -12,16 +12,22 @@ namespace viosim::block_format {
 
 inline constexpr std::uint64_t version = 1;
 
+// Multipliers for hashing: odd, with no pattern in their bits (fractions of the golden ratio and of
+// the square roots of 2 and 3).
+inline constexpr std::uint64_t golden = 0x9e3779b97f4a7c15U;
+inline constexpr std::uint64_t root_two = 0x6a09e667f3bcc909U;
+inline constexpr std::uint64_t root_three = 0xbb67ae8584caa73bU;
+
 // Who an event is about. A block has few, so an event stores a number and the block a list.
 struct Context {
   std::uint32_t component = 0;
   std::uint32_t pasid = 0;
   std::uint32_t epoch = 0;
-  bool operator==(const Context&) const = default;
+  bool operator==(const Context& other) const {  // one branch
+    return ((component ^ other.component) | (pasid ^ other.pasid) | (epoch ^ other.epoch)) == 0;
+  }
   std::uint64_t hash() const {
-    const std::uint64_t mixed = (std::uint64_t{component} * 0x9e3779b97f4a7c15U) ^
-                                (((std::uint64_t{pasid} << 32U) | epoch) * 0xc2b2ae3d27d4eb4fU);
-    return mixed ^ (mixed >> 29U) ^ (mixed >> 47U);
+    return (component * golden + pasid * root_two + epoch * root_three) >> 32U;
   }
 };
 
@@ -32,17 +38,21 @@ enum class ValueSource : std::uint8_t { listed, zero, context_distance, page_dis
 // What an event says apart from where and when. Also few: latencies repeat.
 struct Shape {
   std::uint64_t duration = 0;  // 0 when the block keeps its durations in a column
-  std::uint16_t kind = 0;
-  std::uint16_t code = 0;
-  ValueSource source = ValueSource::listed;
-  bool operator==(const Shape&) const = default;
-  std::uint64_t word() const {
-    return kind | (std::uint64_t{code} << 16U) | (static_cast<std::uint64_t>(source) << 32U);
+  std::uint64_t word = 0;      // kind, code and source, from the lowest bits up
+
+  Shape() = default;
+  Shape(std::uint64_t its_duration, std::uint64_t its_word)
+      : duration(its_duration), word(its_word) {}
+  Shape(std::uint64_t its_duration, std::uint16_t kind, std::uint16_t code, ValueSource source)
+      : duration(its_duration),
+        word(kind | (std::uint64_t{code} << 16U) | (static_cast<std::uint64_t>(source) << 32U)) {}
+  std::uint16_t kind() const { return static_cast<std::uint16_t>(word); }
+  std::uint16_t code() const { return static_cast<std::uint16_t>(word >> 16U); }
+  ValueSource source() const { return static_cast<ValueSource>((word >> 32U) & 3U); }
+  bool operator==(const Shape& other) const {  // one branch
+    return ((duration ^ other.duration) | (word ^ other.word)) == 0;
   }
-  std::uint64_t hash() const {
-    const std::uint64_t mixed = (duration * 0x9e3779b97f4a7c15U) ^ (word() * 0xc2b2ae3d27d4eb4fU);
-    return mixed ^ (mixed >> 29U) ^ (mixed >> 47U);
-  }
+  std::uint64_t hash() const { return (duration * golden + word * root_two) >> 32U; }
 };
 // More shapes than this, and durations are better kept in a column of their own.
 inline constexpr std::size_t most_shapes = 2048;
@@ -63,11 +73,7 @@ inline constexpr std::uint64_t page_offset = (std::uint64_t{1} << page_bits) - 1
 inline constexpr unsigned page_table_bits = 15;
 inline std::size_t page_slot(std::uint32_t context, std::uint64_t address) {
   const std::uint64_t key = (address >> page_bits) + (std::uint64_t{context} << 40U);
-  return (key * 0x9e3779b97f4a7c15U) >> (64U - page_table_bits);
-}
-
-inline std::uint64_t begin_of(const TraceEvent& event) {
-  return static_cast<std::uint64_t>(event.time) - static_cast<std::uint64_t>(event.duration);
+  return (key * golden) >> (64U - page_table_bits);
 }
 
 }  // namespace viosim::block_format

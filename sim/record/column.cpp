@@ -173,6 +173,7 @@ ColumnEncoder::ColumnEncoder() : zstd_(ZSTD_createCCtx()) {
   ZSTD_CCtx_setParameter(zstd_, ZSTD_c_compressionLevel, 1);
   ZSTD_CCtx_setParameter(zstd_, ZSTD_c_contentSizeFlag, 0);
   plane_.resize(trace_block_events + fold_slack);
+  halves_.resize(trace_block_events);
   compressed_.resize(ZSTD_compressBound(trace_block_events));
 }
 
@@ -202,16 +203,25 @@ void ColumnEncoder::write_plane(std::span<const std::byte> plane, ByteWriter& ou
 }
 
 template <class T>
-void ColumnEncoder::write_planes(std::span<const T> values, ByteWriter& out) {
-  T used = 0;
-  for (const T value : values) used = static_cast<T>(used | value);
-  const auto width = static_cast<unsigned>(std::bit_width(used));
-  out.varint(width);
+void ColumnEncoder::write_planes(std::span<const T> values, unsigned width, ByteWriter& out) {
   for (const Plane plane : Planes(width)) {
     cut(values, plane, plane_.data());
     if (plane.bits < 8) fold(plane_.data(), values.size(), plane);
     write_plane(std::span(plane_).first(plane.bytes(values.size())), out);
   }
+}
+
+template <class T>
+void ColumnEncoder::write_planes(std::span<const T> values, ByteWriter& out) {
+  T used = 0;
+  for (const T value : values) used = static_cast<T>(used | value);
+  const auto width = static_cast<unsigned>(std::bit_width(used));
+  out.varint(width);
+  if (sizeof(T) <= 4 || width > 32) return write_planes(values, width, out);
+  // Twice as many values in a vector register from here on.
+  for (std::size_t i = 0; i < values.size(); ++i)
+    halves_[i] = static_cast<std::uint32_t>(values[i]);
+  write_planes(std::span<const std::uint32_t>(halves_).first(values.size()), width, out);
 }
 
 void ColumnEncoder::write(std::span<std::uint64_t> values, ColumnKind kind, ByteWriter& out) {
@@ -222,7 +232,7 @@ void ColumnEncoder::write(std::span<std::uint64_t> values, ColumnKind kind, Byte
     const std::uint64_t divisor = fits_signed(values) ? common_divisor(values) : 1;
     divide(values, divisor);
     out.varint(divisor);
-  } else {
+  } else if (kind == ColumnKind::differences) {
     const std::uint64_t divisor = common_divisor(values);
     divide_and_zigzag(values, divisor);
     out.varint(divisor);
@@ -272,6 +282,7 @@ void ColumnDecoder::read_planes(ByteReader& in, std::span<T> values) {
 void ColumnDecoder::read(ByteReader& in, ColumnKind kind, std::span<std::uint64_t> values) {
   if (values.size() > trace_block_events) throw BadBytes("a column is too long");
   if (values.empty()) return;
+  if (kind == ColumnKind::small) return read_planes(in, values);
   const std::uint64_t reference =
       kind == ColumnKind::distances ? unzigzag(in.varint()) : std::uint64_t{0};
   const std::uint64_t divisor = in.varint();

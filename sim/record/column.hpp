@@ -16,11 +16,12 @@ struct ZSTD_DCtx_s;
 
 namespace viosim {
 
-// What is done to the numbers of a column before they are cut into bytes. Common to both: they are
-// divided by their greatest common divisor, because times are often whole nanoseconds.
+// What is done to the numbers of a column before they are cut into bytes. Distances and differences
+// are also divided by a common divisor, because times are often whole nanoseconds.
 enum class ColumnKind : std::uint8_t {
+  small,        // nothing: they are already near zero
   distances,    // close to each other: their minimum is subtracted
-  differences,  // positive or negative, near zero: zigzag, so that small ones have zero high bytes
+  differences,  // positive or negative, near zero: zigzag, so that small ones have zero high bits
 };
 
 class ColumnEncoder {
@@ -37,10 +38,13 @@ class ColumnEncoder {
  private:
   template <class T>
   void write_planes(std::span<const T> values, ByteWriter& out);
+  template <class T>
+  void write_planes(std::span<const T> values, unsigned width, ByteWriter& out);
   void write_plane(std::span<const std::byte> plane, ByteWriter& out);
 
   ZSTD_CCtx_s* zstd_;
   std::vector<std::byte> plane_;
+  std::vector<std::uint32_t> halves_;
   std::vector<std::byte> compressed_;
 };
 

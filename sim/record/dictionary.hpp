@@ -8,7 +8,7 @@
 
 namespace viosim {
 
-// Key has hash() (all bits good) and ==. Open addressing; the numbers depend on the order of the
+// Key has hash() (32 good bits) and ==. Open addressing; the numbers depend on the order of the
 // keys only, never on the table's size.
 template <class Key>
 class Dictionary {
@@ -23,9 +23,12 @@ class Dictionary {
 
   std::uint32_t number_of(const Key& key) {
     std::size_t slot = key.hash() & mask_;
-    for (; slots_[slot].number != nothing; slot = (slot + 1) & mask_)
-      if (slots_[slot].key == key) return slots_[slot].number;
-    return add(key, slot);
+    for (;; slot = (slot + 1) & mask_) {
+      const Slot& found = slots_[slot];
+      if (found.key == key && found.number != nothing) [[likely]]
+        return found.number;
+      if (found.number == nothing) return add(key, slot);
+    }
   }
 
  private:
@@ -36,7 +39,7 @@ class Dictionary {
     std::uint32_t number = nothing;
   };
 
-  std::uint32_t add(const Key& key, std::size_t slot) {
+  [[gnu::noinline]] std::uint32_t add(const Key& key, std::size_t slot) {
     const auto number = static_cast<std::uint32_t>(keys_.size());
     slots_[slot] = {key, number};
     keys_.push_back(key);

@@ -5,7 +5,6 @@
 #include "sim/record/block_encoder.hpp"
 #include "sim/record/schema.hpp"
 
-#include <algorithm>
 #include <csignal>
 #include <pthread.h>
 #include <utility>
@@ -19,19 +18,6 @@ void block_signals() {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, nullptr);
-}
-
-EncodedBlock describe(std::int64_t number, std::span<const TraceEvent> events,
-                      std::span<const std::byte> data) {
-  const auto [first, last] =
-      std::minmax_element(events.begin(), events.end(),
-                          [](const TraceEvent& a, const TraceEvent& b) { return a.time < b.time; });
-  return {.number = number,
-          .events = static_cast<std::int64_t>(events.size()),
-          .first_time = first->time,
-          .last_time = last->time,
-          .checksum = schema::checksum(data),
-          .data = data};
 }
 
 }  // namespace
@@ -98,7 +84,13 @@ void TraceRecorder::work() {
 void TraceRecorder::encode_and_store(BlockEncoder& encoder, Job& job) {
   std::exception_ptr failure;
   try {
-    const EncodedBlock block = describe(job.number, job.events, encoder.encode(job.events));
+    const auto data = encoder.encode(job.events);
+    const EncodedBlock block{.number = job.number,
+                             .events = static_cast<std::int64_t>(job.events.size()),
+                             .first_time = encoder.first_time(),
+                             .last_time = encoder.last_time(),
+                             .checksum = schema::checksum(data),
+                             .data = data};
     if (!wait_for_turn(job.number)) return;
     store_(block);
   } catch (...) {
