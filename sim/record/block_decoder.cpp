@@ -15,6 +15,20 @@ std::size_t read_count(ByteReader& in, std::size_t most, const char* what) {
   return count;
 }
 
+// Mirrors the encoder's source_of, again without branches on the source.
+std::uint64_t value_of(ValueSource source, std::uint64_t address, std::uint64_t listed,
+                       std::uint64_t& context_distance, std::uint32_t& page) {
+  const bool zero = source == ValueSource::zero;
+  const std::uint64_t offset = address & page_offset;
+  std::uint64_t value = (std::uint64_t{page} << page_bits) | offset;
+  value = source == ValueSource::context_distance ? address + context_distance : value;
+  value = source == ValueSource::listed ? listed + offset : value;
+  value = zero ? 0 : value;
+  context_distance = zero ? context_distance : value - address;
+  page = zero ? page : static_cast<std::uint32_t>(value >> page_bits);
+  return value;
+}
+
 }  // namespace
 
 BlockDecoder::BlockDecoder()
@@ -24,7 +38,7 @@ BlockDecoder::BlockDecoder()
       times_(trace_block_events),
       addresses_(trace_block_events),
       listed_values_(trace_block_events + 1),
-      page_distances_(std::size_t{1} << page_table_bits),
+      pages_(std::size_t{1} << page_table_bits),
       column_(trace_block_events) {}
 
 void BlockDecoder::decode(std::span<const std::byte> bytes, std::vector<TraceEvent>& events) {
@@ -47,7 +61,7 @@ void BlockDecoder::decode(std::span<const std::byte> bytes, std::vector<TraceEve
   if (!in.empty()) throw BadBytes("the block has bytes after its end");
 
   events.resize(count);
-  std::fill(page_distances_.begin(), page_distances_.end(), 0);
+  std::fill(pages_.begin(), pages_.end(), 0);
   switch (base) {
     case TimeBase::previous_begin:
       build<TimeBase::previous_begin>(events, first_begin, shift, in_shape);
@@ -106,27 +120,12 @@ void BlockDecoder::read_listed(ByteReader& in, std::size_t events) {
   columns_.read(in, ColumnKind::distances, std::span(listed_values_).first(count));
 }
 
-// Mirrors BlockEncoder::source_of, again without branches on the source.
-std::uint64_t BlockDecoder::value_of(ValueSource source, State& state, std::uint32_t context,
-                                     std::uint64_t address, std::size_t& listed) {
-  std::uint64_t& by_page = page_distances_[page_slot(context, address)];
-  const bool is_zero = source == ValueSource::zero;
-  std::uint64_t value = address + by_page;
-  value = source == ValueSource::context_distance ? address + state.distance : value;
-  value = source == ValueSource::listed ? listed_values_[listed] + (address & page_offset) : value;
-  value = is_zero ? 0 : value;
-  listed += source == ValueSource::listed ? 1 : 0;
-  const std::uint64_t distance = value - address;
-  by_page = is_zero ? by_page : distance;
-  state.distance = is_zero ? state.distance : distance;
-  return value;
-}
-
 template <TimeBase base>
 void BlockDecoder::build(std::span<TraceEvent> events, std::uint64_t first_begin,
                          unsigned address_shift, bool duration_in_shape) {
   std::uint64_t previous = first_begin;
-  std::size_t listed = 0;
+  const std::uint64_t* listed = listed_values_.data();
+  std::uint32_t* const pages = pages_.data();
   for (std::size_t i = 0; i < events.size(); ++i) {
     const std::uint32_t context = context_numbers_[i];
     State& state = states_[context];
@@ -146,10 +145,14 @@ void BlockDecoder::build(std::span<TraceEvent> events, std::uint64_t first_begin
     const std::uint64_t address = state.reference + (difference << address_shift);
     state.reference = window ? state.reference : address;
 
+    const ValueSource source = shape.source();
+    const std::uint64_t value =
+        value_of(source, address, *listed, state.distance, pages[page_slot(context, address)]);
+    listed += source == ValueSource::listed ? 1 : 0;
     events[i] = {.time = static_cast<std::int64_t>(begin + duration),
                  .duration = static_cast<std::int64_t>(duration),
                  .address = address,
-                 .value = value_of(shape.source(), state, context, address, listed),
+                 .value = value,
                  .component = state.key.component,
                  .pasid = state.key.pasid,
                  .epoch = state.key.epoch,

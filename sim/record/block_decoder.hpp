@@ -35,8 +35,6 @@ class BlockDecoder {
   template <block_format::TimeBase base>
   void build(std::span<TraceEvent> events, std::uint64_t first_begin, unsigned address_shift,
              bool duration_in_shape);
-  std::uint64_t value_of(block_format::ValueSource source, State& state, std::uint32_t context,
-                         std::uint64_t address, std::size_t& listed);
 
   ColumnDecoder columns_;
   std::vector<State> states_;
@@ -47,7 +45,7 @@ class BlockDecoder {
   std::vector<std::uint64_t> times_;
   std::vector<std::uint64_t> addresses_;
   std::vector<std::uint64_t> listed_values_;
-  std::vector<std::uint64_t> page_distances_;
+  std::vector<std::uint32_t> pages_;
   std::vector<std::uint64_t> column_;
 };
 

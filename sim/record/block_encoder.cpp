@@ -21,21 +21,22 @@ std::uint64_t length_of(std::uint64_t difference) {
 
 // Without branches on the outcome: whether a page was seen before is hard to predict.
 ValueSource source_of(const TraceEvent& event, std::uint64_t& context_distance,
-                      std::uint64_t& page_distance) {
+                      std::uint32_t& page) {
   const std::uint64_t distance = event.value - event.address;
+  const std::uint64_t from_page =
+      (std::uint64_t{page} << page_bits) | (event.address & page_offset);
   const auto zero = static_cast<unsigned>(event.value == 0);
   const auto by_context = static_cast<unsigned>(distance == context_distance) & ~zero;
-  const auto by_page = static_cast<unsigned>(distance == page_distance) & ~zero & ~by_context;
-  const std::uint64_t keep = 0 - std::uint64_t{zero};
-  page_distance = (page_distance & keep) | (distance & ~keep);
-  context_distance = (context_distance & keep) | (distance & ~keep);
+  const auto by_page = static_cast<unsigned>(event.value == from_page) & ~zero & ~by_context;
+  context_distance = zero != 0 ? context_distance : distance;
+  page = zero != 0 ? page : static_cast<std::uint32_t>(event.value >> page_bits);
   return static_cast<ValueSource>(zero | (by_context << 1U) | (by_page * 3U));
 }
 
 }  // namespace
 
 BlockEncoder::BlockEncoder()
-    : page_distances_(std::size_t{1} << page_table_bits),
+    : pages_(std::size_t{1} << page_table_bits),
       context_numbers_(trace_block_events),
       shape_numbers_(trace_block_events),
       begins_(trace_block_events),
@@ -79,7 +80,7 @@ void BlockEncoder::start_block() {
   contexts_.clear();
   shapes_.clear();
   states_.clear();
-  std::fill(page_distances_.begin(), page_distances_.end(), 0);
+  std::fill(pages_.begin(), pages_.end(), 0);
 }
 
 // The only pass over the events themselves: numbers contexts and shapes, finds how values follow
@@ -89,7 +90,7 @@ void BlockEncoder::start_block() {
 bool BlockEncoder::classify(std::span<const TraceEvent> events, bool duration_in_shape) {
   start_block();
   const std::uint64_t keep_duration = duration_in_shape ? ~std::uint64_t{0} : 0;
-  std::uint64_t* const page_distances = page_distances_.data();
+  std::uint32_t* const pages = pages_.data();
   std::uint64_t* const listed_values = listed_values_.data();
   std::uint64_t* const begins = begins_.data();
   std::uint64_t* const addresses = addresses_.data();
@@ -113,7 +114,7 @@ bool BlockEncoder::classify(std::span<const TraceEvent> events, bool duration_in
     state.lowest = std::min(state.lowest, event.address);
     state.highest = std::max(state.highest, event.address);
     const ValueSource source =
-        source_of(event, state.distance, page_distances[page_slot(context, event.address)]);
+        source_of(event, state.distance, pages[page_slot(context, event.address)]);
     // The offset within the page is usually that of the address.
     listed_values[listed] = event.value - (event.address & page_offset);
     listed += source == ValueSource::listed ? 1 : 0;

@@ -66,7 +66,7 @@ class BlockEncoder {
   Dictionary<block_format::Shape> shapes_;
   std::vector<State> states_;
   std::vector<Past> pasts_;
-  std::vector<std::uint64_t> page_distances_;
+  std::vector<std::uint32_t> pages_;
   std::vector<std::uint16_t> context_numbers_;
   std::vector<std::uint16_t> shape_numbers_;
   std::vector<std::uint64_t> begins_;

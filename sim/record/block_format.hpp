@@ -32,8 +32,8 @@ struct Context {
 };
 
 // How the decoder gets an event's value. A physical address usually lies as far from its IOVA as
-// the one before it of this context, or as the last time that this page was seen.
-enum class ValueSource : std::uint8_t { listed, zero, context_distance, page_distance };
+// the one before it of this context, or its page is the one that this IOVA's page last led to.
+enum class ValueSource : std::uint8_t { listed, zero, context_distance, page };
 
 // What an event says apart from where and when. Also few: latencies repeat.
 struct Shape {
@@ -67,7 +67,8 @@ enum class TimeBase : std::uint8_t {
 // What an event's address is counted from, chosen for each context.
 enum class AddressBase : std::uint8_t { window, previous };
 
-// The distances remembered by page. Small enough for the second-level cache.
+// Which page stands behind an IOVA's page, as far as the block has shown it: a table small enough
+// for the second-level cache, of page numbers short enough for 2^44 bytes of physical memory.
 inline constexpr unsigned page_bits = 12;
 inline constexpr std::uint64_t page_offset = (std::uint64_t{1} << page_bits) - 1;
 inline constexpr unsigned page_table_bits = 15;
