@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/block_decoder.hpp"
 #include "sim/record/block_encoder.hpp"
+#include "sim/record/run_database.hpp"
+#include "sim/record/run_reader.hpp"
 #include "tests/record/event_mix.hpp"
+#include "tests/record/scratch.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -41,6 +44,44 @@ void decode(benchmark::State& state, const EventMix& mix) {
   }
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events.size()));
 }
+
+// A whole run: from the tracer to the renamed file, in real time.
+void write_run(benchmark::State& state) {
+  const auto events = make_events({}, 16 * trace_block_events);
+  const Scratch scratch;
+  for (auto _ : state) {
+    RunDatabase database =
+        RunDatabase::create(scratch / "run.db", {.program_version = "bench"},
+                            {.workers = static_cast<unsigned>(state.range(0)), .waiting = 2});
+    Tracer tracer(database.trace());
+    for (int round = 0; round < 4; ++round)
+      for (const TraceEvent& event : events) tracer.emit(event);
+    tracer.finish();
+    database.finish();
+  }
+  state.SetItemsProcessed(state.iterations() * 4 * static_cast<std::int64_t>(events.size()));
+}
+BENCHMARK(write_run)->Name("record/run/workers")->Arg(1)->Arg(2)->Arg(3)->UseRealTime();
+
+void read_run(benchmark::State& state) {
+  const auto events = make_events({}, 16 * trace_block_events);
+  const Scratch scratch;
+  {
+    RunDatabase database = RunDatabase::create(scratch / "run.db", {.program_version = "bench"});
+    Tracer tracer(database.trace());
+    for (const TraceEvent& event : events) tracer.emit(event);
+    tracer.finish();
+    database.finish();
+  }
+  for (auto _ : state) {
+    RunReader reader = RunReader::open(scratch / "run.db");
+    std::uint64_t sum = 0;
+    reader.for_each_event([&](const TraceEvent& event) { sum += event.address; });
+    benchmark::DoNotOptimize(sum);
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events.size()));
+}
+BENCHMARK(read_run)->Name("read/run");
 
 void add(const std::string& name, const EventMix& mix) {
   benchmark::RegisterBenchmark(("encode/" + name).c_str(), encode, mix);
