@@ -1,3 +1,4 @@
+// Reads a block's columns, then builds its events one after the other.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/block_decoder.hpp"
 

@@ -1,4 +1,5 @@
-// Turns the bytes of a trace block back into events. SPDX-License-Identifier: Apache-2.0
+// Turns the bytes of a trace block back into events.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/des/trace.hpp"

@@ -1,3 +1,4 @@
+// Takes a block's events apart in one pass, then writes column after column.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/block_encoder.hpp"
 

@@ -1,3 +1,4 @@
+// Common divisors, zigzag, planes of bytes and their compression.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/column.hpp"
 

@@ -1,5 +1,6 @@
 // One column of a trace block: numbers made small, cut into planes of bytes, each plane compressed
-// by itself. SPDX-License-Identifier: Apache-2.0
+// by itself.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/des/trace.hpp"

@@ -1,3 +1,4 @@
+// Locks, removes and renames.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/partial_file.hpp"
 

@@ -1,5 +1,6 @@
 // What a run database holds besides the trace, as plain data: the writer takes it, the reader gives
-// it back. SPDX-License-Identifier: Apache-2.0
+// it back.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/base/stats.hpp"

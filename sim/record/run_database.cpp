@@ -1,3 +1,4 @@
+// What goes into which table, and in which transaction.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/run_database.hpp"
 

@@ -1,3 +1,4 @@
+// Checks the file first, then reads table by table.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/run_reader.hpp"
 

@@ -1,4 +1,5 @@
-// Reads a run database. SPDX-License-Identifier: Apache-2.0
+// Reads a run database.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/des/trace.hpp"

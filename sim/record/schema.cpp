@@ -1,3 +1,4 @@
+// The tables in SQL, and hashing their rows.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/schema.hpp"
 

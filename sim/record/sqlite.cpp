@@ -1,3 +1,4 @@
+// Calls SQLite and turns its error codes into sentences.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/sqlite.hpp"
 

@@ -1,5 +1,6 @@
 // The little of SQLite that the run database needs. Every failure is a ConfigError that names the
-// file. SPDX-License-Identifier: Apache-2.0
+// file.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <cstddef>

@@ -1,3 +1,4 @@
+// The queue between the simulation's thread and the workers.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/trace_recorder.hpp"
 

@@ -1,5 +1,6 @@
 // Takes a run's trace off the simulation's thread: encodes blocks in the background and has them
-// stored in order. SPDX-License-Identifier: Apache-2.0
+// stored in order.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/des/trace.hpp"

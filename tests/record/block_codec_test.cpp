@@ -1,3 +1,4 @@
+// Trace blocks: any events survive, bytes are repeatable, damage is harmless.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
 #include "sim/record/block_decoder.hpp"

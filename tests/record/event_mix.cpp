@@ -1,3 +1,4 @@
+// Devices issue requests to random pages of their windows; a heap puts them in order.
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/record/event_mix.hpp"
 

@@ -1,3 +1,4 @@
+// The run database: what is written is read, and what happens to the file's name.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/run_database.hpp"
 

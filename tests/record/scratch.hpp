@@ -1,4 +1,5 @@
-// A directory of a test's own, gone afterwards. SPDX-License-Identifier: Apache-2.0
+// A directory of a test's own, gone afterwards.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <filesystem>

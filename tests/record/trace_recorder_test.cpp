@@ -1,3 +1,4 @@
+// The background recorder: order, failures, bounded memory.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/trace_recorder.hpp"
 
