@@ -14,7 +14,7 @@ using namespace block_format;
 namespace {
 
 // How many events the choices between ways to write a column look at.
-constexpr std::size_t sample_events = 8 * 1024;
+constexpr std::size_t sample_events = std::size_t{8} * 1024;
 
 std::uint64_t length_of(std::uint64_t difference) {
   return static_cast<std::uint64_t>(std::bit_width(zigzag(difference)));

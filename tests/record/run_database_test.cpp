@@ -24,7 +24,7 @@ const Manifest manifest{.program_version = "0.1.0",
 
 Histogram some_latencies() {
   Histogram latencies;
-  for (int i = 1; i < 1'000; ++i) latencies.record(Ps(i * i * 12'000));
+  for (int i = 1; i < 1'000; ++i) latencies.record(Ps(std::int64_t{i} * i * 12'000));
   return latencies;
 }
 
