@@ -7,24 +7,36 @@
 //     Ps hit_latency = 5ns;
 //     static constexpr auto fields() {
 //       return std::tuple{field("ways", &Params::ways, "Entries per set."),
-//                         field("hit_latency", &Params::hit_latency, "Request to answer, on a
-//                         hit.", "assumed, 2-10 ns")};
+//                         field("hit_latency", &Params::hit_latency,
+//                               "Request to answer, on a hit.", "assumed, 2-10 ns")};
 //     }
-//     void check(const Where&) const;         // optional: what a type cannot say (a power of two,
-//     a < b) bool operator==(const Params&) const = default;
+//     void check(const Where&) const;         // optional: what a type cannot say: a < b
+//     bool operator==(const Params&) const = default;
 //   };
+//
+// A field without a sensible default is declared with required() instead. A struct whose keys stand
+// among those of its owner, rather than in an object of their own, is declared with embedded().
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/base/error.hpp"
 
+#include <algorithm>
 #include <array>
 #include <concepts>
+#include <cstddef>
 #include <string_view>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 namespace viosim {
+
+enum class Presence {
+  defaulted,  // an absent key means the default
+  required,   // an absent key is an error
+  embedded    // has no key of its own: the member's keys are read from the owner's object
+};
 
 template <class Owner, class T>
 struct Field {
@@ -33,12 +45,24 @@ struct Field {
   T Owner::*member;
   std::string_view sentence;  // what it means, for people
   std::string_view source;    // where the default comes from: a clause, a measurement, "assumed"
+  Presence presence = Presence::defaulted;
 };
 
 template <class Owner, class T>
 constexpr Field<Owner, T> field(std::string_view name, T Owner::*member, std::string_view sentence,
                                 std::string_view source = {}) {
-  return {name, member, sentence, source};
+  return {name, member, sentence, source, Presence::defaulted};
+}
+
+template <class Owner, class T>
+constexpr Field<Owner, T> required(std::string_view name, T Owner::*member,
+                                   std::string_view sentence, std::string_view source = {}) {
+  return {name, member, sentence, source, Presence::required};
+}
+
+template <class Owner, class T>
+constexpr Field<Owner, T> embedded(T Owner::*member) {
+  return {{}, member, {}, {}, Presence::embedded};
 }
 
 // A struct that declares its fields.
@@ -70,6 +94,8 @@ struct Choice {
   std::string_view name;
   std::string_view sentence;
 };
+template <class E>
+Choice(E, std::string_view, std::string_view) -> Choice<E>;
 
 template <class E>
 concept Named = requires(E e) {
@@ -83,5 +109,41 @@ constexpr std::string_view name_of(E value) {
   }
   return "?";
 }
+
+// A text that can be a template argument.
+template <std::size_t N>
+struct FixedText {
+  constexpr FixedText(const char (&text)[N]) { std::copy_n(text, N, chars); }  // NOLINT: "key"
+  constexpr operator std::string_view() const { return {chars, N - 1}; }       // NOLINT
+  char chars[N]{};
+};
+
+// How an alternative of a OneOf is called in files, and what choosing it means.
+struct Alternative {
+  std::string_view name;
+  std::string_view sentence;
+};
+
+// One of several described structs, told apart in files by the value of one key:
+//   struct Zipf {
+//     static constexpr Alternative alternative{"zipf", "A few pages take most requests."};
+//     double exponent = 0.99;
+//     static constexpr auto fields() {...}
+//   };
+//   using Pattern = OneOf<"pattern", Sequential, Zipf>;      // {"pattern": "zipf",
+//   "exponent": 1.2}
+// Use it as the std::variant that it is.
+template <FixedText Key, class... Ts>
+class OneOf : public std::variant<Ts...> {
+ public:
+  using std::variant<Ts...>::variant;
+  using std::variant<Ts...>::operator=;
+  using Variant = std::variant<Ts...>;
+  static constexpr std::string_view key() { return Key; }
+  static constexpr std::array<Alternative, sizeof...(Ts)> alternatives() {
+    return {Ts::alternative...};
+  }
+  bool operator==(const OneOf&) const = default;
+};
 
 }  // namespace viosim

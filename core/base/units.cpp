@@ -117,6 +117,17 @@ std::optional<Rate> parse_rate(std::string_view text) {
   return Rate(Ps(static_cast<std::int64_t>(ps_per_second / *per_second)));
 }
 
+std::vector<std::string_view> unit_names(Quantity quantity) {
+  std::vector<std::string_view> names;
+  const auto collect = [&](const auto& units) {
+    for (const UnitName& unit : units) names.push_back(unit.name);
+  };
+  if (quantity == Quantity::time) collect(time_units);
+  if (quantity == Quantity::size) collect(byte_units);
+  if (quantity == Quantity::rate) collect(rate_units);
+  return names;
+}
+
 std::string to_text(Ps time) {
   return write_exact(static_cast<std::uint64_t>(time.count()), time_units);
 }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace viosim {
 
@@ -39,6 +40,10 @@ using Rate = Strong<struct RateTag, Ps>;
 std::optional<Ps> parse_time(std::string_view text);  // ps ns us ms s          "250 ns", "1.5 us"
 std::optional<Bytes> parse_bytes(std::string_view text);  // B KiB MiB GiB TiB KB MB GB TB   "4 KiB"
 std::optional<Rate> parse_rate(std::string_view text);    // /s K/s M/s G/s         "5 M/s"
+
+// The units that each of them knows, smallest first.
+enum class Quantity { time, size, rate };
+std::vector<std::string_view> unit_names(Quantity quantity);
 
 // Writing: the shortest exact text that the functions above read back as the same value.
 std::string to_text(Ps);
