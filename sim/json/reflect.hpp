@@ -1,0 +1,225 @@
+// From a C++ type to its JsonType. Kept thin: everything that does not need the type is in the .cpp
+// files, because these templates are compiled again for each struct of each program.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/strong.hpp"
+#include "sim/json/plain_types.hpp"
+
+#include <limits>
+#include <optional>
+#include <type_traits>
+#include <vector>
+
+namespace viosim {
+
+template <class T>
+const JsonType& json_type();
+
+namespace reflect {
+
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+template <class T>
+concept StrongInteger = requires {
+  typename T::Value;
+}
+&&std::integral<typename T::Value>&& requires(const T& t) { T(t.value()); };
+
+template <class T>
+concept Union = requires {
+  T::key();
+  T::alternatives();
+};
+
+template <class T>
+const T& as(const void* object) {
+  return *static_cast<const T*>(object);
+}
+template <class T>
+T& as(void* object) {
+  return *static_cast<T*>(object);
+}
+
+// One default-constructed T: where defaults are read from.
+template <class T>
+const void* fresh() {
+  static const T object{};
+  return &object;
+}
+
+template <class T>
+const JsonType& whole() {
+  using Limits = std::numeric_limits<T>;
+  static const WholeType type({Limits::min(), Limits::max(),
+                               [](const void* from) -> Wide { return as<T>(from); },
+                               [](void* into, Wide n) { as<T>(into) = static_cast<T>(n); }});
+  return type;
+}
+
+template <StrongInteger T>
+const JsonType& strong_whole() {
+  using Rep = typename T::Value;
+  using Limits = std::numeric_limits<Rep>;
+  static const WholeType type({Limits::min(), Limits::max(),
+                               [](const void* from) -> Wide { return as<T>(from).value(); },
+                               [](void* into, Wide n) { as<T>(into) = T(static_cast<Rep>(n)); }});
+  return type;
+}
+
+template <HasTextForm T>
+const JsonType& form() {
+  static const FormType type({TextForm<T>::info,
+                              [](std::string_view text, void* into) {
+                                const std::optional<T> parsed = TextForm<T>::parse(text);
+                                if (parsed) as<T>(into) = *parsed;
+                                return parsed.has_value();
+                              },
+                              [](const void* from) { return TextForm<T>::write(as<T>(from)); }});
+  return type;
+}
+
+template <Named E>
+const JsonType& choice() {
+  static const ChoiceType type([] {
+    ChoiceType::Access access;
+    for (const auto& c : choices(E{})) access.choices.push_back({c.name, c.sentence});
+    access.get = [](const void* from) {
+      std::size_t i = 0;
+      for (const auto& c : choices(E{})) {
+        if (c.value == as<E>(from)) return i;
+        ++i;
+      }
+      fail_internal("an enumerator has no name");
+    };
+    access.set = [](void* into, std::size_t i) { as<E>(into) = choices(E{})[i].value; };
+    return access;
+  }());
+  return type;
+}
+
+template <class List>
+const JsonType& list() {
+  using T = typename List::value_type;
+  static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no elements to read into");
+  static const ListType type(
+      {&json_type<T>, &fresh<T>, [](const void* from) { return as<List>(from).size(); },
+       [](const void* from, std::size_t i) -> const void* { return &as<List>(from)[i]; },
+       [](void* into) { as<List>(into).clear(); },
+       [](void* into) -> void* { return &as<List>(into).emplace_back(); }});
+  return type;
+}
+
+template <class Optional>
+const JsonType& optional() {
+  using T = typename Optional::value_type;
+  static const OptionalType type({&json_type<T>, &fresh<T>,
+                                  [](const void* from) -> const void* {
+                                    const Optional& maybe = as<Optional>(from);
+                                    return maybe ? &*maybe : nullptr;
+                                  },
+                                  [](void* into) { as<Optional>(into).reset(); },
+                                  [](void* into) -> void* {
+                                    Optional& maybe = as<Optional>(into);
+                                    if (!maybe) maybe.emplace();
+                                    return &*maybe;
+                                  }});
+  return type;
+}
+
+template <class T, std::size_t I>
+FieldInfo field_info() {
+  constexpr auto declared = std::get<I>(T::fields());
+  using Member = typename std::remove_const_t<decltype(declared)>::Type;
+  return {declared.name,
+          declared.sentence,
+          declared.source,
+          declared.presence,
+          &json_type<Member>,
+          [](const void* owner) -> const void* {
+            return &(as<T>(owner).*(std::get<I>(T::fields()).member));
+          }};
+}
+
+template <Described T>
+const KeyedType& object() {
+  static const ObjectType type(
+      []<std::size_t... I>(std::index_sequence<I...>) {
+        return std::vector<FieldInfo>{field_info<T, I>()...};
+      }(std::make_index_sequence<std::tuple_size_v<decltype(T::fields())>>()),
+      []() -> ObjectType::Checker {
+        if constexpr (Checked<T>) {
+          return [](const void* checked, const Where& where) { as<T>(checked).check(where); };
+        } else {
+          return nullptr;
+        }
+      }());
+  return type;
+}
+
+template <class U, class... Ts>
+OneOfInfo union_info(const std::variant<Ts...>*) {
+  using Select = void (*)(U&);
+  static constexpr Select selects[] = {[](U& one_of) {
+    if (!std::holds_alternative<Ts>(one_of)) one_of.template emplace<Ts>();
+  }...};
+  const auto names = U::alternatives();
+  return {U::key(),
+          {names.begin(), names.end()},
+          {&object<Ts>...},
+          [](const void* from) { return as<U>(from).index(); },
+          [](void* into, std::size_t i) { selects[i](as<U>(into)); },
+          [](const void* from) {
+            return std::visit([](const auto& content) -> const void* { return &content; },
+                              static_cast<const typename U::Variant&>(as<U>(from)));
+          },
+          {&fresh<Ts>...}};
+}
+
+template <Union U>
+const JsonType& one_of() {
+  static const OneOfType type(union_info<U>(static_cast<const typename U::Variant*>(nullptr)));
+  return type;
+}
+
+}  // namespace reflect
+
+template <class T>
+const JsonType& json_type() {
+  if constexpr (std::is_same_v<T, bool>) {
+    return truth_type();
+  } else if constexpr (std::is_same_v<T, double>) {
+    return real_type();
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    return text_type();
+  } else if constexpr (std::is_same_v<T, Value>) {
+    return any_type();
+  } else if constexpr (HasTextForm<T>) {
+    return reflect::form<T>();
+  } else if constexpr (std::integral<T>) {
+    return reflect::whole<T>();
+  } else if constexpr (reflect::StrongInteger<T>) {
+    return reflect::strong_whole<T>();
+  } else if constexpr (reflect::is_vector<T>) {
+    return reflect::list<T>();
+  } else if constexpr (reflect::is_optional<T>) {
+    return reflect::optional<T>();
+  } else if constexpr (reflect::Union<T>) {
+    return reflect::one_of<T>();
+  } else if constexpr (Described<T>) {
+    return reflect::object<T>();
+  } else {
+    static_assert(Named<T>, "give the type fields(), choices() or a TextForm");
+    return reflect::choice<T>();
+  }
+}
+
+}  // namespace viosim
