@@ -13,6 +13,7 @@ void Tracer::aim() {
 }
 
 void Tracer::hand_over() {
+  handed_over_ += block_.size();
   block_ = sink_->take(std::move(block_));
   block_.resize(trace_block_events);
   aim();
@@ -21,6 +22,7 @@ void Tracer::hand_over() {
 void Tracer::finish() {
   if (!on()) return;
   block_.resize(static_cast<std::size_t>(next_ - block_.data()));
+  handed_over_ += block_.size();
   if (!block_.empty()) sink_->take(std::move(block_));
   next_ = end_ = nullptr;
 }

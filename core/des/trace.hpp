@@ -47,6 +47,7 @@ class Tracer {
   Tracer& operator=(const Tracer&) = delete;
 
   bool on() const { return next_ != nullptr; }
+  std::uint64_t handed_over() const { return handed_over_; }  // events; all of them after finish()
   void emit(const TraceEvent& event) {  // only when on()
     *next_++ = event;
     if (next_ == end_) [[unlikely]]
@@ -61,6 +62,7 @@ class Tracer {
   TraceEvent* next_ = nullptr;
   TraceEvent* end_ = nullptr;
   TraceSink* sink_ = nullptr;
+  std::uint64_t handed_over_ = 0;
   std::vector<TraceEvent> block_;
 };
 

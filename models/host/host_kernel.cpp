@@ -30,7 +30,6 @@ void HostKernel::give(std::uint32_t device, std::size_t space) {
 }
 
 void HostKernel::start(Instant until) {
-  fabric_.set_fault_service(*this);
   engine_.spawn(path_ + ".fault_handler", Lifetime::serves, [this] { handle_faults(); });
   if (params_.migrate_every > Ps(0) && !spaces_.empty()) {
     engine_.spawn(path_ + ".migration", Lifetime::finishes,

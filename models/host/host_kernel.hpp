@@ -81,8 +81,9 @@ class HostKernel final : public FaultService {
   // Device `device` of the fabric uses this space. Before the run.
   void give(std::uint32_t device, std::size_t space);
   std::size_t add_space(const HostSpace& space);
+  const HostSpace& space(std::size_t number) const { return spaces_[number]; }
 
-  // Starts the kernel's actors. `until`: no page is migrated from then on.
+  // Starts the kernel's actors. `until`: no page is migrated from then on. Faults reach it through request_faulted().
   void start(Instant until);
 
   void request_faulted(const FaultedRequest& request) override;

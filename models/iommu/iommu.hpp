@@ -185,6 +185,7 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   const IommuParams& params() const { return params_; }
   vtd::Tables& tables() { return tables_; }
   InvalidationQueue& invalidation_queue() { return queue_; }
+  const InvalidationQueue& invalidation_queue() const { return queue_; }
 
   // A request arrives. True: a hit, `answer` holds the address, and the device has it hit_latency()
   // later. Otherwise the caller goes on with start_walk() before any later event. Safe to call in

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "core/base/fields.hpp"
 #include "models/host/physical_memory.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace viosim {
@@ -25,6 +27,11 @@ enum class TableFormat : std::uint8_t {
   first_level,  // the processor's format: P 0, R/W 1, U/S 2, A 5, D 6, PS 7
   second_level  // R 0, W 1, SP 7; present when any of R and W is set
 };
+
+constexpr auto choices(TableFormat) {
+  return std::array{Choice{TableFormat::first_level, "first-level", "the processor's format"},
+                    Choice{TableFormat::second_level, "second-level", "VT-d's own format"}};
+}
 
 struct TableEntry {
   std::uint64_t bits = 0;

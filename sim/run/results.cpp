@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/run/results.hpp"
+
+#include "core/base/fields.hpp"
+
+namespace viosim {
+namespace {
+
+class Collector {
+ public:
+  template <class Stats>
+  void metrics(std::uint32_t component, const Stats& stats) {
+    for_each_field<Stats>([&](const auto& metric) {
+      results.metrics.push_back({component, std::string(metric.name), metric.unit, stats.*(metric.member)});
+    });
+  }
+  void latency(std::uint32_t component, const char* operation, const Histogram& histogram) {
+    if (histogram.count() != 0) results.latencies.push_back({component, operation, &histogram});
+  }
+
+  Results results;
+};
+
+}  // namespace
+
+Results collect(const System& system) {
+  Collector collector;
+  for (const System::HostSystem& host : system.hosts()) {
+    collector.metrics(host.component, host.kernel->stats);
+    collector.latency(host.component, "fault", host.kernel->fault_latency);
+    collector.latency(host.component, "migration", host.kernel->migration_latency);
+  }
+  for (const System::IommuSystem& s : system.iommus()) {
+    collector.metrics(s.component, s.iommu->stats);
+    collector.latency(s.component, "translation", s.iommu->translation_latency);
+    collector.metrics(s.context_cache, s.iommu->context_stats());
+    collector.metrics(s.pasid_cache, s.iommu->pasid_stats());
+    collector.metrics(s.iotlb, s.iommu->iotlb_stats());
+    collector.metrics(s.queue, s.iommu->invalidation_queue().stats);
+    collector.latency(s.queue, "batch", s.iommu->invalidation_queue().batch_latency);
+  }
+  for (const System::DmaSystem& device : system.dma_devices()) {
+    collector.metrics(device.component, system.fabric().stats(device.device));
+    collector.latency(device.component, "dma", system.fabric().latency(device.device));
+  }
+  for (const TracePlayer& player : system.players()) {
+    for (const TracePlayer::Function& function : player.functions()) {
+      collector.metrics(function.component, function.stats);
+      collector.latency(function.component, "translation", function.latency);
+    }
+  }
+  return collector.results;
+}
+
+}  // namespace viosim

@@ -1,0 +1,37 @@
+// What a run leaves behind, as plain data: from here it goes into the database and into the summary.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/stats.hpp"
+#include "models/device/trace_player.hpp"
+#include "models/iommu/cache.hpp"
+#include "sim/run/system.hpp"
+
+namespace viosim {
+
+struct MetricValue {
+  std::uint32_t component = 0;
+  std::string name;
+  Unit unit = Unit::count;
+  std::uint64_t value = 0;
+};
+
+struct LatencyValue {
+  std::uint32_t component = 0;
+  std::string operation;
+  const Histogram* histogram = nullptr;  // of the system, which outlives the results
+};
+
+// Every metric and every histogram of a system that has run, in the order of its components.
+struct Results {
+  std::vector<MetricValue> metrics;
+  std::vector<LatencyValue> latencies;
+};
+
+Results collect(const System& system);
+
+}  // namespace viosim

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/run/run.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+#include <system_error>
+
+#include "sim/json/json.hpp"
+#include "sim/json/pointer.hpp"
+#include "sim/record/run_database.hpp"
+#include "sim/recording/recording.hpp"
+#include "sim/version.hpp"
+
+namespace viosim {
+namespace {
+
+// Every recording that the scenario names; a problem names the place in the scenario that named the file.
+Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base) {
+  Recordings recordings;
+  for (const HostConfig& host : scenario.hosts) {
+    for (const DeviceConfig& device : host.devices) {
+      const auto* recorded = std::get_if<RecordedDevice>(&device);
+      if (recorded == nullptr || recordings.contains(recorded->trace)) continue;
+      recordings.emplace(recorded->trace, read_recording((base / recorded->trace).string()));
+    }
+  }
+  return recordings;
+}
+
+// The run database, or its absence.
+class Output {
+ public:
+  Output(const Scenario& scenario, const RunOptions& options) {
+    if (!options.out) {
+      tracer_ = std::make_unique<Tracer>();
+      return;
+    }
+    std::error_code error;
+    std::filesystem::create_directories(*options.out, error);
+    if (error) throw ConfigError({options.out->string(), "", fmt::format("cannot make this directory: {}", error.message())});
+    path_ = *options.out / "run.db";
+    Manifest manifest;
+    manifest.program_version = program_version;
+    manifest.scenario = to_text(write(scenario), Layout::indented);
+    manifest.seed = scenario.seed;
+    database_.emplace(RunDatabase::create(path_, manifest));
+    tracer_ = options.trace == TraceMode::full ? std::make_unique<Tracer>(database_->trace()) : std::make_unique<Tracer>();
+  }
+
+  Tracer& tracer() { return *tracer_; }
+  std::uint32_t add_component(std::string_view path) {
+    components_.emplace_back(path);
+    return database_ ? database_->add_component(path) : static_cast<std::uint32_t>(components_.size() - 1);
+  }
+  const std::vector<std::string>& components() const { return components_; }
+  std::string path() const { return path_.string(); }
+
+  void finish(const Results& results, const RunFacts& facts) {
+    if (!database_) return;
+    for (const MetricValue& metric : results.metrics) {
+      database_->add_metric(metric.component, metric.name, metric.unit, static_cast<std::int64_t>(metric.value));
+    }
+    for (const LatencyValue& latency : results.latencies) database_->add_histogram(latency.component, latency.operation, *latency.histogram);
+    database_->add_wall("simulation_seconds", fmt::format("{:.6f}", facts.wall_seconds));
+    database_->finish();
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::vector<std::string> components_;
+  std::optional<RunDatabase> database_;
+  std::unique_ptr<Tracer> tracer_;
+};
+
+}  // namespace
+
+Scenario load_scenario(const std::filesystem::path& file, const std::vector<std::string>& assignments, std::optional<std::uint64_t> seed) {
+  Value document = read_json_file(file);
+  for (const std::string& assignment : assignments) set_assignment(document, assignment);
+  Scenario scenario = read_scenario(document, file.string());
+  if (seed) scenario.seed = *seed;
+  return scenario;
+}
+
+RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base, const RunOptions& options) {
+  const Recordings recordings = read_recordings(scenario, base);
+  Output output(scenario, options);
+  System system(scenario, recordings, output.tracer(), [&](std::string_view path) { return output.add_component(path); });
+
+  const auto begin = std::chrono::steady_clock::now();
+  system.run();
+  output.tracer().finish();
+  RunReport report;
+  report.facts.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  report.facts.name = scenario.name;
+  report.facts.seed = scenario.seed;
+  report.facts.simulated = system.end().since_start();
+  report.facts.events = system.engine().agenda().executed();
+  report.facts.software_steps = system.engine().software_steps();
+  report.facts.database = output.path();
+  report.facts.trace_events = output.tracer().handed_over();
+
+  const Results results = collect(system);
+  output.finish(results, report.facts);
+  report.components = output.components();
+  report.text = summary_text(report.facts, results, report.components);
+  report.json = summary_json(report.facts, results, report.components);
+  for (const TracePlayer& player : system.players()) report.agreements.push_back(player.agreement());
+  return report;
+}
+
+}  // namespace viosim

@@ -1,0 +1,40 @@
+// `viosim run` and `viosim replay`: from a document to results, with everything that is written on the way.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/device/trace_player.hpp"
+#include "sim/json/value.hpp"
+#include "sim/run/summary.hpp"
+#include "sim/run/system.hpp"
+
+namespace viosim {
+
+enum class TraceMode : std::uint8_t { full, off };
+
+struct RunOptions {
+  std::optional<std::filesystem::path> out;  // where run.db goes; none: nothing is written
+  TraceMode trace = TraceMode::full;
+};
+
+struct RunReport {
+  RunFacts facts;
+  std::vector<std::string> components;
+  std::string text;  // summary for people
+  Value json;        // the same for programs
+  std::vector<Agreement> agreements;  // of the recordings that were played, in the order of the scenario
+};
+
+// The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError, TimeLimitError.
+RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base, const RunOptions& options);
+
+// A document with the overrides of the command line applied ("/json/pointer=value"), read strictly.
+Scenario load_scenario(const std::filesystem::path& file, const std::vector<std::string>& assignments,
+                       std::optional<std::uint64_t> seed);
+
+}  // namespace viosim

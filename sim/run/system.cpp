@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/run/system.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+constexpr std::uint32_t first_domain = 2;     // 0 is reserved by caching mode; Linux keeps 1 for first-level entries of SVA
+constexpr std::uint64_t first_frame = 0x100;  // 1 MiB: below lies what firmware uses
+constexpr Bdf first_function{1, 0, 0};
+constexpr unsigned table_levels = 4;
+
+TableFormat format_of(const DmaDevice& config) {
+  if (config.table) return *config.table;
+  return config.pasid ? TableFormat::first_level : TableFormat::second_level;
+}
+
+std::string indexed(const std::string& path, std::uint32_t count, std::uint32_t index) {
+  return count == 1 ? path : fmt::format("{}[{}]", path, index);
+}
+
+// Writes the table entries that lead requests of `source` to the space.
+void attach(vtd::Tables& tables, Bdf source, const HostSpace& space) {
+  constexpr auto width = static_cast<std::uint8_t>(table_levels - 2);
+  if (tables.mode() == vtd::Mode::legacy) {
+    vtd::LegacyContext context;
+    context.present = true;
+    context.address_width = width;
+    context.table = space.table->root();
+    context.domain = space.domain;
+    tables.attach(source, context);
+    return;
+  }
+  vtd::PasidEntry entry;
+  entry.present = true;
+  entry.domain = space.domain;
+  if (space.first_level) {
+    entry.type = vtd::PasidEntry::Type::first_level;
+    entry.first_level = space.table->root();
+  } else {
+    entry.type = vtd::PasidEntry::Type::second_level;
+    entry.address_width = width;
+    entry.second_level = space.table->root();
+  }
+  const Pasid pasid = space.pasid == no_pasid ? Pasid(0) : space.pasid;
+  tables.attach(source, pasid.value() + 1, Pasid(0));
+  tables.set_entry(source, pasid, entry);
+}
+
+}  // namespace
+
+System::System(const Scenario& scenario, const Recordings& recordings, Tracer& tracer,
+               const std::function<std::uint32_t(std::string_view)>& add_component)
+    : scenario_(scenario),
+      recordings_(recordings),
+      tracer_(tracer),
+      add_component_(add_component),
+      until_(scenario.duration ? Instant(*scenario.duration) : Instant::latest()),
+      fabric_(engine_.agenda(), tracer) {
+  engine_.set_run_ahead(fabric_);
+  fabric_.set_fault_service(*this);
+  for (const HostConfig& host : scenario.hosts) build_host(host);
+}
+
+void System::build_host(const HostConfig& config) {
+  HostSystem& host = hosts_.emplace_back();
+  host.path = config.name;
+  host.component = add_component_(host.path);
+  next_function_ = first_function.value();
+  next_frame_ = first_frame;
+  host.kernel = std::make_unique<HostKernel>(host.path + ".kernel", config.kernel, engine_, fabric_, tracer_, host.component, scenario_.seed);
+  for (const IommuConfig& iommu : config.iommus) build_iommu(std::get<VtdIommu>(iommu), config, host);
+  for (const DeviceConfig& device : config.devices) {
+    if (const auto* dma = std::get_if<DmaDevice>(&device)) {
+      build_dma(*dma, config, host);
+    } else {
+      build_recorded(std::get<RecordedDevice>(device), host);
+    }
+  }
+  host.kernel->start(until_);
+}
+
+void System::build_iommu(const VtdIommu& config, const HostConfig& host_config, HostSystem& host) {
+  IommuSystem& system = iommus_.emplace_back();
+  const std::string path = host.path + '.' + config.name;
+  system.component = add_component_(path);
+  system.context_cache = add_component_(path + ".context_cache");
+  system.pasid_cache = add_component_(path + ".pasid_cache");
+  system.iotlb = add_component_(path + ".iotlb");
+  system.queue = add_component_(path + ".invalidation_queue");
+  system.iommu = std::make_unique<Iommu>(path, config.params, next_number_++, engine_.agenda(), host.memory, scenario_.seed);
+  system.driver = std::make_unique<InvalidationDriver>(engine_, host.memory, system.iommu->invalidation_queue(), host_config.kernel.poll);
+}
+
+System::IommuSystem& System::iommu_named(const std::string& path) {
+  const auto found = std::find_if(iommus_.begin(), iommus_.end(), [&](const IommuSystem& system) { return system.iommu->path() == path; });
+  ensure(found != iommus_.end(), "a device names an IOMMU that was not built");
+  return *found;
+}
+
+const ZipfTable* System::zipf_for(const TrafficParams& traffic) {
+  if (traffic.pattern != Pattern::zipf) return nullptr;
+  auto& table = zipf_tables_[{traffic.window.count(), traffic.skew}];
+  if (!table) table = std::make_unique<ZipfTable>(traffic.window.count() / page_4k.count(), traffic.skew);
+  return table.get();
+}
+
+// The address space of a device: its own, or its domain's. Returns its number in the kernel.
+std::size_t System::space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu) {
+  if (!config.domain) return build_space(config, host, iommu);
+  const auto [known, is_new] = shared_spaces_.try_emplace(iommu.iommu->path() + '/' + *config.domain, 0);
+  if (is_new) known->second = build_space(config, host, iommu);
+  return known->second;
+}
+
+std::size_t System::build_space(const DmaDevice& config, HostSystem& host, IommuSystem& iommu) {
+  const TableFormat format = format_of(config);
+  const std::uint64_t pages = config.dma.traffic.window.count() / page_4k.count();
+  HostSpace space;
+  space.table = &page_tables_.emplace_back(host.memory, format, table_levels);
+  space.first_level = format == TableFormat::first_level;
+  space.domain = DomainId(static_cast<std::uint16_t>(first_domain + domains_used_[iommu.iommu->path()]++));
+  space.pasid = config.pasid.value_or(no_pasid);
+  space.base = config.base;
+  space.size = config.dma.traffic.window;
+  space.frames = Hpa(next_frame_ << 12U);
+  space.driver = iommu.driver.get();
+  next_frame_ += pages;
+  if (config.populate) space.table->map(space.base, space.frames, pages, {true, true});
+  return host.kernel->add_space(space);
+}
+
+void System::build_dma(const DmaDevice& config, const HostConfig& host_config, HostSystem& host) {
+  IommuSystem& iommu = iommu_named(host.path + '.' + config.iommu);
+  for (std::uint32_t i = 0; i < config.count; ++i) {
+    DmaFabric::Device device;
+    device.path = indexed(host.path + '.' + config.name, config.count, i);
+    device.iommu = iommu.iommu.get();
+    device.source = Bdf(static_cast<std::uint16_t>(next_function_++));
+    device.pasid = config.pasid.value_or(no_pasid);
+    device.link = config.link;
+    device.dma = config.dma;
+    device.base = config.base;
+    device.memory_latency = host_config.memory.latency;
+    device.start = Instant(config.start);
+    device.until = until_;
+    device.zipf = zipf_for(config.dma.traffic);
+    device.seed = scenario_.seed;
+    device.number = next_number_++;
+    device.component = add_component_(device.path);
+
+    const std::size_t space = space_for(config, host, iommu);
+    attach(iommu.iommu->tables(), device.source, host.kernel->space(space));
+    const std::uint32_t number = fabric_.add(device);
+    host.kernel->give(number, space);
+    kernel_of_device_.push_back(host.kernel.get());
+    dma_devices_.push_back({device.component, number});
+  }
+}
+
+void System::build_recorded(const RecordedDevice& config, HostSystem& host) {
+  IommuSystem& iommu = iommu_named(host.path + '.' + config.iommu);
+  const RecordedStream& stream = recordings_.at(config.trace);
+  const std::string path = host.path + '.' + config.name;
+  std::vector<std::uint32_t> components;
+  for (const std::uint16_t requester : stream.requesters) {
+    components.push_back(add_component_(fmt::format("{}[{}]", path, Bdf(requester).text())));
+  }
+  components.push_back(add_component_(path + ".software"));
+  players_.emplace_back(path, config.player, stream, TracePlayer::Wiring{engine_, host.memory, *iommu.iommu, *iommu.driver, tracer_},
+                        next_number_++, std::move(components));
+  players_.back().start(until_);
+}
+
+void System::request_faulted(const FaultedRequest& request) { kernel_of_device_[request.device]->request_faulted(request); }
+
+void System::run() {
+  engine_.run();
+  end_ = std::max(engine_.now(), fabric_.last_completion());
+}
+
+}  // namespace viosim

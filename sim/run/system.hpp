@@ -1,0 +1,103 @@
+// A scenario, built: the engine, the hosts with their memory and IOMMUs, the devices, all wired together.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/des/engine.hpp"
+#include "core/des/trace.hpp"
+#include "models/device/dma_fabric.hpp"
+#include "models/device/recorded_stream.hpp"
+#include "models/device/trace_player.hpp"
+#include "models/host/host_kernel.hpp"
+#include "models/host/invalidation_driver.hpp"
+#include "models/iommu/iommu.hpp"
+#include "sim/scenario/scenario.hpp"
+
+namespace viosim {
+
+// The recordings that a scenario names, by the name in the file; read before anything is built.
+using Recordings = std::map<std::string, RecordedStream>;
+
+class System : private FaultService {
+ public:
+  // The scenario is valid; scenario and recordings outlive the system. Gives every component path to `add_component`, which
+  // returns its number: 0, 1, 2 ...
+  System(const Scenario& scenario, const Recordings& recordings, Tracer& tracer,
+         const std::function<std::uint32_t(std::string_view)>& add_component);
+  System(const System&) = delete;
+  System& operator=(const System&) = delete;
+
+  void run();
+
+  struct HostSystem {
+    std::string path;
+    std::uint32_t component = 0;
+    PhysicalMemory memory;
+    std::unique_ptr<HostKernel> kernel;
+  };
+  struct IommuSystem {
+    std::uint32_t component = 0;
+    std::uint32_t context_cache = 0;
+    std::uint32_t pasid_cache = 0;
+    std::uint32_t iotlb = 0;
+    std::uint32_t queue = 0;
+    std::unique_ptr<Iommu> iommu;
+    std::unique_ptr<InvalidationDriver> driver;
+  };
+  struct DmaSystem {
+    std::uint32_t component = 0;
+    std::uint32_t device = 0;  // as numbered by fabric()
+  };
+
+  Engine& engine() { return engine_; }
+  const DmaFabric& fabric() const { return fabric_; }
+  const std::deque<HostSystem>& hosts() const { return hosts_; }
+  const std::deque<IommuSystem>& iommus() const { return iommus_; }
+  const std::vector<DmaSystem>& dma_devices() const { return dma_devices_; }
+  const std::deque<TracePlayer>& players() const { return players_; }
+  // When the last thing happened.
+  Instant end() const { return end_; }
+
+ private:
+  void build_host(const HostConfig& config);
+  void build_iommu(const VtdIommu& config, const HostConfig& host_config, HostSystem& host);
+  void build_dma(const DmaDevice& config, const HostConfig& host_config, HostSystem& host);
+  void build_recorded(const RecordedDevice& config, HostSystem& host);
+  std::size_t space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
+  std::size_t build_space(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
+  const ZipfTable* zipf_for(const TrafficParams& traffic);
+  IommuSystem& iommu_named(const std::string& path);
+  void request_faulted(const FaultedRequest& request) override;
+
+  const Scenario& scenario_;
+  const Recordings& recordings_;
+  Tracer& tracer_;
+  std::function<std::uint32_t(std::string_view)> add_component_;
+  Instant until_;
+  Engine engine_;
+  DmaFabric fabric_;
+  std::deque<HostSystem> hosts_;
+  std::deque<IommuSystem> iommus_;
+  std::deque<PageTable> page_tables_;
+  std::vector<DmaSystem> dma_devices_;
+  std::deque<TracePlayer> players_;
+  std::map<std::pair<std::uint64_t, double>, std::unique_ptr<ZipfTable>> zipf_tables_;
+  std::map<std::string, std::size_t> shared_spaces_;   // host.iommu/domain -> number of the space in its kernel
+  std::map<std::string, std::uint32_t> domains_used_;  // by IOMMU path
+  std::vector<HostKernel*> kernel_of_device_;          // by number in fabric_
+  std::uint32_t next_number_ = 0;                      // places in the order of events
+  std::uint32_t next_function_ = 0;                    // requester ids of the host that is being built
+  std::uint64_t next_frame_ = 0;                       // memory behind the devices' windows, in frames
+  Instant end_;
+};
+
+}  // namespace viosim

@@ -1,0 +1,97 @@
+// `viosim validate`, `schema` and `models`.
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "sim/json/json.hpp"
+#include "sim/recording/recording.hpp"
+#include "sim/verbs/presets.hpp"
+#include "sim/verbs/verbs.hpp"
+
+namespace viosim {
+namespace {
+
+// What a scenario names must be readable too.
+void validate(const std::filesystem::path& file) {
+  const Scenario scenario = load_scenario(file, {}, {});
+  std::vector<Problem> problems;
+  for (const HostConfig& host : scenario.hosts) {
+    for (const DeviceConfig& device : host.devices) {
+      const auto* recorded = std::get_if<RecordedDevice>(&device);
+      if (recorded == nullptr) continue;
+      try {
+        read_recording((file.parent_path() / recorded->trace).string());
+      } catch (const ConfigError& error) {
+        problems.insert(problems.end(), error.problems().begin(), error.problems().end());
+      }
+    }
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+}
+
+struct Model {
+  std::string_view name;
+  std::string_view sentence;
+  std::vector<ParameterRow> parameters;
+};
+
+std::vector<Model> models() {
+  return {{"iommu vtd", VtdIommu::alternative.sentence, parameter_table<VtdIommu>()},
+          {"device dma", DmaDevice::alternative.sentence, parameter_table<DmaDevice>()},
+          {"device recording", RecordedDevice::alternative.sentence, parameter_table<RecordedDevice>()},
+          {"host memory", "The memory behind the IOMMUs.", parameter_table<MemoryParams>()},
+          {"host kernel", "The host's kernel: fault handling and page migration.", parameter_table<HostKernelParams>()}};
+}
+
+Value to_json(const Model& model) {
+  Value::Object object;
+  add(object, "model", model.name);
+  add(object, "description", model.sentence);
+  Value::Array parameters;
+  for (const ParameterRow& row : model.parameters) {
+    Value::Object parameter;
+    add(parameter, "name", row.name);
+    add(parameter, "type", row.type);
+    add(parameter, "default", row.default_text);
+    add(parameter, "description", row.sentence);
+    add(parameter, "source", row.source);
+    parameters.emplace_back(std::move(parameter));
+  }
+  add(object, "parameters", std::move(parameters));
+  return Value(std::move(object));
+}
+
+}  // namespace
+
+int validate_verb(const std::vector<std::filesystem::path>& files) {
+  std::vector<Problem> problems;
+  for (const std::filesystem::path& file : files) {
+    try {
+      validate(file);
+      fmt::print("{}: valid\n", file.string());
+    } catch (const ConfigError& error) {
+      problems.insert(problems.end(), error.problems().begin(), error.problems().end());
+    }
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+  return 0;
+}
+
+int schema_verb() {
+  fmt::print("{}\n", to_text(schema<Scenario>("viosim scenario"), Layout::indented));
+  return 0;
+}
+
+int models_verb(bool json) {
+  if (json) {
+    Value::Array all;
+    for (const Model& model : models()) all.push_back(to_json(model));
+    fmt::print("{}\n", to_text(Value(std::move(all)), Layout::indented));
+    return 0;
+  }
+  for (const Model& model : models()) fmt::print("{}: {}\n{}\n", model.name, model.sentence, plain_table(model.parameters));
+  fmt::print("IOMMUs that `viosim replay --iommu` knows by name:\n");
+  for (const IommuPreset& preset : iommu_presets()) fmt::print("  {}: {}\n", preset.name, preset.sentence);
+  return 0;
+}
+
+}  // namespace viosim

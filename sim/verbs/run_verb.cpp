@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "sim/json/value.hpp"
+#include "sim/verbs/verbs.hpp"
+
+namespace viosim {
+
+int run_verb(const RunArguments& arguments) {
+  const Scenario scenario = load_scenario(arguments.scenario, arguments.assignments, arguments.seed);
+  RunOptions options;
+  options.out = arguments.out.value_or(std::filesystem::path("out") / scenario.name);
+  options.trace = arguments.trace;
+  const RunReport report = run_scenario(scenario, arguments.scenario.parent_path(), options);
+  if (arguments.json) {
+    fmt::print("{}\n", to_text(report.json, Layout::indented));
+  } else {
+    fmt::print("{}", report.text);
+  }
+  return 0;
+}
+
+}  // namespace viosim

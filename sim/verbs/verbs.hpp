@@ -1,0 +1,38 @@
+// What the program can do, one function per verb. Each prints its result to stdout and returns the exit code: 0 fine, 1 the run found what
+// was not expected. Wrong input is a ConfigError.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/run/run.hpp"
+
+namespace viosim {
+
+struct RunArguments {
+  std::filesystem::path scenario;
+  std::optional<std::uint64_t> seed;
+  std::vector<std::string> assignments;  // "/json/pointer=value"
+  std::optional<std::filesystem::path> out;
+  TraceMode trace = TraceMode::full;
+  bool json = false;
+};
+int run_verb(const RunArguments& arguments);
+
+struct ReplayArguments {
+  std::filesystem::path trace;
+  std::string iommu;  // a preset's name; empty: the recorder's
+  std::optional<std::filesystem::path> out;
+  bool json = false;
+};
+int replay_verb(const ReplayArguments& arguments);
+
+int validate_verb(const std::vector<std::filesystem::path>& files);
+int schema_verb();
+int models_verb(bool json);
+
+}  // namespace viosim
