@@ -130,8 +130,7 @@ struct Alternative {
 //     double exponent = 0.99;
 //     static constexpr auto fields() {...}
 //   };
-//   using Pattern = OneOf<"pattern", Sequential, Zipf>;      // {"pattern": "zipf",
-//   "exponent": 1.2}
+//   using Pattern = OneOf<"pattern", Sequential, Zipf>;   // {"pattern": "zipf", "exponent": 1.2}
 // Use it as the std::variant that it is.
 template <FixedText Key, class... Ts>
 class OneOf : public std::variant<Ts...> {

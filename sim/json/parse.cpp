@@ -1,3 +1,4 @@
+// Feeds the events of nlohmann's parser to a builder, and keeps both within limits.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/parse.hpp"
 

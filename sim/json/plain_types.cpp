@@ -1,3 +1,4 @@
+// Reading, writing and describing scalars, choices, lists and optionals.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/plain_types.hpp"
 

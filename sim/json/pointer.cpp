@@ -1,3 +1,4 @@
+// Finds the place that a JSON pointer names, and says what is there when it is none.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/pointer.hpp"
 

@@ -1,3 +1,4 @@
+// Turns the parser's complaint into one that a person can act on.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/syntax.hpp"
 

@@ -1,3 +1,4 @@
+// Lays out parameter tables.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/table.hpp"
 

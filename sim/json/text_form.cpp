@@ -1,3 +1,4 @@
+// The texts of quantities, addresses and requester ids, and why a text is none.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/text_form.hpp"
 
@@ -82,7 +83,7 @@ std::string TextForm<Ps>::write(Ps time) {
 }
 
 std::string TextForm<Rate>::write(Rate rate) {
-  const std::string text = to_text(rate);
+  std::string text = to_text(rate);
   ensure(parse_rate(text) == rate, "a rate cannot be written: its period does not divide a second");
   return text;
 }

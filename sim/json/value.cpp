@@ -1,3 +1,4 @@
+// Writes JSON text; finds members; names values for messages.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/value.hpp"
 

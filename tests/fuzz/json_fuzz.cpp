@@ -1,5 +1,6 @@
 // Throws bytes at the JSON reader: it must accept or complain, never crash, and what it accepts
-// must survive being written and read again. SPDX-License-Identifier: Apache-2.0
+// must survive being written and read again.
+// SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "sim/json/json.hpp"
 #include "sim/json/pointer.hpp"

@@ -1,3 +1,4 @@
+// Assignments to places in a document, good and bad.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/pointer.hpp"
 

@@ -35,13 +35,15 @@ const std::vector<Bad> bad_scalars = {
     {R"({"seed": 1.0})",
      R"(f.json: /seed: read 1.0; expected a whole number from 0 to 18446744073709551615, without point or exponent)"},
     {R"({"seed": 1e3})",
-     R"(f.json: /seed: read 1000.0; expected a whole number from 0 to 18446744073709551615, without point or exponent)"},
+     R"(f.json: /seed: read 1000.0; expected a whole number from 0 to )"
+     R"(18446744073709551615, without point or exponent)"},
     {R"({"seed": "7"})",
      R"(f.json: /seed: read "7"; expected a whole number from 0 to 18446744073709551615, without quotes)"},
     {R"({"seed": 18446744073709551616})",
      R"(f.json: /seed: read 1.8446744073709552e+19; expected a whole number from 0 to 18446744073709551615)"},
     {R"({"offset": 9223372036854775808})",
-     R"(f.json: /offset: read 9223372036854775808; expected a whole number from -9223372036854775808 to 9223372036854775807)"},
+     R"(f.json: /offset: read 9223372036854775808; expected a whole number from )"
+     R"(-9223372036854775808 to 9223372036854775807)"},
     {R"({"pasid": 4294967296})",
      R"(f.json: /pasid: read 4294967296; expected a whole number from 0 to 4294967295)"},
     {R"({"iotlb": {"ways": 256}})",
@@ -67,40 +69,51 @@ const std::vector<Bad> bad_quantities = {
     {R"({"iotlb": {"hit_latency": 250}})",
      R"(f.json: /iotlb/hit_latency: read 250; expected a time such as "250 ns" in double quotes)"},
     {R"({"iotlb": {"hit_latency": "250"}})",
-     R"(f.json: /iotlb/hit_latency: read "250"; expected a time such as "250 ns" (the unit is missing; units are ps, ns, us, ms, s))"},
+     R"(f.json: /iotlb/hit_latency: read "250"; expected a time such as "250 ns" )"
+     R"((the unit is missing; units are ps, ns, us, ms, s))"},
     {R"({"iotlb": {"hit_latency": "250 nanos"}})",
-     R"(f.json: /iotlb/hit_latency: read "250 nanos"; expected a time such as "250 ns" (unknown unit "nanos"; units are ps, ns, us, ms, s))"},
+     R"(f.json: /iotlb/hit_latency: read "250 nanos"; expected a time such as "250 )"
+     R"(ns" (unknown unit "nanos"; units are ps, ns, us, ms, s))"},
     {R"({"iotlb": {"hit_latency": "-250 ns"}})",
      R"(f.json: /iotlb/hit_latency: read "-250 ns"; expected a time such as "250 ns" (it must not be negative))"},
     {R"({"iotlb": {"hit_latency": "0.5 ps"}})",
-     R"(f.json: /iotlb/hit_latency: read "0.5 ps"; expected a time such as "250 ns" (times are whole picoseconds, at most 106 days))"},
+     R"(f.json: /iotlb/hit_latency: read "0.5 ps"; expected a time such as "250 )"
+     R"(ns" (times are whole picoseconds, at most 106 days))"},
     {R"({"iotlb": {"hit_latency": "999999999999999999 s"}})",
-     R"(f.json: /iotlb/hit_latency: read "999999999999999999 s"; expected a time such as "250 ns" (times are whole picoseconds, at most 106 days))"},
+     R"(f.json: /iotlb/hit_latency: read "999999999999999999 s"; expected a time )"
+     R"(such as "250 ns" (times are whole picoseconds, at most 106 days))"},
     {R"({"iotlb": {"hit_latency": "soon"}})",
      R"(f.json: /iotlb/hit_latency: read "soon"; expected a time such as "250 ns")"},
     {R"({"iotlb": {"hit_latency": "1.2.3 ns"}})",
      R"(f.json: /iotlb/hit_latency: read "1.2.3 ns"; expected a time such as "250 ns" ("1.2.3" is no number))"},
     {R"({"background": {"pattern": "sequential", "stride": "0.3 B"}})",
-     R"(f.json: /background/stride: read "0.3 B"; expected a size such as "4 KiB" (sizes are whole bytes, below 8388608 TiB))"},
+     R"(f.json: /background/stride: read "0.3 B"; expected a size such as "4 KiB" )"
+     R"((sizes are whole bytes, below 8388608 TiB))"},
     {R"({"devices": [{"name": "a", "dma": {"pattern": "still", "rate": "3 M/s", "window": "4"}}]})",
-     "f.json: /devices/0/dma/rate: read \"3 M/s\"; expected a rate such as \"5 M/s\" (the time between two events must be "
+     "f.json: /devices/0/dma/rate: read \"3 M/s\"; expected a rate such as \"5 "
+     "M/s\" (the time between two events must be "
      "whole picoseconds, as with 1, 2, 4, 5, 8 or 10 M/s)\n"
-     "f.json: /devices/0/dma/window: read \"4\"; expected a size such as \"4 KiB\" (the unit is missing; units are B, KiB, "
+     "f.json: /devices/0/dma/window: read \"4\"; expected a size such as \"4 "
+     "KiB\" (the unit is missing; units are B, KiB, "
      "MiB, GiB, TiB, KB, MB, GB, TB)"},
     {R"({"devices": [{"name": "a", "bdf": "1:0.0", "base": "4096"}]})",
      "f.json: /devices/0/bdf: read \"1:0.0\"; expected a requester id such as \"01:00.0\"\n"
-     "f.json: /devices/0/base: read \"4096\"; expected an address such as \"0x7f001000\" (addresses are hexadecimal and "
+     "f.json: /devices/0/base: read \"4096\"; expected an address such as "
+     "\"0x7f001000\" (addresses are hexadecimal and "
      "begin with 0x)"},
     {R"({"devices": [{"name": "a", "base": "0x1ffffffffffffffff"}]})",
-     R"(f.json: /devices/0/base: read "0x1ffffffffffffffff"; expected an address such as "0x7f001000" (it has more than 64 bits))"},
+     R"(f.json: /devices/0/base: read "0x1ffffffffffffffff"; expected an address )"
+     R"(such as "0x7f001000" (it has more than 64 bits))"},
 };
 
 const std::vector<Bad> bad_names = {
     {R"({"sed": 3})", R"(f.json: /sed: unknown key "sed"; did you mean "seed"?)"},
     {R"({"colour": 3})",
-     R"(f.json: /colour: unknown key "colour"; expected one of "seed", "offset", "trace", "scale", "pasid", "iotlb", "background", "devices", "tags", "matrix", "limit", "note")"},
+     R"(f.json: /colour: unknown key "colour"; expected one of "seed", "offset", )"
+     R"("trace", "scale", "pasid", "iotlb", "background", "devices", "tags", "matrix", "limit", "note")"},
     {R"({"a/b~c\n": 3, "sed": {"deep": 1}})",
-     "f.json: unknown key \"a/b~c\\n\"; expected one of \"seed\", \"offset\", \"trace\", \"scale\", \"pasid\", \"iotlb\", "
+     "f.json: unknown key \"a/b~c\\n\"; expected one of \"seed\", \"offset\", "
+     "\"trace\", \"scale\", \"pasid\", \"iotlb\", "
      "\"background\", \"devices\", \"tags\", \"matrix\", \"limit\", \"note\"\n"
      "f.json: /sed: unknown key \"sed\"; did you mean \"seed\"?"},
     {R"({"iotlb": {"replacement": "lur"}})",
@@ -124,7 +137,8 @@ const std::vector<Bad> bad_objects = {
     {R"({"devices": [{"name": "a", "dma": {}}]})",
      R"(f.json: /devices/0/dma: "pattern" is missing; expected one of "sequential", "zipf", "still")"},
     {R"({"devices": [{"name": "a", "dma": {"pattern": "zip", "exponent": 1, "rate": 5}}]})",
-     "f.json: /devices/0/dma/pattern: read \"zip\"; expected one of \"sequential\", \"zipf\", \"still\"; did you mean \"zipf\"?\n"
+     "f.json: /devices/0/dma/pattern: read \"zip\"; expected one of "
+     "\"sequential\", \"zipf\", \"still\"; did you mean \"zipf\"?\n"
      "f.json: /devices/0/dma/rate: read 5; expected a rate such as \"5 M/s\" in double quotes"},
     {R"({"background": {"pattern": "still", "exponent": 1}})",
      R"(f.json: /background/exponent: unknown key "exponent"; it goes with "pattern": "zipf")"},

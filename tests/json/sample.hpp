@@ -17,9 +17,9 @@ namespace viosim::sample {
 
 enum class Replacement { lru, fifo, random };
 constexpr auto choices(Replacement) {
-  return std::array{Choice{Replacement::lru, "lru", "Evicts what was used longest ago."},
-                    Choice{Replacement::fifo, "fifo", "Evicts what came first."},
-                    Choice{Replacement::random, "random", "Evicts any entry."}};
+  return std::array{Choice{Replacement::lru, "lru", "Longest unused."},
+                    Choice{Replacement::fifo, "fifo", "Longest here."},
+                    Choice{Replacement::random, "random", "Any one."}};
 }
 
 struct Cache {

@@ -117,7 +117,7 @@ TEST_CASE("the schema explains a struct to an editor", "[json][schema]") {
       "default": "12 ns"
     },
     "replacement": {
-      "description": "Which entry makes room.\nlru: Evicts what was used longest ago.\nfifo: Evicts what came first.\nrandom: Evicts any entry.",
+      "description": "Which entry makes room.\nlru: Longest unused.\nfifo: Longest here.\nrandom: Any one.",
       "enum": [
         "lru",
         "fifo",

@@ -1,3 +1,4 @@
+// What the tables of `viosim models` and of README files say.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
 #include "tests/json/sample.hpp"
