@@ -1,3 +1,4 @@
+// The table of event kinds.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/trace_events.hpp"
 

@@ -1,3 +1,4 @@
+// How problems become one message, and the edit distance behind "did you mean".
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 

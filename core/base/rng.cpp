@@ -1,3 +1,4 @@
+// How a seed and a path become the start of a stream.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
 

@@ -1,5 +1,5 @@
-// Random numbers that are the same on every machine: one seed, one independent stream per component
-// path.
+// Random numbers that are the same on every machine: one seed, and an independent stream for each
+// component path.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

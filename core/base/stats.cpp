@@ -1,3 +1,4 @@
+// The cold half of the histogram: percentiles, merging, restoring.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/stats.hpp"
 

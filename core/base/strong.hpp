@@ -1,5 +1,4 @@
-// Strong<Tag, Rep>: the same bits, a different type. Keeps a PASID from being passed as a domain
-// id.
+// Strong<Tag, Rep>: the same bits, a different type: a PASID cannot be passed as a domain id.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

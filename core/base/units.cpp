@@ -1,3 +1,4 @@
+// Exact reading and writing of quantities: decimal digits and a power of ten, never a double.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/units.hpp"
 

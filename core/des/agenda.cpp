@@ -1,3 +1,4 @@
+// The wheel of buckets and the heap of far dates.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/des/agenda.hpp"
 

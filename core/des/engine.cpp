@@ -1,3 +1,4 @@
+// The co-simulation hook, and who wakes when.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/des/engine.hpp"
 

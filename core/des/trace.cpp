@@ -1,3 +1,4 @@
+// Hands full blocks of events to the sink and starts the next one.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/des/trace.hpp"
 

@@ -1,3 +1,4 @@
+// The life of a request, from a device's DMA engine to its completion.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/dma_fabric.hpp"
 

@@ -1,3 +1,4 @@
+// How each address pattern picks its next address.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/traffic.hpp"
 

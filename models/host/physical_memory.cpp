@@ -1,3 +1,4 @@
+// Sparse memory: an index of frames by hash, and in each frame only the lines that were written.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/physical_memory.hpp"
 

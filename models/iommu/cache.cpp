@@ -1,3 +1,4 @@
+// Which shapes of a cache can be built; the cache itself is in the header, for speed.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/cache.hpp"
 

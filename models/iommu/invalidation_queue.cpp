@@ -1,3 +1,4 @@
+// Fetching descriptors, executing them in order, and telling software.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/invalidation_queue.hpp"
 

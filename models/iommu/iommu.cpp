@@ -1,3 +1,4 @@
+// Requests on their way through caches and walkers, in time.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/iommu.hpp"
 

@@ -1,3 +1,4 @@
+// Writing mappings into page tables, and taking them out again.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/page_table.hpp"
 

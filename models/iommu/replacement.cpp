@@ -1,3 +1,4 @@
+// Choosing victims in wide sets: a queue of the oldest quarter instead of a scan for each one.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/replacement.hpp"
 

@@ -1,3 +1,4 @@
+// Files, memory and zstd frames as one stream of bytes.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/byte_source.hpp"
 

@@ -1,3 +1,4 @@
+// The grammar of JSON, one function for each kind of value.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/json_scanner.hpp"
 

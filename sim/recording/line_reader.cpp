@@ -1,3 +1,4 @@
+// Cutting lines out of a buffer that is refilled.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/line_reader.hpp"
 

@@ -1,3 +1,4 @@
+// Adding, splitting and removing ranges of pages.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/mapped_pages.hpp"
 

@@ -1,3 +1,4 @@
+// Reading each known field with its type, and refusing what does not fit.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/record.hpp"
 

@@ -1,3 +1,4 @@
+// From the first line's metadata to the finished stream.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/recording.hpp"
 

@@ -1,3 +1,4 @@
+// One function for each kind of operation, and the operations that other records prove.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/stream_builder.hpp"
 

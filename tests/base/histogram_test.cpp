@@ -1,3 +1,4 @@
+// Histogram: percentiles against sorted samples, merging, bucket bounds.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
 #include "core/base/stats.hpp"
@@ -26,7 +27,7 @@ TEST_CASE("a percentile is exact when its bucket holds equal values", "[base][hi
 }
 
 TEST_CASE("a percentile is within 1/32 of the sorted samples", "[base][histogram]") {
-  Rng rng(GENERATE(1, 2, 3), "samples");
+  Rng rng(GENERATE(1U, 2U, 3U), "samples");
   Histogram latencies;
   std::vector<std::int64_t> samples;
   for (int i = 0; i < 20'000; ++i) {

@@ -1,3 +1,4 @@
+// The engine: exact dates, documented order, and who sees what at one instant.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/des/engine.hpp"
 

@@ -1,3 +1,4 @@
+// The JSON scanner: what it accepts, and what it refuses with a message.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/json_scanner.hpp"
 

@@ -1,3 +1,4 @@
+// Ranges of mapped pages: adding, splitting, removing.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/mapped_pages.hpp"
 

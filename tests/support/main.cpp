@@ -1,3 +1,4 @@
+// The main function of the test program, for both versions of Catch2.
 // SPDX-License-Identifier: Apache-2.0
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_session.hpp>

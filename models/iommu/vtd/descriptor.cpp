@@ -1,3 +1,4 @@
+// The bit positions of each descriptor, in both directions.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/descriptor.hpp"
 

@@ -1,3 +1,4 @@
+// Root, context and PASID entries, decoded and encoded field by field, and attaching devices to them.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/tables.hpp"
 

@@ -1,3 +1,4 @@
+// The steps of a walk, in the order of the specification.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/walk.hpp"
 

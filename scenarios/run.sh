@@ -1,0 +1,20 @@
+#!/bin/sh
+# Runs a scenario, from an empty Debian machine if need be: installs what is missing, builds, runs.
+# SPDX-License-Identifier: Apache-2.0
+# usage: sh scenarios/run.sh [SCENARIO [OPTION...]]      the options are those of `viosim run`
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+main_scenario=$root/scenarios/nvme-random-4k.json
+. "$root/tests/setup.sh"
+
+[ $# -gt 0 ] || set -- "$main_scenario"
+start_log
+# shellcheck disable=SC2086
+install_packages $build_packages
+if [ ! -f "$root/build/release/CMakeCache.txt" ]; then
+  configure release -DBUILD_TESTING=OFF
+else
+  configure release
+fi
+build release viosim
+exec "$root/build/release/sim/viosim" run "$@"
