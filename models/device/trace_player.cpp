@@ -1,3 +1,4 @@
+// Each kind of record, played when its turn comes.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/trace_player.hpp"
 
@@ -12,7 +13,8 @@
 namespace viosim {
 namespace {
 
-// Domain ids of the recordings that are wider than VT-d's 16 bits (virtio-iommu) share the low bits; no shipped format reaches that.
+// Domain ids of the recordings that are wider than VT-d's 16 bits (virtio-iommu) share the low
+// bits; no shipped format reaches that.
 DomainId domain_id(std::uint32_t number) { return DomainId(static_cast<std::uint16_t>(number)); }
 
 unsigned levels_for(unsigned address_width) {
@@ -209,7 +211,8 @@ void TracePlayer::post(std::uint64_t low, std::uint64_t high) {
   }
 }
 
-// What another architecture's command covers, as a descriptor of ours. Of pages, the smallest aligned power of two that holds the range.
+// What another architecture's command covers, as a descriptor of ours. Of pages, the smallest
+// aligned power of two that holds the range.
 void TracePlayer::invalidate(const RecordedOp& op) {
   vtd::Descriptor flush;
   flush.type = vtd::DescriptorType::iotlb;

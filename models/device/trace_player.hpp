@@ -1,10 +1,11 @@
 // Plays a recorded stream: its requests as device traffic, and around them what software did when it was recorded.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Records are taken in the order of the stream, each not before its recorded time. With `in_flight` 1 each request and each descriptor
-// is over before the next record begins, as in an emulator that holds one lock; with more, requests overlap, and records of software
-// (maps, descriptors) still wait for descriptors that were posted before. Requests are recorded at the IOMMU, so no link is crossed
-// before the look-up.
+// Records are taken in the order of the stream, each not before its recorded time. With `in_flight`
+// 1 each request and each descriptor is over before the next record begins, as in an emulator that
+// holds one lock; with more, requests overlap, and records of software (maps, descriptors) still
+// wait for descriptors that were posted before. Requests are recorded at the IOMMU, so no link is
+// crossed before the look-up.
 #pragma once
 
 #include "core/base/stats.hpp"
@@ -75,8 +76,8 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
     std::uint32_t component = 0;
   };
 
-  // `stream` outlives the player. `number`: its place in the order of events. `components`: one per requester of the stream, then one
-  // for the software.
+  // `stream` outlives the player. `number`: its place in the order of events. `components`: one per
+  // requester of the stream, then one for the software.
   TracePlayer(std::string path, const TracePlayerParams& params, const RecordedStream& stream,
               const Wiring& wiring, std::uint32_t number, std::vector<std::uint32_t> components);
 

@@ -1,3 +1,4 @@
+// What the kernel does at a page fault, and while it moves a page.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/host_kernel.hpp"
 
@@ -86,7 +87,8 @@ void HostKernel::migrate_pages(Instant until) {
   }
 }
 
-// The order of VT-d 3.x, 6.5: first the table, then the invalidation and its wait; only then may the old frame be used again.
+// The order of VT-d 3.x, 6.5: first the table, then the invalidation and its wait; only then may
+// the old frame be used again.
 void HostKernel::migrate(HostSpace& space, Iova page, Hpa frame) {
   engine_.sleep_for(params_.page_update);
   const Instant begin = engine_.now();

@@ -1,3 +1,4 @@
+// Filling the ring, waiting for room, and seeing that a wait descriptor is done.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/invalidation_driver.hpp"
 

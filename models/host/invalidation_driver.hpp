@@ -27,12 +27,14 @@ class InvalidationDriver final : public InvalidationListener {
   // `poll`: how long software takes to notice a status word that has changed.
   InvalidationDriver(Engine& engine, PhysicalMemory& memory, InvalidationQueue& queue, Ps poll);
 
-  // For actors: submits the descriptors and a wait descriptor of its own, and returns when software sees that it is done. When the ring
-  // has no room, waits until it has: like Linux, keeps two slots free.
+  // For actors: submits the descriptors and a wait descriptor of its own, and returns when software
+  // sees that it is done. When the ring has no room, waits until it has: like Linux, keeps two
+  // slots free.
   void submit_and_wait(std::span<const vtd::Descriptor> descriptors);
 
-  // For hardware events that stand in for software (a played trace): one raw descriptor; `done` is told when it was executed.
-  // The caller waits for that before it posts the next. False: the descriptor does not decode, and nothing was submitted.
+  // For hardware events that stand in for software (a played trace): one raw descriptor; `done` is
+  // told when it was executed. The caller waits for that before it posts the next. False: the
+  // descriptor does not decode, and nothing was submitted.
   bool post(std::uint64_t low, std::uint64_t high, Done& done);
 
   void descriptor_executed(std::uint64_t how_many) override;
