@@ -40,7 +40,8 @@ struct Memory {
 
 }  // namespace
 
-TEST_CASE("blocks are stored whole and in order by any number of workers", "[record][recorder]") {
+TEST_CASE("blocks are stored whole and in order by any number of workers",
+          "[record][recorder][threads]") {
   const auto workers = GENERATE(1U, 2U, 5U);
   const auto waiting = GENERATE(1U, 4U);
   const auto blocks = some_blocks(100);
@@ -53,7 +54,7 @@ TEST_CASE("blocks are stored whole and in order by any number of workers", "[rec
   CHECK(memory.blocks == blocks);
 }
 
-TEST_CASE("a tracer's events all arrive, the last short block too", "[record][recorder]") {
+TEST_CASE("a tracer's events all arrive, the last short block too", "[record][recorder][threads]") {
   const auto events = make_events({}, 3 * trace_block_events + 5);
   Memory memory;
   TraceRecorder recorder([&](const EncodedBlock& block) { memory.store(block); }, {});
@@ -66,7 +67,7 @@ TEST_CASE("a tracer's events all arrive, the last short block too", "[record][re
   CHECK(stored == events);
 }
 
-TEST_CASE("a recorder that is dropped stores what it took", "[record][recorder]") {
+TEST_CASE("a recorder that is dropped stores what it took", "[record][recorder][threads]") {
   const auto blocks = some_blocks(20);
   Memory memory;
   {
@@ -77,7 +78,7 @@ TEST_CASE("a recorder that is dropped stores what it took", "[record][recorder]"
 }
 
 TEST_CASE("a failure to store ends the run with its reason and leaves no hole",
-          "[record][recorder]") {
+          "[record][recorder][threads]") {
   const auto workers = GENERATE(1U, 2U, 5U);
   const auto blocks = some_blocks(50);
   std::vector<std::int64_t> stored;
@@ -96,7 +97,7 @@ TEST_CASE("a failure to store ends the run with its reason and leaves no hole",
   CHECK(stored == std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6});
 }
 
-TEST_CASE("the simulation waits rather than pile up blocks", "[record][recorder]") {
+TEST_CASE("the simulation waits rather than pile up blocks", "[record][recorder][threads]") {
   std::promise<void> gate;
   const auto opened = gate.get_future().share();
   TraceRecorder recorder([&](const EncodedBlock&) { opened.wait(); }, {.workers = 2, .waiting = 3});

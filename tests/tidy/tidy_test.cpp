@@ -244,8 +244,13 @@ TEST_CASE("a line is at most 120 columns", "[tidy]") {
   check_reported({"sim/a.hpp", head + line_of(121), "sim/a.hpp:3", "121 columns"});
 }
 
-TEST_CASE("a line of recorded data in a raw string may be longer", "[tidy]") {
-  check_accepted("sim/a.hpp", head + "auto s = R\"(" + std::string(120, 'x') + ")\";\n");
+TEST_CASE("a line that is one long text may be longer, a long comment may not", "[tidy]") {
+  const std::string text = "\"" + std::string(120, 'x') + "\"";
+  check_accepted("sim/a.hpp", head + "auto s = R" + text + ";\n");
+  check_accepted("sim/a.hpp", head + "    " + text + ",\n");
+  check_reported({"sim/a.hpp", head + "// says " + text + "\n", "sim/a.hpp:3", "columns"});
+  check_reported({"sim/a.hpp", head + "auto made = make_something_of(here, " + text + ");\n",
+                  "sim/a.hpp:3", "columns"});
 }
 
 TEST_CASE("a column is a character, not a byte", "[tidy]") {
