@@ -1,16 +1,16 @@
 // The command line of viosim: verbs, no logic.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/error.hpp"
+#include "core/des/agenda.hpp"
+#include "sim/verbs/verbs.hpp"
+#include "sim/version.hpp"
+
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <csignal>
 #include <cstdio>
 #include <exception>
-
-#include "core/base/error.hpp"
-#include "core/des/agenda.hpp"
-#include "sim/verbs/verbs.hpp"
-#include "sim/version.hpp"
 
 namespace {
 
@@ -22,19 +22,26 @@ void add_run(CLI::App& app, RunArguments& arguments, int& code) {
   CLI::App* run = app.add_subcommand("run", "Run a scenario: print a summary, write OUT/run.db");
   run->add_option("SCENARIO", arguments.scenario, "A scenario file, JSON")->required();
   run->add_option("--seed", arguments.seed, "Use this seed instead of the scenario's");
-  run->add_option("--set", arguments.assignments, "Change the scenario: /json/pointer=value; may be repeated");
-  run->add_option("--out", arguments.out, "Directory for run.db (default: out/NAME, by the scenario's name)");
-  static const std::map<std::string, TraceMode> modes{{"full", TraceMode::full}, {"off", TraceMode::off}};
+  run->add_option("--set", arguments.assignments,
+                  "Change the scenario: /json/pointer=value; may be repeated");
+  run->add_option("--out", arguments.out,
+                  "Directory for run.db (default: out/NAME, by the scenario's name)");
+  static const std::map<std::string, TraceMode> modes{{"full", TraceMode::full},
+                                                      {"off", TraceMode::off}};
   run->add_option("--trace", arguments.trace, "full: every event; off: metrics and histograms only")
-      ->transform(CLI::CheckedTransformer(modes).description("{full,off}"))->option_text("full|off");
+      ->transform(CLI::CheckedTransformer(modes).description("{full,off}"))
+      ->option_text("full|off");
   run->add_flag("--json", arguments.json, "Print the summary as JSON");
   run->callback([&] { code = run_verb(arguments); });
 }
 
 void add_replay(CLI::App& app, ReplayArguments& arguments, int& code) {
-  CLI::App* replay = app.add_subcommand("replay", "Play a recorded device stream through an IOMMU; say how far it agrees with what was recorded");
+  CLI::App* replay = app.add_subcommand("replay",
+                                        "Play a recorded device stream through an IOMMU; say how "
+                                        "far it agrees with what was recorded");
   replay->add_option("TRACE", arguments.trace, "A recording, .jsonl.zst or .jsonl")->required();
-  replay->add_option("--iommu", arguments.iommu, "A named configuration, see `viosim models` (default: the recorder's own)");
+  replay->add_option("--iommu", arguments.iommu,
+                     "A named configuration, see `viosim models` (default: the recorder's own)");
   replay->add_option("--out", arguments.out, "Directory for run.db (default: none is written)");
   replay->add_flag("--json", arguments.json, "Print the result as JSON");
   replay->callback([&] { code = replay_verb(arguments); });
@@ -44,7 +51,9 @@ int run_command_line(int argc, char** argv) {
   CLI::App app{"viosim simulates hosts, IOMMUs and devices, event by event, to the picosecond."};
   app.set_version_flag("--version", "viosim " + std::string(program_version));
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 fine, 1 the run found what was not expected, 2 the input is wrong, 3 a fault of the program.");
+  app.footer(
+      "Exit codes: 0 fine, 1 the run found what was not expected, 2 the input is wrong, 3 a fault "
+      "of the program.");
   int code = fine;
 
   RunArguments run;
@@ -53,14 +62,17 @@ int run_command_line(int argc, char** argv) {
   add_replay(app, replay, code);
 
   std::vector<std::filesystem::path> files;
-  CLI::App* validate = app.add_subcommand("validate", "Check scenario files and the recordings they name; report every error");
+  CLI::App* validate = app.add_subcommand(
+      "validate", "Check scenario files and the recordings they name; report every error");
   validate->add_option("FILE", files, "Scenario files")->required();
   validate->callback([&] { code = validate_verb(files); });
 
-  app.add_subcommand("schema", "Print the JSON Schema of scenario files, for editors")->callback([&] { code = schema_verb(); });
+  app.add_subcommand("schema", "Print the JSON Schema of scenario files, for editors")
+      ->callback([&] { code = schema_verb(); });
 
   bool models_json = false;
-  CLI::App* models = app.add_subcommand("models", "List every model with its parameters, units, defaults and sources");
+  CLI::App* models = app.add_subcommand(
+      "models", "List every model with its parameters, units, defaults and sources");
   models->add_flag("--json", models_json, "Print them as JSON");
   models->callback([&] { code = models_verb(models_json); });
 
@@ -78,10 +90,12 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit becomes an error with a message
   try {
     const int code = run_command_line(argc, argv);
-    if (std::fflush(stdout) != 0) throw viosim::ConfigError({"standard output", "", "cannot be written"});
+    if (std::fflush(stdout) != 0)
+      throw viosim::ConfigError({"standard output", "", "cannot be written"});
     return code;
   } catch (const viosim::ConfigError& error) {
-    for (const viosim::Problem& problem : error.problems()) fmt::print(stderr, "viosim: {}\n", problem.text());
+    for (const viosim::Problem& problem : error.problems())
+      fmt::print(stderr, "viosim: {}\n", problem.text());
     return wrong_input;
   } catch (const viosim::TimeLimitError& error) {
     fmt::print(stderr, "viosim: {}\n", error.what());
@@ -90,7 +104,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "viosim: out of memory\n");
     return our_fault;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "viosim: internal error: {}\nThis is a fault of viosim; the scenario, its seed and this message reproduce it.\n", error.what());
+    fmt::print(stderr,
+               "viosim: internal error: {}\nThis is a fault of viosim; the scenario, its seed and "
+               "this message reproduce it.\n",
+               error.what());
     return our_fault;
   }
 }

@@ -48,7 +48,7 @@ class Tracer {
 
   bool on() const { return next_ != nullptr; }
   std::uint64_t handed_over() const { return handed_over_; }  // events; all of them after finish()
-  void emit(const TraceEvent& event) {  // only when on()
+  void emit(const TraceEvent& event) {                        // only when on()
     *next_++ = event;
     if (next_ == end_) [[unlikely]]
       hand_over();

@@ -1,3 +1,4 @@
+// Gathers every metric and histogram of a system that has run.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/results.hpp"
 
@@ -11,7 +12,8 @@ class Collector {
   template <class Stats>
   void metrics(std::uint32_t component, const Stats& stats) {
     for_each_field<Stats>([&](const auto& metric) {
-      results.metrics.push_back({component, std::string(metric.name), metric.unit, stats.*(metric.member)});
+      results.metrics.push_back(
+          {component, std::string(metric.name), metric.unit, stats.*(metric.member)});
     });
   }
   void latency(std::uint32_t component, const char* operation, const Histogram& histogram) {

@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
-
 #include "core/base/stats.hpp"
 #include "models/device/trace_player.hpp"
 #include "models/iommu/cache.hpp"
 #include "sim/run/system.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace viosim {
 

@@ -1,17 +1,18 @@
+// Reads what a scenario names, builds the system, runs it, and writes its database.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/run.hpp"
-
-#include <fmt/format.h>
-
-#include <chrono>
-#include <memory>
-#include <system_error>
 
 #include "sim/json/json.hpp"
 #include "sim/json/pointer.hpp"
 #include "sim/record/run_database.hpp"
 #include "sim/recording/recording.hpp"
 #include "sim/version.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+#include <system_error>
 
 namespace viosim {
 namespace {
@@ -39,20 +40,24 @@ class Output {
     }
     std::error_code error;
     std::filesystem::create_directories(*options.out, error);
-    if (error) throw ConfigError({options.out->string(), "", fmt::format("cannot make this directory: {}", error.message())});
+    if (error)
+      throw ConfigError({options.out->string(), "",
+                         fmt::format("cannot make this directory: {}", error.message())});
     path_ = *options.out / "run.db";
     Manifest manifest;
     manifest.program_version = program_version;
     manifest.scenario = to_text(write(scenario), Layout::indented);
     manifest.seed = scenario.seed;
     database_.emplace(RunDatabase::create(path_, manifest));
-    tracer_ = options.trace == TraceMode::full ? std::make_unique<Tracer>(database_->trace()) : std::make_unique<Tracer>();
+    tracer_ = options.trace == TraceMode::full ? std::make_unique<Tracer>(database_->trace())
+                                               : std::make_unique<Tracer>();
   }
 
   Tracer& tracer() { return *tracer_; }
   std::uint32_t add_component(std::string_view path) {
     components_.emplace_back(path);
-    return database_ ? database_->add_component(path) : static_cast<std::uint32_t>(components_.size() - 1);
+    return database_ ? database_->add_component(path)
+                     : static_cast<std::uint32_t>(components_.size() - 1);
   }
   const std::vector<std::string>& components() const { return components_; }
   std::string path() const { return path_.string(); }
@@ -60,9 +65,11 @@ class Output {
   void finish(const Results& results, const RunFacts& facts) {
     if (!database_) return;
     for (const MetricValue& metric : results.metrics) {
-      database_->add_metric(metric.component, metric.name, metric.unit, static_cast<std::int64_t>(metric.value));
+      database_->add_metric(metric.component, metric.name, metric.unit,
+                            static_cast<std::int64_t>(metric.value));
     }
-    for (const LatencyValue& latency : results.latencies) database_->add_histogram(latency.component, latency.operation, *latency.histogram);
+    for (const LatencyValue& latency : results.latencies)
+      database_->add_histogram(latency.component, latency.operation, *latency.histogram);
     database_->add_wall("simulation_seconds", fmt::format("{:.6f}", facts.wall_seconds));
     database_->finish();
   }
@@ -76,7 +83,9 @@ class Output {
 
 }  // namespace
 
-Scenario load_scenario(const std::filesystem::path& file, const std::vector<std::string>& assignments, std::optional<std::uint64_t> seed) {
+Scenario load_scenario(const std::filesystem::path& file,
+                       const std::vector<std::string>& assignments,
+                       std::optional<std::uint64_t> seed) {
   Value document = read_json_file(file);
   for (const std::string& assignment : assignments) set_assignment(document, assignment);
   Scenario scenario = read_scenario(document, file.string());
@@ -84,16 +93,19 @@ Scenario load_scenario(const std::filesystem::path& file, const std::vector<std:
   return scenario;
 }
 
-RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base, const RunOptions& options) {
+RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
+                       const RunOptions& options) {
   const Recordings recordings = read_recordings(scenario, base);
   Output output(scenario, options);
-  System system(scenario, recordings, output.tracer(), [&](std::string_view path) { return output.add_component(path); });
+  System system(scenario, recordings, output.tracer(),
+                [&](std::string_view path) { return output.add_component(path); });
 
   const auto begin = std::chrono::steady_clock::now();
   system.run();
   output.tracer().finish();
   RunReport report;
-  report.facts.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  report.facts.wall_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   report.facts.name = scenario.name;
   report.facts.seed = scenario.seed;
   report.facts.simulated = system.end().since_start();
@@ -107,7 +119,8 @@ RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& ba
   report.components = output.components();
   report.text = summary_text(report.facts, results, report.components);
   report.json = summary_json(report.facts, results, report.components);
-  for (const TracePlayer& player : system.players()) report.agreements.push_back(player.agreement());
+  for (const TracePlayer& player : system.players())
+    report.agreements.push_back(player.agreement());
   return report;
 }
 

@@ -2,16 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "models/device/trace_player.hpp"
+#include "sim/json/value.hpp"
+#include "sim/run/summary.hpp"
+#include "sim/run/system.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "models/device/trace_player.hpp"
-#include "sim/json/value.hpp"
-#include "sim/run/summary.hpp"
-#include "sim/run/system.hpp"
 
 namespace viosim {
 
@@ -27,14 +27,17 @@ struct RunReport {
   std::vector<std::string> components;
   std::string text;  // summary for people
   Value json;        // the same for programs
-  std::vector<Agreement> agreements;  // of the recordings that were played, in the order of the scenario
+  std::vector<Agreement>
+      agreements;  // of the recordings that were played, in the order of the scenario
 };
 
 // The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError, TimeLimitError.
-RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base, const RunOptions& options);
+RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
+                       const RunOptions& options);
 
 // A document with the overrides of the command line applied ("/json/pointer=value"), read strictly.
-Scenario load_scenario(const std::filesystem::path& file, const std::vector<std::string>& assignments,
+Scenario load_scenario(const std::filesystem::path& file,
+                       const std::vector<std::string>& assignments,
                        std::optional<std::uint64_t> seed);
 
 }  // namespace viosim

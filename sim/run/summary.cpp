@@ -1,3 +1,4 @@
+// Lays the summary of a run out in tables.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/summary.hpp"
 
@@ -27,11 +28,13 @@ class Table {
     const std::size_t shown = std::min(rows_.size(), most_rows + 1);
     for (std::size_t r = 0; r < shown; ++r) {
       std::string line = fmt::format("{:<{}}", rows_[r][0], widths[0]);
-      for (std::size_t i = 1; i < rows_[r].size(); ++i) line += fmt::format("  {:>{}}", rows_[r][i], widths[i]);
+      for (std::size_t i = 1; i < rows_[r].size(); ++i)
+        line += fmt::format("  {:>{}}", rows_[r][i], widths[i]);
       line.erase(line.find_last_not_of(' ') + 1);
       text += line + '\n';
     }
-    if (shown < rows_.size()) text += fmt::format("... and {} more, in the database\n", rows_.size() - shown);
+    if (shown < rows_.size())
+      text += fmt::format("... and {} more, in the database\n", rows_.size() - shown);
     return text;
   }
 
@@ -40,7 +43,9 @@ class Table {
 };
 
 std::string percent(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? "-" : fmt::format("{:.2f} %", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+  return whole == 0 ? "-"
+                    : fmt::format("{:.2f} %",
+                                  100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
 // A component's metrics by name.
@@ -48,17 +53,20 @@ using Metrics = std::map<std::string, std::uint64_t>;
 
 std::vector<Metrics> by_component(const Results& results, std::size_t components) {
   std::vector<Metrics> all(components);
-  for (const MetricValue& metric : results.metrics) all[metric.component][metric.name] = metric.value;
+  for (const MetricValue& metric : results.metrics)
+    all[metric.component][metric.name] = metric.value;
   return all;
 }
 
-constexpr std::array percentiles = {std::pair{"p50", 0.50}, std::pair{"p90", 0.90}, std::pair{"p99", 0.99}, std::pair{"p99.9", 0.999}};
+constexpr std::array percentiles = {std::pair{"p50", 0.50}, std::pair{"p90", 0.90},
+                                    std::pair{"p99", 0.99}, std::pair{"p99.9", 0.999}};
 
 std::string latency_table(const Results& results, const std::vector<std::string>& components) {
   Table table({"latency", "operation", "count", "mean", "p50", "p90", "p99", "p99.9", "max"});
   for (const LatencyValue& latency : results.latencies) {
     const Histogram& h = *latency.histogram;
-    std::vector<std::string> row = {components[latency.component], latency.operation, grouped(h.count()), format_time(h.mean())};
+    std::vector<std::string> row = {components[latency.component], latency.operation,
+                                    grouped(h.count()), format_time(h.mean())};
     for (const auto& [name, p] : percentiles) row.push_back(format_time(h.percentile(p)));
     row.push_back(format_time(h.max()));
     table.add(std::move(row));
@@ -66,39 +74,46 @@ std::string latency_table(const Results& results, const std::vector<std::string>
   return table.empty() ? "" : table.text();
 }
 
-std::string cache_table(const std::vector<Metrics>& metrics, const std::vector<std::string>& components) {
+std::string cache_table(const std::vector<Metrics>& metrics,
+                        const std::vector<std::string>& components) {
   Table table({"cache", "look-ups", "hits", "hit rate", "inserted", "evicted", "invalidated"});
   for (std::size_t c = 0; c < components.size(); ++c) {
     const Metrics& m = metrics[c];
     if (!m.contains("evictions")) continue;
     const std::uint64_t lookups = m.at("hits") + m.at("misses");
     if (lookups == 0) continue;
-    table.add({components[c], grouped(lookups), grouped(m.at("hits")), percent(m.at("hits"), lookups), grouped(m.at("insertions")),
+    table.add({components[c], grouped(lookups), grouped(m.at("hits")),
+               percent(m.at("hits"), lookups), grouped(m.at("insertions")),
                grouped(m.at("evictions")), grouped(m.at("invalidations"))});
   }
   return table.empty() ? "" : table.text();
 }
 
-std::string device_table(const std::vector<Metrics>& metrics, const std::vector<std::string>& components) {
+std::string device_table(const std::vector<Metrics>& metrics,
+                         const std::vector<std::string>& components) {
   Table table({"device", "requests", "hits", "misses", "hit rate", "faults", "aborted"});
   for (std::size_t c = 0; c < components.size(); ++c) {
     const Metrics& m = metrics[c];
     if (!m.contains("aborted") || m.at("requests") == 0) continue;
     const std::uint64_t lookups = m.at("hits") + m.at("misses");
-    table.add({components[c], grouped(m.at("requests")), grouped(m.at("hits")), grouped(m.at("misses")), percent(m.at("hits"), lookups),
-               grouped(m.at("faults")), grouped(m.at("aborted"))});
+    table.add({components[c], grouped(m.at("requests")), grouped(m.at("hits")),
+               grouped(m.at("misses")), percent(m.at("hits"), lookups), grouped(m.at("faults")),
+               grouped(m.at("aborted"))});
   }
   return table.empty() ? "" : table.text();
 }
 
-std::string iommu_table(const std::vector<Metrics>& metrics, const std::vector<std::string>& components) {
-  Table table({"iommu", "requests", "walks", "table reads", "walks queued", "longest queue", "mean wait", "faults"});
+std::string iommu_table(const std::vector<Metrics>& metrics,
+                        const std::vector<std::string>& components) {
+  Table table({"iommu", "requests", "walks", "table reads", "walks queued", "longest queue",
+               "mean wait", "faults"});
   for (std::size_t c = 0; c < components.size(); ++c) {
     const Metrics& m = metrics[c];
     if (!m.contains("walk_reads") || m.at("requests") == 0) continue;
     const std::uint64_t walks = m.at("walks");
     const Ps wait(static_cast<std::int64_t>(walks == 0 ? 0 : m.at("walk_wait") / walks));
-    table.add({components[c], grouped(m.at("requests")), grouped(walks), grouped(m.at("walk_reads")), grouped(m.at("walks_queued")),
+    table.add({components[c], grouped(m.at("requests")), grouped(walks),
+               grouped(m.at("walk_reads")), grouped(m.at("walks_queued")),
                grouped(m.at("walk_queue_longest")), format_time(wait), grouped(m.at("faults"))});
   }
   return table.empty() ? "" : table.text();
@@ -130,25 +145,31 @@ std::string grouped(std::uint64_t number) {
   return text;
 }
 
-std::string summary_text(const RunFacts& facts, const Results& results, const std::vector<std::string>& components) {
+std::string summary_text(const RunFacts& facts, const Results& results,
+                         const std::vector<std::string>& components) {
   const std::vector<Metrics> metrics = by_component(results, components.size());
   const std::uint64_t requests = requests_of(metrics);
-  std::string text = fmt::format("{}: {} of simulated time in {:.3f} s, seed {}\n", facts.name, format_time(facts.simulated, 6), facts.wall_seconds, facts.seed);
-  text += fmt::format("{} translations ({}), {} hardware events ({}), {} software steps\n\n", grouped(requests),
-                      rate(static_cast<double>(requests), facts.wall_seconds), grouped(facts.events),
-                      rate(static_cast<double>(facts.events), facts.wall_seconds), grouped(facts.software_steps));
-  for (const std::string& table : {device_table(metrics, components), cache_table(metrics, components), iommu_table(metrics, components),
-                                   latency_table(results, components)}) {
+  std::string text = fmt::format("{}: {} of simulated time in {:.3f} s, seed {}\n", facts.name,
+                                 format_time(facts.simulated, 6), facts.wall_seconds, facts.seed);
+  text += fmt::format(
+      "{} translations ({}), {} hardware events ({}), {} software steps\n\n", grouped(requests),
+      rate(static_cast<double>(requests), facts.wall_seconds), grouped(facts.events),
+      rate(static_cast<double>(facts.events), facts.wall_seconds), grouped(facts.software_steps));
+  for (const std::string& table :
+       {device_table(metrics, components), cache_table(metrics, components),
+        iommu_table(metrics, components), latency_table(results, components)}) {
     if (!table.empty()) text += table + '\n';
   }
   if (!facts.database.empty()) {
     text += facts.trace_events == 0 ? fmt::format("wrote {}, without a trace\n", facts.database)
-                                    : fmt::format("wrote {} with {} trace events\n", facts.database, grouped(facts.trace_events));
+                                    : fmt::format("wrote {} with {} trace events\n", facts.database,
+                                                  grouped(facts.trace_events));
   }
   return text;
 }
 
-Value summary_json(const RunFacts& facts, const Results& results, const std::vector<std::string>& components) {
+Value summary_json(const RunFacts& facts, const Results& results,
+                   const std::vector<std::string>& components) {
   Value::Object document;
   add(document, "name", facts.name);
   add(document, "seed", facts.seed);
@@ -170,9 +191,11 @@ Value summary_json(const RunFacts& facts, const Results& results, const std::vec
     add(row, "count", h.count());
     add(row, "mean_ps", h.mean().count());
     add(row, "min_ps", h.min().count());
-    for (const auto& [name, p] : percentiles) add(row, fmt::format("{}_ps", name), h.percentile(p).count());
+    for (const auto& [name, p] : percentiles)
+      add(row, fmt::format("{}_ps", name), h.percentile(p).count());
     add(row, "max_ps", h.max().count());
-    add(latencies, fmt::format("{}.{}", components[latency.component], latency.operation), std::move(row));
+    add(latencies, fmt::format("{}.{}", components[latency.component], latency.operation),
+        std::move(row));
   }
   add(document, "latencies", std::move(latencies));
   return Value(std::move(document));

@@ -1,3 +1,4 @@
+// Builds the simulated machines that a scenario describes.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/system.hpp"
 
@@ -8,7 +9,8 @@
 namespace viosim {
 namespace {
 
-constexpr std::uint32_t first_domain = 2;     // 0 is reserved by caching mode; Linux keeps 1 for first-level entries of SVA
+constexpr std::uint32_t first_domain =
+    2;  // 0 is reserved by caching mode; Linux keeps 1 for first-level entries of SVA
 constexpr std::uint64_t first_frame = 0x100;  // 1 MiB: below lies what firmware uses
 constexpr Bdf first_function{1, 0, 0};
 constexpr unsigned table_levels = 4;
@@ -71,8 +73,10 @@ void System::build_host(const HostConfig& config) {
   host.component = add_component_(host.path);
   next_function_ = first_function.value();
   next_frame_ = first_frame;
-  host.kernel = std::make_unique<HostKernel>(host.path + ".kernel", config.kernel, engine_, fabric_, tracer_, host.component, scenario_.seed);
-  for (const IommuConfig& iommu : config.iommus) build_iommu(std::get<VtdIommu>(iommu), config, host);
+  host.kernel = std::make_unique<HostKernel>(host.path + ".kernel", config.kernel, engine_, fabric_,
+                                             tracer_, host.component, scenario_.seed);
+  for (const IommuConfig& iommu : config.iommus)
+    build_iommu(std::get<VtdIommu>(iommu), config, host);
   for (const DeviceConfig& device : config.devices) {
     if (const auto* dma = std::get_if<DmaDevice>(&device)) {
       build_dma(*dma, config, host);
@@ -91,12 +95,16 @@ void System::build_iommu(const VtdIommu& config, const HostConfig& host_config, 
   system.pasid_cache = add_component_(path + ".pasid_cache");
   system.iotlb = add_component_(path + ".iotlb");
   system.queue = add_component_(path + ".invalidation_queue");
-  system.iommu = std::make_unique<Iommu>(path, config.params, next_number_++, engine_.agenda(), host.memory, scenario_.seed);
-  system.driver = std::make_unique<InvalidationDriver>(engine_, host.memory, system.iommu->invalidation_queue(), host_config.kernel.poll);
+  system.iommu = std::make_unique<Iommu>(path, config.params, next_number_++, engine_.agenda(),
+                                         host.memory, scenario_.seed);
+  system.driver = std::make_unique<InvalidationDriver>(
+      engine_, host.memory, system.iommu->invalidation_queue(), host_config.kernel.poll);
 }
 
 System::IommuSystem& System::iommu_named(const std::string& path) {
-  const auto found = std::find_if(iommus_.begin(), iommus_.end(), [&](const IommuSystem& system) { return system.iommu->path() == path; });
+  const auto found = std::find_if(iommus_.begin(), iommus_.end(), [&](const IommuSystem& system) {
+    return system.iommu->path() == path;
+  });
   ensure(found != iommus_.end(), "a device names an IOMMU that was not built");
   return *found;
 }
@@ -104,14 +112,16 @@ System::IommuSystem& System::iommu_named(const std::string& path) {
 const ZipfTable* System::zipf_for(const TrafficParams& traffic) {
   if (traffic.pattern != Pattern::zipf) return nullptr;
   auto& table = zipf_tables_[{traffic.window.count(), traffic.skew}];
-  if (!table) table = std::make_unique<ZipfTable>(traffic.window.count() / page_4k.count(), traffic.skew);
+  if (!table)
+    table = std::make_unique<ZipfTable>(traffic.window.count() / page_4k.count(), traffic.skew);
   return table.get();
 }
 
 // The address space of a device: its own, or its domain's. Returns its number in the kernel.
 std::size_t System::space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu) {
   if (!config.domain) return build_space(config, host, iommu);
-  const auto [known, is_new] = shared_spaces_.try_emplace(iommu.iommu->path() + '/' + *config.domain, 0);
+  const auto [known, is_new] =
+      shared_spaces_.try_emplace(iommu.iommu->path() + '/' + *config.domain, 0);
   if (is_new) known->second = build_space(config, host, iommu);
   return known->second;
 }
@@ -122,7 +132,8 @@ std::size_t System::build_space(const DmaDevice& config, HostSystem& host, Iommu
   HostSpace space;
   space.table = &page_tables_.emplace_back(host.memory, format, table_levels);
   space.first_level = format == TableFormat::first_level;
-  space.domain = DomainId(static_cast<std::uint16_t>(first_domain + domains_used_[iommu.iommu->path()]++));
+  space.domain =
+      DomainId(static_cast<std::uint16_t>(first_domain + domains_used_[iommu.iommu->path()]++));
   space.pasid = config.pasid.value_or(no_pasid);
   space.base = config.base;
   space.size = config.dma.traffic.window;
@@ -170,12 +181,16 @@ void System::build_recorded(const RecordedDevice& config, HostSystem& host) {
     components.push_back(add_component_(fmt::format("{}[{}]", path, Bdf(requester).text())));
   }
   components.push_back(add_component_(path + ".software"));
-  players_.emplace_back(path, config.player, stream, TracePlayer::Wiring{engine_, host.memory, *iommu.iommu, *iommu.driver, tracer_},
-                        next_number_++, std::move(components));
+  players_.emplace_back(
+      path, config.player, stream,
+      TracePlayer::Wiring{engine_, host.memory, *iommu.iommu, *iommu.driver, tracer_},
+      next_number_++, std::move(components));
   players_.back().start(until_);
 }
 
-void System::request_faulted(const FaultedRequest& request) { kernel_of_device_[request.device]->request_faulted(request); }
+void System::request_faulted(const FaultedRequest& request) {
+  kernel_of_device_[request.device]->request_faulted(request);
+}
 
 void System::run() {
   engine_.run();

@@ -2,16 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <functional>
-#include <map>
-#include <memory>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
-
 #include "core/des/engine.hpp"
 #include "core/des/trace.hpp"
 #include "models/device/dma_fabric.hpp"
@@ -22,6 +12,16 @@
 #include "models/iommu/iommu.hpp"
 #include "sim/scenario/scenario.hpp"
 
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 namespace viosim {
 
 // The recordings that a scenario names, by the name in the file; read before anything is built.
@@ -29,8 +29,8 @@ using Recordings = std::map<std::string, RecordedStream>;
 
 class System : private FaultService {
  public:
-  // The scenario is valid; scenario and recordings outlive the system. Gives every component path to `add_component`, which
-  // returns its number: 0, 1, 2 ...
+  // The scenario is valid; scenario and recordings outlive the system. Gives every component path to
+  // `add_component`, which returns its number: 0, 1, 2 ...
   System(const Scenario& scenario, const Recordings& recordings, Tracer& tracer,
          const std::function<std::uint32_t(std::string_view)>& add_component);
   System(const System&) = delete;
@@ -91,12 +91,13 @@ class System : private FaultService {
   std::vector<DmaSystem> dma_devices_;
   std::deque<TracePlayer> players_;
   std::map<std::pair<std::uint64_t, double>, std::unique_ptr<ZipfTable>> zipf_tables_;
-  std::map<std::string, std::size_t> shared_spaces_;   // host.iommu/domain -> number of the space in its kernel
+  std::map<std::string, std::size_t>
+      shared_spaces_;  // host.iommu/domain -> number of the space in its kernel
   std::map<std::string, std::uint32_t> domains_used_;  // by IOMMU path
   std::vector<HostKernel*> kernel_of_device_;          // by number in fabric_
   std::uint32_t next_number_ = 0;                      // places in the order of events
-  std::uint32_t next_function_ = 0;                    // requester ids of the host that is being built
-  std::uint64_t next_frame_ = 0;                       // memory behind the devices' windows, in frames
+  std::uint32_t next_function_ = 0;  // requester ids of the host that is being built
+  std::uint64_t next_frame_ = 0;     // memory behind the devices' windows, in frames
   Instant end_;
 };
 

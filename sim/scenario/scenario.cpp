@@ -1,13 +1,14 @@
+// What a scenario must hold beyond its types: names, references, combinations.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/scenario.hpp"
+
+#include "sim/json/json.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
-
-#include "sim/json/json.hpp"
 
 namespace viosim {
 namespace {
@@ -16,14 +17,17 @@ constexpr std::uint32_t most_functions = 65'000;  // of a host: requester ids ha
 
 bool plain_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   });
 }
 
 // Names become parts of component paths such as host0.nic[3], and of file names.
 void check_name(const std::string& name, const Where& where) {
   if (!plain_name(name)) {
-    (where / "name").reject(fmt::format("read {}; expected 1 to 64 letters, digits, '-', '_' or '.'", quote_short(name)));
+    (where / "name")
+        .reject(fmt::format("read {}; expected 1 to 64 letters, digits, '-', '_' or '.'",
+                            quote_short(name)));
   }
 }
 
@@ -51,9 +55,12 @@ class HostChecker {
       const VtdIommu& iommu = std::get<VtdIommu>(host_.iommus[i]);
       take_name(iommu.name, where_ / "iommus" / i);
     }
-    for (std::size_t i = 0; i < host_.devices.size(); ++i) check_device(host_.devices[i], where_ / "devices" / i);
+    for (std::size_t i = 0; i < host_.devices.size(); ++i)
+      check_device(host_.devices[i], where_ / "devices" / i);
     if (functions_ > most_functions) {
-      (where_ / "devices").reject(fmt::format("read {} devices in all; expected at most {} on a host", functions_, most_functions));
+      (where_ / "devices")
+          .reject(fmt::format("read {} devices in all; expected at most {} on a host", functions_,
+                              most_functions));
     }
   }
 
@@ -61,7 +68,9 @@ class HostChecker {
   void take_name(const std::string& name, const Where& where) {
     check_name(name, where);
     if (!names_.insert(name).second) {
-      (where / "name").reject(fmt::format("read {}; expected a name that nothing else on host \"{}\" has", quote_short(name), host_.name));
+      (where / "name")
+          .reject(fmt::format("read {}; expected a name that nothing else on host \"{}\" has",
+                              quote_short(name), host_.name));
     }
   }
 
@@ -78,8 +87,10 @@ class HostChecker {
       users_[iommu->name].insert("dma");
     } else {
       if (!users_[iommu->name].empty()) {
-        (where / "iommu").reject(fmt::format("read {}; expected an IOMMU of its own: recorded requester and domain ids would meet those of other devices",
-                                             quote_short(iommu->name)));
+        (where / "iommu")
+            .reject(fmt::format("read {}; expected an IOMMU of its own: recorded requester and "
+                                "domain ids would meet those of other devices",
+                                quote_short(iommu->name)));
       }
       users_[iommu->name].insert("recording");
     }
@@ -87,23 +98,33 @@ class HostChecker {
 
   void reject_iommu(const std::string& name, const Where& where) const {
     std::vector<std::string_view> names;
-    for (const IommuConfig& iommu : host_.iommus) names.emplace_back(std::get<VtdIommu>(iommu).name);
+    for (const IommuConfig& iommu : host_.iommus)
+      names.emplace_back(std::get<VtdIommu>(iommu).name);
     const std::string_view nearest = nearest_name(name, names);
-    std::string message = fmt::format("read {}; expected the name of an IOMMU of host \"{}\"", quote_short(name), host_.name);
+    std::string message = fmt::format("read {}; expected the name of an IOMMU of host \"{}\"",
+                                      quote_short(name), host_.name);
     if (!nearest.empty()) message += fmt::format("; did you mean \"{}\"?", nearest);
     where.reject(std::move(message));
   }
 
   void check_dma(const DmaDevice& device, const VtdIommu& iommu, const Where& where) {
     if (users_[iommu.name].contains("recording")) {
-      (where / "iommu").reject(fmt::format("read {}; expected another IOMMU: a recording has that one to itself", quote_short(iommu.name)));
+      (where / "iommu")
+          .reject(fmt::format("read {}; expected another IOMMU: a recording has that one to itself",
+                              quote_short(iommu.name)));
     }
     const bool legacy = iommu.params.mode == vtd::Mode::legacy;
     if (legacy && device.pasid) {
-      (where / "pasid").reject(fmt::format("read {}; expected none: IOMMU \"{}\" is in legacy mode, which has no PASIDs", device.pasid->value(), iommu.name));
+      (where / "pasid")
+          .reject(fmt::format(
+              "read {}; expected none: IOMMU \"{}\" is in legacy mode, which has no PASIDs",
+              device.pasid->value(), iommu.name));
     }
     if (legacy && device.table == TableFormat::first_level) {
-      (where / "table").reject(fmt::format("read \"first-level\"; expected \"second-level\": IOMMU \"{}\" is in legacy mode", iommu.name));
+      (where / "table")
+          .reject(fmt::format(
+              "read \"first-level\"; expected \"second-level\": IOMMU \"{}\" is in legacy mode",
+              iommu.name));
     }
     if (device.domain) check_shared(device, where);
   }
@@ -114,10 +135,13 @@ class HostChecker {
     const auto [first, is_new] = domains_.try_emplace(key, &device);
     if (is_new) return;
     const DmaDevice& other = *first->second;
-    if (other.dma.traffic.window != device.dma.traffic.window || other.base != device.base || other.populate != device.populate ||
-        other.pasid != device.pasid || other.table != device.table) {
-      (where / "domain").reject(fmt::format("read {}; expected the base, window, populate, pasid and table of \"{}\", which is in the same domain",
-                                            quote_short(*device.domain), other.name));
+    if (other.dma.traffic.window != device.dma.traffic.window || other.base != device.base ||
+        other.populate != device.populate || other.pasid != device.pasid ||
+        other.table != device.table) {
+      (where / "domain")
+          .reject(fmt::format("read {}; expected the base, window, populate, pasid and table of "
+                              "\"{}\", which is in the same domain",
+                              quote_short(*device.domain), other.name));
     }
   }
 
@@ -135,16 +159,25 @@ void DmaDevice::check(const Where& where) const {
   if (count == 0 || count > most_functions) {
     (where / "count").reject(fmt::format("read {}; expected 1 to {}", count, most_functions));
   }
-  if (base.page_offset(page_4k) != Bytes(0)) (where / "base").reject(fmt::format("read {:#x}; expected a multiple of 4 KiB", base.value()));
+  if (base.page_offset(page_4k) != Bytes(0))
+    (where / "base").reject(fmt::format("read {:#x}; expected a multiple of 4 KiB", base.value()));
   constexpr std::uint64_t limit = std::uint64_t{1} << 47U;
   if (base.value() >= limit || dma.traffic.window.count() > limit - base.value()) {
-    (where / "base").reject(fmt::format("read {:#x}; expected base and window to end below 2^47, the end of canonical addresses", base.value()));
+    (where / "base")
+        .reject(fmt::format("read {:#x}; expected base and window to end below 2^47, the end of "
+                            "canonical addresses",
+                            base.value()));
   }
   if (pasid && (pasid->value() == 0 || *pasid > pasid_max)) {
-    (where / "pasid").reject(fmt::format("read {}; expected 1 to {}: PASID 0 belongs to requests without one", pasid->value(), pasid_max.value()));
+    (where / "pasid")
+        .reject(fmt::format("read {}; expected 1 to {}: PASID 0 belongs to requests without one",
+                            pasid->value(), pasid_max.value()));
   }
   if (!populate && dma.on_fault == OnFault::abort) {
-    (where / "populate").reject("read false with \"on_fault\": \"abort\"; expected true, or \"on_fault\": \"retry\": no request could ever succeed");
+    (where / "populate")
+        .reject(
+            "read false with \"on_fault\": \"abort\"; expected true, or \"on_fault\": \"retry\": "
+            "no request could ever succeed");
   }
 }
 
@@ -156,13 +189,17 @@ void Scenario::check(const Where& where) const {
   std::set<std::string> names;
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (!names.insert(hosts[i].name).second) {
-      (where / "hosts" / i / "name").reject(fmt::format("read {}; expected a name that no other host has", quote_short(hosts[i].name)));
+      (where / "hosts" / i / "name")
+          .reject(fmt::format("read {}; expected a name that no other host has",
+                              quote_short(hosts[i].name)));
     }
   }
   if (duration) {
     if (*duration <= Ps(0) || *duration > Instant::latest().since_start()) {
-      (where / "duration").reject(fmt::format("read \"{}\"; expected more than \"0 ps\" and at most \"{}\", the longest exact time", to_text(*duration),
-                                              to_text(Instant::latest().since_start())));
+      (where / "duration")
+          .reject(fmt::format(
+              "read \"{}\"; expected more than \"0 ps\" and at most \"{}\", the longest exact time",
+              to_text(*duration), to_text(Instant::latest().since_start())));
     }
     return;
   }
@@ -170,15 +207,23 @@ void Scenario::check(const Where& where) const {
     for (std::size_t d = 0; d < hosts[h].devices.size(); ++d) {
       const auto* dma = std::get_if<DmaDevice>(&hosts[h].devices[d]);
       if (dma != nullptr && dma->dma.requests == 0) {
-        (where / "hosts" / h / "devices" / d / "requests").reject("read 0 in a scenario without \"duration\"; expected a number of requests, or a duration: the run would never end");
+        (where / "hosts" / h / "devices" / d / "requests")
+            .reject(
+                "read 0 in a scenario without \"duration\"; expected a number of requests, or a "
+                "duration: the run would never end");
       }
     }
     if (hosts[h].kernel.migrate_every > Ps(0)) {
-      (where / "hosts" / h / "kernel" / "migrate_every").reject("read it in a scenario without \"duration\"; expected a duration: the run would never end");
+      (where / "hosts" / h / "kernel" / "migrate_every")
+          .reject(
+              "read it in a scenario without \"duration\"; expected a duration: the run would "
+              "never end");
     }
   }
 }
 
-Scenario read_scenario(const Value& document, const std::string& file) { return read_document<Scenario>(document, file); }
+Scenario read_scenario(const Value& document, const std::string& file) {
+  return read_document<Scenario>(document, file);
+}
 
 }  // namespace viosim

@@ -2,19 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <optional>
-#include <string>
-#include <tuple>
-#include <vector>
-
 #include "core/base/fields.hpp"
 #include "models/device/dma_fabric.hpp"
 #include "models/device/trace_player.hpp"
 #include "models/host/host_kernel.hpp"
 #include "models/iommu/iommu.hpp"
 #include "sim/json/value.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
 
 namespace viosim {
 
@@ -24,13 +24,15 @@ struct VtdIommu {
   IommuParams params;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &VtdIommu::name, "How devices and results call it."), embedded(&VtdIommu::params)};
+    return std::tuple{required("name", &VtdIommu::name, "How devices and results call it."),
+                      embedded(&VtdIommu::params)};
   }
   bool operator==(const VtdIommu&) const = default;
 };
 
 struct DmaDevice {
-  static constexpr Alternative alternative{"dma", "A PCIe function, or many alike, with a DMA engine that generates traffic."};
+  static constexpr Alternative alternative{
+      "dma", "A PCIe function, or many alike, with a DMA engine that generates traffic."};
   std::string name;
   std::uint32_t count = 1;
   std::string iommu;
@@ -49,11 +51,17 @@ struct DmaDevice {
         required("name", &D::name, "How results call it; with `count`, name[0], name[1] ..."),
         field("count", &D::count, "How many devices like this there are."),
         required("iommu", &D::iommu, "The IOMMU of this host that translates its requests."),
-        field("domain", &D::domain, "Devices that name the same domain share a domain id and a page table; without it each has its own."),
-        field("pasid", &D::pasid, "The PASID of its requests; without it they carry none. Scalable mode only."),
-        field("table", &D::table, "Format of its page table; by default second-level, and first-level with a PASID. First-level needs scalable mode."),
+        field("domain", &D::domain,
+              "Devices that name the same domain share a domain id and a page table; without it "
+              "each has its own."),
+        field("pasid", &D::pasid,
+              "The PASID of its requests; without it they carry none. Scalable mode only."),
+        field("table", &D::table,
+              "Format of its page table; by default second-level, and first-level with a PASID. "
+              "First-level needs scalable mode."),
         field("base", &D::base, "Where its window of addresses begins; a multiple of 4 KiB."),
-        field("populate", &D::populate, "Whether the window is mapped from the start; otherwise on demand (`on_fault`)."),
+        field("populate", &D::populate,
+              "Whether the window is mapped from the start; otherwise on demand (`on_fault`)."),
         field("start", &D::start, "When it issues its first request."),
         field("link", &D::link, "Its PCIe link."),
         embedded(&D::dma)};
@@ -63,7 +71,9 @@ struct DmaDevice {
 };
 
 struct RecordedDevice {
-  static constexpr Alternative alternative{"recording", "The devices of a recorded trace, with what the recorded guest's software did around them."};
+  static constexpr Alternative alternative{
+      "recording",
+      "The devices of a recorded trace, with what the recorded guest's software did around them."};
   std::string name;
   std::string iommu;
   std::string trace;
@@ -71,10 +81,14 @@ struct RecordedDevice {
 
   static constexpr auto fields() {
     using D = RecordedDevice;
-    return std::tuple{required("name", &D::name, "How results call it: name[01:00.0] for each recorded requester."),
-                      required("iommu", &D::iommu, "The IOMMU of this host that translates its requests; nobody else uses it."),
-                      required("trace", &D::trace, "The recording, a .jsonl.zst file; relative to the scenario file."),
-                      embedded(&D::player)};
+    return std::tuple{
+        required("name", &D::name,
+                 "How results call it: name[01:00.0] for each recorded requester."),
+        required("iommu", &D::iommu,
+                 "The IOMMU of this host that translates its requests; nobody else uses it."),
+        required("trace", &D::trace,
+                 "The recording, a .jsonl.zst file; relative to the scenario file."),
+        embedded(&D::player)};
   }
   bool operator==(const RecordedDevice&) const = default;
 };
@@ -85,7 +99,8 @@ using DeviceConfig = OneOf<"model", DmaDevice, RecordedDevice>;
 struct MemoryParams {
   Ps latency = 80ns;
   static constexpr auto fields() {
-    return std::tuple{field("latency", &MemoryParams::latency, "A translated request's access to memory.", "assumed, 70-100 ns DRAM")};
+    return std::tuple{field("latency", &MemoryParams::latency,
+                            "A translated request's access to memory.", "assumed, 70-100 ns DRAM")};
   }
   bool operator==(const MemoryParams&) const = default;
 };
@@ -99,9 +114,11 @@ struct HostConfig {
 
   static constexpr auto fields() {
     using H = HostConfig;
-    return std::tuple{required("name", &H::name, "How results call it."), field("memory", &H::memory, "Its memory."),
+    return std::tuple{required("name", &H::name, "How results call it."),
+                      field("memory", &H::memory, "Its memory."),
                       field("kernel", &H::kernel, "Its kernel's costs."),
-                      required("iommus", &H::iommus, "Its IOMMUs."), required("devices", &H::devices, "Its devices.")};
+                      required("iommus", &H::iommus, "Its IOMMUs."),
+                      required("devices", &H::devices, "Its devices.")};
   }
   void check(const Where& where) const;
   bool operator==(const HostConfig&) const = default;
@@ -122,7 +139,9 @@ struct Scenario {
         required("name", &S::name, "Names the run: letters, digits, '-', '_' and '.'."),
         field("description", &S::description, "What it shows."),
         field("seed", &S::seed, "Everything random comes from it."),
-        field("duration", &S::duration, "No device issues requests from this instant on; those in flight complete. Without it the run ends with its traffic."),
+        field("duration", &S::duration,
+              "No device issues requests from this instant on; those in flight complete. Without "
+              "it the run ends with its traffic."),
         required("hosts", &S::hosts, "The machines.")};
   }
   void check(const Where& where) const;

@@ -1,11 +1,11 @@
 // `viosim validate`, `schema` and `models`.
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-
 #include "sim/json/json.hpp"
 #include "sim/recording/recording.hpp"
 #include "sim/verbs/presets.hpp"
 #include "sim/verbs/verbs.hpp"
+
+#include <fmt/format.h>
 
 namespace viosim {
 namespace {
@@ -35,11 +35,13 @@ struct Model {
 };
 
 std::vector<Model> models() {
-  return {{"iommu vtd", VtdIommu::alternative.sentence, parameter_table<VtdIommu>()},
-          {"device dma", DmaDevice::alternative.sentence, parameter_table<DmaDevice>()},
-          {"device recording", RecordedDevice::alternative.sentence, parameter_table<RecordedDevice>()},
-          {"host memory", "The memory behind the IOMMUs.", parameter_table<MemoryParams>()},
-          {"host kernel", "The host's kernel: fault handling and page migration.", parameter_table<HostKernelParams>()}};
+  return {
+      {"iommu vtd", VtdIommu::alternative.sentence, parameter_table<VtdIommu>()},
+      {"device dma", DmaDevice::alternative.sentence, parameter_table<DmaDevice>()},
+      {"device recording", RecordedDevice::alternative.sentence, parameter_table<RecordedDevice>()},
+      {"host memory", "The memory behind the IOMMUs.", parameter_table<MemoryParams>()},
+      {"host kernel", "The host's kernel: fault handling and page migration.",
+       parameter_table<HostKernelParams>()}};
 }
 
 Value to_json(const Model& model) {
@@ -88,9 +90,11 @@ int models_verb(bool json) {
     fmt::print("{}\n", to_text(Value(std::move(all)), Layout::indented));
     return 0;
   }
-  for (const Model& model : models()) fmt::print("{}: {}\n{}\n", model.name, model.sentence, plain_table(model.parameters));
+  for (const Model& model : models())
+    fmt::print("{}: {}\n{}\n", model.name, model.sentence, plain_table(model.parameters));
   fmt::print("IOMMUs that `viosim replay --iommu` knows by name:\n");
-  for (const IommuPreset& preset : iommu_presets()) fmt::print("  {}: {}\n", preset.name, preset.sentence);
+  for (const IommuPreset& preset : iommu_presets())
+    fmt::print("  {}: {}\n", preset.name, preset.sentence);
   return 0;
 }
 

@@ -1,3 +1,4 @@
+// The named IOMMU configurations.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/verbs/presets.hpp"
 
@@ -9,10 +10,12 @@
 namespace viosim {
 namespace {
 
-vtd::Mode mode_of(const RecordedStream& stream) { return stream.scalable_mode ? vtd::Mode::scalable : vtd::Mode::legacy; }
+vtd::Mode mode_of(const RecordedStream& stream) {
+  return stream.scalable_mode ? vtd::Mode::scalable : vtd::Mode::legacy;
+}
 
-// QEMU 7.2, hw/i386/intel_iommu.c: one hash table of 1024 translations keyed by page, requester and level, emptied when it is full; context
-// entries are cached for every function there is.
+// QEMU 7.2, hw/i386/intel_iommu.c: one hash table of 1024 translations keyed by page, requester and
+// level, emptied when it is full; context entries are cached for every function there is.
 IommuParams qemu_vtd(const RecordedStream& stream) {
   IommuParams params;
   params.mode = mode_of(stream);
@@ -50,9 +53,16 @@ IommuParams defaults(const RecordedStream& stream) {
 }
 
 constexpr std::array presets = {
-    IommuPreset{"qemu-7.2-vtd", "QEMU 7.2's intel-iommu, with its page mask of 8 bits: what the VT-d recordings were made on", &qemu_vtd},
-    IommuPreset{"qemu-7.2-vtd-exact-mask", "the same with the page mask that the specification asks for", &qemu_vtd_exact},
-    IommuPreset{"drop-all", "a cache keyed by domain that drops everything when full: for recordings of other architectures", &emulated},
+    IommuPreset{"qemu-7.2-vtd",
+                "QEMU 7.2's intel-iommu, with its page mask of 8 bits: what the VT-d recordings "
+                "were made on",
+                &qemu_vtd},
+    IommuPreset{"qemu-7.2-vtd-exact-mask",
+                "the same with the page mask that the specification asks for", &qemu_vtd_exact},
+    IommuPreset{"drop-all",
+                "a cache keyed by domain that drops everything when full: for recordings of other "
+                "architectures",
+                &emulated},
     IommuPreset{"vtd", "the defaults of the vtd model: 64 entries, LRU", &defaults}};
 
 }  // namespace
@@ -69,8 +79,10 @@ const IommuPreset& find_preset(std::string_view name, const RecordedStream& stre
     list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", preset.name);
   }
   const std::string_view nearest = nearest_name(name, names);
-  throw ConfigError({"--iommu", "", fmt::format("read \"{}\"; expected one of {}{}", name, list,
-                                               nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest))});
+  throw ConfigError(
+      {"--iommu", "",
+       fmt::format("read \"{}\"; expected one of {}{}", name, list,
+                   nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest))});
 }
 
 }  // namespace viosim

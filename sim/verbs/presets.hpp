@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <span>
-#include <string_view>
-
 #include "models/device/recorded_stream.hpp"
 #include "models/iommu/iommu.hpp"
+
+#include <span>
+#include <string_view>
 
 namespace viosim {
 
@@ -19,7 +19,8 @@ struct IommuPreset {
 
 std::span<const IommuPreset> iommu_presets();
 
-// By name, or, when the name is empty, the one of the IOMMU that the stream was recorded on. Throws ConfigError for an unknown name.
+// By name, or, when the name is empty, the one of the IOMMU that the stream was recorded on. Throws
+// ConfigError for an unknown name.
 const IommuPreset& find_preset(std::string_view name, const RecordedStream& stream);
 
 }  // namespace viosim

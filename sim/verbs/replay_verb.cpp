@@ -1,17 +1,18 @@
 // `viosim replay`: a recording through an IOMMU, and how far the two agree.
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
-
 #include "sim/json/json.hpp"
 #include "sim/recording/recording.hpp"
 #include "sim/verbs/presets.hpp"
 #include "sim/verbs/verbs.hpp"
 
+#include <fmt/format.h>
+
 namespace viosim {
 namespace {
 
 // The scenario that a replay is: one host, one IOMMU, one recording.
-Scenario replay_scenario(const RecordedStream& stream, const std::filesystem::path& trace, const IommuParams& params) {
+Scenario replay_scenario(const RecordedStream& stream, const std::filesystem::path& trace,
+                         const IommuParams& params) {
   VtdIommu iommu;
   iommu.name = "iommu";
   iommu.params = params;
@@ -31,17 +32,23 @@ Scenario replay_scenario(const RecordedStream& stream, const std::filesystem::pa
 
 std::string outcome_text(RecordedOutcome outcome, std::uint64_t address, unsigned reason) {
   switch (outcome) {
-    case RecordedOutcome::hit: return fmt::format("a hit at {:#x}", address);
-    case RecordedOutcome::miss: return fmt::format("a miss that found {:#x}", address);
-    case RecordedOutcome::fault: return reason == 0 ? "a fault" : fmt::format("a fault, reason {:#x}", reason);
-    case RecordedOutcome::bypass: return "no translation";
-    case RecordedOutcome::unknown: break;
+    case RecordedOutcome::hit:
+      return fmt::format("a hit at {:#x}", address);
+    case RecordedOutcome::miss:
+      return fmt::format("a miss that found {:#x}", address);
+    case RecordedOutcome::fault:
+      return reason == 0 ? "a fault" : fmt::format("a fault, reason {:#x}", reason);
+    case RecordedOutcome::bypass:
+      return "no translation";
+    case RecordedOutcome::unknown:
+      break;
   }
   return fmt::format("{:#x}", address);
 }
 
 std::string text_of(const Disagreement& d) {
-  return fmt::format("line {}: {} {} {:#x}: recorded {}; here {}", d.recorded.line, Bdf(d.recorded.sid).text(),
+  return fmt::format("line {}: {} {} {:#x}: recorded {}; here {}", d.recorded.line,
+                     Bdf(d.recorded.sid).text(),
                      (d.recorded.permissions & 1U) != 0 ? "writes" : "reads", d.recorded.iova,
                      outcome_text(d.recorded.outcome, d.recorded.pa, d.recorded.fault_reason),
                      outcome_text(d.outcome, d.address.value(), static_cast<unsigned>(d.fault)));
@@ -50,7 +57,8 @@ std::string text_of(const Disagreement& d) {
 // "100 %", "99.5601 %": never rounded up to 100.
 std::string percent(std::uint64_t part, std::uint64_t whole) {
   if (part == whole) return "100 %";
-  return fmt::format("{:.4f} %", std::min(99.9999, 100.0 * static_cast<double>(part) / static_cast<double>(whole)));
+  return fmt::format("{:.4f} %", std::min(99.9999, 100.0 * static_cast<double>(part) /
+                                                       static_cast<double>(whole)));
 }
 
 std::string agreement_text(const Agreement& agreement) {
@@ -58,7 +66,8 @@ std::string agreement_text(const Agreement& agreement) {
   for (const Disagreement& disagreement : agreement.first) text += text_of(disagreement) + '\n';
   const std::uint64_t more = agreement.compared - agreement.agreed - agreement.first.size();
   if (more != 0) text += fmt::format("... and {} more\n", grouped(more));
-  return text + fmt::format("agreement {}/{} ({})\n", agreement.agreed, agreement.compared, percent(agreement.agreed, agreement.compared));
+  return text + fmt::format("agreement {}/{} ({})\n", agreement.agreed, agreement.compared,
+                            percent(agreement.agreed, agreement.compared));
 }
 
 Value agreement_json(const Agreement& agreement) {
@@ -66,7 +75,8 @@ Value agreement_json(const Agreement& agreement) {
   add(object, "compared", agreement.compared);
   add(object, "agreed", agreement.agreed);
   Value::Array first;
-  for (const Disagreement& disagreement : agreement.first) first.emplace_back(text_of(disagreement));
+  for (const Disagreement& disagreement : agreement.first)
+    first.emplace_back(text_of(disagreement));
   add(object, "first_disagreements", std::move(first));
   return Value(std::move(object));
 }
@@ -88,16 +98,22 @@ int replay_verb(const ReplayArguments& arguments) {
     if (comparable) add(*json.if_object(), "agreement", agreement_json(agreement));
     fmt::print("{}\n", to_text(json, Layout::indented));
   } else {
-    fmt::print("recorded on {}, played on \"{}\": {}\n", stream.iommu, preset.name, preset.sentence);
+    fmt::print("recorded on {}, played on \"{}\": {}\n", stream.iommu, preset.name,
+               preset.sentence);
     if (stream.recovered_maps + stream.recovered_unmaps != 0) {
-      fmt::print("the recording lacks {} maps and {} unmaps that its other records prove; they were added\n", grouped(stream.recovered_maps),
-                 grouped(stream.recovered_unmaps));
+      fmt::print(
+          "the recording lacks {} maps and {} unmaps that its other records prove; they were "
+          "added\n",
+          grouped(stream.recovered_maps), grouped(stream.recovered_unmaps));
     }
     fmt::print("{}\n", report.text);
     if (comparable) {
       fmt::print("{}", agreement_text(agreement));
     } else {
-      fmt::print("not compared: there is no model of {} yet, its requests and mappings went through a VT-d IOMMU\n", stream.iommu);
+      fmt::print(
+          "not compared: there is no model of {} yet, its requests and mappings went through a "
+          "VT-d IOMMU\n",
+          stream.iommu);
     }
   }
   return comparable && agreement.agreed != agreement.compared ? 1 : 0;

@@ -1,15 +1,17 @@
+// `viosim run`: a scenario, its summary and its database.
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/json/value.hpp"
+#include "sim/verbs/verbs.hpp"
+
 #include <fmt/format.h>
 
 #include <cstdio>
 
-#include "sim/json/value.hpp"
-#include "sim/verbs/verbs.hpp"
-
 namespace viosim {
 
 int run_verb(const RunArguments& arguments) {
-  const Scenario scenario = load_scenario(arguments.scenario, arguments.assignments, arguments.seed);
+  const Scenario scenario =
+      load_scenario(arguments.scenario, arguments.assignments, arguments.seed);
   RunOptions options;
   options.out = arguments.out.value_or(std::filesystem::path("out") / scenario.name);
   options.trace = arguments.trace;

@@ -1,15 +1,15 @@
-// What the program can do, one function per verb. Each prints its result to stdout and returns the exit code: 0 fine, 1 the run found what
-// was not expected. Wrong input is a ConfigError.
+// What the program can do, one function per verb. Each prints its result to stdout and returns the
+// exit code: 0 fine, 1 the run found what was not expected. Wrong input is a ConfigError.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+
+#include "sim/run/run.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "sim/run/run.hpp"
 
 namespace viosim {
 
