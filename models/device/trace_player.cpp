@@ -254,8 +254,8 @@ void TracePlayer::emit(EventKind kind, std::uint32_t component, const RecordedOp
 TracePlayer::Domain& TracePlayer::domain(std::uint32_t number) {
   const auto found = domains_.find(number);
   if (found != domains_.end()) return found->second;
-  PageTable table(to_.memory, TableFormat::second_level, levels_for(stream_.address_width));
-  return domains_.emplace(number, Domain{std::move(table), domain_id(number)}).first->second;
+  const PageTable table(to_.memory, TableFormat::second_level, levels_for(stream_.address_width));
+  return domains_.emplace(number, Domain{table, domain_id(number)}).first->second;
 }
 
 TracePlayer::Function& TracePlayer::function_of(std::uint16_t sid) {

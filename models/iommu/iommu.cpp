@@ -50,14 +50,14 @@ Iommu::Iommu(std::string path, const IommuParams& params, std::uint32_t number, 
   }
 }
 
-std::uint32_t Iommu::allocate_slot(vtd::Walk&& walk) {
+std::uint32_t Iommu::allocate_slot(const vtd::Walk& walk) {
   if (free_slots_.empty()) {
-    slots_.push_back({std::move(walk), nullptr, 0, {}, {}, 0, false, true});
+    slots_.push_back({walk, nullptr, 0, {}, {}, 0, false, true});
     return static_cast<std::uint32_t>(slots_.size() - 1);
   }
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  slots_[slot] = {std::move(walk), nullptr, 0, {}, {}, 0, false, true};
+  slots_[slot] = {walk, nullptr, 0, {}, {}, 0, false, true};
   return slot;
 }
 

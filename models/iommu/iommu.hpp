@@ -235,7 +235,7 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   template <class Covers>
   void invalidate_iotlb(Covers&& covers);
   bool covers_page(const vtd::Descriptor& descriptor, const IotlbEntryTag& tag) const;
-  std::uint32_t allocate_slot(vtd::Walk&& walk);
+  std::uint32_t allocate_slot(const vtd::Walk& walk);
 
   std::string path_;
   IommuParams params_;
