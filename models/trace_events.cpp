@@ -9,15 +9,13 @@ namespace {
 
 constexpr std::array kinds = {
     EventKindInfo{EventKind::translate, "translate", "A device's request got its answer.", "IOVA",
-                  "host physical address", "0 hit, 1 miss, else the fault reason"},
+                  "host physical address", "0 hit, 1 miss, 0x100 + reason: fault"},
     EventKindInfo{EventKind::invalidate, "invalidate", "An invalidation descriptor was executed.",
-                  "address", "descriptor's low 64 bits", "descriptor type"},
+                  "descriptor's high 64 bits", "descriptor's low 64 bits", "descriptor type"},
     EventKindInfo{EventKind::map, "map", "Software mapped pages.", "IOVA", "host physical address",
-                  "log2 of the number of 4 KiB pages"},
+                  "number of 4 KiB pages, at most 65535"},
     EventKindInfo{EventKind::unmap, "unmap", "Software removed a mapping.", "IOVA", "",
-                  "log2 of the number of 4 KiB pages"},
-    EventKindInfo{EventKind::fault, "fault", "The IOMMU recorded a fault.", "IOVA", "",
-                  "fault reason"},
+                  "number of 4 KiB pages, at most 65535"},
 };
 
 }  // namespace

@@ -17,8 +17,6 @@ constexpr std::uint64_t count_of(Instant at) { return static_cast<std::uint64_t>
 constexpr Instant instant_of(std::uint64_t ps) {
   return Instant(Ps(static_cast<std::int64_t>(ps)));
 }
-constexpr std::uint16_t outcome_hit = 0;
-constexpr std::uint16_t outcome_miss = 1;
 constexpr auto arrival_class = static_cast<std::uint8_t>(EventClass::arrival);
 constexpr auto retry_class = static_cast<std::uint8_t>(EventClass::retry);
 
@@ -161,7 +159,7 @@ void DmaFabric::walked(std::uint64_t cookie, const WalkResult& result) {
   ++lane.stats.faults;
   if (tracer_.on()) {
     emit(lane, request.iova, Hpa(0), request.issue, count_of(agenda_.now()),
-         static_cast<std::uint16_t>(result.fault));
+         outcome_fault(static_cast<std::uint8_t>(result.fault)));
   }
   if (lane.on_fault == OnFault::retry && fault_service_ != nullptr) {
     fault_service_->request_faulted({cookie, request.device, request.iova, request.access});

@@ -17,6 +17,10 @@ namespace {
 // bits; no shipped format reaches that.
 DomainId domain_id(std::uint32_t number) { return DomainId(static_cast<std::uint16_t>(number)); }
 
+std::uint16_t page_count(const RecordedOp& op) {
+  return static_cast<std::uint16_t>(std::min<std::uint32_t>(op.pages, 0xffff));
+}
+
 unsigned levels_for(unsigned address_width) {
   return address_width <= 39 ? 3 : address_width <= 48 ? 4 : 5;
 }
@@ -84,14 +88,12 @@ void TracePlayer::play(const RecordedOp& op) {
       ++maps_;
       domain(op.domain).table.map(Iova(op.iova), Hpa(op.pa), op.pages,
                                   {(op.permissions & 1U) != 0, (op.permissions & 2U) != 0});
-      emit(EventKind::map, software_component_, op, Ps(0), op.pa,
-           static_cast<std::uint16_t>(std::bit_width(op.pages) - 1));
+      emit(EventKind::map, software_component_, op, Ps(0), op.pa, page_count(op));
       break;
     case RecordedKind::unmap:
       ++unmaps_;
       domain(op.domain).table.unmap(Iova(op.iova), op.pages);
-      emit(EventKind::unmap, software_component_, op, Ps(0), 0,
-           static_cast<std::uint16_t>(std::bit_width(op.pages) - 1));
+      emit(EventKind::unmap, software_component_, op, Ps(0), 0, page_count(op));
       break;
     case RecordedKind::drop_all:
       to_.iommu.drop_all();
@@ -151,9 +153,10 @@ void TracePlayer::finish(Function& function, const RecordedOp& op, Instant arriv
   function.latency.record(end - arrival);
   judge(op, outcome, address, fault);
   if (!to_.tracer.on()) return;
-  const auto code = outcome == RecordedOutcome::hit    ? 0U
-                    : outcome == RecordedOutcome::miss ? 1U
-                                                       : static_cast<unsigned>(fault);
+  const std::uint16_t code = outcome == RecordedOutcome::hit ? outcome_hit
+                             : outcome == RecordedOutcome::miss
+                                 ? outcome_miss
+                                 : outcome_fault(static_cast<std::uint8_t>(fault));
   TraceEvent event;
   event.time = end.ps();
   event.duration = (end - arrival).count();
@@ -161,7 +164,7 @@ void TracePlayer::finish(Function& function, const RecordedOp& op, Instant arriv
   event.value = address.value();
   event.component = function.component;
   event.kind = static_cast<std::uint16_t>(EventKind::translate);
-  event.code = static_cast<std::uint16_t>(code);
+  event.code = code;
   to_.tracer.emit(event);
 }
 

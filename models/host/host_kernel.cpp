@@ -121,6 +121,7 @@ void HostKernel::emit_map(Iova page, Hpa frame, Pasid pasid) {
   event.component = component_;
   event.pasid = pasid == no_pasid ? 0 : pasid.value();
   event.kind = static_cast<std::uint16_t>(EventKind::map);
+  event.code = 1;
   tracer_.emit(event);
 }
 

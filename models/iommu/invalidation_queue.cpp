@@ -3,6 +3,7 @@
 #include "models/iommu/invalidation_queue.hpp"
 
 #include "models/event_order.hpp"
+#include "models/trace_events.hpp"
 
 #include <fmt/format.h>
 
@@ -93,12 +94,14 @@ void InvalidationQueue::start_next() {
     if (listener_ != nullptr) listener_->queue_stopped(head_);
     return;
   }
+  descriptor_start_ = agenda_.now();
   schedule(cost(static_cast<vtd::DescriptorType>(low & 15U)), What::executed);
 }
 
 void InvalidationQueue::executed() {
   const vtd::Descriptor descriptor =
       vtd::Descriptor::decode(batch_[batch_at_][0], batch_[batch_at_][1]);
+  emit(batch_[batch_at_]);
   ++batch_at_;
   head_ = (head_ + 1) & (params_.entries - 1);
   ++stats.descriptors;
@@ -113,6 +116,19 @@ void InvalidationQueue::executed() {
   }
   if (listener_ != nullptr) listener_->descriptor_executed(stats.descriptors);
   start_next();
+}
+
+void InvalidationQueue::emit(const std::array<std::uint64_t, 2>& descriptor) {
+  if (tracer_ == nullptr || !tracer_->on()) return;
+  TraceEvent event;
+  event.time = agenda_.now().ps();
+  event.duration = (agenda_.now() - descriptor_start_).count();
+  event.address = descriptor[1];
+  event.value = descriptor[0];
+  event.component = component_;
+  event.kind = static_cast<std::uint16_t>(EventKind::invalidate);
+  event.code = static_cast<std::uint16_t>(descriptor[0] & 15U);
+  tracer_->emit(event);
 }
 
 Ps InvalidationQueue::cost(vtd::DescriptorType type) const {

@@ -11,6 +11,7 @@
 #include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/agenda.hpp"
+#include "core/des/trace.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 
@@ -113,6 +114,11 @@ class InvalidationQueue final : public EventHandler {
   void clear_error();                   // the descriptor at head is taken up again
 
   void listen(InvalidationListener& listener) { listener_ = &listener; }
+  // Writes an event for every descriptor executed.
+  void trace_to(Tracer& tracer, std::uint32_t component) {
+    tracer_ = &tracer;
+    component_ = component;
+  }
   void fire(std::uint64_t what) override;
 
   InvalidationQueueStats stats;
@@ -123,6 +129,7 @@ class InvalidationQueue final : public EventHandler {
   void start_fetch();
   void fetched();
   void start_next();
+  void emit(const std::array<std::uint64_t, 2>& descriptor);
   void executed();
   Ps cost(vtd::DescriptorType type) const;
   void schedule(Ps after, What what, std::uint64_t argument = 0);
@@ -134,6 +141,8 @@ class InvalidationQueue final : public EventHandler {
   PhysicalMemory& memory_;
   InvalidationTarget& target_;
   InvalidationListener* listener_ = nullptr;
+  Tracer* tracer_ = nullptr;
+  std::uint32_t component_ = 0;
   Hpa base_;
   std::uint32_t head_ = 0;
   std::uint32_t tail_ = 0;
@@ -143,6 +152,7 @@ class InvalidationQueue final : public EventHandler {
   std::vector<std::array<std::uint64_t, 2>> batch_;  // fetched, not yet executed; next first
   std::size_t batch_at_ = 0;
   Instant batch_start_;
+  Instant descriptor_start_;
 };
 
 }  // namespace viosim

@@ -97,6 +97,7 @@ void System::build_iommu(const VtdIommu& config, const HostConfig& host_config, 
   system.queue = add_component_(path + ".invalidation_queue");
   system.iommu = std::make_unique<Iommu>(path, config.params, next_number_++, engine_.agenda(),
                                          host.memory, scenario_.seed);
+  system.iommu->invalidation_queue().trace_to(tracer_, system.queue);
   system.driver = std::make_unique<InvalidationDriver>(
       engine_, host.memory, system.iommu->invalidation_queue(), host_config.kernel.poll);
 }
