@@ -8,29 +8,70 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace {
 
 using namespace viosim;
+
+// A check whose message says what was read and what would be right.
+CLI::Validator one_of(const std::vector<std::string>& choices) {
+  return CLI::Validator(
+      [choices](std::string& text) -> std::string {
+        if (std::find(choices.begin(), choices.end(), text) != choices.end()) return {};
+        return fmt::format("read \"{}\"; expected \"{}\"", text, fmt::join(choices, "\" or \""));
+      },
+      "");
+}
+
+CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos) return {};
+        return fmt::format("read \"{}\"; expected a whole number from 0 to 18446744073709551615",
+                           text);
+      },
+      "");
+}
+
+// What is wrong with the command line, in our own words where CLI11 has none.
+std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int argc,
+                          char** argv) {
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (first.empty() || first[0] == '-' || !app.get_subcommands().empty()) return error.what();
+  std::vector<std::string> names;
+  for (const CLI::App* verb : app.get_subcommands({})) names.push_back(verb->get_name());
+  const std::string_view nearest = nearest_name(first, {names.begin(), names.end()});
+  const std::string hint = nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest);
+  return fmt::format("unknown verb \"{}\"; expected one of {}{}", first, fmt::join(names, ", "),
+                     hint);
+}
 
 enum Exit : int { fine = 0, unexpected = 1, wrong_input = 2, our_fault = 3 };
 
 void add_run(CLI::App& app, RunArguments& arguments, int& code) {
   CLI::App* run = app.add_subcommand("run", "Run a scenario: print a summary, write OUT/run.db");
   run->add_option("SCENARIO", arguments.scenario, "A scenario file, JSON")->required();
-  run->add_option("--seed", arguments.seed, "Use this seed instead of the scenario's");
+  run->add_option("--seed", arguments.seed, "Use this seed instead of the scenario's")
+      ->check(whole_number());
   run->add_option("--set", arguments.assignments,
                   "Change the scenario: /json/pointer=value; may be repeated");
   run->add_option("--out", arguments.out,
                   "Directory for run.db (default: out/NAME, by the scenario's name)");
-  static const std::map<std::string, TraceMode> modes{{"full", TraceMode::full},
-                                                      {"off", TraceMode::off}};
-  run->add_option("--trace", arguments.trace, "full: every event; off: metrics and histograms only")
-      ->transform(CLI::CheckedTransformer(modes).description("{full,off}"))
-      ->option_text("full|off");
+  run->add_option_function<std::string>(
+         "--trace",
+         [&](const std::string& mode) {
+           arguments.trace = mode == "off" ? TraceMode::off : TraceMode::full;
+         },
+         "full: every event (default); off: metrics and histograms only")
+      ->option_text("full|off")
+      ->check(one_of({"full", "off"}));
   run->add_flag("--json", arguments.json, "Print the summary as JSON");
   run->callback([&] { code = run_verb(arguments); });
 }
@@ -79,7 +120,10 @@ int run_command_line(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? fine : wrong_input;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    fmt::print(stderr, "viosim: {}\nviosim --help, or viosim VERB --help, lists what there is.\n",
+               parse_problem(app, error, argc, argv));
+    return wrong_input;
   }
   return code;
 }
@@ -94,6 +138,7 @@ int main(int argc, char** argv) {
       throw viosim::ConfigError({"standard output", "", "cannot be written"});
     return code;
   } catch (const viosim::ConfigError& error) {
+    std::fflush(stdout);
     for (const viosim::Problem& problem : error.problems())
       fmt::print(stderr, "viosim: {}\n", problem.text());
     return wrong_input;

@@ -45,6 +45,16 @@ const VtdIommu* find_iommu(const HostConfig& host, std::string_view name) {
   return nullptr;
 }
 
+void reject_iommu(const HostConfig& host, const std::string& name, const Where& where) {
+  std::vector<std::string_view> names;
+  for (const IommuConfig& iommu : host.iommus) names.emplace_back(std::get<VtdIommu>(iommu).name);
+  const std::string_view nearest = nearest_name(name, names);
+  std::string message = fmt::format("read {}; expected the name of an IOMMU of host \"{}\"",
+                                    quote_short(name), host.name);
+  if (!nearest.empty()) message += fmt::format("; did you mean \"{}\"?", nearest);
+  where.reject(std::move(message));
+}
+
 class HostChecker {
  public:
   HostChecker(const HostConfig& host, const Where& where) : host_(host), where_(where) {}
@@ -78,7 +88,7 @@ class HostChecker {
     take_name(name_of_device(device), where);
     const VtdIommu* iommu = find_iommu(host_, iommu_of_device(device));
     if (iommu == nullptr) {
-      reject_iommu(iommu_of_device(device), where / "iommu");
+      reject_iommu(host_, iommu_of_device(device), where / "iommu");
       return;
     }
     if (const auto* dma = std::get_if<DmaDevice>(&device)) {
@@ -94,17 +104,6 @@ class HostChecker {
       }
       users_[iommu->name].insert("recording");
     }
-  }
-
-  void reject_iommu(const std::string& name, const Where& where) const {
-    std::vector<std::string_view> names;
-    for (const IommuConfig& iommu : host_.iommus)
-      names.emplace_back(std::get<VtdIommu>(iommu).name);
-    const std::string_view nearest = nearest_name(name, names);
-    std::string message = fmt::format("read {}; expected the name of an IOMMU of host \"{}\"",
-                                      quote_short(name), host_.name);
-    if (!nearest.empty()) message += fmt::format("; did you mean \"{}\"?", nearest);
-    where.reject(std::move(message));
   }
 
   void check_dma(const DmaDevice& device, const VtdIommu& iommu, const Where& where) {
@@ -222,8 +221,58 @@ void Scenario::check(const Where& where) const {
   }
 }
 
+namespace {
+
+const std::string* text_member(const Value& value, std::string_view key) {
+  const Value::Object* object = value.if_object();
+  const Value* member = object == nullptr ? nullptr : find(*object, key);
+  return member == nullptr ? nullptr : member->if_text();
+}
+
+const Value::Array& list_member(const Value& value, std::string_view key) {
+  static const Value::Array none;
+  const Value::Object* object = value.if_object();
+  const Value* member = object == nullptr ? nullptr : find(*object, key);
+  const Value::Array* list = member == nullptr ? nullptr : member->if_array();
+  return list == nullptr ? none : *list;
+}
+
+// References of a document that has other faults: found in what was written, because its objects could not be read. So a user
+// hears of everything at once.
+void check_references(const Value& document, const Where& where) {
+  const Value::Array& hosts = list_member(document, "hosts");
+  for (std::size_t h = 0; h < hosts.size(); ++h) {
+    HostConfig written;
+    if (const std::string* name = text_member(hosts[h], "name")) written.name = *name;
+    for (const Value& iommu : list_member(hosts[h], "iommus")) {
+      if (const std::string* name = text_member(iommu, "name"))
+        written.iommus.emplace_back(VtdIommu{*name, {}});
+    }
+    const Value::Array& devices = list_member(hosts[h], "devices");
+    for (std::size_t d = 0; d < devices.size(); ++d) {
+      const std::string* name = text_member(devices[d], "iommu");
+      if (name == nullptr || find_iommu(written, *name) != nullptr) continue;
+      reject_iommu(written, *name, where / "hosts" / h / "devices" / d / "iommu");
+    }
+  }
+}
+
+}  // namespace
+
 Scenario read_scenario(const Value& document, const std::string& file) {
-  return read_document<Scenario>(document, file);
+  std::vector<Problem> problems;
+  const Where where(problems, file);
+  Scenario scenario = read<Scenario>(document, where);
+  if (problems.empty()) return scenario;
+  const auto known = [&problems](const Problem& problem) {
+    return std::find(problems.begin(), problems.end(), problem) != problems.end();
+  };
+  std::vector<Problem> references;
+  check_references(document, Where(references, file));
+  for (const Problem& problem : references) {
+    if (!known(problem)) problems.push_back(problem);
+  }
+  throw ConfigError(std::move(problems));
 }
 
 }  // namespace viosim
