@@ -30,7 +30,8 @@ std::vector<std::filesystem::path> shipped_scenarios() {
 
 // The summary without what may differ between two runs of the same scenario.
 std::string figures_of(const std::filesystem::path& scenario) {
-  const RunReport report = run_scenario(load_scenario(scenario, {}, {}), scenario.parent_path(), {});
+  const RunReport report =
+      run_scenario(load_scenario(scenario, {}, {}), scenario.parent_path(), {});
   Value json = report.json;
   std::erase_if(*json.if_object(), [](const Value::Member& member) {
     return member.key == "wall_seconds" || member.key == "database" || member.key == "trace_events";
