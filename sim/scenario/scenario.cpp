@@ -237,8 +237,8 @@ const Value::Array& list_member(const Value& value, std::string_view key) {
   return list == nullptr ? none : *list;
 }
 
-// References of a document that has other faults: found in what was written, because its objects could not be read. So a user
-// hears of everything at once.
+// References of a document that has other faults: found in what was written, because its objects could
+// not be read. So a user hears of everything at once.
 void check_references(const Value& document, const Where& where) {
   const Value::Array& hosts = list_member(document, "hosts");
   for (std::size_t h = 0; h < hosts.size(); ++h) {
