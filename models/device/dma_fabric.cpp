@@ -35,7 +35,6 @@ void DmaParams::check(const Where& where) const {
 std::uint32_t DmaFabric::add(const Device& device) {
   const auto index = static_cast<std::uint32_t>(lanes_.size());
   const std::uint64_t link = count_of(device.link.latency);
-  const std::uint64_t start = count_of(device.start);
   IommuPort port;
   port.source = device.source;
   port.pasid = device.pasid;
@@ -46,7 +45,7 @@ std::uint32_t DmaFabric::add(const Device& device) {
       .hit_trip = count_of(device.iommu->hit_latency()) + count_of(device.memory_latency) + link,
       .link = link,
       .interval = count_of(device.dma.interval),
-      .last_issue = start - std::min(start, count_of(device.dma.interval)),
+      .next_issue = count_of(device.start),
       .until = count_of(device.until),
       .left = device.dma.requests == 0 ? ~std::uint64_t{0} : device.dma.requests,
       .traffic =
@@ -73,7 +72,7 @@ Instant DmaFabric::next() const {
 // to send.
 std::uint64_t DmaFabric::next_arrival(const Lane& lane) const {
   if (lane.left == 0 || lane.slots.empty()) return ArrivalBoard::idle;
-  const std::uint64_t issue = std::max(lane.slots.earliest(), lane.last_issue + lane.interval);
+  const std::uint64_t issue = std::max(lane.slots.earliest(), lane.next_issue);
   return issue < lane.until ? issue + lane.link : ArrivalBoard::idle;
 }
 
@@ -112,7 +111,7 @@ std::uint64_t DmaFabric::handle(std::uint32_t device, std::uint64_t arrival, std
                          std::uint32_t{arrival_class} << UseStamp::class_shift | lane.port.device};
     const std::uint64_t issue = arrival - lane.link;
     lane.slots.take();
-    lane.last_issue = issue;
+    lane.next_issue = issue + lane.interval;
     --lane.left;
     ++lane.stats.requests;
     Hpa at;

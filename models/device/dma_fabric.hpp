@@ -200,7 +200,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
     std::uint64_t hit_trip;  // arrival to completion of a hit, ps
     std::uint64_t link;
     std::uint64_t interval;
-    std::uint64_t last_issue;
+    std::uint64_t next_issue;  // not before this
     std::uint64_t until;
     std::uint64_t left;
     Traffic traffic;
