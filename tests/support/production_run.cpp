@@ -1,0 +1,149 @@
+// A small model, run by the engine and its models. SPDX-License-Identifier: Apache-2.0
+#include "core/des/engine.hpp"
+#include "models/trace_events.hpp"
+#include "tests/support/small_model.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace viosim::test {
+namespace {
+
+struct Kept final : TraceSink {
+  std::vector<TraceEvent> events;
+  std::vector<TraceEvent> take(std::vector<TraceEvent> more) override {
+    events.insert(events.end(), more.begin(), more.end());
+    more.clear();
+    return more;
+  }
+};
+
+class Production final : FaultService, InvalidationListener {
+ public:
+  explicit Production(const SmallModel& model)
+      : model_(model),
+        tracer_(std::make_unique<Tracer>(kept_)),
+        iommu_("dmar0", model.iommu, 0, engine_.agenda(), memory_, model.seed),
+        small_(model, memory_, iommu_.tables(), iommu_.invalidation_queue().base()),
+        zipf_(zipf_tables(model)),
+        fabric_(engine_.agenda(), *tracer_),
+        faulted_(engine_, "a fault") {
+    engine_.set_run_ahead(fabric_);
+    for (std::size_t device = 0; device < model.devices.size(); ++device) add(device);
+    iommu_.invalidation_queue().listen(*this);
+    run_.operators_done.resize(model.operators.size());
+    for (std::size_t number = 0; number < model.operators.size(); ++number) {
+      executed_.push_back(std::make_unique<Signal>(engine_, "a status write"));
+      engine_.spawn("operator", Lifetime::finishes, [this, number] { operate(number); });
+    }
+    for (std::uint32_t handler = 0; handler < model.fault_handlers; ++handler)
+      engine_.spawn("fault handler", Lifetime::serves, [this] { handle_faults(); });
+    if (model.fault_handlers > 0) fabric_.set_fault_service(*this);
+  }
+
+  SmallRun run() {
+    engine_.run();
+    tracer_->finish();
+    collect();
+    return std::move(run_);
+  }
+
+ private:
+  void add(std::size_t index) {
+    const SmallModel::Device& from = model_.devices[index];
+    DmaFabric::Device device;
+    device.path = model_.path_of(index);
+    device.iommu = &iommu_;
+    device.source = from.source;
+    device.pasid = from.pasid;
+    device.link = from.link;
+    device.dma = from.dma;
+    device.base = model_.spaces[from.space].base;
+    device.memory_latency = model_.memory_latency;
+    device.start = from.start;
+    device.until = from.until;
+    device.zipf = zipf_[index].get();
+    device.seed = model_.seed;
+    device.number = SmallModel::number_of(index);
+    device.component = static_cast<std::uint32_t>(index);
+    fabric_.add(device);
+  }
+
+  void operate(std::size_t number) {
+    for (const SmallModel::Step& step : model_.operators[number]) {
+      engine_.sleep_for(step.pause);
+      small_.apply(step);
+      iommu_.invalidation_queue().write_tail(small_.submit(step, number));
+      executed_[number]->wait();
+      engine_.sleep_for(step.rest);
+      small_.undo(step);
+    }
+    run_.operators_done[number] = engine_.now().ps();
+  }
+
+  void handle_faults() {
+    for (;;) {
+      faulted_.wait();
+      const FaultedRequest fault = faults_.front();
+      faults_.pop_front();
+      engine_.sleep_for(model_.fault_handling);
+      if (small_.resolve(fault.device, fault.iova)) {
+        fabric_.retry(fault.cookie);
+      } else {
+        fabric_.abandon(fault.cookie);
+      }
+    }
+  }
+
+  void request_faulted(const FaultedRequest& request) override {
+    faults_.push_back(request);
+    faulted_.raise();
+  }
+
+  void status_written(Hpa address) override {
+    for (std::size_t number = 0; number < executed_.size(); ++number) {
+      if (small_.status_of(number) == address) executed_[number]->raise();
+    }
+  }
+
+  void collect() {
+    run_.devices.resize(model_.devices.size());
+    for (const TraceEvent& event : kept_.events) {
+      run_.devices[event.component].requests.push_back(
+          {event.time - event.duration, event.time, event.address, event.value, event.code});
+    }
+    for (std::size_t device = 0; device < run_.devices.size(); ++device) {
+      std::sort(run_.devices[device].requests.begin(), run_.devices[device].requests.end());
+      run_.devices[device].stats = fabric_.stats(device);
+      run_.devices[device].latency = fabric_.latency(device);
+    }
+    run_.iommu = iommu_.stats;
+    run_.contexts = iommu_.context_stats();
+    run_.pasids = iommu_.pasid_stats();
+    run_.iotlb = iommu_.iotlb_stats();
+    run_.queue = iommu_.invalidation_queue().stats;
+    run_.translation_latency = iommu_.translation_latency;
+    run_.batch_latency = iommu_.invalidation_queue().batch_latency;
+  }
+
+  const SmallModel& model_;
+  Engine engine_;
+  PhysicalMemory memory_;
+  Kept kept_;
+  std::unique_ptr<Tracer> tracer_;
+  Iommu iommu_;
+  SmallMemory small_;
+  std::vector<std::unique_ptr<ZipfTable>> zipf_;
+  DmaFabric fabric_;
+  Signal faulted_;
+  std::deque<FaultedRequest> faults_;
+  std::vector<std::unique_ptr<Signal>> executed_;
+  SmallRun run_;
+};
+
+}  // namespace
+
+SmallRun run_production(const SmallModel& model) { return Production(model).run(); }
+
+}  // namespace viosim::test

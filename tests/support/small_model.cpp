@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/small_model.hpp"
+
+#include "core/base/error.hpp"
+
+namespace viosim::test {
+namespace {
+
+vtd::PasidEntry pasid_entry(const SmallModel::Space& space, const PageTable& table) {
+  using Type = vtd::PasidEntry::Type;
+  vtd::PasidEntry entry;
+  entry.present = true;
+  entry.fault_disable = space.fault_disable;
+  entry.domain = space.domain;
+  entry.address_width = static_cast<std::uint8_t>(space.levels - 2);
+  if (space.pass_through) {
+    entry.type = Type::pass_through;
+  } else if (space.format == TableFormat::second_level) {
+    entry.type = Type::second_level;
+    entry.second_level = table.root();
+  } else {
+    entry.type = Type::first_level;
+    entry.first_level_mode = static_cast<std::uint8_t>(space.levels - 4);
+    entry.first_level = table.root();
+  }
+  return entry;
+}
+
+vtd::LegacyContext legacy_context(const SmallModel::Space& space, const PageTable& table) {
+  vtd::LegacyContext context;
+  context.present = true;
+  context.fault_disable = space.fault_disable;
+  context.translation_type = space.pass_through ? 2 : 0;
+  context.address_width = static_cast<std::uint8_t>(space.levels - 2);
+  context.table = table.root();
+  context.domain = space.domain;
+  return context;
+}
+
+}  // namespace
+
+SmallMemory::SmallMemory(const SmallModel& model, PhysicalMemory& memory, vtd::Tables& tables,
+                         Hpa ring)
+    : model_(model),
+      memory_(memory),
+      tables_(tables),
+      ring_(ring),
+      status_(memory.allocate_frames()) {
+  for (const SmallModel::Space& space : model.spaces) {
+    page_tables_.emplace_back(memory, space.format, space.levels);
+    if (!space.pass_through) populate(space, page_tables_.back());
+  }
+  for (const SmallModel::Device& device : model.devices) attach(device.source);
+}
+
+void SmallMemory::populate(const SmallModel::Space& space, PageTable& table) {
+  if (space.base >= table.limit()) return;  // its devices only meet faults
+  for (std::uint64_t page = 0; page < space.pages; ++page) {
+    const Iova iova = space.base + Bytes(page << 12U);
+    if (space.holes && page % 3 == 1) continue;
+    table.map(iova, home_of(iova), 1, {true, !space.holes || page % 3 == 0});
+  }
+}
+
+// Everything that requests of this source may use.
+void SmallMemory::attach(Bdf source) {
+  for (const SmallModel::Device& device : model_.devices) {
+    if (device.source != source) continue;
+    const SmallModel::Space& space = model_.spaces[device.space];
+    const PageTable& table = page_tables_[device.space];
+    if (tables_.mode() == vtd::Mode::legacy) {
+      tables_.attach(source, legacy_context(space, table));
+    } else {
+      tables_.attach(source, 256, Pasid(0));
+      const Pasid pasid = device.pasid == no_pasid ? Pasid(0) : device.pasid;
+      tables_.set_entry(source, pasid, pasid_entry(space, table));
+    }
+  }
+}
+
+bool SmallMemory::resolve(std::size_t device, Iova iova) {
+  const std::size_t space = model_.devices[device].space;
+  const Iova page = iova.page_base(page_4k);
+  if (page >= page_tables_[space].limit()) return false;
+  if ((page.value() >> 12U) % 7 == 4) return false;  // some pages nobody may touch
+  page_tables_[space].map(page, home_of(page), 1, {true, true});
+  return true;
+}
+
+void SmallMemory::apply(const SmallModel::Step& step) {
+  using What = SmallModel::Step::What;
+  const Iova first = model_.spaces[step.space].base + Bytes(step.page << 12U);
+  PageTable& table = page_tables_[step.space];
+  switch (step.what) {
+    case What::migrate:
+      return table.map(first, home_of(first) + Bytes(step.moved_to << 12U), step.pages,
+                       {true, true});
+    case What::unmap:
+      return table.unmap(first, step.pages);
+    case What::protect:
+      return table.map(first, home_of(first), step.pages, {true, false});
+    case What::detach:
+      return tables_.detach(model_.devices[step.device].source);
+    case What::flush:
+      return;
+  }
+}
+
+void SmallMemory::undo(const SmallModel::Step& step) {
+  using What = SmallModel::Step::What;
+  const Iova first = model_.spaces[step.space].base + Bytes(step.page << 12U);
+  if (step.what == What::unmap || step.what == What::protect)
+    page_tables_[step.space].map(first, home_of(first), step.pages, {true, true});
+  if (step.what == What::detach) attach(model_.devices[step.device].source);
+}
+
+std::uint32_t SmallMemory::submit(const SmallModel::Step& step, std::size_t number) {
+  std::vector<vtd::Descriptor> all = step.descriptors;
+  vtd::Descriptor wait;
+  wait.status_write = true;
+  wait.status_data = 1;
+  wait.status_address = status_of(number);
+  all.push_back(wait);
+  const std::uint64_t size = tables_.mode() == vtd::Mode::scalable ? 32 : 16;
+  for (const vtd::Descriptor& descriptor : all) {
+    const Hpa at = ring_ + Bytes(tail_ * size);
+    const auto words = descriptor.encode();
+    memory_.write(at, words[0]);
+    memory_.write(at + Bytes(8), words[1]);
+    tail_ = (tail_ + 1) % model_.iommu.invalidation.entries;
+  }
+  return tail_;
+}
+
+std::vector<std::unique_ptr<ZipfTable>> zipf_tables(const SmallModel& model) {
+  std::vector<std::unique_ptr<ZipfTable>> tables;
+  for (const SmallModel::Device& device : model.devices) {
+    const TrafficParams& traffic = device.dma.traffic;
+    tables.push_back(traffic.pattern == Pattern::zipf
+                         ? std::make_unique<ZipfTable>(traffic.window.count() >> 12U, traffic.skew)
+                         : nullptr);
+  }
+  return tables;
+}
+
+}  // namespace viosim::test
