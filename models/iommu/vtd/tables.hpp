@@ -33,6 +33,7 @@ struct AddressSpace {
   std::uint8_t levels = 0;  // 3, 4 or 5
   TableFormat format = TableFormat::second_level;
   bool pass_through = false;
+  bool fault_disable = false;  // FPD: faults are not reported
   bool operator==(const AddressSpace&) const = default;
 };
 

@@ -21,6 +21,7 @@ constexpr bool canonical(Iova iova, unsigned levels) {
 Walk::Walk(Mode mode, Hpa root_table, const Request& request, const Context* context,
            const AddressSpace* space)
     : mode_(mode), request_(request), pasid_(request.pasid == no_pasid ? Pasid(0) : request.pasid) {
+  if (context != nullptr) fault_silenced_ = context->scalable.fault_disable;
   if (space != nullptr) {
     if (mode == Mode::scalable && request.pasid == no_pasid && context != nullptr)
       pasid_ = context->scalable.rid_pasid;
@@ -115,6 +116,7 @@ Step Walk::have_pasid_entry(Words entry) {
 
 Step Walk::enter(const AddressSpace& space) {
   space_ = space;
+  fault_silenced_ = fault_silenced_ || space.fault_disable;
   if (space.pass_through) {
     translation_ = {Hpa(request_.iova.page_base(page_4k).value()), 1, {true, true}};
     return step_ = Step::translated;
