@@ -177,7 +177,7 @@ void Iommu::fill(const WalkSlot& slot) {
   large_pages_ = large_pages_ || translation.level > 1;
   iotlb_.insert(
       IotlbEntryTag::of(request.iova, translation.level, space_tag(request.source, domain, pasid)),
-      {translation.page, translation.permissions, domain,
+      {translation.page, slot.walk.effective_pasid(), translation.permissions, domain,
        slot.walk.space()->format == TableFormat::first_level},
       UseStamp::of(agenda_.now(), static_cast<std::uint8_t>(EventClass::table_read), slot.device));
 }
@@ -223,6 +223,7 @@ void Iommu::invalidate_iotlb(Covers&& covers) {
     const auto& space = slot.walk.space();
     // Its domain is not known yet: it might be covered.
     const IotlbValue pending{{},
+                             slot.walk.effective_pasid(),
                              {},
                              space ? space->domain : DomainId(0),
                              space && space->format == TableFormat::first_level};
@@ -268,7 +269,7 @@ void Iommu::apply(const vtd::Descriptor& descriptor) {
       break;
     case DescriptorType::pasid_iotlb:
       invalidate_iotlb([&](const IotlbEntryTag& tag, const IotlbValue& value) {
-        return value.domain == domain && tag.pasid() == descriptor.pasid &&
+        return value.domain == domain && value.pasid == descriptor.pasid &&
                (descriptor.granularity == Granularity::pasid || covers_page(descriptor, tag));
       });
       break;

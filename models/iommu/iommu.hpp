@@ -159,7 +159,6 @@ struct IotlbEntryTag {
   std::uint64_t first_page() const {
     return (page >> 2U) << (9 * (level() - 1));
   }  // in 4 KiB pages
-  Pasid pasid() const { return Pasid(static_cast<std::uint32_t>(space)); }
   std::uint64_t hash() const {
     return ((page * 0x9e3779b97f4a7c15U) ^ (space * 0xd6e8feb86659fd93U)) >> 28U;
   }
@@ -169,6 +168,7 @@ struct IotlbEntryTag {
 
 struct IotlbValue {
   Hpa page;
+  Pasid pasid;  // the effective one; the tag has the request's when entries are found by source
   Permissions permissions;
   DomainId domain;
   bool first_level =
