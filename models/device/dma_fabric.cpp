@@ -144,8 +144,8 @@ std::uint64_t DmaFabric::keep(const Pending& pending) {
 void DmaFabric::start_walk(const Miss& miss, std::uint64_t issue) {
   Lane& lane = lanes_[miss.device];
   const std::uint64_t cookie = keep({issue, miss.iova, miss.device, miss.access});
-  lane.iommu->start_walk(lane.port, miss.iova, miss.access, instant_of(miss.arrival), *this,
-                         cookie);
+  const UseStamp stamp = UseStamp::of(instant_of(miss.arrival), arrival_class, miss.number);
+  lane.iommu->start_walk(lane.port, miss.iova, miss.access, stamp, *this, cookie);
 }
 
 void DmaFabric::walked(std::uint64_t cookie, const WalkResult& result) {
@@ -212,7 +212,7 @@ void DmaFabric::fire(std::uint64_t cookie) {
     complete(cookie, at, agenda_.now() + lane.iommu->hit_latency(), true);
   } else {
     ++lane.stats.misses;
-    lane.iommu->start_walk(lane.port, request.iova, request.access, agenda_.now(), *this, cookie);
+    lane.iommu->start_walk(lane.port, request.iova, request.access, stamp, *this, cookie);
   }
 }
 

@@ -108,10 +108,10 @@ void TracePlayer::request(const RecordedOp& op) {
   ++function.stats.requests;
   if (op.outcome == RecordedOutcome::bypass) return schedule_next(now);
   const Access access = (op.permissions & 1U) != 0 ? Access::write : Access::read;
+  const UseStamp stamp =
+      UseStamp::of(now, static_cast<std::uint8_t>(EventClass::recorded), number_);
   Hpa at;
-  if (to_.iommu.lookup(function.port, Iova(op.iova), access,
-                       UseStamp::of(now, static_cast<std::uint8_t>(EventClass::recorded), number_),
-                       at)) {
+  if (to_.iommu.lookup(function.port, Iova(op.iova), access, stamp, at)) {
     ++function.stats.hits;
     const Instant end = now + to_.iommu.hit_latency();
     finish(function, op, now, end, RecordedOutcome::hit, at, FaultReason::none);
@@ -126,7 +126,7 @@ void TracePlayer::request(const RecordedOp& op) {
   free_walking_.pop_back();
   walking_[cookie] = {next_op_ - 1, static_cast<std::uint32_t>(&function - functions_.data()), now};
   held_ = ++in_flight_ >= params_.in_flight;
-  to_.iommu.start_walk(function.port, Iova(op.iova), access, now, *this, cookie);
+  to_.iommu.start_walk(function.port, Iova(op.iova), access, stamp, *this, cookie);
   if (!held_) schedule_next(now);
 }
 

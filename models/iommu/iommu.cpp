@@ -61,10 +61,20 @@ std::uint32_t Iommu::allocate_slot(const vtd::Walk& walk) {
   return slot;
 }
 
-void Iommu::start_walk(const IommuPort& port, Iova iova, Access access, Instant arrival,
+template <class AnyCache>
+void Iommu::count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp) {
+  if (slot == AnyCache::none) {
+    ++cache.stats.misses;
+  } else {
+    ++cache.stats.hits;
+    cache.touch(slot, stamp);
+  }
+}
+
+void Iommu::start_walk(const IommuPort& port, Iova iova, Access access, UseStamp stamp,
                        WalkClient& client, std::uint64_t cookie) {
   // The look-up that missed passed through these caches, in this order; nothing has changed in them
-  // since.
+  // since. When entries are found by source, the caches behind the IOTLB are counted and used here.
   const bool by_source = params_.iotlb_tag == IotlbTag::source;
   Ps latency = params_.context_cache.latency + (by_source ? params_.iotlb.latency : Ps(0));
   const std::uint32_t context_slot = contexts_.probe({port.source}, port.context_hint);
@@ -78,11 +88,11 @@ void Iommu::start_walk(const IommuPort& port, Iova iova, Access access, Instant 
       const Pasid pasid = port.pasid == no_pasid ? context->scalable.rid_pasid : port.pasid;
       const std::uint32_t entry = pasids_.probe({port.source, pasid}, port.pasid_hint);
       if (entry != decltype(pasids_)::none) space = &pasids_.value(entry);
-      if (by_source) ++(space == nullptr ? pasids_.stats.misses : pasids_.stats.hits);
+      if (by_source) count_use(pasids_, entry, stamp);
     }
     if (space != nullptr && !by_source) latency += params_.iotlb.latency;
   }
-  if (by_source) ++(context == nullptr ? contexts_.stats.misses : contexts_.stats.hits);
+  if (by_source) count_use(contexts_, context_slot, stamp);
 
   const Request request{iova, port.pasid, port.source, access};
   const std::uint32_t number =
@@ -90,8 +100,8 @@ void Iommu::start_walk(const IommuPort& port, Iova iova, Access access, Instant 
   WalkSlot& slot = slots_[number];
   slot.client = &client;
   slot.cookie = cookie;
-  slot.arrival = arrival;
-  slot.ready = arrival + latency;
+  slot.arrival = stamp.instant();
+  slot.ready = slot.arrival + latency;
   slot.device = port.device;
   ++stats.walks;
   if (slot.walk.step() != vtd::Step::read) {

@@ -193,8 +193,8 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   bool lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer);
   Ps hit_latency() const { return hit_latency_; }
 
-  // A request that arrived at `arrival` and missed. Walks start in the order of these calls.
-  void start_walk(const IommuPort& port, Iova iova, Access access, Instant arrival,
+  // A request whose lookup() with this stamp missed. Walks start in the order of these calls.
+  void start_walk(const IommuPort& port, Iova iova, Access access, UseStamp stamp,
                   WalkClient& client, std::uint64_t cookie);
 
   // No effect on other requests, on software or on memory comes sooner after an arrival than this.
@@ -227,6 +227,8 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   std::uint64_t space_tag(Bdf source, DomainId domain, Pasid pasid) const;
   bool lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Access access, UseStamp stamp,
                     Hpa& answer);
+  template <class AnyCache>
+  static void count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp);
   void read_next(std::uint32_t slot, Instant start);
   void read_returned(std::uint32_t slot);
   void finish(std::uint32_t slot);

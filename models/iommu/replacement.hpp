@@ -37,6 +37,7 @@ struct UseStamp {
     return {static_cast<std::uint64_t>(at.ps()),
             static_cast<std::uint32_t>(event_class) << class_shift | device};
   }
+  constexpr Instant instant() const { return Instant(Ps(static_cast<std::int64_t>(time))); }
 };
 
 // Chooses victims among the `ways` entries of a set, all of them in use. One chooser serves all
