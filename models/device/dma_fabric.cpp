@@ -17,8 +17,6 @@ constexpr std::uint64_t count_of(Instant at) { return static_cast<std::uint64_t>
 constexpr Instant instant_of(std::uint64_t ps) {
   return Instant(Ps(static_cast<std::int64_t>(ps)));
 }
-constexpr auto arrival_class = static_cast<std::uint8_t>(EventClass::arrival);
-constexpr auto retry_class = static_cast<std::uint8_t>(EventClass::retry);
 
 }  // namespace
 
@@ -107,8 +105,7 @@ std::uint64_t DmaFabric::handle(std::uint32_t device, std::uint64_t arrival, std
   Lane& lane = lanes_[device];
   do {
     const Traffic::Next request = lane.traffic.next();
-    const UseStamp stamp{arrival,
-                         std::uint32_t{arrival_class} << UseStamp::class_shift | lane.port.device};
+    const UseStamp stamp = UseStamp::arrival(arrival, lane.port.device);
     const std::uint64_t issue = arrival - lane.link;
     lane.slots.take();
     lane.next_issue = issue + lane.interval;
@@ -144,7 +141,7 @@ std::uint64_t DmaFabric::keep(const Pending& pending) {
 void DmaFabric::start_walk(const Miss& miss, std::uint64_t issue) {
   Lane& lane = lanes_[miss.device];
   const std::uint64_t cookie = keep({issue, miss.iova, miss.device, miss.access});
-  const UseStamp stamp = UseStamp::of(instant_of(miss.arrival), arrival_class, miss.number);
+  const UseStamp stamp = UseStamp::arrival(miss.arrival, miss.number);
   lane.iommu->start_walk(lane.port, miss.iova, miss.access, stamp, *this, cookie);
 }
 
@@ -206,7 +203,7 @@ void DmaFabric::fire(std::uint64_t cookie) {
   Lane& lane = lanes_[request.device];
   ++lane.stats.retried;
   Hpa at;
-  const UseStamp stamp = UseStamp::of(agenda_.now(), retry_class, lane.port.device);
+  const UseStamp stamp = lane.iommu->use_now();
   if (lane.iommu->lookup(lane.port, request.iova, request.access, stamp, at)) {
     ++lane.stats.hits;
     complete(cookie, at, agenda_.now() + lane.iommu->hit_latency(), true);

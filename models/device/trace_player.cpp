@@ -108,8 +108,7 @@ void TracePlayer::request(const RecordedOp& op) {
   ++function.stats.requests;
   if (op.outcome == RecordedOutcome::bypass) return schedule_next(now);
   const Access access = (op.permissions & 1U) != 0 ? Access::write : Access::read;
-  const UseStamp stamp =
-      UseStamp::of(now, static_cast<std::uint8_t>(EventClass::recorded), number_);
+  const UseStamp stamp = to_.iommu.use_now();
   Hpa at;
   if (to_.iommu.lookup(function.port, Iova(op.iova), access, stamp, at)) {
     ++function.stats.hits;

@@ -136,8 +136,7 @@ void Iommu::fire(std::uint64_t what) {
 void Iommu::read_returned(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
   const vtd::Step step = slot.walk.advance(memory_.line(slot.walk.next_read()));
-  const UseStamp stamp =
-      UseStamp::of(agenda_.now(), static_cast<std::uint8_t>(EventClass::table_read), slot.device);
+  const UseStamp stamp = use_now();
   if (slot.walk.learned_context() && !slot.withhold_fill) {
     contexts_.insert({slot.walk.request().source}, *slot.walk.learned_context(), stamp);
   }
@@ -189,7 +188,7 @@ void Iommu::fill(const WalkSlot& slot) {
       IotlbEntryTag::of(request.iova, translation.level, space_tag(request.source, domain, pasid)),
       {translation.page, slot.walk.effective_pasid(), translation.permissions, domain,
        slot.walk.space()->format == TableFormat::first_level},
-      UseStamp::of(agenda_.now(), static_cast<std::uint8_t>(EventClass::table_read), slot.device));
+      use_now());
 }
 
 void Iommu::answer(std::uint32_t number) {

@@ -192,6 +192,8 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   // any order within a run-ahead window: changes only counters and use stamps.
   bool lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer);
   Ps hit_latency() const { return hit_latency_; }
+  // The stamp of a look-up by an agenda event that is running.
+  UseStamp use_now() { return last_use_ = UseStamp::event(agenda_.now(), last_use_); }
 
   // A request whose lookup() with this stamp missed. Walks start in the order of these calls.
   void start_walk(const IommuPort& port, Iova iova, Access access, UseStamp stamp,
@@ -251,6 +253,7 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   bool large_pages_ = false;  // the IOTLB may hold pages above 4 KiB
   Ps hit_latency_;
   Ps lookahead_;
+  UseStamp last_use_;  // by an agenda event
   std::uint32_t free_walkers_;
   std::deque<std::uint32_t> waiting_;
   std::vector<WalkSlot> slots_;

@@ -26,16 +26,21 @@ constexpr auto choices(Replacement) {
 
 // When an entry was used: the order of events at one instant included. Devices may be simulated out
 // of order within a window, so a counter of uses would not do: this compares like the events' own
-// key.
+// key. Agenda events run in their order, so those of an instant are counted; a device's arrivals
+// follow them, by device.
 struct UseStamp {
   std::uint64_t time = 0;
-  std::uint32_t order = 0;  // event class, then device
+  std::uint32_t order = 0;  // of the uses at this instant
   auto operator<=>(const UseStamp&) const = default;
 
-  static constexpr std::uint32_t class_shift = 20;
-  static constexpr UseStamp of(Instant at, std::uint8_t event_class, std::uint32_t device) {
-    return {static_cast<std::uint64_t>(at.ps()),
-            static_cast<std::uint32_t>(event_class) << class_shift | device};
+  static constexpr std::uint32_t arrivals = 1U << 31U;
+  static constexpr UseStamp arrival(std::uint64_t at, std::uint32_t device) {
+    return {at, arrivals | device};
+  }
+  // The use that follows `last`, both by agenda events.
+  static constexpr UseStamp event(Instant at, UseStamp last) {
+    const auto now = static_cast<std::uint64_t>(at.ps());
+    return {now, now == last.time ? last.order + 1 : 0};
   }
   constexpr Instant instant() const { return Instant(Ps(static_cast<std::int64_t>(time))); }
 };
