@@ -1,5 +1,6 @@
 // The proof of exactness: the engine and its models against one plain actor per device, request by
-// request. SPDX-License-Identifier: Apache-2.0
+// request.
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/actor_reference.hpp"
 #include "tests/support/catch.hpp"
 
@@ -81,7 +82,7 @@ TEST_CASE("every request has the same times in the engine and with an actor per 
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
     INFO("replay with VIOSIM_EXACTNESS_FIRST=" << seed << " VIOSIM_EXACTNESS_SEEDS=1");
     const SmallModel model = random_model(seed);
-    const SmallRun reference = run_reference(model);
+    const SmallRun reference = ActorReference(model).run();
     const SmallRun ours = run_production(model);
     const std::string found = differences(ours, reference);
     INFO(found);

@@ -1,3 +1,4 @@
+// The reference's devices, IOMMU, invalidation queue and software, each an actor that waits.
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/actor_reference.hpp"
 
@@ -46,9 +47,11 @@ struct Answer {
   Permissions permissions;
 };
 
-class Reference {
+}  // namespace
+
+class ActorReference::Simulation {
  public:
-  Reference(const SmallModel& model, Keep keep)
+  Simulation(const SmallModel& model, Keep keep)
       : model_(model),
         keep_(keep),
         tables_(memory_, model.iommu.mode),
@@ -768,8 +771,9 @@ class Reference {
   SmallRun run_;
 };
 
-}  // namespace
-
-SmallRun run_reference(const SmallModel& model, Keep keep) { return Reference(model, keep).run(); }
+ActorReference::ActorReference(const SmallModel& model, Keep keep)
+    : simulation_(std::make_unique<Simulation>(model, keep)) {}
+ActorReference::~ActorReference() = default;
+SmallRun ActorReference::run() { return simulation_->run(); }
 
 }  // namespace viosim::test

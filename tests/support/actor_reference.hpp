@@ -9,10 +9,25 @@
 
 #include "tests/support/small_model.hpp"
 
+#include <memory>
+
 namespace viosim::test {
 
 enum class Keep : std::uint8_t { every_request, counts_only };
 
-SmallRun run_reference(const SmallModel& model, Keep keep = Keep::every_request);
+class ActorReference {
+ public:
+  // The model outlives the reference.
+  explicit ActorReference(const SmallModel& model, Keep keep = Keep::every_request);
+  ~ActorReference();
+  ActorReference(const ActorReference&) = delete;
+  ActorReference& operator=(const ActorReference&) = delete;
+
+  SmallRun run();  // once
+
+ private:
+  class Simulation;
+  std::unique_ptr<Simulation> simulation_;
+};
 
 }  // namespace viosim::test

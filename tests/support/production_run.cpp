@@ -1,4 +1,5 @@
-// A small model, run by the engine and its models. SPDX-License-Identifier: Apache-2.0
+// A small model, run by the engine and its models.
+// SPDX-License-Identifier: Apache-2.0
 #include "core/des/engine.hpp"
 #include "models/trace_events.hpp"
 #include "tests/support/small_model.hpp"

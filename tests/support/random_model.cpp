@@ -1,4 +1,5 @@
-// Draws small models from a seed. SPDX-License-Identifier: Apache-2.0
+// Draws small models from a seed.
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/small_model.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The small model's tables, and what its software does to them.
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/small_model.hpp"
 
