@@ -3,6 +3,7 @@
 #include "tests/support/actor_reference.hpp"
 
 #include "models/event_order.hpp"
+#include "models/trace_events.hpp"
 #include "tests/support/plain_cache.hpp"
 #include "tests/support/turns.hpp"
 
@@ -213,7 +214,7 @@ class ActorReference::Simulation {
         return complete(device, request, issue, now() + back, answer.frame, 1);
       ++stats.faults;
       record(device, {issue.ps(), now().ps(), request.iova.value(), 0,
-                      static_cast<std::uint16_t>(answer.fault)});
+                      outcome_fault(static_cast<std::uint8_t>(answer.fault))});
       if (!resolved(device, request, self)) {
         ++stats.aborted;
         return now() + link;
@@ -550,18 +551,21 @@ class ActorReference::Simulation {
       turns_.sleep_until(at);
       turn(self, EventClass::invalidation, 0, ticket);
       tail_ = tail;
-      if (queue_busy_ || head_ == tail_) return;
-      queue_busy_ = true;
-      queue_ticket_ = ++sequence_;
-      turns_.wake(*queue_);
+      if (!queue_busy_ && !queue_stopped_ && head_ != tail_) start_queue();
     });
+  }
+
+  void start_queue() {
+    queue_busy_ = true;
+    queue_ticket_ = ++sequence_;
+    turns_.wake(*queue_);
   }
 
   void serve_queue(Self& self) {
     const InvalidationQueueParams& queue = params().invalidation;
     queue_ = &self;
     for (;;) {
-      if (head_ == tail_) {
+      if (queue_stopped_ || head_ == tail_) {
         queue_busy_ = false;
         turns_.wait(self);
       } else {
@@ -573,8 +577,20 @@ class ActorReference::Simulation {
       const std::uint32_t count = (until + queue.entries - head_) % queue.entries;
       turns_.sleep_until(start + queue.fetch + queue.fetch_each * count);
       turn(self, EventClass::invalidation, 0, queue_ticket_);
-      for (const auto& words : fetch(count)) execute(words, self);
-      run_.batch_latency.record(now() - start);
+      execute_all(fetch(count), self);
+      if (!queue_stopped_) run_.batch_latency.record(now() - start);
+    }
+  }
+
+  // Up to the first one that does not decode.
+  void execute_all(const std::vector<std::array<std::uint64_t, 2>>& batch, Self& self) {
+    for (const auto& words : batch) {
+      if (!vtd::Descriptor::decodable(words[0])) {
+        ++run_.queue.errors;
+        queue_stopped_ = true;
+        return raise(stopped_);
+      }
+      execute(words, self);
     }
   }
 
@@ -690,6 +706,18 @@ class ActorReference::Simulation {
       turns_.spawn("fault handler", true,
                    [this, number](Self& self) { handle_faults(number, self); });
     }
+    turns_.spawn("repairer", true, [this, number](Self& self) { repair_queue(number, self); });
+  }
+
+  void repair_queue(std::uint32_t number, Self& self) {
+    sleep(self, number, Ps(0));
+    for (;;) {
+      wait(stopped_, self, number);
+      sleep(self, number, model_.fault_handling);
+      small_.repair(head_);
+      queue_stopped_ = false;
+      start_queue();
+    }
   }
 
   void sleep(Self& self, std::uint32_t number, Ps time) {
@@ -763,9 +791,11 @@ class ActorReference::Simulation {
   std::uint32_t head_ = 0;
   std::uint32_t tail_ = 0;
   bool queue_busy_ = false;
+  bool queue_stopped_ = false;
   std::uint64_t queue_ticket_ = 0;
   std::vector<SoftwareSignal> executed_;
   SoftwareSignal faulted_;
+  SoftwareSignal stopped_;
   std::deque<Faulted> faults_;
   std::deque<Device> devices_;
   SmallRun run_;

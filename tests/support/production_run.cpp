@@ -29,7 +29,8 @@ class Production final : FaultService, InvalidationListener {
         small_(model, memory_, iommu_.tables(), iommu_.invalidation_queue().base()),
         zipf_(zipf_tables(model)),
         fabric_(engine_.agenda(), *tracer_),
-        faulted_(engine_, "a fault") {
+        faulted_(engine_, "a fault"),
+        stopped_(engine_, "a queue that stops") {
     engine_.set_run_ahead(fabric_);
     for (std::size_t device = 0; device < model.devices.size(); ++device) add(device);
     iommu_.invalidation_queue().listen(*this);
@@ -40,6 +41,7 @@ class Production final : FaultService, InvalidationListener {
     }
     for (std::uint32_t handler = 0; handler < model.fault_handlers; ++handler)
       engine_.spawn("fault handler", Lifetime::serves, [this] { handle_faults(); });
+    engine_.spawn("repairer", Lifetime::serves, [this] { repair_queue(); });
     if (model.fault_handlers > 0) fabric_.set_fault_service(*this);
   }
 
@@ -97,6 +99,17 @@ class Production final : FaultService, InvalidationListener {
     }
   }
 
+  void repair_queue() {
+    for (;;) {
+      stopped_.wait();
+      engine_.sleep_for(model_.fault_handling);
+      small_.repair(iommu_.invalidation_queue().head());
+      iommu_.invalidation_queue().clear_error();
+    }
+  }
+
+  void queue_stopped(std::uint32_t /*head*/) override { stopped_.raise(); }
+
   void request_faulted(const FaultedRequest& request) override {
     faults_.push_back(request);
     faulted_.raise();
@@ -111,6 +124,7 @@ class Production final : FaultService, InvalidationListener {
   void collect() {
     run_.devices.resize(model_.devices.size());
     for (const TraceEvent& event : kept_.events) {
+      if (event.kind != static_cast<std::uint16_t>(EventKind::translate)) continue;
       run_.devices[event.component].requests.push_back(
           {event.time - event.duration, event.time, event.address, event.value, event.code});
     }
@@ -138,6 +152,7 @@ class Production final : FaultService, InvalidationListener {
   std::vector<std::unique_ptr<ZipfTable>> zipf_;
   DmaFabric fabric_;
   Signal faulted_;
+  Signal stopped_;
   std::deque<FaultedRequest> faults_;
   std::vector<std::unique_ptr<Signal>> executed_;
   SmallRun run_;

@@ -102,16 +102,16 @@ DmaParams draw_dma(Draw& draw, const SmallModel::Space& space, std::uint64_t req
 }
 
 void draw_devices(Draw& draw, SmallModel& model) {
-  const std::uint64_t count = draw.between(2, 24);
+  const std::uint64_t count = draw.chance(3) ? draw.between(250, 300) : draw.between(2, 24);
   const bool functions_share = model.iommu.mode == vtd::Mode::scalable && draw.chance(30);
-  const std::uint64_t requests = 6000 / count;
+  const std::uint64_t requests = std::max<std::uint64_t>(40, 6000 / count);
   for (std::uint64_t d = 0; d < count; ++d) {
     SmallModel::Device device;
     device.space = draw.below(model.spaces.size());
     // A source's devices differ in their PASIDs.
-    device.source = Bdf(static_cast<std::uint16_t>(0x170 + (functions_share ? d / 2 : d * 5)));
+    device.source = Bdf(static_cast<std::uint16_t>(0x170 + (functions_share ? d / 2 : d * 3)));
     if (model.iommu.mode == vtd::Mode::scalable && (functions_share || draw.chance(40)))
-      device.pasid = Pasid(static_cast<std::uint32_t>(60 + d));
+      device.pasid = Pasid(static_cast<std::uint32_t>(60 + d % 190));
     device.link.latency = draw.time(0, 3);
     device.dma = draw_dma(draw, model.spaces[device.space], requests);
     if (draw.chance(30)) device.start = Instant(draw.time(0, 50));
@@ -177,6 +177,7 @@ Step draw_step(Draw& draw, const SmallModel& model) {
   step.moved_to = draw.between(1, 1000) << 20U;
   step.rest = draw.time(0, 20);
   if (draw.chance(80)) step.descriptors.push_back(iotlb_descriptor(draw, model, step));
+  step.broken = draw.chance(10);
   const std::uint64_t others = draw.below(3);
   for (std::uint64_t i = 0; i < others; ++i)
     step.descriptors.push_back(other_descriptor(draw, model, step));

@@ -116,21 +116,27 @@ void SmallMemory::undo(const SmallModel::Step& step) {
 }
 
 std::uint32_t SmallMemory::submit(const SmallModel::Step& step, std::size_t number) {
-  std::vector<vtd::Descriptor> all = step.descriptors;
   vtd::Descriptor wait;
   wait.status_write = true;
   wait.status_data = 1;
   wait.status_address = status_of(number);
-  all.push_back(wait);
-  const std::uint64_t size = tables_.mode() == vtd::Mode::scalable ? 32 : 16;
-  for (const vtd::Descriptor& descriptor : all) {
-    const Hpa at = ring_ + Bytes(tail_ * size);
-    const auto words = descriptor.encode();
-    memory_.write(at, words[0]);
-    memory_.write(at + Bytes(8), words[1]);
+  std::vector<std::array<std::uint64_t, 2>> all;
+  if (step.broken) all.push_back({0, 0});
+  for (const vtd::Descriptor& descriptor : step.descriptors) all.push_back(descriptor.encode());
+  all.push_back(wait.encode());
+  for (const auto& words : all) {
+    put(tail_, words);
     tail_ = (tail_ + 1) % model_.iommu.invalidation.entries;
   }
   return tail_;
+}
+
+void SmallMemory::repair(std::uint32_t head) { put(head, vtd::Descriptor{}.encode()); }
+
+void SmallMemory::put(std::uint32_t place, const std::array<std::uint64_t, 2>& descriptor) {
+  const std::uint64_t size = tables_.mode() == vtd::Mode::scalable ? 32 : 16;
+  memory_.write(ring_ + Bytes(place * size), descriptor[0]);
+  memory_.write(ring_ + Bytes(place * size + 8), descriptor[1]);
 }
 
 std::vector<std::unique_ptr<ZipfTable>> zipf_tables(const SmallModel& model) {

@@ -11,6 +11,7 @@
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/tables.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -52,6 +53,7 @@ struct SmallModel {
     std::uint64_t moved_to = 0;  // migrate: added to the frame number
     Ps rest{0};                  // what was taken away comes back this much later
     std::vector<vtd::Descriptor> descriptors;
+    bool broken = false;  // before them, one that does not decode
   };
 
   std::uint64_t seed = 1;
@@ -85,10 +87,13 @@ class SmallMemory {
   void apply(const SmallModel::Step& step);
   std::uint32_t submit(const SmallModel::Step& step, std::size_t number);
   void undo(const SmallModel::Step& step);
+  // The queue stopped at this descriptor: a harmless one takes its place.
+  void repair(std::uint32_t head);
   // The address that an operator's wait descriptors write to.
   Hpa status_of(std::size_t number) const { return status_ + Bytes(number * 64); }
 
  private:
+  void put(std::uint32_t place, const std::array<std::uint64_t, 2>& descriptor);
   void attach(Bdf source);
   void populate(const SmallModel::Space& space, PageTable& table);
   static Hpa home_of(Iova page) { return Hpa((std::uint64_t{1} << 40U) + page.value()); }
@@ -111,7 +116,7 @@ struct RequestRecord {
   std::int64_t told = 0;  // when
   std::uint64_t iova = 0;
   std::uint64_t address = 0;
-  std::uint16_t code = 0;  // 0 hit, 1 miss, else the fault's reason
+  std::uint16_t code = 0;  // as in the trace
   auto operator<=>(const RequestRecord&) const = default;
 };
 
