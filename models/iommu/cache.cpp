@@ -7,7 +7,6 @@
 namespace viosim {
 
 void CacheParams::check(const Where& where) const {
-  constexpr std::uint32_t most_entries = 1U << 20U;
   if (entries == 0 || entries > most_entries) {
     (where / "entries").reject(fmt::format("read {}; expected 1 to {}", entries, most_entries));
     return;

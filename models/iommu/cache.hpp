@@ -4,7 +4,8 @@
 //
 // Finding an entry costs one step in a hash index whatever the associativity; sets and ways only
 // decide who makes room for whom. An entry is one cache line of the machine we run on: tag, value
-// and last use lie together.
+// and last use lie together. The index holds a few bits of each entry's hash beside its slot, so
+// that a look-up touches no entry but its own.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -38,6 +39,7 @@ struct CacheParams {
               "Which entry of a full set makes room for a new one."),
         field("latency", &CacheParams::latency, "One look-up, whether it hits or misses.")};
   }
+  static constexpr std::uint32_t most_entries = 1U << 20U;
   std::uint32_t ways_in_use() const { return ways == 0 ? entries : ways; }
   std::uint32_t sets() const { return entries / ways_in_use(); }
   void check(const Where& where) const;
@@ -61,8 +63,8 @@ struct CacheStats {
   }
 };
 
-// Tag: equality, hash() and set_number() (consecutive pages or requesters give consecutive
-// numbers). Value: trivially copyable.
+// Tag: equality, hash() (64 bits, the upper 40 of them well mixed) and set_number() (consecutive
+// pages or requesters give consecutive numbers). Value: trivially copyable.
 template <class Tag, class Value>
 class Cache {
  public:
@@ -73,7 +75,7 @@ class Cache {
         ways_(params.ways_in_use()),
         set_mask_(params.sets() - 1),
         entries_(params.entries),
-        index_(std::bit_ceil(std::size_t{params.entries} * 2), none),
+        index_(std::bit_ceil(std::size_t{params.entries} * 2)),
         free_(params.sets()),
         chooser_(params.replacement, params.sets(), ways_, rng) {
     reset_free_lists();
@@ -84,8 +86,12 @@ class Cache {
   std::uint32_t probe(const Tag& tag, std::uint32_t hint = none) const {
     if (hint != none && entries_[hint].used && entries_[hint].tag == tag) return hint;
     const std::size_t mask = index_.size() - 1;
-    for (std::size_t i = tag.hash() & mask; index_[i] != none; i = (i + 1) & mask) {
-      if (entries_[index_[i]].tag == tag) return index_[i];
+    const std::uint64_t hash = tag.hash();
+    const std::uint32_t mark = mark_of(hash);
+    for (std::size_t i = home_of(hash); index_[i] != 0; i = (i + 1) & mask) {
+      if ((index_[i] & ~slot_mask) != mark) continue;
+      const std::uint32_t slot = (index_[i] & slot_mask) - 1;
+      if (entries_[slot].tag == tag) return slot;
     }
     return none;
   }
@@ -151,6 +157,15 @@ class Cache {
   };
   static_assert(sizeof(Entry) == 64, "an entry is one cache line");
 
+  // A word of the index: 0 when empty, otherwise slot + 1 and above it the mark, bits of the hash.
+  static constexpr std::uint32_t slot_bits = 21;
+  static constexpr std::uint32_t slot_mask = (1U << slot_bits) - 1;
+  static_assert(CacheParams::most_entries < slot_mask);
+  static std::uint32_t mark_of(std::uint64_t hash) {
+    return static_cast<std::uint32_t>(hash >> 8U) & ~slot_mask;
+  }
+  std::size_t home_of(std::uint64_t hash) const { return (hash >> 40U) & (index_.size() - 1); }
+
   std::uint32_t set_of(const Tag& tag) const {
     return static_cast<std::uint32_t>(tag.set_number()) & set_mask_;
   }
@@ -175,9 +190,10 @@ class Cache {
 
   void add_to_index(std::uint32_t slot) {
     const std::size_t mask = index_.size() - 1;
-    std::size_t i = entries_[slot].tag.hash() & mask;
-    while (index_[i] != none) i = (i + 1) & mask;
-    index_[i] = slot;
+    const std::uint64_t hash = entries_[slot].tag.hash();
+    std::size_t i = home_of(hash);
+    while (index_[i] != 0) i = (i + 1) & mask;
+    index_[i] = mark_of(hash) | (slot + 1);
   }
 
   void remove(std::uint32_t slot) {
@@ -193,21 +209,21 @@ class Cache {
   // Closes the gap, so that probing needs no tombstones.
   void remove_from_index(std::uint32_t slot) {
     const std::size_t mask = index_.size() - 1;
-    std::size_t gap = entries_[slot].tag.hash() & mask;
-    while (index_[gap] != slot) gap = (gap + 1) & mask;
-    for (std::size_t i = (gap + 1) & mask; index_[i] != none; i = (i + 1) & mask) {
-      const std::size_t home = entries_[index_[i]].tag.hash() & mask;
+    std::size_t gap = home_of(entries_[slot].tag.hash());
+    while ((index_[gap] & slot_mask) != slot + 1) gap = (gap + 1) & mask;
+    for (std::size_t i = (gap + 1) & mask; index_[i] != 0; i = (i + 1) & mask) {
+      const std::size_t home = home_of(entries_[(index_[i] & slot_mask) - 1].tag.hash());
       if (((i - home) & mask) >= ((i - gap) & mask)) {
         index_[gap] = index_[i];
         gap = i;
       }
     }
-    index_[gap] = none;
+    index_[gap] = 0;
   }
 
   void clear() {
     for (Entry& entry : entries_) entry.used = false;
-    std::fill(index_.begin(), index_.end(), none);
+    std::fill(index_.begin(), index_.end(), 0);
     size_ = 0;
     reset_free_lists();
   }

@@ -130,11 +130,12 @@ struct IommuPort {
   std::uint32_t context_hint = 0xffffffff;
   std::uint32_t pasid_hint = 0xffffffff;
   std::uint32_t iotlb_hint = 0xffffffff;
+  std::uint64_t iotlb_page = 0;  // the tag's page at the hint: another one need not look there
 };
 
 struct ContextTag {
   Bdf source{};
-  std::uint64_t hash() const { return (source.value() * 0x9e3779b97f4a7c15U) >> 24U; }
+  std::uint64_t hash() const { return source.value() * 0x9e3779b97f4a7c15U; }
   std::uint32_t set_number() const { return source.value(); }
   bool operator==(const ContextTag&) const = default;
 };
@@ -143,7 +144,7 @@ struct PasidTag {
   Bdf source{};
   Pasid pasid;
   std::uint64_t hash() const {
-    return ((std::uint64_t{source.value()} << 32U | pasid.value()) * 0x9e3779b97f4a7c15U) >> 24U;
+    return (source.value() * 0xd6e8feb86659fd93U ^ pasid.value()) * 0x9e3779b97f4a7c15U;
   }
   std::uint32_t set_number() const { return pasid.value() + source.value(); }
   bool operator==(const PasidTag&) const = default;
@@ -159,9 +160,7 @@ struct IotlbEntryTag {
   std::uint64_t first_page() const {
     return (page >> 2U) << (9 * (level() - 1));
   }  // in 4 KiB pages
-  std::uint64_t hash() const {
-    return ((page * 0x9e3779b97f4a7c15U) ^ (space * 0xd6e8feb86659fd93U)) >> 28U;
-  }
+  std::uint64_t hash() const { return (space * 0xd6e8feb86659fd93U ^ page) * 0x9e3779b97f4a7c15U; }
   std::uint32_t set_number() const { return static_cast<std::uint32_t>(page >> 2U); }
   bool operator==(const IotlbEntryTag&) const = default;
 };
@@ -269,13 +268,16 @@ inline std::uint64_t Iommu::space_tag(Bdf source, DomainId domain, Pasid pasid) 
 inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Access access,
                                 UseStamp stamp, Hpa& answer) {
   for (unsigned level = 1; level <= (large_pages_ ? 3U : 1U); ++level) {
-    const std::uint32_t slot = iotlb_.probe(IotlbEntryTag::of(iova, level, space), port.iotlb_hint);
+    const IotlbEntryTag tag = IotlbEntryTag::of(iova, level, space);
+    const std::uint32_t slot =
+        iotlb_.probe(tag, tag.page == port.iotlb_page ? port.iotlb_hint : decltype(iotlb_)::none);
     if (slot == decltype(iotlb_)::none) continue;
     const IotlbValue& value = iotlb_.value(slot);
     if (!value.permissions.allow(access))
       break;  // walks again: the entry may be stale and too strict
     iotlb_.touch(slot, stamp);
     port.iotlb_hint = slot;
+    port.iotlb_page = tag.page;
     ++iotlb_.stats.hits;
     answer = value.page + iova.page_offset(leaf_size(level));
     translation_latency.record(hit_latency_);

@@ -49,10 +49,10 @@ struct UseStamp {
 // sets of a cache.
 //
 // For LRU and FIFO the victim is the entry with the lowest stamp. Sets of many ways would make a
-// scan per eviction dear, so one pass gathers the oldest quarter, sorted; later evictions take from
-// it the next entry whose stamp has not changed. An entry touched or refilled since has a newer
-// stamp than any that was not, hence the answer is exact; the pass is paid for by the operations
-// that emptied the quarter.
+// scan per eviction dear, so one pass lists all entries, oldest first; later evictions take from it
+// the next entry whose stamp has not changed. An entry touched or refilled since has a newer stamp
+// than any that was not, hence the answer is exact; the pass is paid for by the evictions that
+// emptied the list.
 class VictimChooser {
  public:
   VictimChooser(Replacement policy, std::uint32_t sets, std::uint32_t ways, Rng rng);
@@ -69,7 +69,7 @@ class VictimChooser {
       while (!queue.empty()) {
         const Candidate candidate = queue.back();
         queue.pop_back();
-        if (stamp_of(candidate.slot) == candidate.stamp) return candidate.slot;
+        if (stamp_of(candidate.slot) == candidate.stamp()) return candidate.slot;
       }
       refill(queue, first, stamp_of);
     }
@@ -78,8 +78,10 @@ class VictimChooser {
  private:
   static constexpr std::uint32_t narrow = 32;
   struct Candidate {
-    UseStamp stamp;
-    std::uint32_t slot;
+    std::uint64_t time = 0;
+    std::uint32_t order = 0;
+    std::uint32_t slot = 0;
+    UseStamp stamp() const { return {time, order}; }
     auto operator<=>(const Candidate&) const = default;
   };
 
@@ -93,18 +95,22 @@ class VictimChooser {
   }
   template <class StampOf>
   void refill(std::vector<Candidate>& queue, std::uint32_t first, StampOf& stamp_of) {
-    queue.clear();
-    for (std::uint32_t slot = first; slot < first + ways_; ++slot)
-      queue.push_back({stamp_of(slot), slot});
-    keep_oldest(queue);
+    queue.resize(ways_);
+    for (std::uint32_t way = 0; way < ways_; ++way) {
+      const UseStamp stamp = stamp_of(first + way);
+      queue[way] = {stamp.time, stamp.order, first + way};
+    }
+    sort_youngest_first(queue);
   }
-  static void keep_oldest(std::vector<Candidate>& queue);
+  void sort_youngest_first(std::vector<Candidate>& queue);
 
   Replacement policy_;
   std::uint32_t ways_;
   Rng rng_;
   std::vector<std::vector<Candidate>>
       queues_;  // per set, youngest first: the next victim is at the back; only when not narrow
+  std::vector<Candidate> unsorted_;          // of one sort
+  std::vector<std::uint32_t> bucket_begin_;  // of one sort
 };
 
 }  // namespace viosim
