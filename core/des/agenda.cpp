@@ -15,7 +15,6 @@ constexpr unsigned narrowest = 4;                // 16 ps
 constexpr unsigned widest = 24;                  // 16.8 us
 constexpr std::uint64_t adapt_every = 1U << 14;  // buckets opened between two looks at the density
 
-constexpr std::uint64_t no_bucket = ~std::uint64_t{0};
 constexpr auto later = [](const auto& a, const auto& b) { return b < a; };
 
 }  // namespace
@@ -56,7 +55,7 @@ void Agenda::push_far(const Event& event) {
 
 // The number of the first non-empty bucket after the open one; far in the future when the wheel is
 // empty.
-std::uint64_t Agenda::next_occupied() const {
+std::uint64_t Agenda::find_occupied() const {
   const std::size_t mask = wheel_.size() - 1;
   const std::size_t start = (open_bucket_ + 1) & mask;
   const std::size_t words = occupied_.size();
@@ -69,7 +68,7 @@ std::uint64_t Agenda::next_occupied() const {
       return open_bucket_ + 1 + ((slot - start) & mask);
     }
   }
-  return no_bucket;
+  return none_occupied;
 }
 
 void Agenda::take_bucket(std::size_t slot) {
@@ -123,11 +122,12 @@ bool Agenda::open_next_bucket(std::uint64_t limit) {
     adapt();
     if (!open_.empty()) return true;
   }
-  std::uint64_t bucket = next_occupied();
+  std::uint64_t bucket = next_occupied_;
   if (!far_.empty()) bucket = std::min(bucket, far_.front().time >> width_);
-  if (bucket == no_bucket || bucket << width_ >= limit) return false;
+  if (bucket == none_occupied || bucket << width_ >= limit) return false;
   open_bucket_ = bucket;
   take_bucket(bucket & (wheel_.size() - 1));
+  next_occupied_ = find_occupied();
   if (!far_.empty()) pull_far();
   if (open_.size() > 1) sort_open();
   ++buckets_opened_;
@@ -149,9 +149,8 @@ Instant Agenda::next() const {
   if (!open_.empty()) {
     earliest = open_.back().time;
   } else {
-    const std::uint64_t bucket = next_occupied();
-    if (bucket != no_bucket) {
-      for (std::uint32_t node = wheel_[bucket & (wheel_.size() - 1)]; node != none;
+    if (next_occupied_ != none_occupied) {
+      for (std::uint32_t node = wheel_[next_occupied_ & (wheel_.size() - 1)]; node != none;
            node = next_[node]) {
         earliest = std::min(earliest, nodes_[node].time);
       }
@@ -209,6 +208,7 @@ void Agenda::rebuild(unsigned width, std::size_t buckets) {
   free_node_ = none;
   wheel_.assign(buckets, none);
   occupied_.assign(buckets / 64, 0);
+  next_occupied_ = none_occupied;
   // Everything in the open bucket has run; the new one starts at the same instant or earlier.
   open_bucket_ = now_ >> width;
   width_ = width;

@@ -104,6 +104,7 @@ class Agenda {
   };
   static constexpr std::uint64_t latest = static_cast<std::uint64_t>(Instant::latest().ps());
   static constexpr std::uint32_t none = 0xffffffff;
+  static constexpr std::uint64_t none_occupied = ~std::uint64_t{0};
 
   [[noreturn]] void refuse(Instant at) const;
 
@@ -128,12 +129,13 @@ class Agenda {
     next_[node] = wheel_[slot];
     wheel_[slot] = node;
     occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
+    next_occupied_ = std::min(next_occupied_, bucket);
   }
   void insert_into_open(const Event& event);
   void push_far(const Event& event);
   std::uint32_t grow_nodes();
   bool open_next_bucket(std::uint64_t limit);
-  std::uint64_t next_occupied() const;
+  std::uint64_t find_occupied() const;
   void take_bucket(std::size_t slot);
   void sort_open();
   void pull_far();
@@ -146,8 +148,11 @@ class Agenda {
   bool stop_ = false;
   std::uint64_t limit_ = 0;  // of the run_before() that is running
   std::uint64_t open_bucket_ =
-      0;                     // number (time >> width_) of the bucket whose events are in open_
-  std::vector<Event> open_;  // descending: the next event is at the back
+      0;  // number (time >> width_) of the bucket whose events are in open_
+  // The first non-empty bucket after the open one; none_occupied when the wheel is empty. Kept,
+  // since the engine asks for the next event more often than a bucket is opened.
+  std::uint64_t next_occupied_ = none_occupied;
+  std::vector<Event> open_;              // descending: the next event is at the back
   std::vector<std::uint32_t> wheel_;     // bucket -> first node
   std::vector<std::uint64_t> occupied_;  // a bit per bucket
   std::vector<Event> nodes_;

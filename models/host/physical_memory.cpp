@@ -8,43 +8,7 @@
 #include <bit>
 
 namespace viosim {
-namespace {
-
-constexpr unsigned frame_shift = 12;
-constexpr unsigned line_shift = 6;
-constexpr PhysicalMemory::Line zero_line{};
-
-constexpr std::size_t hash(std::uint64_t number) {
-  return static_cast<std::size_t>((number * 0x9e3779b97f4a7c15U) >> 20U);
-}
-
-constexpr unsigned line_number(Hpa at) {
-  return static_cast<unsigned>(at.value() >> line_shift) & 63U;
-}
-
-// How many written lines come before this one: its position in the frame's array.
-constexpr std::size_t position(std::uint64_t present, unsigned line) {
-  return static_cast<std::size_t>(std::popcount(present & ((std::uint64_t{1} << line) - 1)));
-}
-
-}  // namespace
-
 PhysicalMemory::PhysicalMemory() : index_(256, none) {}
-
-const PhysicalMemory::Frame* PhysicalMemory::find(std::uint64_t number) const {
-  const std::size_t mask = index_.size() - 1;
-  for (std::size_t i = hash(number) & mask; index_[i] != none; i = (i + 1) & mask) {
-    if (frames_[index_[i]].number == number) return &frames_[index_[i]];
-  }
-  return nullptr;
-}
-
-const PhysicalMemory::Line& PhysicalMemory::line(Hpa at) const {
-  const Frame* frame = find(at.value() >> frame_shift);
-  const unsigned line = line_number(at);
-  if (frame == nullptr || (frame->present >> line & 1U) == 0) return zero_line;
-  return frame->lines[position(frame->present, line)];
-}
 
 void PhysicalMemory::write(Hpa at, std::uint64_t word) {
   ensure(at.value() % 8 == 0, "a write to memory is not aligned to 8 bytes");
@@ -70,6 +34,14 @@ Hpa PhysicalMemory::allocate_frames(std::uint64_t count) {
 
 PhysicalMemory::Frame& PhysicalMemory::find_or_add(std::uint64_t number) {
   if (const Frame* found = find(number)) return const_cast<Frame&>(*found);
+  if (number >= first_allocated && number < next_free_frame_) {
+    const std::size_t old_size = allocated_.size();
+    allocated_.resize(number - first_allocated + 1);
+    for (std::size_t i = old_size; i < allocated_.size(); ++i)
+      allocated_[i].number = first_allocated + i;
+    footprint_ += (allocated_.size() - old_size) * sizeof(Frame);
+    return allocated_.back();
+  }
   if ((frames_.size() + 1) * 2 > index_.size()) grow_index();
   const std::size_t mask = index_.size() - 1;
   std::size_t i = hash(number) & mask;

@@ -28,7 +28,14 @@ class PhysicalMemory {
   void write(Hpa at, std::uint64_t word);
   void write_half(Hpa at, std::uint32_t half);  // 4 bytes; a multiple of 4
   // The aligned 64-byte line that holds an address; valid until the next write.
-  const Line& line(Hpa at) const;
+  const Line& line(Hpa at) const {
+    const Frame* frame = find(at.value() >> frame_shift);
+    const unsigned line = line_number(at);
+    if (frame == nullptr || (frame->present >> line & 1U) == 0) return zero_line;
+    return frame->lines[position(frame->present, line)];
+  }
+  // A hint to the machine we run on: line(at) will be wanted soon.
+  void prefetch(Hpa at) const { __builtin_prefetch(line(at).data()); }
 
   // A fresh run of frames, zeroed; never reused. For tables and queues.
   Hpa allocate_frames(std::uint64_t count = 1);
@@ -44,18 +51,53 @@ class PhysicalMemory {
     std::unique_ptr<Line[]> lines;
     std::uint32_t capacity = 0;
   };
-  const Frame* find(std::uint64_t number) const;
+  static constexpr unsigned frame_shift = 12;
+  static constexpr unsigned line_shift = 6;
+  static constexpr Line zero_line{};
+
+  static constexpr unsigned line_number(Hpa at) {
+    return static_cast<unsigned>(at.value() >> line_shift) & 63U;
+  }
+  // How many written lines come before this one: its position in the frame's array. Counts bits by
+  // hand: std::popcount is a call of a library function on a baseline x86-64.
+  static constexpr std::size_t position(std::uint64_t present, unsigned line) {
+    std::uint64_t x = present & ((std::uint64_t{1} << line) - 1);
+    x -= x >> 1U & 0x5555555555555555U;
+    x = (x & 0x3333333333333333U) + (x >> 2U & 0x3333333333333333U);
+    x = (x + (x >> 4U)) & 0x0f0f0f0f0f0f0f0fU;
+    return x * 0x0101010101010101U >> 56U;
+  }
+  static constexpr std::size_t hash(std::uint64_t number) {
+    return static_cast<std::size_t>((number * 0x9e3779b97f4a7c15U) >> 20U);
+  }
+
+  const Frame* find(std::uint64_t number) const {
+    const std::uint64_t allocated = number - first_allocated;
+    if (allocated < allocated_.size()) [[likely]]
+      return &allocated_[allocated];
+    return find_elsewhere(number);
+  }
+  const Frame* find_elsewhere(std::uint64_t number) const {
+    const std::size_t mask = index_.size() - 1;
+    for (std::size_t i = hash(number) & mask; index_[i] != none; i = (i + 1) & mask) {
+      if (frames_[index_[i]].number == number) return &frames_[index_[i]];
+    }
+    return nullptr;
+  }
   Frame& find_or_add(std::uint64_t number);
   Line& add_line(Frame& frame, unsigned line);
   void grow_index();
 
   static constexpr std::uint32_t none = 0xffffffff;
-  std::vector<Frame> frames_;
-  std::vector<std::uint32_t>
-      index_;  // open addressing: hash of the frame number -> position in frames_
   // Tables lie at 16 TiB and above, out of the way of addresses that recorded guests use for their
   // own memory.
-  std::uint64_t next_free_frame_ = std::uint64_t{1} << 32U;
+  static constexpr std::uint64_t first_allocated = std::uint64_t{1} << 32U;
+  std::uint64_t next_free_frame_ = first_allocated;
+  // What walkers read lies almost always in allocated frames, which need no hashing.
+  std::vector<Frame> allocated_;  // from first_allocated on, up to the last one written
+  std::vector<Frame> frames_;     // all others
+  std::vector<std::uint32_t>
+      index_;  // open addressing: hash of the frame number -> position in frames_
   std::size_t footprint_ = 0;
 };
 

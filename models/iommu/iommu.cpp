@@ -120,6 +120,7 @@ void Iommu::start_walk(const IommuPort& port, Iova iova, Access access, UseStamp
 
 void Iommu::read_next(std::uint32_t slot, Instant start) {
   ++stats.walk_reads;
+  memory_.prefetch(slots_[slot].walk.next_read());
   agenda_.schedule(start + params_.walk_read, rank(EventClass::table_read, slots_[slot].device),
                    *this, slot * 2U + static_cast<std::uint64_t>(What::read_returned));
 }
@@ -137,10 +138,10 @@ void Iommu::read_returned(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
   const vtd::Step step = slot.walk.advance(memory_.line(slot.walk.next_read()));
   const UseStamp stamp = use_now();
-  if (slot.walk.learned_context() && !slot.withhold_fill) {
+  if (slot.walk.learned_context() != nullptr && !slot.withhold_fill) {
     contexts_.insert({slot.walk.request().source}, *slot.walk.learned_context(), stamp);
   }
-  if (slot.walk.learned_space() && !slot.withhold_fill) {
+  if (slot.walk.learned_space() != nullptr && !slot.withhold_fill) {
     pasids_.insert({slot.walk.request().source, slot.walk.effective_pasid()},
                    *slot.walk.learned_space(), stamp);
   }
@@ -178,7 +179,7 @@ void Iommu::fill(const WalkSlot& slot) {
     ++stats.fills_withheld;
     return;
   }
-  const Translation& translation = slot.walk.translation();
+  const Translation translation = slot.walk.translation();
   const Request& request = slot.walk.request();
   const DomainId domain = slot.walk.space()->domain;
   const Pasid pasid =
@@ -229,16 +230,17 @@ void Iommu::invalidate_iotlb(Covers&& covers) {
   iotlb_.invalidate_if(covers);
   for (WalkSlot& slot : slots_) {
     if (!slot.in_use || slot.withhold_fill) continue;
-    const auto& space = slot.walk.space();
+    const vtd::AddressSpace* space = slot.walk.space();
     // Its domain is not known yet: it might be covered.
     const IotlbValue pending{{},
                              slot.walk.effective_pasid(),
                              {},
-                             space ? space->domain : DomainId(0),
-                             space && space->format == TableFormat::first_level};
-    slot.withhold_fill = !space || covers(IotlbEntryTag::of(slot.walk.request().iova, 1,
-                                                            slot.walk.effective_pasid().value()),
-                                          pending);
+                             space != nullptr ? space->domain : DomainId(0),
+                             space != nullptr && space->format == TableFormat::first_level};
+    slot.withhold_fill =
+        space == nullptr ||
+        covers(IotlbEntryTag::of(slot.walk.request().iova, 1, slot.walk.effective_pasid().value()),
+               pending);
   }
 }
 

@@ -213,7 +213,7 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   Histogram translation_latency;  // arrival to answer
 
  private:
-  struct WalkSlot {
+  struct alignas(64) WalkSlot {
     vtd::Walk walk;
     WalkClient* client;
     std::uint64_t cookie;
@@ -223,6 +223,7 @@ class Iommu final : public EventHandler, public InvalidationTarget {
     bool withhold_fill;
     bool in_use;
   };
+  static_assert(sizeof(WalkSlot) == 128, "a walk in flight takes two cache lines");
   enum class What : std::uint8_t { read_returned, answer };
 
   std::uint64_t space_tag(Bdf source, DomainId domain, Pasid pasid) const;

@@ -20,7 +20,7 @@ constexpr bool canonical(Iova iova, unsigned levels) {
 
 Walk::Walk(Mode mode, Hpa root_table, const Request& request, const Context* context,
            const AddressSpace* space)
-    : mode_(mode), request_(request), pasid_(request.pasid == no_pasid ? Pasid(0) : request.pasid) {
+    : request_(request), pasid_(request.pasid == no_pasid ? Pasid(0) : request.pasid), mode_(mode) {
   if (context != nullptr) fault_silenced_ = context->scalable.fault_disable;
   if (space != nullptr) {
     if (mode == Mode::scalable && request.pasid == no_pasid && context != nullptr)
@@ -48,8 +48,7 @@ Step Walk::fail(FaultReason reason) {
 }
 
 Step Walk::advance(const PhysicalMemory::Line& line) {
-  learned_context_.reset();
-  learned_space_.reset();
+  learned_ = Learned::nothing;
   const Words entry = Words(line).subspan(word_in_line(next_read_));
   switch (phase_) {
     case Phase::root:
@@ -85,13 +84,14 @@ Step Walk::have_context(Words entry) {
     fault_silenced_ = context.fault_disable;
     if (!context.present) return fail(FaultReason::context_not_present);
     if (!context.valid()) return fail(FaultReason::context_invalid);
-    learned_context_ = Context{context.space(), {}};
+    learned_ = Learned::context;
     return enter(context.space());
   }
   const ScalableContext context = ScalableContext::decode(entry);
   fault_silenced_ = context.fault_disable;
   if (!context.present) return fail(FaultReason::sm_context_not_present);
-  learned_context_ = Context{{}, context};
+  learned_ = Learned::context;
+  context_.scalable = context;
   return use_scalable_context(context);
 }
 
@@ -110,15 +110,17 @@ Step Walk::have_pasid_entry(Words entry) {
   fault_silenced_ = fault_silenced_ || pasid_entry.fault_disable;
   if (!pasid_entry.present) return fail(FaultReason::sm_pasid_entry_not_present);
   if (!pasid_entry.valid()) return fail(FaultReason::sm_pasid_entry_invalid);
-  learned_space_ = pasid_entry.space();
+  learned_ = Learned::space;
   return enter(pasid_entry.space());
 }
 
 Step Walk::enter(const AddressSpace& space) {
-  space_ = space;
+  context_.space = space;
+  entered_ = true;
   fault_silenced_ = fault_silenced_ || space.fault_disable;
   if (space.pass_through) {
-    translation_ = {Hpa(request_.iova.page_base(page_4k).value()), 1, {true, true}};
+    page_ = Hpa(request_.iova.page_base(page_4k).value());
+    level_ = 1;
     return step_ = Step::translated;
   }
   if (space.format == TableFormat::first_level) {
@@ -133,8 +135,8 @@ Step Walk::enter(const AddressSpace& space) {
 
 FaultReason Walk::absent(Access access) const {
   if (mode_ == Mode::legacy) return denied(access);
-  return space_->format == TableFormat::first_level ? FaultReason::sm_first_level_not_present
-                                                    : FaultReason::sm_second_level_denied;
+  return context_.space.format == TableFormat::first_level ? FaultReason::sm_first_level_not_present
+                                                           : FaultReason::sm_second_level_denied;
 }
 
 FaultReason Walk::denied(Access access) const {
@@ -144,7 +146,7 @@ FaultReason Walk::denied(Access access) const {
 }
 
 Step Walk::have_table_entry(TableEntry entry) {
-  const TableFormat format = space_->format;
+  const TableFormat format = context_.space.format;
   if (!entry.present(format)) return fail(absent(request_.access));
   permissions_ = permissions_ & entry.permissions(format);
   if (!permissions_.allow(request_.access)) return fail(denied(request_.access));
@@ -152,8 +154,7 @@ Step Walk::have_table_entry(TableEntry entry) {
     --level_;
     return want(Phase::table, entry_address(entry.address(), request_.iova, level_));
   }
-  const Bytes size = leaf_size(level_);
-  translation_ = {Hpa(entry.address().page_base(size).value()), level_, permissions_};
+  page_ = entry.address().page_base(leaf_size(level_));
   return step_ = Step::translated;
 }
 

@@ -11,7 +11,6 @@
 #include "models/iommu/vtd/tables.hpp"
 
 #include <cstdint>
-#include <optional>
 
 namespace viosim::vtd {
 
@@ -37,21 +36,27 @@ class Walk {
   Step advance(const PhysicalMemory::Line& line);
 
   const Request& request() const { return request_; }
-  const Translation& translation() const { return translation_; }  // when translated
-  FaultReason fault() const { return fault_; }                     // when faulted
-  bool fault_silenced() const { return fault_silenced_; }          // FPD: blocked, not reported
+  // When translated.
+  Translation translation() const { return {page_, level_, permissions_}; }
+  FaultReason fault() const { return fault_; }             // when faulted
+  bool fault_silenced() const { return fault_silenced_; }  // FPD: blocked, not reported
 
-  // What the last step learned, for the caches. Empty when they knew it before.
-  const std::optional<Context>& learned_context() const { return learned_context_; }
-  const std::optional<AddressSpace>& learned_space() const { return learned_space_; }
-  // Known from the moment the address space is.
-  const std::optional<AddressSpace>& space() const { return space_; }
+  // What the last step learned, for the caches. Null when they knew it before.
+  const Context* learned_context() const {
+    return learned_ == Learned::context ? &context_ : nullptr;
+  }
+  const AddressSpace* learned_space() const {
+    return learned_ == Learned::space ? &context_.space : nullptr;
+  }
+  // Null until the address space is known.
+  const AddressSpace* space() const { return entered_ ? &context_.space : nullptr; }
   // The PASID that tags cached results: the request's, or RID_PASID in scalable mode, or 0 in
   // legacy mode.
   Pasid effective_pasid() const { return pasid_; }
 
  private:
   enum class Phase : std::uint8_t { root, context, directory, pasid_entry, table };
+  enum class Learned : std::uint8_t { nothing, context, space };
 
   Step want(Phase phase, Hpa at);
   Step fail(FaultReason reason);
@@ -64,20 +69,21 @@ class Walk {
   FaultReason absent(Access access) const;
   FaultReason denied(Access access) const;
 
+  // Many walks are in flight at a time: together with its timing, one fits two cache lines.
+  Hpa next_read_;
+  Hpa page_;         // of the translation; its level and permissions are those reached
+  Context context_;  // as far as known; its space is where the walk is
+  Request request_;
+  Pasid pasid_{0};
   Mode mode_;
   Phase phase_ = Phase::root;
   Step step_ = Step::read;
+  Learned learned_ = Learned::nothing;
   FaultReason fault_ = FaultReason::none;
   bool fault_silenced_ = false;
+  bool entered_ = false;
   std::uint8_t level_ = 0;
-  Request request_;
-  Pasid pasid_{0};
-  Hpa next_read_;
   Permissions permissions_{true, true};
-  Translation translation_;
-  std::optional<AddressSpace> space_;
-  std::optional<Context> learned_context_;
-  std::optional<AddressSpace> learned_space_;
 };
 
 }  // namespace viosim::vtd
