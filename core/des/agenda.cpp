@@ -40,14 +40,14 @@ std::uint32_t Agenda::grow_nodes() {
   return free_node_;
 }
 
-void Agenda::insert_into_open(const Event& event) {
+void Agenda::insert_into_open(Event event) {
   open_.push_back(event);
   for (std::size_t i = open_.size() - 1; i > 0 && open_[i - 1] < open_[i]; --i) {
     std::swap(open_[i - 1], open_[i]);
   }
 }
 
-void Agenda::push_far(const Event& event) {
+void Agenda::push_far(Event event) {
   ++far_pushed_;
   far_.push_back(event);
   std::push_heap(far_.begin(), far_.end(), later);

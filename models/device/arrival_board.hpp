@@ -1,8 +1,9 @@
-// When each of many sources acts next: a tree of minima, sixteen children a node.
+// When each of many sources acts next: a wheel of buckets.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -11,82 +12,226 @@
 namespace viosim {
 
 // Unlike a heap, it is not kept sorted: a window of time takes out everything that lies in it,
-// source by source, and looks only at the nodes whose minimum lies in the window. Setting one
-// source costs a step per level.
+// bucket by bucket. A source later than the wheel reaches waits in the wheel's last bucket and is
+// put in its place when that one comes up. The width of a bucket adapts so that a bucket holds a
+// few sources; what is answered does not depend on it.
 class ArrivalBoard {
  public:
   static constexpr std::uint64_t idle = std::numeric_limits<std::uint64_t>::max();
 
   // Adds a source, idle.
   void add() {
-    if (levels_.empty()) levels_.emplace_back();
-    if (size_ == levels_[0].size()) grow();
-    ++size_;
+    sources_.push_back({});
+    if (sources_.size() == few + 1 || sources_.size() * 4 > wheel_.size())
+      rebuild(width_, std::max(wheel_.size() * 2, smallest_wheel));
   }
 
   std::uint64_t earliest() const { return earliest_; }
-  std::uint64_t of(std::size_t source) const { return levels_[0][source]; }
+  std::uint64_t of(std::size_t source) const { return sources_[source].time; }
 
   void set(std::size_t source, std::uint64_t time) {
-    levels_[0][source] = time;
-    std::uint64_t lowest = time;
-    for (std::size_t level = 0; level + 1 < levels_.size(); ++level) {
-      source /= fan_out;
-      lowest = block_minimum(level, source);
-      levels_[level + 1][source] = lowest;
+    const auto number = static_cast<std::uint32_t>(source);
+    const std::uint64_t before = sources_[number].time;
+    if (sources_.size() <= few) {
+      sources_[number].time = time;
+      earliest_ = idle;
+      for (const Source& each : sources_) earliest_ = std::min(earliest_, each.time);
+      return;
     }
-    earliest_ = block_minimum(levels_.size() - 1, 0);
+    if (before != idle) unlink(number);
+    sources_[number].time = time;
+    if (time < earliest_) {
+      earliest_ = time;
+      base_ = time >> width_;
+    }
+    place(number);
+    if (before == earliest_ && time > before) find_earliest();
   }
 
   // Calls act(source, time) for every source whose time lies before `end`; it returns the source's
-  // next time, at or after `end`. Sources are visited in ascending order. act() does not call the
-  // board.
-  template <class Act>
-  void drain_before(std::uint64_t end, Act&& act) {
-    earliest_ = drain(levels_.size() - 1, 0, end, act);
+  // next time, at or after `end`. The order of the sources is the same in every run, and no other.
+  // act() does not call the board. soon(source) is called for sources that will probably act soon:
+  // a chance to fetch what they need.
+  template <class Act, class Soon>
+  void drain_before(std::uint64_t end, Act&& act, Soon&& soon) {
+    if (sources_.size() <= few) {
+      earliest_ = idle;
+      for (std::uint32_t source = 0; source < sources_.size(); ++source) {
+        std::uint64_t& time = sources_[source].time;
+        if (time < end) time = act(source, time);
+        earliest_ = std::min(earliest_, time);
+      }
+      return;
+    }
+    while (earliest_ < end) {
+      scout(soon);
+      take(base_);
+      const std::size_t count = due_.size();
+      for (std::size_t i = 0; i < count; ++i) {
+        if (i + prefetch_distance < count) soon(due_[i + prefetch_distance]);
+        const std::uint32_t source = due_[i];
+        std::uint64_t& time = sources_[source].time;
+        if (time < end) time = act(source, time);
+        place(source);
+      }
+      taken_ += count;
+      if (++opened_ >= adapt_every) [[unlikely]]
+        adapt();
+      find_earliest();
+    }
   }
 
  private:
-  static constexpr std::size_t fan_out = 16;
+  static constexpr std::uint32_t none = 0xffffffff;
+  struct Source {
+    std::uint64_t time = idle;
+    std::uint32_t next = none;
+    std::uint32_t previous = none;  // none: the first of its bucket
+    std::uint32_t slot = 0;
+  };
+  struct Bucket {
+    std::uint64_t earliest = idle;
+    std::uint32_t first = none;
+  };
+  static constexpr std::size_t few = 16;
+  static constexpr std::size_t smallest_wheel = 64;
+  static constexpr std::size_t prefetch_distance = 6;
+  static constexpr std::uint64_t scout_buckets = 6;
+  static constexpr std::uint64_t adapt_every = 1024;
+  static constexpr unsigned widest = 40;
 
-  std::uint64_t block_minimum(std::size_t level, std::size_t block) const {
-    const std::uint64_t* child = levels_[level].data() + block * fan_out;
-    std::uint64_t lowest = child[0];
-    for (std::size_t i = 1; i < fan_out; ++i) lowest = std::min(lowest, child[i]);
-    return lowest;
+  std::size_t slot_of(std::uint64_t bucket) const { return bucket & (wheel_.size() - 1); }
+
+  // Links an unlinked source into its bucket. No source is earlier than base_.
+  void place(std::uint32_t number) {
+    Source& source = sources_[number];
+    if (source.time == idle) return;
+    const std::uint64_t bucket = std::min(source.time >> width_, base_ + wheel_.size() - 1);
+    const std::size_t slot = slot_of(bucket);
+    source.slot = static_cast<std::uint32_t>(slot);
+    source.previous = none;
+    source.next = wheel_[slot].first;
+    if (source.next != none) sources_[source.next].previous = number;
+    wheel_[slot].first = number;
+    wheel_[slot].earliest = std::min(wheel_[slot].earliest, source.time);
+    occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
   }
 
-  template <class Act>
-  std::uint64_t drain(std::size_t level, std::size_t block, std::uint64_t end, Act& act) {
-    std::uint64_t* child = levels_[level].data() + block * fan_out;
-    std::uint64_t lowest = idle;
-    for (std::size_t i = 0; i < fan_out; ++i) {
-      if (child[i] < end) {
-        const std::size_t number = block * fan_out + i;
-        child[i] = level == 0 ? act(number, child[i]) : drain(level - 1, number, end, act);
+  void unlink(std::uint32_t number) {
+    const Source& source = sources_[number];
+    Bucket& bucket = wheel_[source.slot];
+    if (source.next != none) sources_[source.next].previous = source.previous;
+    if (source.previous != none) {
+      sources_[source.previous].next = source.next;
+    } else {
+      bucket.first = source.next;
+    }
+    if (bucket.first == none) vacate(source.slot);
+    if (bucket.earliest != source.time) return;
+    bucket.earliest = idle;
+    for (std::uint32_t rest = bucket.first; rest != none; rest = sources_[rest].next)
+      bucket.earliest = std::min(bucket.earliest, sources_[rest].time);
+  }
+
+  // Announces the sources of the buckets that come up next, once.
+  template <class Soon>
+  void scout(Soon& soon) {
+    const std::uint64_t end = base_ + scout_buckets;
+    for (std::uint64_t bucket = std::max(scouted_, base_ + 1); bucket < end; ++bucket) {
+      std::uint32_t source = wheel_[slot_of(bucket)].first;
+      for (unsigned i = 0; i < prefetch_distance && source != none; ++i) {
+        soon(source);
+        source = sources_[source].next;
       }
-      lowest = std::min(lowest, child[i]);
     }
-    return lowest;
+    scouted_ = end;
   }
 
-  // Appends a block of leaves and whatever is needed above it.
-  void grow() {
-    levels_[0].resize(levels_[0].size() + fan_out, idle);
-    std::size_t blocks = levels_[0].size() / fan_out;
-    for (std::size_t level = 1; blocks > 1; ++level) {
-      if (level == levels_.size()) levels_.emplace_back();
-      levels_[level].resize((blocks + fan_out - 1) / fan_out * fan_out, idle);
-      // A level that is new summarises what was below it.
-      for (std::size_t block = 0; block < blocks; ++block)
-        levels_[level][block] = block_minimum(level - 1, block);
-      blocks = (blocks + fan_out - 1) / fan_out;
+  void vacate(std::size_t slot) { occupied_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64)); }
+
+  // Moves a bucket's sources to due_.
+  void take(std::uint64_t bucket) {
+    const std::size_t slot = slot_of(bucket);
+    due_.clear();
+    for (std::uint32_t source = wheel_[slot].first; source != none; source = sources_[source].next)
+      due_.push_back(source);
+    wheel_[slot] = {};
+    vacate(slot);
+  }
+
+  // Sets earliest_, and base_ to its bucket. A bucket may hold sources of later turns of the wheel.
+  void find_earliest() {
+    earliest_ = idle;
+    while (const std::uint64_t* word = first_occupied()) {
+      const auto at = static_cast<std::size_t>(word - occupied_.data());
+      const std::size_t start = slot_of(base_);
+      const std::uint64_t bits = at == start / 64 && *word >> (start % 64) != 0
+                                     ? *word >> (start % 64) << (start % 64)
+                                     : *word;
+      const std::size_t slot = at * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+      base_ += (slot - start) & (wheel_.size() - 1);
+      earliest_ = wheel_[slot].earliest;
+      if (earliest_ >> width_ == base_) return;
+      earliest_ = idle;
+      take(base_);
+      for (const std::uint32_t source : due_) place(source);
+      postponed_ += due_.size();
     }
   }
 
-  std::vector<std::vector<std::uint64_t>> levels_;  // [0]: the sources
-  std::size_t size_ = 0;
+  // The word of the bitmap with the first occupied slot at or after base_, round the wheel; null
+  // when there is none.
+  const std::uint64_t* first_occupied() const {
+    const std::size_t start = slot_of(base_);
+    const std::size_t words = occupied_.size();
+    if (occupied_[start / 64] >> (start % 64) != 0) return &occupied_[start / 64];
+    for (std::size_t i = 1; i <= words; ++i) {
+      const std::uint64_t& word = occupied_[(start / 64 + i) & (words - 1)];
+      if (word != 0) return &word;
+    }
+    return nullptr;
+  }
+
+  // Narrower buckets when they are crowded, wider ones when the wheel's reach is too short; not to
+  // and fro.
+  void adapt() {
+    const bool crowded = taken_ > 4 * opened_;
+    const bool short_of_reach = postponed_ * 4 > taken_;
+    ++adaptations_;
+    taken_ = opened_ = postponed_ = 0;
+    if (short_of_reach && width_ < widest) {
+      rebuild(width_ + 1, wheel_.size());
+      narrow_after_ = adaptations_ + 64;
+    } else if (crowded && width_ > 0 && adaptations_ >= narrow_after_) {
+      rebuild(width_ - 1, wheel_.size());
+    }
+  }
+
+  void rebuild(unsigned width, std::size_t buckets) {
+    width_ = width;
+    wheel_.assign(buckets, {});
+    occupied_.assign(buckets / 64, 0);
+    base_ = idle >> width_;
+    scouted_ = 0;
+    for (const Source& source : sources_) base_ = std::min(base_, source.time >> width_);
+    for (std::uint32_t source = 0; source < sources_.size(); ++source) place(source);
+  }
+
+  std::vector<Source> sources_;
+  std::vector<Bucket> wheel_;
+  std::vector<std::uint64_t> occupied_;  // a bit per bucket
+  std::vector<std::uint32_t> due_;
   std::uint64_t earliest_ = idle;
+  std::uint64_t scouted_ = 0;  // sources of earlier buckets were announced
+  std::uint64_t base_ = 0;     // a bucket that no source precedes: that of earliest_
+  unsigned width_ = 10;        // log2 of a bucket's width in picoseconds
+  // Since the last adaptation: buckets taken out, sources in them, sources that waited for the
+  // wheel's next turn.
+  std::uint64_t opened_ = 0;
+  std::uint64_t taken_ = 0;
+  std::uint64_t postponed_ = 0;
+  std::uint64_t adaptations_ = 0;
+  std::uint64_t narrow_after_ = 0;
 };
 
 }  // namespace viosim

@@ -27,6 +27,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -112,7 +113,7 @@ class FreeSlots {
   FreeSlots(std::uint32_t slots, Instant at)
       : mask_(std::bit_ceil(slots) - 1),
         size_(slots),
-        many_(slots > few ? std::bit_ceil(slots) : 0) {
+        many_(slots > few ? std::make_unique<std::uint64_t[]>(std::bit_ceil(slots)) : nullptr) {
     std::fill_n(times(), slots, static_cast<std::uint64_t>(at.ps()));
   }
   bool empty() const { return size_ == 0; }
@@ -137,14 +138,14 @@ class FreeSlots {
 
  private:
   static constexpr std::uint32_t few = 2;
-  std::uint64_t* times() { return mask_ < few ? inside_.data() : many_.data(); }
-  const std::uint64_t* times() const { return mask_ < few ? inside_.data() : many_.data(); }
+  std::uint64_t* times() { return mask_ < few ? inside_.data() : many_.get(); }
+  const std::uint64_t* times() const { return mask_ < few ? inside_.data() : many_.get(); }
 
   std::uint32_t head_ = 0;
   std::uint32_t mask_;
   std::uint32_t size_;
   std::array<std::uint64_t, few> inside_{};
-  std::vector<std::uint64_t> many_;
+  std::unique_ptr<std::uint64_t[]> many_;
 };
 
 class DmaFabric final : public RunAhead, public EventHandler, public WalkClient {
@@ -181,7 +182,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
 
   std::size_t devices() const { return lanes_.size(); }
   const std::string& path(std::size_t device) const { return paths_[device]; }
-  const DeviceStats& stats(std::size_t device) const { return lanes_[device].stats; }
+  DeviceStats stats(std::size_t device) const;
   const Histogram& latency(std::size_t device) const {
     return lanes_[device].latency;
   }  // issue to completion
@@ -197,20 +198,24 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   struct alignas(64) Lane {
     Iommu* iommu;
     IommuPort port;
+    Traffic::Next request;   // the next one: drawn ahead, so that its translation can be fetched
     std::uint64_t hit_trip;  // arrival to completion of a hit, ps
     std::uint64_t link;
     std::uint64_t interval;
     std::uint64_t next_issue;  // not before this
     std::uint64_t until;
     std::uint64_t left;
-    Traffic traffic;
     FreeSlots slots;
-    DeviceStats stats;
-    Histogram latency;
+    Traffic traffic;
+    std::uint64_t hits;
+    std::uint64_t misses;
+    Histogram latency;  // runs of equal latencies touch its first 16 bytes only
+    DeviceStats stats;  // without those counted above
     std::uint64_t memory_latency;
     OnFault on_fault;
     std::uint32_t component;
   };
+  static constexpr std::size_t hot_lane_bytes = 256;
   struct Pending {
     std::uint64_t issue;
     Iova iova;
@@ -228,6 +233,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
 
   void start_misses();
   std::uint64_t handle(std::uint32_t device, std::uint64_t arrival, std::uint64_t end);
+  void prefetch(const Lane& lane) const;
   std::uint64_t next_arrival(const Lane& lane) const;
   void rearm(std::uint32_t device);
   void start_walk(const Miss& miss, std::uint64_t issue);

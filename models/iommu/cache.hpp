@@ -98,6 +98,19 @@ class Cache {
   const Value& value(std::uint32_t slot) const { return entries_[slot].value; }
   const Tag& tag(std::uint32_t slot) const { return entries_[slot].tag; }
 
+  // Hints to the machine we run on: this tag, this slot will be looked at soon.
+  void prefetch(const Tag& tag) const {
+    const std::size_t mask = index_.size() - 1;
+    const std::uint64_t hash = tag.hash();
+    const std::uint32_t mark = mark_of(hash);
+    std::size_t i = home_of(hash);
+    while (index_[i] != 0 && (index_[i] & ~slot_mask) != mark) i = (i + 1) & mask;
+    if (index_[i] != 0) __builtin_prefetch(&entries_[(index_[i] & slot_mask) - 1], 1);
+  }
+  void prefetch_slot(std::uint32_t slot) const {
+    if (slot != none) __builtin_prefetch(&entries_[slot], 1);
+  }
+
   // Tells the replacement policy of a use. Uses may be told in any order.
   void touch(std::uint32_t slot, UseStamp stamp) {
     if (policy_ == Replacement::lru && entries_[slot].stamp < stamp) entries_[slot].stamp = stamp;

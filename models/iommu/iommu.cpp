@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace viosim {
@@ -50,14 +51,25 @@ Iommu::Iommu(std::string path, const IommuParams& params, std::uint32_t number, 
   }
 }
 
-std::uint32_t Iommu::allocate_slot(const vtd::Walk& walk) {
+// Constructs the walk in its slot: copying one costs as much as a step of it.
+std::uint32_t Iommu::allocate_slot(const Request& request, const vtd::Context* context,
+                                   const vtd::AddressSpace* space) {
   if (free_slots_.empty()) {
-    slots_.push_back({walk, nullptr, 0, {}, {}, 0, false, true});
+    slots_.push_back({vtd::Walk(params_.mode, tables_.root(), request, context, space),
+                      nullptr,
+                      0,
+                      {},
+                      {},
+                      0,
+                      false,
+                      true});
     return static_cast<std::uint32_t>(slots_.size() - 1);
   }
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
-  slots_[slot] = {walk, nullptr, 0, {}, {}, 0, false, true};
+  std::construct_at(&slots_[slot].walk, params_.mode, tables_.root(), request, context, space);
+  slots_[slot].withhold_fill = false;
+  slots_[slot].in_use = true;
   return slot;
 }
 
@@ -95,8 +107,7 @@ void Iommu::start_walk(const IommuPort& port, Iova iova, Access access, UseStamp
   if (by_source) count_use(contexts_, context_slot, stamp);
 
   const Request request{iova, port.pasid, port.source, access};
-  const std::uint32_t number =
-      allocate_slot(vtd::Walk(params_.mode, tables_.root(), request, context, space));
+  const std::uint32_t number = allocate_slot(request, context, space);
   WalkSlot& slot = slots_[number];
   slot.client = &client;
   slot.cookie = cookie;

@@ -130,7 +130,8 @@ struct IommuPort {
   std::uint32_t context_hint = 0xffffffff;
   std::uint32_t pasid_hint = 0xffffffff;
   std::uint32_t iotlb_hint = 0xffffffff;
-  std::uint64_t iotlb_page = 0;  // the tag's page at the hint: another one need not look there
+  std::uint64_t iotlb_space = 0;  // the space of the last look-up
+  std::uint64_t iotlb_page = 0;   // the tag's page at the hint: another one need not look there
 };
 
 struct ContextTag {
@@ -193,6 +194,9 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   Ps hit_latency() const { return hit_latency_; }
   // The stamp of a look-up by an agenda event that is running.
   UseStamp use_now() { return last_use_ = UseStamp::event(agenda_.now(), last_use_); }
+  // A hint to the machine we run on: this look-up will come soon. Guesses that nothing has changed
+  // since the last one.
+  void prefetch(const IommuPort& port, Iova iova) const;
 
   // A request whose lookup() with this stamp missed. Walks start in the order of these calls.
   void start_walk(const IommuPort& port, Iova iova, Access access, UseStamp stamp,
@@ -239,7 +243,8 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   template <class Covers>
   void invalidate_iotlb(Covers&& covers);
   bool covers_page(const vtd::Descriptor& descriptor, const IotlbEntryTag& tag) const;
-  std::uint32_t allocate_slot(const vtd::Walk& walk);
+  std::uint32_t allocate_slot(const Request& request, const vtd::Context* context,
+                              const vtd::AddressSpace* space);
 
   std::string path_;
   IommuParams params_;
@@ -268,6 +273,7 @@ inline std::uint64_t Iommu::space_tag(Bdf source, DomainId domain, Pasid pasid) 
 
 inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Access access,
                                 UseStamp stamp, Hpa& answer) {
+  port.iotlb_space = space;
   for (unsigned level = 1; level <= (large_pages_ ? 3U : 1U); ++level) {
     const IotlbEntryTag tag = IotlbEntryTag::of(iova, level, space);
     const std::uint32_t slot =
@@ -286,6 +292,12 @@ inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova,
   }
   ++iotlb_.stats.misses;
   return false;
+}
+
+inline void Iommu::prefetch(const IommuPort& port, Iova iova) const {
+  contexts_.prefetch_slot(port.context_hint);
+  pasids_.prefetch_slot(port.pasid_hint);
+  iotlb_.prefetch(IotlbEntryTag::of(iova, 1, port.iotlb_space));
 }
 
 inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer) {
