@@ -1,5 +1,6 @@
 // Timed translations per second on one core.
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/record/run_database.hpp"
 #include "tests/support/actor_reference.hpp"
 #include "tests/support/rig.hpp"
 
@@ -7,20 +8,26 @@
 
 #include <bit>
 #include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unistd.h>
 
 namespace viosim::test {
 namespace {
 
 struct Load {
-  std::uint64_t pages_per_device;  // of the window
-  double resident;                 // part of all pages that the IOTLB holds
-  std::uint64_t requests;          // in all
+  std::uint32_t pages;  // of each device's window
+  std::uint32_t
+      resident;  // of these, how many the IOTLB holds: it has a set per device and so many ways
+  std::uint64_t requests;  // in all
 };
 
 // D devices, one request in flight each, uniform over their windows; 4-level tables; context and
 // PASID caches that hold everybody.
 void build(Rig& rig, std::uint32_t devices, const Load& load) {
-  const Bytes window(load.pages_per_device << 12U);
+  const Bytes window(std::uint64_t{load.pages} << 12U);
   for (std::uint32_t d = 0; d < devices; ++d) {
     const Iova base(std::uint64_t{d} * window.count());
     const PageTable& table =
@@ -38,27 +45,38 @@ RigParams params(std::uint32_t devices, const Load& load) {
   const std::uint32_t holds_all = std::max<std::uint32_t>(64, std::bit_ceil(devices));
   rig.iommu.context_cache.entries = holds_all;
   rig.iommu.pasid_cache.entries = holds_all;
-  const double pages = static_cast<double>(devices * load.pages_per_device) * load.resident;
-  rig.iommu.iotlb.entries = std::max<std::uint32_t>(8, static_cast<std::uint32_t>(pages));
-  rig.iommu.iotlb.ways = 0;
+  rig.iommu.iotlb.entries = devices * load.resident;
+  rig.iommu.iotlb.ways = load.resident;
   rig.iommu.walkers = std::max<std::uint32_t>(6, devices);
   return rig;
 }
 
+// Where a traced run writes.
+std::filesystem::path scratch_file() {
+  return std::filesystem::temp_directory_path() /
+         ("viosim_bench." + std::to_string(::getpid()) + ".db");
+}
+
+template <bool traced>
 void translate(benchmark::State& state, const Load& load) {
   const auto devices = static_cast<std::uint32_t>(state.range(0));
   std::uint64_t requests = 0;
   std::uint64_t misses = 0;
   for (auto _ : state) {
     state.PauseTiming();
-    auto rig = std::make_unique<Rig>(params(devices, load));
+    std::optional<RunDatabase> database;
+    if (traced) database.emplace(RunDatabase::create(scratch_file(), {}));
+    auto rig = std::make_unique<Rig>(params(devices, load), traced ? &database->trace() : nullptr);
     build(*rig, devices, load);
     state.ResumeTiming();
     rig->engine.run();
+    rig->tracer().finish();
+    if (traced) database->finish();
     state.PauseTiming();
     requests += rig->iommu().stats.requests;
     misses += rig->iommu().iotlb_stats().misses;
     rig.reset();
+    std::filesystem::remove(scratch_file());
     state.ResumeTiming();
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(requests));
@@ -73,14 +91,13 @@ void reference(benchmark::State& state, const Load& load) {
   model.iommu = rig.iommu;
   model.memory_latency = rig.memory_latency;
   for (std::uint32_t d = 0; d < devices; ++d) {
-    const Iova base(std::uint64_t{d} * (load.pages_per_device << 12U));
-    model.spaces.push_back({.base = base,
-                            .pages = load.pages_per_device,
-                            .domain = DomainId(static_cast<std::uint16_t>(2 + d))});
+    const Iova base(std::uint64_t{d} * load.pages << 12U);
+    model.spaces.push_back(
+        {.base = base, .pages = load.pages, .domain = DomainId(static_cast<std::uint16_t>(2 + d))});
     SmallModel::Device& device = model.devices.emplace_back();
     device.space = d;
     device.source = Rig::source_of(d);
-    device.dma.traffic.window = Bytes(load.pages_per_device << 12U);
+    device.dma.traffic.window = Bytes(std::uint64_t{load.pages} << 12U);
     device.dma.requests = load.requests / devices;
   }
   std::uint64_t requests = 0;
@@ -100,19 +117,23 @@ int main(int argc, char** argv) {
   using namespace viosim::test;
   for (const std::int64_t devices : {1, 4, 16, 64, 1024}) {
     const auto add = [devices](const char* name, Load load,
-                               void (&run)(benchmark::State&, const Load&) = translate) {
+                               void (&run)(benchmark::State&, const Load&)) {
       benchmark::RegisterBenchmark(name,
                                    [load, &run](benchmark::State& state) { run(state, load); })
           ->Arg(devices)
           ->Iterations(1)
+          ->UseRealTime()
           ->Unit(benchmark::kMillisecond);
     };
-    add("translate/hits", {16, 1.0, 8'000'000});
-    add("translate/miss10", {16, 0.9, 4'000'000});
-    add("translate/misses", {1024, 0.001, 1'000'000});
-    add("reference/hits", {16, 1.0, 1'000'000}, reference);
-    add("reference/miss10", {16, 0.9, 400'000}, reference);
-    add("reference/misses", {1024, 0.001, 100'000}, reference);
+    add("translate/hits", {16, 16, 8'000'000}, translate<false>);
+    add("traced/hits", {16, 16, 8'000'000}, translate<true>);
+    add("reference/hits", {16, 16, 1'000'000}, reference);
+    add("translate/miss10", {10, 9, 4'000'000}, translate<false>);
+    add("traced/miss10", {10, 9, 4'000'000}, translate<true>);
+    add("reference/miss10", {10, 9, 400'000}, reference);
+    add("translate/misses", {1024, 1, 1'000'000}, translate<false>);
+    add("traced/misses", {1024, 1, 1'000'000}, translate<true>);
+    add("reference/misses", {1024, 1, 100'000}, reference);
   }
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
