@@ -76,6 +76,16 @@ DeviceStats DmaFabric::stats(std::size_t device) const {
   return all;
 }
 
+Instant DmaFabric::last_completion() const {
+  std::uint64_t last = 0;
+  for (std::size_t device = 0; device < lanes_.size(); ++device) {
+    const Lane& lane = lanes_[device];
+    if (stats(device).requests != 0 && !lane.slots.empty())
+      last = std::max(last, lane.slots.latest());
+  }
+  return instant_of(last);
+}
+
 Instant DmaFabric::next() const {
   return instant_of(std::min(board_.earliest(), count_of(Instant::latest()) + 1));
 }
@@ -204,7 +214,6 @@ void DmaFabric::complete(std::uint64_t cookie, Hpa at, Instant translated, bool 
 void DmaFabric::end_request(std::uint64_t cookie, Instant completion) {
   const std::uint32_t device = pending_[cookie].device;
   lanes_[device].slots.give_back(count_of(completion));
-  last_completion_ = std::max(last_completion_, completion);
   free_pending_.push_back(static_cast<std::uint32_t>(cookie));
   rearm(device);
 }

@@ -118,6 +118,7 @@ class FreeSlots {
   }
   bool empty() const { return size_ == 0; }
   std::uint64_t earliest() const { return times()[head_]; }
+  std::uint64_t latest() const { return times()[(head_ + size_ - 1) & mask_]; }
   void take() {
     head_ = (head_ + 1) & mask_;
     --size_;
@@ -186,7 +187,8 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   const Histogram& latency(std::size_t device) const {
     return lanes_[device].latency;
   }  // issue to completion
-  Instant last_completion() const { return last_completion_; }
+  // When the last request so far was completed; zero when none was. For after the run.
+  Instant last_completion() const;
 
   Instant next() const override;
   void run_window(Instant end) override;
@@ -254,7 +256,6 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   std::vector<Miss> misses_;
   std::vector<Pending> pending_;
   std::vector<std::uint32_t> free_pending_;
-  Instant last_completion_;
 };
 
 }  // namespace viosim
