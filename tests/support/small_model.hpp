@@ -52,7 +52,7 @@ struct SmallModel {
     std::uint64_t pages = 1;
     std::uint64_t moved_to = 0;  // migrate: added to the frame number
     Ps rest{0};                  // what was taken away comes back this much later
-    std::vector<vtd::Descriptor> descriptors;
+    std::vector<vtd::Descriptor> descriptors{};
     bool broken = false;  // before them, one that does not decode
   };
 

@@ -40,8 +40,12 @@ std::array<std::uint64_t, 2> LegacyContext::encode() const {
 }
 
 AddressSpace LegacyContext::space() const {
-  return {table, domain, static_cast<std::uint8_t>(address_width + 2), TableFormat::second_level,
-          translation_type == 2, fault_disable};
+  return {table,
+          domain,
+          static_cast<std::uint8_t>(address_width + 2),
+          TableFormat::second_level,
+          translation_type == 2,
+          fault_disable};
 }
 
 ScalableContext ScalableContext::decode(Words words) {
@@ -99,11 +103,19 @@ bool PasidEntry::valid() const {
 
 AddressSpace PasidEntry::space() const {
   if (type == Type::first_level) {
-    return {first_level, domain, static_cast<std::uint8_t>(first_level_mode + 4),
-            TableFormat::first_level, false, fault_disable};
+    return {first_level,
+            domain,
+            static_cast<std::uint8_t>(first_level_mode + 4),
+            TableFormat::first_level,
+            false,
+            fault_disable};
   }
-  return {second_level, domain, static_cast<std::uint8_t>(address_width + 2),
-          TableFormat::second_level, type == Type::pass_through, fault_disable};
+  return {second_level,
+          domain,
+          static_cast<std::uint8_t>(address_width + 2),
+          TableFormat::second_level,
+          type == Type::pass_through,
+          fault_disable};
 }
 
 Tables::Tables(PhysicalMemory& memory, Mode mode)
