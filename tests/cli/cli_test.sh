@@ -1,0 +1,109 @@
+#!/bin/sh
+# The program as a user meets it: exit codes, last lines, messages for wrong input, the same bytes twice.
+# SPDX-License-Identifier: Apache-2.0
+# usage: cli_test.sh VIOSIM SOURCE_TREE
+set -u
+viosim=$1
+tree=$2
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+# expect WHAT CODE TEXT COMMAND...: the command ends with this exit code and its output holds the text.
+expect() {
+  what=$1 code=$2 text=$3
+  shift 3
+  timeout 20 "$@" >output 2>&1
+  got=$?
+  if [ "$got" -ne "$code" ]; then
+    echo "FAILED: $what: exit code $got, expected $code"
+    failures=$((failures + 1))
+  elif ! grep -qF -- "$text" output; then
+    echo "FAILED: $what: expected the output to hold: $text"
+    head -5 output
+    failures=$((failures + 1))
+  fi
+}
+
+traces=$tree/scenarios/traces
+for trace in "$traces"/*.zst; do
+  requests=$(zstd -dcq "$trace" 2>/dev/null | grep -c '"k":"req"') || requests=
+  expect "replay of $trace" 0 "(100 %)" "$viosim" replay "$trace"
+  [ -z "$requests" ] || expect "requests of $trace" 0 "agreement $requests/$requests (100 %)" "$viosim" replay "$trace"
+done
+exact=qemu-7.2-vtd-exact-mask
+expect "exact page mask, ext4" 1 "(99.2665 %)" "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --iommu $exact
+expect "exact page mask, e1000e" 1 "(99.5601 %)" \
+  "$viosim" replay "$traces/vtd_net_e1000e_strict.jsonl.zst" --iommu $exact
+expect "unknown preset" 2 'did you mean "vtd"?' "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --iommu vtdd
+
+good=$tree/scenarios/one-device.json
+expect "run" 0 "100,000 translations" "$viosim" run "$good" --out good
+[ -f good/run.db ] || { echo "FAILED: run wrote no database"; failures=$((failures + 1)); }
+expect "trace off" 0 "without a trace" "$viosim" run "$good" --out off --trace off
+expect "validate" 0 "valid" "$viosim" validate "$tree"/scenarios/block-sequential.json "$good"
+expect "version" 0 "viosim " "$viosim" --version
+expect "models" 0 "iotlb.entries" "$viosim" models
+expect "schema" 0 '"additionalProperties": false' "$viosim" schema
+
+expect "missing file" 2 "cannot open" "$viosim" run nowhere.json
+expect "directory" 2 "is a directory" "$viosim" run .
+: >empty.json
+expect "empty file" 2 "is empty" "$viosim" run empty.json
+printf '{"name":"a","name":"b"}' >twice.json
+expect "duplicate key" 2 'the key "name" appears twice' "$viosim" run twice.json
+printf '{"name":"\377"}' >latin.json
+expect "not UTF-8" 2 "UTF-8" "$viosim" run latin.json
+head -c 1000000000 /dev/zero | tr '\0' '[' >deep.json
+expect "a gigabyte of [" 2 "deep.json" "$viosim" run deep.json
+expect "a gigabyte of [ as a recording" 2 "deep.json" "$viosim" replay deep.json
+rm -f deep.json
+cat >many.json <<'SCENARIO'
+{ "name": "x", "hosts": [{ "name": "h",
+    "iommus": [{ "name": "i", "model": "vtd" }],
+    "devices": [{ "name": "d", "model": "dma", "iommu": "j", "trafic": {}, "start": "-5 ns", "interval": "5",
+                  "requests": 99999999999999999999 }] }] }
+SCENARIO
+expect "unknown key" 2 'did you mean "traffic"?' "$viosim" run many.json
+expect "negative time" 2 "it must not be negative" "$viosim" run many.json
+expect "missing unit" 2 "the unit is missing" "$viosim" run many.json
+expect "out of range" 2 "expected a whole number from 0 to 18446744073709551615" "$viosim" run many.json
+expect "bad reference" 2 'did you mean "i"?' "$viosim" run many.json
+expect "bad pointer" 2 "/hosts/0/iommus/9" "$viosim" run "$good" --set /hosts/0/iommus/9/walkers=3
+expect "too long" 2 "9007199254740992 ps" "$viosim" run "$good" --set '/duration=9007.199254740993 s'
+expect "unknown verb" 2 'did you mean "run"?' "$viosim" rum
+expect "unknown mode" 2 'expected "full" or "off"' "$viosim" run "$good" --trace loud
+expect "negative seed" 2 "whole number" "$viosim" run "$good" --seed -1
+expect "unwritable directory" 2 "/proc/nowhere" "$viosim" run "$good" --out /proc/nowhere
+
+head -c 100000 "$traces/vtd_nvme_rand4k_lazy.jsonl.zst" >cut.jsonl.zst
+expect "truncated recording" 2 "truncated" "$viosim" replay cut.jsonl.zst --out cut
+[ ! -e cut/run.db ] || { echo "FAILED: a truncated recording left a database"; failures=$((failures + 1)); }
+
+# The same scenario and seed give the same bytes, wherever the program's memory lies.
+sixteen=$tree/scenarios/sixteen-tenants.json
+expect "first run" 0 "wrote" "$viosim" run "$sixteen" --out first
+if setarch -R true 2>/dev/null; then
+  expect "second run, memory not randomised" 0 "wrote" setarch -R "$viosim" run "$sixteen" --out second
+else
+  expect "second run" 0 "wrote" "$viosim" run "$sixteen" --out second
+fi
+"$viosim" run "$sixteen" --out first --json | grep -vE 'wall_seconds|database' >first.json
+"$viosim" run "$sixteen" --out second --json | grep -vE 'wall_seconds|database' >second.json
+cmp -s first.json second.json || { echo "FAILED: two runs differ in their figures"; failures=$((failures + 1)); }
+if command -v sqlite3 >/dev/null; then
+  for run in first second; do
+    sqlite3 "$run/run.db" ".dump" | grep -v 'INSERT INTO wall' >"$run.sql"
+  done
+  cmp -s first.sql second.sql || { echo "FAILED: two runs differ in their databases"; failures=$((failures + 1)); }
+fi
+expect "another seed" 0 "seed 8" "$viosim" run "$sixteen" --out other --seed 8
+"$viosim" run "$sixteen" --out other --seed 8 --json | grep -vE 'wall_seconds|database|"seed"' >other.json
+if cmp -s first.json other.json; then
+  echo "FAILED: another seed gives the same figures"
+  failures=$((failures + 1))
+fi
+
+[ "$failures" -eq 0 ] && echo "the command line does what it should"
+exit "$failures"
