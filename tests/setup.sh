@@ -9,7 +9,8 @@
 # Debian's names. libboost-dev is the version that SimGrid is built with: never another beside it.
 build_packages="g++ cmake ninja-build pkg-config libsimgrid-dev libboost-dev libfmt-dev
   nlohmann-json3-dev libcli11-dev libsqlite3-dev libzstd-dev libxxhash-dev"
-test_packages="sqlite3 zstd catch2 librapidcheck-dev libbenchmark-dev"
+test_packages="sqlite3 zstd catch2 librapidcheck-dev
+  libvalijson-dev libbenchmark-dev"
 check_packages="clang libclang-rt-dev clang-format clang-tidy python3"
 
 log=$root/build/setup.log
