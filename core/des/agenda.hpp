@@ -18,6 +18,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string_view>
 #include <vector>
 
 namespace viosim {
@@ -25,7 +27,8 @@ namespace viosim {
 // Simulated time would pass Instant::latest().
 class TimeLimitError : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  // `what` would pass it: "an event", "the sleep of vcpu0".
+  explicit TimeLimitError(std::string_view what);
 };
 
 // Something that hardware events happen to.

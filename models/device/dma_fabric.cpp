@@ -87,7 +87,10 @@ Instant DmaFabric::last_completion() const {
 }
 
 Instant DmaFabric::next() const {
-  return instant_of(std::min(board_.earliest(), count_of(Instant::latest()) + 1));
+  const std::uint64_t earliest = board_.earliest();
+  if (earliest <= count_of(Instant::latest())) return instant_of(earliest);
+  if (earliest != ArrivalBoard::idle) throw TimeLimitError("a device's requests");
+  return Instant::latest() + Ps(1);
 }
 
 // The next request's arrival at the IOMMU; idle when the device has no free slot, or nothing left

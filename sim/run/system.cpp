@@ -60,7 +60,7 @@ System::System(const Scenario& scenario, const Recordings& recordings, Tracer& t
       recordings_(recordings),
       tracer_(tracer),
       add_component_(add_component),
-      until_(scenario.duration ? Instant(*scenario.duration) : Instant::latest()),
+      until_(scenario.duration ? Instant(*scenario.duration) : Instant(Ps::max())),
       fabric_(engine_.agenda(), tracer) {
   engine_.set_run_ahead(fabric_);
   fabric_.set_fault_service(*this);
@@ -196,6 +196,8 @@ void System::request_faulted(const FaultedRequest& request) {
 void System::run() {
   engine_.run();
   end_ = std::max(engine_.now(), fabric_.last_completion());
+  // A hit's completion is no event of its own.
+  if (end_ > Instant::latest()) throw TimeLimitError("a device's last completion");
 }
 
 }  // namespace viosim

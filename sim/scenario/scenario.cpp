@@ -14,6 +14,9 @@ namespace viosim {
 namespace {
 
 constexpr std::uint32_t most_functions = 65'000;  // of a host: requester ids have 16 bits
+constexpr std::uint64_t most_devices =
+    1'000'000;  // of all hosts: their place in the order of events has 20 bits
+constexpr std::uint64_t most_populated_pages = std::uint64_t{1} << 28U;  // of a host
 
 bool plain_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
@@ -67,6 +70,13 @@ class HostChecker {
     }
     for (std::size_t i = 0; i < host_.devices.size(); ++i)
       check_device(host_.devices[i], where_ / "devices" / i);
+    if (populated_pages_ > most_populated_pages) {
+      (where_ / "devices")
+          .reject(fmt::format("read windows of {} pages in all that are mapped from the start; "
+                              "expected at most {} (1 TiB): "
+                              "their tables would take more memory than is sensible",
+                              populated_pages_, most_populated_pages));
+    }
     if (functions_ > most_functions) {
       (where_ / "devices")
           .reject(fmt::format("read {} devices in all; expected at most {} on a host", functions_,
@@ -93,6 +103,8 @@ class HostChecker {
     }
     if (const auto* dma = std::get_if<DmaDevice>(&device)) {
       functions_ += dma->count;
+      const std::uint64_t pages = dma->dma.traffic.window.count() / page_4k.count();
+      if (dma->populate) populated_pages_ += pages * (dma->domain ? 1 : dma->count);
       check_dma(*dma, *iommu, where);
       users_[iommu->name].insert("dma");
     } else {
@@ -150,6 +162,7 @@ class HostChecker {
   std::map<std::string, std::set<std::string>> users_;
   std::map<std::string, const DmaDevice*> domains_;
   std::uint64_t functions_ = 0;
+  std::uint64_t populated_pages_ = 0;
 };
 
 }  // namespace
@@ -186,6 +199,19 @@ void Scenario::check(const Where& where) const {
   check_name(name, where);
   if (hosts.empty()) (where / "hosts").reject("read an empty list; expected at least one host");
   std::set<std::string> names;
+  std::uint64_t devices = 0;
+  for (const HostConfig& host : hosts) {
+    devices += host.iommus.size();
+    for (const DeviceConfig& device : host.devices) {
+      const auto* dma = std::get_if<DmaDevice>(&device);
+      devices += dma == nullptr ? 1 : dma->count;
+    }
+  }
+  if (devices > most_devices) {
+    (where / "hosts")
+        .reject(fmt::format("read {} devices and IOMMUs in all; expected at most {}", devices,
+                            most_devices));
+  }
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (!names.insert(hosts[i].name).second) {
       (where / "hosts" / i / "name")

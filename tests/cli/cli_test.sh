@@ -72,6 +72,11 @@ expect "out of range" 2 "expected a whole number from 0 to 18446744073709551615"
 expect "bad reference" 2 'did you mean "i"?' "$viosim" run many.json
 expect "bad pointer" 2 "/hosts/0/iommus/9" "$viosim" run "$good" --set /hosts/0/iommus/9/walkers=3
 expect "too long" 2 "9007199254740992 ps" "$viosim" run "$good" --set '/duration=9007.199254740993 s'
+expect "beyond 2^53, by a link" 2 "9007.199254740992 s (2^53 ps)" \
+  "$viosim" run "$good" --set '/hosts/0/devices/0/link/latency=9007 s' --out late
+expect "beyond 2^53, by a start" 2 "9007.199254740992 s (2^53 ps)" \
+  "$viosim" run "$good" --set '/hosts/0/devices/0/start=9007.199254740992 s' --out late
+[ ! -e late/run.db ] || { echo "FAILED: a run beyond 2^53 left a database"; failures=$((failures + 1)); }
 expect "unknown verb" 2 'did you mean "run"?' "$viosim" rum
 expect "unknown mode" 2 'expected "full" or "off"' "$viosim" run "$good" --trace loud
 expect "negative seed" 2 "whole number" "$viosim" run "$good" --seed -1
