@@ -9,11 +9,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 namespace {
@@ -33,7 +35,9 @@ CLI::Validator one_of(const std::vector<std::string>& choices) {
 CLI::Validator whole_number() {
   return CLI::Validator(
       [](std::string& text) -> std::string {
-        if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos) return {};
+        std::uint64_t number = 0;
+        const char* const end = text.data() + text.size();
+        if (std::from_chars(text.data(), end, number) == std::from_chars_result{end, {}}) return {};
         return fmt::format("read \"{}\"; expected a whole number from 0 to 18446744073709551615",
                            text);
       },
@@ -144,6 +148,9 @@ int main(int argc, char** argv) {
     return wrong_input;
   } catch (const viosim::TimeLimitError& error) {
     fmt::print(stderr, "viosim: {}\n", error.what());
+    return wrong_input;
+  } catch (const std::system_error& error) {  // of fmt::print
+    fmt::print(stderr, "viosim: standard output cannot be written: {}\n", error.what());
     return wrong_input;
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "viosim: out of memory\n");

@@ -31,11 +31,11 @@ void TrafficParams::check(const Where& where) const {
   }
   if (!(skew >= 0 && skew <= 10))
     (where / "skew").reject(fmt::format("read {}; expected 0 to 10", skew));
-  if (pattern == Pattern::ring && (!whole_pages(ring) || ring >= window)) {
+  if (pattern == Pattern::ring && (!whole_pages(ring) || ring >= window || ring > 1_GiB)) {
     (where / "ring")
-        .reject(
-            fmt::format("read \"{}\"; expected a multiple of 4 KiB below the window, which is {}",
-                        to_text(ring), to_text(window)));
+        .reject(fmt::format("read \"{}\"; expected a multiple of 4 KiB up to 1 GiB and below the "
+                            "window, which is {}",
+                            to_text(ring), to_text(window)));
   }
   constexpr std::uint64_t most_zipf_pages = std::uint64_t{1} << 24U;
   if (pattern == Pattern::zipf && window.count() / page_4k.count() > most_zipf_pages) {

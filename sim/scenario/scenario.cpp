@@ -21,15 +21,15 @@ constexpr std::uint64_t most_populated_pages = std::uint64_t{1} << 28U;  // of a
 bool plain_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
+           c == '_';
   });
 }
 
-// Names become parts of component paths such as host0.nic[3], and of file names.
+// Names become parts of component paths such as host0.nic[3], hence no dots, and of file names.
 void check_name(const std::string& name, const Where& where) {
   if (!plain_name(name)) {
     (where / "name")
-        .reject(fmt::format("read {}; expected 1 to 64 letters, digits, '-', '_' or '.'",
+        .reject(fmt::format("read {}; expected 1 to 64 letters, digits, '-' or '_'",
                             quote_short(name)));
   }
 }

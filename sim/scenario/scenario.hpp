@@ -136,7 +136,7 @@ struct Scenario {
     using S = Scenario;
     return std::tuple{
         field("$schema", &S::schema, "The JSON Schema of this file, for editors."),
-        required("name", &S::name, "Names the run: letters, digits, '-', '_' and '.'."),
+        required("name", &S::name, "Names the run: letters, digits, '-' and '_'."),
         field("description", &S::description, "What it shows."),
         field("seed", &S::seed, "Everything random comes from it."),
         field("duration", &S::duration,

@@ -80,6 +80,7 @@ expect "beyond 2^53, by a start" 2 "9007.199254740992 s (2^53 ps)" \
 expect "unknown verb" 2 'did you mean "run"?' "$viosim" rum
 expect "unknown mode" 2 'expected "full" or "off"' "$viosim" run "$good" --trace loud
 expect "negative seed" 2 "whole number" "$viosim" run "$good" --seed -1
+expect "seed beyond 64 bits" 2 "whole number" "$viosim" run "$good" --seed 18446744073709551616
 expect "unwritable directory" 2 "/proc/nowhere" "$viosim" run "$good" --out /proc/nowhere
 
 head -c 100000 "$traces/vtd_nvme_rand4k_lazy.jsonl.zst" >cut.jsonl.zst
