@@ -68,7 +68,7 @@ std::uint32_t Iommu::allocate_slot(const Request& request, const vtd::Context* c
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
   std::construct_at(&slots_[slot].walk, params_.mode, tables_.root(), request, context, space);
-  slots_[slot].withhold_fill = false;
+  slots_[slot].withhold_fill = 0;
   slots_[slot].in_use = true;
   return slot;
 }
@@ -149,10 +149,10 @@ void Iommu::read_returned(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
   const vtd::Step step = slot.walk.advance(memory_.line(slot.walk.next_read()));
   const UseStamp stamp = use_now();
-  if (slot.walk.learned_context() != nullptr && !slot.withhold_fill) {
+  if (slot.walk.learned_context() != nullptr && slot.withhold_fill == 0) {
     contexts_.insert({slot.walk.request().source}, *slot.walk.learned_context(), stamp);
   }
-  if (slot.walk.learned_space() != nullptr && !slot.withhold_fill) {
+  if (slot.walk.learned_space() != nullptr && slot.withhold_fill == 0) {
     pasids_.insert({slot.walk.request().source, slot.walk.effective_pasid()},
                    *slot.walk.learned_space(), stamp);
   }
@@ -186,11 +186,11 @@ void Iommu::finish(std::uint32_t number) {
 
 void Iommu::fill(const WalkSlot& slot) {
   if (slot.walk.space()->pass_through) return;
-  if (slot.withhold_fill) {
+  const Translation translation = slot.walk.translation();
+  if ((slot.withhold_fill >> translation.level & 1U) != 0) {
     ++stats.fills_withheld;
     return;
   }
-  const Translation translation = slot.walk.translation();
   const Request& request = slot.walk.request();
   const DomainId domain = slot.walk.space()->domain;
   const Pasid pasid =
@@ -240,18 +240,19 @@ template <class Covers>
 void Iommu::invalidate_iotlb(Covers&& covers) {
   iotlb_.invalidate_if(covers);
   for (WalkSlot& slot : slots_) {
-    if (!slot.in_use || slot.withhold_fill) continue;
+    if (!slot.in_use || slot.withhold_fill == any_level) continue;
     const vtd::AddressSpace* space = slot.walk.space();
-    // Its domain is not known yet: it might be covered.
-    const IotlbValue pending{{},
-                             slot.walk.effective_pasid(),
-                             {},
-                             space != nullptr ? space->domain : DomainId(0),
-                             space != nullptr && space->format == TableFormat::first_level};
-    slot.withhold_fill =
-        space == nullptr ||
-        covers(IotlbEntryTag::of(slot.walk.request().iova, 1, slot.walk.effective_pasid().value()),
-               pending);
+    if (space == nullptr) {  // its domain is not known yet: it might be covered
+      slot.withhold_fill = any_level;
+      continue;
+    }
+    const Pasid pasid = slot.walk.effective_pasid();
+    const IotlbValue pending{
+        {}, pasid, {}, space->domain, space->format == TableFormat::first_level};
+    for (unsigned level = 1; level <= 3; ++level) {
+      const auto tag = IotlbEntryTag::of(slot.walk.request().iova, level, pasid.value());
+      if (covers(tag, pending)) slot.withhold_fill |= static_cast<std::uint8_t>(1U << level);
+    }
   }
 }
 
@@ -270,7 +271,7 @@ void Iommu::apply(const vtd::Descriptor& descriptor) {
         }
         return tag.source == descriptor.source;
       });
-      for (WalkSlot& slot : slots_) slot.withhold_fill = true;
+      for (WalkSlot& slot : slots_) slot.withhold_fill = any_level;
       break;
     case DescriptorType::pasid_cache:
       pasids_.invalidate_if([&](const PasidTag& tag, const vtd::AddressSpace& space) {
@@ -278,7 +279,7 @@ void Iommu::apply(const vtd::Descriptor& descriptor) {
                (space.domain == domain &&
                 (descriptor.granularity == Granularity::domain || tag.pasid == descriptor.pasid));
       });
-      for (WalkSlot& slot : slots_) slot.withhold_fill = true;
+      for (WalkSlot& slot : slots_) slot.withhold_fill = any_level;
       break;
     case DescriptorType::iotlb:
       // VT-d 3.x, 6.5.2.3: hardware cannot map the range back to first-level input addresses, so
@@ -306,7 +307,7 @@ void Iommu::drop_all() {
   contexts_.invalidate_all();
   pasids_.invalidate_all();
   iotlb_.invalidate_all();
-  for (WalkSlot& slot : slots_) slot.withhold_fill = true;
+  for (WalkSlot& slot : slots_) slot.withhold_fill = any_level;
 }
 
 }  // namespace viosim

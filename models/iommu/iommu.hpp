@@ -224,10 +224,11 @@ class Iommu final : public EventHandler, public InvalidationTarget {
     Instant arrival;
     Instant ready;
     std::uint32_t device;
-    bool withhold_fill;
+    std::uint8_t withhold_fill;  // bit n: if the page turns out to be of level n
     bool in_use;
   };
   static_assert(sizeof(WalkSlot) == 128, "a walk in flight takes two cache lines");
+  static constexpr std::uint8_t any_level = 0b1110;
   enum class What : std::uint8_t { read_returned, answer };
 
   std::uint64_t space_tag(Bdf source, DomainId domain, Pasid pasid) const;
