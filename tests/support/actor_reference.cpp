@@ -30,7 +30,8 @@ struct CachedPage {
   DomainId domain;
   Pasid pasid;
   bool first_level = false;
-  std::uint64_t page = 0;
+  std::uint64_t page = 0;  // the first one of 4 KiB
+  unsigned level = 1;
 };
 
 // A page table as a walk needs to know it.
@@ -46,7 +47,13 @@ struct Answer {
   FaultReason fault = FaultReason::none;
   Hpa frame;
   Permissions permissions;
+  unsigned level = 1;
 };
+
+// The 4 KiB frame of an address within its page, which may be larger.
+Hpa frame_of(Hpa page, unsigned level, Iova iova) {
+  return page + Bytes(iova.page_offset(leaf_size(level)).count() & ~std::uint64_t{0xfff});
+}
 
 }  // namespace
 
@@ -100,13 +107,14 @@ class ActorReference::Simulation {
     const Device& device;
     Traffic::Next request;
     Pasid pasid;  // once known
-    Instant ready;
-    Instant next_read;
+    Instant ready{};
+    Instant next_read{};
     std::uint64_t ticket = 0;
-    std::optional<CachedContext> context;
-    std::optional<Root> root;
-    bool silent = false;     // faults are not reported
-    bool overtaken = false;  // by an invalidation: its findings may be stale
+    std::optional<CachedContext> context{};
+    std::optional<Root> root{};
+    bool silent = false;          // faults are not reported
+    bool overtaken = false;       // by an invalidation: its findings may be stale
+    std::array<bool, 4> stale{};  // the same, if the page turns out to be of this level
     bool has_walker = false;
   };
 
@@ -211,7 +219,8 @@ class ActorReference::Simulation {
       const Answer answer = walk(device, request, self);
       run_.translation_latency.record(now() - arrival);
       if (answer.fault == FaultReason::none)
-        return complete(device, request, issue, now() + back, answer.frame, 1);
+        return complete(device, request, issue, now() + back,
+                        frame_of(answer.frame, answer.level, request.iova), 1);
       ++stats.faults;
       record(device, {issue.ps(), now().ps(), request.iova.value(), 0,
                       outcome_fault(static_cast<std::uint8_t>(answer.fault))});
@@ -265,10 +274,10 @@ class ActorReference::Simulation {
     return {pasid.value() + std::uint64_t{device.is.source.value()}, device.is.source.value(),
             pasid.value()};
   }
-  PlainCache<CachedPage>::Key page_key(const Device& device, Iova iova, DomainId domain,
-                                       Pasid pasid) const {
+  PlainCache<CachedPage>::Key page_key(const Device& device, Iova iova, unsigned level,
+                                       DomainId domain, Pasid pasid) const {
     const std::uint64_t owner = by_source() ? device.is.source.value() : domain.value();
-    return {iova.value() >> 12U, owner, pasid.value()};
+    return {iova.value() >> (3 + 9 * level), owner * 4 + level, pasid.value()};
   }
 
   template <class Cache>
@@ -316,23 +325,26 @@ class ActorReference::Simulation {
 
   std::optional<Hpa> look_up_page(const Device& device, const Traffic::Next& request,
                                   DomainId domain, Pasid pasid) {
-    const auto key = page_key(device, request.iova, domain, pasid);
-    const CachedPage* page = iotlb_.find(key);
-    if (page == nullptr || !page->permissions.allow(request.access)) {
-      ++iotlb_.stats.misses;
-      return std::nullopt;
+    for (unsigned level = 1; level <= 3; ++level) {
+      const auto key = page_key(device, request.iova, level, domain, pasid);
+      const CachedPage* page = iotlb_.find(key);
+      if (page == nullptr) continue;
+      if (!page->permissions.allow(request.access)) break;
+      ++iotlb_.stats.hits;
+      iotlb_.use(key);
+      return frame_of(page->frame, level, request.iova);
     }
-    ++iotlb_.stats.hits;
-    iotlb_.use(key);
-    return page->frame;
+    ++iotlb_.stats.misses;
+    return std::nullopt;
   }
 
   // --- Walks.
 
   Answer walk(const Device& device, const Traffic::Next& request, Self& self) {
-    Walk walk{self, device, request, device.is.pasid == no_pasid ? Pasid(0) : device.is.pasid,
-              {},   {},     0,       {},
-              {},   false,  false,   false};
+    Walk walk{.self = self,
+              .device = device,
+              .request = request,
+              .pasid = device.is.pasid == no_pasid ? Pasid(0) : device.is.pasid};
     ++stats_.walks;
     walk.ready = now() + consult_caches(walk);
     in_flight_.push_back(&walk);
@@ -438,7 +450,7 @@ class ActorReference::Simulation {
     turns_.wake(next.self);
   }
 
-  static Answer fault(FaultReason reason) { return {reason, {}, {}}; }
+  static Answer fault(FaultReason reason) { return {reason, {}, {}, 1}; }
 
   Answer translate(Walk& walk) {
     if (!walk.root) {
@@ -502,7 +514,7 @@ class ActorReference::Simulation {
     const Iova iova = walk.request.iova;
     const bool write = walk.request.access == Access::write;
     if (root.pass_through)
-      return {FaultReason::none, Hpa(iova.page_base(page_4k).value()), {true, true}};
+      return {FaultReason::none, Hpa(iova.page_base(page_4k).value()), {true, true}, 1};
     const bool first_level = root.format == TableFormat::first_level;
     const unsigned width = 12 + 9 * root.levels;
     // First-level addresses repeat their highest bit; those of the tests have it clear.
@@ -525,21 +537,33 @@ class ActorReference::Simulation {
       permissions = permissions & entry.permissions(root.format);
       if (!permissions.allow(walk.request.access)) return fault(denied);
       table = entry.address();
-      if (shift == 12) return {FaultReason::none, table, permissions};
+      const unsigned level = (shift - 3) / 9;
+      if (entry.leaf(level)) return {FaultReason::none, table, permissions, level};
     }
+  }
+
+  // What a walk would leave in the IOTLB.
+  static CachedPage page_found(const Walk& walk, const Answer& answer) {
+    const Iova page = walk.request.iova.page_base(leaf_size(answer.level));
+    return {answer.frame,
+            answer.permissions,
+            walk.root->domain,
+            walk.pasid,
+            walk.root->format == TableFormat::first_level,
+            page.value() >> 12U,
+            answer.level};
   }
 
   void fill(const Walk& walk, const Answer& answer) {
     if (walk.root->pass_through) return;
-    if (walk.overtaken) {
+    if (walk.overtaken || walk.stale[answer.level]) {
       ++stats_.fills_withheld;
       return;
     }
     const Pasid tag = by_source() ? walk.device.is.pasid : walk.pasid;
     const Iova iova = walk.request.iova;
-    iotlb_.insert(page_key(walk.device, iova, walk.root->domain, tag),
-                  {answer.frame, answer.permissions, walk.root->domain, walk.pasid,
-                   walk.root->format == TableFormat::first_level, iova.value() >> 12U});
+    iotlb_.insert(page_key(walk.device, iova, answer.level, walk.root->domain, tag),
+                  page_found(walk, answer));
   }
 
   // --- The invalidation queue.
@@ -668,14 +692,14 @@ class ActorReference::Simulation {
     const auto dies = [&](const CachedPage& page) { return covers(descriptor, page); };
     iotlb_.invalidate_if([&](const auto&, const CachedPage& page) { return dies(page); });
     for (Walk* walk : in_flight_) {
-      CachedPage found;
-      found.page = walk->request.iova.value() >> 12U;
-      found.pasid = walk->pasid;
-      if (walk->root) {
-        found.domain = walk->root->domain;
-        found.first_level = walk->root->format == TableFormat::first_level;
+      if (!walk->root) {
+        walk->overtaken = true;
+        continue;
       }
-      if (!walk->root || dies(found)) walk->overtaken = true;
+      // How large a page it is going to find is not known yet.
+      for (unsigned level = 1; level <= 3; ++level) {
+        if (dies(page_found(*walk, {FaultReason::none, {}, {}, level}))) walk->stale[level] = true;
+      }
     }
   }
 
@@ -688,7 +712,8 @@ class ActorReference::Simulation {
     if (descriptor.granularity != Granularity::page) return true;
     if (descriptor.type == vtd::DescriptorType::iotlb && page.first_level) return true;
     const std::uint64_t wanted = descriptor.address.value() >> 12U;
-    if (page.page == wanted) return true;
+    const std::uint64_t size = leaf_size(page.level).count() >> 12U;
+    if (wanted >= page.page && wanted < page.page + size) return true;
     const std::uint64_t compared = (std::uint64_t{1} << params().page_match_bits) - 1;
     return ((page.page & compared) >> descriptor.address_mask) ==
            ((wanted & compared) >> descriptor.address_mask);

@@ -79,6 +79,13 @@ SmallModel::Space draw_space(Draw& draw, vtd::Mode mode, std::size_t number) {
   const bool first_level = mode == vtd::Mode::scalable && draw.chance(40);
   space.format = first_level ? TableFormat::first_level : TableFormat::second_level;
   space.levels = static_cast<unsigned>(draw.between(first_level ? 4 : 3, 5));
+  if (draw.chance(25)) {
+    // With a table of 3 levels and leaves of 1 GiB, one read answers: a walk cannot be shorter.
+    space.leaf = static_cast<unsigned>(draw.between(2, 3));
+    if (draw.chance(60)) space.levels = first_level ? 4 : 3;
+    space.base = Iova(draw.below(4) * leaf_size(space.leaf).count());
+    space.pages = draw.between(1, 12) * leaf_size(space.leaf).count() >> 12U;
+  }
   if (draw.chance(5)) space.base = Iova(std::uint64_t{1} << (12 + 9 * space.levels));
   space.pass_through = draw.chance(8);
   space.fault_disable = draw.chance(15);
@@ -94,6 +101,7 @@ DmaParams draw_dma(Draw& draw, const SmallModel::Space& space, std::uint64_t req
   dma.traffic.request = Bytes(draw.one_of(std::array<std::uint64_t, 3>{64, 1024, 4096}));
   dma.traffic.direction =
       draw.one_of(std::array{Direction::read, Direction::write, Direction::mixed});
+  if (space.leaf > 1) dma.traffic.pattern = Pattern::uniform;
   dma.outstanding = static_cast<std::uint32_t>(draw.between(1, 4));
   dma.interval = std::max(Ps(1), draw.time(0, 4));
   dma.requests = draw.between(1, requests);
@@ -127,7 +135,8 @@ vtd::Descriptor iotlb_descriptor(Draw& draw, const SmallModel& model, const Step
   const Pasid pasid = model.devices[step.device].pasid;
   descriptor.domain = space.domain;
   descriptor.address = space.base + Bytes(step.page << 12U);
-  descriptor.address_mask = static_cast<std::uint8_t>(step.pages - 1);
+  descriptor.address_mask = static_cast<std::uint8_t>(
+      space.leaf > 1 ? draw.one_of(std::array<std::uint64_t, 4>{0, 9, 10, 18}) : step.pages - 1);
   if (model.iommu.mode == vtd::Mode::scalable && draw.chance(60)) {
     descriptor.type = vtd::DescriptorType::pasid_iotlb;
     descriptor.pasid = pasid == no_pasid ? Pasid(0) : pasid;

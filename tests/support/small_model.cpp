@@ -49,18 +49,50 @@ SmallMemory::SmallMemory(const SmallModel& model, PhysicalMemory& memory, vtd::T
       status_(memory.allocate_frames()) {
   for (const SmallModel::Space& space : model.spaces) {
     page_tables_.emplace_back(memory, space.format, space.levels);
-    if (!space.pass_through) populate(space, page_tables_.back());
+    if (!space.pass_through) populate(page_tables_.size() - 1);
   }
   for (const SmallModel::Device& device : model.devices) attach(device.source);
 }
 
-void SmallMemory::populate(const SmallModel::Space& space, PageTable& table) {
-  if (space.base >= table.limit()) return;  // its devices only meet faults
-  for (std::uint64_t page = 0; page < space.pages; ++page) {
-    const Iova iova = space.base + Bytes(page << 12U);
-    if (space.holes && page % 3 == 1) continue;
-    table.map(iova, home_of(iova), 1, {true, !space.holes || page % 3 == 0});
+void SmallMemory::populate(std::size_t number) {
+  const SmallModel::Space& space = model_.spaces[number];
+  if (space.base >= page_tables_[number].limit()) return;  // its devices only meet faults
+  const std::uint64_t stride = leaf_size(space.leaf).count() >> 12U;
+  for (std::uint64_t i = 0; i * stride < space.pages; ++i) {
+    const Iova iova = space.base + Bytes(i * stride << 12U);
+    if (space.holes && i % 3 == 1) continue;
+    map(number, iova, 1, home_of(iova), {true, !space.holes || i % 3 == 0});
   }
+}
+
+void SmallMemory::map(std::size_t space, Iova first, std::uint64_t pages, Hpa to,
+                      Permissions permissions) {
+  const unsigned leaf = model_.spaces[space].leaf;
+  if (leaf == 1) return page_tables_[space].map(first, to, pages, permissions);
+  constexpr std::uint64_t page_size_bit = 1U << 7U;
+  const Hpa frame(to.value() & ~(leaf_size(leaf).count() - 1));
+  const auto entry = TableEntry::make_leaf(page_tables_[space].format(), frame, permissions);
+  memory_.write(large_entry(space, first), entry.bits | page_size_bit);
+}
+
+void SmallMemory::unmap(std::size_t space, Iova first, std::uint64_t pages) {
+  if (model_.spaces[space].leaf == 1) return page_tables_[space].unmap(first, pages);
+  memory_.write(large_entry(space, first), 0);
+}
+
+// Where the entry of a large page is; the tables above it are made when missing.
+Hpa SmallMemory::large_entry(std::size_t space, Iova iova) {
+  const PageTable& page_table = page_tables_[space];
+  Hpa table = page_table.root();
+  for (unsigned level = page_table.levels(); level > model_.spaces[space].leaf; --level) {
+    const Hpa slot = entry_address(table, iova, level);
+    if (memory_.read(slot) == 0) {
+      const auto entry = TableEntry::make_table(page_table.format(), memory_.allocate_frames());
+      memory_.write(slot, entry.bits);
+    }
+    table = TableEntry{memory_.read(slot)}.address();
+  }
+  return entry_address(table, iova, model_.spaces[space].leaf);
 }
 
 // Everything that requests of this source may use.
@@ -84,22 +116,21 @@ bool SmallMemory::resolve(std::size_t device, Iova iova) {
   const Iova page = iova.page_base(page_4k);
   if (page >= page_tables_[space].limit()) return false;
   if ((page.value() >> 12U) % 7 == 4) return false;  // some pages nobody may touch
-  page_tables_[space].map(page, home_of(page), 1, {true, true});
+  map(space, page, 1, home_of(page), {true, true});
   return true;
 }
 
 void SmallMemory::apply(const SmallModel::Step& step) {
   using What = SmallModel::Step::What;
   const Iova first = model_.spaces[step.space].base + Bytes(step.page << 12U);
-  PageTable& table = page_tables_[step.space];
   switch (step.what) {
     case What::migrate:
-      return table.map(first, home_of(first) + Bytes(step.moved_to << 12U), step.pages,
-                       {true, true});
+      return map(step.space, first, step.pages, home_of(first) + Bytes(step.moved_to << 12U),
+                 {true, true});
     case What::unmap:
-      return table.unmap(first, step.pages);
+      return unmap(step.space, first, step.pages);
     case What::protect:
-      return table.map(first, home_of(first), step.pages, {true, false});
+      return map(step.space, first, step.pages, home_of(first), {true, false});
     case What::detach:
       return tables_.detach(model_.devices[step.device].source);
     case What::flush:
@@ -111,7 +142,7 @@ void SmallMemory::undo(const SmallModel::Step& step) {
   using What = SmallModel::Step::What;
   const Iova first = model_.spaces[step.space].base + Bytes(step.page << 12U);
   if (step.what == What::unmap || step.what == What::protect)
-    page_tables_[step.space].map(first, home_of(first), step.pages, {true, true});
+    map(step.space, first, step.pages, home_of(first), {true, true});
   if (step.what == What::detach) attach(model_.devices[step.device].source);
 }
 

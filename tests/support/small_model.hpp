@@ -28,6 +28,7 @@ struct SmallModel {
     DomainId domain;
     TableFormat format = TableFormat::second_level;
     unsigned levels = 4;
+    unsigned leaf = 1;  // the level of its leaves: 2 and 3 are large pages
     bool pass_through = false;
     bool fault_disable = false;
     bool holes = false;
@@ -95,7 +96,11 @@ class SmallMemory {
  private:
   void put(std::uint32_t place, const std::array<std::uint64_t, 2>& descriptor);
   void attach(Bdf source);
-  void populate(const SmallModel::Space& space, PageTable& table);
+  void populate(std::size_t space);
+  // Some 4 KiB pages, or the large page that holds the first of them.
+  void map(std::size_t space, Iova first, std::uint64_t pages, Hpa to, Permissions permissions);
+  void unmap(std::size_t space, Iova first, std::uint64_t pages);
+  Hpa large_entry(std::size_t space, Iova iova);
   static Hpa home_of(Iova page) { return Hpa((std::uint64_t{1} << 40U) + page.value()); }
 
   const SmallModel& model_;
