@@ -98,6 +98,27 @@ TEST_CASE("a walk's use of the context cache is a use, also when entries are fou
   CHECK(run.contexts.evictions == 1);
 }
 
+TEST_CASE(
+    "a walk that finds a large page does not cache it after any of its addresses was invalidated",
+    "[des][exactness]") {
+  SmallModel model = simple_model();
+  model.spaces[0].leaf = 2;
+  add_device(model, 1).start = Instant(10us);
+  // The walk knows its domain at 10.362 us and ends at 10.602 us; this is executed at 10.46 us.
+  SmallModel::Step step;
+  step.pause = Ps(10'070'000);
+  vtd::Descriptor descriptor;
+  descriptor.type = vtd::DescriptorType::iotlb;
+  descriptor.granularity = vtd::Granularity::page;
+  descriptor.domain = DomainId(1);
+  descriptor.address = Iova(0x1000);
+  step.descriptors.push_back(descriptor);
+  model.operators.push_back({step});
+  const SmallRun run = run_production(model);
+  CHECK(run.iommu.fills_withheld == 1);
+  CHECK(run.iotlb.insertions == 0);
+}
+
 TEST_CASE("uses at one instant are ordered: by events as they happen, then by arrivals by device",
           "[des][exactness]") {
   const Instant at(5ns);
