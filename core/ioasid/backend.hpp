@@ -1,0 +1,41 @@
+// What a custom allocator is: two helpers and the data they are given.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/types.hpp"
+
+namespace ioasid {
+
+// The two helpers of a custom allocator. They are called with the space locked: they may call
+// find() of the same space and anything of other spaces; every other call on the same space throws
+// UsageError. What a helper throws leaves through the call that used it: an id that was being
+// allocated is then not allocated, an id that was being freed is freed nevertheless.
+class AllocHelper {
+ public:
+  virtual ~AllocHelper() = default;
+  // Any number but invalid_ioasid is taken as the id, also one outside the range.
+  virtual Ioasid alloc(Range range, void* pdata) = 0;
+};
+class FreeHelper {
+ public:
+  virtual ~FreeHelper() = default;
+  virtual void free(Ioasid id, void* pdata) = 0;
+};
+
+// The usual case: one object is both.
+class Backend : public AllocHelper, public FreeHelper {};
+
+// A custom allocator as it is registered. Its address is its identity. Allocators whose two
+// helpers are the same objects share one group, and so one id space, whatever their pdata are (one
+// driver, several vIOMMUs: pdata says which). The helpers and pdata are read at registration only.
+struct AllocatorOps {
+  AllocHelper* alloc = nullptr;
+  FreeHelper* free = nullptr;
+  void* pdata = nullptr;
+
+  bool same_helpers(const AllocatorOps& other) const {
+    return alloc == other.alloc && free == other.free;
+  }
+};
+
+}  // namespace ioasid

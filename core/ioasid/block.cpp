@@ -1,0 +1,91 @@
+// Blocks: construction, the compact forms, and writing.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/block.hpp"
+
+#include <bit>
+#include <new>
+
+namespace ioasid::detail {
+namespace {
+
+// A tag of a compact block: how often this entry was published, and the low bits of its id.
+constexpr std::uint32_t offset_bits = 6;
+constexpr std::uint32_t offset_of(std::uint32_t tag) { return tag & 63; }
+constexpr std::uint32_t next_tag(std::uint32_t tag, std::uint32_t offset) {
+  return ((tag >> offset_bits) + 1) << offset_bits | offset;
+}
+
+}  // namespace
+
+Block* Block::make(NodePool& pool, std::uint32_t capacity) {
+  auto* block = new (pool.allocate(bytes_for(capacity))) Block(capacity);
+  for (std::uint32_t i = 1; i < tags_for(capacity); ++i) new (block->tags() + i) Tag(0);
+  for (std::uint32_t i = 0; i < capacity; ++i) new (block->slots() + i) Slot;
+  return block;
+}
+
+Block* Block::make_like(NodePool& pool, const Block& other, std::uint32_t capacity) {
+  Block* block = make(pool, capacity);
+  for (std::uint64_t rest = other.live(); rest != 0; rest &= rest - 1) {
+    const auto offset = static_cast<std::uint32_t>(std::countr_zero(rest));
+    const Slot& from = const_cast<Block&>(other).slot(offset);
+    block->publish(offset, from.set.load(std::memory_order_relaxed),
+                   from.data.load(std::memory_order_relaxed));
+  }
+  return block;
+}
+
+Found Block::find_compact(SetToken wanted, std::uint32_t offset) const {
+  const Tag* tag = tags();
+  const Slot* record = slots();
+  for (std::uint32_t i = 0; i < capacity_; ++i) {
+    const std::uint32_t seen = tag[i].load(std::memory_order_acquire);
+    if (offset_of(seen) != offset) continue;
+    const SetToken set = record[i].set.load(std::memory_order_acquire);
+    void* const data = record[i].data.load(std::memory_order_acquire);
+    if (tag[i].load(std::memory_order_relaxed) != seen)
+      i = ~0u;  // a writer reused this entry: look again from the first
+    else if (set != vacant)
+      return judge(wanted, set, data);
+  }
+  return {Error::enoent, nullptr};
+}
+
+void Block::warm_up(std::uint32_t offset) const {
+  __builtin_prefetch(this, 1);
+  __builtin_prefetch(&direct_slot(offset), 1);
+  // Loads, unlike prefetches, are waited for by the lock instruction that follows.
+  static_cast<void>(live());
+  static_cast<void>(direct_slot(offset).set.load(std::memory_order_relaxed));
+}
+
+void Block::publish(std::uint32_t offset, SetToken set, void* data) {
+  const std::uint32_t entry = direct() ? offset : vacant_entry();
+  Tag& tag = direct() ? first_tag_ : tags()[entry];
+  const std::uint32_t before = tag.load(std::memory_order_relaxed);
+  tag.store(direct() ? before + 1 : next_tag(before, offset), std::memory_order_relaxed);
+  slots()[entry].data.store(data, std::memory_order_release);
+  slots()[entry].set.store(set, std::memory_order_release);
+  live_.store(live() | std::uint64_t{1} << offset, std::memory_order_relaxed);
+}
+
+void Block::remove(std::uint32_t offset) {
+  slot(offset).set.store(vacant, std::memory_order_release);
+  live_.store(live() & ~(std::uint64_t{1} << offset), std::memory_order_relaxed);
+}
+
+Slot& Block::slot(std::uint32_t offset) { return slots()[direct() ? offset : entry_of(offset)]; }
+
+std::uint32_t Block::entry_of(std::uint32_t offset) const {
+  for (std::uint32_t i = 0;; ++i)
+    if (offset_of(tags()[i].load(std::memory_order_relaxed)) == offset &&
+        slots()[i].set.load(std::memory_order_relaxed) != vacant)
+      return i;
+}
+
+std::uint32_t Block::vacant_entry() const {
+  for (std::uint32_t i = 0;; ++i)
+    if (slots()[i].set.load(std::memory_order_relaxed) == vacant) return i;
+}
+
+}  // namespace ioasid::detail

@@ -1,0 +1,114 @@
+// 64 neighbouring ids: which of them are live, and their records. Read without a lock.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/node_pool.hpp"
+#include "ioasid/types.hpp"
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace ioasid::detail {
+
+// The set of a record that is not there.
+inline constexpr char vacant_mark = 0;
+inline constexpr SetToken vacant = &vacant_mark;
+
+struct Slot {
+  std::atomic<SetToken> set{vacant};
+  std::atomic<void*> data{nullptr};
+};
+
+// A block has room for 1, 3, 7, 15, 31 or 64 records. One of 64 is direct: the record of an id is
+// at its number. A smaller one is compact: each record has a tag with the low six bits of its id.
+//
+// A reader takes (set, data) as one consistent pair: a tag (one for all records of a direct block,
+// one for each record of a compact one) counts publications. A record is published by counting
+// first, then storing the data, then the set; so a reader that sees the same tag before and after
+// saw one record. It repeats only when a writer got something done meanwhile, and never waits.
+// A record is removed by making its set vacant, and moved never: a block that must change its size
+// is replaced by a new one, and does not change any more.
+class Block {
+ public:
+  static constexpr std::uint32_t direct_capacity = 64;
+
+  static Block* make(NodePool& pool, std::uint32_t capacity);  // throws std::bad_alloc
+  // A copy with another capacity, which must be enough.
+  static Block* make_like(NodePool& pool, const Block& other, std::uint32_t capacity);
+  static constexpr std::size_t bytes_for(std::uint32_t capacity) {
+    return slots_at(capacity) + capacity * sizeof(Slot);
+  }
+
+  std::uint32_t capacity() const { return capacity_; }
+  bool direct() const { return capacity_ == direct_capacity; }
+  std::size_t bytes() const { return bytes_for(capacity_); }
+  // Which of the 64 ids are live. For writers.
+  std::uint64_t live() const { return live_.load(std::memory_order_relaxed); }
+
+  // For readers. Direct and compact blocks are told apart by a bit in the pointer to them, so that
+  // the common case does not have to look here first.
+  Found find_direct(SetToken set, std::uint32_t offset) const;
+  Found find_compact(SetToken set, std::uint32_t offset) const;
+
+  bool has_room() const {
+    return direct() ? live() != ~std::uint64_t{0}
+                    : static_cast<std::uint32_t>(std::popcount(live())) < capacity_;
+  }
+  // For a writer that is about to take the lock: has the cache lines that remove() writes brought
+  // here first, so that nobody waits for them behind the lock.
+  void warm_up(std::uint32_t offset) const;
+
+  // For writers, one at a time.
+  void publish(std::uint32_t offset, SetToken set, void* data);  // not live, and there is room
+  void remove(std::uint32_t offset);                             // live
+  Slot& slot(std::uint32_t offset);                              // live
+
+ private:
+  explicit Block(std::uint32_t capacity) : capacity_(capacity) {}
+  static constexpr std::uint32_t tags_for(std::uint32_t capacity) {
+    return capacity == direct_capacity ? 1 : capacity;
+  }
+  static constexpr std::size_t slots_at(std::uint32_t capacity) {
+    return (12 + sizeof(std::uint32_t) * tags_for(capacity) + 15) / 16 * 16;
+  }
+  std::uint32_t entry_of(std::uint32_t offset) const;
+  std::uint32_t vacant_entry() const;
+
+  using Tag = std::atomic<std::uint32_t>;
+  Tag* tags() { return &first_tag_; }
+  const Tag* tags() const { return &first_tag_; }
+  Slot* slots() {
+    return reinterpret_cast<Slot*>(reinterpret_cast<std::byte*>(this) + slots_at(capacity_));
+  }
+  const Slot* slots() const { return const_cast<Block*>(this)->slots(); }
+  const Slot& direct_slot(std::uint32_t offset) const {
+    return reinterpret_cast<const Slot*>(reinterpret_cast<const std::byte*>(this) +
+                                         slots_at(direct_capacity))[offset];
+  }
+
+  std::atomic<std::uint64_t> live_{0};
+  std::uint32_t capacity_;
+  Tag first_tag_{0};  // more tags, then the slots, follow
+};
+static_assert(Block::bytes_for(1) == NodePool::cell, "one id far from all others is one pool cell");
+
+inline Found judge(SetToken wanted, SetToken set, void* data) {
+  if (set == vacant) return {Error::enoent, nullptr};
+  if (wanted != nullptr && wanted != set) return {Error::eacces, nullptr};
+  return {Error::ok, data};
+}
+
+inline Found Block::find_direct(SetToken wanted, std::uint32_t offset) const {
+  const Slot& record = direct_slot(offset);
+  for (;;) {
+    const std::uint32_t tag = first_tag_.load(std::memory_order_acquire);
+    const SetToken set = record.set.load(std::memory_order_acquire);
+    void* const data = record.data.load(std::memory_order_acquire);
+    if (first_tag_.load(std::memory_order_relaxed) == tag) [[likely]]
+      return judge(wanted, set, data);
+  }
+}
+
+}  // namespace ioasid::detail

@@ -1,0 +1,101 @@
+// Where the block of an id is: an open-addressing hash table that readers walk without a lock.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/block.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace ioasid::detail {
+
+// A pointer to a block whose lowest bit tells a direct block. 0: none.
+class BlockRef {
+ public:
+  constexpr BlockRef() = default;
+  explicit BlockRef(Block* block)
+      : bits_(reinterpret_cast<std::uintptr_t>(block) | (block->direct() ? 1 : 0)) {}
+  explicit constexpr BlockRef(std::uintptr_t bits) : bits_(bits) {}
+
+  explicit operator bool() const { return bits_ != 0; }
+  bool direct() const { return (bits_ & 1) != 0; }
+  Block* get() const { return reinterpret_cast<Block*>(bits_ & ~std::uintptr_t{1}); }
+  Block* get_direct() const { return reinterpret_cast<Block*>(bits_ - 1); }
+  std::uintptr_t bits() const { return bits_; }
+
+ private:
+  std::uintptr_t bits_ = 0;
+};
+
+// A bucket gets its key once; a block that goes leaves the key behind, for its successor or until
+// the next rebuild. So a reader that walks past never misses what was there all the time.
+struct Bucket {
+  static constexpr std::uint32_t no_key = 0xffffffffu;
+  std::atomic<std::uint32_t> key{no_key};
+  std::atomic<std::uintptr_t> block{0};
+};
+
+// One size of the table; a rebuild publishes another one. Capacities need not be powers of two:
+// growing by a third keeps at least 60 % of the buckets in use.
+struct Table {
+  std::uint32_t capacity;
+  std::uint32_t keyed;  // buckets with a key
+  Bucket* buckets() { return reinterpret_cast<Bucket*>(this + 1); }
+  const Bucket* buckets() const { return reinterpret_cast<const Bucket*>(this + 1); }
+  // Multiplicative hashing spreads consecutive keys evenly, so dense ids hardly collide.
+  std::uint32_t home(std::uint32_t key) const {
+    return static_cast<std::uint32_t>((std::uint64_t{key * 0x9e3779b1u} * capacity) >> 32);
+  }
+  // The bucket with the key or, if there is none, the first bucket where it could go.
+  const Bucket* find(std::uint32_t key) const;
+};
+static_assert(sizeof(Table) % alignof(Bucket) == 0);
+
+inline const Bucket* Table::find(std::uint32_t key) const {
+  const Bucket* const first = buckets();
+  const Bucket* at = first + home(key);
+  for (;;) {
+    const std::uint32_t seen = at->key.load(std::memory_order_acquire);
+    if (seen == key || seen == Bucket::no_key) return at;
+    if (++at == first + capacity) at = first;
+  }
+}
+
+class Directory {
+ public:
+  Directory();
+  // The tables come from the pool, which frees them together with the blocks.
+  void destroy(NodePool& pool);
+
+  // For readers, inside a ReadSection.
+  BlockRef find(std::uint32_t key) const {
+    const Bucket* bucket = table_.load(std::memory_order_acquire)->find(key);
+    // A bucket that was without a key a moment ago may get another key now: look again.
+    if (bucket->key.load(std::memory_order_relaxed) != key) return {};
+    return BlockRef(bucket->block.load(std::memory_order_acquire));
+  }
+
+  // For writers, one at a time.
+  void reserve(NodePool& pool);               // room for one more key; throws std::bad_alloc
+  void put(std::uint32_t key, Block* block);  // new, or instead of the one that is there
+  void remove(NodePool& pool, std::uint32_t key);
+  std::uint32_t size() const { return size_; }
+  template <class Visit>
+  void for_each(Visit&& visit) const {  // visit(key, Block&), in no particular order
+    const Table& table = *table_.load(std::memory_order_relaxed);
+    for (std::uint32_t i = 0; i < table.capacity; ++i) {
+      const Bucket& bucket = table.buckets()[i];
+      const BlockRef block(bucket.block.load(std::memory_order_relaxed));
+      if (block) visit(bucket.key.load(std::memory_order_relaxed), *block.get());
+    }
+  }
+
+ private:
+  void rebuild(NodePool& pool, std::uint32_t capacity);
+  void replace_table(NodePool& pool, Table* table);
+
+  std::atomic<Table*> table_;
+  std::uint32_t size_ = 0;  // blocks
+};
+
+}  // namespace ioasid::detail

@@ -1,0 +1,85 @@
+// The summary of full blocks.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/full_blocks.hpp"
+
+#include <bit>
+
+namespace ioasid::detail {
+
+FullBlocks::Word* FullBlocks::find(std::uint32_t key) const noexcept {
+  if (capacity_ == 0) return nullptr;
+  for (std::uint32_t at = home(key);; at = (at + 1) & (capacity_ - 1)) {
+    if (words_[at].key == key) return &words_[at];
+    if (words_[at].key == vacant) return nullptr;
+  }
+}
+
+FullBlocks::Word& FullBlocks::add(std::uint32_t key) noexcept {
+  std::uint32_t at = home(key);
+  while (words_[at].key != vacant) at = (at + 1) & (capacity_ - 1);
+  words_[at].key = key;
+  ++used_;
+  return words_[at];
+}
+
+void FullBlocks::reserve() {
+  if ((used_ + levels) * 4 <= capacity_ * 3) return;
+  std::uint32_t live = levels;
+  for (std::uint32_t at = 0; at < capacity_; ++at)
+    if (words_[at].key != vacant && words_[at].bits != 0) ++live;
+  rebuild(std::bit_ceil(live * 2));
+}
+
+void FullBlocks::rebuild(std::uint32_t capacity) {
+  auto old = std::make_unique<Word[]>(capacity);
+  old.swap(words_);
+  const std::uint32_t old_capacity = capacity_;
+  capacity_ = capacity;
+  shift_ = 32 - static_cast<std::uint32_t>(std::countr_zero(capacity));
+  used_ = 0;
+  for (std::uint32_t at = 0; at < old_capacity; ++at)
+    if (old[at].key != vacant && old[at].bits != 0) add(old[at].key).bits = old[at].bits;
+}
+
+void FullBlocks::set(std::uint32_t block) noexcept {
+  for (std::uint32_t level = 0; level < levels; ++level, block >>= 6) {
+    const std::uint32_t key = key_of(level, block >> 6);
+    Word* word = find(key);
+    if (word == nullptr) word = &add(key);
+    word->bits |= std::uint64_t{1} << (block & 63);
+    if (word->bits != ~std::uint64_t{0}) return;
+  }
+}
+
+void FullBlocks::clear(std::uint32_t block) noexcept {
+  for (std::uint32_t level = 0; level < levels; ++level, block >>= 6) {
+    Word* word = find(key_of(level, block >> 6));
+    const bool was_full = word->bits == ~std::uint64_t{0};
+    word->bits &= ~(std::uint64_t{1} << (block & 63));
+    if (!was_full) return;
+  }
+}
+
+std::uint32_t FullBlocks::next_with_room(std::uint32_t block) const noexcept {
+  if (block >= blocks) return none;
+  std::uint32_t index = block;
+  for (std::uint32_t level = 0; level < levels; ++level) {
+    const std::uint64_t room = ~bits(level, index >> 6) & (~std::uint64_t{0} << (index & 63));
+    if (room != 0) {
+      index = (index & ~63u) | static_cast<std::uint32_t>(std::countr_zero(room));
+      for (; level > 0; --level)
+        index = index << 6 | static_cast<std::uint32_t>(std::countr_one(bits(level - 1, index)));
+      return index < blocks ? index : none;
+    }
+    index = (index >> 6) + 1;
+    if ((index << 6 * (level + 1)) >= blocks) return none;
+  }
+  return none;
+}
+
+void FullBlocks::forget_all() noexcept {
+  words_.reset();
+  capacity_ = used_ = shift_ = 0;
+}
+
+}  // namespace ioasid::detail

@@ -1,0 +1,55 @@
+// Which blocks of 64 ids are full, summarised upwards 64-fold: the next block with a free id is a
+// few words away however long the run of full blocks is.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace ioasid::detail {
+
+// Level 0 has a bit per block, level n+1 a bit per word of level n, set when that word is all
+// ones. Words that would be zero need not exist: the words live in a small hash table, and far
+// apart ids, which fill no block, cost nothing.
+class FullBlocks {
+ public:
+  static constexpr std::uint32_t none = 0xffffffffu;
+
+  void reserve();  // room for one set(); throws std::bad_alloc
+  void set(std::uint32_t block) noexcept;
+  void clear(std::uint32_t block) noexcept;
+  // The first block at or after `block` that is not full, or none.
+  std::uint32_t next_with_room(std::uint32_t block) const noexcept;
+  void forget_all() noexcept;
+  std::size_t bytes() const { return capacity_ * sizeof(Word); }
+
+ private:
+  static constexpr std::uint32_t levels = 5;
+  static constexpr std::uint32_t blocks = 1u << 26;
+  static constexpr std::uint32_t vacant = 0xffffffffu;
+  struct Word {
+    std::uint32_t key = vacant;  // level and index
+    std::uint32_t unused = 0;
+    std::uint64_t bits = 0;
+  };
+
+  static std::uint32_t key_of(std::uint32_t level, std::uint32_t index) {
+    return level << 20 | index;
+  }
+  std::uint32_t home(std::uint32_t key) const { return (key * 0x9e3779b1u) >> shift_; }
+  Word* find(std::uint32_t key) const noexcept;
+  Word& add(std::uint32_t key) noexcept;
+  std::uint64_t bits(std::uint32_t level, std::uint32_t index) const noexcept {
+    const Word* word = find(key_of(level, index));
+    return word == nullptr ? 0 : word->bits;
+  }
+  void rebuild(std::uint32_t capacity);
+
+  std::unique_ptr<Word[]> words_;
+  std::uint32_t capacity_ = 0;  // a power of two, or none
+  std::uint32_t used_ = 0;
+  std::uint32_t shift_ = 0;
+};
+
+}  // namespace ioasid::detail

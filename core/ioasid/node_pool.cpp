@@ -1,0 +1,111 @@
+// Slabs, and the list of what waits for readers to pass.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/node_pool.hpp"
+
+#include "ioasid/readers.hpp"
+
+#include <algorithm>
+#include <new>
+#include <thread>
+
+namespace ioasid::detail {
+
+NodePool::~NodePool() {
+  for (const Retired& node : retired_) release(node.memory, node.bytes);
+  for (const Slab& slab : slabs_) ::operator delete(slab.base);
+}
+
+void* NodePool::allocate(std::size_t bytes) {
+  if (bytes == cell) return allocate_cell();
+  void* memory = ::operator new(bytes);
+  bytes_ += bytes;
+  return memory;
+}
+
+void NodePool::release(void* memory, std::size_t bytes) noexcept {
+  if (bytes == cell) return release_cell(memory);
+  bytes_ -= bytes;
+  ::operator delete(memory);
+}
+
+void NodePool::retire(void* memory, std::size_t bytes) noexcept {
+  try {
+    retired_.push_back({memory, bytes});
+  } catch (const std::bad_alloc&) {
+    while (!sections_passed()) std::this_thread::yield();
+    return release(memory, bytes);
+  }
+  retired_bytes_ += bytes;
+  if (retired_.size() >= flush_at_ || retired_bytes_ > retired_bytes_max) flush();
+}
+
+void NodePool::flush() noexcept {
+  if (retired_.empty()) return;
+  if (!sections_passed()) {
+    flush_at_ = retired_.size() + 64;
+    return;
+  }
+  for (const Retired& node : retired_) release(node.memory, node.bytes);
+  retired_.clear();
+  if (retired_.capacity() > 256) retired_.shrink_to_fit();
+  retired_bytes_ = 0;
+  flush_at_ = 64;
+}
+
+std::size_t NodePool::bytes() const {
+  return bytes_ + slabs_.capacity() * sizeof(Slab) + retired_.capacity() * sizeof(Retired);
+}
+
+void* NodePool::allocate_cell() {
+  Slab& slab = cells_free_ == 0 ? add_slab() : slab_with_room();
+  void* memory = slab.free;
+  slab.free = *static_cast<void**>(memory);
+  ++slab.used;
+  --cells_free_;
+  return memory;
+}
+
+// The slab that holds an address is the last one that begins at or before it.
+void NodePool::release_cell(void* memory) noexcept {
+  auto* at = static_cast<std::byte*>(memory);
+  const auto after = std::upper_bound(slabs_.begin(), slabs_.end(), at,
+                                      [](std::byte* a, const Slab& slab) { return a < slab.base; });
+  Slab& slab = *(after - 1);
+  *static_cast<void**>(memory) = slab.free;
+  slab.free = memory;
+  ++cells_free_;
+  if (--slab.used != 0 || cells_free_ == slab.cells) return;  // in use, or the only free cells
+  cells_free_ -= slab.cells;
+  cells_ -= slab.cells;
+  bytes_ -= slab.cells * cell;
+  ::operator delete(slab.base);
+  slabs_.erase(after - 1);
+}
+
+// Slabs grow with the pool, so that neither a handful of cells nor millions waste memory.
+NodePool::Slab& NodePool::add_slab() {
+  const auto cells = static_cast<std::uint32_t>(std::clamp<std::size_t>(cells_ / 32, 8, 2048));
+  slabs_.reserve(slabs_.size() + 1 + slabs_.size() / 8);
+  auto* base = static_cast<std::byte*>(::operator new(cells* cell));
+  bytes_ += cells * cell;
+  cells_ += cells;
+  cells_free_ += cells;
+  void* next = nullptr;
+  for (std::uint32_t i = cells; i-- > 0;) {
+    void* memory = base + i * cell;
+    *static_cast<void**>(memory) = next;
+    next = memory;
+  }
+  const auto place = std::upper_bound(slabs_.begin(), slabs_.end(), base,
+                                      [](std::byte* a, const Slab& slab) { return a < slab.base; });
+  room_ = static_cast<std::size_t>(place - slabs_.begin());
+  return *slabs_.insert(place, Slab{base, cells, 0, next});
+}
+
+NodePool::Slab& NodePool::slab_with_room() {
+  if (room_ >= slabs_.size()) room_ = 0;
+  while (slabs_[room_].free == nullptr) room_ = room_ + 1 == slabs_.size() ? 0 : room_ + 1;
+  return slabs_[room_];
+}
+
+}  // namespace ioasid::detail

@@ -1,0 +1,60 @@
+// Memory of the id map's nodes, and their reclamation once no reader can be on them.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace ioasid::detail {
+
+// Gives out memory and counts it. Cells of `cell` bytes, of which a map of far apart ids needs one
+// per id, come from slabs without any per-cell overhead; everything else from operator new.
+class NodePool {
+ public:
+  static constexpr std::size_t cell = 32;
+
+  NodePool() = default;
+  ~NodePool();  // no reader may be left
+  NodePool(const NodePool&) = delete;
+  NodePool& operator=(const NodePool&) = delete;
+
+  void* allocate(std::size_t bytes);  // throws std::bad_alloc
+  // Never published, or no reader left: gone at once.
+  void release(void* memory, std::size_t bytes) noexcept;
+  // Unpublished just now: gone when no reader can be on it any more.
+  void retire(void* memory, std::size_t bytes) noexcept;
+  // Frees what was retired if no reader is in the way.
+  void flush() noexcept;
+
+  std::size_t bytes() const;  // held, with the pool's own bookkeeping
+
+ private:
+  struct Slab {
+    std::byte* base;
+    std::uint32_t cells;
+    std::uint32_t used;
+    void* free;  // a list through the free cells
+  };
+  struct Retired {
+    void* memory;
+    std::size_t bytes;
+  };
+  static constexpr std::size_t retired_bytes_max = std::size_t{1} << 17;
+
+  void* allocate_cell();
+  void release_cell(void* memory) noexcept;
+  Slab& add_slab();
+  Slab& slab_with_room();
+
+  std::vector<Slab> slabs_;  // by address
+  std::vector<Retired> retired_;
+  std::size_t bytes_ = 0;  // from operator new
+  std::size_t cells_free_ = 0;
+  std::size_t cells_ = 0;
+  std::size_t room_ = 0;  // index of a slab that had room lately
+  std::size_t retired_bytes_ = 0;
+  std::size_t flush_at_ = 64;  // retired nodes; grows while a reader is in the way
+};
+
+}  // namespace ioasid::detail

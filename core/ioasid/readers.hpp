@@ -1,0 +1,103 @@
+// Who is reading: what lets find() take no lock and private data still be reclaimed safely.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every thread has one slot, on a cache line of its own, with two counters that are odd while the
+// thread is inside:
+//  - `section`: inside find() itself, some ten nanoseconds. Protects the nodes of the id map.
+//    Entering is a plain store: who wants to free a node pays for the ordering instead, with one
+//    membarrier(2) for a batch of nodes.
+//  - `guard`: inside a ReadGuard, as long as its owner likes. Protects what find() returned.
+//    Entering costs a full fence; free() and set_data() wait for guards of other threads that are
+//    open, and cost nothing extra until the first guard of the process is taken.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace ioasid {
+namespace detail {
+
+struct alignas(64) ReaderSlot {
+  std::atomic<std::uint64_t> section{0};
+  std::atomic<std::uint64_t> guard{0};
+  std::uint32_t guard_depth = 0;  // of the owner only
+  std::atomic<bool> taken{true};
+  ReaderSlot* next = nullptr;  // slots are kept for the life of the process, and reused
+};
+
+extern constinit thread_local ReaderSlot* this_reader;
+ReaderSlot* register_reader();  // fills this_reader
+inline ReaderSlot& reader() {
+  ReaderSlot* slot = this_reader;
+  if (slot == nullptr) [[unlikely]]
+    slot = register_reader();
+  return *slot;
+}
+
+// A small number for each living thread, never 0.
+extern constinit thread_local std::uint32_t this_thread_number;
+std::uint32_t number_this_thread();
+inline std::uint32_t thread_number() {
+  const std::uint32_t number = this_thread_number;
+  return number != 0 ? number : number_this_thread();
+}
+
+// Whether process_barrier() makes every other thread execute a full fence. Where it does not
+// (not Linux, or an old kernel), readers execute their own.
+extern std::atomic<bool> barrier_available;
+void process_barrier();
+void full_fence();
+
+// Keeps map nodes alive between construction and destruction. Never nested, never long.
+class ReadSection {
+ public:
+  ReadSection() : slot_(reader()), count_(slot_.section.load(std::memory_order_relaxed)) {
+    slot_.section.store(count_ + 1, std::memory_order_relaxed);
+    if (barrier_available.load(std::memory_order_relaxed)) [[likely]]
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    else
+      full_fence();
+  }
+  ~ReadSection() { slot_.section.store(count_ + 2, std::memory_order_release); }
+  ReadSection(const ReadSection&) = delete;
+  ReadSection& operator=(const ReadSection&) = delete;
+
+ private:
+  ReaderSlot& slot_;
+  std::uint64_t count_;
+};
+
+// True when no thread can still be inside a ReadSection that began before the call. Gives up
+// (false) on a thread that stays inside, for instance because it is not scheduled.
+bool sections_passed();
+
+// Whether free() has to look at guards. Starts as `never` where process_barrier() works; the first
+// guard of the process turns it on for good.
+enum class Guards : std::uint8_t { in_use, never, announced };
+extern std::atomic<Guards> guards;
+void wait_for_guards();
+
+}  // namespace detail
+
+// While one lives, no private pointer that find() returns to this thread can be reclaimed: a
+// free(), set_data() or detach that removed it has not returned yet in the other thread. Cheap to
+// nest. Do not wait for another thread inside it; set_data() refuses to be called inside it, and
+// free() inside it does not wait (call synchronize() outside before reclaiming).
+class ReadGuard {
+ public:
+  ReadGuard();
+  ~ReadGuard();
+  ReadGuard(const ReadGuard&) = delete;
+  ReadGuard& operator=(const ReadGuard&) = delete;
+
+  static bool held_by_this_thread() { return detail::reader().guard_depth != 0; }
+
+ private:
+  detail::ReaderSlot& slot_;
+};
+
+// Returns when every ReadGuard that other threads held at the call is gone. Not to be called
+// inside a ReadGuard: throws UsageError.
+void synchronize();
+
+}  // namespace ioasid

@@ -1,0 +1,281 @@
+// The id space: the procedures of the kernel's core, in its own order of steps.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/space.hpp"
+
+#include <algorithm>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace ioasid {
+namespace {
+
+constexpr std::size_t no_group = ~std::size_t{0};
+
+[[noreturn]] void refuse_nested(const char* call) {
+  throw UsageError(std::string("ioasid: ") + call +
+                   " called while this thread is inside the same space (from a helper or a "
+                   "listener): it would wait for itself; only find() is allowed there");
+}
+
+}  // namespace
+
+// Holds the lock of a space, or throws because this thread has it already.
+class Space::Locked {
+ public:
+  Locked(const Space& space, const char* call) : space_(space) {
+    if (space.options_.lock == nullptr) [[likely]] {
+      if (!space.lock_.lock()) [[unlikely]]
+        refuse_nested(call);
+      return;
+    }
+    if (space.options_.lock->held()) refuse_nested(call);
+    space.options_.lock->lock();
+  }
+  ~Locked() {
+    if (space_.options_.lock == nullptr) [[likely]]
+      space_.lock_.unlock();
+    else
+      space_.options_.lock->unlock();
+  }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+
+ private:
+  const Space& space_;
+};
+
+bool detail::Group::has(const AllocatorOps& wanted) const {
+  return std::any_of(sharers.begin(), sharers.end(),
+                     [&](const Sharer& sharer) { return sharer.identity == &wanted; });
+}
+
+void detail::Group::remove(const AllocatorOps& wanted) {
+  std::erase_if(sharers, [&](const Sharer& sharer) { return sharer.identity == &wanted; });
+}
+
+void detail::Group::use(const Sharer& sharer) {
+  head = sharer.identity;
+  ops.pdata = sharer.pdata;
+}
+
+Space::Space(SpaceOptions options) : active_(&default_), options_(options) {}
+Space::~Space() = default;
+
+Ioasid Space::alloc(SetToken set, Range range, void* data) {
+  const Locked locked(*this, "alloc");
+  Group& group = *active_.load(std::memory_order_relaxed);
+  return group.custom ? alloc_custom(group, set, range, data) : alloc_default(set, range, data);
+}
+
+Ioasid Space::alloc_default(SetToken set, Range range, void* data) {
+  try {
+    const Ioasid id = default_.ids.insert_lowest(range, set, data);
+    if (id != invalid_ioasid) [[likely]]
+      return id;
+  } catch (const std::bad_alloc&) {
+    return invalid_ioasid;  // as in the kernel, short memory is not logged
+  }
+  say(Message::err_range);
+  say(Message::err_alloc);
+  return invalid_ioasid;
+}
+
+Ioasid Space::alloc_custom(Group& group, SetToken set, Range range, void* data) {
+  const Ioasid id = group.ops.alloc->alloc(range, group.ops.pdata);
+  if (id == invalid_ioasid) {
+    say(Message::err_alloc);
+    return invalid_ioasid;
+  }
+  if (options_.enforce_range && !range.contains(id) && !group.ids.contains(id)) {
+    say(Message::err_out_of_range, id);
+    group.ops.free->free(id, group.ops.pdata);
+    return invalid_ioasid;
+  }
+  return track(group, id, set, data) ? id : invalid_ioasid;
+}
+
+// Records what the backend returned, or gives it back: with keep_live_on_duplicate only when it is
+// not an id that somebody owns.
+bool Space::track(Group& group, Ioasid id, SetToken set, void* data) {
+  bool live = true;
+  try {
+    if (group.ids.insert(id, set, data)) return true;
+  } catch (const std::bad_alloc&) {
+    live = false;
+  }
+  say(Message::err_track, id);
+  if (!(live && options_.keep_live_on_duplicate)) group.ops.free->free(id, group.ops.pdata);
+  return false;
+}
+
+Error Space::free(Ioasid id) {
+  default_.ids.warm_up(id);
+  {
+    const Locked locked(*this, "free");
+    Group& group = *active_.load(std::memory_order_relaxed);
+    if (!group.custom) [[likely]] {
+      if (!group.ids.erase(id)) {
+        say(Message::err_free_unknown, id);
+        return Error::enoent;
+      }
+    } else {
+      if (!group.ids.contains(id)) {
+        say(Message::err_free_unknown, id);
+        return Error::enoent;
+      }
+      // The record goes after the call, and also when the call throws.
+      struct Erase {
+        Group& group;
+        Ioasid id;
+        ~Erase() { group.ids.erase(id); }
+      } const erase{group, id};
+      group.ops.free->free(id, group.ops.pdata);
+    }
+  }
+  if (detail::guards.load(std::memory_order_relaxed) != detail::Guards::never &&
+      !ReadGuard::held_by_this_thread())
+    detail::wait_for_guards();
+  return Error::ok;
+}
+
+Error Space::set_data(Ioasid id, void* data) {
+  if (ReadGuard::held_by_this_thread())
+    throw UsageError("ioasid: set_data called inside a ReadGuard: it would wait for itself");
+  {
+    const Locked locked(*this, "set_data");
+    if (!active_.load(std::memory_order_relaxed)->ids.assign(id, data)) return Error::enoent;
+  }
+  if (detail::guards.load(std::memory_order_relaxed) != detail::Guards::never)
+    detail::wait_for_guards();
+  return Error::ok;
+}
+
+Error Space::register_allocator(const AllocatorOps& ops) {
+  const Locked locked(*this, "register_allocator");
+  reclaim_groups();
+  if (groups_.empty() && default_.ids.size() != 0) {
+    say(Message::warn_default_busy);
+    return Error::eagain;
+  }
+  try {
+    return join_or_queue(ops);
+  } catch (const std::bad_alloc&) {
+    return Error::enomem;
+  }
+}
+
+// The first group that has something to say decides.
+Error Space::join_or_queue(const AllocatorOps& ops) {
+  const bool corrected = options_.behaviour == Behaviour::corrected;
+  const bool known = std::any_of(groups_.begin(), groups_.end(),
+                                 [&](const auto& group) { return group->has(ops); });
+  if (corrected && known) return refuse_duplicate();
+  const Group::Sharer sharer{&ops, ops.pdata};
+  for (const auto& group : groups_) {
+    if (group->head == &ops) return refuse_duplicate();
+    if (!group->ops.same_helpers(ops)) continue;
+    // linux_6_1 answers 0 to a second registration of a sharer; here its list stays sound.
+    if (!group->has(ops)) group->sharers.push_back(sharer);
+    return Error::ok;
+  }
+  auto group = std::make_unique<Group>();
+  group->custom = true;
+  group->ops = ops;
+  group->sharers.push_back(sharer);
+  group->use(sharer);
+  groups_.push_back(std::move(group));
+  if (groups_.size() == 1) active_.store(groups_.front().get(), std::memory_order_release);
+  return Error::ok;
+}
+
+Error Space::refuse_duplicate() const {
+  say(Message::err_dup);
+  return Error::eexist;
+}
+
+// linux_6_1 goes by the helpers alone; corrected by who is registered.
+std::size_t Space::group_of(const AllocatorOps& ops) const {
+  const bool by_helpers = options_.behaviour == Behaviour::linux_6_1;
+  for (std::size_t i = 0; i < groups_.size(); ++i)
+    if (by_helpers ? groups_[i]->ops.same_helpers(ops) : groups_[i]->has(ops)) return i;
+  return no_group;
+}
+
+Error Space::unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans) {
+  const Locked locked(*this, "unregister_allocator");
+  reclaim_groups();
+  if (groups_.empty()) {
+    say(Message::warn_no_custom);
+    return Error::enoent;
+  }
+  const std::size_t index = group_of(ops);
+  if (index == no_group) return Error::enoent;
+  Group& group = *groups_[index];
+  if (group.sharers.size() == 1) return leave(index, orphans);
+  if (!group.has(ops)) return Error::enoent;
+  group.remove(ops);
+  // linux_6_1 keeps using what the departed head left behind.
+  if (group.head == &ops && options_.behaviour == Behaviour::corrected)
+    group.use(group.sharers.front());
+  return Error::ok;
+}
+
+// The last sharer goes, and the group with it.
+Error Space::leave(std::size_t index, std::vector<Ioasid>* orphans) {
+  Group& group = *groups_[index];
+  if (group.ids.size() != 0) {
+    if (options_.refuse_unregister_with_live_ids) {
+      say(Message::err_live_ids);
+      return Error::ebusy;
+    }
+    if (orphans != nullptr) {
+      const std::vector<Ioasid> ids = group.ids.ids(nullptr);
+      orphans->insert(orphans->end(), ids.begin(), ids.end());
+    }
+    say(Message::warn_outstanding);
+  }
+  drop_group(index);
+  return Error::ok;
+}
+
+void Space::drop_group(std::size_t index) {
+  retired_.reserve(retired_.size() + 1);
+  std::unique_ptr<Group> gone = std::move(groups_[index]);
+  groups_.erase(groups_.begin() + static_cast<std::ptrdiff_t>(index));
+  const bool was_active = active_.load(std::memory_order_relaxed) == gone.get();
+  if (groups_.empty()) {
+    active_.store(&default_, std::memory_order_release);
+    say(Message::info_to_default);
+  } else if (was_active) {
+    active_.store(groups_.front().get(), std::memory_order_release);
+    say(Message::info_changed);
+  }
+  retired_.push_back(std::move(gone));
+  reclaim_groups();
+}
+
+void Space::reclaim_groups() noexcept {
+  if (!retired_.empty() && detail::sections_passed()) retired_.clear();
+}
+
+std::size_t Space::size() const {
+  const Locked locked(*this, "size");
+  return active_.load(std::memory_order_relaxed)->ids.size();
+}
+
+std::vector<Ioasid> Space::ids(SetToken set) const {
+  const Locked locked(*this, "ids");
+  return active_.load(std::memory_order_relaxed)->ids.ids(set);
+}
+
+bool Space::custom_active() const { return active_.load(std::memory_order_acquire) != &default_; }
+
+std::size_t Space::memory() const {
+  const Locked locked(*this, "memory");
+  std::size_t bytes = sizeof(Space) + default_.ids.bytes();
+  for (const auto& group : groups_) bytes += sizeof(Group) + group->ids.bytes();
+  return bytes;
+}
+
+}  // namespace ioasid

@@ -1,0 +1,130 @@
+// An id space: what one kernel's IOASID core is.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/backend.hpp"
+#include "ioasid/group.hpp"
+#include "ioasid/listener.hpp"
+#include "ioasid/lock.hpp"
+#include "ioasid/readers.hpp"
+#include "ioasid/types.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace ioasid {
+
+// Which allocator to be. README.md has the table of where they differ.
+enum class Behaviour : std::uint8_t {
+  corrected,  // what Linux 6.1 documents
+  linux_6_1,  // what Linux 6.1 does, quirks included
+};
+
+struct SpaceOptions {
+  Behaviour behaviour = Behaviour::corrected;
+  // A backend's result outside the asked range is given back to it and refused.
+  bool enforce_range = false;
+  // When a backend returns an id that is live, the allocation fails, but the backend is not told
+  // that the id is free.
+  bool keep_live_on_duplicate = false;
+  // An allocator whose departure would orphan ids stays: -EBUSY.
+  bool refuse_unregister_with_live_ids = false;
+  Listener* listener = nullptr;
+  ExternalLock* lock = nullptr;  // instead of the built-in one
+};
+
+// Thread-safe: any thread may call anything. alloc, free, set_data, register_allocator and
+// unregister_allocator take the space's lock one after the other; find takes none, never waits, and
+// sees either the old or the new active group while they are switched. Calls from inside a helper
+// or a listener of this space, other than find, throw UsageError.
+//
+// Semantics follow drivers/iommu/ioasid.c of Linux 6.1; each function names its counterpart there.
+class Space {
+ public:
+  explicit Space(SpaceOptions options = {});
+  ~Space();  // no other thread may be using it
+  Space(const Space&) = delete;
+  Space& operator=(const Space&) = delete;
+
+  // ioasid_alloc. Asks the active group for an id in [range.min, range.max], both included, and
+  // records set and data for it. The default allocator gives the lowest free id; a custom one what
+  // its helper returns, even outside the range. invalid_ioasid when the range is full or empty, the
+  // helper fails or returns a live id, or memory is short.
+  Ioasid alloc(SetToken set, Range range, void* data);
+
+  // ioasid_free. Anybody may free any id of the active group, whatever its set. -ENOENT (the kernel
+  // only logs) when that group does not know it. When it returns no ReadGuard of another thread can
+  // hold the id's data any more, so it may be deleted; called inside a ReadGuard it does not wait.
+  Error free(Ioasid id);
+
+  // ioasid_find. -ENOENT: the active group does not know the id. -EACCES: `set` is not nullptr and
+  // not the id's set. Lock-free: it never waits for anything. The data stays valid as long as a
+  // ReadGuard around this call is held.
+  Found find(SetToken set, Ioasid id) const {
+    return active_.load(std::memory_order_acquire)->ids.find(set, id);
+  }
+
+  // The same with the kernel's getter: bool getter(void* data) is called once, only if the id was
+  // found, under a ReadGuard. false: the answer is nullptr, as for data that is nullptr.
+  template <class Getter>
+  Found find(SetToken set, Ioasid id, Getter&& getter) const {
+    const ReadGuard guard;
+    Found found = find(set, id);
+    if (found && !std::forward<Getter>(getter)(found.data)) found.data = nullptr;
+    return found;
+  }
+
+  // ioasid_set_data. -ENOENT as for free. After success the old data may be deleted: it waits
+  // until every ReadGuard of other threads that may see it is gone. Throws UsageError inside a
+  // ReadGuard of this thread.
+  Error set_data(Ioasid id, void* data);
+
+  // ioasid_register_allocator. 0: it is active, or stands by behind others, or shares the group of
+  // those with the same helpers. -EAGAIN: the default allocator has ids. -EEXIST: it is registered
+  // already. -ENOMEM. Nothing has changed unless 0.
+  Error register_allocator(const AllocatorOps& ops);
+
+  // ioasid_unregister_allocator. The last of a group takes the group with it: its ids are orphans
+  // then, unknown to everybody, and the backend is not told; they are appended to *orphans if that
+  // is given. The first registered group that remains becomes active, else the default. -ENOENT
+  // (the kernel returns nothing): it was not registered. -EBUSY: see the policy above.
+  Error unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans = nullptr);
+
+  // Of the active group.
+  std::size_t size() const;                               // live ids
+  std::vector<Ioasid> ids(SetToken set = nullptr) const;  // ascending; nullptr: of every set
+  bool custom_active() const;
+  std::size_t memory() const;  // bytes, with this object
+
+ private:
+  class Locked;
+  using Group = detail::Group;
+
+  void say(Message message, Ioasid id = invalid_ioasid) const {
+    if (options_.listener != nullptr) [[unlikely]]
+      options_.listener->message(message, id);
+  }
+  Ioasid alloc_default(SetToken set, Range range, void* data);
+  Ioasid alloc_custom(Group& group, SetToken set, Range range, void* data);
+  bool track(Group& group, Ioasid id, SetToken set, void* data);
+  Error join_or_queue(const AllocatorOps& ops);
+  Error refuse_duplicate() const;
+  Error leave(std::size_t index, std::vector<Ioasid>* orphans);
+  std::size_t group_of(const AllocatorOps& ops) const;
+  void drop_group(std::size_t index);
+  void reclaim_groups() noexcept;
+
+  std::atomic<Group*> active_;
+  const SpaceOptions options_;
+  std::vector<std::unique_ptr<Group>> groups_;   // in order of precedence
+  std::vector<std::unique_ptr<Group>> retired_;  // a find may still be looking at these
+
+  // The lock shares its cache line with what the default group's writers touch first.
+  alignas(64) mutable detail::BiasedLock lock_;
+  Group default_;
+};
+
+}  // namespace ioasid

@@ -1,0 +1,61 @@
+// The vocabulary of the library: ids, ranges, sets, errors by their kernel names.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <stdexcept>
+#include <string_view>
+
+namespace ioasid {
+
+// An I/O address space id (a PASID where the hardware is PCIe): any 32-bit number but the last.
+using Ioasid = std::uint32_t;
+inline constexpr Ioasid invalid_ioasid = 0xffffffffu;
+
+// Both bounds are inclusive, as everywhere in this library. min > max is legal and holds no id.
+struct Range {
+  Ioasid min = 0;
+  Ioasid max = invalid_ioasid;
+
+  constexpr bool contains(Ioasid id) const { return min <= id && id <= max; }
+  bool operator==(const Range&) const = default;
+};
+
+// A set is only an address: any pointer works, nothing is ever read through it, and nullptr is
+// the set that belongs to nobody. Sets do not partition the ids.
+using SetToken = const void*;
+
+// Outcomes, with the values and the names the kernel gives them.
+enum class Error : int {
+  ok = 0,
+  eperm = -1,    // the set is not one that a process owns
+  enoent = -2,   // no such id, set, alias or observer
+  eagain = -11,  // the default allocator still has ids
+  enomem = -12,  // out of memory; nothing changed
+  eacces = -13,  // the id belongs to another set
+  ebusy = -16,   // in use: references, ids or data are in the way
+  eexist = -17,  // registered already, or the token has a set already
+  einval = -22,  // an argument that can never work
+  enospc = -28,  // quota or capacity is used up
+};
+std::string_view name_of(Error error);  // "-EAGAIN"; "0" for ok
+std::ostream& operator<<(std::ostream& out, Error error);
+
+// What find() answers. data is what was stored, and may be nullptr also when error is ok.
+struct Found {
+  Error error = Error::ok;
+  void* data = nullptr;
+
+  explicit operator bool() const { return error == Error::ok; }
+  bool operator==(const Found&) const = default;
+};
+
+// A call from a place where it would wait for itself: the caller's program is wrong. Thrown
+// instead of a deadlock; nothing was changed.
+class UsageError : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+}  // namespace ioasid

@@ -1,0 +1,220 @@
+// ioasid_bench: how fast the allocator is. One JSON line per run.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/ioasid.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using ioasid::Ioasid;
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  std::string op = "pair";
+  std::uint32_t live = 1000;
+  unsigned threads = 1;
+  double seconds = 1.0;
+  double holes = -1.0;  // share of free ids among the live ones; churn has a tenth unless told
+  unsigned find_pct = 95;
+};
+
+[[noreturn]] void usage(std::string_view what) {
+  std::fprintf(stderr,
+               "ioasid_bench: %.*s\n"
+               "usage: ioasid_bench --op pair|churn|find|mixed --live N [--threads T] "
+               "[--seconds S] [--holes F] [--find-pct P]\n",
+               static_cast<int>(what.size()), what.data());
+  std::exit(2);
+}
+
+double number(std::string_view name, const char* text, double min, double max) {
+  char* end = nullptr;
+  const double value = std::strtod(text, &end);
+  if (end == text || *end != '\0' || !(value >= min && value <= max))
+    usage("bad value for " + std::string(name) + ": " + text);
+  return value;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; i += 2) {
+    const std::string_view name = argv[i];
+    if (i + 1 == argc) usage("no value for " + std::string(name));
+    const char* value = argv[i + 1];
+    if (name == "--op")
+      options.op = value;
+    else if (name == "--live")
+      options.live = static_cast<std::uint32_t>(number(name, value, 1, 1e8));
+    else if (name == "--threads")
+      options.threads = static_cast<unsigned>(number(name, value, 1, 256));
+    else if (name == "--seconds")
+      options.seconds = number(name, value, 0.001, 3600);
+    else if (name == "--holes")
+      options.holes = number(name, value, 0, 0.9);
+    else if (name == "--find-pct")
+      options.find_pct = static_cast<unsigned>(number(name, value, 0, 100));
+    else
+      usage("unknown option " + std::string(name));
+  }
+  constexpr std::array ops{"pair", "churn", "find", "mixed"};
+  if (std::find(ops.begin(), ops.end(), options.op) == ops.end()) usage("unknown op " + options.op);
+  if (options.holes < 0) options.holes = options.op == "churn" ? 0.1 : 0.0;
+  return options;
+}
+
+// A 64-bit linear congruential generator: a cycle or two, so that the loop measures the allocator.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
+  std::uint32_t below(std::uint32_t bound) {
+    state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<std::uint32_t>(((state_ >> 32) * bound) >> 32);
+  }
+
+ private:
+  std::uint64_t state_;
+};
+
+constexpr char the_set = 0;
+constexpr ioasid::Range whole{1, ioasid::invalid_ioasid - 1};
+void* data_of(std::uint32_t n) { return reinterpret_cast<void*>(std::uintptr_t{n} * 64 + 64); }
+
+[[noreturn]] void wrong(const char* what) {
+  std::fprintf(stderr, "ioasid_bench: the allocator answered wrongly: %s\n", what);
+  std::exit(1);
+}
+
+// Fills the space to `live` ids with holes among them; returns the live ids in random order.
+std::vector<Ioasid> fill(ioasid::Space& space, const Options& options) {
+  const auto total = static_cast<std::uint32_t>(options.live / (1.0 - options.holes));
+  std::vector<Ioasid> ids;
+  for (std::uint32_t i = 0; i < total; ++i) ids.push_back(space.alloc(&the_set, whole, data_of(i)));
+  Random random(1);
+  for (std::uint32_t i = total; i > 1; --i) std::swap(ids[i - 1], ids[random.below(i)]);
+  for (std::uint32_t i = options.live; i < total; ++i) space.free(ids[i]);
+  ids.resize(options.live);
+  return ids;
+}
+
+void pair(ioasid::Space& space, Random&, std::vector<Ioasid>&, unsigned, int rounds) {
+  for (int i = 0; i < rounds; ++i) {
+    const Ioasid id = space.alloc(&the_set, whole, data_of(1));
+    if (id == ioasid::invalid_ioasid) wrong("pair: alloc failed");
+    space.free(id);
+  }
+}
+
+// The victim of the next round is drawn, and read from the benchmark's own table, before this
+// round's calls, so that the table's cache misses are not counted as the allocator's.
+void churn(ioasid::Space& space, Random& random, std::vector<Ioasid>& mine, unsigned, int rounds) {
+  const auto count = static_cast<std::uint32_t>(mine.size());
+  std::uint32_t next = random.below(count);
+  for (int i = 0; i < rounds; ++i) {
+    const std::uint32_t at = next;
+    next = random.below(count);
+    __builtin_prefetch(&mine[next], 1);
+    space.free(mine[at]);
+    mine[at] = space.alloc(&the_set, whole, data_of(at));
+    if (mine[at] == ioasid::invalid_ioasid) wrong("churn: alloc failed");
+  }
+}
+
+void find(ioasid::Space& space, Random& random, std::vector<Ioasid>& mine, unsigned, int rounds) {
+  const auto count = static_cast<std::uint32_t>(mine.size());
+  std::uintptr_t failures = 0;
+  for (int i = 0; i < rounds; ++i)
+    failures += space.find(&the_set, mine[random.below(count)]).data == nullptr;
+  if (failures != 0) wrong("find: a live id was not found");
+}
+
+void mixed(ioasid::Space& space, Random& random, std::vector<Ioasid>& mine, unsigned find_pct,
+           int rounds) {
+  const auto count = static_cast<std::uint32_t>(mine.size());
+  std::uintptr_t failures = 0;
+  for (int i = 0; i < rounds; ++i) {
+    const std::uint32_t at = random.below(count);
+    if (random.below(100) < find_pct) {
+      failures += space.find(&the_set, mine[at]).data == nullptr;
+    } else {
+      space.free(mine[at]);
+      mine[at] = space.alloc(&the_set, whole, data_of(at));
+    }
+  }
+  if (failures != 0) wrong("mixed: a live id was not found");
+}
+
+using Op = void (*)(ioasid::Space&, Random&, std::vector<Ioasid>&, unsigned, int);
+Op op_of(const std::string& name) {
+  if (name == "pair") return pair;
+  if (name == "churn") return churn;
+  return name == "find" ? find : mixed;
+}
+
+struct Measured {
+  std::uint64_t ops = 0;
+  double seconds = 0;
+};
+
+// Each thread works on ids of its own where it frees them, and on all of them where it only reads.
+Measured run(ioasid::Space& space, const Options& options, const std::vector<Ioasid>& ids) {
+  const Op op = op_of(options.op);
+  std::atomic<unsigned> ready{0};
+  std::atomic<bool> go{false};
+  std::atomic<bool> stop{false};
+  std::vector<std::uint64_t> counts(options.threads * 16);
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < options.threads; ++t)
+    threads.emplace_back([&, t] {
+      std::vector<Ioasid> mine;
+      for (std::size_t i = 0; i < ids.size(); ++i)
+        if (options.op == "find" || i % options.threads == t) mine.push_back(ids[i]);
+      Random random(t + 100);
+      op(space, random, mine, options.find_pct, 20'000);
+      ready.fetch_add(1);
+      while (!go.load()) std::this_thread::yield();
+      std::uint64_t count = 0;
+      for (; !stop.load(std::memory_order_relaxed); count += 1024)
+        op(space, random, mine, options.find_pct, 1024);
+      counts[t * 16] = count;
+    });
+  while (ready.load() != options.threads) std::this_thread::yield();
+  const auto begin = Clock::now();
+  go.store(true);
+  std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
+  stop.store(true);
+  for (std::thread& thread : threads) thread.join();
+  Measured measured;
+  measured.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  for (const std::uint64_t count : counts) measured.ops += count;
+  return measured;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  if (options.op != "find" && options.live < options.threads) usage("fewer ids than threads");
+  ioasid::Space space;
+  const std::vector<Ioasid> ids = fill(space, options);
+  const double bytes_per_id = static_cast<double>(space.memory()) / options.live;
+  const Measured measured = run(space, options, ids);
+  const auto ops = static_cast<double>(measured.ops);
+  std::printf(
+      "{\"op\":\"%s\",\"live\":%u,\"threads\":%u,\"seconds\":%.3f,\"holes\":%.3f,"
+      "\"find_pct\":%u,\"ops\":%llu,\"ns_per_op\":%.2f,\"mops_per_s\":%.3f,"
+      "\"bytes_per_live_id\":%.2f}\n",
+      options.op.c_str(), options.live, options.threads, measured.seconds, options.holes,
+      options.find_pct, static_cast<unsigned long long>(measured.ops),
+      measured.seconds * 1e9 * options.threads / ops, ops / measured.seconds / 1e6, bytes_per_id);
+  return 0;
+}

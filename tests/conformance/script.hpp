@@ -1,0 +1,25 @@
+// One script of the vectors, replayed.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/space.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+namespace conformance {
+
+struct Disagreement {
+  std::size_t operation;  // counted from 0
+  nlohmann::json op;
+  nlohmann::json expected;
+  nlohmann::json got;
+};
+
+// Runs the script on a fresh space; empty when all agrees. Throws std::exception on a malformed
+// script.
+std::vector<Disagreement> replay(const nlohmann::json& script, ioasid::Behaviour behaviour);
+
+}  // namespace conformance
