@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ioasid/block.hpp"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <new>
 
@@ -15,7 +17,25 @@ constexpr std::uint32_t next_tag(std::uint32_t tag, std::uint32_t offset) {
   return ((tag >> offset_bits) + 1) << offset_bits | offset;
 }
 
+// The sizes a block can have, and with fewer than how many records it moves to a smaller one.
+// Chosen such that an id never costs more than 64 bytes with its share of the block, the bucket and
+// malloc's own bytes.
+struct Size {
+  std::uint8_t capacity;
+  std::uint8_t count_min;
+};
+constexpr std::array<Size, 6> sizes{{{1, 1}, {3, 2}, {7, 4}, {15, 6}, {31, 13}, {64, 21}}};
+
+const Size& size_for(std::uint32_t count) {
+  return *std::find_if(sizes.begin(), sizes.end(), [&](Size s) { return s.capacity >= count; });
+}
+
 }  // namespace
+
+Block::Block(std::uint32_t capacity)
+    : capacity_(static_cast<std::uint8_t>(capacity)), count_min_(size_for(capacity).count_min) {}
+
+std::uint32_t Block::capacity_for(std::uint32_t count) { return size_for(count).capacity; }
 
 Block* Block::make(NodePool& pool, std::uint32_t capacity) {
   auto* block = new (pool.allocate(bytes_for(capacity))) Block(capacity);
@@ -59,22 +79,14 @@ void Block::warm_up(std::uint32_t offset) const {
   static_cast<void>(direct_slot(offset).set.load(std::memory_order_relaxed));
 }
 
-void Block::publish(std::uint32_t offset, SetToken set, void* data) {
-  const std::uint32_t entry = direct() ? offset : vacant_entry();
-  Tag& tag = direct() ? first_tag_ : tags()[entry];
-  const std::uint32_t before = tag.load(std::memory_order_relaxed);
-  tag.store(direct() ? before + 1 : next_tag(before, offset), std::memory_order_relaxed);
+void Block::publish_compact(std::uint32_t offset, SetToken set, void* data) {
+  const std::uint32_t entry = vacant_entry();
+  Tag& tag = tags()[entry];
+  tag.store(next_tag(tag.load(std::memory_order_relaxed), offset), std::memory_order_relaxed);
   slots()[entry].data.store(data, std::memory_order_release);
   slots()[entry].set.store(set, std::memory_order_release);
-  live_.store(live() | std::uint64_t{1} << offset, std::memory_order_relaxed);
+  note_live(offset);
 }
-
-void Block::remove(std::uint32_t offset) {
-  slot(offset).set.store(vacant, std::memory_order_release);
-  live_.store(live() & ~(std::uint64_t{1} << offset), std::memory_order_relaxed);
-}
-
-Slot& Block::slot(std::uint32_t offset) { return slots()[direct() ? offset : entry_of(offset)]; }
 
 std::uint32_t Block::entry_of(std::uint32_t offset) const {
   for (std::uint32_t i = 0;; ++i)

@@ -6,7 +6,6 @@
 #include "ioasid/types.hpp"
 
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -44,18 +43,21 @@ class Block {
   std::uint32_t capacity() const { return capacity_; }
   bool direct() const { return capacity_ == direct_capacity; }
   std::size_t bytes() const { return bytes_for(capacity_); }
-  // Which of the 64 ids are live. For writers.
+  // For writers: which of the 64 ids are live, how many, and is there room for one more?
   std::uint64_t live() const { return live_.load(std::memory_order_relaxed); }
+  std::uint32_t count() const { return count_; }
+  bool has_room() const { return count_ < capacity_; }
+  bool full() const { return count_ == direct_capacity; }
+  // Fewer than make it worth its size: see the table in block.cpp.
+  bool too_large() const { return count_ < count_min_; }
+  // The capacity for that many records.
+  static std::uint32_t capacity_for(std::uint32_t count);
 
   // For readers. Direct and compact blocks are told apart by a bit in the pointer to them, so that
   // the common case does not have to look here first.
   Found find_direct(SetToken set, std::uint32_t offset) const;
   Found find_compact(SetToken set, std::uint32_t offset) const;
 
-  bool has_room() const {
-    return direct() ? live() != ~std::uint64_t{0}
-                    : static_cast<std::uint32_t>(std::popcount(live())) < capacity_;
-  }
   // For a writer that is about to take the lock: has the cache lines that remove() writes brought
   // here first, so that nobody waits for them behind the lock.
   void warm_up(std::uint32_t offset) const;
@@ -64,14 +66,22 @@ class Block {
   void publish(std::uint32_t offset, SetToken set, void* data);  // not live, and there is room
   void remove(std::uint32_t offset);                             // live
   Slot& slot(std::uint32_t offset);                              // live
+  // A note of the id map: the summary of full blocks has this one.
+  bool listed_full() const { return listed_full_; }
+  void list_full(bool listed) { listed_full_ = listed; }
 
  private:
-  explicit Block(std::uint32_t capacity) : capacity_(capacity) {}
+  explicit Block(std::uint32_t capacity);
   static constexpr std::uint32_t tags_for(std::uint32_t capacity) {
     return capacity == direct_capacity ? 1 : capacity;
   }
   static constexpr std::size_t slots_at(std::uint32_t capacity) {
     return (12 + sizeof(std::uint32_t) * tags_for(capacity) + 15) / 16 * 16;
+  }
+  void publish_compact(std::uint32_t offset, SetToken set, void* data);
+  void note_live(std::uint32_t offset) {
+    live_.store(live() | std::uint64_t{1} << offset, std::memory_order_relaxed);
+    ++count_;
   }
   std::uint32_t entry_of(std::uint32_t offset) const;
   std::uint32_t vacant_entry() const;
@@ -89,7 +99,10 @@ class Block {
   }
 
   std::atomic<std::uint64_t> live_{0};
-  std::uint32_t capacity_;
+  std::uint8_t capacity_;
+  std::uint8_t count_ = 0;
+  std::uint8_t count_min_;
+  bool listed_full_ = false;
   Tag first_tag_{0};  // more tags, then the slots, follow
 };
 static_assert(Block::bytes_for(1) == NodePool::cell, "one id far from all others is one pool cell");
@@ -109,6 +122,26 @@ inline Found Block::find_direct(SetToken wanted, std::uint32_t offset) const {
     if (first_tag_.load(std::memory_order_relaxed) == tag) [[likely]]
       return judge(wanted, set, data);
   }
+}
+
+inline void Block::publish(std::uint32_t offset, SetToken set, void* data) {
+  if (!direct()) [[unlikely]]
+    return publish_compact(offset, set, data);
+  first_tag_.store(first_tag_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  Slot& record = slots()[offset];
+  record.data.store(data, std::memory_order_release);
+  record.set.store(set, std::memory_order_release);
+  note_live(offset);
+}
+
+inline void Block::remove(std::uint32_t offset) {
+  slot(offset).set.store(vacant, std::memory_order_release);
+  live_.store(live() & ~(std::uint64_t{1} << offset), std::memory_order_relaxed);
+  --count_;
+}
+
+inline Slot& Block::slot(std::uint32_t offset) {
+  return slots()[direct() ? offset : entry_of(offset)];
 }
 
 }  // namespace ioasid::detail

@@ -3,7 +3,6 @@
 #include "ioasid/id_map.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <new>
 #include <utility>
@@ -12,26 +11,6 @@ namespace ioasid::detail {
 namespace {
 
 constexpr std::uint64_t all_live = ~std::uint64_t{0};
-
-// The sizes a block can have, and below how many ids it is moved to the size before. Chosen such
-// that an id never costs more than 64 bytes with its share of the block, the bucket and malloc.
-struct Size {
-  std::uint32_t capacity;
-  std::uint32_t live_min;
-};
-constexpr std::array<Size, 6> sizes{{{1, 1}, {3, 2}, {7, 4}, {15, 6}, {31, 13}, {64, 21}}};
-
-std::uint32_t capacity_for(std::uint32_t live) {
-  return std::find_if(sizes.begin(), sizes.end(), [&](Size s) { return s.capacity >= live; })
-      ->capacity;
-}
-
-bool too_large(const Block& block) {
-  const auto live = static_cast<std::uint32_t>(std::popcount(block.live()));
-  const auto size = std::find_if(sizes.begin(), sizes.end(),
-                                 [&](Size s) { return s.capacity == block.capacity(); });
-  return live < size->live_min;
-}
 
 std::uint64_t bit_of(Ioasid id) { return std::uint64_t{1} << (id % 64); }
 
@@ -46,14 +25,6 @@ void IdMap::warm_up(Ioasid id) const {
   const ReadSection section;
   const BlockRef ref = directory_.find(id / 64);
   if (ref.direct()) ref.get_direct()->warm_up(id % 64);
-}
-
-Block* IdMap::locate(std::uint32_t key) const {
-  if (hot_key_ == key && hot_block_ != nullptr) return hot_block_;
-  Block* block = directory_.find(key).get();
-  hot_key_ = key;
-  hot_block_ = block;
-  return block;
 }
 
 bool IdMap::contains(Ioasid id) const {
@@ -77,15 +48,25 @@ std::uint64_t IdMap::next_free(Ioasid from) const {
 Ioasid IdMap::insert_lowest(Range range, SetToken set, void* data) {
   const Ioasid max = std::min(range.max, invalid_ioasid - 1);
   const bool in_run = run_first_ <= range.min && range.min <= run_end_;
-  const std::uint64_t from = in_run ? run_end_ : range.min;
-  if (from > max) return invalid_ioasid;
-  const std::uint64_t found = next_free(static_cast<Ioasid>(from));
+  if (!in_run) close_gaps();
+  std::uint64_t found = in_run ? gap_from(range.min) : no_id;
+  if (found == no_id) {
+    const Ioasid from = in_run ? run_end_ : range.min;
+    if (from > max) return invalid_ioasid;
+    found = next_free(from);
+  }
   if (found > max) return invalid_ioasid;
   const auto id = static_cast<Ioasid>(found);
   insert_free(id, set, data);
   if (!in_run) run_first_ = range.min;
-  run_end_ = found + 1;
+  if (!in_run || id >= run_end_) run_end_ = id + 1;
   return id;
+}
+
+std::uint64_t IdMap::gap_from(Ioasid min) const {
+  for (const Ioasid gap : gaps_)
+    if (gap >= min && gap != no_gap) return gap;
+  return no_id;
 }
 
 bool IdMap::insert(Ioasid id, SetToken set, void* data) {
@@ -97,12 +78,17 @@ bool IdMap::insert(Ioasid id, SetToken set, void* data) {
 void IdMap::insert_free(Ioasid id, SetToken set, void* data) {
   const std::uint32_t key = id / 64;
   Block* block = locate(key);
-  const bool fills = block != nullptr && (block->live() | bit_of(id)) == all_live;
+  const bool fills = block != nullptr && block->count() == 63 && !block->listed_full();
   if (fills) full_.reserve();
-  if (block == nullptr || !block->has_room()) block = &block_with_room(key, block);
+  if (block == nullptr || !block->has_room()) [[unlikely]]
+    block = &block_with_room(key, block);
   block->publish(id % 64, set, data);
-  if (fills) full_.set(key);
+  if (fills) {
+    full_.set(key);
+    block->list_full(true);
+  }
   ++size_;
+  if (id < run_end_ && id >= run_first_) remove_gap(id);
 }
 
 // A new block, or a larger one instead of the one that is full.
@@ -112,7 +98,7 @@ Block& IdMap::block_with_room(std::uint32_t key, Block* block) {
     directory_.reserve(pool_);
     larger = Block::make(pool_, 1);
   } else {
-    larger = Block::make_like(pool_, *block, capacity_for(block->capacity() + 1));
+    larger = Block::make_like(pool_, *block, Block::capacity_for(block->capacity() + 1));
   }
   directory_.put(key, larger);
   hot_key_ = key;
@@ -125,34 +111,74 @@ bool IdMap::erase(Ioasid id) {
   const std::uint32_t key = id / 64;
   Block* block = locate(key);
   if (block == nullptr || (block->live() & bit_of(id)) == 0) return false;
-  if (block->live() == all_live) full_.clear(key);
   block->remove(id % 64);
-  if (run_first_ <= id && id < run_end_) run_end_ = id;
   --size_;
-  shrink_later(key, *block);
+  if (run_first_ <= id && id < run_end_)
+    add_gap(id);
+  else
+    unlist(key, *block);
+  if (block->too_large()) [[unlikely]]
+    shrink_later(key);
   return true;
 }
 
-void IdMap::shrink_later(std::uint32_t key, const Block& block) {
-  if (!too_large(block)) [[likely]]
-    return;
+void IdMap::unlist(std::uint32_t key, Block& block) {
+  if (!block.listed_full()) return;
+  full_.clear(key);
+  block.list_full(false);
+}
+
+// Keeps the gaps in ascending order; where there are too many the run ends at the last of them.
+void IdMap::add_gap(Ioasid id) {
+  if (gaps_.back() != no_gap) end_run_at(std::max(gaps_.back(), id));
+  if (id >= run_end_) return;
+  std::size_t at = gaps_.size() - 1;
+  for (; at > 0 && gaps_[at - 1] > id; --at) gaps_[at] = gaps_[at - 1];
+  gaps_[at] = id;
+}
+
+void IdMap::remove_gap(Ioasid id) {
+  const auto gap = std::find(gaps_.begin(), gaps_.end(), id);
+  if (gap == gaps_.end()) return;
+  std::move(gap + 1, gaps_.end(), gap);
+  gaps_.back() = no_gap;
+}
+
+// The id is free: the last gap, or about to become one.
+void IdMap::end_run_at(Ioasid id) {
+  run_end_ = id;
+  if (gaps_.back() == id) gaps_.back() = no_gap;
+  Block* block = locate(id / 64);
+  if (block != nullptr) unlist(id / 64, *block);
+}
+
+void IdMap::close_gaps() {
+  while (gaps_.front() != no_gap) {
+    const auto last = std::find(gaps_.begin(), gaps_.end(), no_gap) - 1;
+    const Ioasid id = *last;
+    *last = no_gap;
+    end_run_at(id);
+  }
+}
+
+void IdMap::shrink_later(std::uint32_t key) {
   const std::uint32_t before = std::exchange(shrink_key_, key);
   if (before != no_key && before != key) shrink(before);
   if (size_ != 0) return;
   shrink(std::exchange(shrink_key_, no_key));
+  close_gaps();
   full_.forget_all();
   pool_.flush();
 }
 
 void IdMap::shrink(std::uint32_t key) {
   Block* block = locate(key);
-  if (block == nullptr || !too_large(*block)) return;
-  const auto live = static_cast<std::uint32_t>(std::popcount(block->live()));
-  if (live == 0) {
+  if (block == nullptr || !block->too_large()) return;
+  if (block->count() == 0) {
     directory_.remove(pool_, key);
   } else {
     try {
-      directory_.put(key, Block::make_like(pool_, *block, capacity_for(live)));
+      directory_.put(key, Block::make_like(pool_, *block, Block::capacity_for(block->count())));
     } catch (const std::bad_alloc&) {
       return;  // a large block serves as well
     }

@@ -14,11 +14,9 @@
 #include "ioasid/readers.hpp"
 #include "ioasid/types.hpp"
 
-#include <algorithm>
-#include <bit>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 namespace ioasid::detail {
@@ -59,25 +57,39 @@ class IdMap {
  private:
   static constexpr std::uint64_t no_id = std::uint64_t{1} << 32;
 
-  Block* locate(std::uint32_t key) const;
+  static constexpr Ioasid no_gap = invalid_ioasid;
+  static constexpr std::uint32_t no_key = 0xffffffffu;
+
+  Block* locate(std::uint32_t key) const {
+    if (hot_key_ == key && hot_block_ != nullptr) return hot_block_;
+    hot_key_ = key;
+    return hot_block_ = directory_.find(key).get();
+  }
   std::uint64_t next_free(Ioasid from) const;
+  std::uint64_t gap_from(Ioasid min) const;
   void insert_free(Ioasid id, SetToken set, void* data);
   Block& block_with_room(std::uint32_t key, Block* block);
+  void unlist(std::uint32_t key, Block& block);
+  void add_gap(Ioasid id);
+  void remove_gap(Ioasid id);
+  void end_run_at(Ioasid id);
+  void close_gaps();
   void shrink(std::uint32_t key);
-  void shrink_later(std::uint32_t key, const Block& block);
+  void shrink_later(std::uint32_t key);
 
   // What writers touch every time comes first: the space puts its lock on the same cache line.
-  std::size_t size_ = 0;
-  // Every id in [run_first_, run_end_) is live.
-  std::uint64_t run_first_ = 0;
-  std::uint64_t run_end_ = 0;
-  mutable Block* hot_block_ = nullptr;  // of hot_key_, the last one located
+  std::uint32_t size_ = 0;
+  // Every id in [run_first_, run_end_) is live but the gaps, which are in ascending order. The
+  // summary does not know of the gaps: a block that was full is still listed there.
+  Ioasid run_first_ = 0;
+  Ioasid run_end_ = 0;
+  std::array<Ioasid, 4> gaps_{no_gap, no_gap, no_gap, no_gap};
   mutable std::uint32_t hot_key_ = 0;
+  mutable Block* hot_block_ = nullptr;  // of hot_key_, the last one located
+
   // One block that has become too large for what is in it waits here until the next one does, so
   // that an id allocated and freed again and again does not rebuild its block each time.
   std::uint32_t shrink_key_ = no_key;
-  static constexpr std::uint32_t no_key = 0xffffffffu;
-
   FullBlocks full_;
   NodePool pool_;
   Directory directory_;  // read by everybody, written rarely: far from the front

@@ -50,6 +50,11 @@ class BiasedLock {
       inside_.store(0, std::memory_order_release);
   }
 
+  // Whether this thread enters without competing.
+  bool favours_this_thread() const {
+    return favourite_.load(std::memory_order_relaxed) == thread_number();
+  }
+
   bool held() const {
     const std::uint32_t me = thread_number();
     return holder_.load(std::memory_order_relaxed) == me ||

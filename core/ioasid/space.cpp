@@ -12,6 +12,11 @@ namespace {
 
 constexpr std::size_t no_group = ~std::size_t{0};
 
+void wait_for_other_guards() {
+  if (detail::guards.load(std::memory_order_relaxed) != detail::Guards::never)
+    detail::wait_for_guards();
+}
+
 [[noreturn]] void refuse_nested(const char* call) {
   throw UsageError(std::string("ioasid: ") + call +
                    " called while this thread is inside the same space (from a helper or a "
@@ -110,45 +115,46 @@ bool Space::track(Group& group, Ioasid id, SetToken set, void* data) {
 }
 
 Error Space::free(Ioasid id) {
-  default_.ids.warm_up(id);
-  {
-    const Locked locked(*this, "free");
-    Group& group = *active_.load(std::memory_order_relaxed);
-    if (!group.custom) [[likely]] {
-      if (!group.ids.erase(id)) {
-        say(Message::err_free_unknown, id);
-        return Error::enoent;
-      }
-    } else {
-      if (!group.ids.contains(id)) {
-        say(Message::err_free_unknown, id);
-        return Error::enoent;
-      }
-      // The record goes after the call, and also when the call throws.
-      struct Erase {
-        Group& group;
-        Ioasid id;
-        ~Erase() { group.ids.erase(id); }
-      } const erase{group, id};
-      group.ops.free->free(id, group.ops.pdata);
-    }
-  }
-  if (detail::guards.load(std::memory_order_relaxed) != detail::Guards::never &&
-      !ReadGuard::held_by_this_thread())
-    detail::wait_for_guards();
-  return Error::ok;
+  const Error error = free_without_waiting(id);
+  if (error == Error::ok && !ReadGuard::held_by_this_thread()) wait_for_other_guards();
+  return error;
+}
+
+Error Space::free_without_waiting(Ioasid id) {
+  if (!lock_.favours_this_thread()) default_.ids.warm_up(id);
+  const Locked locked(*this, "free");
+  Group& group = *active_.load(std::memory_order_relaxed);
+  const bool known = group.custom ? free_custom(group, id) : group.ids.erase(id);
+  if (known) [[likely]]
+    return Error::ok;
+  say(Message::err_free_unknown, id);
+  return Error::enoent;
+}
+
+// The record goes after the call of the helper, and also when the call throws.
+bool Space::free_custom(Group& group, Ioasid id) {
+  if (!group.ids.contains(id)) return false;
+  struct Erase {
+    Group& group;
+    Ioasid id;
+    ~Erase() { group.ids.erase(id); }
+  } const erase{group, id};
+  group.ops.free->free(id, group.ops.pdata);
+  return true;
 }
 
 Error Space::set_data(Ioasid id, void* data) {
   if (ReadGuard::held_by_this_thread())
     throw UsageError("ioasid: set_data called inside a ReadGuard: it would wait for itself");
-  {
-    const Locked locked(*this, "set_data");
-    if (!active_.load(std::memory_order_relaxed)->ids.assign(id, data)) return Error::enoent;
-  }
-  if (detail::guards.load(std::memory_order_relaxed) != detail::Guards::never)
-    detail::wait_for_guards();
-  return Error::ok;
+  const Error error = set_data_without_waiting(id, data);
+  if (error == Error::ok) wait_for_other_guards();
+  return error;
+}
+
+Error Space::set_data_without_waiting(Ioasid id, void* data) {
+  const Locked locked(*this, "set_data");
+  const bool known = active_.load(std::memory_order_relaxed)->ids.assign(id, data);
+  return known ? Error::ok : Error::enoent;
 }
 
 Error Space::register_allocator(const AllocatorOps& ops) {

@@ -60,6 +60,10 @@ class Space {
   // hold the id's data any more, so it may be deleted; called inside a ReadGuard it does not wait.
   Error free(Ioasid id);
 
+  // The same without waiting for ReadGuards: for callers that must not wait. The data may be
+  // deleted after synchronize().
+  Error free_without_waiting(Ioasid id);
+
   // ioasid_find. -ENOENT: the active group does not know the id. -EACCES: `set` is not nullptr and
   // not the id's set. Lock-free: it never waits for anything. The data stays valid as long as a
   // ReadGuard around this call is held.
@@ -81,6 +85,9 @@ class Space {
   // until every ReadGuard of other threads that may see it is gone. Throws UsageError inside a
   // ReadGuard of this thread.
   Error set_data(Ioasid id, void* data);
+
+  // The same without waiting: the old data may be deleted after synchronize().
+  Error set_data_without_waiting(Ioasid id, void* data);
 
   // ioasid_register_allocator. 0: it is active, or stands by behind others, or shares the group of
   // those with the same helpers. -EAGAIN: the default allocator has ids. -EEXIST: it is registered
@@ -109,6 +116,7 @@ class Space {
   }
   Ioasid alloc_default(SetToken set, Range range, void* data);
   Ioasid alloc_custom(Group& group, SetToken set, Range range, void* data);
+  bool free_custom(Group& group, Ioasid id);
   bool track(Group& group, Ioasid id, SetToken set, void* data);
   Error join_or_queue(const AllocatorOps& ops);
   Error refuse_duplicate() const;

@@ -26,6 +26,8 @@ std::string_view name_of(Error error) {
       return "-EBUSY";
     case Error::eexist:
       return "-EEXIST";
+    case Error::enodev:
+      return "-ENODEV";
     case Error::einval:
       return "-EINVAL";
     case Error::enospc:

@@ -36,6 +36,7 @@ enum class Error : int {
   eacces = -13,  // the id belongs to another set
   ebusy = -16,   // in use: references, ids or data are in the way
   eexist = -17,  // registered already, or the token has a set already
+  enodev = -19,  // the host did not answer a virtual command as it should
   einval = -22,  // an argument that can never work
   enospc = -28,  // quota or capacity is used up
 };

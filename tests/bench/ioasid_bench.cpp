@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -129,25 +130,41 @@ void churn(ioasid::Space& space, Random& random, std::vector<Ioasid>& mine, unsi
   }
 }
 
+// Finds walk through the shuffled ids one by one: every visit goes to another random place of the
+// allocator's memory, none of the benchmark's own.
+class Walk {
+ public:
+  Walk(const std::vector<Ioasid>& ids, Random& random)
+      : ids_(ids), at_(random.below(static_cast<std::uint32_t>(ids.size()))) {}
+  std::size_t next() {
+    if (++at_ >= ids_.size()) at_ = 0;
+    return at_;
+  }
+
+ private:
+  const std::vector<Ioasid>& ids_;
+  std::size_t at_;
+};
+
 void find(ioasid::Space& space, Random& random, std::vector<Ioasid>& mine, unsigned, int rounds) {
-  const auto count = static_cast<std::uint32_t>(mine.size());
+  Walk walk(mine, random);
   std::uintptr_t failures = 0;
   for (int i = 0; i < rounds; ++i)
-    failures += space.find(&the_set, mine[random.below(count)]).data == nullptr;
+    failures += space.find(&the_set, mine[walk.next()]).data == nullptr;
   if (failures != 0) wrong("find: a live id was not found");
 }
 
 void mixed(ioasid::Space& space, Random& random, std::vector<Ioasid>& mine, unsigned find_pct,
            int rounds) {
-  const auto count = static_cast<std::uint32_t>(mine.size());
+  Walk walk(mine, random);
   std::uintptr_t failures = 0;
   for (int i = 0; i < rounds; ++i) {
-    const std::uint32_t at = random.below(count);
+    const std::size_t at = walk.next();
     if (random.below(100) < find_pct) {
       failures += space.find(&the_set, mine[at]).data == nullptr;
     } else {
       space.free(mine[at]);
-      mine[at] = space.alloc(&the_set, whole, data_of(at));
+      mine[at] = space.alloc(&the_set, whole, data_of(static_cast<std::uint32_t>(at)));
     }
   }
   if (failures != 0) wrong("mixed: a live id was not found");
@@ -163,6 +180,19 @@ Op op_of(const std::string& name) {
 struct Measured {
   std::uint64_t ops = 0;
   double seconds = 0;
+  double cpu_seconds = 0;  // of all threads: what is left when others take the processor away
+};
+
+double cpu_seconds_of_this_thread() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+// On a cache line of its own.
+struct alignas(64) Tally {
+  std::uint64_t ops = 0;
+  double cpu_seconds = 0;
 };
 
 // Each thread works on ids of its own where it frees them, and on all of them where it only reads.
@@ -171,7 +201,7 @@ Measured run(ioasid::Space& space, const Options& options, const std::vector<Ioa
   std::atomic<unsigned> ready{0};
   std::atomic<bool> go{false};
   std::atomic<bool> stop{false};
-  std::vector<std::uint64_t> counts(options.threads * 16);
+  std::vector<Tally> tallies(options.threads);
   std::vector<std::thread> threads;
   for (unsigned t = 0; t < options.threads; ++t)
     threads.emplace_back([&, t] {
@@ -182,10 +212,12 @@ Measured run(ioasid::Space& space, const Options& options, const std::vector<Ioa
       op(space, random, mine, options.find_pct, 20'000);
       ready.fetch_add(1);
       while (!go.load()) std::this_thread::yield();
-      std::uint64_t count = 0;
-      for (; !stop.load(std::memory_order_relaxed); count += 1024)
+      Tally tally;
+      const double cpu_before = cpu_seconds_of_this_thread();
+      for (; !stop.load(std::memory_order_relaxed); tally.ops += 1024)
         op(space, random, mine, options.find_pct, 1024);
-      counts[t * 16] = count;
+      tally.cpu_seconds = cpu_seconds_of_this_thread() - cpu_before;
+      tallies[t] = tally;
     });
   while (ready.load() != options.threads) std::this_thread::yield();
   const auto begin = Clock::now();
@@ -195,7 +227,10 @@ Measured run(ioasid::Space& space, const Options& options, const std::vector<Ioa
   for (std::thread& thread : threads) thread.join();
   Measured measured;
   measured.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  for (const std::uint64_t count : counts) measured.ops += count;
+  for (const Tally& tally : tallies) {
+    measured.ops += tally.ops;
+    measured.cpu_seconds += tally.cpu_seconds;
+  }
   return measured;
 }
 
@@ -211,10 +246,11 @@ int main(int argc, char** argv) {
   const auto ops = static_cast<double>(measured.ops);
   std::printf(
       "{\"op\":\"%s\",\"live\":%u,\"threads\":%u,\"seconds\":%.3f,\"holes\":%.3f,"
-      "\"find_pct\":%u,\"ops\":%llu,\"ns_per_op\":%.2f,\"mops_per_s\":%.3f,"
+      "\"find_pct\":%u,\"ops\":%llu,\"ns_per_op\":%.2f,\"mops_per_s\":%.3f,\"cpu_ns_per_op\":%.2f,"
       "\"bytes_per_live_id\":%.2f}\n",
       options.op.c_str(), options.live, options.threads, measured.seconds, options.holes,
       options.find_pct, static_cast<unsigned long long>(measured.ops),
-      measured.seconds * 1e9 * options.threads / ops, ops / measured.seconds / 1e6, bytes_per_id);
+      measured.seconds * 1e9 * options.threads / ops, ops / measured.seconds / 1e6,
+      measured.cpu_seconds * 1e9 / ops, bytes_per_id);
   return 0;
 }

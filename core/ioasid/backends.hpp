@@ -1,0 +1,67 @@
+// Backends that need no host: the default algorithm, numbers of one guest, the modern global ids.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/backend.hpp"
+#include "ioasid/id_map.hpp"
+#include "ioasid/listener.hpp"
+#include "ioasid/lock.hpp"
+#include "ioasid/types.hpp"
+
+#include <cstddef>
+
+namespace ioasid {
+
+// What the built-in default allocator does, as a backend: the lowest free id of the range, freed
+// ids reusable at once. pdata is not used. Thread-safe, since several spaces may share it.
+class DefaultBackend : public Backend {
+ public:
+  Ioasid alloc(Range range, void* pdata) override;
+  void free(Ioasid id, void* pdata) override;  // an id that is not out is let pass
+
+  // Somebody else takes an id (false: it is out already).
+  bool reserve(Ioasid id);
+  std::size_t size() const;
+
+ private:
+  mutable detail::BiasedLock lock_;
+  detail::IdMap ids_;
+};
+
+// A vIOMMU whose numbers mean something inside one guest only: no host is asked, and two guests
+// may hold the same number. Each object is a helper pair, and so a group, of its own.
+class GuestLocalBackend : public DefaultBackend {
+ public:
+  // The numbers the guest may use at all; a caller's range is cut to it.
+  explicit GuestLocalBackend(Range allowed = {1, 0xfffff}) : allowed_(allowed) {}
+  Ioasid alloc(Range range, void* pdata) override;
+
+ private:
+  Range allowed_;
+};
+
+// iommu_alloc_global_pasid() of Linux 6.6 and later: one space for all devices, from 1 up, without
+// sets, lookup or custom allocators.
+class GlobalIdAllocator : public Backend {
+ public:
+  explicit GlobalIdAllocator(Listener* listener = nullptr) : listener_(listener) {}
+
+  // The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is none, as always for a
+  // device with max_pasids 0 or 1. No id is above 2^31 - 1.
+  Ioasid alloc_global(std::uint32_t max_pasids);
+  // The invalid id is warned about, one that is not out is let pass, as by the kernel's ida.
+  void free_global(Ioasid id);
+
+  // The same as a backend: the range is cut to what the kernel would use; pdata is not used.
+  Ioasid alloc(Range range, void* pdata) override;
+  void free(Ioasid id, void* pdata) override;
+
+  std::size_t size() const { return ids_.size(); }
+
+ private:
+  static constexpr Ioasid highest = 0x7fffffff;
+  Listener* listener_;
+  DefaultBackend ids_;
+};
+
+}  // namespace ioasid

@@ -1,0 +1,59 @@
+// Who is told when ids change: chains of notifiers, in order of priority.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/types.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace ioasid {
+
+// A set of a SetSpace. Numbers are never used again, so that of a set that is gone stays harmless.
+using SetNumber = std::uint32_t;
+inline constexpr SetNumber no_set = 0;
+
+// What happened to an id. One event for each transition, never one for a call that changed nothing.
+enum class Event : std::uint8_t {
+  alloc,   // allocated
+  free,    // given up: its users must let go of it; its number may be in use still
+  bind,    // has got an alias (spid)
+  unbind,  // has lost it
+};
+
+struct Notice {
+  Event event;
+  Ioasid id;
+  SetNumber set;
+  void* data;                    // at the time
+  Ioasid spid = invalid_ioasid;  // for bind and unbind
+};
+
+// Called with the SetSpace locked: quick, and of the same SetSpace only find() may be called; every
+// other call throws UsageError. It must not throw itself.
+class Notifier {
+ public:
+  virtual ~Notifier() = default;
+  virtual void notify(const Notice& notice) noexcept = 0;
+};
+
+// Who must know first: the processor's own tables, then the IOMMU's, then devices.
+enum class Priority : std::uint8_t { device, iommu, cpu };
+
+// Higher priorities first, among equals who came first.
+class NotifierChain {
+ public:
+  Error add(Notifier& notifier, Priority priority);  // -EEXIST
+  Error remove(Notifier& notifier);                  // -ENOENT
+  bool empty() const { return links_.empty(); }
+  void call(const Notice& notice) const noexcept;
+
+ private:
+  struct Link {
+    Notifier* notifier;
+    Priority priority;
+  };
+  std::vector<Link> links_;
+};
+
+}  // namespace ioasid

@@ -1,0 +1,149 @@
+// Sets as objects: what is done to single ids, and who is told.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/scoped_lock.hpp"
+#include "ioasid/set_object.hpp"
+#include "ioasid/sets.hpp"
+
+namespace ioasid {
+namespace {
+
+constexpr const char* caller = "SetSpace";
+
+}  // namespace
+
+Error SetSpace::check(SetNumber set, Records::const_iterator record) const {
+  if (record == records_.end()) return Error::einval;
+  if (set != no_set && record->second.set->number != set) return Error::eacces;
+  return Error::ok;
+}
+
+Error SetSpace::get(SetNumber set, Ioasid id) {
+  const detail::ScopedLock locked(lock_, caller);
+  const auto record = records_.find(id);
+  if (const Error error = check(set, record); error != Error::ok) return error;
+  if (record->second.pending) return Error::ebusy;
+  ++record->second.references;
+  return Error::ok;
+}
+
+Error SetSpace::get_if_owned(const void* token, Ioasid id) {
+  const detail::ScopedLock locked(lock_, caller);
+  const auto record = records_.find(id);
+  if (record == records_.end()) return Error::enoent;
+  const Set& set = *record->second.set;
+  if (set.token == nullptr) return Error::einval;
+  if (set.token != token) return Error::eperm;
+  if (record->second.pending) return Error::ebusy;
+  ++record->second.references;
+  return Error::ok;
+}
+
+Error SetSpace::put(SetNumber set, Ioasid id) {
+  {
+    const detail::ScopedLock locked(lock_, caller);
+    const auto record = records_.find(id);
+    if (const Error error = check(set, record); error != Error::ok) return error;
+    const bool last = record->second.references == 1;
+    drop(record);
+    if (!last) return Error::ok;
+  }
+  wait_for_readers();
+  return Error::ok;
+}
+
+std::uint32_t SetSpace::references(Ioasid id) const {
+  const detail::ScopedLock locked(lock_, caller);
+  const auto record = records_.find(id);
+  return record == records_.end() ? 0 : record->second.references;
+}
+
+Found SetSpace::find(SetNumber set, Ioasid id) const { return space_.find(token_of(set), id); }
+
+Error SetSpace::attach_data(Ioasid id, void* data) {
+  const detail::ScopedLock locked(lock_, caller);
+  if (!records_.contains(id)) return Error::enoent;
+  if (space_.find(nullptr, id).data != nullptr) return Error::ebusy;
+  return space_.set_data_without_waiting(id, data);  // there is no old data
+}
+
+Error SetSpace::detach_data(Ioasid id) {
+  {
+    const detail::ScopedLock locked(lock_, caller);
+    if (!records_.contains(id)) return Error::enoent;
+    const Error error = space_.set_data_without_waiting(id, nullptr);
+    if (error != Error::ok) return error;
+  }
+  wait_for_readers();
+  return Error::ok;
+}
+
+Error SetSpace::attach_spid(Ioasid id, Ioasid spid) {
+  const detail::ScopedLock locked(lock_, caller);
+  const auto record = records_.find(id);
+  if (record == records_.end()) return Error::enoent;
+  Set& set = *record->second.set;
+  if (spid == invalid_ioasid) return Error::einval;
+  if (record->second.spid != invalid_ioasid) return Error::ebusy;
+  if (!set.by_spid.emplace(spid, id).second) return Error::einval;
+  record->second.spid = spid;
+  tell(Event::bind, id, record->second);
+  return Error::ok;
+}
+
+Error SetSpace::detach_spid(Ioasid id) {
+  const detail::ScopedLock locked(lock_, caller);
+  const auto record = records_.find(id);
+  if (record == records_.end() || record->second.spid == invalid_ioasid) return Error::enoent;
+  unbind(id, record->second);
+  return Error::ok;
+}
+
+void SetSpace::unbind(Ioasid id, Record& record) {
+  if (record.spid == invalid_ioasid) return;
+  tell(Event::unbind, id, record);
+  record.set->by_spid.erase(record.spid);
+  record.spid = invalid_ioasid;
+}
+
+Ioasid SetSpace::find_by_spid(SetNumber number, Ioasid spid, bool with_reference) {
+  const detail::ScopedLock locked(lock_, caller);
+  const Set* set = set_of(number);
+  if (set == nullptr) return invalid_ioasid;
+  const auto found = set->by_spid.find(spid);
+  if (found == set->by_spid.end()) return invalid_ioasid;
+  if (!with_reference) return found->second;
+  Record& record = records_.find(found->second)->second;
+  if (record.pending) return invalid_ioasid;
+  ++record.references;
+  return found->second;
+}
+
+Error SetSpace::register_notifier(Notifier& notifier, Priority priority) {
+  const detail::ScopedLock locked(lock_, caller);
+  return everywhere_.add(notifier, priority);
+}
+
+Error SetSpace::register_notifier(Notifier& notifier, Priority priority, SetNumber number) {
+  const detail::ScopedLock locked(lock_, caller);
+  Set* set = set_of(number);
+  return set == nullptr ? Error::enoent : set->chain.add(notifier, priority);
+}
+
+Error SetSpace::register_notifier_mm(Notifier& notifier, Priority priority, const void* token) {
+  const detail::ScopedLock locked(lock_, caller);
+  if (token == nullptr) return Error::einval;
+  return by_token_chains_[token].add(notifier, priority);
+}
+
+Error SetSpace::unregister_notifier(Notifier& notifier) {
+  const detail::ScopedLock locked(lock_, caller);
+  bool found = everywhere_.remove(notifier) == Error::ok;
+  for (auto& [number, set] : sets_) found |= set->chain.remove(notifier) == Error::ok;
+  for (auto chain = by_token_chains_.begin(); chain != by_token_chains_.end();) {
+    found |= chain->second.remove(notifier) == Error::ok;
+    chain = chain->second.empty() ? by_token_chains_.erase(chain) : std::next(chain);
+  }
+  return found ? Error::ok : Error::enoent;
+}
+
+}  // namespace ioasid

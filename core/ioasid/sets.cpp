@@ -1,0 +1,227 @@
+// Sets as objects: capacity, sets, and their ids.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/sets.hpp"
+
+#include "ioasid/readers.hpp"
+#include "ioasid/scoped_lock.hpp"
+#include "ioasid/set_object.hpp"
+
+#include <new>
+
+namespace ioasid {
+namespace {
+
+constexpr const char* who = "SetSpace";
+
+}  // namespace
+
+SetSpace::SetSpace(Space& space) : space_(space) {}
+SetSpace::~SetSpace() = default;
+
+// In the space a set is known by an address that can never be one of an object.
+SetToken SetSpace::token_of(SetNumber set) {
+  return reinterpret_cast<SetToken>(std::uintptr_t{set});
+}
+
+SetSpace::Set* SetSpace::set_of(SetNumber set) const {
+  const auto found = sets_.find(set);
+  return found == sets_.end() ? nullptr : found->second.get();
+}
+
+Error SetSpace::install_capacity(std::uint32_t total) {
+  const detail::ScopedLock locked(lock_, who);
+  if (installed_ || taken_ != 0) return Error::ebusy;
+  capacity_ = total;
+  installed_ = true;
+  return Error::ok;
+}
+
+Error SetSpace::reserve_capacity(std::uint32_t count) {
+  const detail::ScopedLock locked(lock_, who);
+  const std::uint32_t left = capacity_ - taken_;
+  if (count > left || left == 0) return Error::enospc;
+  if (count == 0) count = left;
+  taken_ += count;
+  reserved_ += count;
+  return Error::ok;
+}
+
+Error SetSpace::cancel_capacity(std::uint32_t count) {
+  const detail::ScopedLock locked(lock_, who);
+  if (count > reserved_) return Error::einval;
+  reserved_ -= count;
+  taken_ -= count;
+  return Error::ok;
+}
+
+std::uint32_t SetSpace::capacity_left() const {
+  const detail::ScopedLock locked(lock_, who);
+  return capacity_ - taken_;
+}
+
+SetResult SetSpace::alloc_set(const SetSpec& spec) {
+  const detail::ScopedLock locked(lock_, who);
+  if ((spec.type == SetType::mm) != (spec.token != nullptr)) return {Error::einval};
+  if (spec.token != nullptr && by_token_.contains(spec.token)) return {Error::eexist};
+  const std::uint32_t left = capacity_ - taken_;
+  if (spec.quota > left || left == 0) return {Error::enospc};
+  auto set = std::make_unique<Set>();
+  set->number = last_set_ + 1;
+  set->token = spec.token;
+  set->quota = spec.quota == 0 ? left : spec.quota;
+  Set& object = *set;
+  sets_.emplace(object.number, std::move(set));
+  if (spec.token != nullptr) by_token_.emplace(spec.token, &object);
+  taken_ += object.quota;
+  last_set_ = object.number;
+  return {Error::ok, object.number};
+}
+
+Error SetSpace::free_set(SetNumber number) {
+  const detail::ScopedLock locked(lock_, who);
+  Set* set = set_of(number);
+  if (set == nullptr) return Error::enoent;
+  set->leaving = true;
+  if (!set->ids.empty()) return Error::ebusy;
+  end_set(*set);
+  return Error::ok;
+}
+
+void SetSpace::end_set(Set& set) {
+  taken_ -= set.quota;
+  if (set.token != nullptr) by_token_.erase(set.token);
+  sets_.erase(set.number);
+}
+
+Error SetSpace::adjust_quota(SetNumber number, std::uint32_t quota) {
+  const detail::ScopedLock locked(lock_, who);
+  Set* set = set_of(number);
+  if (set == nullptr) return Error::enoent;
+  const std::uint32_t left = capacity_ - taken_ + set->quota;
+  if (quota > left || quota < set->ids.size()) return Error::enospc;
+  taken_ = taken_ - set->quota + quota;
+  set->quota = quota;
+  return Error::ok;
+}
+
+SetNumber SetSpace::find_mm_set(const void* token) const {
+  const detail::ScopedLock locked(lock_, who);
+  const auto found = by_token_.find(token);
+  return found == by_token_.end() ? no_set : found->second->number;
+}
+
+SetNumber SetSpace::find_set(Ioasid id) const {
+  const detail::ScopedLock locked(lock_, who);
+  const auto record = records_.find(id);
+  return record == records_.end() ? no_set : record->second.set->number;
+}
+
+std::uint32_t SetSpace::size(SetNumber number) const {
+  const detail::ScopedLock locked(lock_, who);
+  const Set* set = set_of(number);
+  return set == nullptr ? 0 : static_cast<std::uint32_t>(set->ids.size());
+}
+
+Error SetSpace::list(SetNumber number, std::vector<Ioasid>& ids) const {
+  const detail::ScopedLock locked(lock_, who);
+  const Set* set = set_of(number);
+  if (set == nullptr) return Error::enoent;
+  ids.assign(set->ids.begin(), set->ids.end());
+  return Error::ok;
+}
+
+Ioasid SetSpace::alloc(SetNumber number, Range range, void* data) {
+  const detail::ScopedLock locked(lock_, who);
+  Set* set = set_of(number);
+  if (set == nullptr || set->leaving || set->ids.size() >= set->quota) return invalid_ioasid;
+  const Ioasid id = space_.alloc(token_of(number), range, data);
+  if (id == invalid_ioasid) return invalid_ioasid;
+  if (!track(*set, id)) {
+    space_.free_without_waiting(id);  // nobody has seen it
+    return invalid_ioasid;
+  }
+  tell(Event::alloc, id, records_.find(id)->second);
+  return id;
+}
+
+// False: out of memory, and nothing changed.
+bool SetSpace::track(Set& set, Ioasid id) {
+  try {
+    forget_orphan(id);
+    set.ids.insert(id);
+    records_[id] = Record{&set};
+    return true;
+  } catch (const std::bad_alloc&) {
+    set.ids.erase(id);
+    return false;
+  }
+}
+
+// The space lost this number with a custom allocator, and gives it out again.
+void SetSpace::forget_orphan(Ioasid id) {
+  const auto record = records_.find(id);
+  if (record == records_.end()) return;
+  Set& set = *record->second.set;
+  if (record->second.spid != invalid_ioasid) set.by_spid.erase(record->second.spid);
+  set.ids.erase(id);
+  records_.erase(record);
+}
+
+void SetSpace::tell(Event event, Ioasid id, const Record& record) const noexcept {
+  const Notice notice{event, id, record.set->number, space_.find(nullptr, id).data, record.spid};
+  record.set->chain.call(notice);
+  if (const auto chain = by_token_chains_.find(record.set->token); chain != by_token_chains_.end())
+    chain->second.call(notice);
+  everywhere_.call(notice);
+}
+
+Error SetSpace::free(SetNumber set, Ioasid id) {
+  {
+    const detail::ScopedLock locked(lock_, who);
+    const auto record = records_.find(id);
+    if (record == records_.end()) return Error::enoent;
+    if (record->second.set->number != set) return Error::eacces;
+    give_up(record);
+  }
+  wait_for_readers();
+  return Error::ok;
+}
+
+Error SetSpace::free_all_in_set(SetNumber number) {
+  {
+    const detail::ScopedLock locked(lock_, who);
+    const Set* set = set_of(number);
+    if (set == nullptr) return Error::enoent;
+    const std::vector<Ioasid> ids(set->ids.begin(), set->ids.end());
+    for (const Ioasid id : ids) give_up(records_.find(id));
+  }
+  wait_for_readers();
+  return Error::ok;
+}
+
+// The allocator's own reference goes, once.
+void SetSpace::give_up(Records::iterator record) {
+  if (record->second.pending) return;
+  record->second.pending = true;
+  tell(Event::free, record->first, record->second);
+  drop(record);
+}
+
+// One reference goes; with the last one the id, and the set with its last id if it is leaving.
+void SetSpace::drop(Records::iterator record) {
+  if (--record->second.references != 0) return;
+  const Ioasid id = record->first;
+  Set& set = *record->second.set;
+  if (!record->second.pending) tell(Event::free, id, record->second);
+  unbind(id, record->second);
+  records_.erase(record);
+  set.ids.erase(id);
+  space_.free_without_waiting(id);
+  if (set.leaving && set.ids.empty()) end_set(set);
+}
+
+void SetSpace::wait_for_readers() const {
+  if (!ReadGuard::held_by_this_thread()) synchronize();
+}
+
+}  // namespace ioasid

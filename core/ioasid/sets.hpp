@@ -1,0 +1,149 @@
+// Sets as objects: quotas, references with pending frees, aliases, notifiers.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/lock.hpp"
+#include "ioasid/notifier.hpp"
+#include "ioasid/space.hpp"
+#include "ioasid/types.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+namespace ioasid {
+
+// Who a set belongs to: nobody in particular, or the process whose mm is the token.
+enum class SetType : std::uint8_t { null, mm };
+
+struct SetSpec {
+  SetType type = SetType::null;
+  const void* token = nullptr;  // of an mm set; a null set has none
+  std::uint32_t quota = 0;      // ids it may hold; 0: all capacity that is left
+};
+
+struct SetResult {
+  Error error = Error::ok;
+  SetNumber set = no_set;
+};
+
+// The design of the "IOASID extensions" series of 2020-21 (version 4) as a layer on a Space. Each
+// feature costs nothing until used: aliases and notifiers are empty containers before. Allocate and
+// free through this layer alone. Thread-safe; its lock is held while the space and the notifiers
+// are called, and calls from inside those, but find(), throw UsageError.
+//
+// An id is live from alloc() until its last reference goes. free() gives up the allocator's own
+// reference; while others remain the id is pending: its users were told, get() answers -EBUSY, its
+// number is not reused, and the last put() ends it.
+class SetSpace {
+ public:
+  static constexpr std::uint32_t default_capacity = 1u << 20;
+
+  explicit SetSpace(Space& space);
+  ~SetSpace();
+  SetSpace(const SetSpace&) = delete;
+  SetSpace& operator=(const SetSpace&) = delete;
+
+  // How many ids all quotas may add up to.
+  Error install_capacity(std::uint32_t total);  // -EBUSY: installed already, or in use
+  // Takes capacity that belongs to no set; 0: all that is left. -ENOSPC.
+  Error reserve_capacity(std::uint32_t count);
+  Error cancel_capacity(std::uint32_t count);  // -EINVAL: not that much is reserved
+  std::uint32_t capacity_left() const;
+
+  // -EINVAL: an mm set without a token, or a null set with one. -EEXIST: the token has a set.
+  // -ENOSPC: the quota is more than what is left, or nothing is left. The quota is taken from the
+  // capacity until the set is gone.
+  SetResult alloc_set(const SetSpec& spec);
+  // -ENOENT. -EBUSY: it has ids; it takes no new ones, and goes with its last id.
+  Error free_set(SetNumber set);
+  // -ENOENT. -ENOSPC: more than there is, or less than the set holds.
+  Error adjust_quota(SetNumber set, std::uint32_t quota);
+  SetNumber find_mm_set(const void* token) const;  // no_set: none
+  SetNumber find_set(Ioasid id) const;             // whose id it is; no_set: unknown
+  std::uint32_t size(SetNumber set) const;
+
+  // invalid_ioasid also when the set is unknown or being freed, or its quota is reached.
+  Ioasid alloc(SetNumber set, Range range, void* data);
+  // -ENOENT: unknown. -EACCES: not of this set. 0 also when it was freed before and is pending.
+  Error free(SetNumber set, Ioasid id);
+  Error free_all_in_set(SetNumber set);  // -ENOENT
+  // Calls visit(id) for each id, ascending, without the lock: it may free them.
+  template <class Visit>
+  Error for_each(SetNumber set, Visit&& visit) const {
+    std::vector<Ioasid> ids;
+    const Error error = list(set, ids);
+    for (const Ioasid id : ids) visit(id);
+    return error;
+  }
+
+  // set: no_set for whichever. -EINVAL: unknown. -EACCES: not of this set. -EBUSY: pending.
+  Error get(SetNumber set, Ioasid id);
+  // For a process that claims an id. -ENOENT: unknown. -EINVAL: its set is not an mm set. -EPERM:
+  // of another process. -EBUSY: pending.
+  Error get_if_owned(const void* token, Ioasid id);
+  // -EINVAL and -EACCES as for get. The last reference ends the id; then it waits as Space::free.
+  Error put(SetNumber set, Ioasid id);
+  std::uint32_t references(Ioasid id) const;
+
+  // Space::find by set; lock-free. Works until the id ends, also while it is pending. no_set
+  // matches all.
+  Found find(SetNumber set, Ioasid id) const;
+  Error attach_data(Ioasid id, void* data);  // -ENOENT. -EBUSY: it has data.
+  Error detach_data(Ioasid id);              // -ENOENT. Waits as Space::free does.
+
+  // The number a guest knows the id by: at most one for an id, unique in the set. -ENOENT: unknown
+  // id. -EINVAL: spid is invalid_ioasid or in use in the set. -EBUSY: the id has one.
+  Error attach_spid(Ioasid id, Ioasid spid);
+  Error detach_spid(Ioasid id);  // -ENOENT: unknown, or it has none
+  // invalid_ioasid: none, or with_reference and pending.
+  Ioasid find_by_spid(SetNumber set, Ioasid spid, bool with_reference = false);
+
+  // The set's own chain is called before the system-wide one. -EEXIST: it is in that chain.
+  Error register_notifier(Notifier& notifier, Priority priority);
+  Error register_notifier(Notifier& notifier, Priority priority, SetNumber set);  // -ENOENT
+  // Of the mm set with that token, now or as soon as there is one. -EINVAL: no token.
+  Error register_notifier_mm(Notifier& notifier, Priority priority, const void* token);
+  Error unregister_notifier(Notifier& notifier);  // from all chains; -ENOENT
+
+ private:
+  struct Set;
+  struct Record {
+    Set* set = nullptr;
+    std::uint32_t references = 1;
+    bool pending = false;
+    Ioasid spid = invalid_ioasid;
+  };
+  using Records = std::unordered_map<Ioasid, Record>;
+
+  static SetToken token_of(SetNumber set);
+  Set* set_of(SetNumber set) const;
+  Error list(SetNumber set, std::vector<Ioasid>& ids) const;
+  Error check(SetNumber set, Records::const_iterator record) const;
+  void tell(Event event, Ioasid id, const Record& record) const noexcept;
+  bool track(Set& set, Ioasid id);
+  void forget_orphan(Ioasid id);
+  void give_up(Records::iterator record);
+  void drop(Records::iterator record);
+  void unbind(Ioasid id, Record& record);
+  void end_set(Set& set);
+  void wait_for_readers() const;
+
+  Space& space_;
+  mutable detail::BiasedLock lock_;
+  std::uint32_t capacity_ = default_capacity;
+  std::uint32_t taken_ = 0;     // by quotas and reservations
+  std::uint32_t reserved_ = 0;  // by reservations alone
+  bool installed_ = false;
+  SetNumber last_set_ = no_set;
+  std::map<SetNumber, std::unique_ptr<Set>> sets_;
+  std::map<const void*, Set*> by_token_;
+  Records records_;
+  NotifierChain everywhere_;
+  std::map<const void*, NotifierChain> by_token_chains_;  // survive the sets they wait for
+};
+
+}  // namespace ioasid

@@ -1,0 +1,68 @@
+// The virtual command backend: a guest gets its ids from the host.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/backend.hpp"
+#include "ioasid/types.hpp"
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+
+namespace ioasid {
+
+// VT-d 3.2 section 11.4.44-47: what is written to VCMD_REG and read from VCRSP_REG.
+namespace vcmd {
+inline constexpr std::uint64_t alloc_command = 1;
+constexpr std::uint64_t free_command(Ioasid id) { return std::uint64_t{id} << 16 | 2; }
+inline constexpr std::uint64_t no_pasid = 16 << 1;  // response: the host has none to give
+constexpr std::uint64_t response_with(Ioasid id) { return std::uint64_t{id} << 16; }
+constexpr std::uint32_t status_of(std::uint64_t response) { return (response >> 1) & 0x7f; }
+constexpr Ioasid result_of(std::uint64_t response) { return (response >> 16) & 0xfffff; }
+Error error_of(std::uint64_t response);  // -ENOSPC for status 16, -ENODEV for other failures
+}  // namespace vcmd
+
+// Where the answer to one command arrives.
+class VcmdCompletion {
+ public:
+  // Called once, by any thread, also from inside submit().
+  void complete(std::uint64_t response);
+  bool ready() const;
+  std::uint64_t response() const;  // once ready
+  void sleep_until_ready() const;
+
+ private:
+  // Not an atomic to wait on: the waiter may destroy it as soon as it is ready, and must not do so
+  // while the other thread is still waking it.
+  mutable std::mutex mutex_;
+  mutable std::condition_variable arrived_;
+  std::optional<std::uint64_t> response_;
+};
+
+// The virtual command registers of one vIOMMU. At most one command is outstanding: the space's
+// lock sees to it.
+class VcmdChannel {
+ public:
+  virtual ~VcmdChannel() = default;
+  // Writes the command register and returns; the host answers now or later. It must answer, with a
+  // failure if need be: a guest whose vIOMMU was pulled would wait for ever.
+  virtual void submit(std::uint64_t command, VcmdCompletion& completion) = 0;
+  // How the caller waits; returns once completion.ready(). A simulator suspends its actor here.
+  virtual void wait(VcmdCompletion& completion) { completion.sleep_until_ready(); }
+};
+
+// One driver for all vIOMMUs of a guest: register one AllocatorOps for each, with this object as
+// both helpers and its VcmdChannel* as pdata, and they share one group. The virtual command carries
+// no range: a range outside [1, 0x100000] is refused without asking the host, and inside it the
+// host picks what it likes.
+class VcmdBackend : public Backend {
+ public:
+  static constexpr Range accepted{1, 0x100000};
+  AllocatorOps ops(VcmdChannel& channel) { return {this, this, &channel}; }
+
+  Ioasid alloc(Range range, void* channel) override;
+  void free(Ioasid id, void* channel) override;  // a refusal of the host is not reported
+};
+
+}  // namespace ioasid
