@@ -168,7 +168,7 @@ void IdMap::shrink_later(std::uint32_t key) {
   shrink(std::exchange(shrink_key_, no_key));
   close_gaps();
   full_.forget_all();
-  pool_.flush();
+  pool_.trim();
 }
 
 void IdMap::shrink(std::uint32_t key) {

@@ -36,7 +36,8 @@ void NodePool::retire(void* memory, std::size_t bytes) noexcept {
     return release(memory, bytes);
   }
   retired_bytes_ += bytes;
-  if (retired_.size() >= flush_at_ || retired_bytes_ > retired_bytes_max) flush();
+  const std::size_t bytes_max = std::max(retired_bytes_min, bytes_ / 32);
+  if (retired_.size() >= flush_at_ || retired_bytes_ > bytes_max) flush();
 }
 
 void NodePool::flush() noexcept {
@@ -50,6 +51,19 @@ void NodePool::flush() noexcept {
   if (retired_.capacity() > 256) retired_.shrink_to_fit();
   retired_bytes_ = 0;
   flush_at_ = 64;
+}
+
+void NodePool::trim() noexcept {
+  flush();
+  if (!retired_.empty()) return;
+  std::vector<Retired>().swap(retired_);
+  if (cells_free_ != cells_) return;
+  for (const Slab& slab : slabs_) {
+    ::operator delete(slab.base);
+    bytes_ -= slab.cells * cell;
+  }
+  std::vector<Slab>().swap(slabs_);
+  cells_ = cells_free_ = 0;
 }
 
 std::size_t NodePool::bytes() const {

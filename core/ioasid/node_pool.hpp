@@ -27,6 +27,9 @@ class NodePool {
   // Frees what was retired if no reader is in the way.
   void flush() noexcept;
 
+  // The same, and gives back what was kept for later. When nothing is in use.
+  void trim() noexcept;
+
   std::size_t bytes() const;  // held, with the pool's own bookkeeping
 
  private:
@@ -40,7 +43,7 @@ class NodePool {
     void* memory;
     std::size_t bytes;
   };
-  static constexpr std::size_t retired_bytes_max = std::size_t{1} << 17;
+  static constexpr std::size_t retired_bytes_min = 4096;  // not worth a barrier; else 1/32 of all
 
   void* allocate_cell();
   void release_cell(void* memory) noexcept;

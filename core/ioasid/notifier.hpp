@@ -26,7 +26,7 @@ struct Notice {
   Ioasid id;
   SetNumber set;
   void* data;                    // at the time
-  Ioasid spid = invalid_ioasid;  // for bind and unbind
+  Ioasid spid = invalid_ioasid;  // its alias, if it has one
 };
 
 // Called with the SetSpace locked: quick, and of the same SetSpace only find() may be called; every

@@ -1,0 +1,275 @@
+// Many threads on one space. Meant for ThreadSanitizer and AddressSanitizer as much as for itself.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/backends.hpp"
+#include "ioasid/references.hpp"
+#include "ioasid/sets.hpp"
+#include "ioasid/space.hpp"
+#include "tests/ioasid/crew.hpp"
+#include "tests/ioasid/fakes.hpp"
+#include "tests/support/catch.hpp"
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <random>
+
+using fakes::data;
+using ioasid::AllocatorOps;
+using ioasid::Error;
+using ioasid::Found;
+using ioasid::invalid_ioasid;
+using ioasid::Ioasid;
+using ioasid::Space;
+
+namespace {
+
+using Task = std::function<void(unsigned)>;
+
+constexpr std::array<char, 4> sets{};
+
+// What a pointer of set n looks like, so that a mixed-up pair is noticed.
+void* data_of_set(std::size_t n, unsigned round) {
+  return data((std::uintptr_t{round} << 8) | (n + 1));
+}
+bool belongs(void* pointer, std::size_t n) {
+  return (reinterpret_cast<std::uintptr_t>(pointer) & 0xff) == n + 1;
+}
+
+// Data whose use after its deletion is noticed even without a sanitizer.
+struct Object {
+  static constexpr std::uint64_t alive = 0x5afe5afe5afe5afe;
+  std::atomic<std::uint64_t> magic{alive};
+  ~Object() { magic.store(0); }
+};
+bool intact(void* pointer) { return static_cast<Object*>(pointer)->magic.load() == Object::alive; }
+
+}  // namespace
+
+TEST_CASE("a find never pairs one owner's set with another owner's data") {
+  // Ids 0..7 make a compact block, 64..130 direct ones.
+  const auto range = GENERATE(ioasid::Range{0, 7}, ioasid::Range{64, 130});
+  Space space;
+  std::atomic<bool> mixed{false};
+  std::vector<Task> tasks;
+  for (std::size_t n = 0; n < 2; ++n)
+    tasks.push_back([&, n](unsigned round) {
+      std::array<Ioasid, 3> mine{};
+      for (Ioasid& id : mine) id = space.alloc(&sets[n], range, data_of_set(n, round));
+      for (const Ioasid id : mine)
+        if (id != invalid_ioasid) space.free(id);
+    });
+  for (std::size_t n = 0; n < 2; ++n)
+    tasks.push_back([&, n](unsigned) {
+      for (Ioasid id = range.min; id <= range.max && id < range.min + 8; ++id) {
+        const Found found = space.find(&sets[n], id);
+        if (found && !belongs(found.data, n)) mixed = true;
+      }
+    });
+  crew::work(tasks);
+  CHECK_FALSE(mixed);
+  CHECK(space.size() == 0);
+}
+
+TEST_CASE("an id that stays is found all the time, whatever its neighbours do") {
+  Space space;
+  std::vector<Ioasid> lasting;
+  for (Ioasid id = 0; id < 4096; id += 97) {
+    REQUIRE(space.alloc(nullptr, {id, id}, data(id + 1)) == id);
+    lasting.push_back(id);
+  }
+  std::atomic<bool> lost{false};
+  const Task reader = [&](unsigned) {
+    for (const Ioasid id : lasting)
+      if (space.find(nullptr, id) != Found{Error::ok, data(id + 1)}) lost = true;
+  };
+  // Grows every block from compact to direct and back, and the table with them.
+  const Task writer = [&](unsigned round) {
+    std::vector<Ioasid> filled;
+    for (Ioasid i = 0; i < 4000; ++i) {
+      const Ioasid from = round % 2 == 0 ? 0 : i * 128;
+      filled.push_back(space.alloc(nullptr, {from, 0xfffffff0u}, nullptr));
+    }
+    for (const Ioasid id : filled) space.free(id);
+  };
+  crew::work({reader, reader, writer});
+  CHECK_FALSE(lost);
+}
+
+TEST_CASE("data may be deleted when free or set_data returns") {
+  Space space;
+  constexpr Ioasid ids = 16;
+  for (Ioasid id = 0; id < ids; ++id) space.alloc(nullptr, {id, id}, new Object);
+  std::atomic<bool> broken{false};
+  const Task guarded = [&](unsigned round) {
+    const ioasid::ReadGuard guard;
+    const Found found = space.find(nullptr, round % ids);
+    if (found && !intact(found.data)) broken = true;
+  };
+  const Task with_getter = [&](unsigned round) {
+    space.find(nullptr, round % ids, [&](void* object) {
+      if (!intact(object)) broken = true;
+      return true;
+    });
+  };
+  std::array<Object*, ids> owned{};
+  for (Ioasid id = 0; id < ids; ++id)
+    owned[id] = static_cast<Object*>(space.find(nullptr, id).data);
+  const Task replacer = [&](unsigned round) {
+    const Ioasid id = round % (ids / 2);
+    auto* fresh = new Object;
+    space.set_data(id, fresh);
+    delete std::exchange(owned[id], fresh);
+  };
+  const Task freer = [&](unsigned round) {
+    const Ioasid id = ids / 2 + round % (ids / 2);
+    space.free(id);
+    delete owned[id];
+    owned[id] = new Object;
+    space.alloc(nullptr, {id, id}, owned[id]);
+  };
+  crew::work({guarded, with_getter, replacer, freer});
+  CHECK_FALSE(broken);
+  for (const Object* object : owned) delete object;
+}
+
+TEST_CASE("no id is given to two owners at once") {
+  Space space;
+  constexpr Ioasid ids = 200;
+  std::vector<std::atomic<int>> owners(ids);
+  std::atomic<bool> doubled{false};
+  const Task worker = [&](unsigned round) {
+    std::mt19937 random(round);
+    std::vector<Ioasid> mine;
+    for (int i = 0; i < 40; ++i) {
+      const Ioasid id =
+          space.alloc(&sets[0], {static_cast<Ioasid>(random() % 10), ids - 1}, nullptr);
+      if (id == invalid_ioasid) continue;
+      if (owners[id].fetch_add(1) != 0) doubled = true;
+      mine.push_back(id);
+    }
+    for (const Ioasid id : mine) {
+      owners[id].fetch_sub(1);
+      if (space.free(id) != Error::ok) doubled = true;
+    }
+  };
+  crew::work({worker, worker, worker, worker});
+  CHECK_FALSE(doubled);
+  CHECK(space.size() == 0);
+}
+
+TEST_CASE("finds go on while allocators come, go and take over") {
+  Space space;
+  fakes::Scripted one;
+  fakes::Scripted two;
+  one.next = 1;
+  two.next = 2;
+  const AllocatorOps first{&one, &one, nullptr};
+  const AllocatorOps second{&two, &two, nullptr};
+  const AllocatorOps sharer{&one, &one, data(1)};
+  std::atomic<bool> strange{false};
+  const Task reader = [&](unsigned) {
+    // Id 1 is the first group's, 2 the second's, 3 the default's.
+    for (Ioasid id = 1; id <= 3; ++id) {
+      const Found found = space.find(&sets[id], id);
+      if (found.error == Error::eacces || (found && !belongs(found.data, id))) strange = true;
+    }
+  };
+  const Task operator_ = [&](unsigned round) {
+    if (space.register_allocator(first) != Error::ok) strange = true;
+    space.register_allocator(second);
+    if (space.alloc(&sets[1], {}, data_of_set(1, round)) != 1) strange = true;
+    space.register_allocator(sharer);
+    if (round % 2 == 0) space.free(1);
+    space.unregister_allocator(first);
+    space.unregister_allocator(sharer);
+    if (space.alloc(&sets[2], {}, data_of_set(2, round)) != 2) strange = true;
+    space.unregister_allocator(second);
+    if (space.alloc(&sets[3], {3, 3}, data_of_set(3, round)) != 3) strange = true;
+    space.free(3);
+    one.take();
+    two.take();
+  };
+  crew::work({reader, reader, operator_});
+  CHECK_FALSE(strange);
+  CHECK_FALSE(space.custom_active());
+}
+
+TEST_CASE("registrations race with everything and nothing is lost") {
+  Space space;
+  std::array<ioasid::DefaultBackend, 2> backends;
+  std::array<AllocatorOps, 4> ops;
+  for (std::size_t i = 0; i < 4; ++i) ops[i] = {&backends[i / 2], &backends[i / 2], data(i)};
+  const auto churn = [&](std::size_t n) {
+    return [&, n](unsigned round) {
+      const Ioasid id = space.alloc(&sets[n], {1, 50}, data_of_set(n, round));
+      space.set_data(id, data_of_set(n, round + 1));
+      space.find(&sets[n], id);
+      space.free(id);
+    };
+  };
+  const auto hotplug = [&](std::size_t n) {
+    return [&, n](unsigned) {
+      space.register_allocator(ops[n]);
+      space.unregister_allocator(ops[n]);
+    };
+  };
+  crew::work({churn(0), churn(1), hotplug(0), hotplug(1), hotplug(2), hotplug(3)});
+  for (const AllocatorOps& each : ops) CHECK(space.unregister_allocator(each) == Error::enoent);
+  CHECK_FALSE(space.custom_active());
+}
+
+TEST_CASE("the lock excludes, also when its favourite is dethroned") {
+  ioasid::detail::BiasedLock lock;
+  std::uint64_t count = 0;
+  std::atomic<std::uint64_t> expected{0};
+  const auto add = [&](unsigned times) {
+    for (unsigned i = 0; i < times; ++i) {
+      REQUIRE(lock.lock());
+      ++count;
+      lock.unlock();
+    }
+    expected += times;
+  };
+  // One thread is alone most of the time, the others disturb it now and then.
+  const Task lonely = [&](unsigned) { add(1000); };
+  const Task visitor = [&](unsigned) {
+    add(1);
+    std::this_thread::sleep_for(std::chrono::microseconds(300));
+  };
+  crew::work({lonely, visitor, visitor});
+  CHECK(count == expected);
+  CHECK(lock.lock());
+  CHECK_FALSE(lock.lock());
+  CHECK(lock.held());
+  lock.unlock();
+  CHECK_FALSE(lock.held());
+}
+
+TEST_CASE("references and sets hold under concurrent use") {
+  Space space;
+  ioasid::References references(space);
+  Space set_space_below;
+  ioasid::SetSpace set_space(set_space_below);
+  const ioasid::SetNumber set = set_space.alloc_set({.quota = 8}).set;
+  std::atomic<bool> strange{false};
+  const Task counted = [&](unsigned) {
+    const Ioasid id = references.alloc(nullptr, {1, 100}, nullptr);
+    if (references.get(id) != Error::ok || references.put(id) || !references.put(id))
+      strange = true;
+  };
+  const Task grouped = [&](unsigned) {
+    const Ioasid id = set_space.alloc(set, {1, 100}, nullptr);
+    if (id == invalid_ioasid) return;  // the quota
+    if (set_space.get(set, id) != Error::ok || set_space.attach_spid(id, id) != Error::ok ||
+        set_space.free(set, id) != Error::ok || set_space.put(set, id) != Error::ok)
+      strange = true;
+  };
+  const Task reader = [&](unsigned round) {
+    const ioasid::ReadGuard guard;
+    set_space.find(set, round % 10);
+  };
+  crew::work({counted, counted, grouped, grouped, reader});
+  CHECK_FALSE(strange);
+  CHECK(space.size() == 0);
+  CHECK(set_space.size(set) == 0);
+}

@@ -1,0 +1,175 @@
+// The id map against a std::map, from a few ids to a million, dense and sparse.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/id_map.hpp"
+
+#include "tests/ioasid/fakes.hpp"
+#include "tests/support/catch.hpp"
+
+#include <rapidcheck.h>
+
+#include <map>
+#include <random>
+
+namespace {
+
+using fakes::data;
+using ioasid::Found;
+using ioasid::Ioasid;
+using ioasid::Range;
+using ioasid::detail::IdMap;
+
+// Lowest free id by looking at one after the other.
+class Oracle {
+ public:
+  Ioasid insert_lowest(Range range, std::uintptr_t value) {
+    std::uint64_t id = range.min;
+    for (auto live = ids_.lower_bound(range.min); live != ids_.end() && live->first == id; ++live)
+      ++id;
+    if (id > range.max || id >= ioasid::invalid_ioasid) return ioasid::invalid_ioasid;
+    ids_[static_cast<Ioasid>(id)] = value;
+    return static_cast<Ioasid>(id);
+  }
+  bool insert(Ioasid id, std::uintptr_t value) { return ids_.try_emplace(id, value).second; }
+  bool erase(Ioasid id) { return ids_.erase(id) != 0; }
+  Found find(Ioasid id) const {
+    const auto found = ids_.find(id);
+    if (found == ids_.end()) return {ioasid::Error::enoent, nullptr};
+    return {ioasid::Error::ok, data(found->second)};
+  }
+  const std::map<Ioasid, std::uintptr_t>& ids() const { return ids_; }
+
+ private:
+  std::map<Ioasid, std::uintptr_t> ids_;
+};
+
+struct Profile {
+  const char* name;
+  Ioasid base;
+  std::uint64_t width;     // ids are drawn from [base, base + width)
+  std::uint32_t stride;    // and rounded down to a multiple of it
+  unsigned erase_percent;  // of the operations
+  bool one_range;          // allocations all ask for [base, base + width)
+};
+
+void run(const Profile& profile, unsigned seed, int steps) {
+  IdMap map;
+  Oracle oracle;
+  std::mt19937_64 random(seed);
+  const auto top = static_cast<Ioasid>(profile.base + profile.width - 1);
+  const auto draw = [&] {
+    const std::uint64_t offset = random() % profile.width;
+    return static_cast<Ioasid>(profile.base + offset - offset % profile.stride);
+  };
+  for (int step = 1; step <= steps; ++step) {
+    const Ioasid id = draw();
+    const auto value = static_cast<std::uintptr_t>(step) * 8;
+    const unsigned dice = static_cast<unsigned>(random() % 100);
+    if (dice < profile.erase_percent) {
+      REQUIRE(map.erase(id) == oracle.erase(id));
+    } else if (dice < 90 - profile.erase_percent / 4) {
+      const Range range{profile.one_range ? profile.base : id, top};
+      REQUIRE(map.insert_lowest(range, nullptr, data(value)) == oracle.insert_lowest(range, value));
+    } else {
+      REQUIRE(map.insert(id, nullptr, data(value)) == oracle.insert(id, value));
+    }
+    const Ioasid other = draw();
+    REQUIRE(map.find(nullptr, other) == oracle.find(other));
+    REQUIRE(map.size() == oracle.ids().size());
+  }
+  const std::vector<Ioasid> ids = map.ids(nullptr);
+  REQUIRE(ids.size() == oracle.ids().size());
+  std::size_t at = 0;
+  for (const auto& [id, value] : oracle.ids()) {
+    REQUIRE(ids[at++] == id);
+    REQUIRE(map.find(nullptr, id) == oracle.find(id));
+  }
+  for (const Ioasid id : ids) REQUIRE(map.erase(id));
+  REQUIRE(map.size() == 0);
+  REQUIRE(map.bytes() < 1024);
+}
+
+}  // namespace
+
+TEST_CASE("the id map agrees with a sorted map") {
+  const auto profile =
+      GENERATE(Profile{"one block", 0, 64, 1, 45, true}, Profile{"few blocks", 1, 300, 1, 46, true},
+               Profile{"full", 1, 5000, 1, 20, true}, Profile{"many ranges", 0, 5000, 1, 40, false},
+               Profile{"pasids", 0, 1 << 20, 1, 40, true},
+               Profile{"at 2^20", (1 << 20) - 500, 1000, 1, 42, false},
+               Profile{"at 2^31", (1u << 31) - 500, 1000, 1, 42, false},
+               Profile{"at the end", 0xffffffffu - 300, 300, 1, 44, false},
+               Profile{"far apart", 0, 1ull << 32, 4096, 30, false},
+               Profile{"everywhere", 0, (1ull << 32) - 1, 1, 40, false},
+               Profile{"half a block", 0, 1 << 16, 32, 45, false});
+  const auto seed = GENERATE(range(1u, 4u));
+  INFO(profile.name << " seed " << seed);
+  run(profile, seed, 12'000);
+}
+
+TEST_CASE("the id map agrees with a sorted map in any short history") {
+  CHECK(rc::check("id map", [] {
+    using Step = std::tuple<int, Ioasid, Ioasid>;
+    const auto steps =
+        *rc::gen::scale(8.0, rc::gen::container<std::vector<Step>>(rc::gen::tuple(
+                                 rc::gen::inRange(0, 6), rc::gen::inRange<Ioasid>(0, 200),
+                                 rc::gen::inRange<Ioasid>(0, 200))));
+    IdMap map;
+    Oracle oracle;
+    for (const auto& [kind, first, second] : steps) {
+      const Range range{kind == 0 ? 0 : first, kind == 0 ? 400 : second};
+      if (kind < 3)
+        RC_ASSERT(map.insert_lowest(range, nullptr, data(8)) == oracle.insert_lowest(range, 8));
+      else if (kind == 3)
+        RC_ASSERT(map.insert(first, nullptr, data(16)) == oracle.insert(first, 16));
+      else
+        RC_ASSERT(map.erase(first) == oracle.erase(first));
+      RC_ASSERT(map.find(nullptr, second) == oracle.find(second));
+    }
+  }));
+}
+
+TEST_CASE("a million live ids are found, and refilled lowest first") {
+  constexpr Ioasid million = 1'000'000;
+  IdMap map;
+  for (Ioasid id = 0; id < million; ++id)
+    REQUIRE(map.insert_lowest({0, 0xffffffffu}, nullptr, data(id + 1)) == id);
+  for (Ioasid id = 0; id < million; id += 999) REQUIRE(map.find(nullptr, id).data == data(id + 1));
+  std::mt19937 random(7);
+  std::vector<Ioasid> freed;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto id = static_cast<Ioasid>(random() % million);
+    if (map.erase(id)) freed.push_back(id);
+  }
+  std::sort(freed.begin(), freed.end());
+  for (const Ioasid id : freed)
+    REQUIRE(map.insert_lowest({0, 0xffffffffu}, nullptr, data(1)) == id);
+  REQUIRE(map.insert_lowest({0, million - 1}, nullptr, nullptr) == ioasid::invalid_ioasid);
+  REQUIRE(map.insert_lowest({5, 0xffffffffu}, nullptr, nullptr) == million);
+}
+
+TEST_CASE("an id costs at most 24 bytes where ids are dense and 64 where they are not") {
+  IdMap dense;
+  for (Ioasid id = 0; id < 200'000; ++id) dense.insert_lowest({1, 0xffffffffu}, nullptr, nullptr);
+  CHECK(static_cast<double>(dense.bytes()) / 200'000 <= 24.0);
+  // One id in each block of 64, at every size, is the worst that can be built up.
+  IdMap sparse;
+  double worst = 0;
+  for (Ioasid id = 0; id < 100'000; ++id) {
+    sparse.insert(id * 4097, nullptr, nullptr);
+    sparse.flush();
+    if (id > 1000)
+      worst = std::max(worst, static_cast<double>(sparse.bytes()) / static_cast<double>(id + 1));
+  }
+  CHECK(worst <= 64.0);
+}
+
+TEST_CASE("blocks that thin out keep an id below 64 bytes") {
+  const auto left = GENERATE(range(1u, 64u));
+  IdMap map;
+  for (Ioasid id = 0; id < 64 * 512; ++id) map.insert(id, nullptr, nullptr);
+  for (Ioasid id = 0; id < 64 * 512; ++id)
+    if (id % 64 >= left) map.erase(id);
+  map.flush();
+  INFO(left << " ids left of each 64");
+  CHECK(static_cast<double>(map.bytes()) / static_cast<double>(map.size()) <= 64.0);
+}

@@ -1,0 +1,175 @@
+// Every concurrent history has an order in which a sequential allocator gives the same answers.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/space.hpp"
+#include "tests/ioasid/fakes.hpp"
+#include "tests/support/catch.hpp"
+
+#include <array>
+#include <atomic>
+#include <random>
+#include <set>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using fakes::data;
+using ioasid::Error;
+using ioasid::invalid_ioasid;
+using ioasid::Ioasid;
+
+constexpr unsigned threads = 3;
+constexpr unsigned ops_per_thread = 5;
+constexpr Ioasid ids = 4;
+
+enum class Kind { alloc, free, find, set_data };
+
+// An operation, when it was called and answered, and the answer.
+struct Event {
+  Kind kind;
+  Ioasid id;  // the lowest of the range for alloc
+  std::uintptr_t token;
+  std::uint64_t called = 0;
+  std::uint64_t answered = 0;
+  std::uint64_t answer = 0;
+};
+using History = std::vector<Event>;
+
+void perform(ioasid::Space& space, Event& event, std::atomic<std::uint64_t>& clock) {
+  event.called = clock.fetch_add(1);
+  switch (event.kind) {
+    case Kind::alloc:
+      event.answer = space.alloc(nullptr, {event.id, ids - 1}, data(event.token));
+      break;
+    case Kind::free:
+      event.answer = space.free(event.id) == Error::ok ? 1 : 0;
+      break;
+    case Kind::find: {
+      const ioasid::Found found = space.find(nullptr, event.id);
+      event.answer = found ? reinterpret_cast<std::uintptr_t>(found.data) : 0;
+      break;
+    }
+    case Kind::set_data:
+      event.answer = space.set_data(event.id, data(event.token)) == Error::ok ? 1 : 0;
+      break;
+  }
+  event.answered = clock.fetch_add(1);
+}
+
+// The sequential allocator: the token of each id, 0 for a free one.
+using State = std::array<std::uintptr_t, ids>;
+
+bool step(State& state, const Event& event) {
+  switch (event.kind) {
+    case Kind::alloc:
+      for (Ioasid id = event.id; id < ids; ++id)
+        if (state[id] == 0) {
+          state[id] = event.token;
+          return event.answer == id;
+        }
+      return event.answer == invalid_ioasid;
+    case Kind::free:
+      return event.answer == (std::exchange(state[event.id], 0) != 0 ? 1u : 0u);
+    case Kind::find:
+      return event.answer == state[event.id];
+    case Kind::set_data:
+      if (state[event.id] == 0) return event.answer == 0;
+      state[event.id] = event.token;
+      return event.answer == 1;
+  }
+  return false;
+}
+
+// Depth-first search for an order that respects who answered before whom was called.
+class Search {
+ public:
+  explicit Search(const History& history) : history_(history) {}
+  bool succeeds() { return from(0, State{}); }
+
+ private:
+  bool from(std::uint32_t done, const State& state) {
+    if (done == (1u << history_.size()) - 1) return true;
+    if (!visited_.insert({done, state}).second) return false;
+    std::uint64_t first_answer = ~std::uint64_t{0};
+    for (std::size_t i = 0; i < history_.size(); ++i)
+      if ((done >> i & 1) == 0) first_answer = std::min(first_answer, history_[i].answered);
+    for (std::size_t i = 0; i < history_.size(); ++i) {
+      if ((done >> i & 1) != 0 || history_[i].called > first_answer) continue;
+      State next = state;
+      if (step(next, history_[i]) && from(done | 1u << i, next)) return true;
+    }
+    return false;
+  }
+  const History& history_;
+  std::set<std::pair<std::uint32_t, State>> visited_;
+};
+
+std::string describe(const History& history) {
+  static constexpr std::array names{"alloc", "free", "find", "set_data"};
+  std::ostringstream out;
+  for (const Event& e : history)
+    out << e.called << ".." << e.answered << " " << names[static_cast<std::size_t>(e.kind)] << " "
+        << e.id << " token " << e.token << " -> " << e.answer << "\n";
+  return out.str();
+}
+
+std::vector<Event> draw(std::mt19937& random, unsigned thread) {
+  std::vector<Event> events;
+  for (unsigned i = 0; i < ops_per_thread; ++i) {
+    static constexpr std::array kinds{Kind::alloc, Kind::alloc, Kind::free,
+                                      Kind::free,  Kind::find,  Kind::set_data};
+    events.push_back({kinds[random() % kinds.size()], static_cast<Ioasid>(random() % ids),
+                      thread * 100 + i + 1});
+  }
+  return events;
+}
+
+}  // namespace
+
+TEST_CASE("alloc, free, find and set_data are linearizable") {
+  constexpr int rounds = 4000;
+  std::atomic<int> begun{0};
+  std::atomic<int> ended{0};
+  std::atomic<std::uint64_t> clock{0};
+  std::unique_ptr<ioasid::Space> space;
+  std::array<std::vector<Event>, threads> plans;
+  std::vector<std::thread> crew;
+  for (unsigned t = 0; t < threads; ++t)
+    crew.emplace_back([&, t] {
+      for (int round = 1; round <= rounds; ++round) {
+        while (begun.load() < round) std::this_thread::yield();
+        for (Event& event : plans[t]) perform(*space, event, clock);
+        ended.fetch_add(1);
+      }
+    });
+  std::mt19937 random(11);
+  std::string failure;
+  for (int round = 1; round <= rounds; ++round) {
+    space = std::make_unique<ioasid::Space>();
+    for (unsigned t = 0; t < threads; ++t) plans[t] = draw(random, t);
+    begun.store(round);
+    while (ended.load() < round * static_cast<int>(threads)) std::this_thread::yield();
+    History history;
+    for (const auto& plan : plans) history.insert(history.end(), plan.begin(), plan.end());
+    if (failure.empty() && !Search(history).succeeds())
+      failure = "round " + std::to_string(round) + "\n" + describe(history);
+  }
+  for (std::thread& thread : crew) thread.join();
+  INFO(failure);
+  CHECK(failure.empty());
+}
+
+TEST_CASE("the search tells an order that works from one that cannot") {
+  // Two allocations, one after the other, cannot both have got id 0.
+  History history{{Kind::alloc, 0, 1, 0, 1, 0}, {Kind::alloc, 0, 2, 2, 3, 0}};
+  CHECK_FALSE(Search(history).succeeds());
+  history[1].answer = 1;
+  CHECK(Search(history).succeeds());
+  // One may overtake the other only while both run.
+  history[0].answer = 1;
+  history[1].answer = 0;
+  CHECK_FALSE(Search(history).succeeds());
+  history[1].called = 0;
+  CHECK(Search(history).succeeds());
+}

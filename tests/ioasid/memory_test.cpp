@@ -1,0 +1,121 @@
+// What the allocator takes from the heap, counted at the heap.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/space.hpp"
+#include "tests/support/catch.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <malloc.h>
+#include <new>
+
+namespace {
+
+std::atomic<std::int64_t> heap_bytes{0};
+std::atomic<std::int64_t> allocations_left{-1};  // negative: as many as wanted
+
+// With malloc's own eight bytes.
+std::int64_t size_of(void* memory) {
+  return static_cast<std::int64_t>(malloc_usable_size(memory)) + 8;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  if (allocations_left.load() == 0) throw std::bad_alloc();
+  if (allocations_left.load() > 0) --allocations_left;
+  void* memory = std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  heap_bytes += size_of(memory);
+  return memory;
+}
+void operator delete(void* memory) noexcept {
+  if (memory != nullptr) heap_bytes -= size_of(memory);
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+
+namespace {
+
+using ioasid::Ioasid;
+
+// Bytes per live id, the space itself included.
+template <class Fill>
+double bytes_per_id(Fill&& fill) {
+  const std::int64_t before = heap_bytes;
+  ioasid::Space space;
+  fill(space);
+  return static_cast<double>(heap_bytes - before + std::int64_t{sizeof(space)}) /
+         static_cast<double>(space.size());
+}
+
+}  // namespace
+
+TEST_CASE("a dense id takes at most 24 bytes of heap") {
+  CHECK(bytes_per_id([](ioasid::Space& space) {
+          for (int i = 0; i < 100'000; ++i) space.alloc(nullptr, {1, 0xffffffffu}, nullptr);
+        }) <= 24.0);
+}
+
+TEST_CASE("an id far from all others takes at most 64 bytes of heap") {
+  const auto stride = GENERATE(64u, 100u, 4096u, 42'000u);
+  CHECK(bytes_per_id([&](ioasid::Space& space) {
+          for (Ioasid i = 0; i < 50'000; ++i)
+            space.alloc(nullptr, {i * stride, i * stride}, nullptr);
+        }) <= 64.0);
+}
+
+TEST_CASE("any number of ids in each block takes at most 64 bytes of heap for each") {
+  const auto each = GENERATE(range(1u, 65u));
+  INFO(each << " in each 64");
+  CHECK(bytes_per_id([&](ioasid::Space& space) {
+          for (Ioasid i = 0; i < 2000 * each; ++i) {
+            const Ioasid id = i / each * 640 + i % each;
+            space.alloc(nullptr, {id, id}, nullptr);
+          }
+        }) <= 64.0);
+}
+
+TEST_CASE("an empty space takes less than 1 KB") {
+  const std::int64_t before = heap_bytes;
+  const ioasid::Space space;
+  CHECK(heap_bytes - before + std::int64_t{sizeof(space)} < 1024);
+}
+
+TEST_CASE("all memory comes back") {
+  const std::int64_t before = heap_bytes;
+  std::int64_t when_empty = 0;
+  {
+    ioasid::Space space;
+    for (int i = 0; i < 10'000; ++i) space.alloc(nullptr, {1, 0xffffffffu}, nullptr);
+    for (Ioasid id = 1; id <= 10'000; ++id) space.free(id);
+    when_empty = heap_bytes - before + std::int64_t{sizeof(space)};
+  }
+  const std::int64_t after = heap_bytes;
+  CHECK(when_empty < 1024);
+  CHECK(after == before);
+}
+
+TEST_CASE("an allocation without memory fails, and changes nothing") {
+  ioasid::Space space;
+  int failures = 0;
+  Ioasid expected = 1;
+  for (int step = 0; step < 4000; ++step) {
+    allocations_left = step % 4;
+    const Ioasid id = space.alloc(nullptr, {1, 0xffffffffu}, nullptr);
+    allocations_left = -1;
+    if (id == ioasid::invalid_ioasid) {
+      ++failures;
+    } else if (id != expected++) {
+      FAIL("id " << id << " instead of " << expected - 1);
+    }
+    if (space.size() != expected - 1) FAIL("a failed allocation was counted");
+  }
+  CHECK(failures > 0);
+  const ioasid::AllocatorOps ops;
+  for (Ioasid id = 1; id < expected; ++id) space.free(id);
+  allocations_left = 0;
+  const ioasid::Error error = space.register_allocator(ops);
+  allocations_left = -1;
+  CHECK(error == ioasid::Error::enomem);
+  CHECK_FALSE(space.custom_active());
+}

@@ -1,0 +1,66 @@
+// Reference counts as Linux 5.11 to 5.17 had them.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/references.hpp"
+
+#include "tests/ioasid/fakes.hpp"
+#include "tests/support/catch.hpp"
+
+using fakes::data;
+using ioasid::Error;
+using ioasid::Ioasid;
+
+namespace {
+
+struct Rig {
+  fakes::Log log;
+  ioasid::Space space{{.listener = &log}};
+  ioasid::References references{space, &log};
+};
+
+}  // namespace
+
+TEST_CASE("the last put frees, and only the last") {
+  Rig rig;
+  const Ioasid id = rig.references.alloc(nullptr, {1, 9}, data(1));
+  CHECK(rig.references.get(id) == Error::ok);
+  CHECK(rig.references.get(id) == Error::ok);
+  CHECK(rig.references.count(id) == 3);
+  CHECK_FALSE(rig.references.put(id));
+  CHECK_FALSE(rig.references.put(id));
+  CHECK(rig.space.find(nullptr, id).data == data(1));
+  CHECK(rig.references.put(id));
+  CHECK(rig.space.find(nullptr, id).error == Error::enoent);
+  CHECK(rig.log.take().empty());
+}
+
+TEST_CASE("a put of an unknown id is false and logged, a get is warned about") {
+  Rig rig;
+  CHECK_FALSE(rig.references.put(4));
+  CHECK(rig.log.take() == std::vector<std::string>{"err:free_unknown"});
+  CHECK(rig.references.get(4) == Error::enoent);
+  CHECK(rig.log.take() == std::vector<std::string>{"WARN:get_unknown"});
+}
+
+TEST_CASE("a get after the last put does not revive the id") {
+  Rig rig;
+  const Ioasid id = rig.references.alloc(nullptr, {1, 1}, nullptr);
+  rig.references.put(id);
+  CHECK(rig.references.get(id) == Error::enoent);
+  CHECK(rig.references.count(id) == 0);
+  CHECK(rig.references.alloc(nullptr, {1, 1}, nullptr) == id);
+  CHECK(rig.references.count(id) == 1);
+}
+
+TEST_CASE("references of an orphan do not pass to the next id of that number") {
+  Rig rig;
+  fakes::Scripted backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  rig.space.register_allocator(ops);
+  REQUIRE(rig.references.alloc(nullptr, {1, 9}, nullptr) == 1);
+  rig.references.get(1);
+  rig.space.unregister_allocator(ops);
+  CHECK_FALSE(rig.references.put(1));
+  rig.space.register_allocator(ops);
+  REQUIRE(rig.references.alloc(nullptr, {1, 9}, nullptr) == 1);
+  CHECK(rig.references.put(1));
+}

@@ -1,0 +1,295 @@
+// Single sentences about the space: what the vectors do not say, and what the policies change.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/space.hpp"
+
+#include "tests/ioasid/fakes.hpp"
+#include "tests/support/catch.hpp"
+
+#include <sstream>
+
+using fakes::data;
+using ioasid::AllocatorOps;
+using ioasid::Behaviour;
+using ioasid::Error;
+using ioasid::invalid_ioasid;
+using ioasid::Ioasid;
+using ioasid::Space;
+using Calls = std::vector<std::string>;
+
+namespace {
+
+constexpr char set_a = 0;
+constexpr char set_b = 0;
+Behaviour any_behaviour() { return GENERATE(Behaviour::linux_6_1, Behaviour::corrected); }
+
+}  // namespace
+
+TEST_CASE("errors print the kernel's names") {
+  std::ostringstream out;
+  out << Error::eagain << Error::eexist << Error::enoent << Error::eacces << Error::ok;
+  CHECK(out.str() == "-EAGAIN-EEXIST-ENOENT-EACCES0");
+}
+
+TEST_CASE("the invalid id is never handed out by the default allocator") {
+  fakes::Log log;
+  Space space({.behaviour = any_behaviour(), .listener = &log});
+  CHECK(space.alloc(&set_a, {0xfffffffeu, 0xffffffffu}, nullptr) == 0xfffffffeu);
+  CHECK(space.alloc(&set_a, {0xfffffffeu, 0xffffffffu}, nullptr) == invalid_ioasid);
+  CHECK(space.alloc(&set_a, {0xffffffffu, 0xffffffffu}, nullptr) == invalid_ioasid);
+  CHECK(log.take() == Calls{"err:range", "err:alloc", "err:range", "err:alloc"});
+  CHECK(space.find(nullptr, invalid_ioasid).error == Error::enoent);
+  CHECK(space.free(0xfffffffeu) == Error::ok);
+  // Nothing of it stays: the default allocator counts as empty again.
+  fakes::Scripted backend;
+  const AllocatorOps ops{&backend, &backend, nullptr};
+  CHECK(space.register_allocator(ops) == Error::ok);
+}
+
+TEST_CASE("when the head of a shared group leaves, corrected goes on with the next sharer's data") {
+  const Behaviour behaviour = any_behaviour();
+  const bool quirky = behaviour == Behaviour::linux_6_1;
+  Space space({.behaviour = behaviour});
+  fakes::Scripted backend;
+  const AllocatorOps a{&backend, &backend, data(1)};
+  const AllocatorOps b{&backend, &backend, data(2)};
+  const AllocatorOps c{&backend, &backend, data(3)};
+  for (const AllocatorOps* ops : {&a, &b, &c}) REQUIRE(space.register_allocator(*ops) == Error::ok);
+  REQUIRE(space.alloc(nullptr, {1, 9}, data(7)) == 1);
+  REQUIRE(space.unregister_allocator(a) == Error::ok);
+  backend.next = 2;
+  backend.take();
+  REQUIRE(space.alloc(nullptr, {1, 9}, nullptr) == 2);
+  space.free(1);
+  CHECK(backend.take() ==
+        (quirky ? Calls{"alloc 1..9 1", "free 1 1"} : Calls{"alloc 1..9 2", "free 1 2"}));
+  CHECK(space.find(nullptr, 2).error == Error::ok);
+  CHECK(space.register_allocator(a) == (quirky ? Error::eexist : Error::ok));
+}
+
+TEST_CASE("a duplicate registration of a sharer is refused by corrected, harmless in linux_6_1") {
+  const Behaviour behaviour = any_behaviour();
+  Space space({.behaviour = behaviour});
+  fakes::Scripted backend;
+  const AllocatorOps a{&backend, &backend, data(1)};
+  const AllocatorOps b{&backend, &backend, data(2)};
+  space.register_allocator(a);
+  space.register_allocator(b);
+  CHECK(space.register_allocator(a) == Error::eexist);
+  CHECK(space.register_allocator(b) ==
+        (behaviour == Behaviour::linux_6_1 ? Error::ok : Error::eexist));
+  // In the kernel the list is corrupt now. Here it is what it was: b is in it once.
+  CHECK(space.unregister_allocator(b) == Error::ok);
+  CHECK(space.custom_active());
+  CHECK(space.unregister_allocator(a) == Error::ok);
+  CHECK_FALSE(space.custom_active());
+}
+
+TEST_CASE("a refused duplicate of the head leaves the group whole") {
+  Space space({.behaviour = any_behaviour()});
+  fakes::Scripted backend;
+  const AllocatorOps a{&backend, &backend, data(1)};
+  const AllocatorOps b{&backend, &backend, data(2)};
+  space.register_allocator(a);
+  CHECK(space.register_allocator(a) == Error::eexist);
+  CHECK(space.register_allocator(b) == Error::ok);
+  CHECK(space.register_allocator(a) == Error::eexist);
+  CHECK(space.unregister_allocator(a) == Error::ok);
+  CHECK(space.custom_active());
+  CHECK(space.alloc(nullptr, {1, 9}, nullptr) == 1);
+  CHECK(space.unregister_allocator(b) == Error::ok);
+  CHECK_FALSE(space.custom_active());
+}
+
+TEST_CASE("unregistering what was never registered changes nothing when corrected") {
+  const Behaviour behaviour = any_behaviour();
+  Space space({.behaviour = behaviour});
+  fakes::Scripted backend;
+  const AllocatorOps a{&backend, &backend, data(1)};
+  const AllocatorOps stranger{&backend, &backend, data(2)};
+  space.register_allocator(a);
+  const bool quirky = behaviour == Behaviour::linux_6_1;
+  CHECK(space.unregister_allocator(stranger) == (quirky ? Error::ok : Error::enoent));
+  CHECK(space.custom_active() == !quirky);
+}
+
+TEST_CASE("an allocator that changed its helpers since is still known by corrected") {
+  Space space;
+  fakes::Scripted backend;
+  fakes::Scripted other;
+  AllocatorOps ops{&backend, &backend, nullptr};
+  REQUIRE(space.register_allocator(ops) == Error::ok);
+  ops.alloc = &other;
+  CHECK(space.register_allocator(ops) == Error::eexist);
+  CHECK(space.alloc(nullptr, {1, 9}, nullptr) == 1);
+  CHECK(backend.take().size() == 1);
+  CHECK(space.unregister_allocator(ops) == Error::ok);
+}
+
+TEST_CASE("enforce_range gives back what lies outside and keeps both bounds") {
+  fakes::Log log;
+  Space space({.behaviour = any_behaviour(), .enforce_range = true, .listener = &log});
+  fakes::Scripted backend;
+  const AllocatorOps ops{&backend, &backend, data(4)};
+  space.register_allocator(ops);
+  for (const Ioasid outside : {4u, 10u, 0u, 0xfffffffeu}) {
+    backend.next = outside;
+    CHECK(space.alloc(nullptr, {5, 9}, nullptr) == invalid_ioasid);
+    CHECK(backend.take() == Calls{"alloc 5..9 4", "free " + std::to_string(outside) + " 4"});
+    CHECK(log.take() == Calls{"err:out_of_range"});
+  }
+  for (const Ioasid inside : {5u, 9u}) {
+    backend.next = inside;
+    CHECK(space.alloc(nullptr, {5, 9}, nullptr) == inside);
+  }
+  // A live id out of range is a duplicate first: whether to give it back is the other policy's.
+  backend.take();
+  CHECK(space.alloc(nullptr, {20, 30}, nullptr) == invalid_ioasid);
+  CHECK(log.take() == Calls{"err:track"});
+}
+
+TEST_CASE("keep_live_on_duplicate does not tell the backend that a live id is free") {
+  const bool keep = GENERATE(false, true);
+  Space space({.behaviour = any_behaviour(), .keep_live_on_duplicate = keep});
+  fakes::Scripted backend;
+  const AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  REQUIRE(space.alloc(&set_a, {1, 9}, data(5)) == 1);
+  backend.take();
+  CHECK(space.alloc(&set_b, {1, 9}, data(6)) == invalid_ioasid);
+  CHECK(backend.take() == (keep ? Calls{"alloc 1..9 0"} : Calls{"alloc 1..9 0", "free 1 0"}));
+  CHECK(space.find(&set_a, 1) == ioasid::Found{Error::ok, data(5)});
+}
+
+TEST_CASE("refuse_unregister_with_live_ids keeps the allocator until its ids are gone") {
+  fakes::Log log;
+  Space space(
+      {.behaviour = any_behaviour(), .refuse_unregister_with_live_ids = true, .listener = &log});
+  fakes::Scripted backend;
+  const AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  space.alloc(nullptr, {1, 9}, nullptr);
+  CHECK(space.unregister_allocator(ops) == Error::ebusy);
+  CHECK(log.take() == Calls{"err:live_ids"});
+  CHECK(space.find(nullptr, 1).error == Error::ok);
+  space.free(1);
+  CHECK(space.unregister_allocator(ops) == Error::ok);
+}
+
+TEST_CASE("the orphans of a departing allocator can be listed") {
+  Space space;
+  fakes::Scripted backend;
+  const AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  for (const Ioasid id : {70u, 3u, 4000000000u}) {
+    backend.next = id;
+    space.alloc(nullptr, {}, nullptr);
+  }
+  std::vector<Ioasid> orphans;
+  CHECK(space.unregister_allocator(ops, &orphans) == Error::ok);
+  CHECK(orphans == std::vector<Ioasid>{3, 70, 4000000000u});
+  CHECK(space.find(nullptr, 3).error == Error::enoent);
+  CHECK(space.free(3) == Error::enoent);
+}
+
+TEST_CASE("the active one leaving hands over to the first that waits, not the last") {
+  Space space({.behaviour = any_behaviour()});
+  std::array<fakes::Scripted, 3> backends;
+  std::array<AllocatorOps, 3> ops;
+  for (std::size_t i = 0; i < 3; ++i) {
+    ops[i] = {&backends[i], &backends[i], data(i)};
+    REQUIRE(space.register_allocator(ops[i]) == Error::ok);
+  }
+  space.unregister_allocator(ops[0]);
+  space.alloc(nullptr, {1, 9}, nullptr);
+  CHECK(backends[1].take().size() == 1);
+  CHECK(backends[2].take().empty());
+}
+
+namespace {
+
+// Calls back into the space it serves.
+class Meddler : public ioasid::Backend {
+ public:
+  explicit Meddler(Space& space) : space_(space) {}
+  Ioasid alloc(ioasid::Range, void*) override {
+    const AllocatorOps ops{this, this, nullptr};
+    CHECK_THROWS_AS(space_.alloc(nullptr, {1, 2}, nullptr), ioasid::UsageError);
+    CHECK_THROWS_AS(space_.free(1), ioasid::UsageError);
+    CHECK_THROWS_AS(space_.set_data(1, nullptr), ioasid::UsageError);
+    CHECK_THROWS_AS(space_.register_allocator(ops), ioasid::UsageError);
+    CHECK_THROWS_AS(space_.unregister_allocator(ops), ioasid::UsageError);
+    CHECK_THROWS_AS(space_.size(), ioasid::UsageError);
+    CHECK(space_.find(nullptr, 1).error == Error::enoent);
+    return 5;
+  }
+  void free(Ioasid id, void*) override {
+    CHECK(space_.find(nullptr, id).error == Error::ok);  // still there while the helper runs
+    throw std::runtime_error("the host is gone");
+  }
+
+ private:
+  Space& space_;
+};
+
+class CountingLock : public ioasid::ExternalLock {
+ public:
+  void lock() override { held_ = true, ++count; }
+  void unlock() override { held_ = false; }
+  bool held() const override { return held_; }
+  int count = 0;
+
+ private:
+  bool held_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("calls from inside a helper are refused, not deadlocked, and find works") {
+  CountingLock lock;
+  const bool external = GENERATE(false, true);
+  Space space({.lock = external ? &lock : nullptr});
+  Meddler meddler(space);
+  const AllocatorOps ops{&meddler, &meddler, nullptr};
+  space.register_allocator(ops);
+  CHECK(space.alloc(nullptr, {1, 9}, nullptr) == 5);
+  CHECK_THROWS_WITH(space.free(5), "the host is gone");
+  // The id is gone nevertheless, and the lock is free.
+  CHECK(space.find(nullptr, 5).error == Error::enoent);
+  CHECK(space.size() == 0);
+  CHECK((lock.count > 0) == external);
+}
+
+TEST_CASE("calls that wait for readers are refused inside a guard, free does not wait there") {
+  Space space;
+  const Ioasid id = space.alloc(nullptr, {1, 9}, data(1));
+  {
+    const ioasid::ReadGuard guard;
+    CHECK_THROWS_AS(space.set_data(id, nullptr), ioasid::UsageError);
+    CHECK_THROWS_AS(ioasid::synchronize(), ioasid::UsageError);
+    CHECK(space.find(nullptr, id).data == data(1));
+    const ioasid::ReadGuard nested;
+    CHECK(space.free(id) == Error::ok);
+  }
+  CHECK_NOTHROW(ioasid::synchronize());
+}
+
+TEST_CASE("the getter runs once, only on what was found, and may say no") {
+  Space space;
+  const Ioasid id = space.alloc(&set_a, {1, 9}, data(3));
+  int calls = 0;
+  const auto count = [&](void* seen) { return ++calls, seen == data(3); };
+  CHECK(space.find(&set_a, id, count) == ioasid::Found{Error::ok, data(3)});
+  CHECK(calls == 1);
+  CHECK(space.find(&set_b, id, count).error == Error::eacces);
+  CHECK(space.find(&set_b, id + 1, count).error == Error::enoent);
+  CHECK(calls == 1);
+  CHECK(space.find(nullptr, id, [](void*) { return false; }) == ioasid::Found{Error::ok, nullptr});
+}
+
+TEST_CASE("an empty space is small, also after use") {
+  Space space;
+  CHECK(space.memory() < 1024);
+  const Ioasid id = space.alloc(nullptr, {1, 100}, nullptr);
+  space.free(id);
+  CHECK(space.memory() < 1024);
+}
