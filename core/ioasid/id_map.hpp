@@ -28,9 +28,9 @@ class IdMap {
   IdMap(const IdMap&) = delete;
   IdMap& operator=(const IdMap&) = delete;
 
-  // For readers: any thread, any time.
+  // For readers: any thread, any time, inside a ReadSection that began before the map was looked
+  // up.
   Found find(SetToken set, Ioasid id) const {
-    const ReadSection section;
     const BlockRef block = directory_.find(id / 64);
     if (block.direct()) [[likely]]
       return block.get_direct()->find_direct(set, id % 64);

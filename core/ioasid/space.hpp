@@ -68,6 +68,7 @@ class Space {
   // not the id's set. Lock-free: it never waits for anything. The data stays valid as long as a
   // ReadGuard around this call is held.
   Found find(SetToken set, Ioasid id) const {
+    const detail::ReadSection section;  // around the group, too
     return active_.load(std::memory_order_acquire)->ids.find(set, id);
   }
 

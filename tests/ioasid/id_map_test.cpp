@@ -166,8 +166,8 @@ TEST_CASE("an id costs at most 24 bytes where ids are dense and 64 where they ar
 TEST_CASE("blocks that thin out keep an id below 64 bytes") {
   const auto left = GENERATE(range(1u, 64u));
   IdMap map;
-  for (Ioasid id = 0; id < 64 * 512; ++id) map.insert(id, nullptr, nullptr);
-  for (Ioasid id = 0; id < 64 * 512; ++id)
+  for (Ioasid id = 0; id < 64 * 2048; ++id) map.insert(id, nullptr, nullptr);
+  for (Ioasid id = 0; id < 64 * 2048; ++id)
     if (id % 64 >= left) map.erase(id);
   map.flush();
   INFO(left << " ids left of each 64");

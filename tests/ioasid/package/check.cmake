@@ -1,0 +1,28 @@
+# Installs the library to a scratch place and builds and runs the example of its README against it.
+# Called with BUILD, SCRATCH, README, COMPILER and CONFIG set.
+file(REMOVE_RECURSE ${SCRATCH})
+file(READ ${README} text)
+string(REGEX MATCH "```cpp\n(.*)\n```" fenced "${text}")
+if(NOT fenced)
+  message(FATAL_ERROR "${README} has no example")
+endif()
+string(REGEX REPLACE "\n```.*" "" example "${CMAKE_MATCH_1}")
+file(WRITE ${SCRATCH}/example.cpp "${example}\n")
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --component ioasid --prefix ${SCRATCH}/installed)
+run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${SCRATCH}/build -DEXAMPLE=${SCRATCH}/example.cpp
+  -DCMAKE_PREFIX_PATH=${SCRATCH}/installed -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS})
+run(${CMAKE_COMMAND} --build ${SCRATCH}/build)
+run(${SCRATCH}/build/example)
+# The README says what the example prints.
+string(REGEX MATCH "prints `([^`]*)`" said "${text}")
+if(NOT output STREQUAL "${CMAKE_MATCH_1}\n")
+  message(FATAL_ERROR "the example printed\n${output}instead of\n${CMAKE_MATCH_1}")
+endif()
