@@ -14,7 +14,9 @@
 #include "ioasid/readers.hpp"
 #include "ioasid/types.hpp"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -56,6 +58,8 @@ class IdMap {
 
  private:
   static constexpr std::uint64_t no_id = std::uint64_t{1} << 32;
+  static constexpr std::uint64_t all_live = ~std::uint64_t{0};
+  static constexpr std::uint64_t bit_of(Ioasid id) { return std::uint64_t{1} << (id % 64); }
 
   static constexpr Ioasid no_gap = invalid_ioasid;
   static constexpr std::uint32_t no_key = 0xffffffffu;
@@ -94,5 +98,90 @@ class IdMap {
   NodePool pool_;
   Directory directory_;  // read by everybody, written rarely: far from the front
 };
+
+inline std::uint64_t IdMap::next_free(Ioasid from) const {
+  std::uint32_t key = from / 64;
+  const Block* block = locate(key);
+  if (block == nullptr) return from;
+  const std::uint64_t room = ~block->live() & (all_live << from % 64);
+  if (room != 0) return key * 64 + static_cast<std::uint32_t>(std::countr_zero(room));
+  key = full_.next_with_room(key + 1);
+  if (key == FullBlocks::none) return no_id;
+  block = locate(key);
+  return key * 64 +
+         (block == nullptr ? 0u : static_cast<std::uint32_t>(std::countr_one(block->live())));
+}
+
+inline Ioasid IdMap::insert_lowest(Range range, SetToken set, void* data) {
+  const Ioasid max = std::min(range.max, invalid_ioasid - 1);
+  const bool in_run = run_first_ <= range.min && range.min <= run_end_;
+  if (!in_run) close_gaps();
+  std::uint64_t found = in_run ? gap_from(range.min) : no_id;
+  if (found == no_id) {
+    const Ioasid from = in_run ? run_end_ : range.min;
+    if (from > max) return invalid_ioasid;
+    found = next_free(from);
+  }
+  if (found > max) return invalid_ioasid;
+  const auto id = static_cast<Ioasid>(found);
+  insert_free(id, set, data);
+  if (!in_run) run_first_ = range.min;
+  if (!in_run || id >= run_end_) run_end_ = id + 1;
+  return id;
+}
+
+inline std::uint64_t IdMap::gap_from(Ioasid min) const {
+  for (const Ioasid gap : gaps_)
+    if (gap >= min && gap != no_gap) return gap;
+  return no_id;
+}
+
+inline void IdMap::insert_free(Ioasid id, SetToken set, void* data) {
+  const std::uint32_t key = id / 64;
+  Block* block = locate(key);
+  const bool fills = block != nullptr && block->count() == 63 && !block->listed_full();
+  if (fills) full_.reserve();
+  if (block == nullptr || !block->has_room()) [[unlikely]]
+    block = &block_with_room(key, block);
+  block->publish(id % 64, set, data);
+  if (fills) {
+    full_.set(key);
+    block->list_full(true);
+  }
+  ++size_;
+  if (id < run_end_ && id >= run_first_) remove_gap(id);
+}
+
+inline bool IdMap::erase(Ioasid id) {
+  const std::uint32_t key = id / 64;
+  Block* block = locate(key);
+  if (block == nullptr || (block->live() & bit_of(id)) == 0) return false;
+  block->remove(id % 64);
+  --size_;
+  if (run_first_ <= id && id < run_end_)
+    add_gap(id);
+  else
+    unlist(key, *block);
+  if (block->too_large()) [[unlikely]]
+    shrink_later(key);
+  return true;
+}
+
+// Keeps the gaps in ascending order; where there are too many the run ends at the last of them.
+inline void IdMap::add_gap(Ioasid id) {
+  if (gaps_.back() != no_gap) end_run_at(std::max(gaps_.back(), id));
+  if (id >= run_end_) return;
+  std::size_t at = gaps_.size() - 1;
+  for (; at > 0 && gaps_[at - 1] > id; --at) gaps_[at] = gaps_[at - 1];
+  gaps_[at] = id;
+}
+
+inline void IdMap::remove_gap(Ioasid id) {
+  std::size_t at = 0;
+  while (gaps_[at] != id)
+    if (++at == gaps_.size()) return;
+  for (; at + 1 < gaps_.size(); ++at) gaps_[at] = gaps_[at + 1];
+  gaps_.back() = no_gap;
+}
 
 }  // namespace ioasid::detail

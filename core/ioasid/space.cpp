@@ -12,9 +12,8 @@ namespace {
 
 constexpr std::size_t no_group = ~std::size_t{0};
 
-void wait_for_other_guards() {
-  if (detail::guards.load(std::memory_order_relaxed) != detail::Guards::never)
-    detail::wait_for_guards();
+bool guards_used() {
+  return detail::guards.load(std::memory_order_relaxed) != detail::Guards::never;
 }
 
 [[noreturn]] void refuse_nested(const char* call) {
@@ -28,7 +27,7 @@ void wait_for_other_guards() {
 // Holds the lock of a space, or throws because this thread has it already.
 class Space::Locked {
  public:
-  Locked(const Space& space, const char* call) : space_(space) {
+  [[gnu::always_inline]] Locked(const Space& space, const char* call) : space_(space) {
     if (space.options_.lock == nullptr) [[likely]] {
       if (!space.lock_.lock()) [[unlikely]]
         refuse_nested(call);
@@ -37,7 +36,7 @@ class Space::Locked {
     if (space.options_.lock->held()) refuse_nested(call);
     space.options_.lock->lock();
   }
-  ~Locked() {
+  [[gnu::always_inline]] ~Locked() {
     if (space_.options_.lock == nullptr) [[likely]]
       space_.lock_.unlock();
     else
@@ -116,7 +115,8 @@ bool Space::track(Group& group, Ioasid id, SetToken set, void* data) {
 
 Error Space::free(Ioasid id) {
   const Error error = free_without_waiting(id);
-  if (error == Error::ok && !ReadGuard::held_by_this_thread()) wait_for_other_guards();
+  if (error == Error::ok && guards_used() && !ReadGuard::held_by_this_thread())
+    detail::wait_for_guards();
   return error;
 }
 
@@ -147,7 +147,7 @@ Error Space::set_data(Ioasid id, void* data) {
   if (ReadGuard::held_by_this_thread())
     throw UsageError("ioasid: set_data called inside a ReadGuard: it would wait for itself");
   const Error error = set_data_without_waiting(id, data);
-  if (error == Error::ok) wait_for_other_guards();
+  if (error == Error::ok && guards_used()) detail::wait_for_guards();
   return error;
 }
 
