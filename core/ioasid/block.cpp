@@ -10,6 +10,8 @@
 namespace ioasid::detail {
 namespace {
 
+constexpr std::size_t direct_bytes = Block::direct_capacity * sizeof(Slot);
+
 // A tag of a compact block: how often this entry was published, and the low bits of its id.
 constexpr std::uint32_t offset_bits = 6;
 constexpr std::uint32_t offset_of(std::uint32_t tag) { return tag & 63; }
@@ -39,9 +41,28 @@ std::uint32_t Block::capacity_for(std::uint32_t count) { return size_for(count).
 
 Block* Block::make(NodePool& pool, std::uint32_t capacity) {
   auto* block = new (pool.allocate(bytes_for(capacity))) Block(capacity);
+  if (block->direct()) {
+    try {
+      block->direct_slots() = static_cast<Slot*>(pool.allocate(direct_bytes));
+    } catch (const std::bad_alloc&) {
+      pool.release(block, bytes_for(capacity));
+      throw;
+    }
+  }
   for (std::uint32_t i = 1; i < tags_for(capacity); ++i) new (block->tags() + i) Tag(0);
   for (std::uint32_t i = 0; i < capacity; ++i) new (block->slots() + i) Slot;
   return block;
+}
+
+void Block::release(NodePool& pool, Block* block) noexcept {
+  if (block->direct()) pool.release(block->direct_slots(), direct_bytes);
+  pool.release(block, bytes_for(block->capacity()));
+}
+
+void Block::retire(NodePool& pool, Block* block) noexcept {
+  const std::uint32_t capacity = block->capacity();
+  if (block->direct()) pool.retire(block->direct_slots(), direct_bytes);
+  pool.retire(block, bytes_for(capacity));
 }
 
 Block* Block::make_like(NodePool& pool, const Block& other, std::uint32_t capacity) {
@@ -57,7 +78,7 @@ Block* Block::make_like(NodePool& pool, const Block& other, std::uint32_t capaci
 
 Found Block::find_compact(SetToken wanted, std::uint32_t offset) const {
   const Tag* tag = tags();
-  const Slot* record = slots();
+  const Slot* record = compact_slots();
   for (std::uint32_t i = 0; i < capacity_; ++i) {
     const std::uint32_t seen = tag[i].load(std::memory_order_acquire);
     if (offset_of(seen) != offset) continue;
@@ -73,10 +94,10 @@ Found Block::find_compact(SetToken wanted, std::uint32_t offset) const {
 
 void Block::warm_up(std::uint32_t offset) const {
   __builtin_prefetch(this, 1);
-  __builtin_prefetch(&direct_slot(offset), 1);
+  __builtin_prefetch(&direct_slots()[offset], 1);
   // Loads, unlike prefetches, are waited for by the lock instruction that follows.
   static_cast<void>(live());
-  static_cast<void>(direct_slot(offset).set.load(std::memory_order_relaxed));
+  static_cast<void>(direct_slots()[offset].set.load(std::memory_order_relaxed));
 }
 
 void Block::publish_compact(std::uint32_t offset, SetToken set, void* data) {

@@ -22,6 +22,8 @@ struct Slot {
 
 // A block has room for 1, 3, 7, 15, 31 or 64 records. One of 64 is direct: the record of an id is
 // at its number. A smaller one is compact: each record has a tag with the low six bits of its id.
+// The records of a compact block follow it; those of a direct one are elsewhere, so that the heads
+// of many blocks lie close together and stay in the cache when the records do not fit.
 //
 // A reader takes (set, data) as one consistent pair: a tag (one for all records of a direct block,
 // one for each record of a compact one) counts publications. A record is published by counting
@@ -36,13 +38,17 @@ class Block {
   static Block* make(NodePool& pool, std::uint32_t capacity);  // throws std::bad_alloc
   // A copy with another capacity, which must be enough.
   static Block* make_like(NodePool& pool, const Block& other, std::uint32_t capacity);
+  // Gives the memory back: at once, or when no reader can be on it.
+  static void release(NodePool& pool, Block* block) noexcept;
+  static void retire(NodePool& pool, Block* block) noexcept;
+  // Without the records of a direct block.
   static constexpr std::size_t bytes_for(std::uint32_t capacity) {
-    return slots_at(capacity) + capacity * sizeof(Slot);
+    return capacity == direct_capacity ? NodePool::cell
+                                       : slots_at(capacity) + capacity * sizeof(Slot);
   }
 
   std::uint32_t capacity() const { return capacity_; }
   bool direct() const { return capacity_ == direct_capacity; }
-  std::size_t bytes() const { return bytes_for(capacity_); }
   // For writers: which of the 64 ids are live, how many, and is there room for one more?
   std::uint64_t live() const { return live_.load(std::memory_order_relaxed); }
   std::uint32_t count() const { return count_; }
@@ -89,22 +95,25 @@ class Block {
   using Tag = std::atomic<std::uint32_t>;
   Tag* tags() { return &first_tag_; }
   const Tag* tags() const { return &first_tag_; }
-  Slot* slots() {
-    return reinterpret_cast<Slot*>(reinterpret_cast<std::byte*>(this) + slots_at(capacity_));
+  std::byte* after_head() const {
+    return reinterpret_cast<std::byte*>(const_cast<Block*>(this)) + sizeof(Block);
   }
-  const Slot* slots() const { return const_cast<Block*>(this)->slots(); }
-  const Slot& direct_slot(std::uint32_t offset) const {
-    return reinterpret_cast<const Slot*>(reinterpret_cast<const std::byte*>(this) +
-                                         slots_at(direct_capacity))[offset];
+  Slot* compact_slots() const {
+    return reinterpret_cast<Slot*>(after_head() - sizeof(Block) + slots_at(capacity_));
   }
+  Slot*& direct_slots() const { return *reinterpret_cast<Slot**>(after_head()); }
+  Slot* slots() const { return direct() ? direct_slots() : compact_slots(); }
 
   std::atomic<std::uint64_t> live_{0};
   std::uint8_t capacity_;
   std::uint8_t count_ = 0;
   std::uint8_t count_min_;
   bool listed_full_ = false;
-  Tag first_tag_{0};  // more tags, then the slots, follow
+  // The first of as many as there are records, which follow; in a direct block there is this one,
+  // and the address of the records follows.
+  Tag first_tag_{0};
 };
+static_assert(sizeof(Block) == 16);
 static_assert(Block::bytes_for(1) == NodePool::cell, "one id far from all others is one pool cell");
 
 inline Found judge(SetToken wanted, SetToken set, void* data) {
@@ -114,7 +123,7 @@ inline Found judge(SetToken wanted, SetToken set, void* data) {
 }
 
 inline Found Block::find_direct(SetToken wanted, std::uint32_t offset) const {
-  const Slot& record = direct_slot(offset);
+  const Slot& record = direct_slots()[offset];
   for (;;) {
     const std::uint32_t tag = first_tag_.load(std::memory_order_acquire);
     const SetToken set = record.set.load(std::memory_order_acquire);
@@ -128,7 +137,7 @@ inline void Block::publish(std::uint32_t offset, SetToken set, void* data) {
   if (!direct()) [[unlikely]]
     return publish_compact(offset, set, data);
   first_tag_.store(first_tag_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  Slot& record = slots()[offset];
+  Slot& record = direct_slots()[offset];
   record.data.store(data, std::memory_order_release);
   record.set.store(set, std::memory_order_release);
   note_live(offset);

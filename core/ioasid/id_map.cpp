@@ -9,7 +9,7 @@
 namespace ioasid::detail {
 
 IdMap::~IdMap() {
-  directory_.for_each([&](std::uint32_t, Block& block) { pool_.release(&block, block.bytes()); });
+  directory_.for_each([&](std::uint32_t, Block& block) { Block::release(pool_, &block); });
   directory_.destroy(pool_);
 }
 
@@ -42,7 +42,7 @@ Block& IdMap::block_with_room(std::uint32_t key, Block* block) {
   directory_.put(key, larger);
   hot_key_ = key;
   hot_block_ = larger;
-  if (block != nullptr) pool_.retire(block, block->bytes());
+  if (block != nullptr) Block::retire(pool_, block);
   return *larger;
 }
 
@@ -92,7 +92,7 @@ void IdMap::shrink(std::uint32_t key) {
     }
   }
   hot_block_ = nullptr;
-  pool_.retire(block, block->bytes());
+  Block::retire(pool_, block);
 }
 
 bool IdMap::assign(Ioasid id, void* data) {

@@ -33,7 +33,8 @@ std::ostream& operator<<(std::ostream& out, Message message);
 class Listener {
  public:
   virtual ~Listener() = default;
-  virtual void message(Message message, Ioasid id) = 0;  // id: what it is about, or invalid_ioasid
+  virtual void message(Message message,
+                       Ioasid id) noexcept = 0;  // id: what it is about, or invalid_ioasid
 };
 
 }  // namespace ioasid

@@ -25,7 +25,9 @@ std::int64_t token(const void* pointer) {
 
 class Log : public ioasid::Listener {
  public:
-  void message(ioasid::Message message, Ioasid) override { lines_.emplace_back(name_of(message)); }
+  void message(ioasid::Message message, Ioasid) noexcept override {
+    lines_.emplace_back(name_of(message));
+  }
   std::vector<std::string> take() { return std::exchange(lines_, {}); }
 
  private:

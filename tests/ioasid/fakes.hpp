@@ -17,7 +17,7 @@ inline void* data(std::uintptr_t n) { return reinterpret_cast<void*>(n); }
 
 class Log : public ioasid::Listener {
  public:
-  void message(ioasid::Message message, ioasid::Ioasid) override {
+  void message(ioasid::Message message, ioasid::Ioasid) noexcept override {
     lines.emplace_back(ioasid::name_of(message));
   }
   std::vector<std::string> take() { return std::exchange(lines, {}); }
