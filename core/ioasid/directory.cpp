@@ -50,7 +50,7 @@ void Directory::rebuild(NodePool& pool, std::uint32_t capacity) {
   for_each([&](std::uint32_t key, Block& block) {
     Bucket& bucket = bucket_of(*table, key);
     bucket.key.store(key, std::memory_order_relaxed);
-    bucket.block.store(BlockRef(&block).bits(), std::memory_order_relaxed);
+    bucket.block.store(BlockRef(&block).mark(), std::memory_order_relaxed);
   });
   replace_table(pool, table);
 }
@@ -65,8 +65,8 @@ void Directory::reserve(NodePool& pool) {
 void Directory::put(std::uint32_t key, Block* block) {
   Table& table = *table_.load(std::memory_order_relaxed);
   Bucket& bucket = bucket_of(table, key);
-  if (bucket.block.load(std::memory_order_relaxed) == 0) ++size_;
-  bucket.block.store(BlockRef(block).bits(), std::memory_order_release);
+  if (bucket.block.load(std::memory_order_relaxed) == nullptr) ++size_;
+  bucket.block.store(BlockRef(block).mark(), std::memory_order_release);
   if (bucket.key.load(std::memory_order_relaxed) == key) return;
   ++table.keyed;
   bucket.key.store(key, std::memory_order_release);
@@ -74,7 +74,7 @@ void Directory::put(std::uint32_t key, Block* block) {
 
 void Directory::remove(NodePool& pool, std::uint32_t key) {
   Table& table = *table_.load(std::memory_order_relaxed);
-  bucket_of(table, key).block.store(0, std::memory_order_release);
+  bucket_of(table, key).block.store(nullptr, std::memory_order_release);
   --size_;
   if (size_ == 0) return replace_table(pool, &no_table.table);
   if (table.capacity <= capacity_min || !too_empty(size_, table.capacity)) return;

@@ -9,22 +9,24 @@
 
 namespace ioasid::detail {
 
-// A pointer to a block whose lowest bit tells a direct block. 0: none.
+// A pointer to a block that tells a direct block by pointing one byte into it.
 class BlockRef {
  public:
+  using Mark = std::byte*;  // what is stored; nullptr: no block
+
   constexpr BlockRef() = default;
   explicit BlockRef(Block* block)
-      : bits_(reinterpret_cast<std::uintptr_t>(block) | (block->direct() ? 1 : 0)) {}
-  explicit constexpr BlockRef(std::uintptr_t bits) : bits_(bits) {}
+      : mark_(reinterpret_cast<std::byte*>(block) + (block->direct() ? 1 : 0)) {}
+  explicit constexpr BlockRef(Mark mark) : mark_(mark) {}
 
-  explicit operator bool() const { return bits_ != 0; }
-  bool direct() const { return (bits_ & 1) != 0; }
-  Block* get() const { return reinterpret_cast<Block*>(bits_ & ~std::uintptr_t{1}); }
-  Block* get_direct() const { return reinterpret_cast<Block*>(bits_ - 1); }
-  std::uintptr_t bits() const { return bits_; }
+  explicit operator bool() const { return mark_ != nullptr; }
+  bool direct() const { return (reinterpret_cast<std::uintptr_t>(mark_) & 1) != 0; }
+  Block* get() const { return reinterpret_cast<Block*>(mark_ - (direct() ? 1 : 0)); }
+  Block* get_direct() const { return reinterpret_cast<Block*>(mark_ - 1); }
+  Mark mark() const { return mark_; }
 
  private:
-  std::uintptr_t bits_ = 0;
+  Mark mark_ = nullptr;
 };
 
 // A bucket gets its key once; a block that goes leaves the key behind, for its successor or until
@@ -32,7 +34,7 @@ class BlockRef {
 struct Bucket {
   static constexpr std::uint32_t no_key = 0xffffffffu;
   std::atomic<std::uint32_t> key{no_key};
-  std::atomic<std::uintptr_t> block{0};
+  std::atomic<BlockRef::Mark> block{nullptr};
 };
 
 // One size of the table; a rebuild publishes another one. Capacities need not be powers of two:
@@ -44,7 +46,8 @@ struct Table {
   const Bucket* buckets() const { return reinterpret_cast<const Bucket*>(this + 1); }
   // Multiplicative hashing spreads consecutive keys evenly, so dense ids hardly collide.
   std::uint32_t home(std::uint32_t key) const {
-    return static_cast<std::uint32_t>((std::uint64_t{key * 0x9e3779b1u} * capacity) >> 32);
+    const std::uint32_t spread = key * 0x9e3779b1u;
+    return static_cast<std::uint32_t>((std::uint64_t{spread} * capacity) >> 32);
   }
   // The bucket with the key or, if there is none, the first bucket where it could go.
   const Bucket* find(std::uint32_t key) const;

@@ -20,7 +20,7 @@ SetSpace::~SetSpace() = default;
 
 // In the space a set is known by an address that can never be one of an object.
 SetToken SetSpace::token_of(SetNumber set) {
-  return reinterpret_cast<SetToken>(std::uintptr_t{set});
+  return reinterpret_cast<SetToken>(std::uintptr_t{set});  // NOLINT(performance-no-int-to-ptr)
 }
 
 SetSpace::Set* SetSpace::set_of(SetNumber set) const {

@@ -131,7 +131,8 @@ class Space {
   std::vector<std::unique_ptr<Group>> groups_;   // in order of precedence
   std::vector<std::unique_ptr<Group>> retired_;  // a find may still be looking at these
 
-  // The lock shares its cache line with what the default group's writers touch first.
+  // The spinlock of the lock, at its end, shares a cache line with what the default group's writers
+  // touch first.
   alignas(64) mutable detail::BiasedLock lock_;
   Group default_;
 };

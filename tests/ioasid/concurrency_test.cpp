@@ -95,6 +95,24 @@ TEST_CASE("an id that stays is found all the time, whatever its neighbours do") 
   CHECK_FALSE(lost);
 }
 
+TEST_CASE("an id that was never there is never found") {
+  Space space;
+  REQUIRE(space.alloc(nullptr, {0, 0}, data(1)) == 0);
+  std::atomic<bool> found{false};
+  // New blocks all the time, in a table that is small and rebuilt often.
+  const Task writer = [&](unsigned round) {
+    const Ioasid id = 64 + round % 1'000'000 * 128;
+    space.alloc(nullptr, {id, id}, data(2));
+    space.free(id);
+  };
+  const Task reader = [&](unsigned round) {
+    for (Ioasid i = 0; i < 16; ++i)
+      if (space.find(nullptr, (round * 16 + i) % 1'000'000 * 128 + 128)) found = true;
+  };
+  crew::work({writer, reader, reader});
+  CHECK_FALSE(found);
+}
+
 TEST_CASE("data may be deleted when free or set_data returns") {
   Space space;
   constexpr Ioasid ids = 16;

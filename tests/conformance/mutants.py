@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+# Deliberate bugs, one at a time: every one must be caught by a test. See README.md here.
+# SPDX-License-Identifier: Apache-2.0
+"""usage: mutants.py check            every mutant still applies to the sources as they are
+       mutants.py run SCRATCH [NAME..]  builds and tests each mutant in a copy under SCRATCH,
+                                      prints the table of README.md; fails if one survives;
+                                      $JOBS compilers at a time, 2 unless told"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBRARY = "core/ioasid/"
+
+# name, file, what is there, what the mutant puts there
+MUTANTS = [
+    # The default allocator.
+    ("exclusive max", "id_map.hpp", "if (found > max) return", "if (found >= max) return"),
+    ("exclusive min", "id_map.hpp", "const Ioasid from = in_run ? run_end_ : range.min;",
+     "const Ioasid from = in_run ? run_end_ : range.min + 1;"),
+    ("invalid id handed out", "id_map.hpp", "std::min(range.max, invalid_ioasid - 1)",
+     "std::min(range.max, invalid_ioasid)"),
+    ("freed ids are not reused", "id_map.hpp", "  if (run_first_ <= id && id < run_end_)\n    add_gap(id);",
+     "  if (run_first_ <= id && id < run_end_) {\n  }"),
+    ("highest gap first", "id_map.hpp", "gaps_[at - 1] > id", "gaps_[at - 1] < id"),
+    ("gap outside the range taken", "id_map.hpp", "if (gap >= min && gap != no_gap)", "if (gap != no_gap)"),
+    ("gap forgotten when there are many", "id_map.cpp", "  run_end_ = id;\n", ""),
+    ("gaps kept when the range moves", "id_map.hpp", "  if (!in_run) close_gaps();\n", ""),
+    ("filled gap stays a gap", "id_map.hpp",
+     "  if (id < run_end_ && id >= run_first_) remove_gap(id);\n", ""),
+    ("full block not listed", "id_map.hpp", "    full_.set(key);\n", ""),
+    ("block stays listed as full", "id_map.cpp", "  full_.clear(key);\n", ""),
+    ("summary one level short", "full_blocks.cpp", "for (; level > 0; --level)", "for (; level > 1; --level)"),
+    ("summary keeps upper levels", "full_blocks.cpp", "    if (!was_full) return;\n", "    return;\n"),
+    ("last block unreachable", "full_blocks.cpp", "if (block >= blocks) return none;",
+     "if (block >= blocks - 1) return none;"),
+    ("failure logs one line", "space.cpp", "  say(Message::err_range);\n", ""),
+    # Lookup.
+    ("set not checked", "block.hpp", "wanted != nullptr && wanted != set", "false"),
+    ("null set matches nothing", "block.hpp", "wanted != nullptr && wanted != set", "wanted != set"),
+    ("set checked before existence", "block.hpp", "  if (set == vacant) return {Error::enoent, nullptr};\n",
+     "  if (set == vacant) return {wanted == nullptr ? Error::enoent : Error::eacces, nullptr};\n"),
+    ("lookup in the default only", "space.hpp",
+     "return active_.load(std::memory_order_acquire)->ids.find(set, id);",
+     "return default_.ids.find(set, id);"),
+    ("getter's no is ignored", "space.hpp", "found.data = nullptr;\n    return found;", "return found;\n    return found;"),
+    ("getter called on failure", "space.hpp", "if (found && !std::forward", "if (!std::forward"),
+    ("reader does not check the tag", "block.hpp",
+     "if (first_tag_.load(std::memory_order_relaxed) == tag) [[likely]]", "if (tag == tag)"),
+    ("publication is not counted", "block.hpp",
+     "  first_tag_.store(first_tag_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);\n", ""),
+    ("key of a bucket not looked at again", "directory.hpp",
+     "if (bucket->key.load(std::memory_order_relaxed) != key) return {};", ""),
+    ("nodes freed under readers", "node_pool.cpp", "  retired_bytes_ += bytes;\n",
+     "  retired_.pop_back();\n  release(memory, bytes);\n  return;\n"),
+    ("groups freed under readers", "space.cpp", "if (!retired_.empty() && detail::sections_passed())",
+     "if (!retired_.empty())"),
+    # Data.
+    ("set_data does nothing", "id_map.cpp",
+     "  locate(id / 64)->slot(id % 64).data.store(data, std::memory_order_release);\n", ""),
+    ("set_data does not wait", "space.cpp",
+     "  const Error error = set_data_without_waiting(id, data);\n  if (error == Error::ok && guards_used()) detail::wait_for_guards();\n",
+     "  const Error error = set_data_without_waiting(id, data);\n"),
+    ("free does not wait", "space.cpp",
+     "guards_used() && !ReadGuard::held_by_this_thread()", "false"),
+    ("set_data works on unknown ids", "space.cpp", "return known ? Error::ok : Error::enoent;", "return Error::ok;"),
+    # Custom allocators.
+    ("range narrowed for the helper", "space.cpp", "group.ops.alloc->alloc(range, group.ops.pdata)",
+     "group.ops.alloc->alloc({range.min, range.max - 1}, group.ops.pdata)"),
+    ("helper gets the caller's data", "space.cpp", "group.ops.alloc->alloc(range, group.ops.pdata)",
+     "group.ops.alloc->alloc(range, data)"),
+    ("backend free gets no pdata", "space.cpp", "  group.ops.free->free(id, group.ops.pdata);\n  return true;",
+     "  group.ops.free->free(id, nullptr);\n  return true;"),
+    ("backend not told of a free", "space.cpp", "  group.ops.free->free(id, group.ops.pdata);\n  return true;",
+     "  return true;"),
+    ("duplicate not given back", "space.cpp", "if (!(live && options_.keep_live_on_duplicate))", "if (false)"),
+    ("keep_live_on_duplicate ignored", "space.cpp", "if (!(live && options_.keep_live_on_duplicate))", "if (true)"),
+    ("result returned though tracking failed", "space.cpp",
+     "return track(group, id, set, data) ? id : invalid_ioasid;",
+     "track(group, id, set, data);\n  return id;"),
+    ("duplicate moves to the next id", "space.cpp", "if (group.ids.insert(id, set, data)) return true;",
+     "if (group.ids.insert(id, set, data) || group.ids.insert(id + 1, set, data)) return true;"),
+    ("range always enforced", "space.cpp", "if (options_.enforce_range && ", "if ("),
+    ("enforce_range excludes its bounds", "types.hpp", "return min <= id && id <= max;",
+     "return min < id && id < max;"),
+    ("free of unknown ids reaches the backend", "space.cpp", "  if (!group.ids.contains(id)) return false;\n", ""),
+    # Registration.
+    ("missing EAGAIN", "space.cpp", "if (groups_.empty() && default_.ids.size() != 0)", "if (false)"),
+    ("EAGAIN also behind others", "space.cpp", "if (groups_.empty() && default_.ids.size() != 0)",
+     "if (active_.load()->ids.size() != 0)"),
+    ("wrong precedence", "space.cpp",
+     "  if (groups_.size() == 1) active_.store(groups_.front().get(), std::memory_order_release);",
+     "  active_.store(groups_.back().get(), std::memory_order_release);"),
+    ("last one takes over", "space.cpp",
+     "    active_.store(groups_.front().get(), std::memory_order_release);\n    say(Message::info_changed);",
+     "    active_.store(groups_.back().get(), std::memory_order_release);\n    say(Message::info_changed);"),
+    ("sharing by one helper", "backend.hpp", "alloc == other.alloc && free == other.free", "alloc == other.alloc"),
+    ("sharing by pdata too", "backend.hpp", "alloc == other.alloc && free == other.free",
+     "alloc == other.alloc && free == other.free && pdata == other.pdata"),
+    ("duplicate of the head accepted", "space.cpp", "    if (group->head == &ops) return refuse_duplicate();\n", ""),
+    ("duplicate of a sharer accepted by corrected", "space.cpp",
+     "  if (corrected && known) return refuse_duplicate();\n", ""),
+    ("duplicate of a sharer refused by linux_6_1", "space.cpp", "if (corrected && known)", "if (known)"),
+    ("pdata of the wrong sharer", "space.cpp", "group.use(group.sharers.front());", "group.use(group.sharers.back());"),
+    ("stale head in corrected", "space.cpp",
+     "if (group.head == &ops && options_.behaviour == Behaviour::corrected)", "if (false)"),
+    ("no stale head in linux_6_1", "space.cpp",
+     "if (group.head == &ops && options_.behaviour == Behaviour::corrected)", "if (group.head == &ops)"),
+    ("phantom unregistration in corrected", "space.cpp",
+     "const bool by_helpers = options_.behaviour == Behaviour::linux_6_1;", "const bool by_helpers = true;"),
+    ("ids lost while a sharer remains", "space.cpp", "if (group.sharers.size() == 1)",
+     "if (group.sharers.size() <= 2)"),
+    ("group stays after its last sharer", "space.cpp", "  drop_group(index);\n  return Error::ok;", "  return Error::ok;"),
+    ("no fallback to the default", "space.cpp",
+     "    active_.store(&default_, std::memory_order_release);\n", ""),
+    ("orphans not warned about", "space.cpp", "    say(Message::warn_outstanding);\n", ""),
+    ("switch announced when standby leaves", "space.cpp", "  } else if (was_active) {", "  } else {"),
+    ("refusal of unregistration ignored", "space.cpp", "if (options_.refuse_unregister_with_live_ids)", "if (false)"),
+    # The lock.
+    ("lock left held", "space.cpp", "      space_.lock_.unlock();\n", "      static_cast<void>(space_);\n"),
+    ("lock left held after an exception", "space.cpp", "      space_.lock_.unlock();\n",
+     "      if (std::uncaught_exceptions() == 0) space_.lock_.unlock();\n"),
+    ("nested call not noticed", "lock.cpp", "    if (holder == me) return false;\n", "    if (holder == me) return true;\n"),
+    ("favourite not waited for", "lock.cpp",
+     "  while (inside_.load(std::memory_order_acquire) != 0) backoff.wait();\n", ""),
+    ("no lock in free", "space.cpp", "  const Locked locked(*this, \"free\");\n", ""),
+    # Layers and backends.
+    ("put of an unknown id is true", "references.cpp", "return space_.free_without_waiting(id) == Error::ok;",
+     "space_.free_without_waiting(id);\n    return true;"),
+    ("get revives", "references.cpp", "    return Error::enoent;\n", "    ++further_[id];\n    return Error::ok;\n"),
+    ("quota exceeded by one", "sets.cpp", "set->ids.size() >= set->quota", "set->ids.size() > set->quota"),
+    ("quota not returned", "sets.cpp", "  taken_ -= set.quota;\n", ""),
+    ("pending id ends at once", "sets.cpp", "  if (--record->second.references != 0) return;\n", ""),
+    ("second free is told again", "sets.cpp", "  if (record->second.pending) return;\n  record->second.pending = true;",
+     "  record->second.pending = true;\n  if (record->second.references == 0) return;"),
+    ("reference on a pending id", "set_ids.cpp",
+     "  if (record->second.pending) return Error::ebusy;\n  ++record->second.references;\n  return Error::ok;\n}\n\nError SetSpace::get_if_owned",
+     "  ++record->second.references;\n  return Error::ok;\n}\n\nError SetSpace::get_if_owned"),
+    ("alias unique in the system", "set_ids.cpp", "if (!set.by_spid.emplace(spid, id).second)",
+     "for (const auto& [n, s] : sets_)\n    if (s->by_spid.contains(spid)) return Error::einval;\n  if (!set.by_spid.emplace(spid, id).second)"),
+    ("devices told first", "notifier.cpp", "link.priority < priority", "link.priority > priority"),
+    ("max_pasids inclusive", "backends.cpp", "max_pasids - 1}", "max_pasids}"),
+    ("max_pasids 0 wraps", "backends.cpp", "  if (max_pasids == 0) return invalid_ioasid;\n", ""),
+    ("virtual command takes any range", "vcmd.cpp",
+     "  if (range.min < accepted.min || range.max > accepted.max) return invalid_ioasid;\n", ""),
+]
+
+
+def apply(root, mutant):
+    name, file, old, new = mutant
+    path = root / LIBRARY / file
+    text = path.read_text()
+    if text.count(old) != 1:
+        sys.exit(f"mutant '{name}': its text is in {LIBRARY}{file} {text.count(old)} times, not once")
+    return path, text, text.replace(old, new)
+
+
+def check():
+    names = [mutant[0] for mutant in MUTANTS]
+    if len(set(names)) != len(names):
+        sys.exit("two mutants have the same name")
+    for mutant in MUTANTS:
+        _, before, after = apply(ROOT, mutant)
+        if before == after:
+            sys.exit(f"mutant '{mutant[0]}' changes nothing")
+    print(f"{len(MUTANTS)} mutants apply")
+
+
+def quiet(command, seconds):
+    """Its output; None when it does not end in time."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, errors="replace")
+    except subprocess.TimeoutExpired:
+        return None, ""
+    return done.returncode, done.stdout + done.stderr
+
+
+def prepare(scratch):
+    source, build = scratch / "source", scratch / "build"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build*", ".git", ".cache"))
+    options = ["-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -g1",
+               "-DVIOSIM_SANITIZE=address,undefined"]
+    subprocess.run(["cmake", "-S", source, "-B", build, *options], check=True, stdout=subprocess.DEVNULL)
+    return source, build
+
+
+def first_line(text, *needles):
+    for line in text.splitlines():
+        if any(needle in line for needle in needles):
+            return line.strip()
+    return ""
+
+
+def by_vectors(source, build):
+    """The first vector that disagrees, or None. One file at a time, the quick ones first."""
+    vectors = source / "tests/conformance/vectors"
+    program = str(build / "tests/conformance/ioasid_vectors")
+    for behaviour, files in (("linux_6_1", ["directed", "directed_quirks", "random_quirks", "random_core"]),
+                             ("corrected", ["directed", "random_core"])):
+        for file in files:
+            code, text = quiet([program, "--limit", "5", "--behaviour", behaviour,
+                                str(vectors / (file + ".jsonl"))], 120)
+            if code != 0:
+                script = text.split()[0].rstrip(":") if text else "time limit"
+                return f"vector `{script}` ({behaviour})"
+    return None
+
+
+def by_tests(build):
+    program = str(build / "tests/ioasid/ioasid_tests")
+    code, listing = quiet([program, "--list-test-names-only"], 60)
+    names = [line.strip() for line in listing.splitlines() if line.strip()]
+    slow = ("the id map", "a million", "any history", "alloc, free", "blocks that thin")
+    for name in sorted(names, key=lambda n: n.startswith(slow)):
+        code, text = quiet([program, name.replace(",", "\\,")], 60)
+        if code is None:
+            return f"test \"{name}\" (hangs)"
+        if code != 0:
+            return f"test \"{name}\""
+    return None
+
+
+def build_target(build, target):
+    code, text = quiet(["cmake", "--build", build, "-j" + os.environ.get("JOBS", "2"), "--target", target], 1200)
+    return None if code == 0 else first_line(text, "error")
+
+
+def run(scratch, wanted):
+    source, build = prepare(scratch)
+    survivors = 0
+    for mutant in MUTANTS:
+        if wanted and mutant[0] not in wanted:
+            continue
+        path, before, after = apply(source, mutant)
+        path.write_text(after)
+        broken = build_target(build, "ioasid_vectors")
+        caught = broken or by_vectors(source, build)
+        if not caught:
+            broken = build_target(build, "ioasid_tests")
+            caught = broken or by_tests(build)
+        path.write_text(before)
+        if broken:
+            caught = "NOT BUILT: " + broken
+        survivors += caught is None or bool(broken)
+        print(f"| {mutant[0]} | `{mutant[1]}` | {caught or 'SURVIVED'} |", flush=True)
+    sys.exit(f"{survivors} not caught" if survivors else 0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["check"]:
+        check()
+    elif len(sys.argv) >= 3 and sys.argv[1] == "run":
+        run(pathlib.Path(sys.argv[2]), set(sys.argv[3:]))
+    else:
+        sys.exit(__doc__)
