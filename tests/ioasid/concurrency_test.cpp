@@ -1,5 +1,6 @@
 // Many threads on one space. Meant for ThreadSanitizer and AddressSanitizer as much as for itself.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/rng.hpp"
 #include "ioasid/backends.hpp"
 #include "ioasid/references.hpp"
 #include "ioasid/sets.hpp"
@@ -11,7 +12,6 @@
 #include <array>
 #include <memory>
 #include <mutex>
-#include <random>
 
 using fakes::data;
 using ioasid::AllocatorOps;
@@ -156,11 +156,11 @@ TEST_CASE("no id is given to two owners at once") {
   std::vector<std::atomic<int>> owners(ids);
   std::atomic<bool> doubled{false};
   const Task worker = [&](unsigned round) {
-    std::mt19937 random(round);
+    viosim::Rng random(static_cast<std::uint64_t>(round), "ids");
     std::vector<Ioasid> mine;
     for (int i = 0; i < 40; ++i) {
       const Ioasid id =
-          space.alloc(&sets[0], {static_cast<Ioasid>(random() % 10), ids - 1}, nullptr);
+          space.alloc(&sets[0], {static_cast<Ioasid>(random.next() % 10), ids - 1}, nullptr);
       if (id == invalid_ioasid) continue;
       if (owners[id].fetch_add(1) != 0) doubled = true;
       mine.push_back(id);

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ioasid/id_map.hpp"
 
+#include "core/base/rng.hpp"
 #include "tests/ioasid/fakes.hpp"
 #include "tests/support/catch.hpp"
 
 #include <rapidcheck.h>
 
 #include <map>
-#include <random>
 
 namespace {
 
@@ -54,16 +54,16 @@ struct Profile {
 void run(const Profile& profile, unsigned seed, int steps) {
   IdMap map;
   Oracle oracle;
-  std::mt19937_64 random(seed);
+  viosim::Rng random(seed, "ids");
   const auto top = static_cast<Ioasid>(profile.base + profile.width - 1);
   const auto draw = [&] {
-    const std::uint64_t offset = random() % profile.width;
+    const std::uint64_t offset = random.next() % profile.width;
     return static_cast<Ioasid>(profile.base + offset - offset % profile.stride);
   };
   for (int step = 1; step <= steps; ++step) {
     const Ioasid id = draw();
     const auto value = static_cast<std::uintptr_t>(step) * 8;
-    const unsigned dice = static_cast<unsigned>(random() % 100);
+    const unsigned dice = static_cast<unsigned>(random.next() % 100);
     if (dice < profile.erase_percent) {
       REQUIRE(map.erase(id) == oracle.erase(id));
     } else if (dice < 90 - profile.erase_percent / 4) {
@@ -134,10 +134,10 @@ TEST_CASE("a million live ids are found, and refilled lowest first") {
   for (Ioasid id = 0; id < million; ++id)
     REQUIRE(map.insert_lowest({0, 0xffffffffu}, nullptr, data(id + 1)) == id);
   for (Ioasid id = 0; id < million; id += 999) REQUIRE(map.find(nullptr, id).data == data(id + 1));
-  std::mt19937 random(7);
+  viosim::Rng random(7, "ids");
   std::vector<Ioasid> freed;
   for (int i = 0; i < 10'000; ++i) {
-    const auto id = static_cast<Ioasid>(random() % million);
+    const auto id = static_cast<Ioasid>(random.next() % million);
     if (map.erase(id)) freed.push_back(id);
   }
   std::sort(freed.begin(), freed.end());

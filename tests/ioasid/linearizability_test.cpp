@@ -1,12 +1,12 @@
 // Every concurrent history has an order in which a sequential allocator gives the same answers.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/rng.hpp"
 #include "ioasid/space.hpp"
 #include "tests/ioasid/fakes.hpp"
 #include "tests/support/catch.hpp"
 
 #include <array>
 #include <atomic>
-#include <random>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -114,12 +114,12 @@ std::string describe(const History& history) {
   return out.str();
 }
 
-std::vector<Event> draw(std::mt19937& random, unsigned thread) {
+std::vector<Event> draw(viosim::Rng& random, unsigned thread) {
   std::vector<Event> events;
   for (unsigned i = 0; i < ops_per_thread; ++i) {
     static constexpr std::array kinds{Kind::alloc, Kind::alloc, Kind::free,
                                       Kind::free,  Kind::find,  Kind::set_data};
-    events.push_back({kinds[random() % kinds.size()], static_cast<Ioasid>(random() % ids),
+    events.push_back({kinds[random.next() % kinds.size()], static_cast<Ioasid>(random.next() % ids),
                       thread * 100 + i + 1});
   }
   return events;
@@ -143,7 +143,7 @@ TEST_CASE("alloc, free, find and set_data are linearizable") {
         ended.fetch_add(1);
       }
     });
-  std::mt19937 random(11);
+  viosim::Rng random(11, "plans");
   std::string failure;
   for (int round = 1; round <= rounds; ++round) {
     space = std::make_unique<ioasid::Space>();
