@@ -23,7 +23,7 @@ using Key = std::tuple<std::int64_t, std::uint8_t, std::uint32_t, std::uint64_t>
 // Schedules into the agenda and into a set, and checks each event that fires against the set's first.
 class Pair : public EventHandler {
  public:
-  explicit Pair(std::uint64_t seed) : rng(seed, "agenda") {}
+  explicit Pair(int seed) : rng(static_cast<std::uint64_t>(seed), "agenda") {}
 
   void schedule(std::int64_t at, std::uint8_t event_class, std::uint32_t device) {
     const std::uint64_t sequence = keys_.size();

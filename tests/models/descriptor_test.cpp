@@ -63,7 +63,8 @@ TEST_CASE("a wait descriptor carries data and address of its status", "[models][
 }
 
 TEST_CASE("reserved types and granularities do not decode", "[models][descriptor]") {
-  for (const std::uint64_t low : {0x00, 0x01, 0x02, 0x06, 0x16, 0x27, 0x0a, 0x0f}) {
+  for (const std::uint64_t low :
+       std::initializer_list<std::uint64_t>{0x00, 0x01, 0x02, 0x06, 0x16, 0x27, 0x0a, 0x0f}) {
     INFO(low);
     CHECK_FALSE(Descriptor::decodable(low));
   }

@@ -10,7 +10,7 @@
 using namespace viosim;
 
 TEST_CASE("memory reads back what was written, and zero elsewhere", "[models][memory]") {
-  Rng rng(GENERATE(1, 2, 3), "memory");
+  Rng rng(GENERATE(1U, 2U, 3U), "memory");
   PhysicalMemory memory;
   const Hpa allocated = memory.allocate_frames(4);
   std::map<std::uint64_t, std::uint64_t> expected;
@@ -44,7 +44,7 @@ TEST_CASE("a mapped page costs at most 200 bytes of the simulator, dense or spre
   PhysicalMemory memory;
   PageTable table(memory, TableFormat::second_level, 4);
   const std::uint64_t pages = 4'096;
-  const std::uint64_t stride = GENERATE(1, 512);  // next to each other; one in each 2 MiB
+  const std::uint64_t stride = GENERATE(1U, 512U);  // next to each other; one in each 2 MiB
   const std::size_t before = memory.footprint();
   for (std::uint64_t i = 0; i < pages; ++i)
     table.map(Iova((i * stride) << 12U), Hpa(i << 12U), 1, {true, true});
@@ -52,7 +52,7 @@ TEST_CASE("a mapped page costs at most 200 bytes of the simulator, dense or spre
 }
 
 TEST_CASE("a page table holds what was mapped and not unmapped since", "[models][page_table]") {
-  Rng rng(GENERATE(1, 2), "table");
+  Rng rng(GENERATE(1U, 2U), "table");
   const unsigned levels = GENERATE(3U, 4U, 5U);
   const TableFormat format = GENERATE(TableFormat::first_level, TableFormat::second_level);
   PhysicalMemory memory;
