@@ -24,56 +24,58 @@ class ExternalLock {
 namespace detail {
 
 // A spinlock that learns. A thread that takes it many times in a row without company becomes its
-// favourite: from then on it enters with plain stores (no atomic read-modify-write, which costs
-// some 10 ns each way). Another thread that comes along takes the spinlock, revokes the favour
-// with one process barrier, and waits for the favourite to leave; the next favour then has to be
-// earned by a longer run.
+// favourite: from then on it enters by a plain store to its own slot (no atomic read-modify-write,
+// which costs some 10 ns each way). Another thread that comes along takes the spinlock, revokes the
+// favour with one process barrier, and waits for the favourite to leave; the next favour then has
+// to be earned by a longer run. Where a thread is inside is written by that thread alone: one that
+// was the favourite and has not noticed yet cannot disturb the next.
 class BiasedLock {
  public:
   // False: this thread holds it already.
   [[nodiscard]] bool lock() {
-    const std::uint32_t me = thread_number();
-    if (favourite_.load(std::memory_order_relaxed) == me) [[likely]] {
-      if (inside_.load(std::memory_order_relaxed) != 0) return false;
-      inside_.store(me, std::memory_order_relaxed);
+    ReaderSlot& me = reader();
+    if (favourite_.load(std::memory_order_relaxed) == &me && me.lock_count == 0) [[likely]] {
+      me.locks[0].store(this, std::memory_order_relaxed);
       std::atomic_signal_fence(std::memory_order_seq_cst);  // revoke() supplies the real fence
-      if (favourite_.load(std::memory_order_acquire) == me) [[likely]]
+      if (favourite_.load(std::memory_order_acquire) == &me) [[likely]] {
+        me.lock_count = 1;
         return true;
-      inside_.store(0, std::memory_order_release);
+      }
+      me.locks[0].store(nullptr, std::memory_order_release);
     }
     return lock_slowly(me);
   }
 
   void unlock() {
-    if (holder_.load(std::memory_order_relaxed) == thread_number())
-      holder_.store(0, std::memory_order_release);
-    else
-      inside_.store(0, std::memory_order_release);
+    ReaderSlot& me = reader();
+    if (me.lock_count == 1 && me.locks[0].load(std::memory_order_relaxed) == this) [[likely]] {
+      me.lock_count = 0;
+      me.locks[0].store(nullptr, std::memory_order_release);
+    } else {
+      unlock_slowly(me);
+    }
   }
 
   // Whether this thread enters without competing.
   bool favours_this_thread() const {
-    return favourite_.load(std::memory_order_relaxed) == thread_number();
+    return favourite_.load(std::memory_order_relaxed) == &reader();
   }
 
-  bool held() const {
-    const std::uint32_t me = thread_number();
-    return holder_.load(std::memory_order_relaxed) == me ||
-           inside_.load(std::memory_order_relaxed) == me;
-  }
+  bool held() const { return held_by(reader()); }
 
  private:
-  bool lock_slowly(std::uint32_t me);
-  void revoke();
-  void consider(std::uint32_t me, bool waited);
+  bool held_by(const ReaderSlot& me) const;
+  bool lock_as_favourite(ReaderSlot& me);
+  bool lock_slowly(ReaderSlot& me);
+  void unlock_slowly(ReaderSlot& me);
+  void revoke(const ReaderSlot& favourite);
 
   // Read at every call and hardly ever written while several threads compete: on another cache line
   // than the spinlock, which must come to its next holder in one piece, without being read first.
-  std::atomic<std::uint32_t> favourite_{0};  // may enter through inside_ instead
-  std::atomic<std::uint32_t> inside_{0};     // the favourite, while it is inside
+  std::atomic<ReaderSlot*> favourite_{nullptr};
   [[maybe_unused]] std::byte apart_[56];
 
-  std::atomic<std::uint32_t> holder_{0};  // of the spinlock
+  std::atomic<std::uint32_t> holder_{0};  // of the spinlock: the number of a slot
   std::uint32_t last_ = 0;                // who held it last; these three are under the lock
   std::uint32_t run_ = 0;                 // how often in a row, without company
   std::uint32_t run_wanted_ = 16;

@@ -17,7 +17,6 @@ namespace ioasid {
 namespace detail {
 
 constinit thread_local ReaderSlot* this_reader = nullptr;
-constinit thread_local std::uint32_t this_thread_number = 0;
 
 namespace {
 
@@ -30,7 +29,7 @@ bool register_barrier() {
 }
 
 std::atomic<ReaderSlot*> all_slots{nullptr};
-std::atomic<std::uint32_t> threads_numbered{0};
+std::atomic<std::uint32_t> slots_made{0};
 
 // Gives the slot back when its thread ends.
 struct SlotOwner {
@@ -52,6 +51,7 @@ ReaderSlot* reuse_slot() {
 
 ReaderSlot* add_slot() {
   auto* slot = new ReaderSlot;
+  slot->number = slots_made.fetch_add(1, std::memory_order_relaxed) + 1;
   slot->next = all_slots.load(std::memory_order_relaxed);
   while (!all_slots.compare_exchange_weak(slot->next, slot, std::memory_order_seq_cst)) {
   }
@@ -76,11 +76,6 @@ bool passes(const Counter& counter, bool for_ever) {
 // Zero-initialised values are the careful ones, for whoever calls before these initialisers ran.
 std::atomic<bool> barrier_available{register_barrier()};
 std::atomic<Guards> guards{barrier_available ? Guards::never : Guards::in_use};
-
-std::uint32_t number_this_thread() {
-  this_thread_number = threads_numbered.fetch_add(1, std::memory_order_relaxed) + 1;
-  return this_thread_number;
-}
 
 ReaderSlot* register_reader() {
   ReaderSlot* slot = reuse_slot();

@@ -11,7 +11,9 @@
 //    open, and cost nothing extra until the first guard of the process is taken.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace ioasid {
@@ -20,10 +22,16 @@ namespace detail {
 struct alignas(64) ReaderSlot {
   std::atomic<std::uint64_t> section{0};
   std::atomic<std::uint64_t> guard{0};
-  std::uint32_t guard_depth = 0;  // of the owner only
+  // The locks this thread is inside of as their favourite (lock.hpp).
+  static constexpr std::size_t locks_max = 3;
+  std::array<std::atomic<const void*>, locks_max> locks{};
+  ReaderSlot* next = nullptr;     // slots are kept for the life of the process, and reused
+  std::uint32_t guard_depth = 0;  // this and the following are the owner's alone
+  std::uint32_t number = 0;       // names the thread while it lives; never 0
+  std::uint8_t lock_count = 0;
   std::atomic<bool> taken{true};
-  ReaderSlot* next = nullptr;  // slots are kept for the life of the process, and reused
 };
+static_assert(sizeof(ReaderSlot) == 64);
 
 extern constinit thread_local ReaderSlot* this_reader;
 ReaderSlot* register_reader();  // fills this_reader
@@ -32,14 +40,6 @@ inline ReaderSlot& reader() {
   if (slot == nullptr) [[unlikely]]
     slot = register_reader();
   return *slot;
-}
-
-// A small number for each living thread, never 0.
-extern constinit thread_local std::uint32_t this_thread_number;
-std::uint32_t number_this_thread();
-inline std::uint32_t thread_number() {
-  const std::uint32_t number = this_thread_number;
-  return number != 0 ? number : number_this_thread();
 }
 
 // Whether process_barrier() makes every other thread execute a full fence. Where it does not

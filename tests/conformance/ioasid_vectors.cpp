@@ -97,6 +97,8 @@ bool agrees(const json& script, const Arguments& arguments) {
     std::cout << script.value("name", "?") << ": not finished after " << arguments.limit << " s\n";
   else if (WIFSIGNALED(status))
     std::cout << script.value("name", "?") << ": ended by signal " << WTERMSIG(status) << "\n";
+  else if (WEXITSTATUS(status) > 1)
+    std::cout << script.value("name", "?") << ": ended with status " << WEXITSTATUS(status) << "\n";
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 

@@ -123,9 +123,13 @@ MUTANTS = [
     ("lock left held", "space.cpp", "      space_.lock_.unlock();\n", "      static_cast<void>(space_);\n"),
     ("lock left held after an exception", "space.cpp", "      space_.lock_.unlock();\n",
      "      if (std::uncaught_exceptions() == 0) space_.lock_.unlock();\n"),
-    ("nested call not noticed", "lock.cpp", "    if (holder == me) return false;\n", "    if (holder == me) return true;\n"),
+    ("nested call not noticed", "lock.cpp", "    if (holder == me.number) return false;\n",
+     "    if (holder == me.number) return true;\n"),
+    ("nested call of a favourite not noticed", "lock.cpp", "    if (inside(me, this)) return false;\n", ""),
+    ("favour granted to who is inside", "lock.cpp", "  last_ = me.number;\n  return true;",
+     "  last_ = me.number;\n  if (run_ >= run_wanted_) favourite_.store(&me);\n  return true;"),
     ("favourite not waited for", "lock.cpp",
-     "  while (inside_.load(std::memory_order_acquire) != 0) backoff.wait();\n", ""),
+     "  while (inside(favourite, this)) backoff.wait();\n", ""),
     ("no lock in free", "space.cpp", "  const Locked locked(*this, \"free\");\n", ""),
     # Layers and backends.
     ("put of an unknown id is true", "references.cpp", "return space_.free_without_waiting(id) == Error::ok;",
@@ -202,8 +206,8 @@ def by_vectors(source, build):
     for behaviour, files in (("linux_6_1", ["directed", "directed_quirks", "random_quirks", "random_core"]),
                              ("corrected", ["directed", "random_core"])):
         for file in files:
-            code, text = quiet([program, "--limit", "5", "--behaviour", behaviour,
-                                str(vectors / (file + ".jsonl"))], 120)
+            code, text = quiet([program, "--limit", "60", "--behaviour", behaviour,
+                                str(vectors / (file + ".jsonl"))], 600)
             if code != 0:
                 script = text.split()[0].rstrip(":") if text else "time limit"
                 return f"vector `{script}` ({behaviour})"
@@ -216,7 +220,7 @@ def by_tests(build):
     names = [line.strip() for line in listing.splitlines() if line.strip()]
     slow = ("the id map", "a million", "any history", "alloc, free", "blocks that thin")
     for name in sorted(names, key=lambda n: n.startswith(slow)):
-        code, text = quiet([program, name.replace(",", "\\,")], 60)
+        code, text = quiet([program, name.replace(",", "\\,")], 120)
         if code is None:
             return f"test \"{name}\" (hangs)"
         if code != 0:
