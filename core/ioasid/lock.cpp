@@ -16,24 +16,28 @@ void pause_once() {
 #endif
 }
 
-// Each look at a held lock takes its cache line away from the holder, who is about to need it:
-// look rarely, and ever more rarely.
-class Backoff {
+// Waiting: by pauses, and when that goes on for long by letting others run, among whom may be the
+// one that is waited for.
+class Wait {
  public:
-  void wait() {
-    if (rounds_ >= 64) {
-      std::this_thread::yield();  // the holder may not be running at all
+  explicit Wait(int pauses) : pauses_(pauses) {}
+  void once() {
+    if (++rounds_ > rounds_of_pauses) {
+      std::this_thread::yield();
       return;
     }
     for (int i = 0; i < pauses_; ++i) pause_once();
-    pauses_ = std::min(pauses_ * 2, 64);
-    ++rounds_;
   }
+  bool in_vain() const { return rounds_ > 2 * rounds_of_pauses; }
 
  private:
-  int pauses_ = 4;
+  static constexpr int rounds_of_pauses = 1000;
+  int pauses_;
   int rounds_ = 0;
 };
+
+// Measured: where the holder hardly ever loses the line, and the next does not come late.
+constexpr int pauses_between_looks = 6;
 
 // Whether the thread of the slot is inside this lock as its favourite.
 bool inside(const ReaderSlot& slot, const BiasedLock* lock) {
@@ -65,23 +69,42 @@ bool BiasedLock::lock_as_favourite(ReaderSlot& me) {
   return false;
 }
 
+// Takes the spinlock and returns 0, unless somebody has it: returns who.
+std::uint32_t BiasedLock::take(const ReaderSlot& me) {
+  std::uint32_t holder = 0;
+  holder_.compare_exchange_strong(holder, me.number, std::memory_order_acquire,
+                                  std::memory_order_relaxed);
+  return holder;
+}
+
+// The place of the next is given up as soon as the spinlock is taken, so that its news travel to
+// the one after while this thread is inside.
+void BiasedLock::wait_and_take(const ReaderSlot& me) {
+  const bool next = become_next();
+  Wait wait(pauses_between_looks);
+  do wait.once();
+  while (take(me) != 0);
+  if (next) next_waits_.store(false, std::memory_order_relaxed);
+}
+
+// False: the next has not got on for so long that it may not be running.
+bool BiasedLock::become_next() {
+  for (Wait wait(1); !wait.in_vain(); wait.once())
+    if (!next_waits_.load(std::memory_order_relaxed) &&
+        !next_waits_.exchange(true, std::memory_order_relaxed))
+      return true;
+  return false;
+}
+
 bool BiasedLock::lock_slowly(ReaderSlot& me) {
   if (me.lock_count != 0) {
     if (inside(me, this)) return false;
     if (lock_as_favourite(me)) return true;
   }
-  Backoff backoff;
-  bool waited = false;
-  std::uint32_t holder = 0;
-  while (!holder_.compare_exchange_weak(holder, me.number, std::memory_order_acquire,
-                                        std::memory_order_relaxed)) {
-    if (holder == me.number) return false;
-    if (holder != 0) {
-      backoff.wait();
-      waited = true;
-    }
-    holder = 0;
-  }
+  const std::uint32_t holder = take(me);
+  if (holder == me.number) return false;
+  const bool waited = holder != 0;
+  if (waited) wait_and_take(me);
   const ReaderSlot* favourite = favourite_.load(std::memory_order_relaxed);
   if (favourite != nullptr && favourite != &me) revoke(*favourite);
   run_ = (last_ == me.number && !waited) ? run_ + 1 : 0;
@@ -111,8 +134,8 @@ void BiasedLock::unlock_slowly(ReaderSlot& me) {
 void BiasedLock::revoke(const ReaderSlot& favourite) {
   favourite_.store(nullptr, std::memory_order_relaxed);
   process_barrier();
-  Backoff backoff;
-  while (inside(favourite, this)) backoff.wait();
+  Wait wait(pauses_between_looks);
+  while (inside(favourite, this)) wait.once();
   run_wanted_ = std::min<std::uint32_t>(run_wanted_ * 8, 1u << 24);
   run_ = 0;
 }

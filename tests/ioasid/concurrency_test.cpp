@@ -45,7 +45,7 @@ bool intact(void* pointer) { return static_cast<Object*>(pointer)->magic.load() 
 
 }  // namespace
 
-TEST_CASE("a find never pairs one owner's set with another owner's data") {
+TEST_CASE("a find never pairs one owner's set with another owner's data", "[threads]") {
   // Two ids that everybody fights for: by themselves, in a compact block, and with enough
   // neighbours to make the block direct.
   const bool direct = GENERATE(false, true);
@@ -72,7 +72,7 @@ TEST_CASE("a find never pairs one owner's set with another owner's data") {
   CHECK(space.size() == neighbours);
 }
 
-TEST_CASE("an id that stays is found all the time, whatever its neighbours do") {
+TEST_CASE("an id that stays is found all the time, whatever its neighbours do", "[threads]") {
   Space space;
   std::vector<Ioasid> lasting;
   for (Ioasid id = 0; id < 4096; id += 97) {
@@ -97,7 +97,7 @@ TEST_CASE("an id that stays is found all the time, whatever its neighbours do") 
   CHECK_FALSE(lost);
 }
 
-TEST_CASE("an id that was never there is never found") {
+TEST_CASE("an id that was never there is never found", "[threads]") {
   Space space;
   REQUIRE(space.alloc(nullptr, {0, 0}, data(1)) == 0);
   std::atomic<bool> found{false};
@@ -115,7 +115,7 @@ TEST_CASE("an id that was never there is never found") {
   CHECK_FALSE(found);
 }
 
-TEST_CASE("data may be deleted when free or set_data returns") {
+TEST_CASE("data may be deleted when free or set_data returns", "[threads]") {
   Space space;
   constexpr Ioasid ids = 16;
   for (Ioasid id = 0; id < ids; ++id) space.alloc(nullptr, {id, id}, new Object);
@@ -152,7 +152,7 @@ TEST_CASE("data may be deleted when free or set_data returns") {
   for (const Object* object : owned) delete object;
 }
 
-TEST_CASE("no id is given to two owners at once") {
+TEST_CASE("no id is given to two owners at once", "[threads]") {
   Space space;
   constexpr Ioasid ids = 200;
   std::vector<std::atomic<int>> owners(ids);
@@ -177,7 +177,7 @@ TEST_CASE("no id is given to two owners at once") {
   CHECK(space.size() == 0);
 }
 
-TEST_CASE("finds go on while allocators come, go and take over") {
+TEST_CASE("finds go on while allocators come, go and take over", "[threads]") {
   Space space;
   fakes::Scripted one;
   fakes::Scripted two;
@@ -214,7 +214,7 @@ TEST_CASE("finds go on while allocators come, go and take over") {
   CHECK_FALSE(space.custom_active());
 }
 
-TEST_CASE("registrations race with everything and nothing is lost") {
+TEST_CASE("registrations race with everything and nothing is lost", "[threads]") {
   Space space;
   std::array<ioasid::DefaultBackend, 2> backends;
   std::array<AllocatorOps, 4> ops;
@@ -238,7 +238,7 @@ TEST_CASE("registrations race with everything and nothing is lost") {
   CHECK_FALSE(space.custom_active());
 }
 
-TEST_CASE("the lock excludes while favourites come and go") {
+TEST_CASE("the lock excludes while favourites come and go", "[threads]") {
   // A lock makes favourites often only while it is young, so many are used, one after the other.
   struct Guarded {
     ioasid::detail::BiasedLock lock;
@@ -268,7 +268,7 @@ TEST_CASE("the lock excludes while favourites come and go") {
   CHECK_FALSE(refused);
 }
 
-TEST_CASE("a lock knows its holder, also among several and out of order") {
+TEST_CASE("a lock knows its holder, also among several and out of order", "[threads]") {
   std::array<ioasid::detail::BiasedLock, 5> locks;
   for (int round = 0; round < 100; ++round) {  // from the spinlocks to favour in all of them
     for (auto& lock : locks) {
@@ -277,7 +277,7 @@ TEST_CASE("a lock knows its holder, also among several and out of order") {
       REQUIRE_FALSE(lock.lock());
       REQUIRE(lock.held());
     }
-    for (const std::size_t i : {1, 0, 3, 4, 2}) locks[i].unlock();
+    for (const std::size_t i : {1u, 0u, 3u, 4u, 2u}) locks[i].unlock();
   }
   std::thread([&] {
     for (auto& lock : locks) {
@@ -287,7 +287,7 @@ TEST_CASE("a lock knows its holder, also among several and out of order") {
   }).join();
 }
 
-TEST_CASE("references and sets hold under concurrent use") {
+TEST_CASE("references and sets hold under concurrent use", "[threads]") {
   Space space;
   ioasid::References references(space);
   Space set_space_below;

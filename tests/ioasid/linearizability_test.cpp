@@ -127,7 +127,7 @@ std::vector<Event> draw(viosim::Rng& random, unsigned thread) {
 
 }  // namespace
 
-TEST_CASE("alloc, free, find and set_data are linearizable") {
+TEST_CASE("alloc, free, find and set_data are linearizable", "[threads]") {
   constexpr int rounds = 4000;
   std::atomic<int> begun{0};
   std::atomic<int> ended{0};
