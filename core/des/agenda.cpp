@@ -139,6 +139,7 @@ bool Agenda::open_next_bucket(std::uint64_t limit) {
 
 void Agenda::software_acts_at(Instant at) {
   ensure(at >= now(), "software acted before a hardware event that has run");
+  if (at > now()) order_ = 0;
   now_ = static_cast<std::uint64_t>(at.ps());
   // Keep the wheel's reach ahead of now; every pending event lies at or after it.
   if (open_.empty())
@@ -174,6 +175,7 @@ bool Agenda::run_before(Instant end) {
       --pending_;
       ++executed_;
       now_ = event.time;
+      order_ = event.order;
       event.handler->fire(event.what);
       if (stop_) return true;
     }

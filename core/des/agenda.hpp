@@ -3,7 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The order is total and documented, so that no result depends on a container's whim:
-//   1. the earlier instant; 2. the lower class; 3. the lower device; 4. the one scheduled first.
+//   1. the earlier instant; 2. the lower class; 3. the lower device; 4. the lower ticket, which is
+//   the one scheduled first unless the caller drew a ticket earlier.
 //
 // How it is fast. Most events lie within a few microseconds, so a wheel of buckets holds them:
 // scheduling links the event to the bucket of its date, advancing opens the next non-empty bucket
@@ -45,11 +46,11 @@ class EventHandler {
 class EventRank {
  public:
   static constexpr unsigned device_bits = 20;
-  static constexpr unsigned sequence_bits = 40;
+  static constexpr unsigned ticket_bits = 40;
 
   constexpr EventRank(std::uint8_t event_class, std::uint32_t device)
-      : bits_((std::uint64_t{event_class} << (device_bits + sequence_bits)) |
-              (std::uint64_t{device} << sequence_bits)) {}
+      : bits_((std::uint64_t{event_class} << (device_bits + ticket_bits)) |
+              (std::uint64_t{device} << ticket_bits)) {}
   constexpr std::uint64_t bits() const { return bits_; }
 
  private:
@@ -67,10 +68,23 @@ class Agenda {
 
   // `at` is not before now(). Throws TimeLimitError beyond Instant::latest().
   void schedule(Instant at, EventRank rank, EventHandler& handler, std::uint64_t what) {
+    schedule(at, rank, draw_ticket(), handler, what);
+  }
+  // The same with a ticket that was drawn earlier: what belongs to one activity keeps the place in
+  // the order that it had at its beginning, however many events it is made of.
+  void schedule(Instant at, EventRank rank, std::uint64_t ticket, EventHandler& handler,
+                std::uint64_t what) {
     const auto time = static_cast<std::uint64_t>(at.ps());
     if (time - now_ > latest - now_) [[unlikely]]
       refuse(at);
-    place({time, rank.bits() | ++sequence_, &handler, what});
+    place({time, rank.bits() | ticket, &handler, what});
+  }
+  std::uint64_t draw_ticket() { return ++tickets_; }
+
+  // Whether an event with this key would have run by now, or is running.
+  bool passed(Instant at, EventRank rank, std::uint64_t ticket) const {
+    const auto time = static_cast<std::uint64_t>(at.ps());
+    return time < now_ || (time == now_ && (rank.bits() | ticket) <= order_);
   }
 
   bool empty() const { return pending_ == 0; }
@@ -96,7 +110,7 @@ class Agenda {
  private:
   struct Event {
     std::uint64_t time;
-    std::uint64_t order;  // class, device, sequence
+    std::uint64_t order;  // class, device, ticket
     EventHandler* handler;
     std::uint64_t what;
 
@@ -148,7 +162,8 @@ class Agenda {
   void rebuild(unsigned width, std::size_t buckets);
 
   std::uint64_t now_ = 0;
-  std::uint64_t sequence_ = 0;
+  std::uint64_t order_ = 0;  // of the last event at now_; 0 when none has run at it
+  std::uint64_t tickets_ = 0;
   unsigned width_ = 10;  // log2 of a bucket's width in picoseconds
   bool stop_ = false;
   std::uint64_t limit_ = 0;  // of the run_before() that is running

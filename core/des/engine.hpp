@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One instant has a fixed order: first software, one actor at a time in the order in which the
-// actors were spawned; then agenda events (class, device, sequence); then the actions of the
+// actors were spawned; then agenda events (class, device, ticket); then the actions of the
 // run-ahead component. Hardware advances only while no actor can run, and never past the next
 // instant at which software acts. What software must see (an interrupt, a completion) is raised
 // through a Signal: hardware stops right after that event and the waiting actor goes on at that

@@ -12,11 +12,17 @@ PhysicalMemory::PhysicalMemory() : index_(256, none) {}
 
 void PhysicalMemory::write(Hpa at, std::uint64_t word) {
   ensure(at.value() % 8 == 0, "a write to memory is not aligned to 8 bytes");
+  if (!warned_.empty()) announce_change();
   Frame& frame = find_or_add(at.value() >> frame_shift);
   const unsigned line = line_number(at);
   Line& target = (frame.present >> line & 1U) != 0 ? frame.lines[position(frame.present, line)]
                                                    : add_line(frame, line);
   target[(at.value() >> 3U) & 7U] = word;
+}
+
+void PhysicalMemory::announce_change() {
+  for (ReadsAhead* reader : warned_) reader->memory_changes();
+  warned_.clear();
 }
 
 void PhysicalMemory::write_half(Hpa at, std::uint32_t half) {

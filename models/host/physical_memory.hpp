@@ -16,6 +16,16 @@
 
 namespace viosim {
 
+// Someone who has read ahead: who has looked at memory as it will be seen later unless it changes.
+class ReadsAhead {
+ public:
+  // The first write since warn() is about to happen. Memory still reads as before.
+  virtual void memory_changes() = 0;
+
+ protected:
+  ~ReadsAhead() = default;
+};
+
 class PhysicalMemory {
  public:
   static constexpr std::size_t words_per_line = 8;
@@ -39,6 +49,9 @@ class PhysicalMemory {
 
   // A fresh run of frames, zeroed; never reused. For tables and queues.
   Hpa allocate_frames(std::uint64_t count = 1);
+
+  // Calls memory_changes() once, before the next write.
+  void warn(ReadsAhead& reader) { warned_.push_back(&reader); }
 
   // Bytes of the simulator's own memory in use, for the memory report.
   std::size_t footprint() const { return footprint_; }
@@ -87,6 +100,7 @@ class PhysicalMemory {
   Frame& find_or_add(std::uint64_t number);
   Line& add_line(Frame& frame, unsigned line);
   void grow_index();
+  void announce_change();
 
   static constexpr std::uint32_t none = 0xffffffff;
   // Tables lie at 16 TiB and above, out of the way of addresses that recorded guests use for their
@@ -99,6 +113,7 @@ class PhysicalMemory {
   std::vector<std::uint32_t>
       index_;  // open addressing: hash of the frame number -> position in frames_
   std::size_t footprint_ = 0;
+  std::vector<ReadsAhead*> warned_;
 };
 
 }  // namespace viosim

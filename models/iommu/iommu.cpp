@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 namespace viosim {
@@ -51,28 +50,6 @@ Iommu::Iommu(std::string path, const IommuParams& params, std::uint32_t number, 
   }
 }
 
-// Constructs the walk in its slot: copying one costs as much as a step of it.
-std::uint32_t Iommu::allocate_slot(const Request& request, const vtd::Context* context,
-                                   const vtd::AddressSpace* space) {
-  if (free_slots_.empty()) {
-    slots_.push_back({vtd::Walk(params_.mode, tables_.root(), request, context, space),
-                      nullptr,
-                      0,
-                      {},
-                      {},
-                      0,
-                      false,
-                      true});
-    return static_cast<std::uint32_t>(slots_.size() - 1);
-  }
-  const std::uint32_t slot = free_slots_.back();
-  free_slots_.pop_back();
-  std::construct_at(&slots_[slot].walk, params_.mode, tables_.root(), request, context, space);
-  slots_[slot].withhold_fill = 0;
-  slots_[slot].in_use = true;
-  return slot;
-}
-
 template <class AnyCache>
 void Iommu::count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp) {
   if (slot == AnyCache::none) {
@@ -83,103 +60,184 @@ void Iommu::count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp) {
   }
 }
 
-void Iommu::start_walk(const IommuPort& port, Iova iova, Access access, UseStamp stamp,
+Iommu::Known Iommu::known(const IommuPort& port) const {
+  Known found;
+  found.context_slot = contexts_.probe({port.source}, port.context_hint);
+  if (found.context_slot == decltype(contexts_)::none) return found;
+  found.context = &contexts_.value(found.context_slot);
+  if (params_.mode == vtd::Mode::legacy) {
+    found.space = &found.context->space;
+    return found;
+  }
+  const Pasid pasid = port.pasid == no_pasid ? found.context->scalable.rid_pasid : port.pasid;
+  found.space_slot = pasids_.probe({port.source, pasid}, port.pasid_hint);
+  if (found.space_slot != decltype(pasids_)::none) found.space = &pasids_.value(found.space_slot);
+  return found;
+}
+
+vtd::Walk Iommu::walk_of(const Miss& miss) const {
+  const Known found = known(*miss.port);
+  const Request request{miss.iova, miss.port->pasid, miss.port->source, miss.access};
+  return {params_.mode, tables_.root(), request, found.context, found.space};
+}
+
+std::uint32_t Iommu::allocate_slot(const Miss& miss, const vtd::Walk& walk) {
+  const WalkSlot slot{walk, miss.client,       miss.cookie, miss.arrival,   miss.ticket,
+                      {},   miss.port->device, 0,           std::uint8_t{}, Stage::reading,
+                      0};
+  if (free_slots_.empty()) {
+    slots_.push_back(slot);
+    trails_.emplace_back();
+    return static_cast<std::uint32_t>(slots_.size() - 1);
+  }
+  const std::uint32_t number = free_slots_.back();
+  free_slots_.pop_back();
+  const std::uint32_t calls = slots_[number].calls;
+  slots_[number] = slot;
+  slots_[number].calls = calls;
+  return number;
+}
+
+void Iommu::start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp,
                        WalkClient& client, std::uint64_t cookie) {
   // The look-up that missed passed through these caches, in this order; nothing has changed in them
   // since. When entries are found by source, the caches behind the IOTLB are counted and used here.
   const bool by_source = params_.iotlb_tag == IotlbTag::source;
+  const Known found = known(port);
   Ps latency = params_.context_cache.latency + (by_source ? params_.iotlb.latency : Ps(0));
-  const std::uint32_t context_slot = contexts_.probe({port.source}, port.context_hint);
-  const vtd::Context* context = nullptr;
-  const vtd::AddressSpace* space = nullptr;
-  if (context_slot != decltype(contexts_)::none) {
-    context = &contexts_.value(context_slot);
-    space = params_.mode == vtd::Mode::legacy ? &context->space : nullptr;
-    if (params_.mode == vtd::Mode::scalable) {
-      latency += params_.pasid_cache.latency;
-      const Pasid pasid = port.pasid == no_pasid ? context->scalable.rid_pasid : port.pasid;
-      const std::uint32_t entry = pasids_.probe({port.source, pasid}, port.pasid_hint);
-      if (entry != decltype(pasids_)::none) space = &pasids_.value(entry);
-      if (by_source) count_use(pasids_, entry, stamp);
-    }
-    if (space != nullptr && !by_source) latency += params_.iotlb.latency;
+  if (found.context != nullptr && params_.mode == vtd::Mode::scalable) {
+    latency += params_.pasid_cache.latency;
+    if (by_source) count_use(pasids_, found.space_slot, stamp);
   }
-  if (by_source) count_use(contexts_, context_slot, stamp);
-
-  const Request request{iova, port.pasid, port.source, access};
-  const std::uint32_t number = allocate_slot(request, context, space);
-  WalkSlot& slot = slots_[number];
-  slot.client = &client;
-  slot.cookie = cookie;
-  slot.arrival = stamp.instant();
-  slot.ready = slot.arrival + latency;
-  slot.device = port.device;
+  if (found.space != nullptr && !by_source) latency += params_.iotlb.latency;
+  if (by_source) count_use(contexts_, found.context_slot, stamp);
   ++stats.walks;
-  if (slot.walk.step() != vtd::Step::read) {
-    const Ps recording = slot.walk.step() == vtd::Step::faulted ? params_.fault_record : Ps(0);
-    agenda_.schedule(slot.ready + recording, rank(EventClass::table_read, slot.device), *this,
-                     number * 2U + static_cast<std::uint64_t>(What::answer));
-  } else if (free_walkers_ > 0) {
-    --free_walkers_;
-    read_next(number, slot.ready);
-  } else {
-    waiting_.push_back(number);
+  begin({&port, &client, cookie, iova, stamp.instant(), stamp.instant() + latency,
+         agenda_.draw_ticket(), access},
+        false);
+}
+
+// Takes a walker, or waits for one, or needs none: a fault or a pass-through that the caches know.
+void Iommu::begin(const Miss& miss, bool queued) {
+  const vtd::Walk walk = walk_of(miss);
+  const bool reads = walk.step() == vtd::Step::read;
+  if (reads && free_walkers_ == 0) {
+    waiting_.push_back(miss);
     ++stats.walks_queued;
     stats.walk_queue_longest = std::max<std::uint64_t>(stats.walk_queue_longest, waiting_.size());
+    return;
+  }
+  const Instant start = std::max(agenda_.now(), miss.ready);
+  if (queued) stats.walk_wait += static_cast<std::uint64_t>((start - miss.ready).count());
+  const std::uint32_t number = allocate_slot(miss, walk);
+  if (reads) {
+    --free_walkers_;
+    return read_on(number, start);
+  }
+  slots_[number].stage = Stage::answering;
+  call(number, start + (walk.step() == vtd::Step::faulted ? params_.fault_record : Ps(0)));
+}
+
+void Iommu::begin_waiting() {
+  while (free_walkers_ > 0 && !waiting_.empty()) {
+    const Miss next = waiting_.front();
+    waiting_.pop_front();
+    begin(next, true);
   }
 }
 
-void Iommu::read_next(std::uint32_t slot, Instant start) {
+// Only the last call of a slot counts: going back replaces it.
+void Iommu::call(std::uint32_t number, Instant at) {
+  WalkSlot& slot = slots_[number];
+  ++slot.calls;
+  agenda_.schedule(at, rank(EventClass::table_read, slot.device), slot.ticket, *this,
+                   std::uint64_t{slot.calls} << 32U | number);
+}
+
+void Iommu::read_on(std::uint32_t number, Instant start) {
+  WalkSlot& slot = slots_[number];
+  if (slot.walk.in_page_tables()) return read_ahead(number, start);
   ++stats.walk_reads;
-  memory_.prefetch(slots_[slot].walk.next_read());
-  agenda_.schedule(start + params_.walk_read, rank(EventClass::table_read, slots_[slot].device),
-                   *this, slot * 2U + static_cast<std::uint64_t>(What::read_returned));
+  slot.stage = Stage::reading;
+  memory_.prefetch(slot.walk.next_read());
+  call(number, start + params_.walk_read);
+}
+
+void Iommu::read_ahead(std::uint32_t number, Instant start) {
+  WalkSlot& slot = slots_[number];
+  Trail& trail = trails_[number];
+  slot.stage = Stage::reading_ahead;
+  slot.ahead_from = start;
+  slot.ahead = 0;
+  do {
+    trail[slot.ahead++] = slot.walk.position();
+  } while (slot.walk.advance(memory_.line(slot.walk.next_read())) == vtd::Step::read);
+  stats.walk_reads += slot.ahead;
+  if (!warned_) {
+    warned_ = true;
+    memory_.warn(*this);
+  }
+  call(number, start + slot.ahead * params_.walk_read);
+}
+
+// Walks that have read ahead go back to the first of their reads that has not returned.
+void Iommu::memory_changes() {
+  warned_ = false;
+  for (std::uint32_t number = 0; number < slots_.size(); ++number) {
+    WalkSlot& slot = slots_[number];
+    if (slot.stage != Stage::reading_ahead) continue;
+    const EventRank place = rank(EventClass::table_read, slot.device);
+    Instant returns = slot.ahead_from + params_.walk_read;
+    std::uint8_t done = 0;
+    while (agenda_.passed(returns, place, slot.ticket)) {
+      returns += params_.walk_read;
+      ++done;
+    }
+    ensure(done < slot.ahead, "a walk that has ended is still reading");
+    stats.walk_reads -= slot.ahead - done - 1U;
+    slot.stage = Stage::reading;
+    slot.walk.go_back(trails_[number][done]);
+    call(number, returns);
+  }
 }
 
 void Iommu::fire(std::uint64_t what) {
-  const auto slot = static_cast<std::uint32_t>(what / 2);
-  if (static_cast<What>(what % 2) == What::read_returned) {
-    read_returned(slot);
-  } else {
-    answer(slot);
-  }
-}
-
-void Iommu::read_returned(std::uint32_t number) {
+  const auto number = static_cast<std::uint32_t>(what);
   WalkSlot& slot = slots_[number];
-  const vtd::Step step = slot.walk.advance(memory_.line(slot.walk.next_read()));
-  const UseStamp stamp = use_now();
-  if (slot.walk.learned_context() != nullptr && slot.withhold_fill == 0) {
-    contexts_.insert({slot.walk.request().source}, *slot.walk.learned_context(), stamp);
-  }
-  if (slot.walk.learned_space() != nullptr && slot.withhold_fill == 0) {
-    pasids_.insert({slot.walk.request().source, slot.walk.effective_pasid()},
-                   *slot.walk.learned_space(), stamp);
-  }
-  if (step == vtd::Step::read) {
-    read_next(number, agenda_.now());
+  if (what >> 32U != slot.calls) return;
+  if (slot.stage == Stage::answering) return answer(number);
+  if (slot.stage == Stage::reading) read_returned(slot);
+  if (slot.walk.step() == vtd::Step::read) {
+    read_on(number, agenda_.now());
   } else {
     finish(number);
   }
 }
 
+void Iommu::read_returned(WalkSlot& slot) {
+  slot.walk.advance(memory_.line(slot.walk.next_read()));
+  if (slot.withhold_fill == 0) learn(slot);
+}
+
+void Iommu::learn(WalkSlot& slot) {
+  const UseStamp stamp = use_now();
+  const Bdf source = slot.walk.request().source;
+  if (const vtd::Context* context = slot.walk.learned_context())
+    contexts_.insert({source}, *context, stamp);
+  if (const vtd::AddressSpace* space = slot.walk.learned_space())
+    pasids_.insert({source, slot.walk.effective_pasid()}, *space, stamp);
+}
+
 // The walk is over: its walker takes up the next one.
 void Iommu::finish(std::uint32_t number) {
-  if (waiting_.empty()) {
-    ++free_walkers_;
+  const bool faulted = slots_[number].walk.step() == vtd::Step::faulted;
+  slots_[number].stage = Stage::answering;
+  if (!faulted) fill(slots_[number]);
+  ++free_walkers_;
+  begin_waiting();
+  if (faulted) {
+    call(number, agenda_.now() + params_.fault_record);
   } else {
-    const std::uint32_t next = waiting_.front();
-    waiting_.pop_front();
-    const Instant start = std::max(agenda_.now(), slots_[next].ready);
-    stats.walk_wait += static_cast<std::uint64_t>((start - slots_[next].ready).count());
-    read_next(next, start);
-  }
-  if (slots_[number].walk.step() == vtd::Step::faulted) {
-    agenda_.schedule(agenda_.now() + params_.fault_record,
-                     rank(EventClass::table_read, slots_[number].device), *this,
-                     number * 2U + static_cast<std::uint64_t>(What::answer));
-  } else {
-    fill(slots_[number]);
     answer(number);
   }
 }
@@ -216,7 +274,7 @@ void Iommu::answer(std::uint32_t number) {
   translation_latency.record(agenda_.now() - slot.arrival);
   WalkClient& client = *slot.client;
   const std::uint64_t cookie = slot.cookie;
-  slot.in_use = false;
+  slot.stage = Stage::free;
   free_slots_.push_back(number);
   client.walked(cookie, result);  // may start another walk
 }
@@ -240,7 +298,7 @@ template <class Covers>
 void Iommu::invalidate_iotlb(Covers&& covers) {
   iotlb_.invalidate_if(covers);
   for (WalkSlot& slot : slots_) {
-    if (!slot.in_use || slot.withhold_fill == any_level) continue;
+    if (slot.stage == Stage::free || slot.withhold_fill == any_level) continue;
     const vtd::AddressSpace* space = slot.walk.space();
     if (space == nullptr) {  // its domain is not known yet: it might be covered
       slot.withhold_fill = any_level;

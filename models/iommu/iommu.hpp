@@ -4,8 +4,13 @@
 //
 // What the answer is, is said by vtd::Walk and the caches; how long it takes, here. A request is
 // looked up at the instant it arrives. A hit is answered after the look-up latencies. A miss waits
-// for a walker; each read of a walk takes `walk_read` and sees memory as it is when the read
-// returns. Finished walks fill the caches at that instant.
+// for a walker, which begins with what the caches know by then; each read of a walk takes
+// `walk_read` and sees memory as it is when the read returns. Finished walks fill the caches at that
+// instant.
+//
+// Reads of page tables do not take an event each. A walk reads ahead to its end and is told before
+// memory changes (ReadsAhead); then it goes back to the first read that has not returned by then,
+// and takes an event for that one. So every read still sees memory of its own instant.
 #pragma once
 
 #include "core/base/stats.hpp"
@@ -18,6 +23,7 @@
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/walk.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -175,7 +181,7 @@ struct IotlbValue {
       false;  // from a first-level table: page-selective invalidation by domain cannot spare it
 };
 
-class Iommu final : public EventHandler, public InvalidationTarget {
+class Iommu final : public EventHandler, public InvalidationTarget, public ReadsAhead {
  public:
   // `number`: its place in the order of events at one instant.
   Iommu(std::string path, const IommuParams& params, std::uint32_t number, Agenda& agenda,
@@ -198,9 +204,10 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   // since the last one.
   void prefetch(const IommuPort& port, Iova iova) const;
 
-  // A request whose lookup() with this stamp missed. Walks start in the order of these calls.
-  void start_walk(const IommuPort& port, Iova iova, Access access, UseStamp stamp,
-                  WalkClient& client, std::uint64_t cookie);
+  // A request whose lookup() with this stamp missed. Walks start in the order of these calls. The
+  // port outlives the walk.
+  void start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp, WalkClient& client,
+                  std::uint64_t cookie);
 
   // No effect on other requests, on software or on memory comes sooner after an arrival than this.
   Ps lookahead() const { return lookahead_; }
@@ -209,6 +216,7 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   void apply(const vtd::Descriptor& descriptor)
       override;     // removes what the descriptor covers, at this instant
   void drop_all();  // the root table was set, or translation was switched
+  void memory_changes() override;
 
   const CacheStats& context_stats() const { return contexts_.stats; }
   const CacheStats& pasid_stats() const { return pasids_.stats; }
@@ -217,35 +225,62 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   Histogram translation_latency;  // arrival to answer
 
  private:
+  // A miss on its way: all of it that outlives the wait for a walker.
+  struct Miss {
+    IommuPort* port;
+    WalkClient* client;
+    std::uint64_t cookie;
+    Iova iova;
+    Instant arrival;
+    Instant ready;         // the look-ups are done
+    std::uint64_t ticket;  // walks that meet at one instant keep the order in which they missed
+    Access access;
+  };
+  enum class Stage : std::uint8_t { free, reading, reading_ahead, answering };
   struct alignas(64) WalkSlot {
     vtd::Walk walk;
     WalkClient* client;
     std::uint64_t cookie;
     Instant arrival;
-    Instant ready;
+    std::uint64_t ticket;
+    Instant ahead_from;  // reading ahead: the first of the reads began here
     std::uint32_t device;
+    std::uint32_t calls;         // events scheduled so far; only the last one counts
     std::uint8_t withhold_fill;  // bit n: if the page turns out to be of level n
-    bool in_use;
+    Stage stage;
+    std::uint8_t ahead;  // reading ahead: how many reads
   };
-  static_assert(sizeof(WalkSlot) == 128, "a walk in flight takes two cache lines");
   static constexpr std::uint8_t any_level = 0b1110;
-  enum class What : std::uint8_t { read_returned, answer };
+  static constexpr std::size_t reads_ahead_most = 5;  // the levels of a page table
+  using Trail = std::array<vtd::TablePosition, reads_ahead_most>;
 
   std::uint64_t space_tag(Bdf source, DomainId domain, Pasid pasid) const;
   bool lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Access access, UseStamp stamp,
                     Hpa& answer);
   template <class AnyCache>
   static void count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp);
-  void read_next(std::uint32_t slot, Instant start);
-  void read_returned(std::uint32_t slot);
+  void begin(const Miss& miss, bool queued);
+  void begin_waiting();
+  void read_on(std::uint32_t number, Instant start);
+  void read_ahead(std::uint32_t number, Instant start);
+  void call(std::uint32_t number, Instant at);
+  void read_returned(WalkSlot& slot);
+  void learn(WalkSlot& slot);
   void finish(std::uint32_t slot);
   void answer(std::uint32_t slot);
   void fill(const WalkSlot& slot);
   template <class Covers>
   void invalidate_iotlb(Covers&& covers);
   bool covers_page(const vtd::Descriptor& descriptor, const IotlbEntryTag& tag) const;
-  std::uint32_t allocate_slot(const Request& request, const vtd::Context* context,
-                              const vtd::AddressSpace* space);
+  struct Known {  // by the configuration caches
+    const vtd::Context* context = nullptr;
+    const vtd::AddressSpace* space = nullptr;
+    std::uint32_t context_slot = 0xffffffff;
+    std::uint32_t space_slot = 0xffffffff;
+  };
+  Known known(const IommuPort& port) const;
+  vtd::Walk walk_of(const Miss& miss) const;
+  std::uint32_t allocate_slot(const Miss& miss, const vtd::Walk& walk);
 
   std::string path_;
   IommuParams params_;
@@ -261,8 +296,10 @@ class Iommu final : public EventHandler, public InvalidationTarget {
   Ps lookahead_;
   UseStamp last_use_;  // by an agenda event
   std::uint32_t free_walkers_;
-  std::deque<std::uint32_t> waiting_;
-  std::vector<WalkSlot> slots_;
+  std::deque<Miss> waiting_;
+  std::vector<WalkSlot> slots_;  // of walks that have begun
+  std::vector<Trail> trails_;    // of each slot, where its reads ahead were
+  bool warned_ = false;          // memory_changes() will be called
   std::vector<std::uint32_t> free_slots_;
   InvalidationQueue queue_;
 };

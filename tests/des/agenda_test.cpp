@@ -152,6 +152,58 @@ TEST_CASE(
   CHECK(pair.wrong == 0);
 }
 
+TEST_CASE("a ticket drawn earlier keeps its place among events of one instant", "[des][agenda]") {
+  struct Order : EventHandler {
+    void fire(std::uint64_t what) override { fired.push_back(what); }
+    std::vector<std::uint64_t> fired;
+  } order;
+  Agenda agenda;
+  const Instant at(Ps(5));
+  const EventRank rank{1, 1};
+  const std::uint64_t first = agenda.draw_ticket();
+  const std::uint64_t second = agenda.draw_ticket();
+  agenda.schedule(at, rank, order, 3);
+  agenda.schedule(at, rank, second, order, 2);
+  agenda.schedule(at, rank, first, order, 1);
+  while (agenda.run_before(end_of_time)) {
+  }
+  CHECK(order.fired == std::vector<std::uint64_t>{1, 2, 3});
+}
+
+TEST_CASE("whether an event would have run by now follows the key", "[des][agenda]") {
+  Agenda agenda;
+  const EventRank rank{2, 7};
+  const std::uint64_t earlier = agenda.draw_ticket();
+  const std::uint64_t own = agenda.draw_ticket();
+  const std::uint64_t later = agenda.draw_ticket();
+  struct Ask : EventHandler {
+    void fire(std::uint64_t) override { ask(); }
+    std::function<void()> ask;
+  } asker;
+  const Instant at(Ps(1'000));
+  std::vector<bool> passed;
+  asker.ask = [&] {
+    passed = {agenda.passed(at - Ps(1), {9, 9}, later),
+              agenda.passed(at, {1, 9}, later),
+              agenda.passed(at, {2, 6}, later),
+              agenda.passed(at, rank, earlier),
+              agenda.passed(at, rank, own),
+              agenda.passed(at, rank, later),
+              agenda.passed(at, {2, 8}, earlier),
+              agenda.passed(at, {3, 0}, earlier),
+              agenda.passed(at + Ps(1), {0, 0}, earlier)};
+  };
+  agenda.schedule(at, rank, own, asker, 0);
+  CHECK_FALSE(agenda.passed(at, rank, own));
+  while (agenda.run_before(end_of_time)) {
+  }
+  CHECK(passed == std::vector<bool>{true, true, true, true, true, false, false, false, false});
+  // Software at that instant acts before its events: the one at 1,100 ps has not run by then.
+  agenda.software_acts_at(at + Ps(100));
+  CHECK(agenda.passed(at, {9, 9}, later));
+  CHECK_FALSE(agenda.passed(at + Ps(100), {0, 0}, earlier));
+}
+
 TEST_CASE("the past and what lies beyond 2^53 ps are refused", "[des][agenda]") {
   Pair pair(1);
   pair.agenda.software_acts_at(Instant(1us));

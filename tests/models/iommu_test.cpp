@@ -125,6 +125,84 @@ TEST_CASE("an answer is there at its instant and not a picosecond earlier", "[mo
 
 namespace {
 
+// The answer to one request, and what became of the walk.
+struct OneWalk : WalkClient {
+  void walked(std::uint64_t, const WalkResult& answer) override { result = answer; }
+  WalkResult result;
+  std::uint64_t reads = 0;
+};
+
+// A cold walk of six reads begins at the start; software writes a word of the tables at the instants
+// given.
+struct LateWrite {
+  Ps at;
+  unsigned level;  // of the table that has the entry
+  std::uint64_t bits;
+};
+
+OneWalk walk_while(const std::vector<LateWrite>& writes) {
+  RigParams params;
+  params.iommu.mode = vtd::Mode::legacy;
+  Rig rig(params);
+  const PageTable& table = rig.new_space(Iova(0), 4_KiB, Hpa(0x100000));
+  rig.attach(Rig::source_of(0), table, DomainId(2));
+  std::vector<Hpa> entries(5);  // of address 0, by level: the first of each table
+  entries[4] = table.root();
+  for (unsigned level = 4; level > 1; --level)
+    entries[level - 1] = TableEntry{rig.memory.read(entries[level])}.address();
+  IommuPort port;
+  port.source = Rig::source_of(0);
+  OneWalk walk;
+  rig.engine.spawn("software", Lifetime::finishes, [&] {
+    rig.iommu().start_walk(port, Iova(0), Access::read, rig.iommu().use_now(), walk, 0);
+    for (const LateWrite& write : writes) {
+      rig.engine.sleep_until(Instant(write.at));
+      rig.memory.write(entries[write.level], write.bits);
+    }
+  });
+  rig.engine.run();
+  walk.reads = rig.iommu().stats.walk_reads;
+  return walk;
+}
+
+}  // namespace
+
+TEST_CASE("each read of a walk sees memory as it is when the read returns", "[models][iommu]") {
+  const auto returns = [](int read) -> Ps { return 2ns + read * 80ns; };  // after the context cache
+  constexpr std::uint64_t elsewhere = 0x5000'0003;
+  const Hpa there(0x100000);
+  SECTION("the leaf, changed before its read returned, or at that instant") {
+    const Ps at = GENERATE_COPY(returns(1), returns(3) + Ps(7), returns(6) - Ps(1), returns(6));
+    const OneWalk walk = walk_while({{at, 1, elsewhere}});
+    CHECK(walk.result.translation.page == Hpa(0x5000'0000));
+    CHECK(walk.reads == 6);
+  }
+  SECTION("the leaf, changed a picosecond later") {
+    CHECK(walk_while({{returns(6) + Ps(1), 1, elsewhere}}).result.translation.page == there);
+  }
+  SECTION("a table's entry, cleared when its read returned or later") {
+    const OneWalk seen = walk_while({{returns(5), 2, 0}});
+    CHECK(seen.result.fault == FaultReason::read_denied);
+    CHECK(seen.reads == 5);
+    const OneWalk missed = walk_while({{returns(5) + Ps(1), 2, 0}});
+    CHECK(missed.result.translation.page == there);
+    CHECK(missed.reads == 6);
+  }
+  SECTION("changed twice on the way, and changed back") {
+    const std::uint64_t leaf = there.value() | 3U;
+    const OneWalk walk = walk_while({{returns(2), 1, elsewhere},
+                                     {returns(3), 4, 0},  // read when returns(3): refused
+                                     {returns(5), 1, leaf}});
+    CHECK(walk.result.fault == FaultReason::read_denied);
+    CHECK(walk.reads == 3);
+    const OneWalk restored = walk_while(
+        {{returns(2), 3, 0}, {returns(4) - Ps(1), 3, 0x9000'0003}, {returns(4), 1, elsewhere}});
+    CHECK(restored.reads == 5);  // the table at 0x90000000 is empty
+  }
+}
+
+namespace {
+
 struct Case {
   const char* what;
   vtd::DescriptorType type;

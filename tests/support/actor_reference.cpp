@@ -115,6 +115,7 @@ class ActorReference::Simulation {
     bool silent = false;          // faults are not reported
     bool overtaken = false;       // by an invalidation: its findings may be stale
     std::array<bool, 4> stale{};  // the same, if the page turns out to be of this level
+    bool queued = false;
     bool has_walker = false;
   };
 
@@ -346,12 +347,21 @@ class ActorReference::Simulation {
               .request = request,
               .pasid = device.is.pasid == no_pasid ? Pasid(0) : device.is.pasid};
     ++stats_.walks;
+    walk.ticket = ++sequence_;
     walk.ready = now() + consult_caches(walk);
+    if (needs_reads(walk) && free_walkers_ == 0) wait_for_walker(walk);
+    walk.has_walker = needs_reads(walk);
+    if (walk.has_walker) --free_walkers_;
+    walk.next_read = walk.ready;
+    if (walk.queued) {
+      turns_.wake(*giver_);
+      giver_ = nullptr;
+    }
     in_flight_.push_back(&walk);
     const Answer answer = translate(walk);
     if (walk.has_walker) {
-      give_walker_on();
       if (answer.fault == FaultReason::none) fill(walk, answer);
+      give_walker_on(self);
     }
     leave_at(walk, answer);
     if (answer.fault != FaultReason::none) {
@@ -366,10 +376,9 @@ class ActorReference::Simulation {
   void leave_at(const Walk& walk, const Answer& answer) {
     const bool fault = answer.fault != FaultReason::none;
     if (walk.has_walker && !fault) return;
-    const std::uint64_t ticket = ++sequence_;
     const Instant from = walk.has_walker ? now() : walk.ready;
     turns_.sleep_until(from + (fault ? params().fault_record : Ps(0)));
-    turn(walk.self, EventClass::table_read, walk.device.number, ticket);
+    turn(walk.self, EventClass::table_read, walk.device.number, walk.ticket);
   }
 
   // What the look-up that missed came across, and how long it took.
@@ -406,16 +415,11 @@ class ActorReference::Simulation {
     walk.silent = walk.silent || entry.fault_disable;
   }
 
-  // A timed read of a line of memory. The first one needs a walker.
+  // A timed read of a line of memory.
   PhysicalMemory::Line read(Walk& walk, Hpa at) {
-    if (walk.has_walker) {
-      walk.next_read = now();
-      walk.ticket = ++sequence_;
-    } else {
-      get_walker(walk);
-    }
     ++stats_.walk_reads;
-    turns_.sleep_until(walk.next_read + params().walk_read);
+    walk.next_read += params().walk_read;
+    turns_.sleep_until(walk.next_read);
     turn(walk.self, EventClass::table_read, walk.device.number, walk.ticket);
     PhysicalMemory::Line words{};
     for (std::uint64_t i = 0; i < 8 && (at.value() % 64) / 8 + i < 8; ++i)
@@ -423,31 +427,48 @@ class ActorReference::Simulation {
     return words;
   }
 
-  void get_walker(Walk& walk) {
-    walk.has_walker = true;
-    if (free_walkers_ > 0) {
-      --free_walkers_;
-      walk.next_read = walk.ready;
-      walk.ticket = ++sequence_;
-      return;
-    }
+  // Whether what the caches know leaves a question to the tables.
+  bool needs_reads(const Walk& walk) const {
+    if (walk.root) return !walk.root->pass_through && width_fault(walk) == FaultReason::none;
+    return !walk.context || !scalable() || pasid_fault(walk) == FaultReason::none;
+  }
+
+  // In the queue nothing is remembered: who gets a walker asks the caches again.
+  void wait_for_walker(Walk& walk) {
     waiting_.push_back(&walk);
     ++stats_.walks_queued;
     stats_.walk_queue_longest = std::max<std::uint64_t>(stats_.walk_queue_longest, waiting_.size());
     turns_.wait(walk.self);
+    walk.queued = true;
+    walk.context.reset();
+    walk.root.reset();
+    walk.silent = false;
+    walk.pasid = walk.device.is.pasid == no_pasid ? Pasid(0) : walk.device.is.pasid;
+    know_from_caches(walk);
+    const Instant start = std::max(now(), walk.ready);
+    stats_.walk_wait += static_cast<std::uint64_t>((start - walk.ready).count());
+    walk.ready = start;
   }
 
-  void give_walker_on() {
-    if (waiting_.empty()) {
-      ++free_walkers_;
-      return;
+  void know_from_caches(Walk& walk) {
+    const CachedContext* context = contexts_.find(context_key(walk.device));
+    if (context == nullptr) return;
+    know_context(walk, *context);
+    if (!scalable()) return;
+    const vtd::PasidEntry* entry = pasids_.find(pasid_key(walk.device, walk.pasid));
+    if (entry != nullptr) know_entry(walk, *entry);
+  }
+
+  // One after the other: the next in the queue may turn out not to need it.
+  void give_walker_on(Self& self) {
+    ++free_walkers_;
+    while (free_walkers_ > 0 && !waiting_.empty()) {
+      Walk& next = *waiting_.front();
+      waiting_.pop_front();
+      giver_ = &self;
+      turns_.wake(next.self);
+      turns_.wait(self);
     }
-    Walk& next = *waiting_.front();
-    waiting_.pop_front();
-    next.next_read = std::max(now(), next.ready);
-    next.ticket = ++sequence_;
-    stats_.walk_wait += static_cast<std::uint64_t>((next.next_read - next.ready).count());
-    turns_.wake(next.self);
   }
 
   static Answer fault(FaultReason reason) { return {reason, {}, {}, 1}; }
@@ -486,15 +507,21 @@ class ActorReference::Simulation {
     return FaultReason::none;
   }
 
+  static FaultReason pasid_fault(const Walk& walk) {
+    const vtd::ScalableContext& context = walk.context->scalable;
+    if (walk.device.is.pasid != no_pasid && !context.pasid_enable)
+      return FaultReason::sm_pasid_disabled;
+    return walk.pasid.value() >= context.pasid_limit() ? FaultReason::sm_pasid_too_large
+                                                       : FaultReason::none;
+  }
+
   FaultReason find_pasid_entry(Walk& walk) {
     if (!walk.context) {
       const FaultReason reason = find_context(walk);
       if (reason != FaultReason::none) return reason;
     }
     const vtd::ScalableContext& context = walk.context->scalable;
-    if (walk.device.is.pasid != no_pasid && !context.pasid_enable)
-      return FaultReason::sm_pasid_disabled;
-    if (walk.pasid.value() >= context.pasid_limit()) return FaultReason::sm_pasid_too_large;
+    if (pasid_fault(walk) != FaultReason::none) return pasid_fault(walk);
     const std::uint64_t directory =
         read(walk, context.directory + Bytes(walk.pasid.value() / 64 * 8))[0];
     if (directory % 2 == 0) return FaultReason::sm_directory_not_present;
@@ -509,6 +536,17 @@ class ActorReference::Simulation {
     return FaultReason::none;
   }
 
+  FaultReason width_fault(const Walk& walk) const {
+    const bool first_level = walk.root->format == TableFormat::first_level;
+    const unsigned width = 12 + 9 * walk.root->levels;
+    // First-level addresses repeat their highest bit; those of the tests have it clear.
+    if (walk.request.iova.value() >> (first_level ? width - 1 : width) == 0)
+      return FaultReason::none;
+    return first_level  ? FaultReason::sm_not_canonical
+           : scalable() ? FaultReason::sm_second_level_denied
+                        : FaultReason::beyond_width;
+  }
+
   Answer walk_pages(Walk& walk) {
     const Root root = *walk.root;
     const Iova iova = walk.request.iova;
@@ -517,12 +555,7 @@ class ActorReference::Simulation {
       return {FaultReason::none, Hpa(iova.page_base(page_4k).value()), {true, true}, 1};
     const bool first_level = root.format == TableFormat::first_level;
     const unsigned width = 12 + 9 * root.levels;
-    // First-level addresses repeat their highest bit; those of the tests have it clear.
-    if (iova.value() >> (first_level ? width - 1 : width) != 0) {
-      return fault(first_level  ? FaultReason::sm_not_canonical
-                   : scalable() ? FaultReason::sm_second_level_denied
-                                : FaultReason::beyond_width);
-    }
+    if (width_fault(walk) != FaultReason::none) return fault(width_fault(walk));
     const FaultReason denied =
         scalable() ? (write ? FaultReason::sm_write_denied : FaultReason::sm_read_denied)
                    : (write ? FaultReason::write_denied : FaultReason::read_denied);
@@ -810,6 +843,7 @@ class ActorReference::Simulation {
   IommuStats stats_;
   std::uint32_t free_walkers_;
   std::deque<Walk*> waiting_;
+  Self* giver_ = nullptr;  // of a walker, while it waits to hear whether it was taken
   std::list<Walk*> in_flight_;
   std::uint64_t sequence_ = 0;  // what was decided first is done first, all else being equal
   Self* queue_ = nullptr;

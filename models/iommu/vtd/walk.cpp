@@ -36,6 +36,13 @@ Walk::Walk(Mode mode, Hpa root_table, const Request& request, const Context* con
   }
 }
 
+void Walk::go_back(const TablePosition& position) {
+  level_ = position.level;
+  permissions_ = position.permissions;
+  fault_ = FaultReason::none;
+  want(Phase::table, position.next_read);
+}
+
 Step Walk::want(Phase phase, Hpa at) {
   phase_ = phase;
   next_read_ = at;

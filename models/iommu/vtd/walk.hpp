@@ -22,6 +22,13 @@ struct Context {
 
 enum class Step : std::uint8_t { read, translated, faulted };
 
+// Where in the page tables a walk is about to read, and what it has seen of them.
+struct TablePosition {
+  Hpa next_read;
+  std::uint8_t level = 0;
+  Permissions permissions;
+};
+
 class Walk {
  public:
   // Starts with what the caches know: nothing, the context, or the address space (then the context
@@ -34,6 +41,12 @@ class Walk {
   Hpa next_read() const { return next_read_; }
   // Only when step() is `read`.
   Step advance(const PhysicalMemory::Line& line);
+
+  // Whether the next read is of a page table: what precedes those changes the caches on the way.
+  bool in_page_tables() const { return phase_ == Phase::table && step_ == Step::read; }
+  // For a driver that reads ahead, and has to go back when memory changes before its time.
+  TablePosition position() const { return {next_read_, level_, permissions_}; }
+  void go_back(const TablePosition& position);
 
   const Request& request() const { return request_; }
   // When translated.
