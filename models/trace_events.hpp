@@ -13,7 +13,7 @@ enum class EventKind : std::uint16_t { translate, invalidate, map, unmap };
 // TraceEvent::code of a translation.
 inline constexpr std::uint16_t outcome_hit = 0;
 inline constexpr std::uint16_t outcome_miss = 1;
-constexpr std::uint16_t outcome_fault(std::uint8_t reason) {
+constexpr std::uint16_t outcome_fault(std::uint16_t reason) {
   return static_cast<std::uint16_t>(0x100U | reason);
 }
 

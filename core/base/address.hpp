@@ -56,7 +56,8 @@ class Bdf : public Strong<struct BdfTag, std::uint16_t> {
   std::string text() const;  // "01:00.0"
 };
 
-enum class Access : std::uint8_t { read, write };
+// `execute`: a read that asks for execute permission too (PCIe: Execute Requested).
+enum class Access : std::uint8_t { read, write, execute };
 
 }  // namespace viosim
 

@@ -186,14 +186,14 @@ void DmaFabric::start_walk(const Miss& miss, std::uint64_t issue) {
 void DmaFabric::walked(std::uint64_t cookie, const WalkResult& result) {
   const Pending& request = pending_[cookie];
   Lane& lane = lanes_[request.device];
-  if (result.fault == FaultReason::none) {
+  if (!result.faulted()) {
     complete(cookie, result.translation.address(request.iova), agenda_.now(), false);
     return;
   }
   ++lane.stats.faults;
   if (tracer_.on()) {
     emit(lane, request.iova, Hpa(0), request.issue, count_of(agenda_.now()),
-         outcome_fault(static_cast<std::uint8_t>(result.fault)));
+         outcome_fault(static_cast<std::uint16_t>(result.fault)));
   }
   if (lane.on_fault == OnFault::retry && fault_service_ != nullptr) {
     fault_service_->request_faulted({cookie, request.device, request.iova, request.access});

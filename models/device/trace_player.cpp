@@ -82,7 +82,7 @@ void TracePlayer::play(const RecordedOp& op) {
       attach(op);
       break;
     case RecordedKind::detach:
-      to_.iommu.tables().detach(Bdf(op.sid));
+      to_.unit.tables().detach(Bdf(op.sid));
       break;
     case RecordedKind::map:
       ++maps_;
@@ -96,7 +96,7 @@ void TracePlayer::play(const RecordedOp& op) {
       emit(EventKind::unmap, software_component_, op, Ps(0), 0, page_count(op));
       break;
     case RecordedKind::drop_all:
-      to_.iommu.drop_all();
+      to_.unit.iommu().drop_all();
       break;
   }
   schedule_next(to_.engine.agenda().now());
@@ -108,12 +108,12 @@ void TracePlayer::request(const RecordedOp& op) {
   ++function.stats.requests;
   if (op.outcome == RecordedOutcome::bypass) return schedule_next(now);
   const Access access = (op.permissions & 1U) != 0 ? Access::write : Access::read;
-  const UseStamp stamp = to_.iommu.use_now();
+  const UseStamp stamp = to_.unit.iommu().use_now();
   Hpa at;
-  if (to_.iommu.lookup(function.port, Iova(op.iova), access, stamp, at)) {
+  if (to_.unit.iommu().lookup(function.port, Iova(op.iova), access, stamp, at)) {
     ++function.stats.hits;
-    const Instant end = now + to_.iommu.hit_latency();
-    finish(function, op, now, end, RecordedOutcome::hit, at, FaultReason::none);
+    const Instant end = now + to_.unit.iommu().hit_latency();
+    finish(function, op, now, end, RecordedOutcome::hit, at, FaultCode::none);
     return schedule_next(params_.in_flight == 1 ? end : now);
   }
   ++function.stats.misses;
@@ -125,7 +125,7 @@ void TracePlayer::request(const RecordedOp& op) {
   free_walking_.pop_back();
   walking_[cookie] = {next_op_ - 1, static_cast<std::uint32_t>(&function - functions_.data()), now};
   held_ = ++in_flight_ >= params_.in_flight;
-  to_.iommu.start_walk(function.port, Iova(op.iova), access, stamp, *this, cookie);
+  to_.unit.iommu().start_walk(function.port, Iova(op.iova), access, stamp, *this, cookie);
   if (!held_) schedule_next(now);
 }
 
@@ -136,7 +136,7 @@ void TracePlayer::walked(std::uint64_t cookie, const WalkResult& result) {
   const RecordedOp& op = stream_.ops[walking.op];
   Function& function = functions_[walking.function];
   const Instant now = to_.engine.agenda().now();
-  if (result.fault == FaultReason::none) {
+  if (!result.faulted()) {
     finish(function, op, walking.arrival, now, RecordedOutcome::miss,
            result.translation.address(Iova(op.iova)), result.fault);
   } else {
@@ -148,14 +148,14 @@ void TracePlayer::walked(std::uint64_t cookie, const WalkResult& result) {
 }
 
 void TracePlayer::finish(Function& function, const RecordedOp& op, Instant arrival, Instant end,
-                         RecordedOutcome outcome, Hpa address, FaultReason fault) {
+                         RecordedOutcome outcome, Hpa address, FaultCode fault) {
   function.latency.record(end - arrival);
   judge(op, outcome, address, fault);
   if (!to_.tracer.on()) return;
   const std::uint16_t code = outcome == RecordedOutcome::hit ? outcome_hit
                              : outcome == RecordedOutcome::miss
                                  ? outcome_miss
-                                 : outcome_fault(static_cast<std::uint8_t>(fault));
+                                 : outcome_fault(static_cast<std::uint16_t>(fault));
   TraceEvent event;
   event.time = end.ps();
   event.duration = (end - arrival).count();
@@ -168,7 +168,7 @@ void TracePlayer::finish(Function& function, const RecordedOp& op, Instant arriv
 }
 
 void TracePlayer::judge(const RecordedOp& op, RecordedOutcome outcome, Hpa address,
-                        FaultReason fault) {
+                        FaultCode fault) {
   if (op.outcome == RecordedOutcome::unknown) return;
   ++agreement_.compared;
   const bool same_address = outcome == RecordedOutcome::fault || address.value() == op.pa;
@@ -182,13 +182,13 @@ void TracePlayer::judge(const RecordedOp& op, RecordedOutcome outcome, Hpa addre
 void TracePlayer::attach(const RecordedOp& op) {
   Domain& space = domain(op.domain);
   const auto width = static_cast<std::uint8_t>(space.table.levels() - 2);
-  if (to_.iommu.params().mode == vtd::Mode::legacy) {
+  if (to_.unit.params().mode == vtd::Mode::legacy) {
     vtd::LegacyContext context;
     context.present = true;
     context.address_width = width;
     context.table = space.table.root();
     context.domain = space.id;
-    to_.iommu.tables().attach(Bdf(op.sid), context);
+    to_.unit.tables().attach(Bdf(op.sid), context);
     return;
   }
   vtd::PasidEntry entry;
@@ -197,8 +197,8 @@ void TracePlayer::attach(const RecordedOp& op) {
   entry.type = vtd::PasidEntry::Type::second_level;
   entry.second_level = space.table.root();
   entry.domain = space.id;
-  to_.iommu.tables().attach(Bdf(op.sid), 1, Pasid(0));
-  to_.iommu.tables().set_entry(Bdf(op.sid), Pasid(0), entry);
+  to_.unit.tables().attach(Bdf(op.sid), 1, Pasid(0));
+  to_.unit.tables().set_entry(Bdf(op.sid), Pasid(0), entry);
 }
 
 void TracePlayer::post(std::uint64_t low, std::uint64_t high) {

@@ -14,7 +14,7 @@
 #include "models/device/dma_fabric.hpp"
 #include "models/device/recorded_stream.hpp"
 #include "models/host/invalidation_driver.hpp"
-#include "models/iommu/iommu.hpp"
+#include "models/iommu/vtd/unit.hpp"
 #include "models/trace_events.hpp"
 
 #include <array>
@@ -48,7 +48,7 @@ struct Disagreement {
   RecordedOp recorded;
   RecordedOutcome outcome = RecordedOutcome::unknown;
   Hpa address;
-  FaultReason fault = FaultReason::none;
+  FaultCode fault = FaultCode::none;
 };
 
 struct Agreement {
@@ -63,7 +63,7 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
   struct Wiring {
     Engine& engine;
     PhysicalMemory& memory;
-    Iommu& iommu;
+    vtd::Unit& unit;
     InvalidationDriver& driver;
     Tracer& tracer;
   };
@@ -113,9 +113,9 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
   void attach(const RecordedOp& op);
   void post(std::uint64_t low, std::uint64_t high);
   void invalidate(const RecordedOp& op);
-  void judge(const RecordedOp& op, RecordedOutcome outcome, Hpa address, FaultReason fault);
+  void judge(const RecordedOp& op, RecordedOutcome outcome, Hpa address, FaultCode fault);
   void finish(Function& function, const RecordedOp& op, Instant arrival, Instant end,
-              RecordedOutcome outcome, Hpa address, FaultReason fault);
+              RecordedOutcome outcome, Hpa address, FaultCode fault);
   void emit(EventKind kind, std::uint32_t component, const RecordedOp& op, Ps duration,
             std::uint64_t value, std::uint16_t code);
   Domain& domain(std::uint32_t number);

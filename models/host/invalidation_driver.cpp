@@ -11,7 +11,7 @@ constexpr std::uint32_t status_done = 2;
 }  // namespace
 
 InvalidationDriver::InvalidationDriver(Engine& engine, PhysicalMemory& memory,
-                                       InvalidationQueue& queue, Ps poll)
+                                       vtd::InvalidationQueue& queue, Ps poll)
     : engine_(engine),
       memory_(memory),
       queue_(queue),

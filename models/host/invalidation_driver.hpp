@@ -4,7 +4,7 @@
 
 #include "core/des/engine.hpp"
 #include "models/host/physical_memory.hpp"
-#include "models/iommu/invalidation_queue.hpp"
+#include "models/iommu/vtd/invalidation_queue.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -14,7 +14,7 @@
 
 namespace viosim {
 
-class InvalidationDriver final : public InvalidationListener {
+class InvalidationDriver final : public vtd::InvalidationListener {
  public:
   class Done {
    public:
@@ -25,7 +25,8 @@ class InvalidationDriver final : public InvalidationListener {
   };
 
   // `poll`: how long software takes to notice a status word that has changed.
-  InvalidationDriver(Engine& engine, PhysicalMemory& memory, InvalidationQueue& queue, Ps poll);
+  InvalidationDriver(Engine& engine, PhysicalMemory& memory, vtd::InvalidationQueue& queue,
+                     Ps poll);
 
   // For actors: submits the descriptors and a wait descriptor of its own, and returns when software
   // sees that it is done. When the ring has no room, waits until it has: like Linux, keeps two
@@ -55,7 +56,7 @@ class InvalidationDriver final : public InvalidationListener {
 
   Engine& engine_;
   PhysicalMemory& memory_;
-  InvalidationQueue& queue_;
+  vtd::InvalidationQueue& queue_;
   Ps poll_;
   std::uint32_t tail_ = 0;
   std::uint64_t submitted_ = 0;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "models/host/table_memory.hpp"
 
 #include <array>
 #include <cstdint>
@@ -26,7 +27,7 @@ class ReadsAhead {
   ~ReadsAhead() = default;
 };
 
-class PhysicalMemory {
+class PhysicalMemory final : public TableMemory {
  public:
   static constexpr std::size_t words_per_line = 8;
   using Line = std::array<std::uint64_t, words_per_line>;
@@ -34,8 +35,8 @@ class PhysicalMemory {
   PhysicalMemory();
 
   // Addresses are multiples of 8. Memory that was never written reads as zero.
-  std::uint64_t read(Hpa at) const { return line(at)[(at.value() >> 3U) & 7U]; }
-  void write(Hpa at, std::uint64_t word);
+  std::uint64_t read(Hpa at) const override { return line(at)[(at.value() >> 3U) & 7U]; }
+  void write(Hpa at, std::uint64_t word) override;
   void write_half(Hpa at, std::uint32_t half);  // 4 bytes; a multiple of 4
   // The aligned 64-byte line that holds an address; valid until the next write.
   const Line& line(Hpa at) const {
@@ -48,7 +49,7 @@ class PhysicalMemory {
   void prefetch(Hpa at) const { __builtin_prefetch(line(at).data()); }
 
   // A fresh run of frames, zeroed; never reused. For tables and queues.
-  Hpa allocate_frames(std::uint64_t count = 1);
+  Hpa allocate_frames(std::uint64_t count = 1) override;
 
   // Calls memory_changes() once, before the next write.
   void warn(ReadsAhead& reader) { warned_.push_back(&reader); }

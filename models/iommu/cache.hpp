@@ -69,6 +69,7 @@ template <class Tag, class Value>
 class Cache {
  public:
   static constexpr std::uint32_t none = 0xffffffff;
+  static constexpr std::uint32_t in_use = 0xfffffffe;
 
   Cache(const CacheParams& params, Rng rng)
       : policy_(params.replacement),
@@ -84,7 +85,7 @@ class Cache {
   // What would you say? Changes nothing. The slot of the entry, or `none`. `hint` is a slot to look
   // at first.
   std::uint32_t probe(const Tag& tag, std::uint32_t hint = none) const {
-    if (hint != none && entries_[hint].used && entries_[hint].tag == tag) return hint;
+    if (hint != none && entries_[hint].used() && entries_[hint].tag == tag) return hint;
     const std::size_t mask = index_.size() - 1;
     const std::uint64_t hash = tag.hash();
     const std::uint32_t mark = mark_of(hash);
@@ -123,7 +124,7 @@ class Cache {
     if (slot == none) {
       slot = make_room(tag);
       entries_[slot].tag = tag;
-      entries_[slot].used = true;
+      entries_[slot].next_free = in_use;
       ++size_;
       add_to_index(slot);
     }
@@ -144,7 +145,7 @@ class Cache {
   template <class Dies>
   void invalidate_if(Dies&& dies) {
     for (std::uint32_t slot = 0; slot < entries_.size(); ++slot) {
-      if (entries_[slot].used && dies(entries_[slot].tag, entries_[slot].value)) {
+      if (entries_[slot].used() && dies(entries_[slot].tag, entries_[slot].value)) {
         remove(slot);
         ++stats.invalidations;
       }
@@ -163,10 +164,10 @@ class Cache {
  private:
   struct alignas(64) Entry {
     Tag tag{};
-    std::uint32_t next_free = none;
-    bool used = false;
+    std::uint32_t next_free = none;  // `in_use` while the slot is
     Value value{};
     UseStamp stamp;
+    bool used() const { return next_free == in_use; }
   };
   static_assert(sizeof(Entry) == 64, "an entry is one cache line");
 
@@ -212,7 +213,6 @@ class Cache {
   void remove(std::uint32_t slot) {
     remove_from_index(slot);
     const std::uint32_t set = slot / ways_;
-    entries_[slot].used = false;
     entries_[slot].stamp = {};
     entries_[slot].next_free = free_[set];
     free_[set] = slot;
@@ -235,7 +235,6 @@ class Cache {
   }
 
   void clear() {
-    for (Entry& entry : entries_) entry.used = false;
     std::fill(index_.begin(), index_.end(), 0);
     size_ = 0;
     reset_free_lists();

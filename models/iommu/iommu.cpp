@@ -19,6 +19,7 @@ void IommuParams::check(const Where& where) const {
       (where / name).reject(fmt::format("read \"{}\"; expected at least \"1 ps\"", to_text(value)));
   };
   positive("walk_read", walk_read);
+  positive("walk_update", walk_update);
   positive("fault_record", fault_record);
   if (iotlb_tag == IotlbTag::source && iotlb.latency + context_cache.latency < Ps(1)) {
     (where / "iotlb" / "latency")
@@ -26,27 +27,28 @@ void IommuParams::check(const Where& where) const {
   }
 }
 
-Iommu::Iommu(std::string path, const IommuParams& params, std::uint32_t number, Agenda& agenda,
-             PhysicalMemory& memory, std::uint64_t seed)
+Iommu::Iommu(std::string path, const IommuParams& params, const Architecture& architecture,
+             std::uint32_t number, Agenda& agenda, PhysicalMemory& memory, std::uint64_t seed)
     : path_(std::move(path)),
       params_(params),
+      architecture_(architecture),
+      messages_(architecture.message_window()),
+      process_tables_(architecture.has_process_tables()),
       number_(number),
       agenda_(agenda),
       memory_(memory),
-      tables_(memory, params.mode),
       contexts_(params.context_cache, Rng(seed, path_ + ".context_cache")),
       pasids_(params.pasid_cache, Rng(seed, path_ + ".pasid_cache")),
       iotlb_(params.iotlb, Rng(seed, path_ + ".iotlb")),
+      walk_caches_(params.walk_caches, seed, path_),
       hit_latency_(params.iotlb.latency),
       lookahead_(std::min(params.walk_read, params.fault_record)),
-      free_walkers_(params.walkers),
-      queue_(params.invalidation, params.mode == vtd::Mode::scalable, number, agenda, memory,
-             *this) {
+      free_walkers_(params.walkers) {
   if (params.iotlb_tag == IotlbTag::source) {
     lookahead_ = std::min(lookahead_, params.iotlb.latency + params.context_cache.latency);
   } else {
     hit_latency_ += params.context_cache.latency;
-    if (params.mode == vtd::Mode::scalable) hit_latency_ += params.pasid_cache.latency;
+    if (process_tables_) hit_latency_ += params.pasid_cache.latency;
   }
 }
 
@@ -64,48 +66,26 @@ Iommu::Known Iommu::known(const IommuPort& port) const {
   Known found;
   found.context_slot = contexts_.probe({port.source}, port.context_hint);
   if (found.context_slot == decltype(contexts_)::none) return found;
-  found.context = &contexts_.value(found.context_slot);
-  if (params_.mode == vtd::Mode::legacy) {
-    found.space = &found.context->space;
+  found.config = &contexts_.value(found.context_slot);
+  if (port.pasid != no_pasid && !found.config->pasids) return found;
+  if (!found.config->process_table) {
+    found.space = &found.config->space;
     return found;
   }
-  const Pasid pasid = port.pasid == no_pasid ? found.context->scalable.rid_pasid : port.pasid;
+  const Pasid pasid = port.pasid == no_pasid ? found.config->default_pasid : port.pasid;
   found.space_slot = pasids_.probe({port.source, pasid}, port.pasid_hint);
   if (found.space_slot != decltype(pasids_)::none) found.space = &pasids_.value(found.space_slot);
   return found;
 }
 
-vtd::Walk Iommu::walk_of(const Miss& miss) const {
-  const Known found = known(*miss.port);
-  const Request request{miss.iova, miss.port->pasid, miss.port->source, miss.access};
-  return {params_.mode, tables_.root(), request, found.context, found.space};
-}
-
-std::uint32_t Iommu::allocate_slot(const Miss& miss, const vtd::Walk& walk) {
-  const WalkSlot slot{walk, miss.client,       miss.cookie, miss.arrival,   miss.ticket,
-                      {},   miss.port->device, 0,           std::uint8_t{}, Stage::reading,
-                      0};
-  if (free_slots_.empty()) {
-    slots_.push_back(slot);
-    trails_.emplace_back();
-    return static_cast<std::uint32_t>(slots_.size() - 1);
-  }
-  const std::uint32_t number = free_slots_.back();
-  free_slots_.pop_back();
-  const std::uint32_t calls = slots_[number].calls;
-  slots_[number] = slot;
-  slots_[number].calls = calls;
-  return number;
-}
-
 void Iommu::start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp,
-                       WalkClient& client, std::uint64_t cookie) {
+                       WalkClient& client, std::uint64_t cookie, AddressType type) {
   // The look-up that missed passed through these caches, in this order; nothing has changed in them
   // since. When entries are found by source, the caches behind the IOTLB are counted and used here.
   const bool by_source = params_.iotlb_tag == IotlbTag::source;
   const Known found = known(port);
   Ps latency = params_.context_cache.latency + (by_source ? params_.iotlb.latency : Ps(0));
-  if (found.context != nullptr && params_.mode == vtd::Mode::scalable) {
+  if (found.config != nullptr && process_tables_) {
     latency += params_.pasid_cache.latency;
     if (by_source) count_use(pasids_, found.space_slot, stamp);
   }
@@ -113,29 +93,105 @@ void Iommu::start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp
   if (by_source) count_use(contexts_, found.context_slot, stamp);
   ++stats.walks;
   begin({&port, &client, cookie, iova, stamp.instant(), stamp.instant() + latency,
-         agenda_.draw_ticket(), access},
+         agenda_.draw_ticket(), access, type},
         false);
 }
 
-// Takes a walker, or waits for one, or needs none: a fault or a pass-through that the caches know.
-void Iommu::begin(const Miss& miss, bool queued) {
-  const vtd::Walk walk = walk_of(miss);
-  const bool reads = walk.step() == vtd::Step::read;
-  if (reads && free_walkers_ == 0) {
+// What the IOTLB says of a miss by now.
+std::optional<WalkResult> Iommu::cached(const Miss& miss, const Known& known) const {
+  const bool by_source = params_.iotlb_tag == IotlbTag::source;
+  if (miss.type != AddressType::untranslated || (known.space == nullptr && !by_source)) return {};
+  const IommuPort& port = *miss.port;
+  const std::uint64_t space = by_source
+                                  ? space_tag(port.source, {}, port.pasid)
+                                  : space_tag(port.source, known.space->domain, known.space->tag);
+  bool privileged = port.privileged;
+  if (port.pasid == no_pasid && known.config != nullptr && known.config->process_table)
+    privileged = known.config->default_privileged;
+  if (known.space != nullptr && !known.space->allows(miss.access, privileged)) return {};
+  for (unsigned level = 1; level <= largest_level_; ++level) {
+    const std::uint32_t slot = iotlb_.probe(PageTag::of(miss.iova, level, space));
+    if (slot == decltype(iotlb_)::none) continue;
+    const IotlbValue& value = iotlb_.value(slot);
+    WalkResult result;
+    if (value.absent) {
+      ConfigWalk walk;
+      walk.request.access = miss.access;
+      result.fault = architecture_.code(
+          value.first_stage ? PageFault::first_absent : PageFault::second_absent, walk);
+      return result;
+    }
+    const bool message = port.pasid == no_pasid && messages_.holds(miss.iova.value());
+    if (message || !value.rights.contain(Rights::needed(miss.access, privileged))) return {};
+    result.translation = {value.page, level, value.rights};
+    return result;
+  }
+  return {};
+}
+
+namespace {
+
+std::uint64_t page_key(const Request& request) {
+  const std::uint64_t who = std::uint64_t{request.source.value()} << 32U | request.pasid.value();
+  const std::uint64_t page = (request.iova.value() >> 12U) * 0x9e3779b97f4a7c15U;
+  const std::uint64_t mixed = (page ^ who) * 0xd6e8feb86659fd93U;
+  return (mixed ^ mixed >> 32U) | std::uint64_t{1} << 63U;
+}
+
+bool same_page(const Request& a, const Request& b) {
+  return a.source == b.source && a.pasid == b.pasid && a.type == b.type &&
+         a.iova.page_base(page_4k) == b.iova.page_base(page_4k);
+}
+
+}  // namespace
+
+// Waits for another walk of the page. Entries found by then spare this one its own.
+bool Iommu::merge(const Miss& miss, const Request& request) {
+  const std::uint32_t other = walking_.find(page_key(request), [&](std::uint32_t slot) {
+    return same_page(slots_[slot].walk.request(), request);
+  });
+  if (other == WalkIndex::none) return false;
+  slots_[other].merged.push_back(miss);
+  ++stats.walks_merged;
+  return true;
+}
+
+// Takes a walker, or waits for one, or for another walk of its page; or needs none: an answer that
+// the caches know.
+void Iommu::begin(const Miss& miss, bool waited) {
+  const Known found = known(*miss.port);
+  if ((waited && params_.merge_walks) || params_.caching_mode) {
+    if (const auto result = cached(miss, found)) {
+      const Instant start = std::max(agenda_.now(), miss.ready);
+      const Ps after = result->faulted() ? params_.fault_record : params_.iotlb.latency;
+      return answer_at(allocate_slot(miss), start + after, *result);
+    }
+  }
+  const Request request{miss.iova,   miss.port->pasid, miss.port->source,
+                        miss.access, miss.type,        miss.port->privileged};
+  if (params_.merge_walks && merge(miss, request)) return;
+  const std::uint32_t number = allocate_slot(miss);
+  WalkSlot& slot = slots_[number];
+  slot.walk.begin(architecture_, request, found.config, found.space, walk_caches_.any());
+  const WalkStep step = slot.walk.step();
+  const bool steps = step != WalkStep::translated && step != WalkStep::faulted;
+  if (steps && free_walkers_ == 0) {
+    slot.state = State::free;
+    free_slots_.push_back(number);
     waiting_.push_back(miss);
     ++stats.walks_queued;
     stats.walk_queue_longest = std::max<std::uint64_t>(stats.walk_queue_longest, waiting_.size());
     return;
   }
   const Instant start = std::max(agenda_.now(), miss.ready);
-  if (queued) stats.walk_wait += static_cast<std::uint64_t>((start - miss.ready).count());
-  const std::uint32_t number = allocate_slot(miss, walk);
-  if (reads) {
+  if (waited) stats.walk_wait += static_cast<std::uint64_t>((start - miss.ready).count());
+  if (steps) {
     --free_walkers_;
-    return read_on(number, start);
+    if (params_.merge_walks) walking_.add(number, page_key(request));
+    return go_on(number, start);
   }
-  slots_[number].stage = Stage::answering;
-  call(number, start + (walk.step() == vtd::Step::faulted ? params_.fault_record : Ps(0)));
+  const WalkResult result = result_of(slot.walk);
+  answer_at(number, start + (result.faulted() ? params_.fault_record : Ps(0)), result);
 }
 
 void Iommu::begin_waiting() {
@@ -146,226 +202,322 @@ void Iommu::begin_waiting() {
   }
 }
 
+std::uint32_t Iommu::allocate_slot(const Miss& miss) {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
+    slots_.emplace_back();
+    if (walk_caches_.any()) trails_.emplace_back();
+  }
+  const std::uint32_t number = free_slots_.back();
+  free_slots_.pop_back();
+  WalkSlot& slot = slots_[number];
+  slot.miss = miss;
+  slot.withhold_fill = 0;
+  slot.withhold_path = false;
+  slot.state = State::stepping;
+  if (walk_caches_.any()) {
+    trails_[number].look_ups = 0;
+    trails_[number].path.seen = {};
+  }
+  return number;
+}
+
+void Iommu::answer_at(std::uint32_t number, Instant at, const WalkResult& result) {
+  slots_[number].state = State::answering;
+  slots_[number].result = result;
+  call(number, at);
+}
+
 // Only the last call of a slot counts: going back replaces it.
 void Iommu::call(std::uint32_t number, Instant at) {
   WalkSlot& slot = slots_[number];
   ++slot.calls;
-  agenda_.schedule(at, rank(EventClass::table_read, slot.device), slot.ticket, *this,
-                   std::uint64_t{slot.calls} << 32U | number);
+  agenda_.schedule(at, rank(EventClass::table_read, slot.miss.port->device), slot.miss.ticket,
+                   *this, std::uint64_t{slot.calls} << 32U | number);
 }
 
-void Iommu::read_on(std::uint32_t number, Instant start) {
-  WalkSlot& slot = slots_[number];
-  if (slot.walk.in_page_tables()) return read_ahead(number, start);
-  ++stats.walk_reads;
-  slot.stage = Stage::reading;
-  memory_.prefetch(slot.walk.next_read());
-  call(number, start + params_.walk_read);
+Ps Iommu::duration(const Walk& walk) const {
+  switch (walk.step()) {
+    case WalkStep::look_up:
+      return walk_caches_.has(walk.pages().stage()) ? walk_caches_.latency() : Ps(0);
+    case WalkStep::update:
+      return params_.walk_update;
+    default:
+      return params_.walk_read;
+  }
 }
 
-void Iommu::read_ahead(std::uint32_t number, Instant start) {
+// The walk stands before a step at `start`.
+void Iommu::go_on(std::uint32_t number, Instant start) {
   WalkSlot& slot = slots_[number];
-  Trail& trail = trails_[number];
-  slot.stage = Stage::reading_ahead;
-  slot.ahead_from = start;
-  slot.ahead = 0;
+  slot.since = start;
+  if (run_ahead_ && slot.walk.in_pages() && slot.walk.step() != WalkStep::update)
+    return go_ahead(number);
+  slot.state = State::stepping;
+  if (slot.walk.step() == WalkStep::read) memory_.prefetch(slot.walk.next_read());
+  call(number, start + duration(slot.walk));
+}
+
+void Iommu::go_ahead(std::uint32_t number) {
+  WalkSlot& slot = slots_[number];
+  slot.state = State::ahead;
+  slot.ahead_of = slot.walk.pages();
+  const std::uint64_t reads_before = stats.walk_reads;
+  Instant at = slot.since;
   do {
-    trail[slot.ahead++] = slot.walk.position();
-  } while (slot.walk.advance(memory_.line(slot.walk.next_read())) == vtd::Step::read);
-  stats.walk_reads += slot.ahead;
+    at = at + duration(slot.walk);
+    take_step(number, at);
+  } while (slot.walk.step() == WalkStep::read ||
+           (slot.walk.step() == WalkStep::look_up && trails_[number].look_ups < look_ups_most));
+  slot.reads_ahead = static_cast<std::uint16_t>(stats.walk_reads - reads_before);
   if (!warned_) {
     warned_ = true;
     memory_.warn(*this);
   }
-  call(number, start + slot.ahead * params_.walk_read);
+  call(number, at);
 }
 
-// Walks that have read ahead go back to the first of their reads that has not returned.
+void Iommu::take_step(std::uint32_t number, Instant at) {
+  WalkSlot& slot = slots_[number];
+  switch (slot.walk.step()) {
+    case WalkStep::read:
+      return read(number);
+    case WalkStep::look_up:
+      return look_up(number, at);
+    case WalkStep::update:
+      return update(slot);
+    case WalkStep::translated:
+    case WalkStep::faulted:
+      return;
+  }
+}
+
+void Iommu::read(std::uint32_t number) {
+  WalkSlot& slot = slots_[number];
+  ++stats.walk_reads;
+  if (walk_caches_.any() && slot.walk.in_pages()) {
+    const PageWalk& pages = slot.walk.pages();
+    if (pages.of_page()) {
+      const auto stage = static_cast<std::size_t>(pages.stage());
+      Path& path = trails_[number].path;
+      path.at[stage][pages.level()] = pages.start();
+      path.seen[stage] |= static_cast<std::uint8_t>(1U << pages.level());
+      if (pages.stage() == Stage::second) path.guest = pages.input();
+    }
+  }
+  slot.walk.advance(memory_.line(slot.walk.next_read()));
+}
+
+std::uint64_t Iommu::walk_space(Stage stage, const AddressSpace& space) const {
+  const std::uint64_t domain = std::uint64_t{space.domain.value()} << 32U;
+  return stage == Stage::first ? domain | space.tag.value() : domain;
+}
+
+void Iommu::look_up(std::uint32_t number, Instant at) {
+  WalkSlot& slot = slots_[number];
+  Trail& trail = trails_[number];
+  PageWalk& pages = slot.walk.pages();
+  const Stage stage = pages.stage();
+  const auto found = walk_caches_.probe(stage, walk_space(stage, pages.space()), pages.input());
+  trail.looked_up[trail.look_ups++] = {found, at};
+  if (found.level != 0) {
+    pages.resume(found.start);
+  } else {
+    pages.not_cached();
+  }
+  slot.walk.moved();
+}
+
+// An atomic access: writes unless someone else has changed the entry since it was read.
+void Iommu::update(WalkSlot& slot) {
+  PageWalk& pages = slot.walk.pages();
+  const bool same = memory_.read(pages.next_read()) == pages.seen();
+  if (same) {
+    memory_.write(pages.next_read(), pages.replacement());
+    ++stats.entries_updated;
+  }
+  pages.updated(same);
+  slot.walk.moved();
+}
+
+void Iommu::count_look_ups(std::uint32_t number) {
+  if (!walk_caches_.any()) return;
+  Trail& trail = trails_[number];
+  constexpr std::uint64_t order_bits = (std::uint64_t{1} << 31U) - 1;
+  for (std::uint8_t i = 0; i < trail.look_ups; ++i) {
+    const LookUp& done = trail.looked_up[i];
+    walk_caches_.count(done.found,
+                       {static_cast<std::uint64_t>(done.at.ps()),
+                        static_cast<std::uint32_t>(slots_[number].miss.ticket & order_bits)});
+  }
+  trail.look_ups = 0;
+}
+
+// Memory, or the walk caches, are about to change.
 void Iommu::memory_changes() {
   warned_ = false;
+  go_back_all();
+}
+
+void Iommu::go_back_all() {
   for (std::uint32_t number = 0; number < slots_.size(); ++number) {
-    WalkSlot& slot = slots_[number];
-    if (slot.stage != Stage::reading_ahead) continue;
-    const EventRank place = rank(EventClass::table_read, slot.device);
-    Instant returns = slot.ahead_from + params_.walk_read;
-    std::uint8_t done = 0;
-    while (agenda_.passed(returns, place, slot.ticket)) {
-      returns += params_.walk_read;
-      ++done;
-    }
-    ensure(done < slot.ahead, "a walk that has ended is still reading");
-    stats.walk_reads -= slot.ahead - done - 1U;
-    slot.stage = Stage::reading;
-    slot.walk.go_back(trails_[number][done]);
-    call(number, returns);
+    if (slots_[number].state == State::ahead) go_back(number);
   }
+}
+
+// To before the first step that is not over. Nothing has changed since the steps were taken, so
+// that taking them again gives the same.
+void Iommu::go_back(std::uint32_t number) {
+  WalkSlot& slot = slots_[number];
+  const EventRank place = rank(EventClass::table_read, slot.miss.port->device);
+  stats.walk_reads -= slot.reads_ahead;
+  if (walk_caches_.any()) {
+    trails_[number].look_ups = 0;
+    trails_[number].path.seen = {};
+  }
+  slot.walk.go_back(slot.ahead_of);
+  Instant over = slot.since + duration(slot.walk);
+  while (agenda_.passed(over, place, slot.miss.ticket)) {
+    take_step(number, over);
+    slot.since = over;
+    over = over + duration(slot.walk);
+  }
+  count_look_ups(number);
+  slot.state = State::stepping;
+  call(number, over);
 }
 
 void Iommu::fire(std::uint64_t what) {
   const auto number = static_cast<std::uint32_t>(what);
   WalkSlot& slot = slots_[number];
   if (what >> 32U != slot.calls) return;
-  if (slot.stage == Stage::answering) return answer(number);
-  if (slot.stage == Stage::reading) read_returned(slot);
-  if (slot.walk.step() == vtd::Step::read) {
-    read_on(number, agenda_.now());
-  } else {
+  if (slot.state == State::answering) return answer(number);
+  if (slot.state == State::stepping) {
+    const bool of_configuration = !slot.walk.in_pages();
+    take_step(number, agenda_.now());
+    if (of_configuration && slot.withhold_fill == 0) learn(slot);
+  }
+  slot.state = State::stepping;
+  count_look_ups(number);
+  const WalkStep step = slot.walk.step();
+  if (step == WalkStep::translated || step == WalkStep::faulted) {
     finish(number);
+  } else {
+    go_on(number, agenda_.now());
   }
 }
 
-void Iommu::read_returned(WalkSlot& slot) {
-  slot.walk.advance(memory_.line(slot.walk.next_read()));
-  if (slot.withhold_fill == 0) learn(slot);
+void Iommu::learn(const WalkSlot& slot) {
+  const Bdf source = slot.walk.request().source;
+  if (const DeviceEntry* config = slot.walk.learned_config())
+    contexts_.insert({source}, *config, use_now());
+  if (const AddressSpace* space = slot.walk.learned_space())
+    pasids_.insert({source, slot.walk.pasid()}, *space, use_now());
 }
 
-void Iommu::learn(WalkSlot& slot) {
-  const UseStamp stamp = use_now();
-  const Bdf source = slot.walk.request().source;
-  if (const vtd::Context* context = slot.walk.learned_context())
-    contexts_.insert({source}, *context, stamp);
-  if (const vtd::AddressSpace* space = slot.walk.learned_space())
-    pasids_.insert({source, slot.walk.effective_pasid()}, *space, stamp);
+WalkResult Iommu::result_of(const Walk& walk) {
+  WalkResult result;
+  result.message = walk.message();
+  if (walk.step() == WalkStep::translated) {
+    result.translation = walk.translation();
+  } else if (walk.request().type != AddressType::translation ||
+             walk.page_fault() == PageFault::none) {
+    result.fault = walk.fault();
+    result.silenced = walk.fault_silenced();
+  }  // else: a device that asks for a translation is told that it has no rights, as an answer
+  return result;
 }
 
 // The walk is over: its walker takes up the next one.
 void Iommu::finish(std::uint32_t number) {
-  const bool faulted = slots_[number].walk.step() == vtd::Step::faulted;
-  slots_[number].stage = Stage::answering;
-  if (!faulted) fill(slots_[number]);
+  WalkSlot& slot = slots_[number];
+  fill(number);
+  slot.state = State::answering;
+  if (params_.merge_walks) walking_.remove(number);
   ++free_walkers_;
+  std::vector<Miss> merged = std::move(slot.merged);
+  slot.merged.clear();
+  for (const Miss& miss : merged) begin(miss, true);
   begin_waiting();
-  if (faulted) {
-    call(number, agenda_.now() + params_.fault_record);
-  } else {
-    answer(number);
-  }
+  const WalkResult result = result_of(slot.walk);
+  if (result.faulted()) return answer_at(number, agenda_.now() + params_.fault_record, result);
+  slot.result = result;
+  answer(number);
 }
 
-void Iommu::fill(const WalkSlot& slot) {
-  if (slot.walk.space()->pass_through) return;
+void Iommu::fill(std::uint32_t number) {
+  const WalkSlot& slot = slots_[number];
+  const bool translated = slot.walk.step() == WalkStep::translated;
+  if (walk_caches_.any() && !slot.withhold_path && slot.walk.in_pages()) fill_walk_caches(number);
+  if (!translated) return fill_absent(slot);
+  const AddressSpace& space = *slot.walk.space();
+  if (space.pass_through || slot.walk.message()) return;
   const Translation translation = slot.walk.translation();
   if ((slot.withhold_fill >> translation.level & 1U) != 0) {
     ++stats.fills_withheld;
     return;
   }
   const Request& request = slot.walk.request();
-  const DomainId domain = slot.walk.space()->domain;
-  const Pasid pasid =
-      params_.iotlb_tag == IotlbTag::source ? request.pasid : slot.walk.effective_pasid();
-  large_pages_ = large_pages_ || translation.level > 1;
+  const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
+  largest_level_ = std::max(largest_level_, translation.level);
   iotlb_.insert(
-      IotlbEntryTag::of(request.iova, translation.level, space_tag(request.source, domain, pasid)),
-      {translation.page, slot.walk.effective_pasid(), translation.permissions, domain,
-       slot.walk.space()->format == TableFormat::first_level},
+      PageTag::of(request.iova, translation.level, space_tag(request.source, space.domain, pasid)),
+      {translation.page, space.tag, space.domain, translation.rights, space.first_levels != 0,
+       false},
       use_now());
+}
+
+// Caching mode: a page that was not there is remembered as such.
+void Iommu::fill_absent(const WalkSlot& slot) {
+  const PageFault fault = slot.walk.page_fault();
+  const bool first = fault == PageFault::first_absent;
+  if (!params_.caching_mode || (!first && fault != PageFault::second_absent)) return;
+  if ((slot.withhold_fill >> 1U & 1U) != 0) {
+    ++stats.fills_withheld;
+    return;
+  }
+  const AddressSpace& space = *slot.walk.space();
+  const Request& request = slot.walk.request();
+  const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
+  iotlb_.insert(PageTag::of(request.iova, 1, space_tag(request.source, space.domain, pasid)),
+                {{}, space.tag, space.domain, {}, first, true}, use_now());
+}
+
+// Walks that run ahead have seen the walk caches as they are: they go back before something
+// changes.
+void Iommu::fill_walk_caches(std::uint32_t number) {
+  const WalkSlot& slot = slots_[number];
+  const Path& path = trails_[number].path;
+  const AddressSpace& space = slot.walk.pages().space();
+  for (const Stage stage : {Stage::first, Stage::second}) {
+    const auto index = static_cast<std::size_t>(stage);
+    const unsigned root = stage == Stage::first ? space.first_levels : space.second_levels;
+    const Iova input =
+        stage == Stage::first || !space.nested() ? slot.walk.request().iova : path.guest;
+    for (unsigned level = 1; level < root; ++level) {
+      if ((path.seen[index] >> level & 1U) == 0) continue;
+      const WalkStart& start = path.at[index][level];
+      const std::uint64_t tag = walk_space(stage, space);
+      if (!walk_caches_.would_change(stage, tag, input, start)) continue;
+      go_back_all();
+      walk_caches_.insert(stage, tag, input, start, use_now());
+    }
+  }
 }
 
 void Iommu::answer(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
-  WalkResult result;
-  if (slot.walk.step() == vtd::Step::faulted) {
-    result.fault = slot.walk.fault();
+  const WalkResult result = slot.result;
+  if (result.faulted()) {
     ++stats.faults;
-    if (!slot.walk.fault_silenced()) ++stats.faults_reported;
-  } else {
-    result.translation = slot.walk.translation();
+    if (!result.silenced) ++stats.faults_reported;
   }
-  translation_latency.record(agenda_.now() - slot.arrival);
-  WalkClient& client = *slot.client;
-  const std::uint64_t cookie = slot.cookie;
-  slot.stage = Stage::free;
+  translation_latency.record(agenda_.now() - slot.miss.arrival);
+  WalkClient& client = *slot.miss.client;
+  const std::uint64_t cookie = slot.miss.cookie;
+  slot.state = State::free;
   free_slots_.push_back(number);
   client.walked(cookie, result);  // may start another walk
-}
-
-bool Iommu::covers_page(const vtd::Descriptor& descriptor, const IotlbEntryTag& tag) const {
-  const std::uint64_t wanted = descriptor.address.value() >> 12U;
-  const std::uint64_t size = std::uint64_t{1} << (9 * (tag.level() - 1));
-  if (tag.first_page() == (wanted & ~(size - 1)))
-    return true;  // the entry's page holds the address
-  const std::uint64_t compared = params_.page_match_bits >= 52
-                                     ? ~std::uint64_t{0}
-                                     : (std::uint64_t{1} << params_.page_match_bits) - 1;
-  const unsigned ignored = std::min<unsigned>(descriptor.address_mask, 51);
-  const std::uint64_t mask = ~((std::uint64_t{1} << ignored) - 1) & compared;
-  return (tag.first_page() & mask) == (wanted & mask);
-}
-
-// Removes entries, and keeps walks in flight from putting them back: they may have read a table
-// before it changed.
-template <class Covers>
-void Iommu::invalidate_iotlb(Covers&& covers) {
-  iotlb_.invalidate_if(covers);
-  for (WalkSlot& slot : slots_) {
-    if (slot.stage == Stage::free || slot.withhold_fill == any_level) continue;
-    const vtd::AddressSpace* space = slot.walk.space();
-    if (space == nullptr) {  // its domain is not known yet: it might be covered
-      slot.withhold_fill = any_level;
-      continue;
-    }
-    const Pasid pasid = slot.walk.effective_pasid();
-    const IotlbValue pending{
-        {}, pasid, {}, space->domain, space->format == TableFormat::first_level};
-    for (unsigned level = 1; level <= 3; ++level) {
-      const auto tag = IotlbEntryTag::of(slot.walk.request().iova, level, pasid.value());
-      if (covers(tag, pending)) slot.withhold_fill |= static_cast<std::uint8_t>(1U << level);
-    }
-  }
-}
-
-void Iommu::apply(const vtd::Descriptor& descriptor) {
-  using vtd::DescriptorType;
-  using vtd::Granularity;
-  const DomainId domain = descriptor.domain;
-  switch (descriptor.type) {
-    case DescriptorType::context_cache:
-      contexts_.invalidate_if([&](const ContextTag& tag, const vtd::Context& context) {
-        if (descriptor.granularity == Granularity::global) return true;
-        // A scalable context entry has no domain of its own: its domain-selective scope is every
-        // requester.
-        if (descriptor.granularity == Granularity::domain) {
-          return params_.mode == vtd::Mode::scalable || context.space.domain == domain;
-        }
-        return tag.source == descriptor.source;
-      });
-      for (WalkSlot& slot : slots_) slot.withhold_fill = any_level;
-      break;
-    case DescriptorType::pasid_cache:
-      pasids_.invalidate_if([&](const PasidTag& tag, const vtd::AddressSpace& space) {
-        return descriptor.granularity == Granularity::global ||
-               (space.domain == domain &&
-                (descriptor.granularity == Granularity::domain || tag.pasid == descriptor.pasid));
-      });
-      for (WalkSlot& slot : slots_) slot.withhold_fill = any_level;
-      break;
-    case DescriptorType::iotlb:
-      // VT-d 3.x, 6.5.2.3: hardware cannot map the range back to first-level input addresses, so
-      // all of the domain's go.
-      invalidate_iotlb([&](const IotlbEntryTag& tag, const IotlbValue& value) {
-        return descriptor.granularity == Granularity::global ||
-               (value.domain == domain && (descriptor.granularity == Granularity::domain ||
-                                           value.first_level || covers_page(descriptor, tag)));
-      });
-      break;
-    case DescriptorType::pasid_iotlb:
-      invalidate_iotlb([&](const IotlbEntryTag& tag, const IotlbValue& value) {
-        return value.domain == domain && value.pasid == descriptor.pasid &&
-               (descriptor.granularity == Granularity::pasid || covers_page(descriptor, tag));
-      });
-      break;
-    case DescriptorType::device_tlb:
-    case DescriptorType::interrupt_cache:
-    case DescriptorType::wait:
-      break;
-  }
-}
-
-void Iommu::drop_all() {
-  contexts_.invalidate_all();
-  pasids_.invalidate_all();
-  iotlb_.invalidate_all();
-  for (WalkSlot& slot : slots_) slot.withhold_fill = any_level;
 }
 
 }  // namespace viosim

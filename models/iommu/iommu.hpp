@@ -1,121 +1,48 @@
-// A VT-d IOMMU with time: context cache, PASID cache, IOTLB, and a bounded number of walkers that
-// read tables from memory.
+// An IOMMU with time: context cache, PASID cache, IOTLB, and a bounded number of walkers that read
+// tables from memory. Of whatever architecture: that is said by Architecture.
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the answer is, is said by vtd::Walk and the caches; how long it takes, here. A request is
-// looked up at the instant it arrives. A hit is answered after the look-up latencies. A miss waits
-// for a walker, which begins with what the caches know by then; each read of a walk takes
-// `walk_read` and sees memory as it is when the read returns. Finished walks fill the caches at that
-// instant.
+// What the answer is, is said by Walk and the caches; how long it takes, here. A request is looked
+// up at the instant it arrives. A hit is answered after the look-up latencies. A miss waits for a
+// walker, which begins with what the caches know by then; each read of a walk takes `walk_read` and
+// sees memory as it is when the read returns. Finished walks fill the caches at that instant.
 //
-// Reads of page tables do not take an event each. A walk reads ahead to its end and is told before
-// memory changes (ReadsAhead); then it goes back to the first read that has not returned by then,
-// and takes an event for that one. So every read still sees memory of its own instant.
+// The steps of a page walk do not take an event each. A walk runs ahead to its end and is told
+// before memory changes (ReadsAhead), or before the walk caches do; then it goes back to the first
+// step that is not over by then, and takes an event for that one. So every read still sees memory,
+// and every look-up the caches, of its own instant.
 #pragma once
 
 #include "core/base/stats.hpp"
 #include "core/des/agenda.hpp"
 #include "models/event_order.hpp"
 #include "models/host/physical_memory.hpp"
+#include "models/iommu/architecture.hpp"
 #include "models/iommu/cache.hpp"
-#include "models/iommu/invalidation_queue.hpp"
+#include "models/iommu/entries.hpp"
+#include "models/iommu/invalidation.hpp"
+#include "models/iommu/iommu_params.hpp"
 #include "models/iommu/request.hpp"
-#include "models/iommu/vtd/descriptor.hpp"
-#include "models/iommu/vtd/walk.hpp"
+#include "models/iommu/walk.hpp"
+#include "models/iommu/walk_caches.hpp"
+#include "models/iommu/walk_index.hpp"
 
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace viosim {
 
-enum class IotlbTag : std::uint8_t { domain, source };
-
-constexpr auto choices(IotlbTag) {
-  return std::array{
-      Choice{IotlbTag::domain, "domain",
-             "domain id and PASID, as the specification says: devices of a domain share entries"},
-      Choice{IotlbTag::source, "source",
-             "requester id and PASID, as software emulations do: found without the context cache"}};
-}
-
-struct IommuParams {
-  vtd::Mode mode = vtd::Mode::scalable;
-  CacheParams context_cache{64, 0, Replacement::lru, 2ns};
-  CacheParams pasid_cache{64, 0, Replacement::lru, 2ns};
-  CacheParams iotlb{64, 0, Replacement::lru, 5ns};
-  IotlbTag iotlb_tag = IotlbTag::domain;
-  std::uint32_t page_match_bits = 52;
-  std::uint32_t walkers = 6;
-  Ps walk_read = 80ns;
-  Ps fault_record = 100ns;
-  InvalidationQueueParams invalidation;
-
-  static constexpr auto fields() {
-    using P = IommuParams;
-    return std::tuple{
-        field("mode", &P::mode, "How requests find their page table."),
-        field("context_cache", &P::context_cache, "Caches context entries, tagged by requester id.",
-              "sizes and latencies assumed; 1-5 ns"),
-        field("pasid_cache", &P::pasid_cache,
-              "Caches PASID table entries, tagged by requester id and PASID.", "assumed"),
-        field("iotlb", &P::iotlb, "Caches finished translations.",
-              "64 entries: Neugebauer et al., SIGCOMM 2018; latency assumed, 2-10 ns"),
-        field("iotlb_tag", &P::iotlb_tag,
-              "What an IOTLB entry is tagged with, besides page and size."),
-        field("page_match_bits", &P::page_match_bits,
-              "How many low bits of the page number a page-selective IOTLB invalidation compares; "
-              "52 compares all, as specified. "
-              "QEMU 7.2 compares 8."),
-        field("walkers", &P::walkers, "Page walks in flight at a time; further misses queue.",
-              "about 6: derived from pcie-bench throughput"),
-        field("walk_read", &P::walk_read, "One read of a table by a walker.",
-              "assumed: 80 ns DRAM, about 25 ns when the last-level cache has it"),
-        field("fault_record", &P::fault_record,
-              "Detecting a fault and writing its record, before device and software learn of it.",
-              "assumed"),
-        field("invalidation", &P::invalidation, "The invalidation queue.")};
-  }
-  void check(const Where& where) const;
-  bool operator==(const IommuParams&) const = default;
-};
-
-struct IommuStats {
-  std::uint64_t requests = 0;
-  std::uint64_t walks = 0;
-  std::uint64_t walk_reads = 0;
-  std::uint64_t walks_queued = 0;
-  std::uint64_t walk_queue_longest = 0;
-  std::uint64_t walk_wait = 0;
-  std::uint64_t fills_withheld = 0;
-  std::uint64_t faults = 0;
-  std::uint64_t faults_reported = 0;
-  static constexpr auto fields() {
-    using S = IommuStats;
-    return std::tuple{
-        metric("requests", &S::requests, Unit::count, "Translation requests that arrived."),
-        metric("walks", &S::walks, Unit::count, "Requests that needed a walk."),
-        metric("walk_reads", &S::walk_reads, Unit::count, "Memory reads by walkers."),
-        metric("walks_queued", &S::walks_queued, Unit::count,
-               "Walks that found every walker busy."),
-        metric("walk_queue_longest", &S::walk_queue_longest, Unit::count,
-               "Most walks waiting for a walker at a time."),
-        metric("walk_wait", &S::walk_wait, Unit::picoseconds,
-               "Time that walks waited for a walker, in all."),
-        metric("fills_withheld", &S::fills_withheld, Unit::count,
-               "Walks whose result was not cached: an invalidation overtook them."),
-        metric("faults", &S::faults, Unit::count, "Requests that were refused."),
-        metric("faults_reported", &S::faults_reported, Unit::count,
-               "Faults recorded for software: FPD was clear.")};
-  }
-};
-
 // What a request's owner is told at the end of a walk.
 struct WalkResult {
-  FaultReason fault = FaultReason::none;
-  Translation translation;  // when fault is none
+  FaultCode fault = FaultCode::none;
+  Translation translation;  // when there is no fault
+  bool message = false;     // an interrupt: not a translation
+  bool silenced = false;    // FPD: the fault is not reported to software
+  bool faulted() const { return fault != FaultCode::none; }
 };
 
 class WalkClient {
@@ -138,60 +65,18 @@ struct IommuPort {
   std::uint32_t iotlb_hint = 0xffffffff;
   std::uint64_t iotlb_space = 0;  // the space of the last look-up
   std::uint64_t iotlb_page = 0;   // the tag's page at the hint: another one need not look there
+  bool privileged = false;        // its requests with a PASID are supervisor requests
 };
 
-struct ContextTag {
-  Bdf source{};
-  std::uint64_t hash() const { return source.value() * 0x9e3779b97f4a7c15U; }
-  std::uint32_t set_number() const { return source.value(); }
-  bool operator==(const ContextTag&) const = default;
-};
-
-struct PasidTag {
-  Bdf source{};
-  Pasid pasid;
-  std::uint64_t hash() const {
-    return (source.value() * 0xd6e8feb86659fd93U ^ pasid.value()) * 0x9e3779b97f4a7c15U;
-  }
-  std::uint32_t set_number() const { return pasid.value() + source.value(); }
-  bool operator==(const PasidTag&) const = default;
-};
-
-struct IotlbEntryTag {
-  std::uint64_t page = 0;   // page number in pages of its level, and the level in the low 2 bits
-  std::uint64_t space = 0;  // PASID 31:0, domain or requester id 47:32
-  static IotlbEntryTag of(Iova iova, unsigned level, std::uint64_t space) {
-    return {(iova.value() >> (12 + 9 * (level - 1))) << 2U | level, space};
-  }
-  unsigned level() const { return static_cast<unsigned>(page & 3U); }
-  std::uint64_t first_page() const {
-    return (page >> 2U) << (9 * (level() - 1));
-  }  // in 4 KiB pages
-  std::uint64_t hash() const { return (space * 0xd6e8feb86659fd93U ^ page) * 0x9e3779b97f4a7c15U; }
-  std::uint32_t set_number() const { return static_cast<std::uint32_t>(page >> 2U); }
-  bool operator==(const IotlbEntryTag&) const = default;
-};
-
-struct IotlbValue {
-  Hpa page;
-  Pasid pasid;  // the effective one; the tag has the request's when entries are found by source
-  Permissions permissions;
-  DomainId domain;
-  bool first_level =
-      false;  // from a first-level table: page-selective invalidation by domain cannot spare it
-};
-
-class Iommu final : public EventHandler, public InvalidationTarget, public ReadsAhead {
+class Iommu final : public EventHandler, public ReadsAhead {
  public:
-  // `number`: its place in the order of events at one instant.
-  Iommu(std::string path, const IommuParams& params, std::uint32_t number, Agenda& agenda,
-        PhysicalMemory& memory, std::uint64_t seed);
+  // `number`: its place in the order of events at one instant. `architecture` outlives it.
+  Iommu(std::string path, const IommuParams& params, const Architecture& architecture,
+        std::uint32_t number, Agenda& agenda, PhysicalMemory& memory, std::uint64_t seed);
 
   const std::string& path() const { return path_; }
   const IommuParams& params() const { return params_; }
-  vtd::Tables& tables() { return tables_; }
-  InvalidationQueue& invalidation_queue() { return queue_; }
-  const InvalidationQueue& invalidation_queue() const { return queue_; }
+  const Architecture& architecture() const { return architecture_; }
 
   // A request arrives. True: a hit, `answer` holds the address, and the device has it hit_latency()
   // later. Otherwise the caller goes on with start_walk() before any later event. Safe to call in
@@ -207,20 +92,24 @@ class Iommu final : public EventHandler, public InvalidationTarget, public Reads
   // A request whose lookup() with this stamp missed. Walks start in the order of these calls. The
   // port outlives the walk.
   void start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp, WalkClient& client,
-                  std::uint64_t cookie);
+                  std::uint64_t cookie, AddressType type = AddressType::untranslated);
 
   // No effect on other requests, on software or on memory comes sooner after an arrival than this.
   Ps lookahead() const { return lookahead_; }
 
   void fire(std::uint64_t what) override;
-  void apply(const vtd::Descriptor& descriptor)
-      override;     // removes what the descriptor covers, at this instant
+  void apply(const Invalidation& invalidation);  // removes what it covers, at this instant
   void drop_all();  // the root table was set, or translation was switched
   void memory_changes() override;
+
+  // Without running ahead each step of a walk takes an event; all instants and results are the
+  // same. For tests.
+  void run_ahead(bool on) { run_ahead_ = on; }
 
   const CacheStats& context_stats() const { return contexts_.stats; }
   const CacheStats& pasid_stats() const { return pasids_.stats; }
   const CacheStats& iotlb_stats() const { return iotlb_.stats; }
+  const WalkCaches& walk_caches() const { return walk_caches_; }
   IommuStats stats;
   Histogram translation_latency;  // arrival to answer
 
@@ -235,91 +124,130 @@ class Iommu final : public EventHandler, public InvalidationTarget, public Reads
     Instant ready;         // the look-ups are done
     std::uint64_t ticket;  // walks that meet at one instant keep the order in which they missed
     Access access;
+    AddressType type;
   };
-  enum class Stage : std::uint8_t { free, reading, reading_ahead, answering };
+  enum class State : std::uint8_t { free, stepping, ahead, answering };
+  // Where walks of a page came past, for the walk caches.
+  struct Path {
+    std::array<std::array<WalkStart, WalkCaches::highest + 1>, 2> at;
+    std::array<std::uint8_t, 2> seen{};  // by stage: bit n says that at[n] is known
+    Iova guest;                          // the page's address in the second stage
+  };
+  struct LookUp {
+    WalkCaches::Found found;
+    Instant at;
+  };
+  static constexpr std::size_t look_ups_most = 8;
+  // What a walk leaves in the walk caches, and which of their entries it used.
+  struct Trail {
+    Path path;
+    std::array<LookUp, look_ups_most> looked_up;  // ahead: not yet counted
+    std::uint8_t look_ups = 0;
+  };
   struct alignas(64) WalkSlot {
-    vtd::Walk walk;
-    WalkClient* client;
-    std::uint64_t cookie;
-    Instant arrival;
-    std::uint64_t ticket;
-    Instant ahead_from;  // reading ahead: the first of the reads began here
-    std::uint32_t device;
-    std::uint32_t calls;         // events scheduled so far; only the last one counts
-    std::uint8_t withhold_fill;  // bit n: if the page turns out to be of level n
-    Stage stage;
-    std::uint8_t ahead;  // reading ahead: how many reads
+    Walk walk;
+    PageWalk ahead_of;  // running ahead: the page walk at `since`
+    Miss miss;
+    WalkResult result;               // answering
+    Instant since;                   // the step being taken, or the first one ahead, began here
+    std::uint32_t calls = 0;         // events scheduled so far; only the last one counts
+    std::uint16_t reads_ahead = 0;   // counted already, and taken back when the walk goes back
+    std::uint8_t withhold_fill = 0;  // bit n: if the page turns out to be of level n
+    bool withhold_path = false;
+    State state = State::free;
+    std::vector<Miss> merged;
   };
-  static constexpr std::uint8_t any_level = 0b1110;
-  static constexpr std::size_t reads_ahead_most = 5;  // the levels of a page table
-  using Trail = std::array<vtd::TablePosition, reads_ahead_most>;
+  static constexpr std::uint8_t any_level = 0b11'1110;
 
-  std::uint64_t space_tag(Bdf source, DomainId domain, Pasid pasid) const;
-  bool lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Access access, UseStamp stamp,
+  std::uint64_t space_tag(Bdf source, DomainId domain, Pasid pasid) const {
+    const std::uint64_t who =
+        params_.iotlb_tag == IotlbTag::source ? source.value() : domain.value();
+    return who << 32U | pasid.value();
+  }
+  bool lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Rights needed, UseStamp stamp,
                     Hpa& answer);
   template <class AnyCache>
   static void count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp);
-  void begin(const Miss& miss, bool queued);
-  void begin_waiting();
-  void read_on(std::uint32_t number, Instant start);
-  void read_ahead(std::uint32_t number, Instant start);
-  void call(std::uint32_t number, Instant at);
-  void read_returned(WalkSlot& slot);
-  void learn(WalkSlot& slot);
-  void finish(std::uint32_t slot);
-  void answer(std::uint32_t slot);
-  void fill(const WalkSlot& slot);
-  template <class Covers>
-  void invalidate_iotlb(Covers&& covers);
-  bool covers_page(const vtd::Descriptor& descriptor, const IotlbEntryTag& tag) const;
   struct Known {  // by the configuration caches
-    const vtd::Context* context = nullptr;
-    const vtd::AddressSpace* space = nullptr;
+    const DeviceEntry* config = nullptr;
+    const AddressSpace* space = nullptr;
     std::uint32_t context_slot = 0xffffffff;
     std::uint32_t space_slot = 0xffffffff;
   };
   Known known(const IommuPort& port) const;
-  vtd::Walk walk_of(const Miss& miss) const;
-  std::uint32_t allocate_slot(const Miss& miss, const vtd::Walk& walk);
+  std::optional<WalkResult> cached(const Miss& miss, const Known& known) const;
+
+  void begin(const Miss& miss, bool waited);
+  bool merge(const Miss& miss, const Request& request);
+  void begin_waiting();
+  std::uint32_t allocate_slot(const Miss& miss);
+  void answer_at(std::uint32_t number, Instant at, const WalkResult& result);
+  void go_on(std::uint32_t number, Instant start);
+  void go_ahead(std::uint32_t number);
+  Ps duration(const Walk& walk) const;
+  void take_step(std::uint32_t number, Instant at);
+  void read(std::uint32_t number);
+  void look_up(std::uint32_t number, Instant at);
+  void update(WalkSlot& slot);
+  void count_look_ups(std::uint32_t number);
+  void go_back_all();
+  void go_back(std::uint32_t number);
+  void call(std::uint32_t number, Instant at);
+  void learn(const WalkSlot& slot);
+  void finish(std::uint32_t number);
+  static WalkResult result_of(const Walk& walk);
+  void answer(std::uint32_t number);
+  void fill(std::uint32_t number);
+  void fill_absent(const WalkSlot& slot);
+  void fill_walk_caches(std::uint32_t number);
+  std::uint64_t walk_space(Stage stage, const AddressSpace& space) const;
+
+  void forget_devices(const Invalidation& invalidation);
+  void forget_processes(const Invalidation& invalidation);
+  void forget_translations(const Invalidation& invalidation);
+  void forget_paths(const Invalidation& invalidation);
+  void withhold_all();
+  bool covers(const Invalidation& invalidation, const PageTag& tag, const IotlbValue& value) const;
+  bool covers_path(const Invalidation& invalidation, Stage stage, const PageTag& tag) const;
+  bool overlaps(const Invalidation& invalidation, const PageTag& tag) const;
 
   std::string path_;
   IommuParams params_;
+  const Architecture& architecture_;
+  Architecture::MessageWindow messages_;
+  bool process_tables_;
   std::uint32_t number_;
   Agenda& agenda_;
   PhysicalMemory& memory_;
-  vtd::Tables tables_;
-  Cache<ContextTag, vtd::Context> contexts_;
-  Cache<PasidTag, vtd::AddressSpace> pasids_;
-  Cache<IotlbEntryTag, IotlbValue> iotlb_;
-  bool large_pages_ = false;  // the IOTLB may hold pages above 4 KiB
+  Cache<ContextTag, DeviceEntry> contexts_;
+  Cache<PasidTag, AddressSpace> pasids_;
+  Cache<PageTag, IotlbValue> iotlb_;
+  WalkCaches walk_caches_;
+  unsigned largest_level_ = 1;  // of the pages that the IOTLB may hold
   Ps hit_latency_;
   Ps lookahead_;
   UseStamp last_use_;  // by an agenda event
   std::uint32_t free_walkers_;
+  bool run_ahead_ = true;
+  bool warned_ = false;  // memory_changes() will be called
   std::deque<Miss> waiting_;
-  std::vector<WalkSlot> slots_;  // of walks that have begun
-  std::vector<Trail> trails_;    // of each slot, where its reads ahead were
-  bool warned_ = false;          // memory_changes() will be called
+  std::deque<WalkSlot> slots_;  // of walks that have begun
+  std::deque<Trail> trails_;    // by slot, where there are walk caches
   std::vector<std::uint32_t> free_slots_;
-  InvalidationQueue queue_;
+  WalkIndex walking_;  // slots with a walker, by page
 };
 
-inline std::uint64_t Iommu::space_tag(Bdf source, DomainId domain, Pasid pasid) const {
-  const std::uint64_t who = params_.iotlb_tag == IotlbTag::source ? source.value() : domain.value();
-  return who << 32U | pasid.value();
-}
-
-inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Access access,
+inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Rights needed,
                                 UseStamp stamp, Hpa& answer) {
   port.iotlb_space = space;
-  for (unsigned level = 1; level <= (large_pages_ ? 3U : 1U); ++level) {
-    const IotlbEntryTag tag = IotlbEntryTag::of(iova, level, space);
+  for (unsigned level = 1; level <= largest_level_; ++level) {
+    const PageTag tag = PageTag::of(iova, level, space);
     const std::uint32_t slot =
         iotlb_.probe(tag, tag.page == port.iotlb_page ? port.iotlb_hint : decltype(iotlb_)::none);
     if (slot == decltype(iotlb_)::none) continue;
     const IotlbValue& value = iotlb_.value(slot);
-    if (!value.permissions.allow(access))
-      break;  // walks again: the entry may be stale and too strict
+    if (!value.rights.contain(needed)) break;  // walks again: the entry may be stale and too strict
+    if (level > 1 && port.pasid == no_pasid && messages_.holds(iova.value())) break;
     iotlb_.touch(slot, stamp);
     port.iotlb_hint = slot;
     port.iotlb_page = tag.page;
@@ -335,13 +263,14 @@ inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova,
 inline void Iommu::prefetch(const IommuPort& port, Iova iova) const {
   contexts_.prefetch_slot(port.context_hint);
   pasids_.prefetch_slot(port.pasid_hint);
-  iotlb_.prefetch(IotlbEntryTag::of(iova, 1, port.iotlb_space));
+  iotlb_.prefetch(PageTag::of(iova, 1, port.iotlb_space));
 }
 
 inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer) {
   ++stats.requests;
   if (params_.iotlb_tag == IotlbTag::source) {
-    return lookup_iotlb(port, space_tag(port.source, {}, port.pasid), iova, access, stamp, answer);
+    return lookup_iotlb(port, space_tag(port.source, {}, port.pasid), iova,
+                        Rights::needed(access, port.privileged), stamp, answer);
   }
   const std::uint32_t context = contexts_.probe({port.source}, port.context_hint);
   if (context == decltype(contexts_)::none) {
@@ -351,10 +280,16 @@ inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp st
   ++contexts_.stats.hits;
   contexts_.touch(context, stamp);
   port.context_hint = context;
-  const vtd::AddressSpace* space = &contexts_.value(context).space;
-  Pasid pasid{0};
-  if (params_.mode == vtd::Mode::scalable) {
-    pasid = port.pasid == no_pasid ? contexts_.value(context).scalable.rid_pasid : port.pasid;
+  const DeviceEntry& config = contexts_.value(context);
+  const AddressSpace* space = &config.space;
+  bool privileged = port.privileged;
+  if (port.pasid != no_pasid && !config.pasids) return false;
+  if (config.process_table) {
+    Pasid pasid = port.pasid;
+    if (pasid == no_pasid) {
+      pasid = config.default_pasid;
+      privileged = config.default_privileged;
+    }
     const std::uint32_t entry = pasids_.probe({port.source, pasid}, port.pasid_hint);
     if (entry == decltype(pasids_)::none) {
       ++pasids_.stats.misses;
@@ -366,12 +301,16 @@ inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp st
     space = &pasids_.value(entry);
   }
   if (space->pass_through) {
+    const bool message = port.pasid == no_pasid && access == Access::write;
+    if (messages_.holds(iova.value()) && !message) return false;
     answer = Hpa(iova.value());
     translation_latency.record(hit_latency_);
     return true;
   }
-  return lookup_iotlb(port, space_tag(port.source, space->domain, pasid), iova, access, stamp,
-                      answer);
+  if ((privileged || access == Access::execute) && !space->allows(access, privileged)) [[unlikely]]
+    return false;
+  return lookup_iotlb(port, space_tag(port.source, space->domain, space->tag), iova,
+                      Rights::needed(access, privileged), stamp, answer);
 }
 
 }  // namespace viosim

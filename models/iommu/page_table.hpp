@@ -1,37 +1,72 @@
-// Page tables in memory: the two formats VT-d walks, and the software that writes them.
+// Page tables in memory: the formats that IOMMUs walk, and the software that writes them.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "core/base/address.hpp"
 #include "core/base/fields.hpp"
 #include "models/host/physical_memory.hpp"
+#include "models/iommu/rights.hpp"
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace viosim {
 
-// What an access may do. A set of bits.
+// What software allows when it maps a page.
 struct Permissions {
   bool read = false;
   bool write = false;
-  constexpr bool allow(Access access) const { return access == Access::write ? write : read; }
-  friend constexpr Permissions operator&(Permissions a, Permissions b) {
-    return {a.read && b.read, a.write && b.write};
-  }
+  bool execute = false;
+  bool user = true;  // false: privileged requests only, where the format knows them
   bool operator==(const Permissions&) const = default;
 };
 
-// VT-d 3.x, 9.8-9.10: 512 entries of 8 bytes a level, 9 address bits a level.
+// 512 entries of 8 bytes a level, 9 address bits a level.
 enum class TableFormat : std::uint8_t {
-  first_level,  // the processor's format: P 0, R/W 1, U/S 2, A 5, D 6, PS 7
-  second_level  // R 0, W 1, SP 7; present when any of R and W is set
+  first_level,   // the processor's format, VT-d 3.x, 9.8: P 0, R/W 1, U/S 2, A 5, D 6, PS 7, XD 63
+  second_level,  // VT-d 3.x, 9.9: R 0, W 1, X 2, SP 7, A 8, D 9; present when any of R and W is set
+  sv  // RISC-V privileged architecture, 4.3: V 0, R 1, W 2, X 3, U 4, A 6, D 7, PPN 53:10
 };
 
+// What a scenario may ask for.
 constexpr auto choices(TableFormat) {
   return std::array{Choice{TableFormat::first_level, "first-level", "the processor's format"},
                     Choice{TableFormat::second_level, "second-level", "VT-d's own format"}};
 }
+
+// How the bits of entries are understood, where a table's format leaves it to a register or to the
+// entry that points at the table.
+struct EntryRules {
+  bool write_protect : 1 = false;    // WPE: supervisor requests obey read-only, too
+  bool no_execute : 1 = false;       // NXE: bit 63 of first-level entries forbids execution
+  bool second_execute : 1 = false;   // SLEE: second-level entries' X counts; otherwise R implies it
+  bool supervisor_user : 1 = false;  // SUM: supervisor requests may use user pages (RISC-V)
+  bool extended_accessed : 1 = false;  // EAFE: first-level entries have a second accessed bit, 10
+  bool operator==(const EntryRules&) const = default;
+};
+
+// An entry of a page table, understood.
+struct DecodedEntry {
+  bool present = false;
+  bool malformed = false;  // present, and reserved bits are set
+  bool leaf = false;
+  Rights rights;  // what this entry permits, or lets later ones permit
+  Hpa address;    // of the page, or of the next table
+};
+
+// `level`: 1 is the level of 4 KiB pages.
+DecodedEntry decode_entry(TableFormat format, std::uint64_t bits, unsigned level, EntryRules rules);
+
+// The bits that hardware sets in an entry it uses.
+constexpr std::uint64_t accessed_bit(TableFormat format) {
+  return std::uint64_t{1} << (format == TableFormat::first_level    ? 5U
+                              : format == TableFormat::second_level ? 8U
+                                                                    : 6U);
+}
+constexpr std::uint64_t dirty_bit(TableFormat format) { return accessed_bit(format) << 1U; }
+
+inline constexpr std::uint64_t extended_accessed_bit = 1U << 10U;  // of first-level entries
 
 struct TableEntry {
   std::uint64_t bits = 0;
@@ -39,33 +74,28 @@ struct TableEntry {
   static constexpr std::uint64_t address_mask = 0x000f'ffff'ffff'f000U;
 
   constexpr bool present(TableFormat format) const {
-    return format == TableFormat::first_level ? (bits & 1U) != 0 : (bits & 3U) != 0;
+    return format == TableFormat::second_level ? (bits & 3U) != 0 : (bits & 1U) != 0;
   }
-  // At level 1 every entry is a leaf; above, bit 7 says so in both formats.
-  constexpr bool leaf(unsigned level) const { return level == 1 || (bits >> 7U & 1U) != 0; }
-  constexpr Hpa address() const { return Hpa(bits & address_mask); }
-  constexpr Permissions permissions(TableFormat format) const {
-    if (format == TableFormat::first_level) return {true, (bits >> 1U & 1U) != 0};
-    return {(bits & 1U) != 0, (bits >> 1U & 1U) != 0};
+  constexpr Hpa address(TableFormat format) const {
+    return format == TableFormat::sv ? Hpa((bits >> 10U & ((std::uint64_t{1} << 44U) - 1)) << 12U)
+                                     : Hpa(bits & address_mask);
   }
 
-  static constexpr TableEntry make_leaf(TableFormat format, Hpa page, Permissions permissions) {
-    if (format == TableFormat::first_level) {
-      constexpr std::uint64_t user = 1U << 2U;
-      constexpr std::uint64_t accessed_dirty = 3U << 5U;
-      return {page.value() | 1U | (permissions.write ? 2U : 0U) | user | accessed_dirty};
-    }
-    return {page.value() | (permissions.read ? 1U : 0U) | (permissions.write ? 2U : 0U)};
-  }
-  static constexpr TableEntry make_table(TableFormat format, Hpa table) {
-    constexpr std::uint64_t user = 1U << 2U;
-    return {table.value() | 3U | (format == TableFormat::first_level ? user : 0U)};
-  }
+  // Accessed, and dirty where it may be written: as software makes entries that hardware need not
+  // update.
+  static TableEntry make_leaf(TableFormat format, Hpa page, unsigned level,
+                              Permissions permissions);
+  static TableEntry make_table(TableFormat format, Hpa table);
 };
 
 // The place of an address' entry in a table of the given level (1 is the leaf level).
 constexpr Hpa entry_address(Hpa table, Iova iova, unsigned level) {
   const std::uint64_t index = (iova.value() >> (12 + 9 * (level - 1))) & 511U;
+  return table + Bytes(index * 8);
+}
+// The same for a root table that is four times as large (RISC-V's second stage): two more bits.
+constexpr Hpa widened_entry_address(Hpa table, Iova iova, unsigned level) {
+  const std::uint64_t index = (iova.value() >> (12 + 9 * (level - 1))) & 2047U;
   return table + Bytes(index * 8);
 }
 
@@ -78,28 +108,40 @@ constexpr Bytes leaf_size(unsigned level) {
 // instant.
 class PageTable {
  public:
-  // levels: 3 (39 bits), 4 (48 bits) or 5 (57 bits).
-  PageTable(PhysicalMemory& memory, TableFormat format, unsigned levels);
+  // levels: 3 (39 bits), 4 (48 bits) or 5 (57 bits). `memory`: the host's, or a guest's, whose
+  // addresses the entries then hold. `widened`: the root has 2048 entries, two address bits more.
+  PageTable(TableMemory& memory, TableFormat format, unsigned levels, bool widened = false);
 
   Hpa root() const { return root_; }
   unsigned levels() const { return levels_; }
   TableFormat format() const { return format_; }
   Iova limit() const {
-    return Iova(std::uint64_t{1} << (12 + 9 * levels_));
+    return Iova(std::uint64_t{1} << (12 + 9 * levels_ + (widened_ ? 2U : 0U)));
   }  // the first address beyond
 
   // Maps `pages` consecutive 4 KiB pages; replaces what was there. The range lies below limit().
-  void map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissions);
-  // Removes the mappings of `pages` pages; pages without one are passed over. Table pages are kept.
-  void unmap(Iova iova, std::uint64_t pages);
-  bool mapped(Iova iova);
+  // With a `leaf` above 1 the range is mapped by leaves of that level, whose size divides it.
+  void map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissions, unsigned leaf = 1);
+  // Removes the mappings of `pages` pages; pages without one are passed over, and so are large
+  // pages, unless the range begins at one. Table pages are kept.
+  void unmap(Iova iova, std::uint64_t pages, unsigned leaf = 1);
+  bool mapped(Iova iova) const { return find(iova).has_value(); }
+  // Where an address is mapped to, as software reads its own tables.
+  std::optional<Hpa> find(Iova iova) const;
+  // Where the entry of a level is; none when a table above it is missing.
+  std::optional<Hpa> entry(Iova iova, unsigned level) const;
 
  private:
-  Hpa leaf_table(Iova iova, bool create);
+  Hpa entry_in(Hpa table, Iova iova, unsigned level) const {
+    return widened_ && level == levels_ ? widened_entry_address(table, iova, level)
+                                        : entry_address(table, iova, level);
+  }
+  Hpa make_entry(Iova iova, unsigned level);
 
-  PhysicalMemory& memory_;
+  TableMemory& memory_;
   TableFormat format_;
   unsigned levels_;
+  bool widened_;
   Hpa root_;
 };
 

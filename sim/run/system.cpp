@@ -95,16 +95,24 @@ void System::build_iommu(const VtdIommu& config, const HostConfig& host_config, 
   system.pasid_cache = add_component_(path + ".pasid_cache");
   system.iotlb = add_component_(path + ".iotlb");
   system.queue = add_component_(path + ".invalidation_queue");
-  system.iommu = std::make_unique<Iommu>(path, config.params, next_number_++, engine_.agenda(),
-                                         host.memory, scenario_.seed);
-  system.iommu->invalidation_queue().trace_to(tracer_, system.queue);
-  system.driver = std::make_unique<InvalidationDriver>(
-      engine_, host.memory, system.iommu->invalidation_queue(), host_config.kernel.poll);
+  system.unit = std::make_unique<vtd::Unit>(path, config.params, next_number_++, engine_.agenda(),
+                                            host.memory, scenario_.seed);
+  for (const Stage stage : {Stage::first, Stage::second}) {
+    for (unsigned level = WalkCaches::lowest; level <= WalkCaches::highest; ++level) {
+      if (system.unit->iommu().walk_caches().stats(stage, level) == nullptr) continue;
+      const auto name = fmt::format("{}.walk_caches.{}.level{}", path,
+                                    stage == Stage::first ? "first" : "second", level);
+      system.walk_caches.push_back({stage, level, add_component_(name)});
+    }
+  }
+  system.unit->queue().trace_to(tracer_, system.queue);
+  system.driver = std::make_unique<InvalidationDriver>(engine_, host.memory, system.unit->queue(),
+                                                       host_config.kernel.poll);
 }
 
 System::IommuSystem& System::iommu_named(const std::string& path) {
   const auto found = std::find_if(iommus_.begin(), iommus_.end(), [&](const IommuSystem& system) {
-    return system.iommu->path() == path;
+    return system.unit->path() == path;
   });
   ensure(found != iommus_.end(), "a device names an IOMMU that was not built");
   return *found;
@@ -122,7 +130,7 @@ const ZipfTable* System::zipf_for(const TrafficParams& traffic) {
 std::size_t System::space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu) {
   if (!config.domain) return build_space(config, host, iommu);
   const auto [known, is_new] =
-      shared_spaces_.try_emplace(iommu.iommu->path() + '/' + *config.domain, 0);
+      shared_spaces_.try_emplace(iommu.unit->path() + '/' + *config.domain, 0);
   if (is_new) known->second = build_space(config, host, iommu);
   return known->second;
 }
@@ -134,7 +142,7 @@ std::size_t System::build_space(const DmaDevice& config, HostSystem& host, Iommu
   space.table = &page_tables_.emplace_back(host.memory, format, table_levels);
   space.first_level = format == TableFormat::first_level;
   space.domain =
-      DomainId(static_cast<std::uint16_t>(first_domain + domains_used_[iommu.iommu->path()]++));
+      DomainId(static_cast<std::uint16_t>(first_domain + domains_used_[iommu.unit->path()]++));
   space.pasid = config.pasid.value_or(no_pasid);
   space.base = config.base;
   space.size = config.dma.traffic.window;
@@ -150,7 +158,7 @@ void System::build_dma(const DmaDevice& config, const HostConfig& host_config, H
   for (std::uint32_t i = 0; i < config.count; ++i) {
     DmaFabric::Device device;
     device.path = indexed(host.path + '.' + config.name, config.count, i);
-    device.iommu = iommu.iommu.get();
+    device.iommu = &iommu.unit->iommu();
     device.source = Bdf(static_cast<std::uint16_t>(next_function_++));
     device.pasid = config.pasid.value_or(no_pasid);
     device.link = config.link;
@@ -165,7 +173,7 @@ void System::build_dma(const DmaDevice& config, const HostConfig& host_config, H
     device.component = add_component_(device.path);
 
     const std::size_t space = space_for(config, host, iommu);
-    attach(iommu.iommu->tables(), device.source, host.kernel->space(space));
+    attach(iommu.unit->tables(), device.source, host.kernel->space(space));
     const std::uint32_t number = fabric_.add(device);
     host.kernel->give(number, space);
     kernel_of_device_.push_back(host.kernel.get());
@@ -184,7 +192,7 @@ void System::build_recorded(const RecordedDevice& config, HostSystem& host) {
   components.push_back(add_component_(path + ".software"));
   players_.emplace_back(
       path, config.player, stream,
-      TracePlayer::Wiring{engine_, host.memory, *iommu.iommu, *iommu.driver, tracer_},
+      TracePlayer::Wiring{engine_, host.memory, *iommu.unit, *iommu.driver, tracer_},
       next_number_++, std::move(components));
   players_.back().start(until_);
 }

@@ -9,7 +9,7 @@
 #include "models/device/trace_player.hpp"
 #include "models/host/host_kernel.hpp"
 #include "models/host/invalidation_driver.hpp"
-#include "models/iommu/iommu.hpp"
+#include "models/iommu/vtd/unit.hpp"
 #include "sim/scenario/scenario.hpp"
 
 #include <cstdint>
@@ -50,7 +50,13 @@ class System : private FaultService {
     std::uint32_t pasid_cache = 0;
     std::uint32_t iotlb = 0;
     std::uint32_t queue = 0;
-    std::unique_ptr<Iommu> iommu;
+    struct WalkCache {
+      Stage stage;
+      unsigned level;
+      std::uint32_t component;
+    };
+    std::vector<WalkCache> walk_caches;  // those that there are
+    std::unique_ptr<vtd::Unit> unit;
     std::unique_ptr<InvalidationDriver> driver;
   };
   struct DmaSystem {

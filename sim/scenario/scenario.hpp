@@ -6,7 +6,7 @@
 #include "models/device/dma_fabric.hpp"
 #include "models/device/trace_player.hpp"
 #include "models/host/host_kernel.hpp"
-#include "models/iommu/iommu.hpp"
+#include "models/iommu/vtd/unit.hpp"
 #include "sim/json/value.hpp"
 
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace viosim {
 struct VtdIommu {
   static constexpr Alternative alternative{"vtd", "An Intel VT-d IOMMU, legacy or scalable mode."};
   std::string name;
-  IommuParams params;
+  vtd::UnitParams params;
 
   static constexpr auto fields() {
     return std::tuple{required("name", &VtdIommu::name, "How devices and results call it."),

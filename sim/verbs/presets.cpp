@@ -16,8 +16,8 @@ vtd::Mode mode_of(const RecordedStream& stream) {
 
 // QEMU 7.2, hw/i386/intel_iommu.c: one hash table of 1024 translations keyed by page, requester and
 // level, emptied when it is full; context entries are cached for every function there is.
-IommuParams qemu_vtd(const RecordedStream& stream) {
-  IommuParams params;
+vtd::UnitParams qemu_vtd(const RecordedStream& stream) {
+  vtd::UnitParams params;
   params.mode = mode_of(stream);
   params.iotlb_tag = IotlbTag::source;
   params.iotlb.entries = stream.iotlb_capacity != 0 ? stream.iotlb_capacity : 1024;
@@ -30,15 +30,15 @@ IommuParams qemu_vtd(const RecordedStream& stream) {
   return params;
 }
 
-IommuParams qemu_vtd_exact(const RecordedStream& stream) {
-  IommuParams params = qemu_vtd(stream);
+vtd::UnitParams qemu_vtd_exact(const RecordedStream& stream) {
+  vtd::UnitParams params = qemu_vtd(stream);
   params.page_match_bits = 52;
   return params;
 }
 
 // Drops everything when full, as the emulated one does, and is otherwise ours: keyed by domain, exact ranges.
-IommuParams emulated(const RecordedStream& stream) {
-  IommuParams params;
+vtd::UnitParams emulated(const RecordedStream& stream) {
+  vtd::UnitParams params;
   params.mode = vtd::Mode::legacy;
   params.iotlb.entries = stream.iotlb_capacity != 0 ? stream.iotlb_capacity : 1024;
   params.iotlb.replacement = Replacement::flush_all;
@@ -46,8 +46,8 @@ IommuParams emulated(const RecordedStream& stream) {
   return params;
 }
 
-IommuParams defaults(const RecordedStream& stream) {
-  IommuParams params;
+vtd::UnitParams defaults(const RecordedStream& stream) {
+  vtd::UnitParams params;
   params.mode = mode_of(stream);
   return params;
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "models/device/recorded_stream.hpp"
-#include "models/iommu/iommu.hpp"
+#include "models/iommu/vtd/unit.hpp"
 
 #include <span>
 #include <string_view>
@@ -14,7 +14,7 @@ struct IommuPreset {
   std::string_view name;
   std::string_view sentence;
   // The configuration for a stream: some of it, as legacy or scalable mode, is up to the guest that was recorded.
-  IommuParams (*params)(const RecordedStream& stream);
+  vtd::UnitParams (*params)(const RecordedStream& stream);
 };
 
 std::span<const IommuPreset> iommu_presets();

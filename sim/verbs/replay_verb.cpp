@@ -12,7 +12,7 @@ namespace {
 
 // The scenario that a replay is: one host, one IOMMU, one recording.
 Scenario replay_scenario(const RecordedStream& stream, const std::filesystem::path& trace,
-                         const IommuParams& params) {
+                         const vtd::UnitParams& params) {
   VtdIommu iommu;
   iommu.name = "iommu";
   iommu.params = params;

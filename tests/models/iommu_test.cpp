@@ -149,7 +149,7 @@ OneWalk walk_while(const std::vector<LateWrite>& writes) {
   std::vector<Hpa> entries(5);  // of address 0, by level: the first of each table
   entries[4] = table.root();
   for (unsigned level = 4; level > 1; --level)
-    entries[level - 1] = TableEntry{rig.memory.read(entries[level])}.address();
+    entries[level - 1] = TableEntry{rig.memory.read(entries[level])}.address(table.format());
   IommuPort port;
   port.source = Rig::source_of(0);
   OneWalk walk;
@@ -182,7 +182,7 @@ TEST_CASE("each read of a walk sees memory as it is when the read returns", "[mo
   }
   SECTION("a table's entry, cleared when its read returned or later") {
     const OneWalk seen = walk_while({{returns(5), 2, 0}});
-    CHECK(seen.result.fault == FaultReason::read_denied);
+    CHECK(seen.result.fault == vtd::code_of(vtd::FaultReason::read_denied));
     CHECK(seen.reads == 5);
     const OneWalk missed = walk_while({{returns(5) + Ps(1), 2, 0}});
     CHECK(missed.result.translation.page == there);
@@ -193,7 +193,7 @@ TEST_CASE("each read of a walk sees memory as it is when the read returns", "[mo
     const OneWalk walk = walk_while({{returns(2), 1, elsewhere},
                                      {returns(3), 4, 0},  // read when returns(3): refused
                                      {returns(5), 1, leaf}});
-    CHECK(walk.result.fault == FaultReason::read_denied);
+    CHECK(walk.result.fault == vtd::code_of(vtd::FaultReason::read_denied));
     CHECK(walk.reads == 3);
     const OneWalk restored = walk_while(
         {{returns(2), 3, 0}, {returns(4) - Ps(1), 3, 0x9000'0003}, {returns(4), 1, elsewhere}});
@@ -283,14 +283,14 @@ std::vector<Case> scopes() {
        0,
        52,
        {false, false, false, false, true}},
-      {"a PASID's page",
+      {"a PASID's page: of a first level only",
        DescriptorType::pasid_iotlb,
        Granularity::page,
        2,
        0x7000,
        0,
        52,
-       {true, true, false, true, true}},
+       {true, true, true, true, true}},
   };
 }
 
@@ -331,7 +331,7 @@ std::vector<bool> survivors_of(const Case& c) {
     descriptor.domain = DomainId(c.domain);
     descriptor.address = Iova(c.address);
     descriptor.address_mask = c.mask;
-    rig.iommu().apply(descriptor);
+    rig.iommu().apply(*descriptor.invalidation());
     for (const std::uint64_t page : pages) survives.push_back(cached(0, page));
     survives.push_back(cached(1, 0));
   });

@@ -17,7 +17,15 @@ namespace viosim::test {
 namespace {
 
 using Self = Turns::Self;
+using vtd::FaultReason;
 using vtd::Mode;
+
+// What the entries on the way to a page allow.
+struct Allowed {
+  bool read = true;
+  bool write = true;
+  bool allow(Access access) const { return access == Access::write ? write : read; }
+};
 
 struct CachedContext {
   vtd::LegacyContext legacy;
@@ -26,7 +34,7 @@ struct CachedContext {
 
 struct CachedPage {
   Hpa frame;
-  Permissions permissions;
+  Allowed allowed;
   DomainId domain;
   Pasid pasid;
   bool first_level = false;
@@ -46,7 +54,7 @@ struct Root {
 struct Answer {
   FaultReason fault = FaultReason::none;
   Hpa frame;
-  Permissions permissions;
+  Allowed allowed;
   unsigned level = 1;
 };
 
@@ -133,7 +141,7 @@ class ActorReference::Simulation {
   };
 
   Instant now() const { return turns_.now(); }
-  const IommuParams& params() const { return model_.iommu; }
+  const vtd::UnitParams& params() const { return model_.iommu; }
   bool scalable() const { return params().mode == Mode::scalable; }
   bool by_source() const { return params().iotlb_tag == IotlbTag::source; }
 
@@ -330,7 +338,7 @@ class ActorReference::Simulation {
       const auto key = page_key(device, request.iova, level, domain, pasid);
       const CachedPage* page = iotlb_.find(key);
       if (page == nullptr) continue;
-      if (!page->permissions.allow(request.access)) break;
+      if (!page->allowed.allow(request.access)) break;
       ++iotlb_.stats.hits;
       iotlb_.use(key);
       return frame_of(page->frame, level, request.iova);
@@ -511,8 +519,9 @@ class ActorReference::Simulation {
     const vtd::ScalableContext& context = walk.context->scalable;
     if (walk.device.is.pasid != no_pasid && !context.pasid_enable)
       return FaultReason::sm_pasid_disabled;
-    return walk.pasid.value() >= context.pasid_limit() ? FaultReason::sm_pasid_too_large
-                                                       : FaultReason::none;
+    if (walk.pasid.value() < context.pasid_limit()) return FaultReason::none;
+    return walk.device.is.pasid == no_pasid ? FaultReason::sm_rid_pasid
+                                            : FaultReason::sm_pasid_too_large;
   }
 
   FaultReason find_pasid_entry(Walk& walk) {
@@ -543,7 +552,7 @@ class ActorReference::Simulation {
     if (walk.request.iova.value() >> (first_level ? width - 1 : width) == 0)
       return FaultReason::none;
     return first_level  ? FaultReason::sm_not_canonical
-           : scalable() ? FaultReason::sm_second_level_denied
+           : scalable() ? FaultReason::sm_second_level_beyond_width
                         : FaultReason::beyond_width;
   }
 
@@ -551,8 +560,7 @@ class ActorReference::Simulation {
     const Root root = *walk.root;
     const Iova iova = walk.request.iova;
     const bool write = walk.request.access == Access::write;
-    if (root.pass_through)
-      return {FaultReason::none, Hpa(iova.page_base(page_4k).value()), {true, true}, 1};
+    if (root.pass_through) return {FaultReason::none, Hpa(iova.page_base(page_4k).value()), {}, 1};
     const bool first_level = root.format == TableFormat::first_level;
     const unsigned width = 12 + 9 * root.levels;
     if (width_fault(walk) != FaultReason::none) return fault(width_fault(walk));
@@ -562,16 +570,17 @@ class ActorReference::Simulation {
     const FaultReason absent = !scalable()   ? denied
                                : first_level ? FaultReason::sm_first_level_not_present
                                              : FaultReason::sm_second_level_denied;
-    Permissions permissions{true, true};
+    Allowed allowed;
     Hpa table = root.table;
     for (unsigned shift = width - 9;; shift -= 9) {
-      const TableEntry entry{read(walk, table + Bytes((iova.value() >> shift) % 512 * 8))[0]};
-      if (!entry.present(root.format)) return fault(absent);
-      permissions = permissions & entry.permissions(root.format);
-      if (!permissions.allow(walk.request.access)) return fault(denied);
-      table = entry.address();
+      const std::uint64_t entry = read(walk, table + Bytes((iova.value() >> shift) % 512 * 8))[0];
+      if ((entry & (first_level ? 1U : 3U)) == 0) return fault(absent);
+      allowed.read = allowed.read && (first_level || entry % 2 != 0);
+      allowed.write = allowed.write && (entry & 2U) != 0;
+      if (!allowed.allow(walk.request.access)) return fault(denied);
+      table = Hpa(entry & 0x000f'ffff'ffff'f000U);
       const unsigned level = (shift - 3) / 9;
-      if (entry.leaf(level)) return {FaultReason::none, table, permissions, level};
+      if (level == 1 || (entry & 0x80U) != 0) return {FaultReason::none, table, allowed, level};
     }
   }
 
@@ -579,7 +588,7 @@ class ActorReference::Simulation {
   static CachedPage page_found(const Walk& walk, const Answer& answer) {
     const Iova page = walk.request.iova.page_base(leaf_size(answer.level));
     return {answer.frame,
-            answer.permissions,
+            answer.allowed,
             walk.root->domain,
             walk.pasid,
             walk.root->format == TableFormat::first_level,
@@ -619,7 +628,7 @@ class ActorReference::Simulation {
   }
 
   void serve_queue(Self& self) {
-    const InvalidationQueueParams& queue = params().invalidation;
+    const vtd::InvalidationQueueParams& queue = params().invalidation;
     queue_ = &self;
     for (;;) {
       if (queue_stopped_ || head_ == tail_) {
@@ -678,7 +687,7 @@ class ActorReference::Simulation {
   }
 
   Ps cost_of(const vtd::Descriptor& descriptor) const {
-    const InvalidationQueueParams& queue = params().invalidation;
+    const vtd::InvalidationQueueParams& queue = params().invalidation;
     const std::array costs{
         Ps(0),      queue.context_cache, queue.iotlb,      queue.device_tlb, queue.interrupt_cache,
         queue.wait, queue.iotlb,         queue.pasid_cache};
@@ -744,6 +753,7 @@ class ActorReference::Simulation {
       return false;
     if (descriptor.granularity != Granularity::page) return true;
     if (descriptor.type == vtd::DescriptorType::iotlb && page.first_level) return true;
+    if (descriptor.type == vtd::DescriptorType::pasid_iotlb && !page.first_level) return false;
     const std::uint64_t wanted = descriptor.address.value() >> 12U;
     const std::uint64_t size = leaf_size(page.level).count() >> 12U;
     if (wanted >= page.page && wanted < page.page + size) return true;

@@ -20,20 +20,20 @@ struct Kept final : TraceSink {
   }
 };
 
-class Production final : FaultService, InvalidationListener {
+class Production final : FaultService, vtd::InvalidationListener {
  public:
   explicit Production(const SmallModel& model)
       : model_(model),
         tracer_(std::make_unique<Tracer>(kept_)),
-        iommu_("dmar0", model.iommu, 0, engine_.agenda(), memory_, model.seed),
-        small_(model, memory_, iommu_.tables(), iommu_.invalidation_queue().base()),
+        unit_("dmar0", model.iommu, 0, engine_.agenda(), memory_, model.seed),
+        small_(model, memory_, unit_.tables(), unit_.queue().base()),
         zipf_(zipf_tables(model)),
         fabric_(engine_.agenda(), *tracer_),
         faulted_(engine_, "a fault"),
         stopped_(engine_, "a queue that stops") {
     engine_.set_run_ahead(fabric_);
     for (std::size_t device = 0; device < model.devices.size(); ++device) add(device);
-    iommu_.invalidation_queue().listen(*this);
+    unit_.queue().listen(*this);
     run_.operators_done.resize(model.operators.size());
     for (std::size_t number = 0; number < model.operators.size(); ++number) {
       executed_.push_back(std::make_unique<Signal>(engine_, "a status write"));
@@ -57,7 +57,7 @@ class Production final : FaultService, InvalidationListener {
     const SmallModel::Device& from = model_.devices[index];
     DmaFabric::Device device;
     device.path = model_.path_of(index);
-    device.iommu = &iommu_;
+    device.iommu = &unit_.iommu();
     device.source = from.source;
     device.pasid = from.pasid;
     device.link = from.link;
@@ -77,7 +77,7 @@ class Production final : FaultService, InvalidationListener {
     for (const SmallModel::Step& step : model_.operators[number]) {
       engine_.sleep_for(step.pause);
       small_.apply(step);
-      iommu_.invalidation_queue().write_tail(small_.submit(step, number));
+      unit_.queue().write_tail(small_.submit(step, number));
       executed_[number]->wait();
       engine_.sleep_for(step.rest);
       small_.undo(step);
@@ -103,8 +103,8 @@ class Production final : FaultService, InvalidationListener {
     for (;;) {
       stopped_.wait();
       engine_.sleep_for(model_.fault_handling);
-      small_.repair(iommu_.invalidation_queue().head());
-      iommu_.invalidation_queue().clear_error();
+      small_.repair(unit_.queue().head());
+      unit_.queue().clear_error();
     }
   }
 
@@ -133,13 +133,13 @@ class Production final : FaultService, InvalidationListener {
       run_.devices[device].stats = fabric_.stats(device);
       run_.devices[device].latency = fabric_.latency(device);
     }
-    run_.iommu = iommu_.stats;
-    run_.contexts = iommu_.context_stats();
-    run_.pasids = iommu_.pasid_stats();
-    run_.iotlb = iommu_.iotlb_stats();
-    run_.queue = iommu_.invalidation_queue().stats;
-    run_.translation_latency = iommu_.translation_latency;
-    run_.batch_latency = iommu_.invalidation_queue().batch_latency;
+    run_.iommu = unit_.iommu().stats;
+    run_.contexts = unit_.iommu().context_stats();
+    run_.pasids = unit_.iommu().pasid_stats();
+    run_.iotlb = unit_.iommu().iotlb_stats();
+    run_.queue = unit_.queue().stats;
+    run_.translation_latency = unit_.iommu().translation_latency;
+    run_.batch_latency = unit_.queue().batch_latency;
   }
 
   const SmallModel& model_;
@@ -147,7 +147,7 @@ class Production final : FaultService, InvalidationListener {
   PhysicalMemory memory_;
   Kept kept_;
   std::unique_ptr<Tracer> tracer_;
-  Iommu iommu_;
+  vtd::Unit unit_;
   SmallMemory small_;
   std::vector<std::unique_ptr<ZipfTable>> zipf_;
   DmaFabric fabric_;

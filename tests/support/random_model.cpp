@@ -50,8 +50,9 @@ CacheParams draw_cache(Draw& draw, bool small) {
   return cache;
 }
 
-IommuParams draw_iommu(Draw& draw) {
-  IommuParams iommu;
+vtd::UnitParams draw_iommu(Draw& draw) {
+  vtd::UnitParams iommu;
+  iommu.merge_walks = false;  // the reference lets every miss walk
   iommu.mode = draw.chance(50) ? vtd::Mode::legacy : vtd::Mode::scalable;
   iommu.context_cache = draw_cache(draw, true);
   iommu.pasid_cache = draw_cache(draw, true);
@@ -62,7 +63,7 @@ IommuParams draw_iommu(Draw& draw) {
   iommu.walkers = static_cast<std::uint32_t>(draw.between(1, 3));
   iommu.walk_read = draw.time(1, 4);
   iommu.fault_record = draw.time(1, 3);
-  InvalidationQueueParams& queue = iommu.invalidation;
+  vtd::InvalidationQueueParams& queue = iommu.invalidation;
   queue.entries = 128;
   for (Ps* cost :
        {&queue.doorbell, &queue.fetch, &queue.fetch_each, &queue.context_cache, &queue.pasid_cache,
@@ -83,7 +84,8 @@ SmallModel::Space draw_space(Draw& draw, vtd::Mode mode, std::size_t number) {
     // With a table of 3 levels and leaves of 1 GiB, one read answers: a walk cannot be shorter.
     space.leaf = static_cast<unsigned>(draw.between(2, 3));
     if (draw.chance(60)) space.levels = first_level ? 4 : 3;
-    space.base = Iova(draw.below(4) * leaf_size(space.leaf).count());
+    // Above the window of interrupts, which the reference does not have.
+    space.base = Iova((4 + draw.below(4)) * leaf_size(space.leaf).count());
     space.pages = draw.between(1, 12) * leaf_size(space.leaf).count() >> 12U;
   }
   if (draw.chance(5)) space.base = Iova(std::uint64_t{1} << (12 + 9 * space.levels));

@@ -7,7 +7,7 @@
 #include "core/des/trace.hpp"
 #include "models/device/dma_fabric.hpp"
 #include "models/host/physical_memory.hpp"
-#include "models/iommu/iommu.hpp"
+#include "models/iommu/vtd/unit.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -17,7 +17,7 @@
 namespace viosim::test {
 
 struct RigParams {
-  IommuParams iommu;
+  vtd::UnitParams iommu;
   Ps memory_latency = 80ns;
   std::uint64_t seed = 1;
 };
@@ -29,8 +29,8 @@ class Rig {
   explicit Rig(const RigParams& params, TraceSink* sink = nullptr)
       : params_(params),
         tracer_(sink == nullptr ? std::make_unique<Tracer>() : std::make_unique<Tracer>(*sink)),
-        iommu_(std::make_unique<Iommu>("dmar0", params.iommu, iommu_number, engine.agenda(), memory,
-                                       params.seed)),
+        unit_(std::make_unique<vtd::Unit>("dmar0", params.iommu, iommu_number, engine.agenda(),
+                                          memory, params.seed)),
         fabric_(engine.agenda(), *tracer_) {
     engine.set_run_ahead(fabric_);
   }
@@ -38,7 +38,8 @@ class Rig {
   Engine engine;
   PhysicalMemory memory;
 
-  Iommu& iommu() { return *iommu_; }
+  vtd::Unit& unit() { return *unit_; }
+  Iommu& iommu() { return unit_->iommu(); }
   DmaFabric& fabric() { return fabric_; }
   Tracer& tracer() { return *tracer_; }
 
@@ -58,7 +59,7 @@ class Rig {
       context.address_width = static_cast<std::uint8_t>(table.levels() - 2);
       context.table = table.root();
       context.domain = domain;
-      iommu_->tables().attach(source, context);
+      unit_->tables().attach(source, context);
       return;
     }
     vtd::PasidEntry entry;
@@ -67,8 +68,8 @@ class Rig {
     entry.type = vtd::PasidEntry::Type::second_level;
     entry.second_level = table.root();
     entry.domain = domain;
-    iommu_->tables().attach(source, pasid.value() + 1, Pasid(0));
-    iommu_->tables().set_entry(source, pasid, entry);
+    unit_->tables().attach(source, pasid.value() + 1, Pasid(0));
+    unit_->tables().set_entry(source, pasid, entry);
   }
 
   // A device of its own requester id. Devices are numbered from 1: the IOMMU is 0.
@@ -77,7 +78,7 @@ class Rig {
     const auto index = static_cast<std::uint32_t>(fabric_.devices());
     DmaFabric::Device device;
     device.path = "dev[" + std::to_string(index) + "]";
-    device.iommu = iommu_.get();
+    device.iommu = &unit_->iommu();
     device.source = source_of(index);
     device.pasid = pasid;
     device.link = link;
@@ -97,7 +98,7 @@ class Rig {
  private:
   RigParams params_;
   std::unique_ptr<Tracer> tracer_;
-  std::unique_ptr<Iommu> iommu_;
+  std::unique_ptr<vtd::Unit> unit_;
   DmaFabric fabric_;
   std::deque<PageTable> tables_;
 };

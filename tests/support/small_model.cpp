@@ -69,10 +69,9 @@ void SmallMemory::map(std::size_t space, Iova first, std::uint64_t pages, Hpa to
                       Permissions permissions) {
   const unsigned leaf = model_.spaces[space].leaf;
   if (leaf == 1) return page_tables_[space].map(first, to, pages, permissions);
-  constexpr std::uint64_t page_size_bit = 1U << 7U;
   const Hpa frame(to.value() & ~(leaf_size(leaf).count() - 1));
-  const auto entry = TableEntry::make_leaf(page_tables_[space].format(), frame, permissions);
-  memory_.write(large_entry(space, first), entry.bits | page_size_bit);
+  const auto entry = TableEntry::make_leaf(page_tables_[space].format(), frame, leaf, permissions);
+  memory_.write(large_entry(space, first), entry.bits);
 }
 
 void SmallMemory::unmap(std::size_t space, Iova first, std::uint64_t pages) {
@@ -90,7 +89,7 @@ Hpa SmallMemory::large_entry(std::size_t space, Iova iova) {
       const auto entry = TableEntry::make_table(page_table.format(), memory_.allocate_frames());
       memory_.write(slot, entry.bits);
     }
-    table = TableEntry{memory_.read(slot)}.address();
+    table = TableEntry{memory_.read(slot)}.address(page_table.format());
   }
   return entry_address(table, iova, model_.spaces[space].leaf);
 }

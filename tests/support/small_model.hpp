@@ -6,10 +6,10 @@
 #include "core/base/rng.hpp"
 #include "models/device/dma_fabric.hpp"
 #include "models/host/physical_memory.hpp"
-#include "models/iommu/iommu.hpp"
 #include "models/iommu/page_table.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/tables.hpp"
+#include "models/iommu/vtd/unit.hpp"
 
 #include <array>
 #include <cstdint>
@@ -58,7 +58,12 @@ struct SmallModel {
   };
 
   std::uint64_t seed = 1;
-  IommuParams iommu;
+  // The reference lets every miss walk.
+  vtd::UnitParams iommu = [] {
+    vtd::UnitParams params;
+    params.merge_walks = false;
+    return params;
+  }();
   Ps memory_latency{0};
   std::vector<Space> spaces;
   std::vector<Device> devices;
@@ -137,7 +142,7 @@ struct SmallRun {
   CacheStats contexts;
   CacheStats pasids;
   CacheStats iotlb;
-  InvalidationQueueStats queue;
+  vtd::InvalidationQueueStats queue;
   Histogram translation_latency;
   Histogram batch_latency;
   std::vector<std::int64_t> operators_done;  // when

@@ -156,4 +156,52 @@ std::array<std::uint64_t, 2> Descriptor::encode() const {
   return {low, high};
 }
 
+namespace {
+
+Invalidation::Scope scope_of(const Descriptor& descriptor) {
+  using Scope = Invalidation::Scope;
+  switch (descriptor.granularity) {
+    case Granularity::global:
+      return Scope::all;
+    case Granularity::domain:
+      return Scope::domain;
+    case Granularity::device:
+      return Scope::source;
+    case Granularity::pasid:
+      return Scope::space;
+    case Granularity::page:
+      return descriptor.type == DescriptorType::pasid_iotlb ? Scope::space_range
+                                                            : Scope::domain_range;
+  }
+  return Scope::all;
+}
+
+}  // namespace
+
+std::optional<Invalidation> Descriptor::invalidation() const {
+  Invalidation order;
+  switch (type) {
+    case DescriptorType::context_cache:
+      order.what = Invalidation::What::devices;
+      break;
+    case DescriptorType::pasid_cache:
+      order.what = Invalidation::What::processes;
+      break;
+    case DescriptorType::iotlb:
+    case DescriptorType::pasid_iotlb:
+      order.what = Invalidation::What::translations;
+      break;
+    default:
+      return {};
+  }
+  order.scope = scope_of(*this);
+  order.domain = domain;
+  order.pasid = pasid;
+  order.source = source;
+  order.address = address;
+  order.address_mask = address_mask;
+  order.leaf_only = leaf_only;
+  return order;
+}
+
 }  // namespace viosim::vtd

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "models/iommu/invalidation.hpp"
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace viosim::vtd {
 
@@ -41,6 +43,8 @@ struct Descriptor {
   static bool decodable(std::uint64_t low);
   static Descriptor decode(std::uint64_t low, std::uint64_t high);
   std::array<std::uint64_t, 2> encode() const;
+  // What an IOMMU is to forget by it; nothing for descriptors that are about something else.
+  std::optional<Invalidation> invalidation() const;
   bool operator==(const Descriptor&) const = default;
 };
 

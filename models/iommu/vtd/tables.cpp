@@ -39,30 +39,52 @@ std::array<std::uint64_t, 2> LegacyContext::encode() const {
           put(std::uint64_t{address_width}, 0) | put(std::uint64_t{domain.value()}, 8)};
 }
 
-AddressSpace LegacyContext::space() const {
-  return {table,
-          domain,
-          static_cast<std::uint8_t>(address_width + 2),
-          TableFormat::second_level,
-          translation_type == 2,
-          fault_disable};
+DeviceEntry LegacyContext::config() const {
+  DeviceEntry config;
+  config.space.second_root = table;
+  config.space.domain = domain;
+  config.space.second_levels = static_cast<std::uint8_t>(address_width + 2);
+  config.space.pass_through = translation_type == 2;
+  config.space.supervisor_requests = true;
+  config.space.execute_requests = true;
+  config.space.fault_disable = fault_disable;
+  config.translation_requests = translation_type == 1;
+  return config;
 }
 
 ScalableContext ScalableContext::decode(Words words) {
   ScalableContext entry;
   entry.present = bit_of(words[0], 0);
   entry.fault_disable = bit_of(words[0], 1);
+  entry.device_tlb_enable = bit_of(words[0], 2);
   entry.pasid_enable = bit_of(words[0], 3);
+  entry.page_request_enable = bit_of(words[0], 4);
   entry.directory_size = static_cast<std::uint8_t>(field_of(words[0], 9, 3));
   entry.directory = table_of(words[0]);
   entry.rid_pasid = Pasid(static_cast<std::uint32_t>(field_of(words[1], 0, 20)));
+  entry.rid_privileged = bit_of(words[1], 20);
   return entry;
 }
 
 std::array<std::uint64_t, 4> ScalableContext::encode() const {
-  return {put(present, 0) | put(fault_disable, 1) | put(pasid_enable, 3) |
+  return {put(present, 0) | put(fault_disable, 1) | put(device_tlb_enable, 2) |
+              put(pasid_enable, 3) | put(page_request_enable, 4) |
               put(std::uint64_t{directory_size}, 9) | directory.value(),
-          put(std::uint64_t{rid_pasid.value()}, 0), 0, 0};
+          put(std::uint64_t{rid_pasid.value()}, 0) | put(rid_privileged, 20), 0, 0};
+}
+
+DeviceEntry ScalableContext::config() const {
+  DeviceEntry config;
+  config.space.first_root = directory;
+  config.space.fault_disable = fault_disable;
+  config.default_pasid = rid_pasid;
+  config.default_privileged = rid_privileged;
+  config.table_size = directory_size;
+  config.process_table = true;
+  config.pasids = pasid_enable;
+  config.translation_requests = device_tlb_enable;
+  config.page_requests = page_request_enable;
+  return config;
 }
 
 PasidEntry PasidEntry::decode(Words words) {
@@ -70,10 +92,19 @@ PasidEntry PasidEntry::decode(Words words) {
   entry.present = bit_of(words[0], 0);
   entry.fault_disable = bit_of(words[0], 1);
   entry.address_width = static_cast<std::uint8_t>(field_of(words[0], 2, 3));
+  entry.second_execute = bit_of(words[0], 5);
   entry.type = static_cast<Type>(field_of(words[0], 6, 3));
+  entry.second_updates = bit_of(words[0], 9);
   entry.second_level = table_of(words[0]);
   entry.domain = DomainId(static_cast<std::uint16_t>(field_of(words[1], 0, 16)));
+  entry.walk_snoop = bit_of(words[1], 23);
+  entry.page_snoop = bit_of(words[1], 24);
+  entry.supervisor_requests = bit_of(words[2], 0);
+  entry.execute_requests = bit_of(words[2], 1);
   entry.first_level_mode = static_cast<std::uint8_t>(field_of(words[2], 2, 2));
+  entry.write_protect = bit_of(words[2], 4);
+  entry.no_execute = bit_of(words[2], 5);
+  entry.extended_accessed = bit_of(words[2], 7);
   entry.first_level = table_of(words[2]);
   return entry;
 }
@@ -81,41 +112,54 @@ PasidEntry PasidEntry::decode(Words words) {
 PhysicalMemory::Line PasidEntry::encode() const {
   PhysicalMemory::Line words{};
   words[0] = put(present, 0) | put(fault_disable, 1) | put(std::uint64_t{address_width}, 2) |
-             put(static_cast<std::uint64_t>(type), 6) | second_level.value();
-  words[1] = put(std::uint64_t{domain.value()}, 0);
-  words[2] = put(std::uint64_t{first_level_mode}, 2) | first_level.value();
+             put(second_execute, 5) | put(static_cast<std::uint64_t>(type), 6) |
+             put(second_updates, 9) | second_level.value();
+  words[1] = put(std::uint64_t{domain.value()}, 0) | put(walk_snoop, 23) | put(page_snoop, 24);
+  words[2] = put(supervisor_requests, 0) | put(execute_requests, 1) |
+             put(std::uint64_t{first_level_mode}, 2) | put(write_protect, 4) | put(no_execute, 5) |
+             put(extended_accessed, 7) | first_level.value();
   return words;
 }
 
 bool PasidEntry::valid() const {
+  const bool first = first_level_mode <= 1;
+  const bool second = address_width >= 1 && address_width <= 3;
   switch (type) {
     case Type::first_level:
-      return first_level_mode <= 1;
+      return first;
     case Type::second_level:
-      return address_width >= 1 && address_width <= 3;
+      return second;
+    case Type::nested:
+      return first && second;
     case Type::pass_through:
       return true;
-    case Type::nested:
-      return false;
   }
   return false;
 }
 
-AddressSpace PasidEntry::space() const {
-  if (type == Type::first_level) {
-    return {first_level,
-            domain,
-            static_cast<std::uint8_t>(first_level_mode + 4),
-            TableFormat::first_level,
-            false,
-            fault_disable};
+AddressSpace PasidEntry::space(Pasid pasid) const {
+  AddressSpace space;
+  space.tag = pasid;
+  space.domain = domain;
+  space.fault_disable = fault_disable;
+  space.supervisor_requests = supervisor_requests;
+  space.execute_requests = execute_requests;
+  space.pass_through = type == Type::pass_through;
+  if (type == Type::first_level || type == Type::nested) {
+    space.first_root = first_level;
+    space.first_levels = static_cast<std::uint8_t>(first_level_mode + 4);
+    space.first_updates = true;
+    space.rules.write_protect = write_protect;
+    space.rules.no_execute = no_execute;
+    space.rules.extended_accessed = extended_accessed;
   }
-  return {second_level,
-          domain,
-          static_cast<std::uint8_t>(address_width + 2),
-          TableFormat::second_level,
-          type == Type::pass_through,
-          fault_disable};
+  if (type == Type::second_level || type == Type::nested) {
+    space.second_root = second_level;
+    space.second_levels = static_cast<std::uint8_t>(address_width + 2);
+    space.second_updates = second_updates;
+    space.rules.second_execute = second_execute;
+  }
+  return space;
 }
 
 Tables::Tables(PhysicalMemory& memory, Mode mode)
@@ -143,24 +187,30 @@ void Tables::attach(Bdf source, const LegacyContext& context) {
   memory_.write(slot, words[0]);
 }
 
-void Tables::attach(Bdf source, std::uint32_t pasid_limit, Pasid rid_pasid) {
+void Tables::attach(Bdf source, std::uint32_t pasid_limit, const ScalableContext& like) {
   ensure(mode_ == Mode::scalable, "a scalable context entry in legacy mode");
   const Hpa slot = context_slot(source);
   if ((memory_.read(slot) & 1U) != 0) return;
-  ScalableContext context;
+  ScalableContext context = like;
   context.present = true;
-  context.pasid_enable = true;
   while (context.pasid_limit() < pasid_limit) ++context.directory_size;
   const std::uint64_t directory_bytes = context.pasid_limit() / directory_entry_coverage * 8;
   context.directory =
       memory_.allocate_frames((directory_bytes + page_4k.count() - 1) / page_4k.count());
-  context.rid_pasid = rid_pasid;
   const auto words = context.encode();
   memory_.write(slot + Bytes(8), words[1]);
   memory_.write(slot, words[0]);
 }
 
-void Tables::set_entry(Bdf source, Pasid pasid, const PasidEntry& entry) {
+void Tables::attach(Bdf source, std::uint32_t pasid_limit, Pasid rid_pasid) {
+  ScalableContext context;
+  context.pasid_enable = true;
+  context.rid_pasid = rid_pasid;
+  attach(source, pasid_limit, context);
+}
+
+// The place of a PASID entry; a table page is made when there is none for it yet.
+Hpa Tables::make_entry(Bdf source, Pasid pasid) {
   const Hpa slot = context_slot(source);
   const auto context_line = std::array{memory_.read(slot), memory_.read(slot + Bytes(8))};
   const ScalableContext context = ScalableContext::decode(context_line);
@@ -172,10 +222,33 @@ void Tables::set_entry(Bdf source, Pasid pasid, const PasidEntry& entry) {
     table = memory_.allocate_frames().value() | 1U;
     memory_.write(directory_slot, table);
   }
-  const Hpa at = pasid_entry_address(table_of(table), pasid);
+  return pasid_entry_address(table_of(table), pasid);
+}
+
+std::optional<Hpa> Tables::entry(Bdf source, Pasid pasid) const {
+  const bool upper = source.devfn() >= 128;
+  const std::uint64_t root =
+      memory_.read(root_entry::address(root_, source) + Bytes(upper ? 8 : 0));
+  if (!root_entry::present(root)) return {};
+  const Hpa slot = root_entry::context_table(root) + Bytes(source.devfn() % 128 * 32);
+  const auto context_line = std::array{memory_.read(slot), memory_.read(slot + Bytes(8))};
+  const ScalableContext context = ScalableContext::decode(context_line);
+  if (!context.present || pasid.value() >= context.pasid_limit()) return {};
+  const std::uint64_t table = memory_.read(directory_entry_address(context.directory, pasid));
+  if ((table & 1U) == 0) return {};
+  return pasid_entry_address(table_of(table), pasid);
+}
+
+void Tables::set_entry(Bdf source, Pasid pasid, const PasidEntry& entry) {
+  const Hpa at = make_entry(source, pasid);
   const PhysicalMemory::Line words = entry.encode();
   for (std::size_t word = words.size(); word-- > 0;)
     memory_.write(at + Bytes(word * 8), words[word]);
+}
+
+void Tables::clear_present(Bdf source, Pasid pasid) {
+  if (const std::optional<Hpa> at = entry(source, pasid))
+    memory_.write(*at, memory_.read(*at) & ~std::uint64_t{1});
 }
 
 void Tables::detach(Bdf source) { memory_.write(context_slot(source), 0); }

@@ -9,11 +9,11 @@
 #include "core/base/address.hpp"
 #include "core/base/fields.hpp"
 #include "models/host/physical_memory.hpp"
-#include "models/iommu/page_table.hpp"
+#include "models/iommu/architecture.hpp"
 
 #include <array>
 #include <cstdint>
-#include <span>
+#include <optional>
 
 namespace viosim::vtd {
 
@@ -27,18 +27,6 @@ constexpr auto choices(Mode) {
 }
 
 // Where a page table is and how to read it: all that a page walk needs to know.
-struct AddressSpace {
-  Hpa root;
-  DomainId domain;
-  std::uint8_t levels = 0;  // 3, 4 or 5
-  TableFormat format = TableFormat::second_level;
-  bool pass_through = false;
-  bool fault_disable = false;  // FPD: faults are not reported
-  bool operator==(const AddressSpace&) const = default;
-};
-
-using Words = std::span<const std::uint64_t>;
-
 // Root entry, 16 bytes a bus. Legacy: P 0, context table 63:12. Scalable: the same twice, for
 // functions 0-127 and 128-255.
 namespace root_entry {
@@ -52,36 +40,41 @@ constexpr std::uint64_t encode(Hpa context_table) { return context_table.value()
 struct LegacyContext {
   bool present = false;
   bool fault_disable = false;
-  std::uint8_t translation_type = 0;  // 0 second-level, 1 the same with device TLB, 2 pass-through
+  std::uint8_t translation_type = 0;  // TT: 0 second-level, 1 the same with ATS, 2 pass-through
   std::uint8_t address_width = 0;     // 1: 39 bits, 2: 48 bits, 3: 57 bits
   Hpa table;
   DomainId domain;
   static LegacyContext decode(Words words);
   std::array<std::uint64_t, 2> encode() const;
   bool valid() const { return translation_type <= 2 && address_width >= 1 && address_width <= 3; }
-  AddressSpace space() const;
+  DeviceEntry config() const;
   bool operator==(const LegacyContext&) const = default;
 };
 
 // Scalable context entry, 32 bytes: P 0, FPD 1, DTE 2, PASIDE 3, PRE 4, PDTS 11:9, directory 63:12;
-// RID_PASID 83:64.
+// RID_PASID 83:64, RID_PRIV 84.
 struct ScalableContext {
   Hpa directory;
-  Pasid rid_pasid;
+  Pasid rid_pasid{0};
   std::uint8_t directory_size = 0;  // PDTS: the directory has 2^(PDTS+7) entries
   bool present = false;
   bool fault_disable = false;
-  bool pasid_enable = false;
+  bool device_tlb_enable = false;    // DTE: translation and translated requests are allowed
+  bool pasid_enable = false;         // PASIDE
+  bool page_request_enable = false;  // PRE
+  bool rid_privileged = false;       // RID_PRIV: requests without a PASID are supervisor requests
   static ScalableContext decode(Words words);
   std::array<std::uint64_t, 4> encode() const;
   constexpr std::uint32_t pasid_limit() const {
     return 1U << (directory_size + 13U);
   }  // first PASID beyond the table
+  DeviceEntry config() const;
   bool operator==(const ScalableContext&) const = default;
 };
 
-// PASID entry, 64 bytes. What this model reads: P 0, AW 4:2, PGTT 8:6, second-level table 63:12;
-// DID 79:64; FLPM 131:130, first-level table 191:140.
+// PASID entry, 64 bytes: P 0, FPD 1, AW 4:2, SLEE 5, PGTT 8:6, SLADE 9, second-level table 63:12;
+// DID 79:64, PWSNP 87, PGSNP 88; SRE 128, ERE 129, FLPM 131:130, WPE 132, NXE 133, EAFE 135,
+// first-level table 191:140 (nested: a guest physical address).
 struct PasidEntry {
   enum class Type : std::uint8_t {
     first_level = 1,
@@ -91,21 +84,29 @@ struct PasidEntry {
   };
   bool present = false;
   bool fault_disable = false;
-  std::uint8_t address_width = 0;
+  std::uint8_t address_width = 0;  // AW: of the second level; 1: 39 bits, 2: 48, 3: 57
+  bool second_execute = false;     // SLEE
   Type type = Type::first_level;
+  bool second_updates = false;  // SLADE
   Hpa second_level;
   DomainId domain;
-  std::uint8_t first_level_mode = 0;  // 0: 4 levels, 1: 5 levels
+  bool walk_snoop = false;            // PWSNP: no effect here, memory is coherent
+  bool page_snoop = false;            // PGSNP: as above
+  bool supervisor_requests = false;   // SRE
+  bool execute_requests = false;      // ERE
+  std::uint8_t first_level_mode = 0;  // FLPM: 0 is 4 levels, 1 is 5 levels
+  bool write_protect = false;         // WPE
+  bool no_execute = false;            // NXE
+  bool extended_accessed = false;     // EAFE
   Hpa first_level;
   static PasidEntry decode(Words words);
   PhysicalMemory::Line encode() const;
-  bool valid()
-      const;  // of a type and width that this model walks: nested translation is not among them yet
-  AddressSpace space() const;
+  bool valid() const;
+  AddressSpace space(Pasid pasid) const;
   bool operator==(const PasidEntry&) const = default;
 };
 
-// A PASID directory entry: P 0, table 63:12. A directory entry covers 64 PASIDs, one 4 KiB page.
+// A PASID directory entry: P 0, FPD 1, table 63:12. A directory entry covers 64 PASIDs, one 4 KiB page.
 constexpr Hpa directory_entry_address(Hpa directory, Pasid pasid) {
   return directory + Bytes((pasid.value() >> 6U) * 8);
 }
@@ -124,16 +125,22 @@ class Tables {
   // Legacy mode: what requests of `source` use.
   void attach(Bdf source, const LegacyContext& context);
   // Scalable mode: gives `source` a PASID table, once; the table reaches to `pasid_limit` or
-  // beyond.
+  // beyond. What else `context` says (ATS, PRI, RID_PASID) is taken from it.
+  void attach(Bdf source, std::uint32_t pasid_limit, const ScalableContext& context);
   void attach(Bdf source, std::uint32_t pasid_limit, Pasid rid_pasid);
   // Scalable mode: what requests of `source` with this PASID use. The function was attached.
   // Present last, as software does.
   void set_entry(Bdf source, Pasid pasid, const PasidEntry& entry);
+  // Scalable mode: clears Present and leaves the rest, as software does first when it tears down.
+  void clear_present(Bdf source, Pasid pasid);
+  // Scalable mode: where the entry is; none before a table page for it was made.
+  std::optional<Hpa> entry(Bdf source, Pasid pasid) const;
   // What `source` asks next is refused.
   void detach(Bdf source);
 
  private:
   Hpa context_slot(Bdf source);
+  Hpa make_entry(Bdf source, Pasid pasid);
 
   PhysicalMemory& memory_;
   Mode mode_;

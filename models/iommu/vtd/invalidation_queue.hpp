@@ -13,6 +13,7 @@
 #include "core/des/agenda.hpp"
 #include "core/des/trace.hpp"
 #include "models/host/physical_memory.hpp"
+#include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 
 #include <cstdint>
@@ -20,7 +21,7 @@
 #include <tuple>
 #include <vector>
 
-namespace viosim {
+namespace viosim::vtd {
 
 struct InvalidationQueueParams {
   std::uint32_t entries = 256;
@@ -78,15 +79,6 @@ struct InvalidationQueueStats {
   }
 };
 
-// Whose caches the descriptors are about.
-class InvalidationTarget {
- public:
-  virtual void apply(const vtd::Descriptor& descriptor) = 0;
-
- protected:
-  ~InvalidationTarget() = default;
-};
-
 // Who wants to know how far the queue is. Called from hardware events.
 class InvalidationListener {
  public:
@@ -103,7 +95,7 @@ class InvalidationQueue final : public EventHandler {
   // `number`: the IOMMU's place in the order of events. Descriptors are 16 bytes, or 32 with `wide`
   // (scalable mode).
   InvalidationQueue(const InvalidationQueueParams& params, bool wide, std::uint32_t number,
-                    Agenda& agenda, PhysicalMemory& memory, InvalidationTarget& target);
+                    Agenda& agenda, PhysicalMemory& memory, Iommu& iommu);
 
   // Registers, as software sees them.
   Hpa base() const { return base_; }
@@ -131,7 +123,7 @@ class InvalidationQueue final : public EventHandler {
   void start_next();
   void emit(const std::array<std::uint64_t, 2>& descriptor);
   void executed();
-  Ps cost(vtd::DescriptorType type) const;
+  Ps cost(DescriptorType type) const;
   void schedule(Ps after, What what, std::uint64_t argument = 0);
 
   InvalidationQueueParams params_;
@@ -139,7 +131,7 @@ class InvalidationQueue final : public EventHandler {
   std::uint32_t number_;
   Agenda& agenda_;
   PhysicalMemory& memory_;
-  InvalidationTarget& target_;
+  Iommu& iommu_;
   InvalidationListener* listener_ = nullptr;
   Tracer* tracer_ = nullptr;
   std::uint32_t component_ = 0;
@@ -155,4 +147,4 @@ class InvalidationQueue final : public EventHandler {
   Instant descriptor_start_;
 };
 
-}  // namespace viosim
+}  // namespace viosim::vtd

@@ -1,6 +1,6 @@
 // Fetching descriptors, executing them in order, and telling software.
 // SPDX-License-Identifier: Apache-2.0
-#include "models/iommu/invalidation_queue.hpp"
+#include "models/iommu/vtd/invalidation_queue.hpp"
 
 #include "models/event_order.hpp"
 #include "models/trace_events.hpp"
@@ -9,7 +9,7 @@
 
 #include <bit>
 
-namespace viosim {
+namespace viosim::vtd {
 
 void InvalidationQueueParams::check(const Where& where) const {
   if (entries < 128 || entries > 32768 || !std::has_single_bit(entries)) {
@@ -20,13 +20,13 @@ void InvalidationQueueParams::check(const Where& where) const {
 
 InvalidationQueue::InvalidationQueue(const InvalidationQueueParams& params, bool wide,
                                      std::uint32_t number, Agenda& agenda, PhysicalMemory& memory,
-                                     InvalidationTarget& target)
+                                     Iommu& iommu)
     : params_(params),
       wide_(wide),
       number_(number),
       agenda_(agenda),
       memory_(memory),
-      target_(target),
+      iommu_(iommu),
       base_(memory.allocate_frames((params.entries * entry_size().count() + page_4k.count() - 1) /
                                    page_4k.count())) {}
 
@@ -87,7 +87,7 @@ void InvalidationQueue::start_next() {
     return;
   }
   const std::uint64_t low = batch_[batch_at_][0];
-  if (!vtd::Descriptor::decodable(low)) {
+  if (!Descriptor::decodable(low)) {
     ++stats.errors;
     busy_ = false;
     stopped_ = true;
@@ -95,24 +95,23 @@ void InvalidationQueue::start_next() {
     return;
   }
   descriptor_start_ = agenda_.now();
-  schedule(cost(static_cast<vtd::DescriptorType>(low & 15U)), What::executed);
+  schedule(cost(static_cast<DescriptorType>(low & 15U)), What::executed);
 }
 
 void InvalidationQueue::executed() {
-  const vtd::Descriptor descriptor =
-      vtd::Descriptor::decode(batch_[batch_at_][0], batch_[batch_at_][1]);
+  const Descriptor descriptor = Descriptor::decode(batch_[batch_at_][0], batch_[batch_at_][1]);
   emit(batch_[batch_at_]);
   ++batch_at_;
   head_ = (head_ + 1) & (params_.entries - 1);
   ++stats.descriptors;
-  if (descriptor.type == vtd::DescriptorType::wait) {
+  if (descriptor.type == DescriptorType::wait) {
     ++stats.waits;
     if (descriptor.status_write) {
       memory_.write_half(descriptor.status_address, descriptor.status_data);
       if (listener_ != nullptr) listener_->status_written(descriptor.status_address);
     }
-  } else {
-    target_.apply(descriptor);
+  } else if (const auto invalidation = descriptor.invalidation()) {
+    iommu_.apply(*invalidation);
   }
   if (listener_ != nullptr) listener_->descriptor_executed(stats.descriptors);
   start_next();
@@ -131,23 +130,23 @@ void InvalidationQueue::emit(const std::array<std::uint64_t, 2>& descriptor) {
   tracer_->emit(event);
 }
 
-Ps InvalidationQueue::cost(vtd::DescriptorType type) const {
+Ps InvalidationQueue::cost(DescriptorType type) const {
   switch (type) {
-    case vtd::DescriptorType::context_cache:
+    case DescriptorType::context_cache:
       return params_.context_cache;
-    case vtd::DescriptorType::pasid_cache:
+    case DescriptorType::pasid_cache:
       return params_.pasid_cache;
-    case vtd::DescriptorType::iotlb:
-    case vtd::DescriptorType::pasid_iotlb:
+    case DescriptorType::iotlb:
+    case DescriptorType::pasid_iotlb:
       return params_.iotlb;
-    case vtd::DescriptorType::device_tlb:
+    case DescriptorType::device_tlb:
       return params_.device_tlb;
-    case vtd::DescriptorType::interrupt_cache:
+    case DescriptorType::interrupt_cache:
       return params_.interrupt_cache;
-    case vtd::DescriptorType::wait:
+    case DescriptorType::wait:
       return params_.wait;
   }
   return Ps(0);
 }
 
-}  // namespace viosim
+}  // namespace viosim::vtd

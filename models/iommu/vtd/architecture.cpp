@@ -1,0 +1,271 @@
+// The tables on the way to an address space, in the order of the specification; what faults mean.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/vtd/architecture.hpp"
+
+namespace viosim::vtd {
+namespace {
+
+constexpr Hpa table_of(std::uint64_t word) { return Hpa(word & ~std::uint64_t{0xfff}); }
+
+ConfigStep fail(ConfigWalk& walk, FaultReason reason) {
+  walk.fault = code_of(reason);
+  return ConfigStep::faulted;
+}
+
+ConfigStep want(ConfigWalk& walk, std::uint8_t phase, Hpa at) {
+  walk.phase = phase;
+  walk.next_read = at;
+  return ConfigStep::read;
+}
+
+ConfigStep found(ConfigWalk& walk, const AddressSpace& space) {
+  walk.space = space;
+  walk.fault_silenced = walk.fault_silenced || space.fault_disable;
+  return ConfigStep::found;
+}
+
+}  // namespace
+
+ConfigStep VtdArchitecture::begin(ConfigWalk& walk) const {
+  const Bdf source = walk.request.source;
+  const bool upper = mode_ == Mode::scalable && source.devfn() >= 128;
+  if (mode_ == Mode::legacy && walk.request.pasid != no_pasid)
+    return fail(walk, FaultReason::legacy_with_pasid);
+  return want(walk, static_cast<std::uint8_t>(Phase::root),
+              root_entry::address(root_table_, source) + Bytes(upper ? 8 : 0));
+}
+
+ConfigStep VtdArchitecture::advance(ConfigWalk& walk, Words words) const {
+  switch (static_cast<Phase>(walk.phase)) {
+    case Phase::root:
+      return have_root(walk, words);
+    case Phase::context:
+      return have_context(walk, words);
+    case Phase::directory:
+      return have_directory_entry(walk, words);
+    case Phase::pasid_entry:
+      return have_pasid_entry(walk, words);
+  }
+  return ConfigStep::faulted;
+}
+
+ConfigStep VtdArchitecture::have_root(ConfigWalk& walk, Words words) const {
+  const bool scalable = mode_ == Mode::scalable;
+  if (!root_entry::present(words[0])) {
+    return fail(walk, scalable ? FaultReason::sm_root_not_present : FaultReason::root_not_present);
+  }
+  const unsigned devfn = walk.request.source.devfn();
+  const Bytes offset = scalable ? Bytes(devfn % 128 * 32) : Bytes(devfn * 16);
+  return want(walk, static_cast<std::uint8_t>(Phase::context),
+              root_entry::context_table(words[0]) + offset);
+}
+
+ConfigStep VtdArchitecture::have_context(ConfigWalk& walk, Words words) const {
+  if (mode_ == Mode::legacy) {
+    const LegacyContext context = LegacyContext::decode(words);
+    walk.fault_silenced = context.fault_disable;
+    if (!context.present) return fail(walk, FaultReason::context_not_present);
+    if (!context.valid()) return fail(walk, FaultReason::context_invalid);
+    walk.config = context.config();
+  } else {
+    const ScalableContext context = ScalableContext::decode(words);
+    walk.fault_silenced = context.fault_disable;
+    if (!context.present) return fail(walk, FaultReason::sm_context_not_present);
+    walk.config = context.config();
+  }
+  walk.config_learned = true;
+  return with_config(walk);
+}
+
+// VT-d 3.x, 3.4.3: whether the device may ask like this at all, then where its PASID entry is.
+ConfigStep VtdArchitecture::with_config(ConfigWalk& walk) const {
+  const DeviceEntry& config = walk.config;
+  Request& request = walk.request;
+  walk.fault_silenced = walk.fault_silenced || config.space.fault_disable;
+  if (request.type != AddressType::untranslated && !config.translation_requests) {
+    return fail(walk,
+                mode_ == Mode::legacy ? FaultReason::blocked : FaultReason::sm_device_tlb_disabled);
+  }
+  if (request.type == AddressType::translated) {
+    AddressSpace space;
+    space.pass_through = true;
+    return found(walk, space);
+  }
+  if (mode_ == Mode::legacy) {
+    if (request.pasid != no_pasid) return fail(walk, FaultReason::legacy_with_pasid);
+    return found(walk, config.space);
+  }
+  const std::uint32_t limit = 1U << (config.table_size + 13U);
+  if (request.pasid == no_pasid) {
+    if (config.default_pasid.value() >= limit) return fail(walk, FaultReason::sm_rid_pasid);
+    request.privileged = config.default_privileged;
+  } else if (!config.pasids) {
+    return fail(walk, FaultReason::sm_pasid_disabled);
+  } else if (request.pasid.value() >= limit) {
+    return fail(walk, FaultReason::sm_pasid_too_large);
+  }
+  return want(walk, static_cast<std::uint8_t>(Phase::directory),
+              directory_entry_address(config.space.first_root, walk.pasid()));
+}
+
+ConfigStep VtdArchitecture::have_directory_entry(ConfigWalk& walk, Words words) const {
+  walk.fault_silenced = walk.fault_silenced || (words[0] & 2U) != 0;
+  if ((words[0] & 1U) == 0) return fail(walk, FaultReason::sm_directory_not_present);
+  return want(walk, static_cast<std::uint8_t>(Phase::pasid_entry),
+              pasid_entry_address(table_of(words[0]), walk.pasid()));
+}
+
+ConfigStep VtdArchitecture::have_pasid_entry(ConfigWalk& walk, Words words) const {
+  const PasidEntry entry = PasidEntry::decode(words);
+  walk.fault_silenced = walk.fault_silenced || entry.fault_disable;
+  if (!entry.present) return fail(walk, FaultReason::sm_pasid_entry_not_present);
+  if (!entry.valid()) return fail(walk, FaultReason::sm_pasid_entry_invalid);
+  walk.space_learned = true;
+  return found(walk, entry.space(walk.pasid()));
+}
+
+FaultCode VtdArchitecture::refused(const ConfigWalk& walk) const {
+  const bool supervisor = walk.request.privileged && !walk.space.supervisor_requests;
+  return code_of(supervisor ? FaultReason::sm_supervisor_disabled
+                            : FaultReason::sm_execute_disabled);
+}
+
+namespace {
+
+FaultReason legacy_reason(PageFault fault, Access access) {
+  switch (fault) {
+    case PageFault::none:
+      return FaultReason::none;
+    case PageFault::second_beyond_width:
+      return FaultReason::beyond_width;
+    case PageFault::second_malformed:
+      return FaultReason::reserved_in_table;
+    default:
+      return access == Access::write ? FaultReason::write_denied : FaultReason::read_denied;
+  }
+}
+
+FaultReason scalable_reason(PageFault fault) {
+  switch (fault) {
+    case PageFault::none:
+      return FaultReason::none;
+    case PageFault::first_not_canonical:
+      return FaultReason::sm_not_canonical;
+    case PageFault::first_absent:
+      return FaultReason::sm_first_level_not_present;
+    case PageFault::first_malformed:
+      return FaultReason::sm_first_level_reserved;
+    case PageFault::first_no_user:
+      return FaultReason::sm_supervisor_page;
+    case PageFault::first_table_beyond_width:
+      return FaultReason::sm_first_level_beyond_width;
+    case PageFault::first_table_no_read:
+      return FaultReason::sm_first_level_unreadable;
+    case PageFault::first_table_no_write:
+      return FaultReason::sm_first_level_unwritable;
+    case PageFault::second_beyond_width:
+      return FaultReason::sm_second_level_beyond_width;
+    case PageFault::second_absent:
+      return FaultReason::sm_second_level_denied;
+    case PageFault::second_malformed:
+      return FaultReason::sm_second_level_reserved;
+    case PageFault::first_no_execute:
+    case PageFault::second_no_execute:
+      return FaultReason::sm_no_execute;
+    case PageFault::first_no_write:
+    case PageFault::second_no_write:
+      return FaultReason::sm_write_denied;
+    case PageFault::first_no_read:
+    case PageFault::second_no_read:
+      return FaultReason::sm_read_denied;
+  }
+  return FaultReason::none;
+}
+
+}  // namespace
+
+FaultCode VtdArchitecture::code(PageFault fault, const ConfigWalk& walk) const {
+  return code_of(mode_ == Mode::legacy ? legacy_reason(fault, walk.request.access)
+                                       : scalable_reason(fault));
+}
+
+// VT-d 3.x, 3.14: writes of 4 bytes to 0xFEExxxxx are interrupts; the size is not modelled.
+Architecture::MessageWindow VtdArchitecture::message_window() const {
+  const FaultCode fault = code_of(mode_ == Mode::legacy ? FaultReason::interrupt_window
+                                                        : FaultReason::sm_interrupt_window);
+  return {0xfee0'0000, 0xfeef'ffff, fault};
+}
+
+std::string_view VtdArchitecture::describe(FaultCode code) const {
+  switch (reason_of(code)) {
+    case FaultReason::none:
+      return "no fault";
+    case FaultReason::root_not_present:
+    case FaultReason::sm_root_not_present:
+      return "root entry not present";
+    case FaultReason::context_not_present:
+    case FaultReason::sm_context_not_present:
+      return "context entry not present";
+    case FaultReason::context_invalid:
+      return "context entry invalid";
+    case FaultReason::beyond_width:
+    case FaultReason::sm_second_level_beyond_width:
+      return "address beyond the table's width";
+    case FaultReason::write_denied:
+    case FaultReason::sm_write_denied:
+      return "no permission to write";
+    case FaultReason::read_denied:
+    case FaultReason::sm_read_denied:
+      return "no permission to read";
+    case FaultReason::reserved_in_table:
+    case FaultReason::sm_second_level_reserved:
+      return "reserved bits set in a second-level entry";
+    case FaultReason::blocked:
+    case FaultReason::sm_device_tlb_disabled:
+      return "ATS not enabled for the device";
+    case FaultReason::legacy_with_pasid:
+      return "request with a PASID in legacy mode";
+    case FaultReason::sm_pasid_disabled:
+      return "PASIDs not enabled for the device";
+    case FaultReason::sm_pasid_too_large:
+      return "PASID beyond the device's table";
+    case FaultReason::sm_page_requests_disabled:
+      return "page requests not enabled for the device";
+    case FaultReason::sm_rid_pasid:
+      return "RID_PASID beyond the device's table";
+    case FaultReason::sm_directory_not_present:
+      return "PASID directory entry not present";
+    case FaultReason::sm_pasid_entry_not_present:
+      return "PASID entry not present";
+    case FaultReason::sm_pasid_entry_invalid:
+      return "PASID entry invalid";
+    case FaultReason::sm_execute_disabled:
+      return "execute requests not enabled for the PASID";
+    case FaultReason::sm_supervisor_disabled:
+      return "supervisor requests not enabled for the PASID";
+    case FaultReason::sm_first_level_not_present:
+      return "first-level entry not present";
+    case FaultReason::sm_first_level_reserved:
+      return "reserved bits set in a first-level entry";
+    case FaultReason::sm_first_level_beyond_width:
+      return "first-level table beyond the second level's width";
+    case FaultReason::sm_first_level_unreadable:
+      return "first-level table not readable through the second level";
+    case FaultReason::sm_first_level_unwritable:
+      return "first-level table not writable through the second level";
+    case FaultReason::sm_second_level_denied:
+      return "second-level entry not present";
+    case FaultReason::sm_not_canonical:
+      return "address not canonical";
+    case FaultReason::sm_supervisor_page:
+      return "user request to a supervisor page";
+    case FaultReason::sm_no_execute:
+      return "no permission to execute";
+    case FaultReason::interrupt_window:
+    case FaultReason::sm_interrupt_window:
+      return "illegal use of the interrupt window";
+  }
+  return "unknown";
+}
+
+}  // namespace viosim::vtd

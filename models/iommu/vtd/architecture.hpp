@@ -1,0 +1,83 @@
+// VT-d's way from a request to its address space, and its fault reasons.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/iommu/architecture.hpp"
+#include "models/iommu/vtd/tables.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace viosim::vtd {
+
+// VT-d 3.x, 7.1.3 "Fault Reason Encodings", with the numbers that Linux' drivers/iommu/intel/dmar.c
+// prints: below 0x20 legacy mode, above scalable mode.
+enum class FaultReason : std::uint16_t {
+  none = 0,
+  root_not_present = 0x01,
+  context_not_present = 0x02,
+  context_invalid = 0x03,
+  beyond_width = 0x04,
+  write_denied = 0x05,
+  read_denied = 0x06,
+  reserved_in_table = 0x0c,
+  blocked = 0x0d,  // translation or translated request, and the context does not allow them
+  interrupt_window = 0x0e,
+  legacy_with_pasid = 0x31,
+  sm_root_not_present = 0x39,
+  sm_context_not_present = 0x41,
+  sm_device_tlb_disabled = 0x44,
+  sm_pasid_disabled = 0x45,
+  sm_pasid_too_large = 0x46,
+  sm_page_requests_disabled = 0x47,
+  sm_rid_pasid = 0x48,
+  sm_directory_not_present = 0x51,
+  sm_pasid_entry_not_present = 0x59,
+  sm_pasid_entry_invalid = 0x5b,
+  sm_execute_disabled = 0x5c,
+  sm_supervisor_disabled = 0x5d,
+  sm_first_level_not_present = 0x71,
+  sm_first_level_reserved = 0x72,
+  sm_first_level_beyond_width = 0x74,
+  sm_first_level_unreadable = 0x76,
+  sm_first_level_unwritable = 0x77,
+  sm_second_level_denied = 0x79,
+  sm_second_level_reserved = 0x7a,
+  sm_not_canonical = 0x80,
+  sm_supervisor_page = 0x81,
+  sm_no_execute = 0x82,
+  sm_second_level_beyond_width = 0x83,
+  sm_write_denied = 0x85,
+  sm_read_denied = 0x86,
+  sm_interrupt_window = 0x87
+};
+
+constexpr FaultCode code_of(FaultReason reason) { return static_cast<FaultCode>(reason); }
+constexpr FaultReason reason_of(FaultCode code) { return static_cast<FaultReason>(code); }
+
+class VtdArchitecture final : public Architecture {
+ public:
+  VtdArchitecture(Mode mode, Hpa root_table) : mode_(mode), root_table_(root_table) {}
+
+  bool has_process_tables() const override { return mode_ == Mode::scalable; }
+  ConfigStep begin(ConfigWalk& walk) const override;
+  ConfigStep with_config(ConfigWalk& walk) const override;
+  ConfigStep advance(ConfigWalk& walk, Words words) const override;
+  FaultCode refused(const ConfigWalk& walk) const override;
+  FaultCode code(PageFault fault, const ConfigWalk& walk) const override;
+  std::string_view describe(FaultCode code) const override;
+  MessageWindow message_window() const override;
+
+ private:
+  enum class Phase : std::uint8_t { root, context, directory, pasid_entry };
+
+  ConfigStep have_root(ConfigWalk& walk, Words words) const;
+  ConfigStep have_context(ConfigWalk& walk, Words words) const;
+  ConfigStep have_directory_entry(ConfigWalk& walk, Words words) const;
+  ConfigStep have_pasid_entry(ConfigWalk& walk, Words words) const;
+
+  Mode mode_;
+  Hpa root_table_;
+};
+
+}  // namespace viosim::vtd

@@ -1,0 +1,54 @@
+// A VT-d IOMMU as software meets it: its tables in memory, its invalidation queue, and behind them the
+// caches and walkers.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/iommu/iommu.hpp"
+#include "models/iommu/vtd/architecture.hpp"
+#include "models/iommu/vtd/invalidation_queue.hpp"
+#include "models/iommu/vtd/tables.hpp"
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+
+namespace viosim::vtd {
+
+struct UnitParams : IommuParams {
+  Mode mode = Mode::scalable;
+  InvalidationQueueParams invalidation;
+
+  static constexpr auto fields() {
+    return std::tuple_cat(
+        std::tuple{field("mode", &UnitParams::mode, "How requests find their page table.")},
+        IommuParams::fields(),
+        std::tuple{field("invalidation", &UnitParams::invalidation, "The invalidation queue.")});
+  }
+  bool operator==(const UnitParams&) const = default;
+};
+
+class Unit {
+ public:
+  // `number`: its place in the order of events at one instant.
+  Unit(std::string path, const UnitParams& params, std::uint32_t number, Agenda& agenda,
+       PhysicalMemory& memory, std::uint64_t seed);
+  Unit(const Unit&) = delete;
+  Unit& operator=(const Unit&) = delete;
+
+  const UnitParams& params() const { return params_; }
+  const std::string& path() const { return iommu_.path(); }
+  Iommu& iommu() { return iommu_; }
+  const Iommu& iommu() const { return iommu_; }
+  Tables& tables() { return tables_; }
+  InvalidationQueue& queue() { return queue_; }
+  const InvalidationQueue& queue() const { return queue_; }
+
+ private:
+  UnitParams params_;
+  Tables tables_;
+  VtdArchitecture architecture_;
+  Iommu iommu_;
+  InvalidationQueue queue_;
+};
+
+}  // namespace viosim::vtd

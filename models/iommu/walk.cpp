@@ -1,0 +1,125 @@
+// From one part of a walk to the next.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/walk.hpp"
+
+namespace viosim {
+namespace {
+
+constexpr std::size_t word_in_line(Hpa at) {
+  return (at.value() >> 3U) & (PhysicalMemory::words_per_line - 1);
+}
+
+}  // namespace
+
+void Walk::begin(const Architecture& architecture, const Request& request,
+                 const DeviceEntry* config, const AddressSpace* space, bool caches) {
+  architecture_ = &architecture;
+  config_ = {};
+  config_.request = request;
+  phase_ = Phase::config;
+  page_fault_ = PageFault::none;
+  caches_ = caches;
+  message_ = false;
+  if (config != nullptr) {
+    config_.config = *config;
+    config_.fault_silenced = config->space.fault_disable;
+  }
+  if (space != nullptr) {
+    config_.space = *space;
+    config_.fault_silenced = config_.fault_silenced || space->fault_disable;
+    if (request.pasid == no_pasid && config != nullptr && config->process_table)
+      config_.request.privileged = config->default_privileged;
+    enter();
+  } else if (config != nullptr) {
+    take(architecture.with_config(config_));
+  } else {
+    take(architecture.begin(config_));
+  }
+}
+
+void Walk::take(ConfigStep step) {
+  switch (step) {
+    case ConfigStep::read:
+      phase_ = Phase::config;
+      step_ = WalkStep::read;
+      return;
+    case ConfigStep::read_guest:
+      phase_ = Phase::config_in_guest;
+      pages_.begin_second(config_.config.space, Iova(config_.next_read.value()), caches_);
+      return moved();
+    case ConfigStep::found:
+      return enter();
+    case ConfigStep::faulted:
+      step_ = WalkStep::faulted;
+      return;
+  }
+}
+
+// The address space is known.
+void Walk::enter() {
+  const Request& request = config_.request;
+  phase_ = Phase::pages;
+  if (request.type == AddressType::untranslated && request.pasid == no_pasid &&
+      architecture_->message_window().holds(request.iova.value())) {
+    if (request.access != Access::write) return fail(architecture_->message_window().fault);
+    message_ = true;
+    AddressSpace as_it_is;
+    as_it_is.pass_through = true;
+    pages_.begin(as_it_is, request.iova, request.access, false, false, false);
+    step_ = WalkStep::translated;
+    return;
+  }
+  if (!config_.space.pass_through && !config_.space.allows(request.access, request.privileged)) {
+    return fail(architecture_->refused(config_));
+  }
+  pages_.begin(config_.space, request.iova, request.access, request.privileged,
+               request.type == AddressType::translation, caches_);
+  moved();
+}
+
+void Walk::advance(const PhysicalMemory::Line& line) {
+  config_.config_learned = false;
+  config_.space_learned = false;
+  const Words words(line);
+  if (phase_ == Phase::config) {
+    return take(architecture_->advance(config_, words.subspan(word_in_line(config_.next_read))));
+  }
+  pages_.advance(words[word_in_line(pages_.next_read())]);
+  moved();
+}
+
+void Walk::moved() {
+  step_ = pages_.step();
+  if (step_ == WalkStep::faulted) {
+    page_fault_ = pages_.fault();
+    config_.fault = architecture_->code(page_fault_, config_);
+  } else if (step_ == WalkStep::translated && phase_ == Phase::config_in_guest) {
+    const std::uint64_t offset =
+        config_.next_read.page_offset(leaf_size(pages_.page_level())).count();
+    config_.next_read = pages_.page() + Bytes(offset);
+    phase_ = Phase::config;
+    step_ = WalkStep::read;
+  } else if (step_ == WalkStep::translated && config_.request.pasid != no_pasid) {
+    const Translation result = translation();
+    const auto window = architecture_->message_window();
+    if (window.holds(result.address(config_.request.iova).value())) fail(window.fault);
+  }
+}
+
+void Walk::fail(FaultCode code) {
+  config_.fault = code;
+  step_ = WalkStep::faulted;
+}
+
+void Walk::go_back(const PageWalk& pages) {
+  pages_ = pages;
+  step_ = pages.step();
+  page_fault_ = PageFault::none;
+  config_.fault = FaultCode::none;
+}
+
+Translation Walk::translation() const {
+  return {pages_.page(), pages_.page_level(), pages_.rights()};
+}
+
+}  // namespace viosim
