@@ -49,13 +49,15 @@ struct TableEntry {
     return {(bits & 1U) != 0, (bits >> 1U & 1U) != 0};
   }
 
-  static constexpr TableEntry make_leaf(TableFormat format, Hpa page, Permissions permissions) {
+  static constexpr TableEntry make_leaf(TableFormat format, Hpa page, Permissions permissions,
+                                        unsigned level = 1) {
+    const std::uint64_t bits = page.value() | (level == 1 ? 0U : 1U << 7U);
     if (format == TableFormat::first_level) {
       constexpr std::uint64_t user = 1U << 2U;
       constexpr std::uint64_t accessed_dirty = 3U << 5U;
-      return {page.value() | 1U | (permissions.write ? 2U : 0U) | user | accessed_dirty};
+      return {bits | 1U | (permissions.write ? 2U : 0U) | user | accessed_dirty};
     }
-    return {page.value() | (permissions.read ? 1U : 0U) | (permissions.write ? 2U : 0U)};
+    return {bits | (permissions.read ? 1U : 0U) | (permissions.write ? 2U : 0U)};
   }
   static constexpr TableEntry make_table(TableFormat format, Hpa table) {
     constexpr std::uint64_t user = 1U << 2U;
@@ -88,14 +90,19 @@ class PageTable {
     return Iova(std::uint64_t{1} << (12 + 9 * levels_));
   }  // the first address beyond
 
-  // Maps `pages` consecutive 4 KiB pages; replaces what was there. The range lies below limit().
-  void map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissions);
-  // Removes the mappings of `pages` pages; pages without one are passed over. Table pages are kept.
+  // Maps `pages` consecutive 4 KiB pages by leaves of the given level, of whose size both addresses
+  // and the range are multiples; replaces what was there. The range lies below limit().
+  void map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissions, unsigned level = 1);
+  // Removes the mappings of `pages` pages; pages without one are passed over. A large leaf of which
+  // a part remains is split. Table pages are kept. The range lies below limit().
   void unmap(Iova iova, std::uint64_t pages);
-  bool mapped(Iova iova);
+  bool mapped(Iova iova) const;
 
  private:
-  Hpa leaf_table(Iova iova, bool create);
+  bool holds(Iova iova, std::uint64_t pages) const;
+  Hpa table_of(Iova iova, unsigned level);
+  std::uint64_t unmap_entry(Iova iova, std::uint64_t pages);
+  TableEntry split(Hpa slot, TableEntry large, unsigned level);
 
   PhysicalMemory& memory_;
   TableFormat format_;
