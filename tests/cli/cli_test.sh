@@ -72,6 +72,16 @@ cat >many.json <<'SCENARIO'
                   "requests": 99999999999999999999 }] }] }
 SCENARIO
 expect "unknown key" 2 'did you mean "traffic"?' "$viosim" run many.json
+cat >lost.json <<'SCENARIO'
+{ "name": "lost", "hosts": [{ "name": "h",
+    "iommus": [{ "name": "i", "model": "vtd", "mode": "legacy" }, { "name": "j", "model": "vtd", "mode": "legacy" }],
+    "devices": [{ "name": "a", "model": "recording", "iommu": "i", "trace": "one.jsonl.zst" },
+                { "name": "b", "model": "recording", "iommu": "j", "trace": "two.jsonl.zst" }] }] }
+SCENARIO
+for verb in run validate; do
+  expect "lost recording, $verb" 2 "one.jsonl.zst: cannot be opened" "$viosim" $verb lost.json
+  expect "another one, $verb" 2 'named by /hosts/0/devices/1/trace of scenario "lost"' "$viosim" $verb lost.json
+done
 expect "negative time" 2 "it must not be negative" "$viosim" run many.json
 expect "missing unit" 2 "the unit is missing" "$viosim" run many.json
 expect "out of range" 2 "expected a whole number from 0 to 18446744073709551615" "$viosim" run many.json
