@@ -327,7 +327,7 @@ void Iommu::apply(const vtd::Descriptor& descriptor) {
         if (descriptor.granularity == Granularity::domain) {
           return params_.mode == vtd::Mode::scalable || context.space.domain == domain;
         }
-        return tag.source == descriptor.source;
+        return descriptor.reaches(tag.source);
       });
       for (WalkSlot& slot : slots_) slot.withhold_fill = any_level;
       break;

@@ -129,8 +129,11 @@ class Queue {
   void invalidate_contexts(const vtd::Descriptor& descriptor) {
     using vtd::Granularity;
     caches_.contexts.invalidate_if([&](const auto& key, const CachedContext& context) {
-      if (descriptor.granularity == Granularity::device)
-        return key.place == descriptor.source.value();
+      if (descriptor.granularity == Granularity::device) {
+        constexpr std::array<std::uint64_t, 4> compared = {0xffff, 0xfffb, 0xfff9, 0xfff8};
+        const std::uint64_t bits = compared[descriptor.function_mask];
+        return (key.place & bits) == (descriptor.source.value() & bits);
+      }
       return descriptor.granularity == Granularity::global || world_.scalable() ||
              context.legacy.domain == descriptor.domain;
     });
