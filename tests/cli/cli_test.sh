@@ -47,6 +47,12 @@ expect "virtio-iommu recording, JSON" 0 '"agreement": null' "$viosim" replay v.j
 good=$tree/scenarios/one-device.json
 expect "run" 0 "100,000 translations" "$viosim" run "$good" --out good
 [ -f good/run.db ] || { echo "FAILED: run wrote no database"; failures=$((failures + 1)); }
+# What the README shows of the first scenario is what the program prints, but for the times of this machine.
+masked() { sed -E 's/in [0-9.]+ s, seed/in T s, seed/; s/\([0-9.]+ [MK]?\/s\)/(R)/g'; }
+"$viosim" run "$tree/scenarios/nvme-random-4k.json" | masked >printed
+sed -n '/^The run prints/,/^How to read it/p' "$tree/README.md" | sed '1,/^```$/d; /^```$/,$d' | masked >shown
+cmp printed shown || { echo "FAILED: the README shows another output"; diff printed shown; failures=$((failures + 1)); }
+
 expect "trace off" 0 "without a trace" "$viosim" run "$good" --out off --trace off
 expect "validate" 0 "valid" "$viosim" validate "$tree"/scenarios/block-sequential.json "$good"
 expect "version" 0 "viosim " "$viosim" --version

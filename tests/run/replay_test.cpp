@@ -8,6 +8,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
+#include <algorithm>
 #include <fstream>
 
 using namespace viosim;
@@ -52,6 +53,20 @@ void check_agreement(const RandomRecording& wanted) {
 TEST_CASE("a random recording agrees", "[replay]") {
   const auto seed = static_cast<std::uint64_t>(GENERATE(range(1, 11)));
   check_agreement({.seed = seed, .strict = GENERATE(true, false)});
+}
+
+TEST_CASE("a hit at another address than the recorded one is a disagreement", "[replay]") {
+  std::string text = random_recording({.seed = 1});
+  const std::string before = "\"pa\":\"0x";
+  const std::size_t hit = text.find("\"r\":\"hit\"");
+  REQUIRE(hit != std::string::npos);
+  text.insert(text.find(before, hit) + before.size(), "8");
+  const Agreement agreement = replayed(text);
+  CHECK(agreement.agreed == agreement.compared - 1);
+  REQUIRE(agreement.first.size() == 1);
+  CHECK(agreement.first[0].outcome == RecordedOutcome::hit);
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<long>(hit), '\n');
+  CHECK(agreement.first[0].recorded.line == line);
 }
 
 TEST_CASE("a random recording with a small IOTLB, which is emptied when full, agrees", "[replay]") {
