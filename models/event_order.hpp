@@ -13,11 +13,10 @@ namespace viosim {
 enum class EventClass : std::uint8_t {
   table_read = 0,    // a walker's read of memory returns
   invalidation = 1,  // a step of an invalidation queue
-  fault_report = 2,  // a fault becomes visible to software
-  recorded = 3,      // the next record of a played trace
-  retry = 4,         // a request comes back after its fault was handled
+  recorded = 2,      // the next record of a played trace
+  retry = 3,         // a request comes back after its fault was handled
   arrival =
-      5  // a generated request reaches its IOMMU; these run ahead of the agenda, see dma_fabric.hpp
+      4  // a generated request reaches its IOMMU; these run ahead of the agenda, see dma_fabric.hpp
 };
 
 constexpr EventRank rank(EventClass event_class, std::uint32_t device) {

@@ -44,13 +44,23 @@ CLI::Validator whole_number() {
       "");
 }
 
+// A file or a directory: an empty word comes from a variable that was not set.
+CLI::Validator named(const char* what) {
+  return CLI::Validator(
+      [what](std::string& text) -> std::string {
+        return text.empty() ? fmt::format("read \"\"; expected the name of a {}", what) : "";
+      },
+      "");
+}
+
 // What is wrong with the command line, in our own words where CLI11 has none.
 std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int argc,
                           char** argv) {
   const std::string_view first = argc > 1 ? argv[1] : "";
-  if (first.empty() || first[0] == '-' || !app.get_subcommands().empty()) return error.what();
+  if (first.starts_with('-') || !app.get_subcommands().empty()) return error.what();
   std::vector<std::string> names;
   for (const CLI::App* verb : app.get_subcommands({})) names.push_back(verb->get_name());
+  if (argc <= 1) return fmt::format("no verb; expected one of {}", fmt::join(names, ", "));
   const std::string_view nearest = nearest_name(first, {names.begin(), names.end()});
   const std::string hint = nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest);
   return fmt::format("unknown verb \"{}\"; expected one of {}{}", first, fmt::join(names, ", "),
@@ -61,13 +71,16 @@ enum Exit : int { fine = 0, unexpected = 1, wrong_input = 2, our_fault = 3 };
 
 void add_run(CLI::App& app, RunArguments& arguments, int& code) {
   CLI::App* run = app.add_subcommand("run", "Run a scenario: print a summary, write OUT/run.db");
-  run->add_option("SCENARIO", arguments.scenario, "A scenario file, JSON")->required();
+  run->add_option("SCENARIO", arguments.scenario, "A scenario file, JSON")
+      ->required()
+      ->check(named("file"));
   run->add_option("--seed", arguments.seed, "Use this seed instead of the scenario's")
       ->check(whole_number());
   run->add_option("--set", arguments.assignments,
                   "Change the scenario: /json/pointer=value; may be repeated");
   run->add_option("--out", arguments.out,
-                  "Directory for run.db (default: out/NAME, by the scenario's name)");
+                  "Directory for run.db (default: out/NAME, by the scenario's name)")
+      ->check(named("directory"));
   run->add_option_function<std::string>(
          "--trace",
          [&](const std::string& mode) {
@@ -84,10 +97,13 @@ void add_replay(CLI::App& app, ReplayArguments& arguments, int& code) {
   CLI::App* replay = app.add_subcommand("replay",
                                         "Play a recorded device stream through an IOMMU; say how "
                                         "far it agrees with what was recorded");
-  replay->add_option("TRACE", arguments.trace, "A recording, .jsonl.zst or .jsonl")->required();
+  replay->add_option("TRACE", arguments.trace, "A recording, .jsonl.zst or .jsonl")
+      ->required()
+      ->check(named("file"));
   replay->add_option("--iommu", arguments.iommu,
                      "A named configuration, see `viosim models` (default: the recorder's own)");
-  replay->add_option("--out", arguments.out, "Directory for run.db (default: none is written)");
+  replay->add_option("--out", arguments.out, "Directory for run.db (default: none is written)")
+      ->check(named("directory"));
   replay->add_flag("--json", arguments.json, "Print the result as JSON");
   replay->callback([&] { code = replay_verb(arguments); });
 }
@@ -109,7 +125,7 @@ int run_command_line(int argc, char** argv) {
   std::vector<std::filesystem::path> files;
   CLI::App* validate = app.add_subcommand(
       "validate", "Check scenario files and the recordings they name; report every error");
-  validate->add_option("FILE", files, "Scenario files")->required();
+  validate->add_option("FILE", files, "Scenario files")->required()->check(named("file"));
   validate->callback([&] { code = validate_verb(files); });
 
   app.add_subcommand("schema", "Print the JSON Schema of scenario files, for editors")

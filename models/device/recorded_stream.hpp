@@ -50,8 +50,14 @@ struct RecordedOp {
 };
 static_assert(sizeof(RecordedOp) <= 48);
 
-// What a player may rely on: times do not decrease; a map covers no page that is mapped in its
-// domain at that moment; an unmap may cover pages that are not mapped.
+// Levels of the tables that translate input addresses of this width.
+constexpr unsigned table_levels_for(unsigned address_width) {
+  return address_width <= 39 ? 3 : address_width <= 48 ? 4 : 5;
+}
+
+// What a player may rely on: times do not decrease; maps and unmaps lie within the address width;
+// a map covers no page that is mapped in its domain at that moment and is a multiple of its entries'
+// size; an unmap may cover pages that are not mapped; descriptors decode.
 struct RecordedStream {
   std::string name;
   std::string iommu;            // "intel-vtd", "virtio-iommu", "arm-smmuv3"

@@ -66,14 +66,13 @@ void InvalidationDriver::submit_and_wait(std::span<const vtd::Descriptor> descri
   waiter.in_use = false;
 }
 
-bool InvalidationDriver::post(std::uint64_t low, std::uint64_t high, Done& done) {
+void InvalidationDriver::post(std::uint64_t low, std::uint64_t high, Done& done) {
   ensure(posted_ == nullptr, "a descriptor was posted before the last one was done");
-  if (!vtd::Descriptor::decodable(low)) return false;
+  ensure(vtd::Descriptor::decodable(low), "a descriptor was posted that does not decode");
   write(low, high);
   posted_ = &done;
   posted_number_ = submitted_;
   queue_.write_tail(tail_);
-  return true;
 }
 
 void InvalidationDriver::descriptor_executed(std::uint64_t how_many) {

@@ -33,10 +33,10 @@ class InvalidationDriver final : public vtd::InvalidationListener {
   // slots free.
   void submit_and_wait(std::span<const vtd::Descriptor> descriptors);
 
-  // For hardware events that stand in for software (a played trace): one raw descriptor; `done` is
-  // told when it was executed. The caller waits for that before it posts the next. False: the
-  // descriptor does not decode, and nothing was submitted.
-  bool post(std::uint64_t low, std::uint64_t high, Done& done);
+  // For hardware events that stand in for software (a played trace): one raw descriptor, which
+  // decodes; `done` is told when it was executed. The caller waits for that before it posts the
+  // next.
+  void post(std::uint64_t low, std::uint64_t high, Done& done);
 
   void descriptor_executed(std::uint64_t how_many) override;
   void status_written(Hpa address) override;

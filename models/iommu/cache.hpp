@@ -117,7 +117,9 @@ class Cache {
     if (policy_ == Replacement::lru && entries_[slot].stamp < stamp) entries_[slot].stamp = stamp;
   }
 
-  // Inserts or overwrites. Returns the slot.
+  // Inserts or overwrites. Returns the slot. What two walks of one page fill is there already when
+  // the second ends: it then keeps its slot, counts as an insertion again, and is with LRU and FIFO
+  // alike the youngest of its set, as if it had been taken out and put in.
   std::uint32_t insert(const Tag& tag, const Value& value, UseStamp stamp) {
     ++stats.insertions;
     std::uint32_t slot = probe(tag);

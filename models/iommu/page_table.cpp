@@ -119,6 +119,16 @@ TableEntry TableEntry::make_table(TableFormat format, Hpa table) {
   return {};
 }
 
+// In all formats the address is one field; the mark of a large page is bit 7 where there is one.
+TableEntry TableEntry::moved(TableFormat format, Hpa page, unsigned level) const {
+  const std::uint64_t large = 1U << 7U;
+  if (format == TableFormat::sv) {
+    constexpr std::uint64_t number = ((std::uint64_t{1} << 44U) - 1) << 10U;
+    return {(bits & ~number) | page.value() >> 2U};
+  }
+  return {(bits & ~(address_mask | large)) | page.value() | (level > 1 ? large : 0U)};
+}
+
 PageTable::PageTable(TableMemory& memory, TableFormat format, unsigned levels, bool widened)
     : memory_(memory),
       format_(format),
@@ -128,79 +138,104 @@ PageTable::PageTable(TableMemory& memory, TableFormat format, unsigned levels, b
   ensure(levels >= 3 && levels <= 5, "page tables have 3, 4 or 5 levels");
 }
 
-std::optional<Hpa> PageTable::entry(Iova iova, unsigned level) const {
-  Hpa table = root_;
-  for (unsigned at = levels_; at > level; --at) {
-    const TableEntry above{memory_.read(entry_in(table, iova, at))};
-    if (!above.present(format_) || decode_entry(format_, above.bits, at, {}).leaf) return {};
-    table = above.address(format_);
-  }
-  return entry_in(table, iova, level);
-}
-
-// The entry of a level, whose tables are made when they are missing.
-Hpa PageTable::make_entry(Iova iova, unsigned level) {
-  Hpa table = root_;
-  for (unsigned at = levels_; at > level; --at) {
-    const Hpa slot = entry_in(table, iova, at);
-    TableEntry above{memory_.read(slot)};
-    if (!above.present(format_)) {
-      above = TableEntry::make_table(format_, memory_.allocate_frames());
-      memory_.write(slot, above.bits);
-    }
-    table = above.address(format_);
-  }
-  return entry_in(table, iova, level);
+bool PageTable::holds(Iova iova, std::uint64_t pages) const {
+  const std::uint64_t all = limit().value() >> 12U;
+  return iova.value() < limit().value() && pages <= all - (iova.value() >> 12U);
 }
 
 std::optional<Hpa> PageTable::find(Iova iova) const {
   Hpa table = root_;
-  for (unsigned level = levels_; level > 0; --level) {
+  for (unsigned level = levels_;; --level) {
     const std::uint64_t bits = memory_.read(entry_in(table, iova, level));
     const DecodedEntry entry = decode_entry(format_, bits, level, {});
     if (!entry.present) return {};
-    if (entry.leaf) return entry.address + iova.page_offset(leaf_size(level));
+    const Bytes size = leaf_size(level);
+    if (entry.leaf) return entry.address.page_base(size) + iova.page_offset(size);
     table = entry.address;
   }
-  return {};
+}
+
+// Puts a table of leaves of the next level in the place of a large one; translates the same. What
+// the large one permits, beside its address and its mark as a large page, goes into each.
+TableEntry PageTable::split(Hpa slot, TableEntry large, unsigned level) {
+  const Hpa table = memory_.allocate_frames();
+  const std::uint64_t size = leaf_size(level - 1).count();
+  const Hpa first = large.address(format_).page_base(leaf_size(level));
+  for (std::uint64_t i = 0; i < entries_per_table; ++i) {
+    memory_.write(table + Bytes(i * 8),
+                  large.moved(format_, first + Bytes(i * size), level - 1).bits);
+  }
+  const TableEntry entry = TableEntry::make_table(format_, table);
+  memory_.write(slot, entry.bits);
+  return entry;
+}
+
+// The table of this level that an address goes through, made when there is none.
+Hpa PageTable::table_of(Iova iova, unsigned level) {
+  Hpa table = root_;
+  for (unsigned above = levels_; above > level; --above) {
+    const Hpa slot = entry_in(table, iova, above);
+    TableEntry entry{memory_.read(slot)};
+    if (!entry.present(format_)) {
+      entry = TableEntry::make_table(format_, memory_.allocate_frames());
+      memory_.write(slot, entry.bits);
+    } else if (entry.leaf(format_, above)) {
+      entry = split(slot, entry, above);
+    }
+    table = entry.address(format_);
+  }
+  return table;
 }
 
 void PageTable::map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissions,
-                    unsigned leaf) {
-  const std::uint64_t step = leaf_size(leaf).count() >> 12U;
-  ensure(iova.value() + pages * page_4k.count() <= limit().value(),
+                    unsigned level) {
+  const Bytes size = leaf_size(level);
+  const std::uint64_t pages_each = size.count() / page_4k.count();
+  ensure(level <= largest_leaf && holds(iova, pages),
          "a mapping lies beyond the table's address width");
-  ensure((iova.value() | to.value()) % leaf_size(leaf).count() == 0 || leaf == 1,
-         "a large page is not aligned to its size");
-  ensure(pages % step == 0, "a range is not a multiple of its pages' size");
-  while (pages > 0) {
-    const Hpa first = make_entry(iova, leaf);
-    const std::uint64_t index = (first.value() >> 3U) % entries_per_table;
-    const std::uint64_t here = std::min(pages / step, entries_per_table - index);
+  ensure(iova.page_offset(size) == Bytes(0) && to.page_offset(size) == Bytes(0) &&
+             pages % pages_each == 0,
+         "a mapping is no multiple of its page size");
+  for (std::uint64_t left = pages / pages_each; left > 0;) {
+    const Hpa slot = entry_in(table_of(iova, level), iova, level);
+    const std::uint64_t first = iova.value() / size.count() % entries_per_table;
+    const std::uint64_t here = std::min(left, entries_per_table - first);
     for (std::uint64_t i = 0; i < here; ++i) {
-      const TableEntry made = TableEntry::make_leaf(format_, to, leaf, permissions);
-      memory_.write(first + Bytes(i * 8), made.bits);
-      to = to + leaf_size(leaf);
+      const Hpa page = to + Bytes(i * size.count());
+      memory_.write(slot + Bytes(i * 8),
+                    TableEntry::make_leaf(format_, page, level, permissions).bits);
     }
-    iova = iova + Bytes(here * leaf_size(leaf).count());
-    pages -= here * step;
+    iova = iova + Bytes(here * size.count());
+    to = to + Bytes(here * size.count());
+    left -= here;
   }
 }
 
-void PageTable::unmap(Iova iova, std::uint64_t pages, unsigned leaf) {
-  const std::uint64_t step = leaf_size(leaf).count() >> 12U;
-  for (std::uint64_t done = 0; done < pages;) {
-    const std::uint64_t index = iova.value() / leaf_size(leaf).count() % entries_per_table;
-    const std::uint64_t here =
-        std::min((pages - done + step - 1) / step, entries_per_table - index);
-    if (const std::optional<Hpa> first = entry(iova, leaf)) {
-      for (std::uint64_t i = 0; i < here; ++i) {
-        const Hpa slot = *first + Bytes(i * 8);
-        if (memory_.read(slot) != 0) memory_.write(slot, 0);
-      }
+void PageTable::unmap(Iova iova, std::uint64_t pages) {
+  ensure(holds(iova, pages), "an unmapping lies beyond the table's address width");
+  while (pages > 0) {
+    const std::uint64_t here = unmap_entry(iova, pages);
+    iova = iova + Bytes(here << 12U);
+    pages -= here;
+  }
+}
+
+// Deals with the first entry that is absent or a leaf; returns how many of the pages lay under it.
+std::uint64_t PageTable::unmap_entry(Iova iova, std::uint64_t pages) {
+  Hpa table = root_;
+  for (unsigned level = levels_;; --level) {
+    const std::uint64_t under = leaf_size(level).count() / page_4k.count();
+    const std::uint64_t here = std::min(pages, under - (iova.value() >> 12U) % under);
+    const Hpa slot = entry_in(table, iova, level);
+    TableEntry entry{memory_.read(slot)};
+    if (!entry.present(format_)) return here;
+    const bool leaf = entry.leaf(format_, level);
+    if (leaf && here == under) {
+      memory_.write(slot, 0);
+      return here;
     }
-    iova = iova + Bytes(here * leaf_size(leaf).count());
-    done += here * step;
+    if (leaf) entry = split(slot, entry, level);
+    table = entry.address(format_);
   }
 }
 

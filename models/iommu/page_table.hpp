@@ -81,6 +81,13 @@ struct TableEntry {
                                      : Hpa(bits & address_mask);
   }
 
+  constexpr bool leaf(TableFormat format, unsigned level) const {
+    if (format == TableFormat::sv) return (bits & 0b1110U) != 0;
+    return level == 1 || (bits >> 7U & 1U) != 0;
+  }
+  // A leaf like this one for another page, of the given level.
+  TableEntry moved(TableFormat format, Hpa page, unsigned level) const;
+
   // Accessed, and dirty where it may be written: as software makes entries that hardware need not
   // update.
   static TableEntry make_leaf(TableFormat format, Hpa page, unsigned level,
@@ -119,24 +126,25 @@ class PageTable {
     return Iova(std::uint64_t{1} << (12 + 9 * levels_ + (widened_ ? 2U : 0U)));
   }  // the first address beyond
 
-  // Maps `pages` consecutive 4 KiB pages; replaces what was there. The range lies below limit().
-  // With a `leaf` above 1 the range is mapped by leaves of that level, whose size divides it.
-  void map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissions, unsigned leaf = 1);
-  // Removes the mappings of `pages` pages; pages without one are passed over, and so are large
-  // pages, unless the range begins at one. Table pages are kept.
-  void unmap(Iova iova, std::uint64_t pages, unsigned leaf = 1);
+  // Maps `pages` consecutive 4 KiB pages by leaves of the given level, of whose size both addresses
+  // and the range are multiples; replaces what was there. The range lies below limit().
+  void map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissions, unsigned level = 1);
+  // Removes the mappings of `pages` pages; pages without one are passed over. A large leaf of which
+  // a part remains is split. Table pages are kept. The range lies below limit().
+  void unmap(Iova iova, std::uint64_t pages);
   bool mapped(Iova iova) const { return find(iova).has_value(); }
   // Where an address is mapped to, as software reads its own tables.
   std::optional<Hpa> find(Iova iova) const;
-  // Where the entry of a level is; none when a table above it is missing.
-  std::optional<Hpa> entry(Iova iova, unsigned level) const;
 
  private:
   Hpa entry_in(Hpa table, Iova iova, unsigned level) const {
     return widened_ && level == levels_ ? widened_entry_address(table, iova, level)
                                         : entry_address(table, iova, level);
   }
-  Hpa make_entry(Iova iova, unsigned level);
+  bool holds(Iova iova, std::uint64_t pages) const;
+  Hpa table_of(Iova iova, unsigned level);
+  std::uint64_t unmap_entry(Iova iova, std::uint64_t pages);
+  TableEntry split(Hpa slot, TableEntry large, unsigned level);
 
   TableMemory& memory_;
   TableFormat format_;

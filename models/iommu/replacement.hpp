@@ -18,7 +18,7 @@ enum class Replacement : std::uint8_t { lru, fifo, random, flush_all };
 constexpr auto choices(Replacement) {
   return std::array{
       Choice{Replacement::lru, "lru", "the entry whose last use is longest ago"},
-      Choice{Replacement::fifo, "fifo", "the entry that was inserted first"},
+      Choice{Replacement::fifo, "fifo", "the entry that was filled first; a refill counts anew"},
       Choice{Replacement::random, "random", "any entry of the set, drawn from the run's seed"},
       Choice{Replacement::flush_all, "flush-all",
              "every entry of the whole cache, as software emulations do"}};

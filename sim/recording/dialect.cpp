@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint64_t page_bytes = 4096;
 constexpr std::uint64_t last_page = std::numeric_limits<std::uint64_t>::max() / page_bytes;
+constexpr std::uint64_t pa_max = (std::uint64_t{1} << 52U) - 1;
 constexpr std::uint64_t pages_max = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t pgsz_max = std::uint64_t{1} << 30U;
 
@@ -51,6 +52,7 @@ RecordedOp read_request(const Record& record) {
   op.iova = record.hex(Key::iova);
   op.outcome = read_outcome(record);
   if (has_translation(op)) op.pa = record.hex(Key::pa);
+  if (op.pa > pa_max) record.reject(Key::pa, "an address of at most 52 bits");
   // Without `w` the page allows both (FORMAT.md); a read is allowed there like a write.
   if (record.has(Key::w)) op.permissions = record.flag(Key::w) ? 1 : 0;
   if (record.has(Key::fr))
@@ -71,11 +73,12 @@ GuestPages guest_pages(const Record& record) {
   return {{first, first + pages - 1}, static_cast<std::uint8_t>(std::countr_zero(size))};
 }
 
-std::uint64_t physical_page(const Record& record, PageRange range) {
+std::uint64_t physical_page(const Record& record, const GuestPages& pages) {
   const std::uint64_t pa = record.hex(Key::pa);
-  if (pa % page_bytes != 0) record.reject(Key::pa, "the address of a 4 KiB page");
-  if (range.pages() - 1 > last_page - pa / page_bytes)
-    record.reject(Key::pa, "memory that ends within 64 bits");
+  const std::uint64_t size = std::uint64_t{1} << pages.page_shift;
+  if (pa % size != 0) record.reject(Key::pa, fmt::format("a multiple of the page size {}", size));
+  if (pa > pa_max || pages.range.pages() - 1 > (pa_max - pa) / page_bytes)
+    record.reject(Key::pa, "memory that ends within 52 bits");
   return pa / page_bytes;
 }
 

@@ -48,8 +48,8 @@ struct GuestPages {
 };
 GuestPages guest_pages(const Record& record);
 
-// `pa` of a mapping of this range.
-std::uint64_t physical_page(const Record& record, PageRange range);
+// `pa` of a mapping of these pages; VT-d's tables hold 52 bits of address.
+std::uint64_t physical_page(const Record& record, const GuestPages& pages);
 
 // The requester id behind "0000:02:00.0".
 std::uint16_t device_sid(const Record& record);

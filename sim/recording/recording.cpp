@@ -4,6 +4,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/time.hpp"
+#include "models/iommu/cache.hpp"
 #include "sim/recording/dialect.hpp"
 #include "sim/recording/line_reader.hpp"
 #include "sim/recording/problem.hpp"
@@ -65,6 +66,7 @@ class Reader {
   void read_record(Dialect& dialect);
   std::unique_ptr<Dialect> make_dialect();
   std::string read_iommu() const;
+  std::string read_name() const;
 
   const RecordingOptions& options_;
   LineReader lines_;
@@ -80,7 +82,7 @@ void Reader::read_meta() {
   if (record_.raw(Key::k) != "meta") record_.reject(Key::k, "\"meta\" on the first line");
   if (record_.string(Key::format) != known_format)
     record_.reject(Key::format, fmt::format("\"{}\"", known_format));
-  stream_.name = record_.string(Key::name);
+  stream_.name = read_name();
   stream_.iommu = read_iommu();
   records_ = record_.integer(Key::records, 0, options_.max_records);
   constexpr std::uint64_t believed = std::uint64_t{1} << 20U;  // what a wrong number may cost
@@ -92,6 +94,16 @@ void Reader::read_meta() {
   if (vtd || record_.has(Key::scalable_mode))
     stream_.scalable_mode = record_.boolean(Key::scalable_mode);
   if (!record_.is_null(Key::iotlb) || vtd) read_iotlb(vtd);
+}
+
+// It is printed as it is, hence no control characters.
+std::string Reader::read_name() const {
+  constexpr std::size_t longest = 64;
+  const std::string_view name = record_.string(Key::name);
+  const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
+  if (name.empty() || name.size() > longest || !std::all_of(name.begin(), name.end(), printable))
+    record_.reject(Key::name, "1 to 64 printable characters of ASCII");
+  return std::string(name);
 }
 
 std::string Reader::read_iommu() const {
@@ -110,9 +122,8 @@ void Reader::read_iotlb(bool required) {
   if (!required && !record_.has(Key::iotlb)) return;
   Record iotlb;
   iotlb.scan(record_.object(Key::iotlb));
-  constexpr std::uint64_t capacity_max = std::numeric_limits<std::uint32_t>::max();
   stream_.iotlb_capacity =
-      static_cast<std::uint32_t>(iotlb.integer(Key::capacity, 1, capacity_max));
+      static_cast<std::uint32_t>(iotlb.integer(Key::capacity, 1, CacheParams::most_entries));
   if (iotlb.has(Key::address_width))
     stream_.address_width = static_cast<unsigned>(iotlb.integer(Key::address_width, 30, 64));
 }

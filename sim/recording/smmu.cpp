@@ -40,6 +40,7 @@ class Smmu : public Dialect {
       attach(record);
     } else if (kind == "release") {
       builder_.detach(device_sid(record));
+      builder_.flush_context(device_sid(record));
     }
   }
 
@@ -52,7 +53,7 @@ class Smmu : public Dialect {
     RecordedOp op = read_request(record);
     if (has_translation(op) || record.has(Key::asid)) {
       op.domain = domain_of(record);
-      builder_.attach(op.sid, op.domain);
+      attach(op.sid, op.domain);
     } else {
       builder_.attached(op.sid, op.domain);
     }
@@ -109,7 +110,7 @@ class Smmu : public Dialect {
   // Recorded at a tracepoint, which does not see the permissions.
   void map(const Record& record) {
     const GuestPages pages = guest_pages(record);
-    const std::uint64_t pa_page = physical_page(record, pages.range);
+    const std::uint64_t pa_page = physical_page(record, pages);
     if (unplaced(record)) return;
     builder_.map(domain_of(record), pages.range, {pa_page, read_write, pages.page_shift});
   }
@@ -127,7 +128,15 @@ class Smmu : public Dialect {
 
   void attach(const Record& record) {
     const std::uint16_t sid = device_sid(record);
-    if (record.has(Key::asid)) builder_.attach(sid, domain_of(record));
+    if (record.has(Key::asid)) attach(sid, domain_of(record));
+  }
+
+  // What a request proves was changed earlier, and the cached entry flushed since.
+  void attach(std::uint16_t sid, std::uint32_t domain) {
+    std::uint32_t before = 0;
+    const bool moves = builder_.attached(sid, before) && before != domain;
+    builder_.attach(sid, domain);
+    if (moves) builder_.flush_context(sid);
   }
 
   RecordedStream& stream_;

@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/stream_builder.hpp"
 
+#include "models/iommu/vtd/descriptor.hpp"
 #include "sim/recording/problem.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace viosim::recording {
@@ -78,6 +80,15 @@ void StreamBuilder::invalidate_all(std::uint32_t domain) {
   add(RecordedKind::invalidate).domain = domain;
 }
 
+void StreamBuilder::flush_context(std::uint16_t sid) {
+  vtd::Descriptor flush;
+  flush.type = vtd::DescriptorType::context_cache;
+  flush.granularity = vtd::Granularity::device;
+  flush.source = Bdf(sid);
+  const auto words = flush.encode();
+  descriptor(words[1], words[0]);
+}
+
 void StreamBuilder::drop_all() { add(RecordedKind::drop_all); }
 
 void StreamBuilder::forget_everything() {
@@ -89,7 +100,7 @@ void StreamBuilder::prove_mapped(std::uint32_t domain, PageRange range, const Ma
                                  std::uint8_t needed) {
   Mapping known;
   if (domains_[domain].find(range.first, known) && known.pa_page == mapping.pa_page &&
-      (known.permissions & needed) != 0) {
+      known.page_shift == mapping.page_shift && (known.permissions & needed) != 0) {
     return;
   }
   prove_unmapped(domain, range);
@@ -111,7 +122,17 @@ void StreamBuilder::prove_unmapped(std::uint32_t domain, PageRange range) {
   }
 }
 
+// The last page that the IOMMU's tables can map.
+std::uint64_t StreamBuilder::last_page() const {
+  return (std::uint64_t{1} << 9U * table_levels_for(stream_.address_width)) - 1;
+}
+
 void StreamBuilder::add_map(std::uint32_t domain, PageRange range, const Mapping& mapping) {
+  if (range.last > last_page()) {
+    throw RecordingProblem(fmt::format(
+        "a mapping reaches {:#x}, expected at most {:#x} as tables of {} bits hold",
+        range.last << 12U | 0xfffU, last_page() << 12U | 0xfffU, stream_.address_width));
+  }
   MappedPages& pages = domains_[domain];
   mapped_entries_ -= pages.entries();
   pages.insert(range, mapping);
@@ -131,6 +152,8 @@ void StreamBuilder::add_map(std::uint32_t domain, PageRange range, const Mapping
 }
 
 void StreamBuilder::unmap(std::uint32_t domain, PageRange range) {
+  if (range.first > last_page()) return;  // nothing can be mapped there
+  range.last = std::min(range.last, last_page());
   MappedPages& pages = domains_[domain];
   mapped_entries_ -= pages.entries();
   pages.remove(range);

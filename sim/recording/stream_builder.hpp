@@ -31,6 +31,7 @@ class StreamBuilder {
   void descriptor(std::uint64_t hi, std::uint64_t lo);
   void invalidate(std::uint32_t domain, PageRange range);
   void invalidate_all(std::uint32_t domain);
+  void flush_context(std::uint16_t sid);  // as a descriptor of VT-d
   void drop_all();
   void forget_everything();  // the IOMMU was reset: nothing is attached or mapped any more
 
@@ -49,6 +50,7 @@ class StreamBuilder {
 
  private:
   RecordedOp& add(RecordedKind kind);
+  std::uint64_t last_page() const;
   void add_map(std::uint32_t domain, PageRange range, const Mapping& mapping);
 
   RecordedStream& stream_;

@@ -1,5 +1,6 @@
 // virtio-iommu recordings: the device itself is told of every mapping, so nothing has to be
-// guessed.
+// guessed. It has no separate commands to invalidate: when a request is answered, nothing that it
+// took away is used any more (virtio 1.2, 5.13.6.6.2), so each one here also flushes.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/dialect.hpp"
 
@@ -8,7 +9,7 @@
 namespace viosim::recording {
 namespace {
 
-constexpr std::uint64_t domain_max = std::numeric_limits<std::uint32_t>::max() - 1;
+constexpr std::uint64_t domain_max = 0xffff;  // guests count from 0; VT-d's ids have 16 bits
 constexpr std::uint64_t pages_max = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t page_bytes = 4096;
 
@@ -22,15 +23,19 @@ class Virtio : public Dialect {
     } else if (kind == "map") {
       map(record);
     } else if (kind == "unmap_done") {
-      builder_.unmap(domain_of(record), range_of(record));
+      unmap(domain_of(record), range_of(record));
     } else if (kind == "attach") {
       builder_.attach(requester(record), domain_of(record));
+      builder_.flush_context(requester(record));
     } else if (kind == "detach") {
       builder_.detach(requester(record));
+      builder_.flush_context(requester(record));
     } else if (kind == "dom_free") {
       builder_.unmap_all(domain_of(record));
+      builder_.invalidate_all(domain_of(record));
     } else if (kind == "device_reset" || kind == "system_reset") {
       builder_.forget_everything();
+      builder_.drop_all();
     }
   }
 
@@ -62,7 +67,12 @@ class Virtio : public Dialect {
     constexpr std::uint64_t flags_max = std::numeric_limits<std::uint32_t>::max();
     const auto permissions =
         static_cast<std::uint8_t>(record.integer(Key::flags, 0, flags_max) & 3U);
-    builder_.map(domain_of(record), range, {physical_page(record, range), permissions, 12});
+    builder_.map(domain_of(record), range, {physical_page(record, {range, 12}), permissions, 12});
+  }
+
+  void unmap(std::uint32_t domain, PageRange range) {
+    builder_.unmap(domain, range);
+    builder_.invalidate(domain, range);
   }
 
   StreamBuilder& builder_;

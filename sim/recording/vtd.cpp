@@ -1,5 +1,6 @@
 // intel-vtd recordings: the guest's probes tell of mappings, the hypervisor of everything else.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/vtd/descriptor.hpp"
 #include "sim/recording/dialect.hpp"
 
 #include <bit>
@@ -84,15 +85,17 @@ class Vtd : public Dialect {
     return static_cast<std::uint32_t>(record.integer(Key::did, 0, did_max));
   }
 
-  // Only a translated request names its domain; when it is another one than we knew, a context
-  // entry was written without our seeing it.
+  // Only a translated request names its domain. When a walk went through another one than we knew, a
+  // context entry was written without our seeing it; a hit may be on what an old one left behind.
   void request(const Record& record) {
     RecordedOp op = read_request(record);
+    std::uint32_t known = 0;
+    const bool is_known = builder_.attached(op.sid, known);
     if (has_translation(op) || record.has(Key::did)) {
       op.domain = domain_of(record);
-      builder_.attach(op.sid, op.domain);
+      if (op.outcome != RecordedOutcome::hit || !is_known) attach(op.sid, op.domain);
     } else {
-      builder_.attached(op.sid, op.domain);
+      op.domain = known;
     }
     if (op.outcome == RecordedOutcome::miss) prove_mapped(record, op);
     if (walk_denied(op)) builder_.prove_denied(op.domain, op.iova >> 12U, needed_permission(op));
@@ -126,6 +129,8 @@ class Vtd : public Dialect {
   void descriptor(const Record& record) {
     const std::uint64_t hi = record.hex(Key::hi);
     const std::uint64_t lo = record.hex(Key::lo);
+    if (!vtd::Descriptor::decodable(lo))
+      record.reject(Key::lo, "a descriptor of type 1 to 7 with a valid granularity");
     if (stream_.strict && !stream_.caching_mode) {
       const std::optional<PageSelective> flushed = page_selective(hi, lo);
       if (flushed && !pending_.take(flushed->domain, flushed->range))
@@ -136,7 +141,7 @@ class Vtd : public Dialect {
 
   void map(const Record& record) {
     const GuestPages pages = guest_pages(record);
-    const std::uint64_t pa_page = physical_page(record, pages.range);
+    const std::uint64_t pa_page = physical_page(record, pages);
     if (unplaced(record)) return;
     builder_.map(domain_of(record), pages.range, {pa_page, permissions(record), pages.page_shift});
   }
@@ -171,12 +176,31 @@ class Vtd : public Dialect {
     const std::uint64_t lo = record.hex(Key::lo);
     constexpr std::uint64_t pass_through = 2;
     if (stream_.scalable_mode || (lo >> 2U & 3U) == pass_through) return;
-    builder_.attach(sid, static_cast<std::uint32_t>(hi >> 8U & did_max));
+    attach(sid, static_cast<std::uint32_t>(hi >> 8U & did_max));
   }
 
   void attach(const Record& record) {
     const std::uint16_t sid = device_sid(record);
-    if (record.has(Key::did)) builder_.attach(sid, domain_of(record));
+    if (record.has(Key::did)) attach(sid, domain_of(record));
+  }
+
+  void attach(std::uint16_t sid, std::uint32_t domain) {
+    std::uint32_t before = 0;
+    const bool moves = builder_.attached(sid, before) && before != domain;
+    builder_.attach(sid, domain);
+    if (moves) flush_pasid_entries(before);
+  }
+
+  // The guest flushes a PASID entry that it changes or removes, but the hypervisor, which caches
+  // none, does not log that: VT-d 3.3 s6.5.2.2, PASID 0 of the domain.
+  void flush_pasid_entries(std::uint32_t domain) {
+    if (!stream_.scalable_mode) return;
+    vtd::Descriptor flush;
+    flush.type = vtd::DescriptorType::pasid_cache;
+    flush.granularity = vtd::Granularity::pasid;
+    flush.domain = DomainId(static_cast<std::uint16_t>(domain));
+    const auto words = flush.encode();
+    builder_.descriptor(words[1], words[0]);
   }
 
   // The device is gone. When it was the last of its domain the guest frees the domain with all that
@@ -186,6 +210,7 @@ class Vtd : public Dialect {
     std::uint32_t domain = 0;
     if (!builder_.attached(sid, domain)) return;
     builder_.detach(sid);
+    flush_pasid_entries(domain);
     if (!builder_.any_attached(domain)) builder_.unmap_all(domain);
   }
 

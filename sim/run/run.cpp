@@ -17,19 +17,6 @@
 namespace viosim {
 namespace {
 
-// Every recording that the scenario names; a problem names the place in the scenario that named the file.
-Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base) {
-  Recordings recordings;
-  for (const HostConfig& host : scenario.hosts) {
-    for (const DeviceConfig& device : host.devices) {
-      const auto* recorded = std::get_if<RecordedDevice>(&device);
-      if (recorded == nullptr || recordings.contains(recorded->trace)) continue;
-      recordings.emplace(recorded->trace, read_recording((base / recorded->trace).string()));
-    }
-  }
-  return recordings;
-}
-
 // The run database, or its absence.
 class Output {
  public:
@@ -82,6 +69,28 @@ class Output {
 };
 
 }  // namespace
+
+Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base) {
+  Recordings recordings;
+  std::vector<Problem> problems;
+  for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
+    for (std::size_t d = 0; d < scenario.hosts[h].devices.size(); ++d) {
+      const auto* recorded = std::get_if<RecordedDevice>(&scenario.hosts[h].devices[d]);
+      if (recorded == nullptr || recordings.contains(recorded->trace)) continue;
+      try {
+        recordings.emplace(recorded->trace, read_recording((base / recorded->trace).string()));
+      } catch (const ConfigError& error) {
+        for (Problem problem : error.problems()) {
+          problem.message += fmt::format("; named by /hosts/{}/devices/{}/trace of scenario \"{}\"",
+                                         h, d, scenario.name);
+          problems.push_back(std::move(problem));
+        }
+      }
+    }
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+  return recordings;
+}
 
 Scenario load_scenario(const std::filesystem::path& file,
                        const std::vector<std::string>& assignments,

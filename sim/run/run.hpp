@@ -31,6 +31,10 @@ struct RunReport {
       agreements;  // of the recordings that were played, in the order of the scenario
 };
 
+// Every recording that the scenario names, relative to `base`. All that is wrong with them is one
+// ConfigError; each of its problems says which place of the scenario named the file.
+Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base);
+
 // The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError, TimeLimitError.
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options);

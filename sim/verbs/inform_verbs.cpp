@@ -1,7 +1,6 @@
 // `viosim validate`, `schema` and `models`.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
-#include "sim/recording/recording.hpp"
 #include "sim/verbs/presets.hpp"
 #include "sim/verbs/verbs.hpp"
 
@@ -12,20 +11,7 @@ namespace {
 
 // What a scenario names must be readable too.
 void validate(const std::filesystem::path& file) {
-  const Scenario scenario = load_scenario(file, {}, {});
-  std::vector<Problem> problems;
-  for (const HostConfig& host : scenario.hosts) {
-    for (const DeviceConfig& device : host.devices) {
-      const auto* recorded = std::get_if<RecordedDevice>(&device);
-      if (recorded == nullptr) continue;
-      try {
-        read_recording((file.parent_path() / recorded->trace).string());
-      } catch (const ConfigError& error) {
-        problems.insert(problems.end(), error.problems().begin(), error.problems().end());
-      }
-    }
-  }
-  if (!problems.empty()) throw ConfigError(std::move(problems));
+  read_recordings(load_scenario(file, {}, {}), file.parent_path());
 }
 
 struct Model {

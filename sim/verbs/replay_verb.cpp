@@ -95,7 +95,7 @@ int replay_verb(const ReplayArguments& arguments) {
 
   if (arguments.json) {
     Value json = report.json;
-    if (comparable) add(*json.if_object(), "agreement", agreement_json(agreement));
+    add(*json.if_object(), "agreement", comparable ? agreement_json(agreement) : Value());
     fmt::print("{}\n", to_text(json, Layout::indented));
   } else {
     fmt::print("recorded on {}, played on \"{}\": {}\n", stream.iommu, preset.name,
@@ -111,8 +111,9 @@ int replay_verb(const ReplayArguments& arguments) {
       fmt::print("{}", agreement_text(agreement));
     } else {
       fmt::print(
-          "not compared: there is no model of {} yet, its requests and mappings went through a "
-          "VT-d IOMMU\n",
+          "There is no model of {} yet: mappings, invalidations and requests went through a VT-d "
+          "IOMMU,\nand the figures above are its own. Outcomes were not compared with the "
+          "recorded ones.\n",
           stream.iommu);
     }
   }

@@ -5,7 +5,7 @@
 #include "sim/record/run_database.hpp"
 #include "sim/record/run_reader.hpp"
 #include "tests/record/event_mix.hpp"
-#include "tests/record/scratch.hpp"
+#include "tests/support/scratch.hpp"
 
 #include <benchmark/benchmark.h>
 

@@ -38,9 +38,21 @@ expect "exact page mask, e1000e" 1 "(99.5601 %)" \
   "$viosim" replay "$traces/vtd_net_e1000e_strict.jsonl.zst" --iommu $exact
 expect "unknown preset" 2 'did you mean "vtd"?' "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --iommu vtdd
 
+cat >v.jsonl <<'RECORDING'
+{"k":"meta","format":"viommu-trace/1","name":"v","iommu":"virtio-iommu","records":0,"strict":1,"iotlb":null}
+RECORDING
+expect "virtio-iommu recording" 0 "Outcomes were not compared with the recorded ones." "$viosim" replay v.jsonl
+expect "virtio-iommu recording, JSON" 0 '"agreement": null' "$viosim" replay v.jsonl --json
+
 good=$tree/scenarios/one-device.json
 expect "run" 0 "100,000 translations" "$viosim" run "$good" --out good
 [ -f good/run.db ] || { echo "FAILED: run wrote no database"; failures=$((failures + 1)); }
+# What the README shows of the first scenario is what the program prints, but for the times of this machine.
+masked() { sed -E 's/in [0-9.]+ s, seed/in T s, seed/; s/\([0-9.]+ [MK]?\/s\)/(R)/g'; }
+"$viosim" run "$tree/scenarios/nvme-random-4k.json" | masked >printed
+sed -n '/^The run prints/,/^How to read it/p' "$tree/README.md" | sed '1,/^```$/d; /^```$/,$d' | masked >shown
+cmp printed shown || { echo "FAILED: the README shows another output"; diff printed shown; failures=$((failures + 1)); }
+
 expect "trace off" 0 "without a trace" "$viosim" run "$good" --out off --trace off
 expect "validate" 0 "valid" "$viosim" validate "$tree"/scenarios/block-sequential.json "$good"
 expect "version" 0 "viosim " "$viosim" --version
@@ -66,6 +78,16 @@ cat >many.json <<'SCENARIO'
                   "requests": 99999999999999999999 }] }] }
 SCENARIO
 expect "unknown key" 2 'did you mean "traffic"?' "$viosim" run many.json
+cat >lost.json <<'SCENARIO'
+{ "name": "lost", "hosts": [{ "name": "h",
+    "iommus": [{ "name": "i", "model": "vtd", "mode": "legacy" }, { "name": "j", "model": "vtd", "mode": "legacy" }],
+    "devices": [{ "name": "a", "model": "recording", "iommu": "i", "trace": "one.jsonl.zst" },
+                { "name": "b", "model": "recording", "iommu": "j", "trace": "two.jsonl.zst" }] }] }
+SCENARIO
+for verb in run validate; do
+  expect "lost recording, $verb" 2 "one.jsonl.zst: cannot be opened" "$viosim" $verb lost.json
+  expect "another one, $verb" 2 'named by /hosts/0/devices/1/trace of scenario "lost"' "$viosim" $verb lost.json
+done
 expect "negative time" 2 "it must not be negative" "$viosim" run many.json
 expect "missing unit" 2 "the unit is missing" "$viosim" run many.json
 expect "out of range" 2 "expected a whole number from 0 to 18446744073709551615" "$viosim" run many.json
@@ -78,6 +100,13 @@ expect "beyond 2^53, by a start" 2 "9007.199254740992 s (2^53 ps)" \
   "$viosim" run "$good" --set '/hosts/0/devices/0/start=9007.199254740992 s' --out late
 [ ! -e late/run.db ] || { echo "FAILED: a run beyond 2^53 left a database"; failures=$((failures + 1)); }
 expect "unknown verb" 2 'did you mean "run"?' "$viosim" rum
+expect "no verb" 2 'no verb; expected one of run, replay' "$viosim"
+expect "empty directory of a run" 2 '--out: read ""; expected the name of a directory' "$viosim" run "$good" --out ''
+expect "empty directory of a replay" 2 '--out: read ""; expected the name of a directory' \
+  "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --out ''
+expect "empty scenario" 2 'SCENARIO: read ""; expected the name of a file' "$viosim" run ''
+expect "empty recording" 2 'TRACE: read ""; expected the name of a file' "$viosim" replay ''
+expect "empty file to validate" 2 'FILE: read ""; expected the name of a file' "$viosim" validate ''
 expect "unknown mode" 2 'expected "full" or "off"' "$viosim" run "$good" --trace loud
 expect "negative seed" 2 "whole number" "$viosim" run "$good" --seed -1
 expect "seed beyond 64 bits" 2 "whole number" "$viosim" run "$good" --seed 18446744073709551616

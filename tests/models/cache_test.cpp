@@ -88,7 +88,8 @@ TEST_CASE("a cache holds what a plain list would hold", "[models][cache]") {
     const std::uint32_t slot = cache.probe({page});
     const std::uint64_t* expected = plain.find(page);
     REQUIRE((slot != TestCache::none) == (expected != nullptr));
-    if (expected != nullptr) {
+    const bool refill = rng.below(20) == 0;
+    if (expected != nullptr && !refill) {
       REQUIRE(cache.value(slot) == *expected);
       cache.touch(slot, {now, 0});
       plain.use(page, now);
@@ -107,6 +108,23 @@ TEST_CASE("a cache holds what a plain list would hold", "[models][cache]") {
     }
     REQUIRE(cache.size() == plain.size());
   }
+}
+
+TEST_CASE("a refill of a present entry makes it the youngest, with FIFO as with LRU",
+          "[models][cache]") {
+  CacheParams params;
+  params.entries = 2;
+  params.replacement = GENERATE(Replacement::lru, Replacement::fifo);
+  TestCache cache(params, Rng(1, "cache"));
+  const std::uint32_t slot = cache.insert({1}, 10, {1, 0});
+  cache.insert({2}, 20, {2, 0});
+  CHECK(cache.insert({1}, 11, {3, 0}) == slot);
+  CHECK(cache.value(slot) == 11);
+  CHECK(cache.stats.insertions == 3);
+  CHECK(cache.stats.evictions == 0);
+  cache.insert({3}, 30, {4, 0});
+  CHECK(cache.probe({1}) != TestCache::none);
+  CHECK(cache.probe({2}) == TestCache::none);
 }
 
 TEST_CASE("random replacement evicts from the full set only, the same way for the same seed",

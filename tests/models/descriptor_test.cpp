@@ -52,6 +52,22 @@ TEST_CASE("descriptors have the bits that the specification gives them", "[model
   Descriptor context = make(DescriptorType::context_cache, Granularity::device);
   context.source = Bdf(0x0300);
   check(context, {0x0000'0300'0005'0031U, 0});
+  context.function_mask = 2;
+  check(context, {0x0002'0300'0005'0031U, 0});
+}
+
+TEST_CASE("the function mask of a context-cache descriptor leaves bits of the function out",
+          "[models][descriptor]") {
+  Descriptor context = make(DescriptorType::context_cache, Granularity::device);
+  context.source = Bdf(0x0301);
+  const auto [mask, reached] = GENERATE(table<std::uint8_t, unsigned>(
+      {{0, 0b0000'0010}, {1, 0b0010'0010}, {2, 0b1010'1010}, {3, 0b1111'1111}}));
+  context.function_mask = mask;
+  for (unsigned function = 0; function < 8; ++function) {
+    CHECK(context.reaches(Bdf(static_cast<std::uint16_t>(0x0300 + function))) ==
+          ((reached >> function & 1U) != 0));
+  }
+  CHECK_FALSE(context.reaches(Bdf(0x0309)));
 }
 
 TEST_CASE("a wait descriptor carries data and address of its status", "[models][descriptor]") {

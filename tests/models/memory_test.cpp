@@ -5,7 +5,9 @@
 #include "models/iommu/page_table.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 
 using namespace viosim;
 
@@ -49,6 +51,69 @@ TEST_CASE("a mapped page costs at most 200 bytes of the simulator, dense or spre
   for (std::uint64_t i = 0; i < pages; ++i)
     table.map(Iova((i * stride) << 12U), Hpa(i << 12U), 1, {true, true});
   CHECK((memory.footprint() - before) / pages <= 200);
+}
+
+namespace {
+
+// The page that hardware would find, by the layout of the tables.
+std::optional<std::uint64_t> frame_of(const PhysicalMemory& memory, const PageTable& table,
+                                      std::uint64_t page) {
+  Hpa at = table.root();
+  for (unsigned level = table.levels();; --level) {
+    const TableEntry entry{memory.read(entry_address(at, Iova(page << 12U), level))};
+    if (!entry.present(table.format())) return std::nullopt;
+    at = entry.address(table.format());
+    const std::uint64_t under = leaf_size(level).count() >> 12U;
+    if (entry.leaf(table.format(), level)) return (at.value() >> 12U) + page % under;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("large leaves hold what small ones would, also when a part is unmapped or replaced",
+          "[models][page_table]") {
+  Rng rng(GENERATE(1U, 2U, 3U), "large");
+  const TableFormat format = GENERATE(TableFormat::first_level, TableFormat::second_level);
+  PhysicalMemory memory;
+  PageTable table(memory, format, 4);
+  constexpr std::uint64_t window = std::uint64_t{2} << 18U;  // pages: 2 GiB
+  std::map<std::uint64_t, std::uint64_t> expected;
+  for (int i = 0; i < 120; ++i) {
+    const unsigned level = rng.below(40) == 0 ? 3 : 1 + static_cast<unsigned>(rng.below(2));
+    const std::uint64_t each = leaf_size(level).count() >> 12U;
+    const std::uint64_t first = rng.below(std::min<std::uint64_t>(window / each, 64)) * each;
+    const std::uint64_t pages = level == 3 ? each : each * (1 + rng.below(3));
+    if (rng.below(2) == 0) {
+      const std::uint64_t frame = rng.below(64) * each;
+      table.map(Iova(first << 12U), Hpa(frame << 12U), pages, {true, true}, level);
+      for (std::uint64_t p = 0; p < pages; ++p) expected[first + p] = frame + p;
+    } else {
+      const std::uint64_t skipped = rng.below(3);
+      table.unmap(Iova((first + skipped) << 12U), pages);
+      for (std::uint64_t p = 0; p < pages; ++p) expected.erase(first + skipped + p);
+    }
+    for (int probe = 0; probe < 50; ++probe) {
+      const std::uint64_t page = rng.below(2) == 0 ? rng.below(window) : first + rng.below(each);
+      const auto found = expected.find(page);
+      const bool mapped = found != expected.end();
+      REQUIRE(table.mapped(Iova(page << 12U)) == mapped);
+      REQUIRE(frame_of(memory, table, page) ==
+              (mapped ? std::optional(found->second) : std::nullopt));
+    }
+  }
+}
+
+TEST_CASE("a page table refuses what lies beyond it, without wrapping around",
+          "[models][page_table]") {
+  PhysicalMemory memory;
+  PageTable table(memory, TableFormat::second_level, 3);
+  const Iova last = Iova(table.limit().value() - 4096);
+  CHECK_NOTHROW(table.map(last, Hpa(0x1000), 1, {true, true}));
+  CHECK_THROWS_AS(table.map(last, Hpa(0x1000), 2, {true, true}), InternalError);
+  CHECK_THROWS_AS(table.map(Iova(~std::uint64_t{0xfff}), Hpa(0x1000), 1, {true, true}),
+                  InternalError);
+  CHECK_THROWS_AS(table.unmap(table.limit(), 1), InternalError);
+  CHECK_THROWS_AS(table.map(Iova(0x1000), Hpa(0), 512, {true, true}, 2), InternalError);
 }
 
 TEST_CASE("a page table holds what was mapped and not unmapped since", "[models][page_table]") {

@@ -6,8 +6,8 @@
 #include "sim/record/run_reader.hpp"
 #include "sim/record/sqlite.hpp"
 #include "tests/record/event_mix.hpp"
-#include "tests/record/scratch.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
 
 #include <atomic>
 #include <csignal>

@@ -69,13 +69,27 @@ TEST_CASE("a bad record is refused with its line, what was read and what was exp
                 "`iova` is \"0x1800\", expected a multiple of the page size 4096"},
       BadRecord{R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1001","pgsz":4096,"n":1})",
                 "`pa` is \"0x1001\""},
+      BadRecord{
+          R"({"t":5000,"k":"map","did":5,"iova":"0x200000","pa":"0x1000","pgsz":2097152,"n":1})",
+          "`pa` is \"0x1000\", expected a multiple of the page size 2097152"},
+      BadRecord{
+          R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0xffffffffff000","pgsz":4096,"n":2})",
+          "expected memory that ends within 52 bits"},
+      BadRecord{
+          R"({"t":5000,"k":"map","did":5,"iova":"0x7fffffe000","pa":"0x1000","pgsz":4096,"n":3})",
+          "a mapping reaches 0x8000000fff, expected at most 0x7fffffffff"},
+      BadRecord{with("0xfffff002", "0x10000000002"),
+                "a mapping reaches 0x10000000fff, expected at most 0x7fffffffff"},
+      BadRecord{with("\"0x1002\"", "\"0x10000000001002\""), "expected an address of at most 52"},
+      BadRecord{R"({"t":5000,"k":"inv","type":"iotlb","hi":"0x0","lo":"0x2"})",
+                "`lo` is \"0x2\", expected a descriptor of type 1 to 7"},
       BadRecord{R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1000","pgsz":5000,"n":1})",
                 "`pgsz` is 5000, expected a power of two"},
       BadRecord{R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1000","pgsz":4096,"n":0})",
                 "`n` is 0"},
       BadRecord{
-          R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1000","pgsz":4096,"n":4294967295})",
-          "4294967295 page-table entries are mapped at once"},
+          R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1000","pgsz":4096,"n":134217726})",
+          "134217726 page-table entries are mapped at once"},
       BadRecord{
           R"({"t":5000,"k":"map","did":5,"iova":"0xfffffffffffff000","pa":"0x1000","pgsz":4096,"n":2})",
           "`n` is 2, expected pages that end within 64 bits"},
@@ -101,6 +115,13 @@ TEST_CASE("a bad first line is refused", "[recording][bad]") {
                 "`format` is \"viommu-trace/2\", expected \"viommu-trace/1\""},
       BadRecord{R"({"k":"meta","format":"viommu-trace/1","name":"x","iommu":"intel-vdt"})",
                 "did you mean \"intel-vtd\"?"},
+      BadRecord{R"({"k":"meta","format":"viommu-trace/1","name":"a\nb","iommu":"intel-vtd"})",
+                "`name` is \"a?b\", expected 1 to 64 printable"},
+      BadRecord{R"({"k":"meta","format":"viommu-trace/1","name":"","iommu":"intel-vtd"})",
+                "`name` is \"\""},
+      BadRecord{
+          R"({"k":"meta","format":"viommu-trace/1","name":"x","iommu":"arm-smmuv3","records":0,"strict":1,"iotlb":{"capacity":1048577}})",
+          "`capacity` is 1048577, expected an integer from 1 to 1048576"},
       BadRecord{
           R"({"k":"meta","format":"viommu-trace/1","name":"x","iommu":"intel-vtd","records":-1})",
           "`records` is -1"},

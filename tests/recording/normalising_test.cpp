@@ -88,15 +88,24 @@ TEST_CASE("a write-only mapping allows reads where the hardware's tables do", "[
         Texts{"map 5 0x1000 +1 -> 0x9000 2"});
 }
 
-TEST_CASE("a context entry attaches, and so does a request that names another domain",
-          "[recording]") {
+TEST_CASE("a hit on what is cached of another domain attaches nothing", "[recording]") {
+  const std::string stale =
+      R"({"t":2000,"k":"req","sid":256,"iova":"0x1010","r":"hit","pa":"0x9010","sz":4096,"pte":"0x9003","did":5})";
+  const std::string moved = R"({"t":2000,"k":"ctx","sid":256,"hi":"0x601","lo":"0x2699001"})";
+  CHECK(texts(read_sample(vtd_meta, {map_1, miss_1, moved, stale})) ==
+        Texts{"map 5 0x1000 +1 -> 0x9000 3", "attach 256 5", "request 256 5 0x1010", "attach 256 6",
+              "request 256 5 0x1010"});
+}
+
+TEST_CASE("a context entry attaches, and so does a walk through another domain", "[recording]") {
   const std::string other =
-      R"({"t":2000,"k":"req","sid":256,"iova":"0x2010","r":"hit","pa":"0x9010","sz":4096,"pte":"0x9003","did":6})";
+      R"({"t":2000,"k":"req","sid":256,"iova":"0x2010","r":"miss","pa":"0x9010","sz":4096,"pte":"0x9003","did":6})";
   const RecordedStream stream = read_sample(
       vtd_meta,
       {R"({"t":0,"k":"ctx","sid":256,"hi":"0x501","lo":"0x2699001"})", map_1, miss_1, other});
   CHECK(texts(stream) == Texts{"attach 256 5", "map 5 0x1000 +1 -> 0x9000 3",
-                               "request 256 5 0x1010", "attach 256 6", "request 256 6 0x2010"});
+                               "request 256 5 0x1010", "attach 256 6",
+                               "map 6 0x2000 +1 -> 0x9000 3", "request 256 6 0x2010"});
 }
 
 TEST_CASE("a pass-through context entry attaches nothing", "[recording]") {
@@ -111,6 +120,37 @@ TEST_CASE("in scalable mode the domain comes from the requests", "[recording]") 
       meta, {R"({"t":0,"k":"ctx","sid":256,"hi":"0x0","lo":"0x263b401"})", map_1, miss_1});
   CHECK(texts(stream) ==
         Texts{"map 5 0x1000 +1 -> 0x9000 3", "attach 256 5", "request 256 5 0x1010"});
+}
+
+TEST_CASE("in scalable mode the flush of a PASID entry, which is not recorded, is added",
+          "[recording]") {
+  const std::string meta =
+      R"("k":"meta","format":"viommu-trace/1","name":"s","iommu":"intel-vtd","strict":1,"caching_mode":false,"scalable_mode":true,"iotlb":{"capacity":4})";
+  const std::string other =
+      R"({"t":2000,"k":"req","sid":256,"iova":"0x1010","r":"miss","pa":"0x9010","sz":4096,"pte":"0x9003","did":6})";
+  const std::string release = R"({"t":2000,"k":"release","dev":"0000:01:00.0","src":"guest"})";
+  CHECK(texts(read_sample(meta, {map_1, miss_1, other, release})) ==
+        Texts{"map 5 0x1000 +1 -> 0x9000 3", "attach 256 5", "request 256 5 0x1010", "attach 256 6",
+              "descriptor 0x0 0x50017", "map 6 0x1000 +1 -> 0x9000 3", "request 256 6 0x1010",
+              "detach 256", "descriptor 0x0 0x60017", "unmap 6 0x1000 +1"});
+}
+
+TEST_CASE("a walk that found a page of another size proves a missed map", "[recording]") {
+  const std::string large =
+      R"({"t":0,"k":"map","did":5,"iova":"0x0","pa":"0x200000","pgsz":2097152,"n":1,"prot":3})";
+  const std::string small =
+      R"({"t":1000,"k":"req","sid":256,"iova":"0x1010","r":"miss","pa":"0x201010","sz":4096,"pte":"0x201003","did":5})";
+  const RecordedStream stream = read_sample(vtd_meta, {large, small});
+  CHECK(texts(stream) == Texts{"map 5 0x0 +512 -> 0x200000 3", "attach 256 5", "unmap 5 0x1000 +1",
+                               "map 5 0x1000 +1 -> 0x201000 3", "request 256 5 0x1010"});
+}
+
+TEST_CASE("an unmap ends where the tables end", "[recording]") {
+  const std::string all =
+      R"({"t":0,"k":"unmap","did":5,"iova":"0x7ffffff000","pgsz":4096,"n":4294967295})";
+  const std::string beyond =
+      R"({"t":0,"k":"unmap","did":5,"iova":"0x8000001000","pgsz":4096,"n":1})";
+  CHECK(texts(read_sample(vtd_meta, {all, beyond})) == Texts{"unmap 5 0x7ffffff000 +1"});
 }
 
 TEST_CASE("a miss on an unmapped page proves a missed map", "[recording]") {
@@ -248,12 +288,13 @@ TEST_CASE("a virtio-iommu recording becomes mappings, attachments and requests",
        R"({"t":0,"k":"unmap_done","did":1,"iova":"0x1000","end":"0x2fff"})",
        R"({"t":0,"k":"map","did":1,"iova":"0x5000","end":"0x5fff","pa":"0x9000","perm":"r","flags":1})",
        R"({"t":0,"k":"detach","did":1,"sid":256})", R"({"t":0,"k":"dom_free","did":1})"});
-  CHECK(texts(stream) == Texts{"attach 256 1", "map 1 0x1000 +2 -> 0x9000 2",
-                               "request 256 1 0x1010", "request 256 1 0xfee00000",
-                               "unmap 1 0x1000 +2", "map 1 0x5000 +1 -> 0x9000 1", "detach 256",
-                               "unmap 1 0x5000 +1"});
-  CHECK(stream.ops[2].outcome == RecordedOutcome::unknown);
-  CHECK(stream.ops[3].outcome == RecordedOutcome::bypass);
+  CHECK(texts(stream) ==
+        Texts{"attach 256 1", "descriptor 0x0 0x10000000031", "map 1 0x1000 +2 -> 0x9000 2",
+              "request 256 1 0x1010", "request 256 1 0xfee00000", "unmap 1 0x1000 +2",
+              "invalidate 1 0x1000 +2", "map 1 0x5000 +1 -> 0x9000 1", "detach 256",
+              "descriptor 0x0 0x10000000031", "unmap 1 0x5000 +1", "invalidate 1 0x0 +0"});
+  CHECK(stream.ops[3].outcome == RecordedOutcome::unknown);
+  CHECK(stream.ops[4].outcome == RecordedOutcome::bypass);
 }
 
 TEST_CASE("a reset of virtio-iommu forgets attachments and mappings", "[recording]") {
@@ -262,6 +303,7 @@ TEST_CASE("a reset of virtio-iommu forgets attachments and mappings", "[recordin
       {R"({"t":0,"k":"attach","did":1,"sid":256})",
        R"({"t":0,"k":"map","did":1,"iova":"0x1000","end":"0x1fff","pa":"0x9000","perm":"w","flags":2})",
        R"({"t":0,"k":"device_reset"})"});
-  CHECK(texts(stream) ==
-        Texts{"attach 256 1", "map 1 0x1000 +1 -> 0x9000 2", "detach 256", "unmap 1 0x1000 +1"});
+  CHECK(texts(stream) == Texts{"attach 256 1", "descriptor 0x0 0x10000000031",
+                               "map 1 0x1000 +1 -> 0x9000 2", "detach 256", "unmap 1 0x1000 +1",
+                               "drop_all"});
 }

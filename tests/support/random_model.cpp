@@ -165,6 +165,7 @@ vtd::Descriptor other_descriptor(Draw& draw, const SmallModel& model, const Step
   if (descriptor.type == DescriptorType::context_cache) {
     descriptor.granularity =
         draw.one_of(std::array{Granularity::global, Granularity::domain, Granularity::device});
+    descriptor.function_mask = static_cast<std::uint8_t>(draw.below(4));
   } else if (descriptor.type == DescriptorType::pasid_cache) {
     descriptor.granularity =
         draw.one_of(std::array{Granularity::global, Granularity::domain, Granularity::pasid});

@@ -33,17 +33,6 @@ bool lists(const SourceFile& cmake, const std::string& source) {
   });
 }
 
-// tests/ mirrors the tree: tests/base holds the tests of core/base and needs no README of its own.
-bool mirrors_a_source_folder(const Tree& tree, const std::string& folder) {
-  if (!folder.starts_with("tests/")) return false;
-  const std::string mirrored = folder.substr(std::string_view("tests/").size());
-  return std::any_of(allowed_top_level.begin(), allowed_top_level.end(),
-                     [&](auto floor) {
-                       return floor != "tests" && fs::is_directory(tree.root / floor / mirrored);
-                     }) ||
-         fs::is_directory(tree.root / mirrored);
-}
-
 }  // namespace
 
 void check_every_source_is_built(const Tree& tree, Findings& findings) {
@@ -64,8 +53,7 @@ void check_every_folder_has_readme(const Tree& tree, Findings& findings) {
     if (file.is_cpp()) folders.insert(folder_of(file.path));
   }
   for (const std::string& folder : folders) {
-    if (fs::exists(tree.root / folder / "README.md") || mirrors_a_source_folder(tree, folder))
-      continue;
+    if (fs::exists(tree.root / folder / "README.md")) continue;
     findings.push_back({folder, 0, "has sources and no README.md",
                         "a short one: what lives here, what does not, where to start reading"});
   }

@@ -85,6 +85,7 @@ Descriptor Descriptor::decode(std::uint64_t low, std::uint64_t high) {
     case DescriptorType::context_cache:
       d.domain = DomainId(static_cast<std::uint16_t>(field_of(low, 16, 16)));
       d.source = Bdf(static_cast<std::uint16_t>(field_of(low, 32, 16)));
+      d.function_mask = static_cast<std::uint8_t>(field_of(low, 48, 2));
       break;
     case DescriptorType::iotlb:
       d.drain_writes = field_of(low, 6, 1) != 0;
@@ -126,6 +127,7 @@ std::array<std::uint64_t, 2> Descriptor::encode() const {
     case DescriptorType::context_cache:
       put(domain.value(), 16);
       put(source.value(), 32);
+      put(function_mask, 48);
       break;
     case DescriptorType::iotlb:
       put(drain_writes ? 1 : 0, 6);
@@ -198,6 +200,7 @@ std::optional<Invalidation> Descriptor::invalidation() const {
   order.domain = domain;
   order.pasid = pasid;
   order.source = source;
+  order.ignored_source_bits = masked_function_bits();
   order.address = address;
   order.address_mask = address_mask;
   order.leaf_only = leaf_only;

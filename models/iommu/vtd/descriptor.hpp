@@ -29,6 +29,9 @@ struct Descriptor {
   Granularity granularity = Granularity::global;
   DomainId domain;
   Bdf source{};
+  std::uint8_t function_mask =
+      0;  // FM, device granularity: as many of the function's bits, 0 to 3,
+          // are masked, from bit 2 downwards
   Pasid pasid;
   Iova address;                   // page granularity: the first address
   std::uint8_t address_mask = 0;  // page granularity: 2^address_mask pages, naturally aligned
@@ -41,6 +44,14 @@ struct Descriptor {
 
   // type is 0 or unknown, or the granularity is reserved: the queue stops there (IQE).
   static bool decodable(std::uint64_t low);
+  // Device granularity: which bits of the requester id are not compared.
+  std::uint16_t masked_function_bits() const {
+    constexpr std::array<std::uint16_t, 4> masked = {0, 4, 6, 7};
+    return masked[function_mask & 3U];
+  }
+  bool reaches(Bdf requester) const {
+    return ((requester.value() ^ source.value()) & ~masked_function_bits() & 0xffff) == 0;
+  }
   static Descriptor decode(std::uint64_t low, std::uint64_t high);
   std::array<std::uint64_t, 2> encode() const;
   // What an IOMMU is to forget by it; nothing for descriptors that are about something else.
