@@ -1,0 +1,71 @@
+// Messages between functions with a translation cache of their own and the IOMMU: Address Translation
+// Services and the Page Request Interface.
+// SPDX-License-Identifier: Apache-2.0
+//
+// PCIe base specification 5.0, chapter 10. Translation requests and completions are requests of a
+// device like others (models/iommu); here are the messages that have no data. Each function is
+// called at the instant at which the message leaves its sender: whoever receives it adds the link.
+#pragma once
+
+#include "core/base/address.hpp"
+
+#include <cstdint>
+
+namespace viosim {
+
+// PCIe 10.3: forget translations. Every function answers each with completions that carry its tag.
+struct AtsInvalidation {
+  Iova address;             // aligned to `size`
+  Bytes size = page_4k;     // a power of two; all_addresses: everything
+  Pasid pasid{0xffffffff};  // no_pasid: translations without a PASID
+  bool all_pasids = false;  // Global Invalidate: of any PASID, and without one
+  std::uint8_t tag = 0;     // ITag, below 32
+  static constexpr Bytes all_addresses{std::uint64_t{1} << 63U};
+};
+
+// PCIe 10.4.1: a page is needed.
+struct PageRequest {
+  Bdf source{};
+  Pasid pasid{0xffffffff};
+  Iova address;             // of a 4 KiB page
+  std::uint16_t group = 0;  // PRG index, below 512
+  bool read = false;
+  bool write = false;
+  bool execute = false;
+  bool privileged = false;
+  bool last = false;  // of its group (LPIG); with neither read nor write: a stop marker
+};
+
+enum class PageResponseCode : std::uint8_t { success = 0x0, invalid = 0x1, failure = 0xf };
+
+// PCIe 10.4.2: the answer to a whole group.
+struct PageResponse {
+  Bdf source{};
+  Pasid pasid{0xffffffff};
+  std::uint16_t group = 0;
+  PageResponseCode code = PageResponseCode::success;
+};
+
+// A function with a translation cache, to the IOMMU.
+class AtsFunction {
+ public:
+  virtual void invalidate(const AtsInvalidation& invalidation) = 0;
+  virtual void answer(const PageResponse& response) = 0;
+
+ protected:
+  ~AtsFunction() = default;
+};
+
+// The IOMMU, to such functions.
+class AtsHost {
+ public:
+  // `tags`: bit t for ITag t. Each invalidation is complete with its first completion here: functions
+  // with one path to the root send one.
+  virtual void invalidated(Bdf source, std::uint32_t tags) = 0;
+  virtual void request_page(const PageRequest& request) = 0;
+
+ protected:
+  ~AtsHost() = default;
+};
+
+}  // namespace viosim
