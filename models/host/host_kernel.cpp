@@ -81,6 +81,7 @@ void HostKernel::migrate_pages(Instant until) {
   while (engine_.now() + params_.migrate_every < until) {
     engine_.sleep_for(params_.migrate_every);
     HostSpace& space = spaces_[rng_.below(spaces_.size())];
+    if (space.table == nullptr || space.second_stage != nullptr) continue;  // not the host's pages
     const std::uint64_t pages = space.size.count() / page_4k.count();
     const Iova page = space.base + Bytes(rng_.below(pages) * page_4k.count());
     if (space.table->mapped(page)) migrate(space, page, Hpa(next_frame_++ << 12U));

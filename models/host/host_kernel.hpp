@@ -63,13 +63,14 @@ struct HostKernelStats {
 
 // An address space of the host: a page table, and the frames behind it.
 struct HostSpace {
-  PageTable* table = nullptr;
+  PageTable* table = nullptr;         // null: addresses are physical
+  PageTable* second_stage = nullptr;  // nested: under the table, which is in a guest's memory
   DomainId domain;
   Pasid pasid = no_pasid;  // no_pasid: used by requests without one
   bool first_level = false;
   Iova base;  // what may be mapped: [base, base + size)
   Bytes size;
-  Hpa frames;  // the frame of `base` when a page is mapped first
+  Hpa frames;  // the frame of `base` when a page is mapped first; nested: the guest's
   InvalidationDriver* driver = nullptr;
 };
 

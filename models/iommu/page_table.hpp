@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/base/address.hpp"
-#include "core/base/fields.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/rights.hpp"
 
@@ -28,12 +27,6 @@ enum class TableFormat : std::uint8_t {
   second_level,  // VT-d 3.x, 9.9: R 0, W 1, X 2, SP 7, A 8, D 9; present when any of R and W is set
   sv  // RISC-V privileged architecture, 4.3: V 0, R 1, W 2, X 3, U 4, A 6, D 7, PPN 53:10
 };
-
-// What a scenario may ask for.
-constexpr auto choices(TableFormat) {
-  return std::array{Choice{TableFormat::first_level, "first-level", "the processor's format"},
-                    Choice{TableFormat::second_level, "second-level", "VT-d's own format"}};
-}
 
 // How the bits of entries are understood, where a table's format leaves it to a register or to the
 // entry that points at the table.

@@ -15,9 +15,19 @@ constexpr std::uint64_t first_frame = 0x100;  // 1 MiB: below lies what firmware
 constexpr Bdf first_function{1, 0, 0};
 constexpr unsigned table_levels = 4;
 
-TableFormat format_of(const DmaDevice& config) {
+TableKind kind_of(const DmaDevice& config) {
   if (config.table) return *config.table;
-  return config.pasid ? TableFormat::first_level : TableFormat::second_level;
+  return config.pasid ? TableKind::first_level : TableKind::second_level;
+}
+
+unsigned leaf_level(Bytes page_size) {
+  return page_size == page_1g ? 3 : page_size == page_2m ? 2 : 1;
+}
+
+// Of 4 KiB, whole pages of the size that is mapped.
+std::uint64_t pages_of(const DmaDevice& config) {
+  const std::uint64_t size = config.page_size.count();
+  return (config.dma.traffic.window.count() + size - 1) / size * (size >> 12U);
 }
 
 std::string indexed(const std::string& path, std::uint32_t count, std::uint32_t index) {
@@ -26,12 +36,14 @@ std::string indexed(const std::string& path, std::uint32_t count, std::uint32_t 
 
 // Writes the table entries that lead requests of `source` to the space.
 void attach(vtd::Tables& tables, Bdf source, const HostSpace& space) {
+  using Type = vtd::PasidEntry::Type;
   constexpr auto width = static_cast<std::uint8_t>(table_levels - 2);
   if (tables.mode() == vtd::Mode::legacy) {
     vtd::LegacyContext context;
     context.present = true;
     context.address_width = width;
-    context.table = space.table->root();
+    context.translation_type = space.table == nullptr ? 2 : 0;
+    if (space.table != nullptr) context.table = space.table->root();
     context.domain = space.domain;
     tables.attach(source, context);
     return;
@@ -39,14 +51,14 @@ void attach(vtd::Tables& tables, Bdf source, const HostSpace& space) {
   vtd::PasidEntry entry;
   entry.present = true;
   entry.domain = space.domain;
-  if (space.first_level) {
-    entry.type = vtd::PasidEntry::Type::first_level;
-    entry.first_level = space.table->root();
-  } else {
-    entry.type = vtd::PasidEntry::Type::second_level;
-    entry.address_width = width;
-    entry.second_level = space.table->root();
-  }
+  entry.address_width = width;
+  entry.type = space.table == nullptr          ? Type::pass_through
+               : space.second_stage != nullptr ? Type::nested
+               : space.first_level             ? Type::first_level
+                                               : Type::second_level;
+  if (space.first_level) entry.first_level = space.table->root();
+  if (entry.type == Type::second_level) entry.second_level = space.table->root();
+  if (entry.type == Type::nested) entry.second_level = space.second_stage->root();
   const Pasid pasid = space.pasid == no_pasid ? Pasid(0) : space.pasid;
   tables.attach(source, pasid.value() + 1, Pasid(0));
   tables.set_entry(source, pasid, entry);
@@ -136,21 +148,50 @@ std::size_t System::space_for(const DmaDevice& config, HostSystem& host, IommuSy
 }
 
 std::size_t System::build_space(const DmaDevice& config, HostSystem& host, IommuSystem& iommu) {
-  const TableFormat format = format_of(config);
-  const std::uint64_t pages = config.dma.traffic.window.count() / page_4k.count();
+  const TableKind kind = kind_of(config);
+  const std::uint64_t pages = pages_of(config);
   HostSpace space;
-  space.table = &page_tables_.emplace_back(host.memory, format, table_levels);
-  space.first_level = format == TableFormat::first_level;
+  space.first_level = kind == TableKind::first_level || kind == TableKind::nested;
   space.domain =
       DomainId(static_cast<std::uint16_t>(first_domain + domains_used_[iommu.unit->path()]++));
   space.pasid = config.pasid.value_or(no_pasid);
   space.base = config.base;
   space.size = config.dma.traffic.window;
+  const std::uint64_t each = config.page_size.count() >> 12U;
+  next_frame_ = (next_frame_ + each - 1) / each * each;
   space.frames = Hpa(next_frame_ << 12U);
   space.driver = iommu.driver.get();
   next_frame_ += pages;
-  if (config.populate) space.table->map(space.base, space.frames, pages, {true, true});
+  const TableFormat format =
+      space.first_level ? TableFormat::first_level : TableFormat::second_level;
+  if (kind == TableKind::nested) {
+    build_guest(config, host, space);
+  } else if (kind != TableKind::pass_through) {
+    space.table = &page_tables_.emplace_back(host.memory, format, table_levels);
+  }
+  if (config.populate && space.table != nullptr) {
+    space.table->map(space.base, space.frames, pages, {true, true}, leaf_level(config.page_size));
+  }
   return host.kernel->add_space(space);
+}
+
+// A guest whose memory is what the device uses, and what the tables that map it take. The guest's
+// frames are where the space's pages are from its point of view.
+void System::build_guest(const DmaDevice& config, HostSystem& host, HostSpace& space) {
+  constexpr Hpa tables_at(std::uint64_t{1} << 28U);
+  constexpr Hpa data_at(std::uint64_t{1} << 40U);
+  const std::uint64_t pages = pages_of(config);
+  PageTable& second =
+      page_tables_.emplace_back(host.memory, TableFormat::second_level, table_levels);
+  const std::uint64_t tables =
+      pages / 512 + pages / 512 / 512 + 16;  // of 4 KiB pages, and to spare
+  GuestMemory& guest =
+      guests_.emplace_back(host.memory, second, tables_at, Bytes(tables << 12U), 1);
+  second.map(Iova(data_at.value()), space.frames, pages, {true, true},
+             leaf_level(config.page_size));
+  space.frames = data_at;
+  space.second_stage = &second;
+  space.table = &page_tables_.emplace_back(guest, TableFormat::first_level, table_levels);
 }
 
 void System::build_dma(const DmaDevice& config, const HostConfig& host_config, HostSystem& host) {

@@ -7,6 +7,7 @@
 #include "models/device/dma_fabric.hpp"
 #include "models/device/recorded_stream.hpp"
 #include "models/device/trace_player.hpp"
+#include "models/host/guest_memory.hpp"
 #include "models/host/host_kernel.hpp"
 #include "models/host/invalidation_driver.hpp"
 #include "models/iommu/vtd/unit.hpp"
@@ -81,6 +82,7 @@ class System : private FaultService {
   std::size_t space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
   std::size_t build_space(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
   const ZipfTable* zipf_for(const TrafficParams& traffic);
+  void build_guest(const DmaDevice& config, HostSystem& host, HostSpace& space);
   IommuSystem& iommu_named(const std::string& path);
   void request_faulted(const FaultedRequest& request) override;
 
@@ -94,6 +96,7 @@ class System : private FaultService {
   std::deque<HostSystem> hosts_;
   std::deque<IommuSystem> iommus_;
   std::deque<PageTable> page_tables_;
+  std::deque<GuestMemory> guests_;
   std::vector<DmaSystem> dma_devices_;
   std::deque<TracePlayer> players_;
   std::map<std::pair<std::uint64_t, double>, std::unique_ptr<ZipfTable>> zipf_tables_;

@@ -131,11 +131,11 @@ class HostChecker {
               "read {}; expected none: IOMMU \"{}\" is in legacy mode, which has no PASIDs",
               device.pasid->value(), iommu.name));
     }
-    if (legacy && device.table == TableFormat::first_level) {
+    if (legacy && (device.table == TableKind::first_level || device.table == TableKind::nested)) {
       (where / "table")
-          .reject(fmt::format(
-              "read \"first-level\"; expected \"second-level\": IOMMU \"{}\" is in legacy mode",
-              iommu.name));
+          .reject(fmt::format("read \"{}\"; expected \"second-level\" or \"pass-through\": IOMMU "
+                              "\"{}\" is in legacy mode",
+                              name_of(*device.table), iommu.name));
     }
     if (device.domain) check_shared(device, where);
   }
@@ -147,10 +147,11 @@ class HostChecker {
     if (is_new) return;
     const DmaDevice& other = *first->second;
     if (other.dma.traffic.window != device.dma.traffic.window || other.base != device.base ||
-        other.populate != device.populate || other.pasid != device.pasid ||
-        other.table != device.table) {
+        other.populate != device.populate || other.page_size != device.page_size ||
+        other.pasid != device.pasid || other.table != device.table) {
       (where / "domain")
-          .reject(fmt::format("read {}; expected the base, window, populate, pasid and table of "
+          .reject(fmt::format("read {}; expected the base, window, page_size, populate, pasid and "
+                              "table of "
                               "\"{}\", which is in the same domain",
                               quote_short(*device.domain), other.name));
     }
@@ -179,6 +180,15 @@ void DmaDevice::check(const Where& where) const {
         .reject(fmt::format("read {:#x}; expected base and window to end below 2^47, the end of "
                             "canonical addresses",
                             base.value()));
+  }
+  if (page_size != page_4k && page_size != page_2m && page_size != page_1g) {
+    (where / "page_size")
+        .reject(fmt::format("read \"{}\"; expected \"4 KiB\", \"2 MiB\" or \"1 GiB\"",
+                            to_text(page_size)));
+  } else if (base.page_offset(page_size) != Bytes(0)) {
+    (where / "base")
+        .reject(fmt::format("read {:#x}; expected a multiple of the page size, \"{}\"",
+                            base.value(), to_text(page_size)));
   }
   if (pasid && (pasid->value() == 0 || *pasid > pasid_max)) {
     (where / "pasid")

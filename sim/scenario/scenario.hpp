@@ -30,6 +30,18 @@ struct VtdIommu {
   bool operator==(const VtdIommu&) const = default;
 };
 
+// How the requests of a device are translated.
+enum class TableKind : std::uint8_t { first_level, second_level, nested, pass_through };
+
+constexpr auto choices(TableKind) {
+  return std::array{
+      Choice{TableKind::first_level, "first-level", "one table in the processor's format"},
+      Choice{TableKind::second_level, "second-level", "one table in the IOMMU's own format"},
+      Choice{TableKind::nested, "nested",
+             "a first-level table in a guest's memory, under a second-level table of the host"},
+      Choice{TableKind::pass_through, "pass-through", "not at all: addresses are physical"}};
+}
+
 struct DmaDevice {
   static constexpr Alternative alternative{
       "dma", "A PCIe function, or many alike, with a DMA engine that generates traffic."};
@@ -38,8 +50,9 @@ struct DmaDevice {
   std::string iommu;
   std::optional<std::string> domain;
   std::optional<Pasid> pasid;
-  std::optional<TableFormat> table;
+  std::optional<TableKind> table;
   Iova base{0x1'0000'0000};
+  Bytes page_size = page_4k;
   bool populate = true;
   Ps start{0};
   LinkParams link;
@@ -57,9 +70,12 @@ struct DmaDevice {
         field("pasid", &D::pasid,
               "The PASID of its requests; without it they carry none. Scalable mode only."),
         field("table", &D::table,
-              "Format of its page table; by default second-level, and first-level with a PASID. "
-              "First-level needs scalable mode."),
+              "Its page tables; by default second-level, and first-level with a PASID. First-level "
+              "and nested need scalable mode."),
         field("base", &D::base, "Where its window of addresses begins; a multiple of 4 KiB."),
+        field("page_size", &D::page_size,
+              "The pages that map its window from the start, of both tables when nested: 4 KiB, "
+              "2 MiB or 1 GiB. On demand, pages of 4 KiB are mapped."),
         field("populate", &D::populate,
               "Whether the window is mapped from the start; otherwise on demand (`on_fault`)."),
         field("start", &D::start, "When it issues its first request."),

@@ -1,5 +1,6 @@
 // Memory and page tables against plain maps.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/error.hpp"
 #include "core/base/rng.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/page_table.hpp"
