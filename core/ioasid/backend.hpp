@@ -8,7 +8,8 @@ namespace ioasid {
 
 // The two helpers of a custom allocator. They are called with the space locked: they may call
 // find() of the same space and anything of other spaces; every other call on the same space throws
-// UsageError. What a helper throws leaves through the call that used it: an id that was being
+// UsageError. Where helpers of several spaces call one another's, a thread holds several locks: let
+// them do so in one order. What a helper throws leaves through the call that used it: an id that was being
 // allocated is then not allocated, an id that was being freed is freed nevertheless.
 class AllocHelper {
  public:

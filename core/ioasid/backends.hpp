@@ -21,7 +21,7 @@ class DefaultBackend : public Backend {
 
   // Somebody else takes an id (false: it is out already).
   bool reserve(Ioasid id);
-  std::size_t size() const;
+  std::size_t size() const;  // how many are out
 
  private:
   mutable detail::BiasedLock lock_;
@@ -41,22 +41,22 @@ class GuestLocalBackend : public DefaultBackend {
 };
 
 // iommu_alloc_global_pasid() of Linux 6.6 and later: one space for all devices, from 1 up, without
-// sets, lookup or custom allocators.
+// sets, lookup or custom allocators. Thread-safe.
 class GlobalIdAllocator : public Backend {
  public:
   explicit GlobalIdAllocator(Listener* listener = nullptr) : listener_(listener) {}
 
-  // The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is none, as always for a
+  // iommu_alloc_global_pasid. The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is none, as always for a
   // device with max_pasids 0 or 1. No id is above 2^31 - 1.
   Ioasid alloc_global(std::uint32_t max_pasids);
-  // The invalid id is warned about, one that is not out is let pass, as by the kernel's ida.
+  // iommu_free_global_pasid. The invalid id is warned about, one that is not out is let pass, as by the kernel's ida.
   void free_global(Ioasid id);
 
   // The same as a backend: the range is cut to what the kernel would use; pdata is not used.
   Ioasid alloc(Range range, void* pdata) override;
   void free(Ioasid id, void* pdata) override;
 
-  std::size_t size() const { return ids_.size(); }
+  std::size_t size() const { return ids_.size(); }  // how many are out
 
  private:
   static constexpr Ioasid highest = 0x7fffffff;

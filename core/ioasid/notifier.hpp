@@ -40,7 +40,7 @@ class Notifier {
 // Who must know first: the processor's own tables, then the IOMMU's, then devices.
 enum class Priority : std::uint8_t { device, iommu, cpu };
 
-// Higher priorities first, among equals who came first.
+// Higher priorities first, among equals who came first. Not thread-safe: SetSpace locks.
 class NotifierChain {
  public:
   Error add(Notifier& notifier, Priority priority);  // -EEXIST

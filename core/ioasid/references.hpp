@@ -25,7 +25,8 @@ class References {
   Ioasid alloc(SetToken set, Range range, void* data);
 
   // ioasid_get: one reference more. -ENOENT and a warning if the id is unknown: a reference after
-  // the last put() does not bring it back.
+  // the last put() does not bring it back. Throws std::bad_alloc where memory is short; nothing has
+  // changed then.
   Error get(Ioasid id);
 
   // ioasid_put: one reference less. True if it was the last and the id is gone; then it waits as

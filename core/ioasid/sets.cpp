@@ -71,7 +71,12 @@ SetResult SetSpace::alloc_set(const SetSpec& spec) {
   set->quota = spec.quota == 0 ? left : spec.quota;
   Set& object = *set;
   sets_.emplace(object.number, std::move(set));
-  if (spec.token != nullptr) by_token_.emplace(spec.token, &object);
+  try {
+    if (spec.token != nullptr) by_token_.emplace(spec.token, &object);
+  } catch (const std::bad_alloc&) {
+    sets_.erase(object.number);
+    throw;
+  }
   taken_ += object.quota;
   last_set_ = object.number;
   return {Error::ok, object.number};

@@ -33,7 +33,9 @@ struct SetResult {
 // The design of the "IOASID extensions" series of 2020-21 (version 4) as a layer on a Space. Each
 // feature costs nothing until used: aliases and notifiers are empty containers before. Allocate and
 // free through this layer alone. Thread-safe; its lock is held while the space and the notifiers
-// are called, and calls from inside those, but find(), throw UsageError.
+// are called, and calls from inside those, but find(), throw UsageError. Where memory is short
+// alloc() answers invalid_ioasid and every other call throws std::bad_alloc; nothing has changed
+// then.
 //
 // An id is live from alloc() until its last reference goes. free() gives up the allocator's own
 // reference; while others remain the id is pending: its users were told, get() answers -EBUSY, its
@@ -52,7 +54,7 @@ class SetSpace {
   // Takes capacity that belongs to no set; 0: all that is left. -ENOSPC.
   Error reserve_capacity(std::uint32_t count);
   Error cancel_capacity(std::uint32_t count);  // -EINVAL: not that much is reserved
-  std::uint32_t capacity_left() const;
+  std::uint32_t capacity_left() const;         // that belongs to no set and no reservation
 
   // -EINVAL: an mm set without a token, or a null set with one. -EEXIST: the token has a set.
   // -ENOSPC: the quota is more than what is left, or nothing is left. The quota is taken from the
@@ -64,7 +66,7 @@ class SetSpace {
   Error adjust_quota(SetNumber set, std::uint32_t quota);
   SetNumber find_mm_set(const void* token) const;  // no_set: none
   SetNumber find_set(Ioasid id) const;             // whose id it is; no_set: unknown
-  std::uint32_t size(SetNumber set) const;
+  std::uint32_t size(SetNumber set) const;         // its ids, pending ones too; 0: unknown
 
   // invalid_ioasid also when the set is unknown or being freed, or its quota is reached.
   Ioasid alloc(SetNumber set, Range range, void* data);
@@ -87,7 +89,7 @@ class SetSpace {
   Error get_if_owned(const void* token, Ioasid id);
   // -EINVAL and -EACCES as for get. The last reference ends the id; then it waits as Space::free.
   Error put(SetNumber set, Ioasid id);
-  std::uint32_t references(Ioasid id) const;
+  std::uint32_t references(Ioasid id) const;  // 0: unknown
 
   // Space::find by set; lock-free. Works until the id ends, also while it is pending. no_set
   // matches all.

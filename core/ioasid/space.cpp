@@ -185,6 +185,8 @@ Error Space::join_or_queue(const AllocatorOps& ops) {
     if (!group->has(ops)) group->sharers.push_back(sharer);
     return Error::ok;
   }
+  // Room for its departure: that must not fail for want of memory.
+  retired_.reserve(retired_.size() + groups_.size() + 1);
   auto group = std::make_unique<Group>();
   group->custom = true;
   group->ops = ops;
@@ -246,7 +248,6 @@ Error Space::leave(std::size_t index, std::vector<Ioasid>* orphans) {
 }
 
 void Space::drop_group(std::size_t index) {
-  retired_.reserve(retired_.size() + 1);
   std::unique_ptr<Group> gone = std::move(groups_[index]);
   groups_.erase(groups_.begin() + static_cast<std::ptrdiff_t>(index));
   const bool was_active = active_.load(std::memory_order_relaxed) == gone.get();
@@ -257,7 +258,7 @@ void Space::drop_group(std::size_t index) {
     active_.store(groups_.front().get(), std::memory_order_release);
     say(Message::info_changed);
   }
-  retired_.push_back(std::move(gone));
+  retired_.push_back(std::move(gone));  // registration made room
   reclaim_groups();
 }
 

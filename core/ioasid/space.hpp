@@ -98,10 +98,12 @@ class Space {
   // ioasid_unregister_allocator. The last of a group takes the group with it: its ids are orphans
   // then, unknown to everybody, and the backend is not told; they are appended to *orphans if that
   // is given. The first registered group that remains becomes active, else the default. -ENOENT
-  // (the kernel returns nothing): it was not registered. -EBUSY: see the policy above.
+  // (the kernel returns nothing): it was not registered. -EBUSY: see the policy above. Needs no
+  // memory but for *orphans; where that is short std::bad_alloc is thrown and nothing has changed.
   Error unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans = nullptr);
 
-  // Of the active group.
+  // Of the active group. These have no counterpart in the kernel; they take the lock, except
+  // custom_active().
   std::size_t size() const;                               // live ids
   std::vector<Ioasid> ids(SetToken set = nullptr) const;  // ascending; nullptr: of every set
   bool custom_active() const;

@@ -4,15 +4,15 @@
 """usage: mutants.py check            every mutant still applies to the sources as they are
        mutants.py run SCRATCH [NAME..]  builds and tests each mutant in a copy under SCRATCH,
                                       prints the table of README.md; fails if one survives;
-                                      $JOBS compilers at a time, 2 unless told"""
+                                      $WORKERS at a time, 2 unless told; CXX=clang++ is quicker"""
 
-import os
 import pathlib
-import shutil
-import subprocess
 import sys
+import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import mutant_runs
+from mutant_runs import ROOT
+
 LIBRARY = "core/ioasid/"
 
 # name, file, what is there, what the mutant puts there
@@ -52,6 +52,10 @@ MUTANTS = [
      "if (first_tag_.load(std::memory_order_relaxed) == tag) [[likely]]", "if (tag == tag)"),
     ("publication is not counted", "block.hpp",
      "  first_tag_.store(first_tag_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);\n", ""),
+    ("reader of a compact block does not check the tag", "block.cpp",
+     "if (tag[i].load(std::memory_order_relaxed) != seen)", "if (false)"),
+    ("publication in a compact block is not counted", "block.cpp",
+     "((tag >> offset_bits) + 1) << offset_bits | offset", "(tag >> offset_bits) << offset_bits | offset"),
     ("key of a bucket not looked at again", "directory.hpp",
      "if (bucket->key.load(std::memory_order_relaxed) != key) return {};", ""),
     ("nodes freed under readers", "node_pool.cpp", "  retired_bytes_ += bytes;\n",
@@ -174,85 +178,16 @@ def check():
     print(f"{len(MUTANTS)} mutants apply")
 
 
-def quiet(command, seconds):
-    """Its output; None when it does not end in time."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, errors="replace")
-    except subprocess.TimeoutExpired:
-        return None, ""
-    return done.returncode, done.stdout + done.stderr
-
-
-def prepare(scratch):
-    source, build = scratch / "source", scratch / "build"
-    shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build*", ".git", ".cache"))
-    options = ["-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -g1",
-               "-DVIOSIM_SANITIZE=address,undefined"]
-    subprocess.run(["cmake", "-S", source, "-B", build, *options], check=True, stdout=subprocess.DEVNULL)
-    return source, build
-
-
-def first_line(text, *needles):
-    for line in text.splitlines():
-        if any(needle in line for needle in needles):
-            return line.strip()
-    return ""
-
-
-def by_vectors(source, build):
-    """The first vector that disagrees, or None. One file at a time, the quick ones first."""
-    vectors = source / "tests/conformance/vectors"
-    program = str(build / "tests/conformance/ioasid_vectors")
-    for behaviour, files in (("linux_6_1", ["directed", "directed_quirks", "random_quirks", "random_core"]),
-                             ("corrected", ["directed", "random_core"])):
-        for file in files:
-            code, text = quiet([program, "--limit", "60", "--behaviour", behaviour,
-                                str(vectors / (file + ".jsonl"))], 600)
-            if code != 0:
-                script = text.split()[0].rstrip(":") if text else "time limit"
-                return f"vector `{script}` ({behaviour})"
-    return None
-
-
-def by_tests(build):
-    program = str(build / "tests/ioasid/ioasid_tests")
-    code, listing = quiet([program, "--list-test-names-only"], 60)
-    names = [line.strip() for line in listing.splitlines() if line.strip()]
-    slow = ("the id map", "a million", "any history", "alloc, free", "blocks that thin")
-    for name in sorted(names, key=lambda n: n.startswith(slow)):
-        code, text = quiet([program, name.replace(",", "\\,")], 120)
-        if code is None:
-            return f"test \"{name}\" (hangs)"
-        if code != 0:
-            return f"test \"{name}\""
-    return None
-
-
-def build_target(build, target):
-    code, text = quiet(["cmake", "--build", build, "-j" + os.environ.get("JOBS", "2"), "--target", target], 1200)
-    return None if code == 0 else first_line(text, "error")
-
-
 def run(scratch, wanted):
-    source, build = prepare(scratch)
-    survivors = 0
-    for mutant in MUTANTS:
-        if wanted and mutant[0] not in wanted:
-            continue
-        path, before, after = apply(source, mutant)
-        path.write_text(after)
-        broken = build_target(build, "ioasid_vectors")
-        caught = broken or by_vectors(source, build)
-        if not caught:
-            broken = build_target(build, "ioasid_tests")
-            caught = broken or by_tests(build)
-        path.write_text(before)
-        if broken:
-            caught = "NOT BUILT: " + broken
-        survivors += caught is None or bool(broken)
-        print(f"| {mutant[0]} | `{mutant[1]}` | {caught or 'SURVIVED'} |", flush=True)
-    sys.exit(f"{survivors} not caught" if survivors else 0)
+    began = time.monotonic()
+    mutants = [mutant for mutant in MUTANTS if not wanted or mutant[0] in wanted]
+    missed = 0
+    print("| mutant | in | caught by |\n|---|---|---|")
+    for mutant, by in mutant_runs.run_all(scratch, mutants, apply):
+        missed += by is None or by.startswith("NOT BUILT")
+        print(f"| {mutant[0]} | `{mutant[1]}` | {by or 'SURVIVED'} |", flush=True)
+    print(f"\n{len(mutants) - missed} of {len(mutants)} caught, in {(time.monotonic() - began) / 60:.0f} minutes")
+    sys.exit(1 if missed else 0)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 namespace {
 
 using fakes::data;
+using ioasid::Error;
 using ioasid::Found;
 using ioasid::Ioasid;
 using ioasid::Range;
@@ -74,6 +75,9 @@ void run(const Profile& profile, unsigned seed, int steps) {
     }
     const Ioasid other = draw();
     REQUIRE(map.find(nullptr, other) == oracle.find(other));
+    // Everything is in the set of nobody, so another set finds it, and not more, to be another's.
+    const Error foreign = oracle.find(other) ? Error::eacces : Error::enoent;
+    REQUIRE(map.find(&oracle, other).error == foreign);
     REQUIRE(map.size() == oracle.ids().size());
   }
   const std::vector<Ioasid> ids = map.ids(nullptr);

@@ -1,12 +1,17 @@
 // What the allocator takes from the heap, counted at the heap.
 // SPDX-License-Identifier: Apache-2.0
+#include "ioasid/backends.hpp"
+#include "ioasid/readers.hpp"
+#include "ioasid/sets.hpp"
 #include "ioasid/space.hpp"
 #include "tests/support/catch.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <malloc.h>
 #include <new>
+#include <thread>
 
 namespace {
 
@@ -118,4 +123,65 @@ TEST_CASE("an allocation without memory fails, and changes nothing") {
   allocations_left = -1;
   CHECK(error == ioasid::Error::enomem);
   CHECK_FALSE(space.custom_active());
+}
+
+namespace {
+
+ioasid::Error answer_to_departure(ioasid::Space& space, const ioasid::AllocatorOps& ops) {
+  try {
+    return space.unregister_allocator(ops);
+  } catch (const std::bad_alloc&) {
+    return ioasid::Error::enomem;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("allocators leave without memory, also while a find keeps the group of one before") {
+  // Each has helpers, and so a group, of its own; nothing calls them.
+  std::array<ioasid::DefaultBackend, 4> backends;
+  std::array<ioasid::AllocatorOps, 4> ops;
+  ioasid::Space space;
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    ops[i] = {&backends[i], &backends[i], nullptr};
+    REQUIRE(space.register_allocator(ops[i]) == ioasid::Error::ok);
+  }
+  std::array<ioasid::Error, 4> answers{};
+  std::atomic<int> step{0};
+  std::thread reader([&] {
+    const ioasid::detail::ReadSection reading;  // as a find() that is not scheduled
+    step = 1;
+    while (step != 2) std::this_thread::yield();
+  });
+  while (step != 1) std::this_thread::yield();
+  allocations_left = 0;
+  for (std::size_t i = 0; i < ops.size(); ++i) answers[i] = answer_to_departure(space, ops[i]);
+  allocations_left = -1;
+  step = 2;
+  reader.join();
+  CHECK(answers == std::array<ioasid::Error, 4>{});
+  CHECK_FALSE(space.custom_active());
+}
+
+TEST_CASE("a set that memory is too short for takes neither capacity nor token") {
+  ioasid::Space space;
+  ioasid::SetSpace sets(space);
+  const ioasid::SetSpec spec{ioasid::SetType::mm, &space, 10};
+  bool made = false;
+  int failures = 0;
+  for (int allowed = 0; !made; ++allowed) {
+    allocations_left = allowed;
+    try {
+      made = sets.alloc_set(spec).error == ioasid::Error::ok;
+    } catch (const std::bad_alloc&) {
+      ++failures;
+    }
+    allocations_left = -1;
+    if (made) break;
+    REQUIRE(sets.capacity_left() == ioasid::SetSpace::default_capacity);
+    REQUIRE(sets.find_mm_set(&space) == ioasid::no_set);
+    REQUIRE(sets.free_set(1) == ioasid::Error::enoent);
+  }
+  CHECK(failures == 3);  // the set, its entry, its token's entry
+  CHECK(sets.free_set(1) == ioasid::Error::ok);
 }

@@ -84,6 +84,19 @@ TEST_CASE("a duplicate registration of a sharer is refused by corrected, harmles
   CHECK_FALSE(space.custom_active());
 }
 
+TEST_CASE("after a double registration the second unregistration is a stranger's") {
+  const Behaviour behaviour = any_behaviour();
+  const bool quirky = behaviour == Behaviour::linux_6_1;
+  Space space({.behaviour = behaviour});
+  fakes::Scripted backend;
+  const AllocatorOps a{&backend, &backend, data(1)};
+  const AllocatorOps b{&backend, &backend, data(2)};
+  for (const AllocatorOps* ops : {&a, &b, &b}) space.register_allocator(*ops);
+  CHECK(space.unregister_allocator(b) == Error::ok);
+  CHECK(space.unregister_allocator(b) == (quirky ? Error::ok : Error::enoent));
+  CHECK(space.custom_active() == !quirky);
+}
+
 TEST_CASE("a refused duplicate of the head leaves the group whole") {
   Space space({.behaviour = any_behaviour()});
   fakes::Scripted backend;
