@@ -46,8 +46,8 @@ class GlobalIdAllocator : public Backend {
  public:
   explicit GlobalIdAllocator(Listener* listener = nullptr) : listener_(listener) {}
 
-  // iommu_alloc_global_pasid. The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is none, as always for a
-  // device with max_pasids 0 or 1. No id is above 2^31 - 1.
+  // iommu_alloc_global_pasid. The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is none, as always
+  // for a device with max_pasids 0 or 1. No id is above 2^31 - 1.
   Ioasid alloc_global(std::uint32_t max_pasids);
   // iommu_free_global_pasid. The invalid id is warned about, one that is not out is let pass, as by the kernel's ida.
   void free_global(Ioasid id);

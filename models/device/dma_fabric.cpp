@@ -73,15 +73,14 @@ DeviceStats DmaFabric::stats(std::size_t device) const {
   all.hits = lane.hits;
   all.misses = lane.misses;
   all.requests = lane.hits + lane.misses - lane.stats.retried;
+  if (all.requests != 0 && !lane.slots.empty()) all.last_completion = lane.slots.latest();
   return all;
 }
 
 Instant DmaFabric::last_completion() const {
   std::uint64_t last = 0;
   for (std::size_t device = 0; device < lanes_.size(); ++device) {
-    const Lane& lane = lanes_[device];
-    if (stats(device).requests != 0 && !lane.slots.empty())
-      last = std::max(last, lane.slots.latest());
+    last = std::max(last, stats(device).last_completion);
   }
   return instant_of(last);
 }

@@ -72,6 +72,7 @@ struct DeviceStats {
   std::uint64_t faults = 0;
   std::uint64_t aborted = 0;
   std::uint64_t retried = 0;
+  std::uint64_t last_completion = 0;
   static constexpr auto fields() {
     using S = DeviceStats;
     return std::tuple{
@@ -84,7 +85,10 @@ struct DeviceStats {
         metric("faults", &S::faults, Unit::count, "Walks that ended in a fault."),
         metric("aborted", &S::aborted, Unit::count, "Requests that ended with an error."),
         metric("retried", &S::retried, Unit::count,
-               "Requests sent again after their fault was handled.")};
+               "Requests sent again after their fault was handled."),
+        metric("last_completion", &S::last_completion, Unit::picoseconds,
+               "When its last request was completed: with their number, its throughput. 0 when "
+               "nothing was, or all its slots are in use at the end of the run.")};
   }
 };
 

@@ -68,6 +68,8 @@ class Devices {
       world_.turns.sleep_until(issue + device.is.link.latency);
       world_.turn(self, EventClass::arrival, device.number, 0);
       free_at = serve(device, self, issue);
+      std::uint64_t& last = device.out.stats.last_completion;
+      last = std::max(last, static_cast<std::uint64_t>(free_at.ps()));
     }
   }
 
