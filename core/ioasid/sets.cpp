@@ -221,8 +221,16 @@ void SetSpace::drop(Records::iterator record) {
   unbind(id, record->second);
   records_.erase(record);
   set.ids.erase(id);
-  space_.free_without_waiting(id);
-  if (set.leaving && set.ids.empty()) end_set(set);
+  const auto end_if_last = [&] {
+    if (set.leaving && set.ids.empty()) end_set(set);
+  };
+  try {
+    space_.free_without_waiting(id);
+  } catch (...) {  // a backend threw: the id is gone all the same, and so is its set
+    end_if_last();
+    throw;
+  }
+  end_if_last();
 }
 
 void SetSpace::wait_for_readers() const {

@@ -5,6 +5,8 @@
 #include "tests/ioasid/fakes.hpp"
 #include "tests/support/catch.hpp"
 
+#include <stdexcept>
+
 using fakes::data;
 using ioasid::Error;
 using ioasid::invalid_ioasid;
@@ -110,6 +112,22 @@ TEST_CASE("a set that is freed with ids goes with its last one") {
   CHECK(rig.sets.free(set, 1) == Error::ok);
   CHECK(rig.sets.size(set) == 1);
   CHECK(rig.sets.free(set, 2) == Error::ok);
+  CHECK(rig.sets.free_set(set) == Error::enoent);
+  CHECK(rig.sets.capacity_left() == ioasid::SetSpace::default_capacity);
+}
+
+TEST_CASE("a set that is freed goes with its last id also when the backend throws") {
+  struct Failing : ioasid::Backend {
+    Ioasid alloc(ioasid::Range, void*) override { return 7; }
+    void free(Ioasid, void*) override { throw std::runtime_error("the host is gone"); }
+  } failing;
+  Rig rig;
+  rig.space.register_allocator({&failing, &failing, nullptr});
+  const SetNumber set = rig.make({.quota = 5});
+  CHECK(rig.sets.alloc(set, all, nullptr) == 7);
+  CHECK(rig.sets.free_set(set) == Error::ebusy);
+  CHECK_THROWS_WITH(rig.sets.free(set, 7), "the host is gone");
+  CHECK(rig.space.find(nullptr, 7).error == Error::enoent);
   CHECK(rig.sets.free_set(set) == Error::enoent);
   CHECK(rig.sets.capacity_left() == ioasid::SetSpace::default_capacity);
 }
