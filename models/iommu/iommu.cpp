@@ -396,6 +396,7 @@ void Iommu::fire(std::uint64_t what) {
     const bool of_configuration = !slot.walk.in_pages();
     take_step(number, agenda_.now());
     if (of_configuration && slot.withhold_fill == 0) learn(slot);
+    if (of_configuration) ask_pasid_cache(slot);
   }
   slot.state = State::stepping;
   count_look_ups(number);
@@ -426,6 +427,18 @@ WalkResult Iommu::result_of(const Walk& walk) {
     result.silenced = walk.fault_silenced();
   }  // else: a device that asks for a translation is told that it has no rights, as an answer
   return result;
+}
+
+// The device's entry had to be read, and leads to a PASID that may be known all the same. Takes no
+// time of its own: what would be read next is fetched meanwhile.
+void Iommu::ask_pasid_cache(WalkSlot& slot) {
+  if (slot.walk.learned_config() == nullptr || slot.walk.step() != WalkStep::read ||
+      slot.walk.in_pages())
+    return;
+  const PasidTag tag{slot.walk.request().source, slot.walk.pasid()};
+  const std::uint32_t found = pasids_.probe(tag);
+  count_use(pasids_, found, use_now());
+  if (found != decltype(pasids_)::none) slot.walk.know(pasids_.value(found));
 }
 
 // The walk is over: its walker takes up the next one.

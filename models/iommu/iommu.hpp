@@ -194,6 +194,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void go_back(std::uint32_t number);
   void call(std::uint32_t number, Instant at);
   void learn(const WalkSlot& slot);
+  void ask_pasid_cache(WalkSlot& slot);
   void finish(std::uint32_t number);
   static WalkResult result_of(const Walk& walk);
   void answer(std::uint32_t number);

@@ -55,6 +55,12 @@ void Walk::take(ConfigStep step) {
   }
 }
 
+void Walk::know(const AddressSpace& space) {
+  config_.space = space;
+  config_.fault_silenced = config_.fault_silenced || space.fault_disable;
+  enter();
+}
+
 // The address space is known.
 void Walk::enter() {
   const Request& request = config_.request;

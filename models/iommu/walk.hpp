@@ -27,6 +27,8 @@ class Walk {
   // At `read`: the line that holds this is wanted.
   Hpa next_read() const { return in_pages() ? pages_.next_read() : guest_or_config(); }
   void advance(const PhysicalMemory::Line& line);
+  // Before the address space was read: a cache knows it.
+  void know(const AddressSpace& space);
   // The other steps are the page walk's: look_up, update. Call one of its functions, then moved().
   PageWalk& pages() { return pages_; }
   const PageWalk& pages() const { return pages_; }

@@ -64,12 +64,20 @@ vtd::FaultReason Walks::pasid_fault(const Walk& walk) {
 }
 
 vtd::FaultReason Walks::find_pasid_entry(Walk& walk) {
-  if (!walk.context) {
+  const bool context_was_read = !walk.context;
+  if (context_was_read) {
     const vtd::FaultReason reason = find_context(walk);
     if (reason != vtd::FaultReason::none) return reason;
   }
   const vtd::ScalableContext& context = walk.context->scalable;
   if (pasid_fault(walk) != vtd::FaultReason::none) return pasid_fault(walk);
+  if (context_was_read) {
+    const auto key = caches_.pasid_key(walk.device, walk.pasid);
+    if (const auto* known = Caches::count_and_use(caches_.pasids, key)) {
+      know_entry(walk, *known);
+      return vtd::FaultReason::none;
+    }
+  }
   const std::uint64_t directory =
       read(walk, context.directory + Bytes(walk.pasid.value() / 64 * 8))[0];
   if (directory % 2 == 0) return vtd::FaultReason::sm_directory_not_present;
