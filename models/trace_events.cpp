@@ -16,6 +16,19 @@ constexpr std::array kinds = {
                   "number of 4 KiB pages, at most 65535"},
     EventKindInfo{EventKind::unmap, "unmap", "Software removed a mapping.", "IOVA", "",
                   "number of 4 KiB pages, at most 65535"},
+    EventKindInfo{EventKind::look_up, "look_up",
+                  "A request passed the caches of an IOMMU and missed.", "IOVA",
+                  "number of the miss", "requester id"},
+    EventKindInfo{EventKind::wait, "wait",
+                  "A miss had waited for a walker, or for another walk of its page.", "IOVA",
+                  "number of the miss", "requester id"},
+    EventKindInfo{EventKind::walk, "walk", "A walk ended.", "IOVA", "number of the miss",
+                  "requester id"},
+    EventKindInfo{
+        EventKind::answer, "answer",
+        "The answer to a miss left the IOMMU: a fault had been recorded, or the IOTLB asked "
+        "again.",
+        "IOVA", "number of the miss", "requester id"},
 };
 
 }  // namespace

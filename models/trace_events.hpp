@@ -8,7 +8,18 @@
 
 namespace viosim {
 
-enum class EventKind : std::uint16_t { translate, invalidate, map, unmap };
+enum class EventKind : std::uint16_t {
+  translate,
+  invalidate,
+  map,
+  unmap,
+  // The parts of a request's time in an IOMMU, when it is no hit: one begins where the one before
+  // ended, the first at the request's arrival. Parts that took no time are left out.
+  look_up,
+  wait,
+  walk,
+  answer
+};
 
 // TraceEvent::code of a translation.
 inline constexpr std::uint16_t outcome_hit = 0;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/iommu.hpp"
 
+#include "models/trace_events.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -164,7 +166,10 @@ void Iommu::begin(const Miss& miss, bool waited) {
     if (const auto result = cached(miss, found)) {
       const Instant start = std::max(agenda_.now(), miss.ready);
       const Ps after = result->faulted() ? params_.fault_record : params_.iotlb.latency;
-      return answer_at(allocate_slot(miss), start + after, *result);
+      const std::uint32_t number = allocate_slot(miss);
+      slots_[number].started = start;
+      slots_[number].walked = start;
+      return answer_at(number, start + after, *result);
     }
   }
   const Request request{miss.iova,   miss.port->pasid, miss.port->source,
@@ -184,6 +189,8 @@ void Iommu::begin(const Miss& miss, bool waited) {
     return;
   }
   const Instant start = std::max(agenda_.now(), miss.ready);
+  slot.started = start;
+  slot.walked = start;
   if (waited) stats.walk_wait += static_cast<std::uint64_t>((start - miss.ready).count());
   if (steps) {
     --free_walkers_;
@@ -446,6 +453,7 @@ void Iommu::finish(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
   fill(number);
   slot.state = State::answering;
+  slot.walked = agenda_.now();
   if (params_.merge_walks) walking_.remove(number);
   ++free_walkers_;
   std::vector<Miss> merged = std::move(slot.merged);
@@ -518,6 +526,29 @@ void Iommu::fill_walk_caches(std::uint32_t number) {
   }
 }
 
+void Iommu::emit_parts(const WalkSlot& slot) const {
+  const Miss& miss = slot.miss;
+  TraceEvent event;
+  event.address = miss.iova.value();
+  event.value = miss.ticket;
+  event.component = component_;
+  event.pasid = miss.port->pasid == no_pasid ? 0 : miss.port->pasid.value();
+  event.code = miss.port->source.value();
+  Instant from = miss.arrival;
+  const auto part = [&](EventKind kind, Instant until) {
+    if (until == from) return;
+    event.kind = static_cast<std::uint16_t>(kind);
+    event.time = until.ps();
+    event.duration = (until - from).count();
+    tracer_->emit(event);
+    from = until;
+  };
+  part(EventKind::look_up, miss.ready);
+  part(EventKind::wait, slot.started);
+  part(EventKind::walk, slot.walked);
+  part(EventKind::answer, agenda_.now());
+}
+
 void Iommu::answer(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
   const WalkResult result = slot.result;
@@ -526,6 +557,7 @@ void Iommu::answer(std::uint32_t number) {
     if (!result.silenced) ++stats.faults_reported;
   }
   translation_latency.record(agenda_.now() - slot.miss.arrival);
+  if (tracer_ != nullptr && tracer_->on()) emit_parts(slot);
   WalkClient& client = *slot.miss.client;
   const std::uint64_t cookie = slot.miss.cookie;
   slot.state = State::free;

@@ -15,6 +15,7 @@
 
 #include "core/base/stats.hpp"
 #include "core/des/agenda.hpp"
+#include "core/des/trace.hpp"
 #include "models/event_order.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/architecture.hpp"
@@ -102,6 +103,12 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void drop_all();  // the root table was set, or translation was switched
   void memory_changes() override;
 
+  // Writes the parts of each miss's time here.
+  void trace_to(Tracer& tracer, std::uint32_t component) {
+    tracer_ = &tracer;
+    component_ = component;
+  }
+
   // Without running ahead each step of a walk takes an event; all instants and results are the
   // same. For tests.
   void run_ahead(bool on) { run_ahead_ = on; }
@@ -149,6 +156,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
     PageWalk ahead_of;  // running ahead: the page walk at `since`
     Miss miss;
     WalkResult result;               // answering
+    Instant started;                 // waited for nothing more
+    Instant walked;                  // the walk is over
     Instant since;                   // the step being taken, or the first one ahead, began here
     std::uint32_t calls = 0;         // events scheduled so far; only the last one counts
     std::uint16_t reads_ahead = 0;   // counted already, and taken back when the walk goes back
@@ -198,6 +207,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void finish(std::uint32_t number);
   static WalkResult result_of(const Walk& walk);
   void answer(std::uint32_t number);
+  void emit_parts(const WalkSlot& slot) const;
   void fill(std::uint32_t number);
   void fill_absent(const WalkSlot& slot);
   void fill_walk_caches(std::uint32_t number);
@@ -229,6 +239,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
   Ps lookahead_;
   UseStamp last_use_;  // by an agenda event
   std::uint32_t free_walkers_;
+  Tracer* tracer_ = nullptr;
+  std::uint32_t component_ = 0;
   bool run_ahead_ = true;
   bool warned_ = false;  // memory_changes() will be called
   std::deque<Miss> waiting_;

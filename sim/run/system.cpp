@@ -117,6 +117,7 @@ void System::build_iommu(const VtdIommu& config, const HostConfig& host_config, 
       system.walk_caches.push_back({stage, level, add_component_(name)});
     }
   }
+  system.unit->iommu().trace_to(tracer_, system.component);
   system.unit->queue().trace_to(tracer_, system.queue);
   system.driver = std::make_unique<InvalidationDriver>(engine_, host.memory, system.unit->queue(),
                                                        host_config.kernel.poll);

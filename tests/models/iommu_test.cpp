@@ -1,6 +1,7 @@
 // Latencies against the sum of their parts, walkers against the closed form, invalidation against its
 // scope.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/trace_events.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/rig.hpp"
 
@@ -28,7 +29,10 @@ RigParams telling(vtd::Mode mode, IotlbTag tag) {
 class Latencies : public TraceSink {
  public:
   std::vector<TraceEvent> take(std::vector<TraceEvent> events) override {
-    for (const TraceEvent& event : events) all.push_back(Ps(event.duration));
+    for (const TraceEvent& event : events) {
+      if (event.kind == static_cast<std::uint16_t>(EventKind::translate))
+        all.push_back(Ps(event.duration));
+    }
     return {};
   }
   std::vector<Ps> all;

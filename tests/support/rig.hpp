@@ -25,6 +25,7 @@ struct RigParams {
 class Rig {
  public:
   static constexpr std::uint32_t iommu_number = 0;
+  static constexpr std::uint32_t iommu_component = 0xffffff;  // in the trace
 
   explicit Rig(const RigParams& params, TraceSink* sink = nullptr)
       : params_(params),
@@ -33,6 +34,7 @@ class Rig {
                                           memory, params.seed)),
         fabric_(engine.agenda(), *tracer_) {
     engine.set_run_ahead(fabric_);
+    if (sink != nullptr) unit_->iommu().trace_to(*tracer_, iommu_component);
   }
 
   Engine engine;
