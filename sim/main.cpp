@@ -56,6 +56,12 @@ CLI::Validator named(const char* what) {
 // What is wrong with the command line, in our own words where CLI11 has none.
 std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int argc,
                           char** argv) {
+  const std::string_view what = error.what();
+  const std::string_view option = what.substr(0, what.find(':'));
+  if (what.find(" required") != std::string_view::npos && what.ends_with(" missing"))
+    return fmt::format("{}: read nothing after it; expected a value", option);
+  if (what.find("At Most 1") != std::string_view::npos)
+    return fmt::format("{}: read twice; expected at most once", option);
   const std::string_view first = argc > 1 ? argv[1] : "";
   if (first.starts_with('-') || !app.get_subcommands().empty()) return error.what();
   std::vector<std::string> names;

@@ -101,6 +101,8 @@ expect "beyond 2^53, by a start" 2 "9007.199254740992 s (2^53 ps)" \
 [ ! -e late/run.db ] || { echo "FAILED: a run beyond 2^53 left a database"; failures=$((failures + 1)); }
 expect "unknown verb" 2 'did you mean "run"?' "$viosim" rum
 expect "no verb" 2 'no verb; expected one of run, replay' "$viosim"
+expect "an option without its value" 2 '--set: read nothing after it' "$viosim" run "$good" --set
+expect "an option given twice" 2 '--out: read twice' "$viosim" run "$good" --out a --out b
 expect "empty directory of a run" 2 '--out: read ""; expected the name of a directory' "$viosim" run "$good" --out ''
 expect "empty directory of a replay" 2 '--out: read ""; expected the name of a directory' \
   "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --out ''
