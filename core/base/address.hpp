@@ -39,8 +39,9 @@ inline constexpr Bytes page_4k = 4_KiB;
 inline constexpr Bytes page_2m = 2_MiB;
 inline constexpr Bytes page_1g = 1_GiB;
 
-using Pasid = Strong<struct PasidTag, std::uint32_t>;        // 20 bits on the wire
-using DomainId = Strong<struct DomainIdTag, std::uint16_t>;  // DID: tags IOTLB entries
+using Pasid = Strong<struct PasidTag, std::uint32_t>;  // 20 bits on the wire
+// What tags IOTLB entries: VT-d's DID has 16 bits; RISC-V's GSCID has, and may be absent.
+using DomainId = Strong<struct DomainIdTag, std::uint32_t>;
 
 inline constexpr std::uint32_t pasid_bits = 20;
 inline constexpr Pasid pasid_max{(1U << pasid_bits) - 1};

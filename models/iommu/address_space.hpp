@@ -9,12 +9,15 @@
 
 namespace viosim {
 
+// Requests without a PASID carry this. Not a PASID: those have 20 bits.
+inline constexpr Pasid no_pasid{0xffffffff};
+
 // Where requests of one (requester, PASID) are translated: through a first stage, a second stage,
 // both (nested: the first stage gives guest physical addresses), or not at all.
 struct AddressSpace {
   Hpa first_root;  // nested: a guest physical address
   Hpa second_root;
-  Pasid tag{0};  // with the domain, what cached translations are tagged with
+  Pasid tag{0};  // with the domain, what cached translations are tagged with; any 32 bits
   DomainId domain;
   std::uint8_t first_levels = 0;   // 0: no first stage
   std::uint8_t second_levels = 0;  // 0: no second stage
@@ -28,6 +31,15 @@ struct AddressSpace {
   bool execute_requests : 1 = false;     // ERE: execute requests are allowed
   EntryRules rules;
 
+  // Requests pass unchanged.
+  static AddressSpace as_it_is() {
+    AddressSpace space;
+    space.pass_through = true;
+    space.supervisor_requests = true;
+    space.execute_requests = true;
+    return space;
+  }
+
   bool nested() const { return first_levels != 0 && second_levels != 0; }
   bool allows(Access access, bool privileged) const {
     return (!privileged || supervisor_requests) && (access != Access::execute || execute_requests);
@@ -37,16 +49,22 @@ struct AddressSpace {
 
 // What a device's (VT-d: context, RISC-V: device context) entry says.
 struct DeviceEntry {
-  // Of all requests of the device. With a process table: of those that find the table, which is
-  // at space.first_root.
+  // Of requests that need no process table. A process table is at its first_root, the first stage
+  // of such requests being none; if there is a second stage, that is a guest physical address.
   AddressSpace space;
-  Pasid default_pasid{0};       // of requests without one, with a process table
+  Pasid default_pasid{0};       // of requests without one, with a default process
   std::uint8_t table_size = 0;  // of the process table, in the architecture's own code
   bool process_table : 1 = false;
+  bool default_process : 1 = false;       // requests without a PASID use the process table, too
   bool default_privileged : 1 = false;    // they are supervisor requests
   bool pasids : 1 = false;                // requests with a PASID are allowed
   bool translation_requests : 1 = false;  // ATS, and translated requests
   bool page_requests : 1 = false;         // PRI
+
+  // Whether the address space of such requests is in the process table.
+  bool by_process(Pasid pasid) const {
+    return process_table && (default_process || pasid != no_pasid);
+  }
   bool operator==(const DeviceEntry&) const = default;
 };
 

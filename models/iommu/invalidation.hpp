@@ -17,10 +17,12 @@ struct Invalidation {
   enum class Scope : std::uint8_t {
     all,
     domain,        // devices: those whose entry has the domain; where it has none, all of them
-    source,        // devices
+    source,        // devices, processes: of one requester
+    process,       // processes: of one PASID of one requester
     space,         // processes, translations: of one PASID in a domain
     domain_range,  // translations: of a domain, in a range of second-stage input addresses
-    space_range    // translations: of one PASID in a domain, in a range of first-stage addresses
+    space_range,   // translations: of one PASID in a domain, in a range of first-stage addresses
+    spaces_range   // translations: the same, of all PASIDs in a domain
   };
   What what = What::translations;
   Scope scope = Scope::all;

@@ -70,7 +70,7 @@ Iommu::Known Iommu::known(const IommuPort& port) const {
   if (found.context_slot == decltype(contexts_)::none) return found;
   found.config = &contexts_.value(found.context_slot);
   if (port.pasid != no_pasid && !found.config->pasids) return found;
-  if (!found.config->process_table) {
+  if (!found.config->by_process(port.pasid)) {
     found.space = &found.config->space;
     return found;
   }
@@ -108,7 +108,7 @@ std::optional<WalkResult> Iommu::cached(const Miss& miss, const Known& known) co
                                   ? space_tag(port.source, {}, port.pasid)
                                   : space_tag(port.source, known.space->domain, known.space->tag);
   bool privileged = port.privileged;
-  if (port.pasid == no_pasid && known.config != nullptr && known.config->process_table)
+  if (port.pasid == no_pasid && known.config != nullptr && known.config->by_process(no_pasid))
     privileged = known.config->default_privileged;
   if (known.space != nullptr && !known.space->allows(miss.access, privileged)) return {};
   for (unsigned level = 1; level <= largest_level_; ++level) {

@@ -297,7 +297,7 @@ inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp st
   const AddressSpace* space = &config.space;
   bool privileged = port.privileged;
   if (port.pasid != no_pasid && !config.pasids) return false;
-  if (config.process_table) {
+  if (config.by_process(port.pasid)) {
     Pasid pasid = port.pasid;
     if (pasid == no_pasid) {
       pasid = config.default_pasid;
@@ -313,6 +313,8 @@ inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp st
     port.pasid_hint = entry;
     space = &pasids_.value(entry);
   }
+  if ((privileged || access == Access::execute) && !space->allows(access, privileged)) [[unlikely]]
+    return false;
   if (space->pass_through) {
     const bool message = port.pasid == no_pasid && access == Access::write;
     if (messages_.holds(iova.value()) && !message) return false;
@@ -320,8 +322,6 @@ inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp st
     translation_latency.record(hit_latency_);
     return true;
   }
-  if ((privileged || access == Access::execute) && !space->allows(access, privileged)) [[unlikely]]
-    return false;
   return lookup_iotlb(port, space_tag(port.source, space->domain, space->tag), iova,
                       Rights::needed(access, privileged), stamp, answer);
 }

@@ -61,6 +61,7 @@ void Iommu::forget_devices(const Invalidation& of) {
 void Iommu::forget_processes(const Invalidation& of) {
   pasids_.invalidate_if([&](const PasidTag& tag, const AddressSpace& space) {
     return of.scope == Scope::all || (of.scope == Scope::source && tag.source == of.source) ||
+           (of.scope == Scope::process && tag.source == of.source && tag.pasid == of.pasid) ||
            (space.domain == of.domain &&
             (of.scope == Scope::domain || (of.scope == Scope::space && tag.pasid == of.pasid)));
   });
@@ -113,7 +114,10 @@ bool Iommu::covers(const Invalidation& of, const PageTag& tag, const IotlbValue&
       return domain && value.pasid == of.pasid;
     case Scope::space_range:
       return domain && value.pasid == of.pasid && value.first_stage && overlaps(of, tag);
+    case Scope::spaces_range:
+      return domain && value.first_stage && overlaps(of, tag);
     case Scope::source:
+    case Scope::process:
       return false;
   }
   return false;
@@ -136,7 +140,10 @@ bool Iommu::covers_path(const Invalidation& of, Stage stage, const PageTag& tag)
       return first ? space : domain;
     case Scope::space_range:
       return first && space && !of.leaf_only && overlaps(of, tag);
+    case Scope::spaces_range:
+      return first && domain && !of.leaf_only && overlaps(of, tag);
     case Scope::source:
+    case Scope::process:
       return false;
   }
   return false;

@@ -41,15 +41,16 @@ DecodedEntry decode_second_level(std::uint64_t bits, unsigned level, EntryRules 
   entry.address = Hpa(bits & TableEntry::address_mask);
   entry.malformed =
       entry.leaf && (level > largest_leaf || (entry.address.value() & page_bits(level)) != 0);
-  entry.rights =
-      Rights::both(bit(bits, 0), bit(bits, 1), rules.second_execute ? bit(bits, 2) : bit(bits, 0));
+  const bool read = bit(bits, 0);
+  entry.rights = Rights::both(read, bit(bits, 1), read && (!rules.second_execute || bit(bits, 2)));
   return entry;
 }
 
 // RISC-V privileged architecture, 4.3.2: R, W and X all clear mean a pointer to the next table; W
-// without R, and bits 63:54, are reserved here (no Svnapot, no Svpbmt). A and D are not the
-// concern of this function.
-DecodedEntry decode_sv(std::uint64_t bits, unsigned level, EntryRules rules) {
+// without R, and bits 62:54, are reserved here (no Svpbmt, no Svrsw60t59b). N (Svnapot, chapter 5)
+// makes a leaf one of 16 of a 64 KiB page, which its number says by ending in 1000. A and D are not
+// the concern of this function.
+DecodedEntry decode_sv(std::uint64_t bits, unsigned level, EntryRules rules, bool guest) {
   DecodedEntry entry;
   const bool read = bit(bits, 1);
   const bool write = bit(bits, 2);
@@ -57,12 +58,20 @@ DecodedEntry decode_sv(std::uint64_t bits, unsigned level, EntryRules rules) {
   entry.present = bit(bits, 0);
   entry.leaf = read || write || execute;
   entry.address = TableEntry{bits}.address(TableFormat::sv);
+  entry.contiguous = bit(bits, 63);
+  const bool wrong_run = entry.contiguous &&
+                         (!entry.leaf || level != 1 || entry.address.page_offset(64_KiB) != 32_KiB);
   const bool misplaced = entry.leaf && (entry.address.value() & page_bits(level)) != 0;
   const bool pointer_bits = !entry.leaf && (bits & 0b1101'0000U) != 0;  // U, A, D
-  entry.malformed = (write && !read) || bits >> 54U != 0 || misplaced || pointer_bits ||
+  const bool reserved = (bits >> 54U & 0x1ffU) != 0;
+  entry.malformed = (write && !read) || reserved || wrong_run || misplaced || pointer_bits ||
                     (!entry.leaf && level == 1);
+  if (entry.contiguous) entry.address = entry.address.page_base(64_KiB);
   if (!entry.leaf) {
     entry.rights = Rights::all();
+  } else if (guest) {
+    const bool user = bit(bits, 4);
+    entry.rights = Rights::both(user && read, user && write, user && execute);
   } else if (!bit(bits, 4)) {
     entry.rights = Rights::supervisor(read, write, execute);
   } else {
@@ -82,7 +91,9 @@ DecodedEntry decode_entry(TableFormat format, std::uint64_t bits, unsigned level
     case TableFormat::second_level:
       return decode_second_level(bits, level, rules);
     case TableFormat::sv:
-      return decode_sv(bits, level, rules);
+      return decode_sv(bits, level, rules, false);
+    case TableFormat::sv_guest:
+      return decode_sv(bits, level, rules, true);
   }
   return {};
 }
@@ -101,6 +112,7 @@ TableEntry TableEntry::make_leaf(TableFormat format, Hpa page, unsigned level,
       return {page.value() | put(permissions.read, 0) | put(permissions.write, 1) |
               put(permissions.execute, 2) | used | put(large, 7)};
     case TableFormat::sv:
+    case TableFormat::sv_guest:
       return {page.value() >> 2U | 1U | put(permissions.read, 1) | put(permissions.write, 2) |
               put(permissions.execute, 3) | put(permissions.user, 4) | used};
   }
@@ -114,6 +126,7 @@ TableEntry TableEntry::make_table(TableFormat format, Hpa table) {
     case TableFormat::second_level:
       return {table.value() | 0b111U | accessed_bit(format)};
     case TableFormat::sv:
+    case TableFormat::sv_guest:
       return {table.value() >> 2U | 1U};
   }
   return {};
@@ -122,19 +135,27 @@ TableEntry TableEntry::make_table(TableFormat format, Hpa table) {
 // In all formats the address is one field; the mark of a large page is bit 7 where there is one.
 TableEntry TableEntry::moved(TableFormat format, Hpa page, unsigned level) const {
   const std::uint64_t large = 1U << 7U;
-  if (format == TableFormat::sv) {
+  if (is_sv(format)) {
     constexpr std::uint64_t number = ((std::uint64_t{1} << 44U) - 1) << 10U;
     return {(bits & ~number) | page.value() >> 2U};
   }
   return {(bits & ~(address_mask | large)) | page.value() | (level > 1 ? large : 0U)};
 }
 
-PageTable::PageTable(TableMemory& memory, TableFormat format, unsigned levels, bool widened)
-    : memory_(memory),
-      format_(format),
-      levels_(levels),
-      widened_(widened),
-      root_(memory.allocate_frames(widened ? 4 : 1)) {
+namespace {
+
+// The root of a RISC-V second stage takes 16 KiB, and lies at a multiple of that.
+Hpa allocate_root(TableMemory& memory, TableFormat format) {
+  if (format != TableFormat::sv_guest) return memory.allocate_frames();
+  constexpr std::uint64_t frames = 4;
+  const Hpa last = memory.allocate_frames(2 * frames - 1) + Bytes((frames - 1) << 12U);
+  return last.page_base(16_KiB);
+}
+
+}  // namespace
+
+PageTable::PageTable(TableMemory& memory, TableFormat format, unsigned levels)
+    : memory_(memory), format_(format), levels_(levels), root_(allocate_root(memory, format)) {
   ensure(levels >= 3 && levels <= 5, "page tables have 3, 4 or 5 levels");
 }
 
@@ -149,7 +170,7 @@ std::optional<Hpa> PageTable::find(Iova iova) const {
     const std::uint64_t bits = memory_.read(entry_in(table, iova, level));
     const DecodedEntry entry = decode_entry(format_, bits, level, {});
     if (!entry.present) return {};
-    const Bytes size = leaf_size(level);
+    const Bytes size = entry.size(level);
     if (entry.leaf) return entry.address.page_base(size) + iova.page_offset(size);
     table = entry.address;
   }

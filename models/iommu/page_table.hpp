@@ -25,8 +25,13 @@ struct Permissions {
 enum class TableFormat : std::uint8_t {
   first_level,   // the processor's format, VT-d 3.x, 9.8: P 0, R/W 1, U/S 2, A 5, D 6, PS 7, XD 63
   second_level,  // VT-d 3.x, 9.9: R 0, W 1, X 2, SP 7, A 8, D 9; present when any of R and W is set
-  sv  // RISC-V privileged architecture, 4.3: V 0, R 1, W 2, X 3, U 4, A 6, D 7, PPN 53:10
+  sv,  // RISC-V privileged architecture, 4.3: V 0, R 1, W 2, X 3, U 4, A 6, D 7, PPN 53:10, N 63
+  sv_guest  // the same as a second stage: all requests are user requests; four times the root
 };
+
+constexpr bool is_sv(TableFormat format) {
+  return format == TableFormat::sv || format == TableFormat::sv_guest;
+}
 
 // How the bits of entries are understood, where a table's format leaves it to a register or to the
 // entry that points at the table.
@@ -44,8 +49,11 @@ struct DecodedEntry {
   bool present = false;
   bool malformed = false;  // present, and reserved bits are set
   bool leaf = false;
-  Rights rights;  // what this entry permits, or lets later ones permit
-  Hpa address;    // of the page, or of the next table
+  bool contiguous = false;  // one of 16 leaves of a 64 KiB page (Svnapot); `address` is that page's
+  Rights rights;            // what this entry permits, or lets later ones permit
+  Hpa address;              // of the page, or of the next table
+
+  Bytes size(unsigned level) const;  // of a leaf's page
 };
 
 // `level`: 1 is the level of 4 KiB pages.
@@ -70,12 +78,12 @@ struct TableEntry {
     return format == TableFormat::second_level ? (bits & 3U) != 0 : (bits & 1U) != 0;
   }
   constexpr Hpa address(TableFormat format) const {
-    return format == TableFormat::sv ? Hpa((bits >> 10U & ((std::uint64_t{1} << 44U) - 1)) << 12U)
-                                     : Hpa(bits & address_mask);
+    return is_sv(format) ? Hpa((bits >> 10U & ((std::uint64_t{1} << 44U) - 1)) << 12U)
+                         : Hpa(bits & address_mask);
   }
 
   constexpr bool leaf(TableFormat format, unsigned level) const {
-    if (format == TableFormat::sv) return (bits & 0b1110U) != 0;
+    if (is_sv(format)) return (bits & 0b1110U) != 0;
     return level == 1 || (bits >> 7U & 1U) != 0;
   }
   // A leaf like this one for another page, of the given level.
@@ -104,19 +112,24 @@ constexpr Bytes leaf_size(unsigned level) {
   return Bytes(std::uint64_t{1} << (12 + 9 * (level - 1)));
 }
 
+inline Bytes DecodedEntry::size(unsigned level) const {
+  return contiguous ? 64_KiB : leaf_size(level);
+}
+
 // Software's view of one page table. Writes take effect in memory at once: the caller chooses the
 // instant.
 class PageTable {
  public:
   // levels: 3 (39 bits), 4 (48 bits) or 5 (57 bits). `memory`: the host's, or a guest's, whose
-  // addresses the entries then hold. `widened`: the root has 2048 entries, two address bits more.
-  PageTable(TableMemory& memory, TableFormat format, unsigned levels, bool widened = false);
+  // addresses the entries then hold. The root of a table in the format sv_guest has 2048 entries,
+  // two address bits more.
+  PageTable(TableMemory& memory, TableFormat format, unsigned levels);
 
   Hpa root() const { return root_; }
   unsigned levels() const { return levels_; }
   TableFormat format() const { return format_; }
   Iova limit() const {
-    return Iova(std::uint64_t{1} << (12 + 9 * levels_ + (widened_ ? 2U : 0U)));
+    return Iova(std::uint64_t{1} << (12 + 9 * levels_ + (widened() ? 2U : 0U)));
   }  // the first address beyond
 
   // Maps `pages` consecutive 4 KiB pages by leaves of the given level, of whose size both addresses
@@ -130,9 +143,10 @@ class PageTable {
   std::optional<Hpa> find(Iova iova) const;
 
  private:
+  bool widened() const { return format_ == TableFormat::sv_guest; }
   Hpa entry_in(Hpa table, Iova iova, unsigned level) const {
-    return widened_ && level == levels_ ? widened_entry_address(table, iova, level)
-                                        : entry_address(table, iova, level);
+    return widened() && level == levels_ ? widened_entry_address(table, iova, level)
+                                         : entry_address(table, iova, level);
   }
   bool holds(Iova iova, std::uint64_t pages) const;
   Hpa table_of(Iova iova, unsigned level);
@@ -142,7 +156,6 @@ class PageTable {
   TableMemory& memory_;
   TableFormat format_;
   unsigned levels_;
-  bool widened_;
   Hpa root_;
 };
 

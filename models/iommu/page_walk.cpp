@@ -13,7 +13,9 @@ constexpr bool canonical(Iova iova, unsigned levels) {
 }
 
 // RISC-V's second stage has two address bits more than its levels have.
-constexpr bool widened(const AddressSpace& space) { return space.second_format == TableFormat::sv; }
+constexpr bool widened(const AddressSpace& space) {
+  return space.second_format == TableFormat::sv_guest;
+}
 
 // What a cached translation permits whose page is not marked dirty: the first write walks again, and
 // marks it.
@@ -158,18 +160,30 @@ void PageWalk::advance(std::uint64_t entry) {
   }
 }
 
-// Asks for accessed, and for dirty where this access writes to the page, if they are clear. A pointer
-// to a table has neither in RISC-V's format.
-bool PageWalk::update(TableFormat format, std::uint64_t bits, bool leaf, Rights rights) {
-  if (format == TableFormat::sv && !leaf) return false;
-  const bool dirties = leaf && access_ == Access::write && of_page() && rights.contain(need_);
-  replacement_ = bits | accessed_bit(format) | (dirties ? dirty_bit(format) : 0U);
+// Whether the page of a leaf is written to. In RISC-V's second stage that of a first-stage table is,
+// too, where its entries are updated: ahead of that, as RISC-V IOMMU 1.0, 2.3 allows.
+bool PageWalk::dirties(TableFormat format, Rights rights) const {
+  if (of_page()) return access_ == Access::write && rights.contain(need_);
+  return format == TableFormat::sv_guest && space_.first_updates && space_.second_updates &&
+         rights.can_write(false);
+}
+
+// An entry with accessed set, and dirty where the page is written to. A pointer to a table has
+// neither in RISC-V's format.
+std::uint64_t PageWalk::used(TableFormat format, std::uint64_t bits, bool leaf,
+                             Rights rights) const {
+  if (is_sv(format) && !leaf) return bits;
+  bits |= accessed_bit(format);
+  if (leaf && dirties(format, rights)) bits |= dirty_bit(format);
   if (format == TableFormat::first_level && space_.rules.extended_accessed)
-    replacement_ |= extended_accessed_bit;
-  if (replacement_ == bits) return false;
+    bits |= extended_accessed_bit;
+  return bits;
+}
+
+void PageWalk::update(std::uint64_t bits, std::uint64_t used) {
   seen_ = bits;
+  replacement_ = used;
   step_ = WalkStep::update;
-  return true;
 }
 
 PageFault PageWalk::first_denied(Rights rights) const {
@@ -195,18 +209,20 @@ void PageWalk::have_first(std::uint64_t bits) {
   if (entry.malformed) return fail(PageFault::first_malformed);
   const Rights rights = first_rights_ & entry.rights;
   if (const PageFault denied = first_denied(rights); denied != PageFault::none) return fail(denied);
-  if (space_.first_updates && update(format, bits, entry.leaf, rights)) {
-    if (!table_writable_) fail(PageFault::first_table_no_write);
-    return;
+  // RISC-V's accessed and dirty count: what hardware does not set is a fault.
+  const bool marks = space_.first_updates || is_sv(format);
+  if (const std::uint64_t now = used(format, bits, entry.leaf, rights); marks && now != bits) {
+    if (!space_.first_updates) return fail(PageFault::first_unmarked);
+    if (!table_writable_) return fail(PageFault::first_table_no_write);
+    return update(bits, now);
   }
   first_rights_ = rights;
-  if (entry.leaf && space_.first_updates && (bits & dirty_bit(format)) == 0)
-    first_rights_ = rights & clean;
+  if (entry.leaf && marks && (bits & dirty_bit(format)) == 0) first_rights_ = rights & clean;
   if (!entry.leaf) {
     --first_level_;
     return read_first(entry.address);
   }
-  const Bytes size = leaf_size(first_level_);
+  const Bytes size = entry.size(first_level_);
   const Hpa address = entry.address.page_base(size) + input_.page_offset(size);
   if (space_.second_levels == 0) return done(address);
   start_second(Part::second_for_page, Iova(address.value()));
@@ -220,18 +236,22 @@ void PageWalk::have_second(std::uint64_t bits) {
   const Rights rights = second_rights_ & entry.rights;
   if (const PageFault denied = second_denied(rights); denied != PageFault::none)
     return fail(denied);
-  if (space_.second_updates && update(format, bits, entry.leaf, rights)) return;
+  const bool marks = space_.second_updates || is_sv(format);
+  if (const std::uint64_t now = used(format, bits, entry.leaf, rights); marks && now != bits) {
+    if (!space_.second_updates) return fail(PageFault::second_unmarked);
+    return update(bits, now);
+  }
   second_rights_ = rights;
-  if (entry.leaf && of_page() && space_.second_updates && (bits & dirty_bit(format)) == 0)
-    second_rights_ = rights & clean;
+  const bool dirty = (bits & dirty_bit(format)) != 0;
+  if (entry.leaf && of_page() && marks && !dirty) second_rights_ = rights & clean;
   if (!entry.leaf) {
     --second_level_;
     return read_second(entry.address);
   }
-  const Bytes size = leaf_size(second_level_);
+  const Bytes size = entry.size(second_level_);
   const Hpa address = entry.address.page_base(size) + guest_.page_offset(size);
   if (part_ == Part::second_for_page) return done(address);
-  table_writable_ = rights.can_write(false);
+  table_writable_ = rights.can_write(false) && (dirty || !is_sv(format));
   part_ = Part::first;
   want(address);
 }

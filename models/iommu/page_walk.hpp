@@ -30,12 +30,14 @@ enum class PageFault : std::uint8_t {
   first_table_beyond_width,  // nested: a table's guest physical address
   first_table_no_read,       // nested: the second stage forbids reading a first-stage table
   first_table_no_write,      // the same, to set accessed or dirty
+  first_unmarked,            // accessed is clear, or dirty at a write, and not for us to set
   second_beyond_width,
   second_absent,
   second_malformed,
   second_no_read,
   second_no_write,
-  second_no_execute
+  second_no_execute,
+  second_unmarked
 };
 
 enum class WalkStep : std::uint8_t {
@@ -110,7 +112,9 @@ class PageWalk {
   void read_second(Hpa table);
   void have_first(std::uint64_t bits);
   void have_second(std::uint64_t bits);
-  bool update(TableFormat format, std::uint64_t bits, bool leaf, Rights rights);
+  bool dirties(TableFormat format, Rights rights) const;
+  std::uint64_t used(TableFormat format, std::uint64_t bits, bool leaf, Rights rights) const;
+  void update(std::uint64_t bits, std::uint64_t used);
   PageFault first_denied(Rights rights) const;
   PageFault second_denied(Rights rights) const;
 

@@ -3,15 +3,13 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "models/iommu/address_space.hpp"
 #include "models/iommu/page_table.hpp"
 #include "models/iommu/rights.hpp"
 
 #include <cstdint>
 
 namespace viosim {
-
-// Requests without a PASID carry this. Not a PASID: those have 20 bits.
-inline constexpr Pasid no_pasid{0xffffffff};
 
 // PCIe's address types (AT).
 enum class AddressType : std::uint8_t {

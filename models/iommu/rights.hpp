@@ -25,9 +25,10 @@ class Rights {
   static constexpr Rights supervisor(bool read, bool write, bool execute) {
     return both(read, write, execute) & Rights(0b111'000);
   }
-  // What an access needs. An execute request is a read that asks for execute permission too.
+  // What an access needs. An execute request needs nothing else: where reading must be allowed,
+  // too (VT-d), execution is no right without it.
   static constexpr Rights needed(Access access, bool privileged) {
-    const unsigned bits = access == Access::write ? 2U : access == Access::execute ? 5U : 1U;
+    const unsigned bits = access == Access::write ? 2U : access == Access::execute ? 4U : 1U;
     return Rights(privileged ? bits << 3U : bits);
   }
 

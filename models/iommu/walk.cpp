@@ -27,7 +27,7 @@ void Walk::begin(const Architecture& architecture, const Request& request,
   if (space != nullptr) {
     config_.space = *space;
     config_.fault_silenced = config_.fault_silenced || space->fault_disable;
-    if (request.pasid == no_pasid && config != nullptr && config->process_table)
+    if (request.pasid == no_pasid && config != nullptr && config->by_process(no_pasid))
       config_.request.privileged = config->default_privileged;
     enter();
   } else if (config != nullptr) {
@@ -69,13 +69,11 @@ void Walk::enter() {
       architecture_->message_window().holds(request.iova.value())) {
     if (request.access != Access::write) return fail(architecture_->message_window().fault);
     message_ = true;
-    AddressSpace as_it_is;
-    as_it_is.pass_through = true;
-    pages_.begin(as_it_is, request.iova, request.access, false, false, false);
+    pages_.begin(AddressSpace::as_it_is(), request.iova, request.access, false, false, false);
     step_ = WalkStep::translated;
     return;
   }
-  if (!config_.space.pass_through && !config_.space.allows(request.access, request.privileged)) {
+  if (!config_.space.allows(request.access, request.privileged)) {
     return fail(architecture_->refused(config_));
   }
   pages_.begin(config_.space, request.iova, request.access, request.privileged,

@@ -87,9 +87,7 @@ ConfigStep VtdArchitecture::with_config(ConfigWalk& walk) const {
                 mode_ == Mode::legacy ? FaultReason::blocked : FaultReason::sm_device_tlb_disabled);
   }
   if (request.type == AddressType::translated) {
-    AddressSpace space;
-    space.pass_through = true;
-    return found(walk, space);
+    return found(walk, AddressSpace::as_it_is());
   }
   if (mode_ == Mode::legacy) {
     if (request.pasid != no_pasid) return fail(walk, FaultReason::legacy_with_pasid);
@@ -178,6 +176,9 @@ FaultReason scalable_reason(PageFault fault) {
     case PageFault::first_no_read:
     case PageFault::second_no_read:
       return FaultReason::sm_read_denied;
+    case PageFault::first_unmarked:  // of RISC-V
+    case PageFault::second_unmarked:
+      break;
   }
   return FaultReason::none;
 }
