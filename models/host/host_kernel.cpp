@@ -101,16 +101,15 @@ void HostKernel::migrate(HostSpace& space, Iova page, Hpa frame) {
 }
 
 void HostKernel::invalidate(const HostSpace& space, Iova page) {
-  vtd::Descriptor flush;
-  flush.type = space.first_level ? vtd::DescriptorType::pasid_iotlb : vtd::DescriptorType::iotlb;
-  flush.granularity = vtd::Granularity::page;
-  flush.domain = space.domain;
-  flush.pasid = space.pasid == no_pasid ? Pasid(0) : space.pasid;
-  flush.address = page;
-  flush.leaf_only = true;
-  flush.drain_reads = !space.first_level;
-  flush.drain_writes = !space.first_level;
-  space.driver->submit_and_wait({&flush, 1});
+  Invalidation order;
+  order.what = Invalidation::What::translations;
+  order.scope =
+      space.first_level ? Invalidation::Scope::space_range : Invalidation::Scope::domain_range;
+  order.domain = space.domain;
+  order.pasid = space.tag;
+  order.address = page;
+  order.leaf_only = true;
+  space.driver->invalidate_and_wait(order);
 }
 
 void HostKernel::emit_map(Iova page, Hpa frame, Pasid pasid) {

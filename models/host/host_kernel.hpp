@@ -8,7 +8,7 @@
 #include "core/des/engine.hpp"
 #include "core/des/trace.hpp"
 #include "models/device/dma_fabric.hpp"
-#include "models/host/invalidation_driver.hpp"
+#include "models/host/invalidator.hpp"
 #include "models/iommu/page_table.hpp"
 
 #include <cstdint>
@@ -67,11 +67,12 @@ struct HostSpace {
   PageTable* second_stage = nullptr;  // nested: under the table, which is in a guest's memory
   DomainId domain;
   Pasid pasid = no_pasid;  // no_pasid: used by requests without one
+  Pasid tag{0};            // with the domain, what its cached translations are tagged with
   bool first_level = false;
   Iova base;  // what may be mapped: [base, base + size)
   Bytes size;
   Hpa frames;  // the frame of `base` when a page is mapped first; nested: the guest's
-  InvalidationDriver* driver = nullptr;
+  Invalidator* driver = nullptr;
 };
 
 class HostKernel final : public FaultService {

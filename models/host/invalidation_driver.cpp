@@ -66,6 +66,24 @@ void InvalidationDriver::submit_and_wait(std::span<const vtd::Descriptor> descri
   waiter.in_use = false;
 }
 
+// Ranges are by page; those of a second level wait for the requests that used it.
+void InvalidationDriver::invalidate_and_wait(const Invalidation& order) {
+  const bool first = order.scope == Invalidation::Scope::space_range;
+  ensure(first || order.scope == Invalidation::Scope::domain_range,
+         "an order that no descriptor of ranges gives");
+  vtd::Descriptor flush;
+  flush.type = first ? vtd::DescriptorType::pasid_iotlb : vtd::DescriptorType::iotlb;
+  flush.granularity = vtd::Granularity::page;
+  flush.domain = order.domain;
+  if (first) flush.pasid = order.pasid;
+  flush.address = order.address;
+  flush.address_mask = order.address_mask;
+  flush.leaf_only = order.leaf_only;
+  flush.drain_reads = !first;
+  flush.drain_writes = !first;
+  submit_and_wait({&flush, 1});
+}
+
 void InvalidationDriver::post(std::uint64_t low, std::uint64_t high, Done& done) {
   ensure(posted_ == nullptr, "a descriptor was posted before the last one was done");
   ensure(vtd::Descriptor::decodable(low), "a descriptor was posted that does not decode");

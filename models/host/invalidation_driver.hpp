@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/des/engine.hpp"
+#include "models/host/invalidator.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
 
@@ -14,7 +15,7 @@
 
 namespace viosim {
 
-class InvalidationDriver final : public vtd::InvalidationListener {
+class InvalidationDriver final : public Invalidator, public vtd::InvalidationListener {
  public:
   class Done {
    public:
@@ -32,6 +33,7 @@ class InvalidationDriver final : public vtd::InvalidationListener {
   // sees that it is done. When the ring has no room, waits until it has: like Linux, keeps two
   // slots free.
   void submit_and_wait(std::span<const vtd::Descriptor> descriptors);
+  void invalidate_and_wait(const Invalidation& order) override;
 
   // For hardware events that stand in for software (a played trace): one raw descriptor, which
   // decodes; `done` is told when it was executed. The caller waits for that before it posts the
