@@ -33,17 +33,20 @@ Results collect(const System& system) {
     collector.latency(host.component, "migration", host.kernel->migration_latency);
   }
   for (const System::IommuSystem& s : system.iommus()) {
-    collector.metrics(s.component, s.unit->iommu().stats);
-    collector.latency(s.component, "translation", s.unit->iommu().translation_latency);
-    collector.metrics(s.context_cache, s.unit->iommu().context_stats());
-    collector.metrics(s.pasid_cache, s.unit->iommu().pasid_stats());
-    collector.metrics(s.iotlb, s.unit->iommu().iotlb_stats());
+    collector.metrics(s.component, s.iommu->stats);
+    collector.latency(s.component, "translation", s.iommu->translation_latency);
+    collector.metrics(s.context_cache, s.iommu->context_stats());
+    collector.metrics(s.pasid_cache, s.iommu->pasid_stats());
+    collector.metrics(s.iotlb, s.iommu->iotlb_stats());
     for (const auto& cache : s.walk_caches) {
-      collector.metrics(cache.component,
-                        *s.unit->iommu().walk_caches().stats(cache.stage, cache.level));
+      collector.metrics(cache.component, *s.iommu->walk_caches().stats(cache.stage, cache.level));
     }
-    collector.metrics(s.queue, s.unit->queue().stats);
-    collector.latency(s.queue, "batch", s.unit->queue().batch_latency);
+    const auto collect_queue = [&](const auto& queue) {
+      collector.metrics(s.queue, queue.stats);
+      collector.latency(s.queue, "batch", queue.batch_latency);
+    };
+    if (s.vtd != nullptr) collect_queue(s.vtd->unit.queue());
+    if (s.riscv != nullptr) collect_queue(s.riscv->unit.queue());
   }
   for (const System::DmaSystem& device : system.dma_devices()) {
     collector.metrics(device.component, system.fabric().stats(device.device));

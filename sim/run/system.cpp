@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/system.hpp"
 
+#include "sim/run/attach.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
 namespace viosim {
 namespace {
@@ -12,8 +15,6 @@ namespace {
 constexpr std::uint32_t first_domain =
     2;  // 0 is reserved by caching mode; Linux keeps 1 for first-level entries of SVA
 constexpr std::uint64_t first_frame = 0x100;  // 1 MiB: below lies what firmware uses
-constexpr Bdf first_function{1, 0, 0};
-constexpr unsigned table_levels = 4;
 
 TableKind kind_of(const DmaDevice& config) {
   if (config.table) return *config.table;
@@ -32,36 +33,6 @@ std::uint64_t pages_of(const DmaDevice& config) {
 
 std::string indexed(const std::string& path, std::uint32_t count, std::uint32_t index) {
   return count == 1 ? path : fmt::format("{}[{}]", path, index);
-}
-
-// Writes the table entries that lead requests of `source` to the space.
-void attach(vtd::Tables& tables, Bdf source, const HostSpace& space) {
-  using Type = vtd::PasidEntry::Type;
-  constexpr auto width = static_cast<std::uint8_t>(table_levels - 2);
-  if (tables.mode() == vtd::Mode::legacy) {
-    vtd::LegacyContext context;
-    context.present = true;
-    context.address_width = width;
-    context.translation_type = space.table == nullptr ? 2 : 0;
-    if (space.table != nullptr) context.table = space.table->root();
-    context.domain = space.domain;
-    tables.attach(source, context);
-    return;
-  }
-  vtd::PasidEntry entry;
-  entry.present = true;
-  entry.domain = space.domain;
-  entry.address_width = width;
-  entry.type = space.table == nullptr          ? Type::pass_through
-               : space.second_stage != nullptr ? Type::nested
-               : space.first_level             ? Type::first_level
-                                               : Type::second_level;
-  if (space.first_level) entry.first_level = space.table->root();
-  if (entry.type == Type::second_level) entry.second_level = space.table->root();
-  if (entry.type == Type::nested) entry.second_level = space.second_stage->root();
-  const Pasid pasid = space.pasid == no_pasid ? Pasid(0) : space.pasid;
-  tables.attach(source, pasid.value() + 1, Pasid(0));
-  tables.set_entry(source, pasid, entry);
 }
 
 }  // namespace
@@ -87,8 +58,7 @@ void System::build_host(const HostConfig& config) {
   next_frame_ = first_frame;
   host.kernel = std::make_unique<HostKernel>(host.path + ".kernel", config.kernel, engine_, fabric_,
                                              tracer_, host.component, scenario_.seed);
-  for (const IommuConfig& iommu : config.iommus)
-    build_iommu(std::get<VtdIommu>(iommu), config, host);
+  for (const IommuConfig& iommu : config.iommus) build_iommu(iommu, config, host);
   for (const DeviceConfig& device : config.devices) {
     if (const auto* dma = std::get_if<DmaDevice>(&device)) {
       build_dma(*dma, config, host);
@@ -99,33 +69,49 @@ void System::build_host(const HostConfig& config) {
   host.kernel->start(until_);
 }
 
-void System::build_iommu(const VtdIommu& config, const HostConfig& host_config, HostSystem& host) {
+void System::build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,
+                        const std::string& path, IommuSystem& system) {
+  const Ps poll = host_config.kernel.poll;
+  const std::uint32_t number = next_number_++;
+  const auto build = [&](auto& whole, const auto& params) {
+    whole = std::make_unique<std::decay_t<decltype(*whole)>>(path, params, number, engine_,
+                                                             host.memory, scenario_.seed, poll);
+    system.iommu = &whole->unit.iommu();
+    system.invalidator = &whole->driver;
+    whole->unit.queue().trace_to(tracer_, system.queue);
+  };
+  if (const auto* vtd = std::get_if<VtdIommu>(&config)) {
+    build(system.vtd, vtd->params);
+  } else {
+    build(system.riscv, std::get<RiscvIommu>(config).params);
+  }
+}
+
+void System::build_iommu(const IommuConfig& config, const HostConfig& host_config,
+                         HostSystem& host) {
   IommuSystem& system = iommus_.emplace_back();
-  const std::string path = host.path + '.' + config.name;
+  const std::string path = host.path + '.' + name_of(config);
   system.component = add_component_(path);
   system.context_cache = add_component_(path + ".context_cache");
   system.pasid_cache = add_component_(path + ".pasid_cache");
   system.iotlb = add_component_(path + ".iotlb");
-  system.queue = add_component_(path + ".invalidation_queue");
-  system.unit = std::make_unique<vtd::Unit>(path, config.params, next_number_++, engine_.agenda(),
-                                            host.memory, scenario_.seed);
+  const bool of_vtd = std::holds_alternative<VtdIommu>(config);
+  system.queue = add_component_(path + (of_vtd ? ".invalidation_queue" : ".command_queue"));
+  build_unit(config, host_config, host, path, system);
   for (const Stage stage : {Stage::first, Stage::second}) {
     for (unsigned level = WalkCaches::lowest; level <= WalkCaches::highest; ++level) {
-      if (system.unit->iommu().walk_caches().stats(stage, level) == nullptr) continue;
+      if (system.iommu->walk_caches().stats(stage, level) == nullptr) continue;
       const auto name = fmt::format("{}.walk_caches.{}.level{}", path,
                                     stage == Stage::first ? "first" : "second", level);
       system.walk_caches.push_back({stage, level, add_component_(name)});
     }
   }
-  system.unit->iommu().trace_to(tracer_, system.component);
-  system.unit->queue().trace_to(tracer_, system.queue);
-  system.driver = std::make_unique<InvalidationDriver>(engine_, host.memory, system.unit->queue(),
-                                                       host_config.kernel.poll);
+  system.iommu->trace_to(tracer_, system.component);
 }
 
 System::IommuSystem& System::iommu_named(const std::string& path) {
   const auto found = std::find_if(iommus_.begin(), iommus_.end(), [&](const IommuSystem& system) {
-    return system.unit->path() == path;
+    return system.iommu->path() == path;
   });
   ensure(found != iommus_.end(), "a device names an IOMMU that was not built");
   return *found;
@@ -143,7 +129,7 @@ const ZipfTable* System::zipf_for(const TrafficParams& traffic) {
 std::size_t System::space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu) {
   if (!config.domain) return build_space(config, host, iommu);
   const auto [known, is_new] =
-      shared_spaces_.try_emplace(iommu.unit->path() + '/' + *config.domain, 0);
+      shared_spaces_.try_emplace(iommu.iommu->path() + '/' + *config.domain, 0);
   if (is_new) known->second = build_space(config, host, iommu);
   return known->second;
 }
@@ -153,37 +139,44 @@ std::size_t System::build_space(const DmaDevice& config, HostSystem& host, Iommu
   const std::uint64_t pages = pages_of(config);
   HostSpace space;
   space.first_level = kind == TableKind::first_level || kind == TableKind::nested;
-  space.domain =
-      DomainId(static_cast<std::uint16_t>(first_domain + domains_used_[iommu.unit->path()]++));
   space.pasid = config.pasid.value_or(no_pasid);
+  const std::uint32_t number = first_domain + domains_used_[iommu.iommu->path()]++;
   space.base = config.base;
   space.size = config.dma.traffic.window;
   const std::uint64_t each = config.page_size.count() >> 12U;
   next_frame_ = (next_frame_ + each - 1) / each * each;
   space.frames = Hpa(next_frame_ << 12U);
-  space.driver = iommu.driver.get();
+  space.driver = iommu.invalidator;
   next_frame_ += pages;
-  const TableFormat format =
-      space.first_level ? TableFormat::first_level : TableFormat::second_level;
+  TableMemory* memory = &host.memory;
   if (kind == TableKind::nested) {
-    build_guest(config, host, space);
+    memory = &build_guest(config, host, iommu, space);
   } else if (kind != TableKind::pass_through) {
-    space.table = &page_tables_.emplace_back(host.memory, format, table_levels);
+    space.table = &page_tables_.emplace_back(
+        host.memory, format_of(iommu.riscv != nullptr, space.first_level), table_levels);
   }
+  tag(space, number, iommu.riscv != nullptr);
   if (config.populate && space.table != nullptr) {
     space.table->map(space.base, space.frames, pages, {true, true}, leaf_level(config.page_size));
   }
-  return host.kernel->add_space(space);
+  const std::size_t added = host.kernel->add_space(space);
+  if (iommu.riscv != nullptr && space.pasid != no_pasid) {
+    const riscv::ProcessMode mode = iommu.riscv->unit.params().processes;
+    process_tables_[{host.kernel.get(), added}] = process_table(*memory, mode, space);
+  }
+  return added;
 }
 
 // A guest whose memory is what the device uses, and what the tables that map it take. The guest's
 // frames are where the space's pages are from its point of view.
-void System::build_guest(const DmaDevice& config, HostSystem& host, HostSpace& space) {
+GuestMemory& System::build_guest(const DmaDevice& config, HostSystem& host,
+                                 const IommuSystem& iommu, HostSpace& space) {
+  const bool of_riscv = iommu.riscv != nullptr;
   constexpr Hpa tables_at(std::uint64_t{1} << 28U);
   constexpr Hpa data_at(std::uint64_t{1} << 40U);
   const std::uint64_t pages = pages_of(config);
   PageTable& second =
-      page_tables_.emplace_back(host.memory, TableFormat::second_level, table_levels);
+      page_tables_.emplace_back(host.memory, format_of(of_riscv, false), table_levels);
   const std::uint64_t tables =
       pages / 512 + pages / 512 / 512 + 16;  // of 4 KiB pages, and to spare
   GuestMemory& guest =
@@ -192,7 +185,8 @@ void System::build_guest(const DmaDevice& config, HostSystem& host, HostSpace& s
              leaf_level(config.page_size));
   space.frames = data_at;
   space.second_stage = &second;
-  space.table = &page_tables_.emplace_back(guest, TableFormat::first_level, table_levels);
+  space.table = &page_tables_.emplace_back(guest, format_of(of_riscv, true), table_levels);
+  return guest;
 }
 
 void System::build_dma(const DmaDevice& config, const HostConfig& host_config, HostSystem& host) {
@@ -200,7 +194,7 @@ void System::build_dma(const DmaDevice& config, const HostConfig& host_config, H
   for (std::uint32_t i = 0; i < config.count; ++i) {
     DmaFabric::Device device;
     device.path = indexed(host.path + '.' + config.name, config.count, i);
-    device.iommu = &iommu.unit->iommu();
+    device.iommu = iommu.iommu;
     device.source = Bdf(static_cast<std::uint16_t>(next_function_++));
     device.pasid = config.pasid.value_or(no_pasid);
     device.link = config.link;
@@ -215,7 +209,13 @@ void System::build_dma(const DmaDevice& config, const HostConfig& host_config, H
     device.component = add_component_(device.path);
 
     const std::size_t space = space_for(config, host, iommu);
-    attach(iommu.unit->tables(), device.source, host.kernel->space(space));
+    const HostSpace& use = host.kernel->space(space);
+    if (iommu.riscv != nullptr) {
+      attach(iommu.riscv->unit.tables(), device.source, use,
+             process_tables_[{host.kernel.get(), space}]);
+    } else {
+      attach(iommu.vtd->unit.tables(), device.source, use);
+    }
     const std::uint32_t number = fabric_.add(device);
     host.kernel->give(number, space);
     kernel_of_device_.push_back(host.kernel.get());
@@ -234,7 +234,7 @@ void System::build_recorded(const RecordedDevice& config, HostSystem& host) {
   components.push_back(add_component_(path + ".software"));
   players_.emplace_back(
       path, config.player, stream,
-      TracePlayer::Wiring{engine_, host.memory, *iommu.unit, *iommu.driver, tracer_},
+      TracePlayer::Wiring{engine_, host.memory, iommu.vtd->unit, iommu.vtd->driver, tracer_},
       next_number_++, std::move(components));
   players_.back().start(until_);
 }

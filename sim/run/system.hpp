@@ -10,6 +10,8 @@
 #include "models/host/guest_memory.hpp"
 #include "models/host/host_kernel.hpp"
 #include "models/host/invalidation_driver.hpp"
+#include "models/host/riscv_command_driver.hpp"
+#include "models/iommu/riscv/unit.hpp"
 #include "models/iommu/vtd/unit.hpp"
 #include "sim/scenario/scenario.hpp"
 
@@ -45,7 +47,25 @@ class System : private FaultService {
     PhysicalMemory memory;
     std::unique_ptr<HostKernel> kernel;
   };
+  // A unit, and the software that uses its queue.
+  template <class Unit, class Driver>
+  struct UnitSystem {
+    template <class Params>
+    UnitSystem(const std::string& path, const Params& params, std::uint32_t number, Engine& engine,
+               PhysicalMemory& memory, std::uint64_t seed, Ps poll)
+        : unit(path, params, number, engine.agenda(), memory, seed),
+          driver(engine, memory, unit.queue(), poll) {}
+    Unit unit;
+    Driver driver;
+  };
+  using VtdSystem = UnitSystem<vtd::Unit, InvalidationDriver>;
+  using RiscvSystem = UnitSystem<riscv::Unit, RiscvCommandDriver>;
   struct IommuSystem {
+    // One of them; the pointers are to its parts.
+    std::unique_ptr<VtdSystem> vtd;
+    std::unique_ptr<RiscvSystem> riscv;
+    Iommu* iommu = nullptr;
+    Invalidator* invalidator = nullptr;
     std::uint32_t component = 0;
     std::uint32_t context_cache = 0;
     std::uint32_t pasid_cache = 0;
@@ -57,8 +77,6 @@ class System : private FaultService {
       std::uint32_t component;
     };
     std::vector<WalkCache> walk_caches;  // those that there are
-    std::unique_ptr<vtd::Unit> unit;
-    std::unique_ptr<InvalidationDriver> driver;
   };
   struct DmaSystem {
     std::uint32_t component = 0;
@@ -76,13 +94,16 @@ class System : private FaultService {
 
  private:
   void build_host(const HostConfig& config);
-  void build_iommu(const VtdIommu& config, const HostConfig& host_config, HostSystem& host);
+  void build_iommu(const IommuConfig& config, const HostConfig& host_config, HostSystem& host);
+  void build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,
+                  const std::string& path, IommuSystem& system);
   void build_dma(const DmaDevice& config, const HostConfig& host_config, HostSystem& host);
   void build_recorded(const RecordedDevice& config, HostSystem& host);
   std::size_t space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
   std::size_t build_space(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
   const ZipfTable* zipf_for(const TrafficParams& traffic);
-  void build_guest(const DmaDevice& config, HostSystem& host, HostSpace& space);
+  GuestMemory& build_guest(const DmaDevice& config, HostSystem& host, const IommuSystem& iommu,
+                           HostSpace& space);
   IommuSystem& iommu_named(const std::string& path);
   void request_faulted(const FaultedRequest& request) override;
 
@@ -96,6 +117,8 @@ class System : private FaultService {
   std::deque<HostSystem> hosts_;
   std::deque<IommuSystem> iommus_;
   std::deque<PageTable> page_tables_;
+  // RISC-V: of spaces with a PASID, by their number in their kernel.
+  std::map<std::pair<const HostKernel*, std::size_t>, riscv::Root> process_tables_;
   std::deque<GuestMemory> guests_;
   std::vector<DmaSystem> dma_devices_;
   std::deque<TracePlayer> players_;

@@ -41,16 +41,16 @@ const std::string& iommu_of_device(const DeviceConfig& device) {
   return std::visit([](const auto& d) -> const std::string& { return d.iommu; }, device);
 }
 
-const VtdIommu* find_iommu(const HostConfig& host, std::string_view name) {
+const IommuConfig* find_iommu(const HostConfig& host, std::string_view name) {
   for (const IommuConfig& iommu : host.iommus) {
-    if (std::get<VtdIommu>(iommu).name == name) return &std::get<VtdIommu>(iommu);
+    if (name_of(iommu) == name) return &iommu;
   }
   return nullptr;
 }
 
 void reject_iommu(const HostConfig& host, const std::string& name, const Where& where) {
   std::vector<std::string_view> names;
-  for (const IommuConfig& iommu : host.iommus) names.emplace_back(std::get<VtdIommu>(iommu).name);
+  for (const IommuConfig& iommu : host.iommus) names.emplace_back(name_of(iommu));
   const std::string_view nearest = nearest_name(name, names);
   std::string message = fmt::format("read {}; expected the name of an IOMMU of host \"{}\"",
                                     quote_short(name), host.name);
@@ -65,8 +65,7 @@ class HostChecker {
   void run() {
     check_name(host_.name, where_);
     for (std::size_t i = 0; i < host_.iommus.size(); ++i) {
-      const VtdIommu& iommu = std::get<VtdIommu>(host_.iommus[i]);
-      take_name(iommu.name, where_ / "iommus" / i);
+      take_name(name_of(host_.iommus[i]), where_ / "iommus" / i);
     }
     for (std::size_t i = 0; i < host_.devices.size(); ++i)
       check_device(host_.devices[i], where_ / "devices" / i);
@@ -96,7 +95,7 @@ class HostChecker {
 
   void check_device(const DeviceConfig& device, const Where& where) {
     take_name(name_of_device(device), where);
-    const VtdIommu* iommu = find_iommu(host_, iommu_of_device(device));
+    const IommuConfig* iommu = find_iommu(host_, iommu_of_device(device));
     if (iommu == nullptr) {
       reject_iommu(host_, iommu_of_device(device), where / "iommu");
       return;
@@ -106,24 +105,74 @@ class HostChecker {
       const std::uint64_t pages = dma->dma.traffic.window.count() / page_4k.count();
       if (dma->populate) populated_pages_ += pages * (dma->domain ? 1 : dma->count);
       check_dma(*dma, *iommu, where);
-      users_[iommu->name].insert("dma");
+      users_[name_of(*iommu)].insert("dma");
     } else {
-      if (!users_[iommu->name].empty()) {
+      if (!std::holds_alternative<VtdIommu>(*iommu)) {
+        (where / "iommu")
+            .reject(
+                fmt::format("read {}; expected an IOMMU of model \"vtd\": recordings are of its "
+                            "tables and descriptors",
+                            quote_short(name_of(*iommu))));
+      }
+      if (!users_[name_of(*iommu)].empty()) {
         (where / "iommu")
             .reject(fmt::format("read {}; expected an IOMMU of its own: recorded requester and "
                                 "domain ids would meet those of other devices",
-                                quote_short(iommu->name)));
+                                quote_short(name_of(*iommu))));
       }
-      users_[iommu->name].insert("recording");
+      users_[name_of(*iommu)].insert("recording");
     }
   }
 
-  void check_dma(const DmaDevice& device, const VtdIommu& iommu, const Where& where) {
-    if (users_[iommu.name].contains("recording")) {
+  void check_dma(const DmaDevice& device, const IommuConfig& iommu, const Where& where) {
+    if (users_[name_of(iommu)].contains("recording")) {
       (where / "iommu")
           .reject(fmt::format("read {}; expected another IOMMU: a recording has that one to itself",
-                              quote_short(iommu.name)));
+                              quote_short(name_of(iommu))));
     }
+    if (const auto* vtd = std::get_if<VtdIommu>(&iommu)) {
+      check_vtd(device, *vtd, where);
+    } else {
+      check_riscv(device, std::get<RiscvIommu>(iommu), where);
+    }
+    if (device.domain) check_shared(device, where);
+  }
+
+  // The device's own requester ids are the last of functions_.
+  void check_riscv(const DmaDevice& device, const RiscvIommu& iommu, const Where& where) {
+    const riscv::UnitParams& params = iommu.params;
+    const std::uint64_t beyond = first_function.value() + functions_;
+    if (params.directory == riscv::DirectoryMode::off) {
+      (where / "iommu")
+          .reject(fmt::format("read {}; expected an IOMMU whose \"directory\" is not \"off\": no "
+                              "request could ever succeed",
+                              quote_short(iommu.name)));
+    } else if (riscv::levels(params.directory) > 0 &&
+               beyond > riscv::device_limit(params.directory, params.contexts)) {
+      (where / "iommu")
+          .reject(
+              fmt::format("read {}; expected a \"directory\" of more levels there: the requester "
+                          "ids of this device begin at {} and end below {:#x}",
+                          quote_short(iommu.name),
+                          Bdf(static_cast<std::uint16_t>(beyond - device.count)).text(), beyond));
+    }
+    if (!device.pasid) return;
+    if (device.table == TableKind::second_level) {
+      (where / "table")
+          .reject(
+              "read \"second-level\" with a PASID; expected \"first-level\": a second stage of "
+              "RISC-V is a device's, not a process's");
+    }
+    if (params.processes == riscv::ProcessMode::bare ||
+        *device.pasid >= Pasid(limit(params.processes))) {
+      (where / "pasid")
+          .reject(fmt::format("read {}; expected none, or one that the process directory of IOMMU "
+                              "\"{}\" (\"processes\") reaches",
+                              device.pasid->value(), iommu.name));
+    }
+  }
+
+  static void check_vtd(const DmaDevice& device, const VtdIommu& iommu, const Where& where) {
     const bool legacy = iommu.params.mode == vtd::Mode::legacy;
     if (legacy && device.pasid) {
       (where / "pasid")
@@ -137,7 +186,6 @@ class HostChecker {
                               "\"{}\" is in legacy mode",
                               name_of(*device.table), iommu.name));
     }
-    if (device.domain) check_shared(device, where);
   }
 
   // Devices of one domain share a page table, so they must agree on what is in it.
@@ -167,6 +215,10 @@ class HostChecker {
 };
 
 }  // namespace
+
+const std::string& name_of(const IommuConfig& iommu) {
+  return std::visit([](const auto& i) -> const std::string& { return i.name; }, iommu);
+}
 
 void DmaDevice::check(const Where& where) const {
   if (count == 0 || count > most_functions) {

@@ -6,6 +6,7 @@
 #include "models/device/dma_fabric.hpp"
 #include "models/device/trace_player.hpp"
 #include "models/host/host_kernel.hpp"
+#include "models/iommu/riscv/unit.hpp"
 #include "models/iommu/vtd/unit.hpp"
 #include "sim/json/value.hpp"
 
@@ -42,6 +43,18 @@ constexpr auto choices(TableKind) {
       Choice{TableKind::pass_through, "pass-through", "not at all: addresses are physical"}};
 }
 
+struct RiscvIommu {
+  static constexpr Alternative alternative{"riscv", "An IOMMU of the RISC-V architecture."};
+  std::string name;
+  riscv::UnitParams params;
+
+  static constexpr auto fields() {
+    return std::tuple{required("name", &RiscvIommu::name, "How devices and results call it."),
+                      embedded(&RiscvIommu::params)};
+  }
+  bool operator==(const RiscvIommu&) const = default;
+};
+
 struct DmaDevice {
   static constexpr Alternative alternative{
       "dma", "A PCIe function, or many alike, with a DMA engine that generates traffic."};
@@ -68,10 +81,12 @@ struct DmaDevice {
               "Devices that name the same domain share a domain id and a page table; without it "
               "each has its own."),
         field("pasid", &D::pasid,
-              "The PASID of its requests; without it they carry none. Scalable mode only."),
+              "The PASID (RISC-V: process id) of its requests; without it they carry none. VT-d: "
+              "scalable mode only."),
         field("table", &D::table,
-              "Its page tables; by default second-level, and first-level with a PASID. First-level "
-              "and nested need scalable mode."),
+              "Its page tables; by default second-level, and first-level with a PASID. VT-d: "
+              "first-level and nested need scalable mode. RISC-V: the levels are its stages, and "
+              "second-level has no PASIDs."),
         field("base", &D::base, "Where its window of addresses begins; a multiple of 4 KiB."),
         field("page_size", &D::page_size,
               "The pages that map its window from the start, of both tables when nested: 4 KiB, "
@@ -109,7 +124,7 @@ struct RecordedDevice {
   bool operator==(const RecordedDevice&) const = default;
 };
 
-using IommuConfig = OneOf<"model", VtdIommu>;
+using IommuConfig = OneOf<"model", VtdIommu, RiscvIommu>;
 using DeviceConfig = OneOf<"model", DmaDevice, RecordedDevice>;
 
 struct MemoryParams {
@@ -163,6 +178,11 @@ struct Scenario {
   void check(const Where& where) const;
   bool operator==(const Scenario&) const = default;
 };
+
+// Requester ids of a host are given from this one on, in the order of its DMA devices.
+inline constexpr Bdf first_function{1, 0, 0};
+
+const std::string& name_of(const IommuConfig& iommu);
 
 // Throws ConfigError with everything that is wrong.
 Scenario read_scenario(const Value& document, const std::string& file);

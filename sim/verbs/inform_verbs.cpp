@@ -23,6 +23,7 @@ struct Model {
 std::vector<Model> models() {
   return {
       {"iommu vtd", VtdIommu::alternative.sentence, parameter_table<VtdIommu>()},
+      {"iommu riscv", RiscvIommu::alternative.sentence, parameter_table<RiscvIommu>()},
       {"device dma", DmaDevice::alternative.sentence, parameter_table<DmaDevice>()},
       {"device recording", RecordedDevice::alternative.sentence, parameter_table<RecordedDevice>()},
       {"host memory", "The memory behind the IOMMUs.", parameter_table<MemoryParams>()},
