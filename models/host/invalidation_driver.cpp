@@ -25,10 +25,11 @@ std::uint32_t InvalidationDriver::free_entries() const {
   return queue_.entries() - 1 - used;
 }
 
-void InvalidationDriver::write(std::uint64_t low, std::uint64_t high) {
-  const Hpa at = queue_.base() + Bytes(tail_ * queue_.entry_size().count());
-  memory_.write(at, low);
-  memory_.write(at + Bytes(8), high);
+void InvalidationDriver::write(const vtd::DescriptorBits& bits) {
+  const std::uint64_t size = queue_.entry_size().count();
+  const Hpa at = queue_.base() + Bytes(tail_ * size);
+  for (std::uint64_t offset = 0; offset < size; offset += 8)
+    memory_.write(at + Bytes(offset), bits[offset / 8]);
   tail_ = (tail_ + 1) & (queue_.entries() - 1);
   ++submitted_;
 }
@@ -44,26 +45,35 @@ void InvalidationDriver::submit_and_wait(std::span<const vtd::Descriptor> descri
   const auto needed = static_cast<std::uint32_t>(descriptors.size()) + 1;
   ensure(needed + kept_free < queue_.entries(),
          "a submission is larger than the invalidation queue");
-  while (free_entries() < needed + kept_free) {
+  wait_for_room(needed + kept_free);
+  Waiter& waiter = free_waiter();
+  waiter.in_use = true;
+  for (;;) {
+    waiter.aborted = false;
+    submit(descriptors, waiter.address);
+    waiter.done.wait();
+    engine_.sleep_for(poll_);
+    if (!waiter.aborted) break;
+    wait_for_room(needed + kept_free);
+  }
+  waiter.in_use = false;
+}
+
+void InvalidationDriver::wait_for_room(std::uint32_t entries) {
+  while (free_entries() < entries) {
     ++waiting_for_room_;
     room_.wait();
   }
-  Waiter& waiter = free_waiter();
-  waiter.in_use = true;
-  for (const vtd::Descriptor& descriptor : descriptors) {
-    const auto words = descriptor.encode();
-    write(words[0], words[1]);
-  }
+}
+
+void InvalidationDriver::submit(std::span<const vtd::Descriptor> descriptors, Hpa status) {
+  for (const vtd::Descriptor& descriptor : descriptors) write(descriptor.encode());
   vtd::Descriptor wait;
   wait.status_write = true;
   wait.status_data = status_done;
-  wait.status_address = waiter.address;
-  const auto words = wait.encode();
-  write(words[0], words[1]);
+  wait.status_address = status;
+  write(wait.encode());
   queue_.write_tail(tail_);
-  waiter.done.wait();
-  engine_.sleep_for(poll_);
-  waiter.in_use = false;
 }
 
 // Ranges are by page; those of a second level wait for the requests that used it.
@@ -87,14 +97,17 @@ void InvalidationDriver::invalidate_and_wait(const Invalidation& order) {
 void InvalidationDriver::post(std::uint64_t low, std::uint64_t high, Done& done) {
   ensure(posted_ == nullptr, "a descriptor was posted before the last one was done");
   ensure(vtd::Descriptor::decodable(low), "a descriptor was posted that does not decode");
-  write(low, high);
+  write({low, high, 0, 0});
   posted_ = &done;
   posted_number_ = submitted_;
   queue_.write_tail(tail_);
 }
 
-void InvalidationDriver::descriptor_executed(std::uint64_t how_many) {
+void InvalidationDriver::head_moved() {
   for (; waiting_for_room_ > 0; --waiting_for_room_) room_.raise();
+}
+
+void InvalidationDriver::descriptor_executed(std::uint64_t how_many) {
   if (posted_ != nullptr && how_many >= posted_number_) {
     Done* const done = posted_;
     posted_ = nullptr;
@@ -106,6 +119,19 @@ void InvalidationDriver::status_written(Hpa address) {
   for (Waiter& waiter : waiters_) {
     if (waiter.in_use && waiter.address == address) waiter.done.raise();
   }
+}
+
+void InvalidationDriver::wait_aborted(Hpa address) {
+  for (Waiter& waiter : waiters_) {
+    if (!waiter.in_use || waiter.address != address) continue;
+    waiter.aborted = true;
+    waiter.done.raise();
+  }
+}
+
+// Software polls FSTS while it waits. Every submission whose wait was aborted is made again.
+void InvalidationDriver::invalidation_timed_out(Bdf /*source*/) {
+  queue_.clear(false, false, true);
 }
 
 }  // namespace viosim

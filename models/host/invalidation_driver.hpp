@@ -31,7 +31,7 @@ class InvalidationDriver final : public Invalidator, public vtd::InvalidationLis
 
   // For actors: submits the descriptors and a wait descriptor of its own, and returns when software
   // sees that it is done. When the ring has no room, waits until it has: like Linux, keeps two
-  // slots free.
+  // slots free. When a device does not complete an invalidation in time, submits all of them again.
   void submit_and_wait(std::span<const vtd::Descriptor> descriptors);
   void invalidate_and_wait(const Invalidation& order) override;
 
@@ -41,7 +41,10 @@ class InvalidationDriver final : public Invalidator, public vtd::InvalidationLis
   void post(std::uint64_t low, std::uint64_t high, Done& done);
 
   void descriptor_executed(std::uint64_t how_many) override;
+  void head_moved() override;
   void status_written(Hpa address) override;
+  void wait_aborted(Hpa address) override;
+  void invalidation_timed_out(Bdf source) override;
 
  private:
   // A status word that a waiting actor polls.
@@ -51,10 +54,13 @@ class InvalidationDriver final : public Invalidator, public vtd::InvalidationLis
     Hpa address;
     Signal done;
     bool in_use = false;
+    bool aborted = false;
   };
   Waiter& free_waiter();
   std::uint32_t free_entries() const;
-  void write(std::uint64_t low, std::uint64_t high);
+  void write(const vtd::DescriptorBits& bits);
+  void wait_for_room(std::uint32_t entries);
+  void submit(std::span<const vtd::Descriptor> descriptors, Hpa status);
 
   Engine& engine_;
   PhysicalMemory& memory_;

@@ -562,6 +562,8 @@ void Iommu::answer(std::uint32_t number) {
   const std::uint64_t cookie = slot.miss.cookie;
   slot.state = State::free;
   free_slots_.push_back(number);
+  if (drains_.any()) [[unlikely]]
+    drains_.ended(number);
   client.walked(cookie, result);  // may start another walk
 }
 

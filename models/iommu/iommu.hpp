@@ -20,6 +20,7 @@
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/architecture.hpp"
 #include "models/iommu/cache.hpp"
+#include "models/iommu/drain.hpp"
 #include "models/iommu/entries.hpp"
 #include "models/iommu/invalidation.hpp"
 #include "models/iommu/iommu_params.hpp"
@@ -101,6 +102,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void fire(std::uint64_t what) override;
   void apply(const Invalidation& invalidation);  // removes what it covers, at this instant
   void drop_all();  // the root table was set, or translation was switched
+  // True: no walk is in flight. Otherwise `client` is told when all that are now have been answered.
+  bool drain(DrainClient& client, std::uint64_t cookie);
   void memory_changes() override;
 
   // Writes the parts of each miss's time here.
@@ -248,6 +251,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   std::deque<Trail> trails_;    // by slot, where there are walk caches
   std::vector<std::uint32_t> free_slots_;
   WalkIndex walking_;  // slots with a walker, by page
+  WalkDrains drains_;
 };
 
 inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Rights needed,

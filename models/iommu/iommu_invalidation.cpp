@@ -3,6 +3,8 @@
 #include "models/iommu/iommu.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace viosim {
 
@@ -28,6 +30,17 @@ void Iommu::drop_all() {
     walk_caches_.invalidate_all();
   }
   withhold_all();
+}
+
+// Misses that wait for a walker, or for another walk of their page, have read nothing yet.
+bool Iommu::drain(DrainClient& client, std::uint64_t cookie) {
+  std::vector<std::uint32_t> in_flight;
+  for (std::uint32_t number = 0; number < slots_.size(); ++number) {
+    if (slots_[number].state != State::free) in_flight.push_back(number);
+  }
+  if (in_flight.empty()) return true;
+  drains_.add(client, cookie, std::move(in_flight));
+  return false;
 }
 
 // Walks in flight may have read a table before it changed.

@@ -130,7 +130,7 @@ class Vtd : public Dialect {
     const std::uint64_t hi = record.hex(Key::hi);
     const std::uint64_t lo = record.hex(Key::lo);
     if (!vtd::Descriptor::decodable(lo))
-      record.reject(Key::lo, "a descriptor of type 1 to 7 with a valid granularity");
+      record.reject(Key::lo, "a descriptor of type 1 to 9 with a valid granularity");
     if (stream_.strict && !stream_.caching_mode) {
       const std::optional<PageSelective> flushed = page_selective(hi, lo);
       if (flushed && !pending_.take(flushed->domain, flushed->range))

@@ -82,7 +82,7 @@ TEST_CASE("a bad record is refused with its line, what was read and what was exp
                 "a mapping reaches 0x10000000fff, expected at most 0x7fffffffff"},
       BadRecord{with("\"0x1002\"", "\"0x10000000001002\""), "expected an address of at most 52"},
       BadRecord{R"({"t":5000,"k":"inv","type":"iotlb","hi":"0x0","lo":"0x2"})",
-                "`lo` is \"0x2\", expected a descriptor of type 1 to 7"},
+                "`lo` is \"0x2\", expected a descriptor of type 1 to 9"},
       BadRecord{R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1000","pgsz":5000,"n":1})",
                 "`pgsz` is 5000, expected a power of two"},
       BadRecord{R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1000","pgsz":4096,"n":0})",

@@ -150,8 +150,8 @@ std::uint32_t SmallMemory::submit(const SmallModel::Step& step, std::size_t numb
   wait.status_write = true;
   wait.status_data = 1;
   wait.status_address = status_of(number);
-  std::vector<std::array<std::uint64_t, 2>> all;
-  if (step.broken) all.push_back({0, 0});
+  std::vector<vtd::DescriptorBits> all;
+  if (step.broken) all.push_back({});
   for (const vtd::Descriptor& descriptor : step.descriptors) all.push_back(descriptor.encode());
   all.push_back(wait.encode());
   for (const auto& words : all) {
@@ -163,7 +163,7 @@ std::uint32_t SmallMemory::submit(const SmallModel::Step& step, std::size_t numb
 
 void SmallMemory::repair(std::uint32_t head) { put(head, vtd::Descriptor{}.encode()); }
 
-void SmallMemory::put(std::uint32_t place, const std::array<std::uint64_t, 2>& descriptor) {
+void SmallMemory::put(std::uint32_t place, const vtd::DescriptorBits& descriptor) {
   const std::uint64_t size = tables_.mode() == vtd::Mode::scalable ? 32 : 16;
   memory_.write(ring_ + Bytes(place * size), descriptor[0]);
   memory_.write(ring_ + Bytes(place * size + 8), descriptor[1]);

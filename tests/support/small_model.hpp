@@ -99,7 +99,7 @@ class SmallMemory {
   Hpa status_of(std::size_t number) const { return status_ + Bytes(number * 64); }
 
  private:
-  void put(std::uint32_t place, const std::array<std::uint64_t, 2>& descriptor);
+  void put(std::uint32_t place, const vtd::DescriptorBits& descriptor);
   void attach(Bdf source);
   void populate(std::size_t space);
   // Some 4 KiB pages, or the large page that holds the first of them.

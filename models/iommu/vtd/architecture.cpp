@@ -28,11 +28,26 @@ ConfigStep found(ConfigWalk& walk, const AddressSpace& space) {
 
 ConfigStep VtdArchitecture::begin(ConfigWalk& walk) const {
   const Bdf source = walk.request.source;
+  if (!translates_) return without_translation(walk);
+  if (root_mode_ != (mode_ == Mode::scalable ? RootMode::scalable : RootMode::legacy)) {
+    walk.fault_silenced = root_mode_ == RootMode::abort;
+    return fail(walk, FaultReason::root_mode);
+  }
   const bool upper = mode_ == Mode::scalable && source.devfn() >= 128;
   if (mode_ == Mode::legacy && walk.request.pasid != no_pasid)
     return fail(walk, FaultReason::legacy_with_pasid);
   return want(walk, static_cast<std::uint8_t>(Phase::root),
               root_entry::address(root_table_, source) + Bytes(upper ? 8 : 0));
+}
+
+ConfigStep VtdArchitecture::without_translation(ConfigWalk& walk) const {
+  if (walk.request.type == AddressType::untranslated && walk.request.pasid == no_pasid) {
+    AddressSpace as_it_is;
+    as_it_is.pass_through = true;
+    return found(walk, as_it_is);
+  }
+  walk.fault_silenced = true;
+  return fail(walk, FaultReason::blocked);
 }
 
 ConfigStep VtdArchitecture::advance(ConfigWalk& walk, Words words) const {
@@ -224,6 +239,8 @@ std::string_view VtdArchitecture::describe(FaultCode code) const {
     case FaultReason::blocked:
     case FaultReason::sm_device_tlb_disabled:
       return "ATS not enabled for the device";
+    case FaultReason::root_mode:
+      return "translation table mode not supported";
     case FaultReason::legacy_with_pasid:
       return "request with a PASID in legacy mode";
     case FaultReason::sm_pasid_disabled:

@@ -23,6 +23,7 @@ enum class FaultReason : std::uint16_t {
   reserved_in_table = 0x0c,
   blocked = 0x0d,  // translation or translated request, and the context does not allow them
   interrupt_window = 0x0e,
+  root_mode = 0x30,  // the translation table mode is reserved, or not the IOMMU's
   legacy_with_pasid = 0x31,
   sm_root_not_present = 0x39,
   sm_context_not_present = 0x41,
@@ -55,9 +56,24 @@ enum class FaultReason : std::uint16_t {
 constexpr FaultCode code_of(FaultReason reason) { return static_cast<FaultCode>(reason); }
 constexpr FaultReason reason_of(FaultCode code) { return static_cast<FaultReason>(code); }
 
+// RTADDR_REG.TTM.
+enum class RootMode : std::uint8_t { legacy = 0, scalable = 1, reserved = 2, abort = 3 };
+
 class VtdArchitecture final : public Architecture {
  public:
-  VtdArchitecture(Mode mode, Hpa root_table) : mode_(mode), root_table_(root_table) {}
+  VtdArchitecture(Mode mode, Hpa root_table)
+      : mode_(mode),
+        root_table_(root_table),
+        root_mode_(mode == Mode::scalable ? RootMode::scalable : RootMode::legacy) {}
+
+  // An architecture is of one mode: a root of the other one refuses all requests.
+  void set_root(Hpa root_table, RootMode mode) {
+    root_table_ = root_table;
+    root_mode_ = mode;
+  }
+  // Off: requests without a PASID pass as they are, others are refused without a report.
+  void enable(bool on) { translates_ = on; }
+  bool translates() const { return translates_; }
 
   bool has_process_tables() const override { return mode_ == Mode::scalable; }
   ConfigStep begin(ConfigWalk& walk) const override;
@@ -71,6 +87,7 @@ class VtdArchitecture final : public Architecture {
  private:
   enum class Phase : std::uint8_t { root, context, directory, pasid_entry };
 
+  ConfigStep without_translation(ConfigWalk& walk) const;
   ConfigStep have_root(ConfigWalk& walk, Words words) const;
   ConfigStep have_context(ConfigWalk& walk, Words words) const;
   ConfigStep have_directory_entry(ConfigWalk& walk, Words words) const;
@@ -78,6 +95,8 @@ class VtdArchitecture final : public Architecture {
 
   Mode mode_;
   Hpa root_table_;
+  RootMode root_mode_;
+  bool translates_ = true;
 };
 
 }  // namespace viosim::vtd

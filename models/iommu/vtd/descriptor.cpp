@@ -4,83 +4,153 @@
 
 #include "core/base/error.hpp"
 
+#include <bit>
+#include <span>
+
 namespace viosim::vtd {
 namespace {
 
+constexpr std::uint64_t ones(unsigned bits) { return (std::uint64_t{1} << bits) - 1; }
 constexpr std::uint64_t field_of(std::uint64_t word, unsigned low, unsigned bits) {
-  return word >> low & ((std::uint64_t{1} << bits) - 1);
+  return word >> low & ones(bits);
 }
 constexpr std::uint64_t page_bits = ~std::uint64_t{0xfff};
 
 // The granularity field, bits 5:4, means something else in each type.
-std::uint64_t encode_granularity(DescriptorType type, Granularity granularity) {
+struct Code {
+  std::uint64_t field;
+  Granularity granularity;
+};
+constexpr std::array context_codes = {Code{1, Granularity::global}, Code{2, Granularity::domain},
+                                      Code{3, Granularity::device}};
+constexpr std::array iotlb_codes = {Code{1, Granularity::global}, Code{2, Granularity::domain},
+                                    Code{3, Granularity::page}};
+constexpr std::array interrupt_codes = {Code{0, Granularity::global}, Code{1, Granularity::page}};
+constexpr std::array pasid_iotlb_codes = {Code{2, Granularity::pasid}, Code{3, Granularity::page}};
+constexpr std::array pasid_cache_codes = {Code{0, Granularity::domain}, Code{1, Granularity::pasid},
+                                          Code{3, Granularity::global}};
+constexpr std::array no_codes = {Code{0, Granularity::global}};
+
+std::span<const Code> codes_of(DescriptorType type) {
   switch (type) {
     case DescriptorType::context_cache:
-      return granularity == Granularity::global ? 1U : granularity == Granularity::domain ? 2U : 3U;
+      return context_codes;
     case DescriptorType::iotlb:
-      return granularity == Granularity::global ? 1U : granularity == Granularity::domain ? 2U : 3U;
+      return iotlb_codes;
     case DescriptorType::interrupt_cache:
-      return granularity == Granularity::global ? 0U : 1U;
+      return interrupt_codes;
     case DescriptorType::pasid_iotlb:
-      return granularity == Granularity::pasid ? 2U : 3U;
+      return pasid_iotlb_codes;
     case DescriptorType::pasid_cache:
-      return granularity == Granularity::domain ? 0U : granularity == Granularity::pasid ? 1U : 3U;
+      return pasid_cache_codes;
+    default:
+      return no_codes;
+  }
+}
+
+std::uint64_t granularity_field(DescriptorType type, std::uint64_t low) {
+  switch (type) {
+    case DescriptorType::context_cache:
+    case DescriptorType::iotlb:
+    case DescriptorType::pasid_iotlb:
+    case DescriptorType::pasid_cache:
+      return field_of(low, 4, 2);
+    case DescriptorType::interrupt_cache:
+      return field_of(low, 4, 1);
     default:
       return 0;
   }
 }
 
-Granularity decode_granularity(DescriptorType type, std::uint64_t low) {
-  const std::uint64_t field = field_of(low, 4, 2);
-  switch (type) {
-    case DescriptorType::context_cache:
-      return field == 1   ? Granularity::global
-             : field == 2 ? Granularity::domain
-                          : Granularity::device;
-    case DescriptorType::iotlb:
-      return field == 1   ? Granularity::global
-             : field == 2 ? Granularity::domain
-                          : Granularity::page;
-    case DescriptorType::interrupt_cache:
-      return (field & 1U) == 0 ? Granularity::global : Granularity::page;
-    case DescriptorType::pasid_iotlb:
-      return field == 2 ? Granularity::pasid : Granularity::page;
-    case DescriptorType::pasid_cache:
-      return field == 0   ? Granularity::domain
-             : field == 1 ? Granularity::pasid
-                          : Granularity::global;
-    default:
-      return Granularity::global;
+std::optional<Granularity> granularity_of(std::uint64_t low) {
+  const std::uint64_t number = field_of(low, 0, 4);
+  if (number < 1 || number > 9) return {};
+  const auto type = static_cast<DescriptorType>(number);
+  for (const Code& code : codes_of(type)) {
+    if (code.field == granularity_field(type, low)) return code.granularity;
   }
+  return {};
+}
+
+bool has_pages(const Descriptor& d) {
+  return d.granularity == Granularity::page &&
+         (d.type == DescriptorType::iotlb || d.type == DescriptorType::pasid_iotlb);
+}
+
+// PCIe 10.2.3.2: with S, the lowest zero of the page number says how many of its bits, that one
+// included, belong to the size.
+std::optional<std::uint8_t> size_of(std::uint64_t page, bool coded) {
+  if (!coded) return std::uint8_t{0};
+  const auto below = static_cast<unsigned>(std::countr_one(page));
+  if (below >= Descriptor::every_address) return {};
+  return static_cast<std::uint8_t>(below + 1);
+}
+
+struct Coded {
+  std::uint64_t page_bits;
+  bool coded;
+};
+Coded code_size(Iova address, std::uint8_t size) {
+  if (size == 0) return {address.value() & page_bits, false};
+  const std::uint64_t page = address.value() >> 12U & ~ones(size);
+  return {(page | ones(size - 1U)) << 12U, true};
+}
+
+void decode_size(Descriptor& d, std::uint64_t high, unsigned coded_bit) {
+  const std::uint64_t page = high >> 12U;
+  d.address_mask = size_of(page, field_of(high, coded_bit, 1) != 0).value_or(0);
+  d.address = Iova((page & ~ones(d.address_mask)) << 12U);
+}
+
+Bdf decode_physical_function(std::uint64_t low) {
+  return Bdf(static_cast<std::uint16_t>(field_of(low, 12, 4) | field_of(low, 52, 12) << 4U));
+}
+std::uint64_t encode_physical_function(Bdf function) {
+  return std::uint64_t{function.value()} % 16 << 12U | std::uint64_t{function.value()} / 16 << 52U;
+}
+
+void decode_device_tlb(Descriptor& d, std::uint64_t low, std::uint64_t high) {
+  const bool pasid = d.type == DescriptorType::pasid_device_tlb;
+  d.physical_function = decode_physical_function(low);
+  d.queue_depth = static_cast<std::uint8_t>(field_of(low, pasid ? 4 : 16, 5));
+  d.source = Bdf(static_cast<std::uint16_t>(field_of(low, pasid ? 16 : 32, 16)));
+  if (pasid) {
+    d.pasid = Pasid(static_cast<std::uint32_t>(field_of(low, 32, 20)));
+    d.all_pasids = field_of(high, 0, 1) != 0;
+  }
+  decode_size(d, high, pasid ? 11 : 0);
+}
+
+void decode_wait(Descriptor& d, std::uint64_t low, std::uint64_t high) {
+  d.interrupt = field_of(low, 4, 1) != 0;
+  d.status_write = field_of(low, 5, 1) != 0;
+  d.fence = field_of(low, 6, 1) != 0;
+  d.page_drain = field_of(low, 7, 1) != 0;
+  d.status_data = static_cast<std::uint32_t>(field_of(low, 32, 32));
+  d.status_address = Hpa(high & ~std::uint64_t{3});
+}
+
+void decode_response(Descriptor& d, const DescriptorBits& bits) {
+  d.has_pasid = field_of(bits[0], 4, 1) != 0;
+  d.has_private_data = field_of(bits[0], 5, 1) != 0;
+  d.code = static_cast<PageResponseCode>(field_of(bits[0], 12, 4));
+  d.source = Bdf(static_cast<std::uint16_t>(field_of(bits[0], 16, 16)));
+  d.pasid = Pasid(static_cast<std::uint32_t>(field_of(bits[0], 32, 20)));
+  d.last = field_of(bits[1], 2, 1) != 0;
+  d.group = static_cast<std::uint16_t>(field_of(bits[1], 3, 9));
+  d.private_data = {bits[2], bits[3]};
 }
 
 }  // namespace
 
-bool Descriptor::decodable(std::uint64_t low) {
-  const std::uint64_t type = field_of(low, 0, 4);
-  const std::uint64_t granularity = field_of(low, 4, 2);
-  switch (type) {
-    case 1:
-    case 2:
-      return granularity != 0;
-    case 3:
-    case 4:
-    case 5:
-      return true;
-    case 6:
-      return granularity >= 2;
-    case 7:
-      return granularity != 2;
-    default:
-      return false;
-  }
-}
+bool Descriptor::decodable(std::uint64_t low) { return granularity_of(low).has_value(); }
 
-Descriptor Descriptor::decode(std::uint64_t low, std::uint64_t high) {
+Descriptor Descriptor::decode(const DescriptorBits& bits) {
+  const auto [low, high, third, fourth] = bits;
   ensure(decodable(low), "a descriptor that does not decode was decoded");
   Descriptor d;
   d.type = static_cast<DescriptorType>(field_of(low, 0, 4));
-  d.granularity = decode_granularity(d.type, low);
+  d.granularity = *granularity_of(low);
   switch (d.type) {
     case DescriptorType::context_cache:
       d.domain = DomainId(static_cast<std::uint16_t>(field_of(low, 16, 16)));
@@ -93,24 +163,26 @@ Descriptor Descriptor::decode(std::uint64_t low, std::uint64_t high) {
       d.domain = DomainId(static_cast<std::uint16_t>(field_of(low, 16, 16)));
       break;
     case DescriptorType::device_tlb:
-      d.source = Bdf(static_cast<std::uint16_t>(field_of(low, 32, 16)));
-      d.address = Iova(high & page_bits);
+    case DescriptorType::pasid_device_tlb:
+      decode_device_tlb(d, low, high);
+      break;
+    case DescriptorType::interrupt_cache:
+      d.interrupt_mask = static_cast<std::uint8_t>(field_of(low, 27, 5));
+      d.interrupt_index = static_cast<std::uint16_t>(field_of(low, 32, 16));
       break;
     case DescriptorType::wait:
-      d.status_write = field_of(low, 5, 1) != 0;
-      d.status_data = static_cast<std::uint32_t>(field_of(low, 32, 32));
-      d.status_address = Hpa(high & ~std::uint64_t{3});
+      decode_wait(d, low, high);
       break;
     case DescriptorType::pasid_iotlb:
     case DescriptorType::pasid_cache:
       d.domain = DomainId(static_cast<std::uint16_t>(field_of(low, 16, 16)));
       d.pasid = Pasid(static_cast<std::uint32_t>(field_of(low, 32, 20)));
       break;
-    case DescriptorType::interrupt_cache:
+    case DescriptorType::page_response:
+      decode_response(d, bits);
       break;
   }
-  const bool pages = d.granularity == Granularity::page;
-  if (pages && (d.type == DescriptorType::iotlb || d.type == DescriptorType::pasid_iotlb)) {
+  if (has_pages(d)) {
     d.address_mask = static_cast<std::uint8_t>(field_of(high, 0, 6));
     d.leaf_only = field_of(high, 6, 1) != 0;
     d.address = Iova(high & page_bits);
@@ -118,93 +190,96 @@ Descriptor Descriptor::decode(std::uint64_t low, std::uint64_t high) {
   return d;
 }
 
-std::array<std::uint64_t, 2> Descriptor::encode() const {
-  std::uint64_t low = static_cast<std::uint64_t>(type) | encode_granularity(type, granularity)
-                                                             << 4U;
-  std::uint64_t high = 0;
-  const auto put = [&low](std::uint64_t value, unsigned at) { low |= value << at; };
-  switch (type) {
-    case DescriptorType::context_cache:
-      put(domain.value(), 16);
-      put(source.value(), 32);
-      put(function_mask, 48);
-      break;
-    case DescriptorType::iotlb:
-      put(drain_writes ? 1 : 0, 6);
-      put(drain_reads ? 1 : 0, 7);
-      put(domain.value(), 16);
-      break;
-    case DescriptorType::device_tlb:
-      put(source.value(), 32);
-      high = address.value() & page_bits;
-      break;
-    case DescriptorType::wait:
-      put(status_write ? 1 : 0, 5);
-      put(status_data, 32);
-      high = status_address.value();
-      break;
-    case DescriptorType::pasid_iotlb:
-    case DescriptorType::pasid_cache:
-      put(domain.value(), 16);
-      put(pasid.value(), 32);
-      break;
-    case DescriptorType::interrupt_cache:
-      break;
-  }
-  const bool pages = granularity == Granularity::page;
-  if (pages && (type == DescriptorType::iotlb || type == DescriptorType::pasid_iotlb)) {
-    high = (address.value() & page_bits) | address_mask | (leaf_only ? 1U << 6U : 0U);
-  }
-  return {low, high};
-}
-
 namespace {
 
-Invalidation::Scope scope_of(const Descriptor& descriptor) {
-  using Scope = Invalidation::Scope;
-  switch (descriptor.granularity) {
-    case Granularity::global:
-      return Scope::all;
-    case Granularity::domain:
-      return Scope::domain;
-    case Granularity::device:
-      return Scope::source;
-    case Granularity::pasid:
-      return Scope::space;
-    case Granularity::page:
-      return descriptor.type == DescriptorType::pasid_iotlb ? Scope::space_range
-                                                            : Scope::domain_range;
+// Puts fields at their places; what does not fit is cut off.
+struct Writer {
+  DescriptorBits bits{};
+  void put(unsigned word, unsigned low, unsigned width, std::uint64_t value) {
+    bits[word] |= (value & ones(width)) << low;
   }
-  return Scope::all;
+};
+
+void encode_device_tlb(const Descriptor& d, Writer& to) {
+  const bool pasid = d.type == DescriptorType::pasid_device_tlb;
+  to.bits[0] |= encode_physical_function(d.physical_function);
+  to.put(0, pasid ? 4 : 16, 5, d.queue_depth);
+  to.put(0, pasid ? 16 : 32, 16, d.source.value());
+  if (pasid) {
+    to.put(0, 32, pasid_bits, d.pasid.value());
+    to.put(1, 0, 1, d.all_pasids ? 1 : 0);
+  }
+  const Coded size = code_size(d.address, d.address_mask);
+  to.bits[1] |= size.page_bits;
+  to.put(1, pasid ? 11 : 0, 1, size.coded ? 1 : 0);
+}
+
+void encode_wait(const Descriptor& d, Writer& to) {
+  to.put(0, 4, 1, d.interrupt ? 1 : 0);
+  to.put(0, 5, 1, d.status_write ? 1 : 0);
+  to.put(0, 6, 1, d.fence ? 1 : 0);
+  to.put(0, 7, 1, d.page_drain ? 1 : 0);
+  to.put(0, 32, 32, d.status_data);
+  to.bits[1] = d.status_address.value() & ~std::uint64_t{3};
+}
+
+void encode_response(const Descriptor& d, Writer& to) {
+  to.put(0, 4, 1, d.has_pasid ? 1 : 0);
+  to.put(0, 5, 1, d.has_private_data ? 1 : 0);
+  to.put(0, 12, 4, static_cast<std::uint64_t>(d.code));
+  to.put(0, 16, 16, d.source.value());
+  to.put(0, 32, pasid_bits, d.pasid.value());
+  to.put(1, 2, 1, d.last ? 1 : 0);
+  to.put(1, 3, 9, d.group);
+  to.bits[2] = d.private_data[0];
+  to.bits[3] = d.private_data[1];
 }
 
 }  // namespace
 
-std::optional<Invalidation> Descriptor::invalidation() const {
-  Invalidation order;
+DescriptorBits Descriptor::encode() const {
+  Writer to;
+  to.put(0, 0, 4, static_cast<std::uint64_t>(type));
+  for (const Code& known : codes_of(type)) {
+    if (known.granularity == granularity) to.put(0, 4, 2, known.field);
+  }
   switch (type) {
     case DescriptorType::context_cache:
-      order.what = Invalidation::What::devices;
-      break;
-    case DescriptorType::pasid_cache:
-      order.what = Invalidation::What::processes;
+      to.put(0, 16, 16, domain.value());
+      to.put(0, 32, 16, source.value());
+      to.put(0, 48, 2, function_mask);
       break;
     case DescriptorType::iotlb:
-    case DescriptorType::pasid_iotlb:
-      order.what = Invalidation::What::translations;
+      to.put(0, 6, 1, drain_writes ? 1 : 0);
+      to.put(0, 7, 1, drain_reads ? 1 : 0);
+      to.put(0, 16, 16, domain.value());
       break;
-    default:
-      return {};
+    case DescriptorType::device_tlb:
+    case DescriptorType::pasid_device_tlb:
+      encode_device_tlb(*this, to);
+      break;
+    case DescriptorType::interrupt_cache:
+      to.put(0, 27, 5, interrupt_mask);
+      to.put(0, 32, 16, interrupt_index);
+      break;
+    case DescriptorType::wait:
+      encode_wait(*this, to);
+      break;
+    case DescriptorType::pasid_iotlb:
+    case DescriptorType::pasid_cache:
+      to.put(0, 16, 16, domain.value());
+      to.put(0, 32, pasid_bits, pasid.value());
+      break;
+    case DescriptorType::page_response:
+      encode_response(*this, to);
+      break;
   }
-  order.scope = scope_of(*this);
-  order.domain = domain;
-  order.pasid = pasid;
-  order.source = source;
-  order.ignored_source_bits = masked_function_bits();
-  order.address = address;
-  order.address_mask = address_mask;
-  order.leaf_only = leaf_only;
-  return order;
+  if (has_pages(*this)) {
+    to.put(1, 0, 6, address_mask);
+    to.put(1, 6, 1, leaf_only ? 1 : 0);
+    to.bits[1] |= address.value() & page_bits;
+  }
+  return to.bits;
 }
 
 }  // namespace viosim::vtd

@@ -1,9 +1,8 @@
-// Fetching descriptors, executing them in order, and telling software.
+// The ring: fetching descriptors and taking them up in order.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/invalidation_queue.hpp"
 
 #include "models/event_order.hpp"
-#include "models/trace_events.hpp"
 
 #include <fmt/format.h>
 
@@ -16,47 +15,117 @@ void InvalidationQueueParams::check(const Where& where) const {
     (where / "entries")
         .reject(fmt::format("read {}; expected a power of two from 128 to 32768", entries));
   }
+  if (outstanding == 0) (where / "outstanding").reject("read 0; expected at least one descriptor");
+  if (max_address_mask > 63) {
+    (where / "max_address_mask").reject(fmt::format("read {}; expected 0 to 63", max_address_mask));
+  }
+  if (device_tlb_timeout < Ps(1)) {
+    (where / "device_tlb_timeout")
+        .reject(
+            fmt::format("read \"{}\"; expected at least \"1 ps\"", to_text(device_tlb_timeout)));
+  }
 }
 
-InvalidationQueue::InvalidationQueue(const InvalidationQueueParams& params, bool wide,
+InvalidationQueue::InvalidationQueue(const InvalidationQueueParams& params, bool scalable,
                                      std::uint32_t number, Agenda& agenda, PhysicalMemory& memory,
                                      Iommu& iommu)
     : params_(params),
-      wide_(wide),
+      scalable_(scalable),
+      wide_(scalable),
       number_(number),
       agenda_(agenda),
       memory_(memory),
       iommu_(iommu),
+      devices_(params, number, agenda, *this),
+      entries_(params.entries),
       base_(memory.allocate_frames((params.entries * entry_size().count() + page_4k.count() - 1) /
                                    page_4k.count())) {}
 
 void InvalidationQueue::schedule(Ps after, What what, std::uint64_t argument) {
   agenda_.schedule(agenda_.now() + after, rank(EventClass::invalidation, number_), *this,
-                   argument << 2U | static_cast<std::uint64_t>(what));
-}
-
-void InvalidationQueue::write_tail(std::uint32_t tail) {
-  ensure(tail < params_.entries, "the tail register was written with a number beyond the ring");
-  schedule(params_.doorbell, What::doorbell, tail);
-}
-
-void InvalidationQueue::clear_error() {
-  ensure(stopped_, "a queue that runs has no error to clear");
-  stopped_ = false;
-  if (head_ != tail_) start_fetch();
+                   argument << 3U | static_cast<std::uint64_t>(what));
 }
 
 void InvalidationQueue::fire(std::uint64_t what) {
-  switch (static_cast<What>(what & 3U)) {
+  const std::uint64_t argument = what >> 3U;
+  switch (static_cast<What>(what & 7U)) {
     case What::doorbell:
-      tail_ = static_cast<std::uint32_t>(what >> 2U);
-      if (!busy_ && !stopped_ && head_ != tail_) start_fetch();
-      return;
+      --doorbells_;
+      return take_tail(static_cast<std::uint32_t>(argument));
     case What::fetched:
       return fetched();
     case What::executed:
       return executed();
+    case What::drained:
+      return drain_ended(argument);
+    case What::written:
+      return complete(argument);
   }
+}
+
+void InvalidationQueue::write_tail(std::uint32_t tail) {
+  ensure(tail < entries_, "the tail register was written with a number beyond the ring");
+  if (!enabled()) {
+    tail_ = tail;
+    return;
+  }
+  ++doorbells_;
+  schedule(params_.doorbell, What::doorbell, tail);
+}
+
+void InvalidationQueue::take_tail(std::uint32_t tail) {
+  const std::uint32_t waiting = (tail_ - head_) & (entries_ - 1);
+  const std::uint32_t more = (tail - tail_) & (entries_ - 1);
+  ensure(waiting + more < entries_, "the tail of an invalidation queue passed its head");
+  tail_ = tail;
+  settle();
+  go_on();
+}
+
+void InvalidationQueue::refuse_tail(QueueError reason) {
+  if (held_up_) stop_batch();
+  stop(reason);
+}
+
+void InvalidationQueue::clear_error() {
+  ensure(stopped(), "a queue that runs has no error to clear");
+  clear(true, false, true);
+}
+
+void InvalidationQueue::clear(bool queue, bool completion, bool timeout) {
+  if (queue) {
+    errors_.queue = false;
+    errors_.reason = QueueError::none;
+  }
+  if (completion) {
+    errors_.completion = false;
+    errors_.unexpected = {};
+  }
+  if (timeout) {
+    errors_.timeout = false;
+    errors_.timed_out = {};
+  }
+  go_on();
+}
+
+void InvalidationQueue::enable(bool on) {
+  if (on && !enabled_ && !quiet()) return;  // software has not waited until it was off
+  enabled_ = on;
+  if (!on && held_up_) stop_batch();
+  settle();
+  go_on();
+}
+
+void InvalidationQueue::set_ring(Hpa base, std::uint32_t entries, bool wide) {
+  ensure(!enabled(), "the ring of an invalidation queue was moved while it is enabled");
+  ensure(std::has_single_bit(entries), "the entries of a ring are not a power of two");
+  base_ = base;
+  entries_ = entries;
+  wide_ = wide;
+}
+
+void InvalidationQueue::go_on() {
+  if (enabled_ && !busy_ && !stopped() && head_ != tail_) start_fetch();
 }
 
 void InvalidationQueue::start_fetch() {
@@ -64,7 +133,7 @@ void InvalidationQueue::start_fetch() {
   ++stats.batches;
   batch_start_ = agenda_.now();
   fetched_until_ = tail_;
-  const std::uint32_t count = (tail_ - head_) & (params_.entries - 1);
+  const std::uint32_t count = (tail_ - head_) & (entries_ - 1);
   schedule(params_.fetch + params_.fetch_each * count, What::fetched);
 }
 
@@ -72,66 +141,75 @@ void InvalidationQueue::start_fetch() {
 void InvalidationQueue::fetched() {
   batch_.clear();
   batch_at_ = 0;
-  for (std::uint32_t i = head_; i != fetched_until_; i = (i + 1) & (params_.entries - 1)) {
+  for (std::uint32_t i = head_; i != fetched_until_; i = (i + 1) & (entries_ - 1)) {
     const Hpa at = base_ + Bytes(i * entry_size().count());
-    batch_.push_back({memory_.read(at), memory_.read(at + Bytes(8))});
+    DescriptorBits bits{memory_.read(at), memory_.read(at + Bytes(8)), 0, 0};
+    if (wide_) {
+      bits[2] = memory_.read(at + Bytes(16));
+      bits[3] = memory_.read(at + Bytes(24));
+    }
+    batch_.push_back(bits);
   }
   start_next();
 }
 
 void InvalidationQueue::start_next() {
-  if (batch_at_ == batch_.size()) {
-    batch_latency.record(agenda_.now() - batch_start_);
-    busy_ = false;
-    if (head_ != tail_) start_fetch();
-    return;
-  }
-  const std::uint64_t low = batch_[batch_at_][0];
-  if (!Descriptor::decodable(low)) {
-    ++stats.errors;
-    busy_ = false;
-    stopped_ = true;
-    if (listener_ != nullptr) listener_->queue_stopped(head_);
-    return;
-  }
-  descriptor_start_ = agenda_.now();
-  schedule(cost(static_cast<DescriptorType>(low & 15U)), What::executed);
-}
-
-void InvalidationQueue::executed() {
-  const Descriptor descriptor = Descriptor::decode(batch_[batch_at_][0], batch_[batch_at_][1]);
-  emit(batch_[batch_at_]);
-  ++batch_at_;
-  head_ = (head_ + 1) & (params_.entries - 1);
-  ++stats.descriptors;
-  if (descriptor.type == DescriptorType::wait) {
-    ++stats.waits;
-    if (descriptor.status_write) {
-      memory_.write_half(descriptor.status_address, descriptor.status_data);
-      if (listener_ != nullptr) listener_->status_written(descriptor.status_address);
+  for (;;) {
+    if (stopped() || !enabled_) return stop_batch();
+    if (batch_at_ == batch_.size()) return end_batch();
+    held_up_ = held();
+    if (held_up_) return;
+    const DescriptorBits& bits = batch_[batch_at_];
+    if (const QueueError reason = error(bits); reason != QueueError::none) {
+      stop_batch();
+      return stop(reason);
     }
-  } else if (const auto invalidation = descriptor.invalidation()) {
-    iommu_.apply(*invalidation);
+    now_ = {++last_number_, bits, Descriptor::decode(bits), agenda_.now(), State::under_way};
+    const bool wait = now_.descriptor.type == DescriptorType::wait;
+    if (!wait || !start_wait(now_)) break;
   }
-  if (listener_ != nullptr) listener_->descriptor_executed(stats.descriptors);
-  start_next();
+  schedule(cost(now_.descriptor), What::executed);
 }
 
-void InvalidationQueue::emit(const std::array<std::uint64_t, 2>& descriptor) {
-  if (tracer_ == nullptr || !tracer_->on()) return;
-  TraceEvent event;
-  event.time = agenda_.now().ps();
-  event.duration = (agenda_.now() - descriptor_start_).count();
-  event.address = descriptor[1];
-  event.value = descriptor[0];
-  event.component = component_;
-  event.kind = static_cast<std::uint16_t>(EventKind::invalidate);
-  event.code = static_cast<std::uint16_t>(descriptor[0] & 15U);
-  tracer_->emit(event);
+// What was fetched and not executed is fetched again when the queue goes on.
+void InvalidationQueue::stop_batch() {
+  busy_ = false;
+  held_up_ = false;
+  settle();
 }
 
-Ps InvalidationQueue::cost(DescriptorType type) const {
-  switch (type) {
+// Switched off, and done with what was under way.
+void InvalidationQueue::settle() {
+  if (!enabled()) head_ = 0;
+}
+
+void InvalidationQueue::end_batch() {
+  batch_latency.record(agenda_.now() - batch_start_);
+  busy_ = false;
+  go_on();
+}
+
+// VT-d 3.x, 6.5.2.9: a fence completes before what follows it begins.
+bool InvalidationQueue::held() const {
+  return running_.size() >= params_.outstanding ||
+         (!running_.empty() && running_.back().descriptor.type == DescriptorType::wait &&
+          running_.back().descriptor.fence);
+}
+
+QueueError InvalidationQueue::error(const DescriptorBits& bits) const {
+  if (scalable_ && !wide_) return QueueError::entry_width;
+  return Descriptor::error(bits, static_cast<std::uint8_t>(params_.max_address_mask));
+}
+
+void InvalidationQueue::stop(QueueError reason) {
+  ++stats.errors;
+  errors_.queue = true;
+  errors_.reason = reason;
+  if (listener_ != nullptr) listener_->queue_stopped(head_);
+}
+
+Ps InvalidationQueue::cost(const Descriptor& descriptor) const {
+  switch (descriptor.type) {
     case DescriptorType::context_cache:
       return params_.context_cache;
     case DescriptorType::pasid_cache:
@@ -140,11 +218,14 @@ Ps InvalidationQueue::cost(DescriptorType type) const {
     case DescriptorType::pasid_iotlb:
       return params_.iotlb;
     case DescriptorType::device_tlb:
-      return params_.device_tlb;
+    case DescriptorType::pasid_device_tlb:
+      return devices_.attached(descriptor.source) ? params_.device_tlb_send : params_.device_tlb;
     case DescriptorType::interrupt_cache:
       return params_.interrupt_cache;
     case DescriptorType::wait:
       return params_.wait;
+    case DescriptorType::page_response:
+      return params_.page_response;
   }
   return Ps(0);
 }

@@ -4,109 +4,95 @@
 //
 // Software writes descriptors into the ring and then the tail register. Hardware reads what lies
 // between head and tail in one batch, and executes it descriptor by descriptor; each takes its cost
-// and has its effect at the end of it. A descriptor that does not decode stops the queue with head
-// pointing at it (IQE), until software clears the error.
+// and has its effect at the end of it. Most are complete then. Three kinds stay under way while
+// later ones are executed: requests to the TLB of a function, until its completion comes back;
+// IOTLB descriptors that drain, until the walks in flight are answered; and wait descriptors behind
+// any of those, until all that is ahead of them is complete. A fence holds up what follows it.
+//
+// Errors stop the queue until software clears them. IQE: a descriptor that hardware does not take,
+// with head pointing at it. ITE: a function did not complete a request in time; that request is
+// over, waits under way are aborted without a status write, and head stays where it is, past all
+// that was executed or aborted. ICE, an unexpected completion, stops nothing.
 #pragma once
 
-#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/agenda.hpp"
 #include "core/des/trace.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
+#include "models/iommu/vtd/device_invalidations.hpp"
+#include "models/iommu/vtd/invalidation_params.hpp"
+#include "models/iommu/vtd/page_requests.hpp"
 
 #include <cstdint>
-#include <string>
-#include <tuple>
+#include <deque>
 #include <vector>
 
 namespace viosim::vtd {
 
-struct InvalidationQueueParams {
-  std::uint32_t entries = 256;
-  Ps doorbell = 100ns;
-  Ps fetch = 80ns;
-  Ps fetch_each = 5ns;
-  Ps context_cache = 100ns;
-  Ps pasid_cache = 100ns;
-  Ps iotlb = 200ns;
-  Ps device_tlb = 700ns;
-  Ps interrupt_cache = 100ns;
-  Ps wait = 100ns;
-
-  static constexpr auto fields() {
-    using P = InvalidationQueueParams;
-    return std::tuple{
-        field("entries", &P::entries, "Descriptors in the ring; a power of two from 128 to 32768.",
-              "Linux uses 256"),
-        field("doorbell", &P::doorbell, "Tail register write, processor to IOMMU.",
-              "assumed, 50-200 ns"),
-        field("fetch", &P::fetch, "Reading a batch of descriptors from memory.",
-              "assumed: one DRAM read"),
-        field("fetch_each", &P::fetch_each, "The same, for each descriptor of the batch.",
-              "assumed"),
-        field("context_cache", &P::context_cache, "Executing a context-cache descriptor.",
-              "assumed"),
-        field("pasid_cache", &P::pasid_cache, "Executing a PASID-cache descriptor.", "assumed"),
-        field("iotlb", &P::iotlb, "Executing an IOTLB or PASID-IOTLB descriptor.", "assumed"),
-        field("device_tlb", &P::device_tlb,
-              "Executing a device-TLB descriptor: request to the device and its completion. No "
-              "device of this version has a TLB.",
-              "assumed: two link crossings and 300 ns in the device"),
-        field("interrupt_cache", &P::interrupt_cache,
-              "Executing an interrupt-entry-cache descriptor; interrupts are not modelled.",
-              "assumed"),
-        field("wait", &P::wait, "Executing a wait descriptor: its status write reaches memory.",
-              "assumed")};
-  }
-  void check(const Where& where) const;
-  bool operator==(const InvalidationQueueParams&) const = default;
-};
-
-struct InvalidationQueueStats {
-  std::uint64_t descriptors = 0;
-  std::uint64_t waits = 0;
-  std::uint64_t batches = 0;
-  std::uint64_t errors = 0;
-  static constexpr auto fields() {
-    using S = InvalidationQueueStats;
-    return std::tuple{metric("descriptors", &S::descriptors, Unit::count, "Descriptors executed."),
-                      metric("waits", &S::waits, Unit::count, "Of these, wait descriptors."),
-                      metric("batches", &S::batches, Unit::count, "Batches fetched from memory."),
-                      metric("errors", &S::errors, Unit::count,
-                             "Descriptors that did not decode and stopped the queue.")};
-  }
-};
-
 // Who wants to know how far the queue is. Called from hardware events.
 class InvalidationListener {
  public:
+  // Descriptors that are complete or aborted so far.
   virtual void descriptor_executed(std::uint64_t /*how_many_so_far*/) {}
+  virtual void head_moved() {}  // there is room in the ring
   virtual void status_written(Hpa /*address*/) {}
+  virtual void wait_aborted(Hpa /*status_address*/) {}
+  virtual void wait_interrupt() {}  // of a wait descriptor, when IWC was clear
   virtual void queue_stopped(std::uint32_t /*head*/) {}
+  virtual void invalidation_timed_out(Bdf /*source*/) {}
+  virtual void unexpected_completion(Bdf /*source*/) {}
 
  protected:
   ~InvalidationListener() = default;
 };
 
-class InvalidationQueue final : public EventHandler {
+// FSTS and IQER, as far as they are about this queue.
+struct InvalidationErrors {
+  bool queue = false;       // IQE
+  bool completion = false;  // ICE
+  bool timeout = false;     // ITE
+  QueueError reason = QueueError::none;
+  Bdf timed_out{};
+  Bdf unexpected{};
+  bool operator==(const InvalidationErrors&) const = default;
+};
+
+class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalidations::Owner {
  public:
-  // `number`: the IOMMU's place in the order of events. Descriptors are 16 bytes, or 32 with `wide`
-  // (scalable mode).
-  InvalidationQueue(const InvalidationQueueParams& params, bool wide, std::uint32_t number,
+  // `number`: the IOMMU's place in the order of events. Comes up enabled, as driver software leaves
+  // it, with a ring of its own; entries are 16 bytes, or 32 in `scalable` mode.
+  InvalidationQueue(const InvalidationQueueParams& params, bool scalable, std::uint32_t number,
                     Agenda& agenda, PhysicalMemory& memory, Iommu& iommu);
 
   // Registers, as software sees them.
+  const InvalidationQueueParams& params() const { return params_; }
   Hpa base() const { return base_; }
-  std::uint32_t entries() const { return params_.entries; }
+  std::uint32_t entries() const { return entries_; }
   Bytes entry_size() const { return Bytes(wide_ ? 32 : 16); }
   std::uint32_t head() const { return head_; }
-  void write_tail(std::uint32_t tail);  // takes effect `doorbell` later
-  void clear_error();                   // the descriptor at head is taken up again
+  const InvalidationErrors& errors() const { return errors_; }
+  bool wait_interrupt_pending() const { return wait_interrupt_; }  // ICS.IWC
+
+  void write_tail(std::uint32_t tail);  // takes effect `doorbell` later; at once when disabled
+  void refuse_tail(QueueError reason);  // what was written is not a place in the ring
+  void clear_error();                   // the error that stopped it; goes on from head
+  void clear(bool queue, bool completion, bool timeout);
+  void clear_wait_interrupt() { wait_interrupt_ = false; }
+  // QIE. Switched off, it ends what is under way, and only then is no longer enabled(); head is 0
+  // then.
+  void enable(bool on);
+  bool enabled() const { return enabled_ || !quiet(); }
+  // While it is not enabled.
+  void set_ring(Hpa base, std::uint32_t entries, bool wide);
 
   void listen(InvalidationListener& listener) { listener_ = &listener; }
-  // Writes an event for every descriptor executed.
+  // Page drains ask it.
+  void attach_page_requests(PageRequestPath& path) { pages_ = &path; }
+  DeviceInvalidations& devices() { return devices_; }
+  const DeviceInvalidations& devices() const { return devices_; }
+  // Writes an event for every descriptor that is complete.
   void trace_to(Tracer& tracer, std::uint32_t component) {
     tracer_ = &tracer;
     component_ = component;
@@ -117,34 +103,81 @@ class InvalidationQueue final : public EventHandler {
   Histogram batch_latency;  // start of the fetch to last descriptor executed
 
  private:
-  enum class What : std::uint8_t { doorbell, fetched, executed };
+  enum class What : std::uint8_t { doorbell, fetched, executed, drained, written };
+  enum class State : std::uint8_t { under_way, waiting, draining_pages, writing };
+  struct Running {
+    std::uint64_t number = 0;
+    DescriptorBits bits{};
+    Descriptor descriptor;
+    Instant start;
+    State state = State::under_way;
+  };
+
+  void take_tail(std::uint32_t tail);
+  void go_on();
   void start_fetch();
   void fetched();
   void start_next();
-  void emit(const std::array<std::uint64_t, 2>& descriptor);
+  void stop_batch();
+  void settle();
+  void end_batch();
+  bool held() const;
+  bool stopped() const { return errors_.queue || errors_.timeout; }
+  bool quiet() const { return !busy_ && running_.empty() && doorbells_ == 0; }
+  QueueError error(const DescriptorBits& bits) const;
+  void stop(QueueError reason);
+  Ps cost(const Descriptor& descriptor) const;
+
+  void move_head();
+  bool start_wait(const Running& wait);
   void executed();
-  Ps cost(DescriptorType type) const;
+  bool stays_under_way(const Running& done);
+  void end(const Running& done);
+  void write_status(const Descriptor& wait);
+  void emit(const Running& done);
+  void complete(std::uint64_t number);
+  void look_at_waits();
+  void abort_waits();
+  std::deque<Running>::iterator find(std::uint64_t number);
+
+  void drained(std::uint64_t cookie) override { schedule(Ps(0), What::drained, cookie); }
+  void drain_ended(std::uint64_t number);
+  void device_invalidated(std::uint64_t cookie) override { complete(cookie); }
+  void device_timed_out(std::uint64_t cookie, Bdf source) override;
+  void device_unexpected(Bdf source) override;
   void schedule(Ps after, What what, std::uint64_t argument = 0);
 
   InvalidationQueueParams params_;
+  bool scalable_;
   bool wide_;
   std::uint32_t number_;
   Agenda& agenda_;
   PhysicalMemory& memory_;
   Iommu& iommu_;
+  DeviceInvalidations devices_;
+  PageRequestPath* pages_ = nullptr;
   InvalidationListener* listener_ = nullptr;
   Tracer* tracer_ = nullptr;
   std::uint32_t component_ = 0;
+
+  std::uint32_t entries_;
   Hpa base_;
   std::uint32_t head_ = 0;
   std::uint32_t tail_ = 0;
-  bool busy_ = false;
-  bool stopped_ = false;
+  std::uint32_t doorbells_ = 0;  // on their way
+  bool enabled_ = true;
+  bool busy_ = false;  // with a batch
+  bool held_up_ = false;
+  bool wait_interrupt_ = false;
+  InvalidationErrors errors_;
   std::uint32_t fetched_until_ = 0;
-  std::vector<std::array<std::uint64_t, 2>> batch_;  // fetched, not yet executed; next first
+  std::vector<DescriptorBits> batch_;  // fetched, not yet executed; next first
   std::size_t batch_at_ = 0;
   Instant batch_start_;
-  Instant descriptor_start_;
+  Running now_;                  // being executed
+  std::deque<Running> running_;  // under way, in order
+  std::uint64_t last_number_ = 0;
+  std::uint64_t ended_ = 0;
 };
 
 }  // namespace viosim::vtd

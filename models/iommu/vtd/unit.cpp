@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/unit.hpp"
 
+#include "core/base/error.hpp"
+
 #include <utility>
 
 namespace viosim::vtd {
@@ -13,5 +15,21 @@ Unit::Unit(std::string path, const UnitParams& params, std::uint32_t number, Age
       architecture_(params.mode, tables_.root()),
       iommu_(std::move(path), params, architecture_, number, agenda, memory, seed),
       queue_(params.invalidation, params.mode == Mode::scalable, number, agenda, memory, iommu_) {}
+
+void Unit::request_page(const PageRequest& request) {
+  ensure(pages_ != nullptr, "a page request reached an IOMMU without a page request queue");
+  pages_->request_page(request);
+}
+
+void Unit::set_root(Hpa root_table, RootMode mode) {
+  architecture_.set_root(root_table, mode);
+  iommu_.drop_all();
+}
+
+void Unit::enable_translation(bool on) {
+  if (on == translates()) return;
+  architecture_.enable(on);
+  iommu_.drop_all();
+}
 
 }  // namespace viosim::vtd

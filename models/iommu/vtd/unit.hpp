@@ -7,6 +7,8 @@
 #include "models/iommu/vtd/architecture.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
 #include "models/iommu/vtd/tables.hpp"
+#include "models/pcie/ats.hpp"
+#include "models/pcie/link.hpp"
 
 #include <cstdint>
 #include <string>
@@ -27,7 +29,7 @@ struct UnitParams : IommuParams {
   bool operator==(const UnitParams&) const = default;
 };
 
-class Unit {
+class Unit final : public AtsHost {
  public:
   // `number`: its place in the order of events at one instant.
   Unit(std::string path, const UnitParams& params, std::uint32_t number, Agenda& agenda,
@@ -43,12 +45,35 @@ class Unit {
   InvalidationQueue& queue() { return queue_; }
   const InvalidationQueue& queue() const { return queue_; }
 
+  // A function with a translation cache. What it sends takes its link's latency; it adds the same
+  // to what it is sent.
+  void attach_ats(Bdf source, AtsFunction& function, const LinkParams& link = {}) {
+    queue_.devices().attach(source, function, link.latency);
+  }
+  void detach_ats(Bdf source) { queue_.devices().detach(source); }
+  // Where page requests of such functions go.
+  void attach_page_requests(PageRequestPath& path) {
+    pages_ = &path;
+    queue_.attach_page_requests(path);
+  }
+  bool takes_page_requests() const { return pages_ != nullptr; }
+  void invalidated(Bdf source, std::uint32_t tags) override {
+    queue_.devices().completed(source, tags);
+  }
+  void request_page(const PageRequest& request) override;
+
+  // SRTP and TE. What was cached is dropped, as with "enhanced set root table pointer" (ESRTPS).
+  void set_root(Hpa root_table, RootMode mode);
+  void enable_translation(bool on);
+  bool translates() const { return architecture_.translates(); }
+
  private:
   UnitParams params_;
   Tables tables_;
   VtdArchitecture architecture_;
   Iommu iommu_;
   InvalidationQueue queue_;
+  PageRequestPath* pages_ = nullptr;
 };
 
 }  // namespace viosim::vtd

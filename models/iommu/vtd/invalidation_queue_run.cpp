@@ -1,0 +1,153 @@
+// What descriptors do, which of them stay under way, and when they are complete.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/vtd/invalidation_queue.hpp"
+#include "models/trace_events.hpp"
+
+#include <algorithm>
+
+namespace viosim::vtd {
+
+void InvalidationQueue::move_head() {
+  ++batch_at_;
+  head_ = (head_ + 1) & (entries_ - 1);
+}
+
+// A wait behind descriptors that are under way is put beside them, and takes no time of the others.
+// False: all is complete, and it is executed like others.
+bool InvalidationQueue::start_wait(const Running& wait) {
+  State state = State::waiting;
+  if (running_.empty()) {
+    const bool drains = wait.descriptor.page_drain && pages_ != nullptr;
+    if (!drains || pages_->drain(*this, wait.number)) return false;
+    state = State::draining_pages;
+  }
+  running_.push_back(wait);
+  running_.back().state = state;
+  move_head();
+  if (listener_ != nullptr) listener_->head_moved();
+  return true;
+}
+
+void InvalidationQueue::executed() {
+  const Running done = now_;
+  move_head();
+  const bool complete = !stays_under_way(done);
+  if (complete) end(done);
+  if (listener_ != nullptr) listener_->head_moved();
+  if (complete && listener_ != nullptr) listener_->descriptor_executed(ended_);
+  start_next();
+}
+
+bool InvalidationQueue::stays_under_way(const Running& done) {
+  const Descriptor& descriptor = done.descriptor;
+  const bool drains = params_.drain && (descriptor.drain_reads || descriptor.drain_writes);
+  if (descriptor.of_device_tlb() && devices_.attached(descriptor.source)) {
+    running_.push_back(done);
+    devices_.send(done.number, descriptor);
+    return true;
+  }
+  if (const auto invalidation = descriptor.invalidation()) iommu_.apply(*invalidation);
+  if (descriptor.type == DescriptorType::page_response) devices_.answer(descriptor);
+  if (!drains || iommu_.drain(*this, done.number)) return false;
+  running_.push_back(done);
+  return true;
+}
+
+void InvalidationQueue::end(const Running& done) {
+  emit(done);
+  ++stats.descriptors;
+  ++ended_;
+  if (done.descriptor.type == DescriptorType::wait) write_status(done.descriptor);
+}
+
+void InvalidationQueue::write_status(const Descriptor& wait) {
+  ++stats.waits;
+  if (wait.status_write) {
+    memory_.write_half(wait.status_address, wait.status_data);
+    if (listener_ != nullptr) listener_->status_written(wait.status_address);
+  }
+  if (wait.interrupt && !wait_interrupt_) {
+    wait_interrupt_ = true;
+    if (listener_ != nullptr) listener_->wait_interrupt();
+  }
+}
+
+void InvalidationQueue::emit(const Running& done) {
+  if (tracer_ == nullptr || !tracer_->on()) return;
+  TraceEvent event;
+  event.time = agenda_.now().ps();
+  event.duration = (agenda_.now() - done.start).count();
+  event.address = done.bits[1];
+  event.value = done.bits[0];
+  event.component = component_;
+  event.kind = static_cast<std::uint16_t>(EventKind::invalidate);
+  event.code = static_cast<std::uint16_t>(done.descriptor.type);
+  tracer_->emit(event);
+}
+
+std::deque<InvalidationQueue::Running>::iterator InvalidationQueue::find(std::uint64_t number) {
+  return std::find_if(running_.begin(), running_.end(),
+                      [&](const Running& one) { return one.number == number; });
+}
+
+// One that was under way, at the end of whatever it waited for.
+void InvalidationQueue::complete(std::uint64_t number) {
+  const auto at = find(number);
+  ensure(at != running_.end(), "a descriptor is complete that is not under way");
+  const Running done = *at;
+  running_.erase(at);
+  end(done);
+  look_at_waits();
+  if (listener_ != nullptr) listener_->descriptor_executed(ended_);
+  if (held_up_ && !held()) start_next();
+  settle();
+}
+
+// The first one under way is a wait: all that is ahead of it is complete.
+void InvalidationQueue::look_at_waits() {
+  if (running_.empty() || running_.front().state != State::waiting) return;
+  Running& wait = running_.front();
+  if (wait.descriptor.page_drain && pages_ != nullptr) {
+    wait.state = State::draining_pages;
+    if (!pages_->drain(*this, wait.number)) return;
+  }
+  wait.state = State::writing;
+  schedule(params_.wait, What::written, wait.number);
+}
+
+void InvalidationQueue::drain_ended(std::uint64_t number) {
+  const auto at = find(number);
+  if (at == running_.end()) return;  // a wait that was aborted
+  if (at->state == State::under_way) return complete(number);
+  at->state = State::writing;
+  schedule(params_.wait, What::written, number);
+}
+
+// Linux' qi_check_fault: "all pending wait_desc commands are aborted". One whose status write is on
+// its way is no longer pending.
+void InvalidationQueue::abort_waits() {
+  std::erase_if(running_, [this](const Running& one) {
+    if (one.state != State::waiting && one.state != State::draining_pages) return false;
+    ++devices_.stats.waits_aborted;
+    ++ended_;
+    if (listener_ != nullptr) listener_->wait_aborted(one.descriptor.status_address);
+    return true;
+  });
+}
+
+void InvalidationQueue::device_timed_out(std::uint64_t cookie, Bdf source) {
+  if (!errors_.timeout) errors_.timed_out = source;
+  errors_.timeout = true;
+  abort_waits();
+  if (held_up_) stop_batch();
+  complete(cookie);
+  if (listener_ != nullptr) listener_->invalidation_timed_out(source);
+}
+
+void InvalidationQueue::device_unexpected(Bdf source) {
+  if (!errors_.completion) errors_.unexpected = source;
+  errors_.completion = true;
+  if (listener_ != nullptr) listener_->unexpected_completion(source);
+}
+
+}  // namespace viosim::vtd

@@ -1,0 +1,293 @@
+// The invalidation queue: what is complete when, and what goes wrong.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The costs are the defaults: doorbell 100 ns, fetch 80 ns and 5 ns for each descriptor, 5 ns until
+// a request leaves for a function, 700 ns for it there and back, 200 ns for an IOTLB descriptor,
+// 100 ns for the others. The functions: 200 ns each way and 300 ns of work.
+#include "core/base/error.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/queue_rig.hpp"
+
+using namespace viosim;
+using namespace viosim::test;
+using vtd::DescriptorType;
+using Log = QueueRig::Log;
+
+namespace {
+
+constexpr Bdf device{1, 0, 0};
+constexpr Bdf other{2, 0, 0};
+
+}  // namespace
+
+TEST_CASE("a device-TLB request is complete when the function's completion is back",
+          "[models][queue]") {
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, device);
+  rig.put(rig.device_tlb(device));
+  rig.put_wait(2);
+  rig.submit();
+  rig.run();
+  CHECK(function.sent_at == std::vector<Ps>{195ns});
+  CHECK(rig.log == Log{"895 ns 1 done", "995 ns status 2", "995 ns 2 done"});
+}
+
+TEST_CASE("what is no wait goes on while a function is asked, unless only one may be under way",
+          "[models][queue]") {
+  const bool one_at_a_time = GENERATE(false, true);
+  vtd::UnitParams params;
+  if (one_at_a_time) params.invalidation.outstanding = 1;
+  QueueRig rig(params);
+  FakeFunction function(rig.agenda, rig.unit, device);
+  rig.put(rig.device_tlb(device));
+  rig.put(rig.iotlb());
+  rig.put_wait(2);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log ==
+        (one_at_a_time
+             ? Log{"900 ns 1 done", "1100 ns 2 done", "1200 ns status 2", "1200 ns 3 done"}
+             : Log{"400 ns 1 done", "900 ns 2 done", "1 us status 2", "1 us 3 done"}));
+}
+
+TEST_CASE("a fence is complete before what follows it is begun", "[models][queue]") {
+  const bool fence = GENERATE(false, true);
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, device);
+  rig.put(rig.device_tlb(device));
+  rig.put_wait(1, fence);
+  rig.put(rig.iotlb());
+  rig.put_wait(2);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log == (fence ? Log{"905 ns 1 done", "1005 ns status 1", "1005 ns 2 done",
+                                "1205 ns 3 done", "1305 ns status 2", "1305 ns 4 done"}
+                          : Log{"405 ns 1 done", "905 ns 2 done", "1005 ns status 1",
+                                "1005 ns 3 done", "1105 ns status 2", "1105 ns 4 done"}));
+}
+
+TEST_CASE("a function that is not attached takes its time and holds up the queue",
+          "[models][queue]") {
+  QueueRig rig;
+  rig.put(rig.device_tlb(device));
+  rig.put(rig.iotlb());
+  rig.submit();
+  rig.run();
+  CHECK(rig.log == Log{"890 ns 1 done", "1090 ns 2 done"});
+}
+
+TEST_CASE("requests beyond the function's queue depth wait for a completion", "[models][queue]") {
+  struct Case {
+    std::uint8_t depth;
+    std::uint32_t requests;
+    std::size_t at_once;
+  };
+  const auto c = GENERATE(values<Case>({{0, 40, 32}, {31, 40, 31}, {1, 3, 1}, {2, 3, 2}}));
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, device);
+  for (std::uint32_t i = 0; i < c.requests; ++i) rig.put(rig.device_tlb(device, c.depth));
+  rig.submit();
+  rig.run();
+  REQUIRE(function.sent_at.size() == c.requests);
+  const Ps first_back = function.sent_at.front() + 700ns;
+  CHECK(function.sent_at[c.at_once - 1] < first_back);
+  CHECK(function.sent_at[c.at_once] == first_back);
+  CHECK(rig.queue().devices().stats.in_flight_most == c.at_once);
+  for (std::size_t i = 1; i < c.at_once; ++i)
+    CHECK(function.requests[i].tag != function.requests[0].tag);
+}
+
+TEST_CASE("virtual functions share their physical function's queue depth", "[models][queue]") {
+  const bool same = GENERATE(false, true);
+  QueueRig rig;
+  FakeFunction one(rig.agenda, rig.unit, device);
+  FakeFunction two(rig.agenda, rig.unit, other);
+  for (const Bdf source : {device, other}) {
+    vtd::Descriptor d = rig.device_tlb(source, 1);
+    if (same) d.physical_function = Bdf(3, 0, 0);
+    rig.put(d);
+  }
+  rig.submit();
+  rig.run();
+  CHECK(one.sent_at == std::vector<Ps>{195ns});
+  CHECK(two.sent_at == std::vector<Ps>{same ? 895ns : 200ns});
+}
+
+TEST_CASE("a request without a completion times out: waits are aborted, and the queue stops",
+          "[models][queue]") {
+  vtd::UnitParams params;
+  params.invalidation.device_tlb_timeout = 10us;
+  QueueRig rig(params);
+  FakeFunction function(rig.agenda, rig.unit, device);
+  function.answers = false;
+  rig.put(rig.device_tlb(device));
+  rig.put_wait(1);
+  rig.submit();
+  rig.run_to(10195ns - Ps(1));
+  CHECK(rig.log.empty());
+  rig.put(rig.iotlb());
+  rig.put_wait(2);
+  rig.submit();  // arrives when the queue has stopped
+  rig.run_to(10195ns);
+  CHECK(rig.log == Log{"10195 ns wait aborted", "10195 ns 2 done", "10195 ns ITE 01:00.0"});
+  CHECK(rig.queue().errors().timeout);
+  CHECK(rig.queue().errors().timed_out == device);
+  rig.run_to(20us);
+  CHECK(rig.queue().head() == 2);  // behind the wait that was aborted
+  CHECK(rig.log.size() == 3);
+  CHECK(rig.memory.read(rig.status) == 0);
+
+  SECTION("and goes on when software has cleared the error") {
+    function.answers = true;
+    rig.log.clear();
+    rig.queue().clear_error();
+    rig.run();
+    CHECK(rig.log == Log{"20290 ns 3 done", "20390 ns status 2", "20390 ns 4 done"});
+    CHECK(rig.queue().errors() == vtd::InvalidationErrors{});
+  }
+  SECTION("and a completion that comes after all is unexpected") {
+    rig.log.clear();
+    function.complete(1U << function.requests[0].tag);
+    rig.run();
+    CHECK(rig.log == Log{"20200 ns ICE 01:00.0"});
+    CHECK(rig.queue().errors().completion);
+    CHECK(rig.queue().errors().unexpected == device);
+  }
+}
+
+TEST_CASE("an unexpected completion does not stop the queue", "[models][queue]") {
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, device);
+  function.complete(1U << 9U);
+  rig.run();
+  rig.put_wait(1);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log == Log{"200 ns ICE 01:00.0", "485 ns status 1", "485 ns 1 done"});
+}
+
+TEST_CASE("a time-out leaves a status write that is on its way alone", "[models][queue]") {
+  vtd::UnitParams params;
+  params.invalidation.device_tlb_timeout = 750ns;  // between the first completion and its status
+  QueueRig rig(params);
+  FakeFunction answers(rig.agenda, rig.unit, device);
+  FakeFunction silent(rig.agenda, rig.unit, other);
+  silent.answers = false;
+  rig.put(rig.device_tlb(device));
+  rig.put_wait(1);
+  rig.put(rig.device_tlb(other));
+  rig.put_wait(2);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log == Log{"905 ns 1 done", "960 ns wait aborted", "960 ns 3 done",
+                       "960 ns ITE 02:00.0", "1005 ns status 1", "1005 ns 4 done"});
+}
+
+TEST_CASE("a descriptor that hardware does not take stops the queue at it", "[models][queue]") {
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, device);
+  rig.put(rig.device_tlb(device));
+  rig.put(vtd::DescriptorBits{0xf});
+  rig.put_wait(2);
+  rig.submit();
+  rig.run_to(20us);
+  CHECK(rig.log == Log{"200 ns IQE at 1", "900 ns 1 done"});
+  CHECK(rig.queue().errors().reason == vtd::QueueError::unknown_type);
+  rig.log.clear();
+  rig.tail = 1;  // as Linux does: overwrites it with a wait
+  rig.put_wait(7);
+  rig.queue().clear_error();
+  rig.run();
+  CHECK(rig.log ==
+        Log{"20190 ns status 7", "20190 ns 2 done", "20290 ns status 2", "20290 ns 3 done"});
+}
+
+TEST_CASE("more pages than the parameter allows stop the queue", "[models][queue]") {
+  vtd::UnitParams params;
+  params.invalidation.max_address_mask = 9;
+  QueueRig rig(params);
+  vtd::Descriptor pages = rig.iotlb();
+  pages.granularity = vtd::Granularity::page;
+  pages.address_mask = 9;
+  rig.put(pages);
+  pages.address_mask = 10;
+  rig.put(pages);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log == Log{"390 ns 1 done", "390 ns IQE at 1"});
+}
+
+TEST_CASE("the interrupts of wait descriptors are one until software has seen it",
+          "[models][queue]") {
+  QueueRig rig;
+  vtd::Descriptor wait;
+  wait.interrupt = true;
+  rig.put(wait);
+  rig.put(wait);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log == Log{"290 ns interrupt", "290 ns 1 done", "390 ns 2 done"});
+  CHECK(rig.queue().wait_interrupt_pending());
+  rig.queue().clear_wait_interrupt();
+  rig.put(wait);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log[3] == "675 ns interrupt");
+}
+
+TEST_CASE("a page group response goes to its function, or is lost", "[models][queue]") {
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, device);
+  vtd::Descriptor response;
+  response.type = DescriptorType::page_response;
+  response.source = device;
+  response.has_pasid = true;
+  response.pasid = Pasid(7);
+  response.group = 300;
+  response.code = PageResponseCode::invalid;
+  rig.put(response);
+  response.source = other;
+  rig.put(response);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log == Log{"290 ns 1 done", "390 ns 2 done"});
+  REQUIRE(function.responses.size() == 1);
+  CHECK(function.responses[0].pasid == Pasid(7));
+  CHECK(function.responses[0].group == 300);
+  CHECK(function.responses[0].code == PageResponseCode::invalid);
+  CHECK(rig.queue().devices().stats.responses_lost == 1);
+}
+
+TEST_CASE("a full ring is executed to its end, and its tail never passes its head",
+          "[models][queue]") {
+  QueueRig rig;
+  const std::uint32_t most = rig.queue().entries() - 1;
+  for (std::uint32_t i = 0; i < most; ++i) rig.put_wait(i);
+  rig.submit();
+  rig.run_to(100ns);
+  rig.queue().write_tail((rig.tail + 1) % rig.queue().entries());
+  CHECK_THROWS_AS(rig.run(), InternalError);
+
+  QueueRig full;
+  for (std::uint32_t i = 0; i < most; ++i) full.put_wait(i);
+  full.submit();
+  full.run();
+  CHECK(full.queue().stats.waits == most);
+  CHECK(full.queue().head() == most);
+}
+
+TEST_CASE("a function that is detached leaves its requests to time out", "[models][queue]") {
+  vtd::UnitParams params;
+  params.invalidation.device_tlb_timeout = 1us;
+  QueueRig rig(params);
+  FakeFunction function(rig.agenda, rig.unit, device);
+  function.answers = false;
+  rig.put(rig.device_tlb(device, 1));
+  rig.put(rig.device_tlb(device, 1));
+  rig.submit();
+  rig.run_to(500ns);
+  rig.unit.detach_ats(device);
+  CHECK(rig.log == Log{"500 ns 1 done"});  // the one that had not left
+  rig.run();
+  CHECK(rig.log.back() == "1195 ns ITE 01:00.0");
+}

@@ -1,0 +1,272 @@
+// VT-d's registers, as software reads and writes them.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/vtd/registers.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/support/queue_rig.hpp"
+
+#include <optional>
+
+using namespace viosim;
+using namespace viosim::test;
+using vtd::Registers;
+namespace reg = vtd::reg;
+using vtd::global::queue;
+using vtd::global::root_pointer;
+using vtd::global::translation;
+namespace fault_status = vtd::fault_status;
+using Log = QueueRig::Log;
+
+namespace {
+
+constexpr Bdf device{1, 0, 0};
+constexpr std::uint64_t bit(unsigned number) { return std::uint64_t{1} << number; }
+
+vtd::UnitParams params_of(vtd::Mode mode) {
+  vtd::UnitParams params;
+  params.mode = mode;
+  return params;
+}
+
+// What becomes of a read at 0x5000.
+struct Asker final : WalkClient {
+  explicit Asker(QueueRig& rig, Pasid pasid = no_pasid) : rig_(rig) {
+    port_.source = device;
+    port_.pasid = pasid;
+  }
+  WalkResult ask() {
+    Iommu& iommu = rig_.unit.iommu();
+    const UseStamp stamp = iommu.use_now();
+    Hpa at;
+    REQUIRE_FALSE(iommu.lookup(port_, Iova(0x5000), Access::read, stamp, at));
+    iommu.start_walk(port_, Iova(0x5000), Access::read, stamp, *this, 0);
+    rig_.run();
+    return *result_;
+  }
+  void walked(std::uint64_t, const WalkResult& result) override { result_ = result; }
+
+ private:
+  QueueRig& rig_;
+  IommuPort port_;
+  std::optional<WalkResult> result_;
+};
+
+}  // namespace
+
+TEST_CASE("a unit comes up as a driver leaves it", "[models][registers]") {
+  const auto mode = GENERATE(vtd::Mode::legacy, vtd::Mode::scalable);
+  QueueRig rig(params_of(mode));
+  const Registers registers(rig.unit);
+  CHECK(registers.read32(reg::gsts) == (translation | root_pointer | queue));
+  CHECK(registers.read32(reg::gcmd) == 0);
+  const std::uint64_t scalable = mode == vtd::Mode::scalable ? 1 : 0;
+  CHECK(registers.read64(reg::rtaddr) == (rig.unit.tables().root().value() | scalable << 10U));
+  // 256 entries: one page of 16 bytes each, two of 32.
+  CHECK(registers.read64(reg::iqa) == (rig.queue().base().value() | scalable << 11U | scalable));
+  CHECK(registers.read32(reg::fsts) == 0);
+  CHECK(registers.read64(reg::iqh) == 0);
+}
+
+TEST_CASE("capabilities say what the parameters are", "[models][registers]") {
+  vtd::UnitParams params;
+  params.caching_mode = GENERATE(false, true);
+  params.invalidation.drain = GENERATE(false, true);
+  params.invalidation.max_address_mask = 9;
+  QueueRig rig(params);
+  const Registers registers(rig.unit);
+  const std::uint64_t cap = registers.read64(reg::cap);
+  CHECK((cap >> 7U & 1U) == (params.caching_mode ? 1 : 0));
+  CHECK((cap >> 48U & 63U) == 9);
+  CHECK((cap >> 54U & 3U) == (params.invalidation.drain ? 3 : 0));
+  CHECK((cap & 7U) == 6);
+  CHECK((cap & bit(39)) != 0);
+  const std::uint64_t ecap = registers.read64(reg::ecap);
+  CHECK((ecap & bit(1)) != 0);
+  CHECK((ecap & bit(43)) != 0);
+  CHECK((ecap & bit(29)) == 0);  // no page request queue is there
+  CHECK((ecap >> 35U & 31U) == 19);
+  CHECK(registers.read32(reg::cap + 4) == cap >> 32U);
+  QueueRig legacy(params_of(vtd::Mode::legacy));
+  CHECK((Registers(legacy.unit).read64(reg::ecap) & (bit(40) | bit(43))) == 0);
+}
+
+TEST_CASE("software sets up a ring of its own", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  const Hpa ring = rig.memory.allocate_frames(4);
+  registers.write64(reg::iqa, ring.value() | bit(11) | 2);
+  CHECK(rig.queue().base() != ring);  // ignored: the queue is on
+  registers.write32(reg::gcmd, translation);
+  CHECK(registers.read32(reg::gsts) == (translation | root_pointer));
+  registers.write64(reg::iqt, 0);
+  registers.write32(reg::iqa, static_cast<std::uint32_t>(ring.value()) | 0xffa);  // QS 2, DW
+  registers.write32(reg::iqa + 4, static_cast<std::uint32_t>(ring.value() >> 32U));
+  CHECK(registers.read64(reg::iqa) == (ring.value() | bit(11) | 2));
+  CHECK(rig.queue().entries() == 512);
+  rig.put_wait(1);
+  registers.write64(reg::iqt, 1U << 5U);
+  rig.run();
+  CHECK(rig.log.empty());  // it is still off
+  registers.write32(reg::gcmd, translation | queue);
+  rig.run();
+  CHECK(rig.log == Log{"185 ns status 1", "185 ns 1 done"});
+  CHECK(registers.read64(reg::iqh) == 1U << 5U);
+  CHECK(registers.read64(reg::iqt) == 1U << 5U);
+}
+
+TEST_CASE("a queue that is switched off ends what is under way first", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  FakeFunction function(rig.agenda, rig.unit, device);
+  rig.put(rig.device_tlb(device));
+  rig.put(rig.iotlb());
+  rig.put(rig.iotlb());
+  rig.submit();
+  rig.run_to(300ns);
+  registers.write32(reg::gcmd, translation);
+  CHECK((registers.read32(reg::gsts) & queue) != 0);
+  rig.run_to(900ns - Ps(1));
+  CHECK((registers.read32(reg::gsts) & queue) != 0);
+  CHECK(registers.read64(reg::iqh) == 2U << 5U);
+  rig.run_to(900ns);
+  CHECK(rig.log == Log{"400 ns 1 done", "900 ns 2 done"});
+  CHECK((registers.read32(reg::gsts) & queue) == 0);
+  CHECK(registers.read64(reg::iqh) == 0);
+}
+
+TEST_CASE("a tail that is no place in the ring is an error", "[models][registers]") {
+  struct Case {
+    std::uint64_t tail;
+    unsigned reason;
+  };
+  const auto c = GENERATE(values<Case>({{0x10, 6}, {256U << 5U, 1}, {0x7ffe0, 1}}));
+  QueueRig rig;
+  Registers registers(rig.unit);
+  registers.write32(reg::iqt, static_cast<std::uint32_t>(c.tail));
+  CHECK(registers.read32(reg::fsts) == fault_status::queue_error);
+  CHECK(registers.read64(reg::iqer) == c.reason);
+  rig.put_wait(1);
+  registers.write64(reg::iqt, 1U << 5U | 0xf);  // reserved bits are ignored
+  rig.run();
+  CHECK(rig.log == Log{"0 ps IQE at 0"});
+  registers.write32(reg::fsts, fault_status::queue_error);
+  rig.run();
+  CHECK(registers.read32(reg::fsts) == 0);
+  CHECK(registers.read64(reg::iqer) == 0);
+  CHECK(rig.log.back() == "285 ns 1 done");
+}
+
+TEST_CASE("entries of 16 bytes do not do in scalable mode", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  registers.write32(reg::gcmd, translation);
+  registers.write64(reg::iqa, rig.queue().base().value());
+  registers.write32(reg::gcmd, translation | queue);
+  rig.put_wait(1);
+  registers.write64(reg::iqt, 1U << 4U);
+  rig.run();
+  CHECK(rig.log == Log{"185 ns IQE at 0"});
+  CHECK(registers.read64(reg::iqer) == 5);
+}
+
+TEST_CASE("each error is cleared by writing a one to it, and by nothing else",
+          "[models][registers]") {
+  vtd::UnitParams params;
+  params.invalidation.device_tlb_timeout = 1us;
+  QueueRig rig(params);
+  Registers registers(rig.unit);
+  FakeFunction function(rig.agenda, rig.unit, device);
+  function.answers = false;
+  rig.put(rig.device_tlb(device));
+  rig.put(vtd::DescriptorBits{0xa});
+  rig.submit();
+  rig.run();
+  function.complete(1);
+  rig.run();
+  constexpr std::uint32_t all =
+      fault_status::queue_error | fault_status::completion_error | fault_status::timeout_error;
+  CHECK(registers.read32(reg::fsts) == all);
+  CHECK(registers.read64(reg::iqer) == (0x0100'0100'0000'0003U));
+  registers.write32(reg::fsts, ~all);
+  CHECK(registers.read32(reg::fsts) == all);
+  registers.write32(reg::fsts, fault_status::completion_error);
+  CHECK(registers.read32(reg::fsts) == (fault_status::queue_error | fault_status::timeout_error));
+  CHECK(registers.read64(reg::iqer) == 0x0000'0100'0000'0003U);
+  registers.write32(reg::fsts, fault_status::timeout_error);
+  CHECK(registers.read32(reg::fsts) == fault_status::queue_error);
+  CHECK(registers.read64(reg::iqh) == 1U << 5U);
+}
+
+TEST_CASE("the interrupt of a wait stays in ICS until it is written", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  vtd::Descriptor wait;
+  wait.interrupt = true;
+  rig.put(wait);
+  rig.submit();
+  rig.run();
+  CHECK(registers.read32(reg::ics) == 1);
+  registers.write32(reg::ics, 0);
+  CHECK(registers.read32(reg::ics) == 1);
+  registers.write32(reg::ics, 1);
+  CHECK(registers.read32(reg::ics) == 0);
+}
+
+TEST_CASE("read-only and unknown registers ignore what is written", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  for (const std::uint32_t offset : {reg::ver, reg::cap, reg::ecap, reg::gsts, reg::iqh, reg::iqer,
+                                     std::uint32_t{0x28}, std::uint32_t{0x1000}}) {
+    INFO(offset);
+    const std::uint32_t before = registers.read32(offset);
+    registers.write32(offset, ~std::uint32_t{0});
+    CHECK(registers.read32(offset) == before);
+  }
+  registers.write64(reg::iqh, ~std::uint64_t{0});
+  CHECK(registers.read64(reg::iqh) == 0);
+  CHECK(registers.read32(reg::gsts) == (translation | root_pointer | queue));
+  CHECK(registers.read32(0x1000) == 0);
+}
+
+TEST_CASE("without translation addresses pass as they are", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  Asker asker(rig);
+  CHECK(asker.ask().faulted());  // no table has the device
+  registers.write32(reg::gcmd, queue);
+  CHECK(registers.read32(reg::gsts) == (root_pointer | queue));
+  const WalkResult passed = asker.ask();
+  CHECK_FALSE(passed.faulted());
+  CHECK(passed.translation.address(Iova(0x5000)) == Hpa(0x5000));
+  const WalkResult refused = Asker(rig, Pasid(3)).ask();
+  CHECK(refused.faulted());
+  CHECK(refused.silenced);
+  registers.write32(reg::gcmd, queue | translation);
+  CHECK(asker.ask().faulted());
+}
+
+TEST_CASE("a root table is in use from SRTP on", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  Asker asker(rig);
+  vtd::Tables others(rig.memory, vtd::Mode::scalable);
+  vtd::PasidEntry entry;
+  entry.present = true;
+  entry.type = vtd::PasidEntry::Type::pass_through;
+  entry.address_width = 2;
+  others.attach(device, 1, Pasid(0));
+  others.set_entry(device, Pasid(0), entry);
+  const std::uint32_t on = registers.read32(reg::gsts);
+  registers.write64(reg::rtaddr, others.root().value() | 1U << 10U | 0x1ff);
+  CHECK(registers.read64(reg::rtaddr) == (others.root().value() | 1U << 10U));
+  CHECK(asker.ask().faulted());
+  registers.write32(reg::gcmd, on | root_pointer);
+  CHECK_FALSE(asker.ask().faulted());
+
+  const auto [mode, silenced] = GENERATE(table<std::uint64_t, bool>({{0, false}, {3, true}}));
+  registers.write64(reg::rtaddr, others.root().value() | mode << 10U);
+  registers.write32(reg::gcmd, on | root_pointer);
+  const WalkResult refused = asker.ask();
+  CHECK(refused.faulted());
+  CHECK(refused.silenced == silenced);
+}
