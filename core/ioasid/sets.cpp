@@ -173,6 +173,7 @@ void SetSpace::forget_orphan(Ioasid id) {
 }
 
 void SetSpace::tell(Event event, Ioasid id, const Record& record) const noexcept {
+  const detail::Callback callback;
   const Notice notice{event, id, record.set->number, space_.find(nullptr, id).data, record.spid};
   record.set->chain.call(notice);
   if (const auto chain = by_token_chains_.find(record.set->token); chain != by_token_chains_.end())
@@ -234,7 +235,7 @@ void SetSpace::drop(Records::iterator record) {
 }
 
 void SetSpace::wait_for_readers() const {
-  if (!ReadGuard::held_by_this_thread()) synchronize();
+  if (!detail::must_not_wait()) synchronize();
 }
 
 }  // namespace ioasid

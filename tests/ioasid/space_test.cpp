@@ -272,6 +272,41 @@ TEST_CASE("calls from inside a helper are refused, not deadlocked, and find work
   CHECK((lock.count > 0) == external);
 }
 
+namespace {
+
+// Gets its ids from another space, as a guest does from its host.
+class FromHost : public ioasid::Backend {
+ public:
+  explicit FromHost(Space& host) : host_(host) {}
+  Ioasid alloc(ioasid::Range range, void*) override {
+    const Ioasid id = host_.alloc(nullptr, range, nullptr);
+    CHECK_THROWS_AS(host_.set_data(id, data(1)), ioasid::UsageError);
+    CHECK_THROWS_AS(ioasid::synchronize(), ioasid::UsageError);
+    CHECK(host_.set_data_without_waiting(id, data(2)) == Error::ok);
+    return id;
+  }
+  void free(Ioasid id, void*) override { CHECK(host_.free(id) == Error::ok); }
+
+ private:
+  Space& host_;
+};
+
+}  // namespace
+
+TEST_CASE("a helper may use other spaces, but not wait for readers there") {
+  Space host;
+  Space guest;
+  FromHost backend(host);
+  const AllocatorOps ops{&backend, &backend, nullptr};
+  guest.register_allocator(ops);
+  REQUIRE(guest.alloc(nullptr, {7, 9}, nullptr) == 7);
+  CHECK(host.find(nullptr, 7).data == data(2));
+  // Outside it is as always.
+  CHECK(host.set_data(7, data(3)) == Error::ok);
+  CHECK(guest.free(7) == Error::ok);
+  CHECK(host.size() == 0);
+}
+
 TEST_CASE("calls that wait for readers are refused inside a guard, free does not wait there") {
   Space space;
   const Ioasid id = space.alloc(nullptr, {1, 9}, data(1));
