@@ -168,6 +168,7 @@ Error Space::set_data_without_waiting(Ioasid id, void* data) {
 }
 
 Error Space::register_allocator(const AllocatorOps& ops) {
+  if (ops.alloc == nullptr || ops.free == nullptr) return Error::einval;
   const Locked locked(*this, "register_allocator");
   reclaim_groups();
   if (groups_.empty() && default_.ids.size() != 0) {

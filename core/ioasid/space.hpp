@@ -41,6 +41,9 @@ struct SpaceOptions {
 // sees either the old or the new active group while they are switched. Calls from inside a helper
 // or a listener of this space, other than find, throw UsageError.
 //
+// The first call of a thread into the library, find too, may need 64 bytes of memory for it; where
+// that is short it throws std::bad_alloc and nothing has changed. Later ones of it do not.
+//
 // Semantics follow drivers/iommu/ioasid.c of Linux 6.1; each function names its counterpart there.
 class Space {
  public:
@@ -93,7 +96,7 @@ class Space {
 
   // ioasid_register_allocator. 0: it is active, or stands by behind others, or shares the group of
   // those with the same helpers. -EAGAIN: the default allocator has ids. -EEXIST: it is registered
-  // already. -ENOMEM. Nothing has changed unless 0.
+  // already. -ENOMEM. -EINVAL: it lacks a helper. Nothing has changed unless 0.
   Error register_allocator(const AllocatorOps& ops);
 
   // ioasid_unregister_allocator. The last of a group takes the group with it: its ids are orphans

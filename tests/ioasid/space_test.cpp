@@ -97,6 +97,14 @@ TEST_CASE("after a double registration the second unregistration is a stranger's
   CHECK(space.custom_active() == !quirky);
 }
 
+TEST_CASE("an allocator that lacks a helper is refused") {
+  Space space({.behaviour = any_behaviour()});
+  fakes::Scripted backend;
+  CHECK(space.register_allocator({nullptr, &backend, nullptr}) == Error::einval);
+  CHECK(space.register_allocator({&backend, nullptr, nullptr}) == Error::einval);
+  CHECK_FALSE(space.custom_active());
+}
+
 TEST_CASE("a refused duplicate of the head leaves the group whole") {
   Space space({.behaviour = any_behaviour()});
   fakes::Scripted backend;
@@ -332,6 +340,13 @@ TEST_CASE("the getter runs once, only on what was found, and may say no") {
   CHECK(space.find(&set_b, id + 1, count).error == Error::enoent);
   CHECK(calls == 1);
   CHECK(space.find(nullptr, id, [](void*) { return false; }) == ioasid::Found{Error::ok, nullptr});
+}
+
+TEST_CASE("the live ids are listed in ascending order, of one set or of all") {
+  Space space;
+  for (const Ioasid id : {700u, 3u, 4u}) space.alloc(id == 3 ? &set_a : &set_b, {id, id}, nullptr);
+  CHECK(space.ids() == std::vector<Ioasid>{3, 4, 700});
+  CHECK(space.ids(&set_b) == std::vector<Ioasid>{4, 700});
 }
 
 TEST_CASE("an empty space is small, also after use") {
