@@ -25,7 +25,9 @@ struct alignas(64) ReaderSlot {
   // The locks this thread is inside of as their favourite (lock.hpp).
   static constexpr std::size_t locks_max = 3;
   std::array<std::atomic<const void*>, locks_max> locks{};
-  ReaderSlot* next = nullptr;     // slots are kept for the life of the process, and reused
+  // Slots are kept for the life of the process, and reused: but for that of a thread which calls the
+  // library once more from a thread_local object's destructor, after its slot has been given back.
+  ReaderSlot* next = nullptr;
   std::uint32_t guard_depth = 0;  // this and the following are the owner's alone
   std::uint32_t number = 0;       // names the thread while it lives; never 0
   std::uint16_t callback_depth = 0;
