@@ -136,6 +136,7 @@ class Counting : public ioasid::Listener {
 TEST_CASE("an allocation without memory fails, says nothing, and changes nothing") {
   Counting log;
   ioasid::Space space({.listener = &log});
+  static_cast<void>(space.find(nullptr, 1));  // a thread's first call is another matter
   int failures = 0;
   Ioasid expected = 1;
   for (int step = 0; step < 4000; ++step) {
