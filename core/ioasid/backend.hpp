@@ -7,10 +7,12 @@
 namespace ioasid {
 
 // The two helpers of a custom allocator. They are called with the space locked: they may call
-// find() of the same space and anything of other spaces; every other call on the same space throws
-// UsageError. Where helpers of several spaces call one another's, a thread holds several locks: let
-// them do so in one order. What a helper throws leaves through the call that used it: an id that was being
-// allocated is then not allocated, an id that was being freed is freed nevertheless.
+// find() of the same space; every other call on the same space throws UsageError. Of other spaces
+// they may call anything that does not wait for readers: set_data() throws UsageError there, too
+// (set_data_without_waiting() does not), and free() leaves the waiting to the outer call. Where
+// helpers of several spaces call one another's, a thread holds several locks: let them do so in one
+// order. What a helper throws leaves through the call that used it: an id that was being allocated
+// is then not allocated, an id that was being freed is freed nevertheless.
 class AllocHelper {
  public:
   virtual ~AllocHelper() = default;

@@ -19,7 +19,8 @@ class DefaultBackend : public Backend {
   Ioasid alloc(Range range, void* pdata) override;
   void free(Ioasid id, void* pdata) override;  // an id that is not out is let pass
 
-  // Somebody else takes an id (false: it is out already).
+  // Somebody else takes an id (false: it is out already, or the invalid one). Throws std::bad_alloc
+  // where memory is short; nothing has changed then.
   bool reserve(Ioasid id);
   std::size_t size() const;  // how many are out
 
@@ -46,10 +47,11 @@ class GlobalIdAllocator : public Backend {
  public:
   explicit GlobalIdAllocator(Listener* listener = nullptr) : listener_(listener) {}
 
-  // iommu_alloc_global_pasid. The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is none, as always
-  // for a device with max_pasids 0 or 1. No id is above 2^31 - 1.
+  // iommu_alloc_global_pasid. The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is
+  // none, as always for a device with max_pasids 0 or 1. No id is above 2^31 - 1.
   Ioasid alloc_global(std::uint32_t max_pasids);
-  // iommu_free_global_pasid. The invalid id is warned about, one that is not out is let pass, as by the kernel's ida.
+  // iommu_free_global_pasid. The invalid id is warned about; one that is not out is let pass without
+  // a word, where the kernel's ida warns.
   void free_global(Ioasid id);
 
   // The same as a backend: the range is cut to what the kernel would use; pdata is not used.

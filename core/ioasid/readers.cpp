@@ -144,8 +144,9 @@ ReadGuard::~ReadGuard() {
 }
 
 void synchronize() {
-  if (ReadGuard::held_by_this_thread())
-    throw UsageError("ioasid: synchronize() inside a ReadGuard would wait for itself");
+  if (detail::must_not_wait())
+    throw UsageError(
+        "ioasid: synchronize() inside a ReadGuard or a callback might wait for itself");
   detail::wait_for_guards();
 }
 

@@ -25,9 +25,12 @@ struct alignas(64) ReaderSlot {
   // The locks this thread is inside of as their favourite (lock.hpp).
   static constexpr std::size_t locks_max = 3;
   std::array<std::atomic<const void*>, locks_max> locks{};
-  ReaderSlot* next = nullptr;     // slots are kept for the life of the process, and reused
+  // Slots are kept for the life of the process, and reused: but for that of a thread which calls the
+  // library once more from a thread_local object's destructor, after its slot has been given back.
+  ReaderSlot* next = nullptr;
   std::uint32_t guard_depth = 0;  // this and the following are the owner's alone
   std::uint32_t number = 0;       // names the thread while it lives; never 0
+  std::uint16_t callback_depth = 0;
   std::uint8_t lock_count = 0;
   std::atomic<bool> taken{true};
 };
@@ -77,12 +80,37 @@ enum class Guards : std::uint8_t { in_use, never, announced };
 extern std::atomic<Guards> guards;
 void wait_for_guards();
 
+// While one lives this thread calls a helper, a listener or a notifier, with a lock held. It must
+// not wait for guards then: whoever holds one may be waiting for that lock.
+class Callback {
+ public:
+  // counts: false for a lock that is not the thread's own but, say, a simulated actor's.
+  explicit Callback(bool counts = true) : slot_(counts ? &reader() : nullptr) {
+    if (slot_ != nullptr) ++slot_->callback_depth;
+  }
+  ~Callback() {
+    if (slot_ != nullptr) --slot_->callback_depth;
+  }
+  Callback(const Callback&) = delete;
+  Callback& operator=(const Callback&) = delete;
+
+ private:
+  ReaderSlot* slot_;
+};
+
+// Inside a guard or a callback.
+inline bool must_not_wait() {
+  const ReaderSlot& me = reader();
+  return me.guard_depth != 0 || me.callback_depth != 0;
+}
+
 }  // namespace detail
 
 // While one lives, no private pointer that find() returns to this thread can be reclaimed: a
 // free(), set_data() or detach that removed it has not returned yet in the other thread. Cheap to
-// nest. Do not wait for another thread inside it; set_data() refuses to be called inside it, and
-// free() inside it does not wait (call synchronize() outside before reclaiming).
+// nest. Do not wait for another thread inside it, nor call alloc() or free() of a space whose
+// helpers wait for threads that free ids. set_data() refuses to be called inside it, and free()
+// inside it does not wait (call synchronize() outside before reclaiming).
 class ReadGuard {
  public:
   ReadGuard();
@@ -97,7 +125,7 @@ class ReadGuard {
 };
 
 // Returns when every ReadGuard that other threads held at the call is gone. Not to be called
-// inside a ReadGuard: throws UsageError.
+// inside a ReadGuard, a helper, a listener or a notifier: throws UsageError.
 void synchronize();
 
 }  // namespace ioasid

@@ -17,6 +17,7 @@ Ioasid References::alloc(SetToken set, Range range, void* data) {
 Error References::get(Ioasid id) {
   const detail::ScopedLock locked(lock_, "References");
   if (!space_.find(nullptr, id)) {
+    const detail::Callback callback;
     if (listener_ != nullptr) listener_->message(Message::warn_get_unknown, id);
     return Error::enoent;
   }
@@ -26,7 +27,7 @@ Error References::get(Ioasid id) {
 
 bool References::put(Ioasid id) {
   if (!drop(id)) return false;
-  if (!ReadGuard::held_by_this_thread()) synchronize();
+  if (!detail::must_not_wait()) synchronize();
   return true;
 }
 

@@ -61,6 +61,7 @@ std::uint32_t SetSpace::capacity_left() const {
 
 SetResult SetSpace::alloc_set(const SetSpec& spec) {
   const detail::ScopedLock locked(lock_, who);
+  if (spec.type != SetType::null && spec.type != SetType::mm) return {Error::einval};
   if ((spec.type == SetType::mm) != (spec.token != nullptr)) return {Error::einval};
   if (spec.token != nullptr && by_token_.contains(spec.token)) return {Error::eexist};
   const std::uint32_t left = capacity_ - taken_;
@@ -170,9 +171,11 @@ void SetSpace::forget_orphan(Ioasid id) {
   if (record->second.spid != invalid_ioasid) set.by_spid.erase(record->second.spid);
   set.ids.erase(id);
   records_.erase(record);
+  if (set.leaving && set.ids.empty()) end_set(set);
 }
 
 void SetSpace::tell(Event event, Ioasid id, const Record& record) const noexcept {
+  const detail::Callback callback;
   const Notice notice{event, id, record.set->number, space_.find(nullptr, id).data, record.spid};
   record.set->chain.call(notice);
   if (const auto chain = by_token_chains_.find(record.set->token); chain != by_token_chains_.end())
@@ -234,7 +237,7 @@ void SetSpace::drop(Records::iterator record) {
 }
 
 void SetSpace::wait_for_readers() const {
-  if (!ReadGuard::held_by_this_thread()) synchronize();
+  if (!detail::must_not_wait()) synchronize();
 }
 
 }  // namespace ioasid

@@ -56,7 +56,7 @@ class SetSpace {
   Error cancel_capacity(std::uint32_t count);  // -EINVAL: not that much is reserved
   std::uint32_t capacity_left() const;         // that belongs to no set and no reservation
 
-  // -EINVAL: an mm set without a token, or a null set with one. -EEXIST: the token has a set.
+  // -EINVAL: an mm set without a token, a null set with one, or neither type. -EEXIST: the token has a set.
   // -ENOSPC: the quota is more than what is left, or nothing is left. The quota is taken from the
   // capacity until the set is gone.
   SetResult alloc_set(const SetSpec& spec);

@@ -86,17 +86,27 @@ Ioasid Space::alloc_default(SetToken set, Range range, void* data) {
 }
 
 Ioasid Space::alloc_custom(Group& group, SetToken set, Range range, void* data) {
-  const Ioasid id = group.ops.alloc->alloc(range, group.ops.pdata);
+  const Ioasid id = ask(group, range);
   if (id == invalid_ioasid) {
     say(Message::err_alloc);
     return invalid_ioasid;
   }
   if (options_.enforce_range && !range.contains(id) && !group.ids.contains(id)) {
     say(Message::err_out_of_range, id);
-    group.ops.free->free(id, group.ops.pdata);
+    give_back(group, id);
     return invalid_ioasid;
   }
   return track(group, id, set, data) ? id : invalid_ioasid;
+}
+
+Ioasid Space::ask(const Group& group, Range range) const {
+  const detail::Callback callback(options_.lock == nullptr);
+  return group.ops.alloc->alloc(range, group.ops.pdata);
+}
+
+void Space::give_back(const Group& group, Ioasid id) const {
+  const detail::Callback callback(options_.lock == nullptr);
+  group.ops.free->free(id, group.ops.pdata);
 }
 
 // Records what the backend returned, or gives it back: with keep_live_on_duplicate only when it is
@@ -109,14 +119,13 @@ bool Space::track(Group& group, Ioasid id, SetToken set, void* data) {
     live = false;
   }
   say(Message::err_track, id);
-  if (!(live && options_.keep_live_on_duplicate)) group.ops.free->free(id, group.ops.pdata);
+  if (!(live && options_.keep_live_on_duplicate)) give_back(group, id);
   return false;
 }
 
 Error Space::free(Ioasid id) {
   const Error error = free_without_waiting(id);
-  if (error == Error::ok && guards_used() && !ReadGuard::held_by_this_thread())
-    detail::wait_for_guards();
+  if (error == Error::ok && guards_used() && !detail::must_not_wait()) detail::wait_for_guards();
   return error;
 }
 
@@ -139,13 +148,14 @@ bool Space::free_custom(Group& group, Ioasid id) {
     Ioasid id;
     ~Erase() { group.ids.erase(id); }
   } const erase{group, id};
-  group.ops.free->free(id, group.ops.pdata);
+  give_back(group, id);
   return true;
 }
 
 Error Space::set_data(Ioasid id, void* data) {
-  if (ReadGuard::held_by_this_thread())
-    throw UsageError("ioasid: set_data called inside a ReadGuard: it would wait for itself");
+  if (detail::must_not_wait())
+    throw UsageError(
+        "ioasid: set_data called inside a ReadGuard or a callback: it might wait for itself");
   const Error error = set_data_without_waiting(id, data);
   if (error == Error::ok && guards_used()) detail::wait_for_guards();
   return error;
@@ -158,6 +168,7 @@ Error Space::set_data_without_waiting(Ioasid id, void* data) {
 }
 
 Error Space::register_allocator(const AllocatorOps& ops) {
+  if (ops.alloc == nullptr || ops.free == nullptr) return Error::einval;
   const Locked locked(*this, "register_allocator");
   reclaim_groups();
   if (groups_.empty() && default_.ids.size() != 0) {

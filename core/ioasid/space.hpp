@@ -41,6 +41,9 @@ struct SpaceOptions {
 // sees either the old or the new active group while they are switched. Calls from inside a helper
 // or a listener of this space, other than find, throw UsageError.
 //
+// The first call of a thread into the library, find too, may need 64 bytes of memory for it; where
+// that is short it throws std::bad_alloc and nothing has changed. Later ones of it do not.
+//
 // Semantics follow drivers/iommu/ioasid.c of Linux 6.1; each function names its counterpart there.
 class Space {
  public:
@@ -57,7 +60,8 @@ class Space {
 
   // ioasid_free. Anybody may free any id of the active group, whatever its set. -ENOENT (the kernel
   // only logs) when that group does not know it. When it returns no ReadGuard of another thread can
-  // hold the id's data any more, so it may be deleted; called inside a ReadGuard it does not wait.
+  // hold the id's data any more, so it may be deleted; called inside a ReadGuard or a
+  // callback it does not wait.
   Error free(Ioasid id);
 
   // The same without waiting for ReadGuards: for callers that must not wait. The data may be
@@ -84,7 +88,7 @@ class Space {
 
   // ioasid_set_data. -ENOENT as for free. After success the old data may be deleted: it waits
   // until every ReadGuard of other threads that may see it is gone. Throws UsageError inside a
-  // ReadGuard of this thread.
+  // ReadGuard of this thread, and inside a callback of any space.
   Error set_data(Ioasid id, void* data);
 
   // The same without waiting: the old data may be deleted after synchronize().
@@ -92,7 +96,7 @@ class Space {
 
   // ioasid_register_allocator. 0: it is active, or stands by behind others, or shares the group of
   // those with the same helpers. -EAGAIN: the default allocator has ids. -EEXIST: it is registered
-  // already. -ENOMEM. Nothing has changed unless 0.
+  // already. -ENOMEM. -EINVAL: it lacks a helper. Nothing has changed unless 0.
   Error register_allocator(const AllocatorOps& ops);
 
   // ioasid_unregister_allocator. The last of a group takes the group with it: its ids are orphans
@@ -114,12 +118,16 @@ class Space {
   using Group = detail::Group;
 
   void say(Message message, Ioasid id = invalid_ioasid) const {
-    if (options_.listener != nullptr) [[unlikely]]
-      options_.listener->message(message, id);
+    if (options_.listener == nullptr) [[likely]]
+      return;
+    const detail::Callback callback(options_.lock == nullptr);
+    options_.listener->message(message, id);
   }
   Ioasid alloc_default(SetToken set, Range range, void* data);
   Ioasid alloc_custom(Group& group, SetToken set, Range range, void* data);
   bool free_custom(Group& group, Ioasid id);
+  Ioasid ask(const Group& group, Range range) const;  // the helpers, called
+  void give_back(const Group& group, Ioasid id) const;
   bool track(Group& group, Ioasid id, SetToken set, void* data);
   Error join_or_queue(const AllocatorOps& ops);
   Error refuse_duplicate() const;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/conformance/script.hpp"
 
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 #include <vector>
 
@@ -24,6 +26,14 @@ constexpr int exit_usage = 2;
             << "\nusage: ioasid_vectors [--behaviour linux_6_1|corrected] [--limit SECONDS] "
                "FILE...\n";
   std::exit(exit_usage);
+}
+
+unsigned seconds_named(std::string_view text) {
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds == 0)
+    usage("--limit needs a number of seconds, not '" + std::string(text) + "'");
+  return seconds;
 }
 
 ioasid::Behaviour behaviour_named(std::string_view name) {
@@ -50,9 +60,7 @@ Arguments parse(int argc, char** argv) {
     if (word == "--behaviour") {
       arguments.behaviour = behaviour_named(argv[i]);
     } else if (word == "--limit") {
-      const int limit = std::atoi(argv[i]);
-      if (limit <= 0) usage("--limit needs a number of seconds");
-      arguments.limit = static_cast<unsigned>(limit);
+      arguments.limit = seconds_named(argv[i]);
     } else {
       usage("unknown option " + std::string(word));
     }
@@ -61,9 +69,14 @@ Arguments parse(int argc, char** argv) {
   return arguments;
 }
 
+std::string name_of(const json& script) {
+  const auto name = script.find("name");
+  return name != script.end() && name->is_string() ? name->get<std::string>() : "?";
+}
+
 // Prints what disagrees; 0 when nothing does.
 int replay_aloud(const json& script, ioasid::Behaviour behaviour) {
-  const std::string name = script.at("name");
+  const std::string name = name_of(script);
   const auto disagreements = conformance::replay(script, behaviour);
   for (const auto& d : disagreements)
     std::cout << name << " operation " << d.operation << " " << d.op.dump() << "\n  expected "
@@ -87,18 +100,18 @@ bool agrees(const json& script, const Arguments& arguments) {
     try {
       outcome = replay_aloud(script, arguments.behaviour);
     } catch (const std::exception& e) {
-      std::cout << script.value("name", "?") << ": " << e.what() << std::endl;
+      std::cout << name_of(script) << ": " << e.what() << std::endl;
     }
     _exit(outcome);
   }
   int status = 0;
   waitpid(child, &status, 0);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-    std::cout << script.value("name", "?") << ": not finished after " << arguments.limit << " s\n";
+    std::cout << name_of(script) << ": not finished after " << arguments.limit << " s\n";
   else if (WIFSIGNALED(status))
-    std::cout << script.value("name", "?") << ": ended by signal " << WTERMSIG(status) << "\n";
+    std::cout << name_of(script) << ": ended by signal " << WTERMSIG(status) << "\n";
   else if (WEXITSTATUS(status) > 1)
-    std::cout << script.value("name", "?") << ": ended with status " << WEXITSTATUS(status) << "\n";
+    std::cout << name_of(script) << ": ended with status " << WEXITSTATUS(status) << "\n";
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
@@ -111,6 +124,7 @@ int main(int argc, char** argv) {
   for (const std::string& file : arguments.files) {
     std::ifstream in(file);
     if (!in) usage("cannot read " + file);
+    const int before = scripts;
     std::string line;
     for (int number = 1; std::getline(in, line); ++number) {
       if (line.empty()) continue;
@@ -119,6 +133,8 @@ int main(int argc, char** argv) {
       ++scripts;
       agreeing += agrees(script, arguments) ? 1 : 0;
     }
+    // A folder, too, reads as nothing.
+    if (in.bad() || scripts == before) usage("no script in " + file);
   }
   std::cout << agreeing << "/" << scripts << " scripts agree\n";
   return scripts > 0 && agreeing == scripts ? 0 : 1;

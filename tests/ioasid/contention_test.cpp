@@ -197,3 +197,46 @@ TEST_CASE("a holder that sleeps is waited for by all who come", "[threads]") {
   for (std::thread& thread : crew) thread.join();
   CHECK(inside == crew.size());
 }
+
+namespace {
+
+// Gives its ids back to another space.
+class ToHost : public ioasid::Backend {
+ public:
+  explicit ToHost(Space& host) : host_(host) {}
+  Ioasid alloc(ioasid::Range range, void*) override { return host_.alloc(nullptr, range, nullptr); }
+  void free(Ioasid id, void*) override {
+    inside = true;
+    while (!guarded) std::this_thread::yield();
+    host_.free(id);
+    left = true;
+  }
+  std::atomic<bool> inside{false};
+  std::atomic<bool> guarded{false};
+  std::atomic<bool> left{false};
+
+ private:
+  Space& host_;
+};
+
+}  // namespace
+
+// Who holds a guard may be about to wait for the space that the helper has locked.
+TEST_CASE("a free inside a helper does not wait for guards", "[threads]") {
+  Space host;
+  Space guest;
+  ToHost backend(host);
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  guest.register_allocator(ops);
+  const Ioasid id = guest.alloc(nullptr, {1, 9}, nullptr);
+  std::thread freer([&] { guest.free(id); });
+  while (!backend.inside) std::this_thread::yield();
+  {
+    const ioasid::ReadGuard guard;
+    backend.guarded = true;
+    for (int i = 0; i < 2000 && !backend.left; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    CHECK(backend.left);
+  }
+  freer.join();
+}

@@ -12,10 +12,12 @@
 #include <malloc.h>
 #include <new>
 #include <thread>
+#include <vector>
 
 namespace {
 
 std::atomic<std::int64_t> heap_bytes{0};
+std::atomic<int> aligned_blocks{0};              // ever
 std::atomic<std::int64_t> allocations_left{-1};  // negative: as many as wanted
 
 // With malloc's own eight bytes.
@@ -33,6 +35,18 @@ void* operator new(std::size_t size) {
   heap_bytes += size_of(memory);
   return memory;
 }
+// For what is aligned to cache lines; not counted, since it is kept for the next thread.
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  if (allocations_left.load() == 0) throw std::bad_alloc();
+  void* memory = nullptr;
+  if (posix_memalign(&memory, static_cast<std::size_t>(alignment), size) != 0)
+    throw std::bad_alloc();
+  ++aligned_blocks;
+  return memory;
+}
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
 void operator delete(void* memory) noexcept {
   if (memory != nullptr) heap_bytes -= size_of(memory);
   std::free(memory);
@@ -100,8 +114,29 @@ TEST_CASE("all memory comes back") {
   CHECK(after == before);
 }
 
-TEST_CASE("an allocation without memory fails, and changes nothing") {
+TEST_CASE("threads that come and go share what they leave behind") {
   ioasid::Space space;
+  const int before = aligned_blocks;
+  for (int i = 0; i < 50; ++i)
+    std::thread([&] { static_cast<void>(space.find(nullptr, 1)); }).join();
+  const int after = aligned_blocks;
+  CHECK(after <= before + 2);
+}
+
+namespace {
+
+class Counting : public ioasid::Listener {
+ public:
+  void message(ioasid::Message, Ioasid) noexcept override { ++lines; }
+  int lines = 0;
+};
+
+}  // namespace
+
+TEST_CASE("an allocation without memory fails, says nothing, and changes nothing") {
+  Counting log;
+  ioasid::Space space({.listener = &log});
+  static_cast<void>(space.find(nullptr, 1));  // a thread's first call is another matter
   int failures = 0;
   Ioasid expected = 1;
   for (int step = 0; step < 4000; ++step) {
@@ -116,7 +151,9 @@ TEST_CASE("an allocation without memory fails, and changes nothing") {
     if (space.size() != expected - 1) FAIL("a failed allocation was counted");
   }
   CHECK(failures > 0);
-  const ioasid::AllocatorOps ops;
+  CHECK(log.lines == 0);
+  ioasid::DefaultBackend backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
   for (Ioasid id = 1; id < expected; ++id) space.free(id);
   allocations_left = 0;
   const ioasid::Error error = space.register_allocator(ops);
@@ -161,6 +198,81 @@ TEST_CASE("allocators leave without memory, also while a find keeps the group of
   reader.join();
   CHECK(answers == std::array<ioasid::Error, 4>{});
   CHECK_FALSE(space.custom_active());
+}
+
+TEST_CASE("allocators that come and go leave nothing behind") {
+  ioasid::Space space;
+  ioasid::DefaultBackend backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  std::int64_t before = 0;
+  for (int round = 0; round < 1000; ++round) {
+    if (round == 10) before = heap_bytes;
+    space.register_allocator(ops);
+    space.alloc(nullptr, {1, 9}, nullptr);
+    space.unregister_allocator(ops);
+    backend.free(1, nullptr);
+  }
+  const std::int64_t after = heap_bytes;
+  CHECK(after <= before + 1024);
+}
+
+namespace {
+
+// Gives ids far apart, for each of which the space needs memory.
+class Strided : public ioasid::Backend {
+ public:
+  Ioasid alloc(ioasid::Range, void*) override { return live++ * 100; }
+  void free(Ioasid, void*) override { --live; }
+  Ioasid live = 0;
+};
+
+}  // namespace
+
+TEST_CASE("an id that there is no memory to record is given back, whatever the policy") {
+  ioasid::Space space({.keep_live_on_duplicate = GENERATE(false, true)});
+  Strided backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  int failures = 0;
+  for (int step = 0; step < 200; ++step) {
+    allocations_left = step % 4;
+    if (space.alloc(nullptr, {1, 9}, nullptr) == ioasid::invalid_ioasid) ++failures;
+    allocations_left = -1;
+    REQUIRE(backend.live == space.size());
+  }
+  CHECK(failures > 0);
+}
+
+TEST_CASE("the first call of a thread without memory throws, and the next is as always") {
+  ioasid::Space space;
+  space.alloc(nullptr, {1, 9}, nullptr);
+  // As many threads at once as have never been.
+  std::atomic<int> ready{0};
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> others;
+  for (int i = 0; i < 8; ++i)
+    others.emplace_back([&] {
+      static_cast<void>(space.find(nullptr, 1));
+      ++ready;
+      while (!stop) std::this_thread::yield();
+    });
+  while (ready != 8) std::this_thread::yield();
+  bool thrown = false;
+  bool found = false;
+  std::thread([&] {
+    allocations_left = 0;
+    try {
+      static_cast<void>(space.find(nullptr, 1));
+    } catch (const std::bad_alloc&) {
+      thrown = true;
+    }
+    allocations_left = -1;
+    found = static_cast<bool>(space.find(nullptr, 1));
+  }).join();
+  stop = true;
+  for (std::thread& other : others) other.join();
+  CHECK(thrown);
+  CHECK(found);
 }
 
 TEST_CASE("a set that memory is too short for takes neither capacity nor token") {

@@ -56,6 +56,7 @@ TEST_CASE("a set needs a token exactly when a process owns it, and each token ha
   Rig rig;
   CHECK(rig.sets.alloc_set({.type = SetType::mm}).error == Error::einval);
   CHECK(rig.sets.alloc_set({.token = &mm_one}).error == Error::einval);
+  CHECK(rig.sets.alloc_set({.type = static_cast<SetType>(2)}).error == Error::einval);
   const SetNumber set = rig.make({SetType::mm, &mm_one, 10});
   CHECK(rig.sets.alloc_set({SetType::mm, &mm_one, 1}).error == Error::eexist);
   CHECK(rig.sets.find_mm_set(&mm_one) == set);
@@ -166,6 +167,8 @@ TEST_CASE("a process gets a reference only on an id of its own set") {
   CHECK(rig.sets.get_if_owned(&mm_two, id) == Error::eperm);
   CHECK(rig.sets.get_if_owned(&mm_one, id) == Error::ok);
   CHECK(rig.sets.references(id) == 2);
+  rig.sets.free(mine, id);
+  CHECK(rig.sets.get_if_owned(&mm_one, id) == Error::ebusy);
 }
 
 TEST_CASE("data is attached once until it is detached") {
@@ -200,6 +203,7 @@ TEST_CASE("an alias is unique in its set and free in others") {
   rig.sets.free(two, c);
   CHECK(rig.sets.find_by_spid(two, 7, true) == invalid_ioasid);
   CHECK(rig.sets.find_by_spid(two, 7) == c);
+  CHECK(rig.sets.find_by_spid(99, 7) == invalid_ioasid);
   CHECK(rig.sets.detach_spid(a) == Error::ok);
   CHECK(rig.sets.detach_spid(a) == Error::enoent);
   CHECK(rig.sets.attach_spid(b, 7) == Error::ok);
@@ -245,6 +249,11 @@ TEST_CASE("a process's chain may be joined before its set exists") {
   rig.sets.alloc(set, all, nullptr);
   rig.sets.alloc(other, all, nullptr);
   CHECK(lines == Lines{"set alloc 1", "vm alloc 1", "system alloc 1", "system alloc 2"});
+  CHECK(rig.sets.unregister_notifier(one) == Error::ok);
+  CHECK(rig.sets.unregister_notifier(vm) == Error::ok);
+  lines.clear();
+  rig.sets.alloc(set, all, nullptr);
+  CHECK(lines == Lines{"system alloc 3"});
 }
 
 TEST_CASE("all ids of a set are visited in order and freed together") {
@@ -313,4 +322,20 @@ TEST_CASE("an id that a departed allocator orphaned belongs to whoever gets its 
   CHECK(rig.sets.find_set(1) == two);
   CHECK(rig.sets.size(one) == 0);
   CHECK(rig.sets.find_by_spid(one, 3) == invalid_ioasid);
+}
+
+TEST_CASE("a set that is freed goes also when its last id is lost to another set") {
+  Rig rig;
+  fakes::Scripted backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  rig.space.register_allocator(ops);
+  const SetNumber one = rig.make({.quota = 1});
+  const SetNumber two = rig.make({.quota = 1});
+  REQUIRE(rig.sets.alloc(one, all, nullptr) == 1);
+  rig.space.unregister_allocator(ops);
+  REQUIRE(rig.sets.free_set(one) == Error::ebusy);
+  const auto left = rig.sets.capacity_left();
+  REQUIRE(rig.sets.alloc(two, all, nullptr) == 1);
+  CHECK(rig.sets.capacity_left() == left + 1);
+  CHECK(rig.sets.free_set(one) == Error::enoent);
 }

@@ -97,6 +97,14 @@ TEST_CASE("after a double registration the second unregistration is a stranger's
   CHECK(space.custom_active() == !quirky);
 }
 
+TEST_CASE("an allocator that lacks a helper is refused") {
+  Space space({.behaviour = any_behaviour()});
+  fakes::Scripted backend;
+  CHECK(space.register_allocator({nullptr, &backend, nullptr}) == Error::einval);
+  CHECK(space.register_allocator({&backend, nullptr, nullptr}) == Error::einval);
+  CHECK_FALSE(space.custom_active());
+}
+
 TEST_CASE("a refused duplicate of the head leaves the group whole") {
   Space space({.behaviour = any_behaviour()});
   fakes::Scripted backend;
@@ -218,74 +226,6 @@ TEST_CASE("the active one leaving hands over to the first that waits, not the la
   CHECK(backends[2].take().empty());
 }
 
-namespace {
-
-// Calls back into the space it serves.
-class Meddler : public ioasid::Backend {
- public:
-  explicit Meddler(Space& space) : space_(space) {}
-  Ioasid alloc(ioasid::Range, void*) override {
-    const AllocatorOps ops{this, this, nullptr};
-    CHECK_THROWS_AS(space_.alloc(nullptr, {1, 2}, nullptr), ioasid::UsageError);
-    CHECK_THROWS_AS(space_.free(1), ioasid::UsageError);
-    CHECK_THROWS_AS(space_.set_data(1, nullptr), ioasid::UsageError);
-    CHECK_THROWS_AS(space_.register_allocator(ops), ioasid::UsageError);
-    CHECK_THROWS_AS(space_.unregister_allocator(ops), ioasid::UsageError);
-    CHECK_THROWS_AS(space_.size(), ioasid::UsageError);
-    CHECK(space_.find(nullptr, 1).error == Error::enoent);
-    return 5;
-  }
-  void free(Ioasid id, void*) override {
-    CHECK(space_.find(nullptr, id).error == Error::ok);  // still there while the helper runs
-    throw std::runtime_error("the host is gone");
-  }
-
- private:
-  Space& space_;
-};
-
-class CountingLock : public ioasid::ExternalLock {
- public:
-  void lock() override { held_ = true, ++count; }
-  void unlock() override { held_ = false; }
-  bool held() const override { return held_; }
-  int count = 0;
-
- private:
-  bool held_ = false;
-};
-
-}  // namespace
-
-TEST_CASE("calls from inside a helper are refused, not deadlocked, and find works") {
-  CountingLock lock;
-  const bool external = GENERATE(false, true);
-  Space space({.lock = external ? &lock : nullptr});
-  Meddler meddler(space);
-  const AllocatorOps ops{&meddler, &meddler, nullptr};
-  space.register_allocator(ops);
-  CHECK(space.alloc(nullptr, {1, 9}, nullptr) == 5);
-  CHECK_THROWS_WITH(space.free(5), "the host is gone");
-  // The id is gone nevertheless, and the lock is free.
-  CHECK(space.find(nullptr, 5).error == Error::enoent);
-  CHECK(space.size() == 0);
-  CHECK((lock.count > 0) == external);
-}
-
-TEST_CASE("calls that wait for readers are refused inside a guard, free does not wait there") {
-  Space space;
-  const Ioasid id = space.alloc(nullptr, {1, 9}, data(1));
-  {
-    const ioasid::ReadGuard guard;
-    CHECK_THROWS_AS(space.set_data(id, nullptr), ioasid::UsageError);
-    CHECK_THROWS_AS(ioasid::synchronize(), ioasid::UsageError);
-    CHECK(space.find(nullptr, id).data == data(1));
-    const ioasid::ReadGuard nested;
-    CHECK(space.free(id) == Error::ok);
-  }
-  CHECK_NOTHROW(ioasid::synchronize());
-}
-
 TEST_CASE("the getter runs once, only on what was found, and may say no") {
   Space space;
   const Ioasid id = space.alloc(&set_a, {1, 9}, data(3));
@@ -297,6 +237,13 @@ TEST_CASE("the getter runs once, only on what was found, and may say no") {
   CHECK(space.find(&set_b, id + 1, count).error == Error::enoent);
   CHECK(calls == 1);
   CHECK(space.find(nullptr, id, [](void*) { return false; }) == ioasid::Found{Error::ok, nullptr});
+}
+
+TEST_CASE("the live ids are listed in ascending order, of one set or of all") {
+  Space space;
+  for (const Ioasid id : {700u, 3u, 4u}) space.alloc(id == 3 ? &set_a : &set_b, {id, id}, nullptr);
+  CHECK(space.ids() == std::vector<Ioasid>{3, 4, 700});
+  CHECK(space.ids(&set_b) == std::vector<Ioasid>{4, 700});
 }
 
 TEST_CASE("an empty space is small, also after use") {

@@ -1,5 +1,6 @@
 # Installs the library to a scratch place and builds and runs the example of its README against it.
-# Called with BUILD, SCRATCH, README, COMPILER and CONFIG set.
+# Called with BUILD, SCRATCH, README, COMPILER and CONFIG set; with SOURCE instead of BUILD the
+# library is taken out of the project and built by itself first.
 file(REMOVE_RECURSE ${SCRATCH})
 file(READ ${README} text)
 string(REGEX MATCH "```cpp\n(.*)\n```" fenced "${text}")
@@ -16,6 +17,12 @@ function(run)
   endif()
   set(output "${output}" PARENT_SCOPE)
 endfunction()
+if(SOURCE)
+  set(BUILD ${SCRATCH}/alone-build)
+  file(COPY ${SOURCE}/ DESTINATION ${SCRATCH}/alone/ioasid)
+  run(${CMAKE_COMMAND} -S ${SCRATCH}/alone/ioasid -B ${BUILD} -DCMAKE_CXX_COMPILER=${COMPILER})
+  run(${CMAKE_COMMAND} --build ${BUILD})
+endif()
 run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --component ioasid --prefix ${SCRATCH}/installed)
 run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${SCRATCH}/build -DEXAMPLE=${SCRATCH}/example.cpp
   -DCMAKE_PREFIX_PATH=${SCRATCH}/installed -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS})
