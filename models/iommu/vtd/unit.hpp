@@ -6,6 +6,7 @@
 #include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/architecture.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
+#include "models/iommu/vtd/page_request_queue.hpp"
 #include "models/iommu/vtd/tables.hpp"
 
 #include <cstdint>
@@ -17,17 +18,19 @@ namespace viosim::vtd {
 struct UnitParams : IommuParams {
   Mode mode = Mode::scalable;
   InvalidationQueueParams invalidation;
+  PageRequestQueueParams page_requests;
 
   static constexpr auto fields() {
     return std::tuple_cat(
         std::tuple{field("mode", &UnitParams::mode, "How requests find their page table.")},
         IommuParams::fields(),
-        std::tuple{field("invalidation", &UnitParams::invalidation, "The invalidation queue.")});
+        std::tuple{field("invalidation", &UnitParams::invalidation, "The invalidation queue."),
+                   field("page_requests", &UnitParams::page_requests, "The page request queue.")});
   }
   bool operator==(const UnitParams&) const = default;
 };
 
-class Unit {
+class Unit : public AtsHost {
  public:
   // `number`: its place in the order of events at one instant.
   Unit(std::string path, const UnitParams& params, std::uint32_t number, Agenda& agenda,
@@ -42,6 +45,11 @@ class Unit {
   Tables& tables() { return tables_; }
   InvalidationQueue& queue() { return queue_; }
   const InvalidationQueue& queue() const { return queue_; }
+  PageRequestQueue& page_requests() { return page_requests_; }
+  const PageRequestQueue& page_requests() const { return page_requests_; }
+
+  void invalidated(Bdf source, std::uint32_t tags) override;
+  void request_page(const PageRequest& request) override { page_requests_.request_page(request); }
 
  private:
   UnitParams params_;
@@ -49,6 +57,7 @@ class Unit {
   VtdArchitecture architecture_;
   Iommu iommu_;
   InvalidationQueue queue_;
+  PageRequestQueue page_requests_;
 };
 
 }  // namespace viosim::vtd
