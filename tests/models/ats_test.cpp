@@ -21,6 +21,18 @@ RigParams telling() {
   params.iommu.walk_read = 1us;
   return params;
 }
+// A request that fills all caches of the IOMMU, by somebody else with the device's id.
+struct Untranslated : WalkClient {
+  void send(AtsRig& rig) {
+    port.source = rig.source();
+    port.pasid = AtsRig::pasid;
+    Iommu& iommu = rig.rig.iommu();
+    iommu.start_walk(port, Iova(0), Access::read, iommu.use_now(), *this, 0);
+  }
+  void walked(std::uint64_t, const WalkResult&) override {}
+  IommuPort port;
+};
+
 constexpr LinkParams long_link{100us};
 constexpr Ps memory = 10us;
 
@@ -100,16 +112,20 @@ TEST_CASE("a translated request is checked by a walk when the context is not kno
     CHECK(rig.ended.all[1].took == 10ms + 2 * 100us + 1ns + 2us + memory);
     CHECK(rig.ended.all[1].hpa == 0x100000);
   }
-  SECTION("and refused when ATS was disabled meanwhile") {
+  SECTION("and refused when ATS was disabled meanwhile, whether the context is known or not") {
+    const bool warm = GENERATE(false, true);
+    Untranslated untranslated;
     rig.rig.engine.spawn("software", Lifetime::finishes, [&] {
       rig.rig.engine.sleep_until(Instant(15ms));
       rig.rig.unit().tables().detach(rig.source());
+      rig.attach(rig.source(), table, {.translations = false});
       rig.rig.iommu().drop_all();
+      if (warm) untranslated.send(rig);
     });
     rig.run();
     REQUIRE(rig.ended.all.size() == 2);
     CHECK(rig.ended.all[1].code ==
-          outcome_fault(static_cast<std::uint16_t>(vtd::FaultReason::sm_context_not_present)));
+          outcome_fault(static_cast<std::uint16_t>(vtd::FaultReason::sm_device_tlb_disabled)));
   }
 }
 
@@ -118,15 +134,20 @@ TEST_CASE("ATS that the context entry does not allow is refused, whatever the ca
   AtsRig rig;
   const PageTable& table = rig.rig.new_space(Iova(0), 8_KiB, Hpa(0x100000));
   rig.attach(rig.source(), table, {.translations = false});
-  AtsDevice& device = rig.add(one_per_page(2, 4), {});
+  AtsDevice& device = rig.add(one_per_page(2, 4), {.start = Instant(10us)});
+  const bool warm = GENERATE(false, true);
+  Untranslated untranslated;
+  rig.rig.engine.spawn("software", Lifetime::finishes, [&] {
+    if (warm) untranslated.send(rig);
+  });
   rig.run();
+  CHECK((rig.rig.iommu().iotlb_stats().insertions == 1) == warm);
   CHECK(device.stats.aborted == 4);
   CHECK(device.tlb().size() == 0);
   for (const Ended& ended : rig.ended.all) {
     CHECK(ended.code ==
           outcome_fault(static_cast<std::uint16_t>(vtd::FaultReason::sm_device_tlb_disabled)));
   }
-  // A walk of the same space that fills PASID cache and IOTLB does not open it either.
   CHECK(rig.rig.iommu().stats.faults == 4);
 }
 
