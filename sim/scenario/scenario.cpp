@@ -195,6 +195,13 @@ class HostChecker {
                               "\"{}\" is in legacy mode",
                               name_of(*device.table), iommu.name));
     }
+    if (legacy && device.ats && device.table == TableKind::pass_through) {
+      (where / "ats")
+          .reject(fmt::format("read it with \"table\": \"pass-through\"; expected another table: "
+                              "IOMMU \"{}\" is in "
+                              "legacy mode, which refuses translation requests of such devices",
+                              iommu.name));
+    }
   }
 
   // Devices of one domain share a page table, so they must agree on what is in it.

@@ -77,13 +77,13 @@ TEST_CASE("a page request entry is encoded bit for bit", "[models][pri]") {
   r.group = 0x1a5;
   r.write = true;
   r.last = true;
-  using Words = std::array<std::uint64_t, 4>;
+  using Quads = std::array<std::uint64_t, 4>;
   CHECK(vtd::PageRequestEntry::encode(r) ==
-        Words{0x0001'2345'0300'0101, 0x0000'7f00'0000'4d2e, 0, 0});
+        Quads{0x0001'2345'0300'0101, 0x0000'7f00'0000'4d2e, 0, 0});
   r.execute = r.privileged = r.read = true;
   r.last = false;
   CHECK(vtd::PageRequestEntry::encode(r) ==
-        Words{0x0031'2345'0300'0101, 0x0000'7f00'0000'4d2b, 0, 0});
+        Quads{0x0031'2345'0300'0101, 0x0000'7f00'0000'4d2b, 0, 0});
   r.pasid = no_pasid;
   CHECK(vtd::PageRequestEntry::encode(r)[0] == 0x0030'0000'0300'0001);
   const PageRequest back = vtd::PageRequestEntry::decode(vtd::PageRequestEntry::encode(r));

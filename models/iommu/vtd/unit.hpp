@@ -30,7 +30,7 @@ struct UnitParams : IommuParams {
   bool operator==(const UnitParams&) const = default;
 };
 
-class Unit : public AtsHost {
+class Unit final : public AtsHost {
  public:
   // `number`: its place in the order of events at one instant.
   Unit(std::string path, const UnitParams& params, std::uint32_t number, Agenda& agenda,
