@@ -3,6 +3,7 @@
 #pragma once
 
 #include "models/device/ats_device.hpp"
+#include "models/trace_events.hpp"
 #include "tests/support/rig.hpp"
 
 #include <cstdint>
@@ -47,8 +48,10 @@ struct Ended {
 class EndedRequests : public TraceSink {
  public:
   std::vector<TraceEvent> take(std::vector<TraceEvent> events) override {
-    for (const TraceEvent& e : events)
-      all.push_back({Ps(e.time), Ps(e.duration), e.address, e.value, e.code});
+    for (const TraceEvent& e : events) {
+      if (e.kind == static_cast<std::uint16_t>(EventKind::translate))
+        all.push_back({Ps(e.time), Ps(e.duration), e.address, e.value, e.code});
+    }
     return {};
   }
   std::vector<Ended> all;
