@@ -233,8 +233,9 @@ void System::build_ats(const DmaDevice& config, const DmaFabric::Device& device,
   AtsSystem& system = ats_devices_.emplace_back();
   system.component = device.component;
   system.tlb = add_component_(device.path + ".device_tlb");
-  system.device = std::make_unique<AtsDevice>(
-      device, *config.ats, config.pri, AtsDevice::Wiring{engine_.agenda(), tracer_, iommu.vtd->unit});
+  system.device =
+      std::make_unique<AtsDevice>(device, *config.ats, config.pri,
+                                  AtsDevice::Wiring{engine_.agenda(), tracer_, iommu.vtd->unit});
   if (!config.pri) return;
   page_requests_of(iommu, host, host_config)
       .serve(device.source, device.pasid, space, *system.device);

@@ -78,7 +78,7 @@ class System : private FaultService {
       unsigned level;
       std::uint32_t component;
     };
-    std::vector<WalkCache> walk_caches;  // those that there are
+    std::vector<WalkCache> walk_caches;                 // those that there are
     std::uint32_t page_request_queue = 0;               // component; where there is a handler
     std::unique_ptr<PageRequestHandler> page_requests;  // where devices send any
   };
