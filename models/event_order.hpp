@@ -15,8 +15,9 @@ enum class EventClass : std::uint8_t {
   invalidation = 1,  // a step of an invalidation queue
   recorded = 2,      // the next record of a played trace
   retry = 3,         // a request comes back after its fault was handled
+  message = 4,       // between a function with a translation cache and the root
   arrival =
-      4  // a generated request reaches its IOMMU; these run ahead of the agenda, see dma_fabric.hpp
+      5  // a generated request reaches its IOMMU; these run ahead of the agenda, see dma_fabric.hpp
 };
 
 constexpr EventRank rank(EventClass event_class, std::uint32_t device) {

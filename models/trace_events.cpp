@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array kinds = {
     EventKindInfo{EventKind::translate, "translate", "A device's request got its answer.", "IOVA",
-                  "host physical address", "0 hit, 1 miss, 0x100 + reason: fault"},
+                  "host physical address", "0 hit, 1 miss, 2 no access, 0x100 + reason: fault"},
     EventKindInfo{EventKind::invalidate, "invalidate", "An invalidation descriptor was executed.",
                   "descriptor's high 64 bits", "descriptor's low 64 bits", "descriptor type"},
     EventKindInfo{EventKind::map, "map", "Software mapped pages.", "IOVA", "host physical address",

@@ -24,6 +24,7 @@ enum class EventKind : std::uint16_t {
 // TraceEvent::code of a translation.
 inline constexpr std::uint16_t outcome_hit = 0;
 inline constexpr std::uint16_t outcome_miss = 1;
+inline constexpr std::uint16_t outcome_no_page = 2;
 constexpr std::uint16_t outcome_fault(std::uint16_t reason) {
   return static_cast<std::uint16_t>(0x100U | reason);
 }

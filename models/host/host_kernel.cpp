@@ -57,15 +57,8 @@ void HostKernel::handle_faults() {
 
 void HostKernel::handle(const Queued& fault) {
   const FaultedRequest& request = fault.request;
-  const HostSpace& space = spaces_[space_of_[request.device]];
   engine_.sleep_for(params_.fault_handling);
-  const Iova page = request.iova.page_base(page_4k);
-  const bool allowed = page >= space.base && (page - space.base) < space.size;
-  if (allowed) {
-    const Hpa frame = space.frames + (page - space.base);
-    space.table->map(page, frame, 1, {true, true});
-    emit_map(page, frame, space.pasid);
-  }
+  const bool allowed = map_on_demand(space_of_[request.device], request.iova);
   engine_.sleep_for(params_.fault_response);
   fault_latency.record(engine_.now() - fault.at);
   if (allowed) {
@@ -75,6 +68,16 @@ void HostKernel::handle(const Queued& fault) {
     ++stats.faults_refused;
     fabric_.abandon(request.cookie);
   }
+}
+
+bool HostKernel::map_on_demand(std::size_t number, Iova iova) {
+  const HostSpace& space = spaces_[number];
+  const Iova page = iova.page_base(page_4k);
+  if (page < space.base || (page - space.base) >= space.size) return false;
+  const Hpa frame = space.frames + (page - space.base);
+  space.table->map(page, frame, 1, {true, true});
+  emit_map(page, frame, space.pasid);
+  return true;
 }
 
 void HostKernel::migrate_pages(Instant until) {

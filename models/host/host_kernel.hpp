@@ -24,6 +24,7 @@ struct HostKernelParams {
   Ps fault_interrupt = 3us;
   Ps fault_handling = 1500ns;
   Ps fault_response = 500ns;
+  Ps page_request_read = 50ns;
   Ps migrate_every{0};
   Ps page_update = 200ns;
   Ps poll = 50ns;
@@ -36,6 +37,8 @@ struct HostKernelParams {
         field("fault_handling", &P::fault_handling,
               "Handling one minor fault: finding the page and mapping it.", "assumed, 1-10 us"),
         field("fault_response", &P::fault_response, "Telling the device to go on.", "assumed"),
+        field("page_request_read", &P::page_request_read,
+              "Taking one entry from an IOMMU's page request queue.", "assumed"),
         field("migrate_every", &P::migrate_every,
               "Moves a page of one of the devices to another frame and invalidates, once in this "
               "time, as memory compaction does; \"0 ps\": never."),
@@ -89,6 +92,9 @@ class HostKernel final : public FaultService {
   void start(Instant until);
 
   void request_faulted(const FaultedRequest& request) override;
+
+  // Maps the page of an address that a device was missing. False: it may not use that. No time passes.
+  bool map_on_demand(std::size_t space, Iova iova);
 
   HostKernelStats stats;
   Histogram fault_latency;      // fault record to response

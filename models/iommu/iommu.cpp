@@ -54,21 +54,13 @@ Iommu::Iommu(std::string path, const IommuParams& params, const Architecture& ar
   }
 }
 
-template <class AnyCache>
-void Iommu::count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp) {
-  if (slot == AnyCache::none) {
-    ++cache.stats.misses;
-  } else {
-    ++cache.stats.hits;
-    cache.touch(slot, stamp);
-  }
-}
-
-Iommu::Known Iommu::known(const IommuPort& port) const {
+// Requests that are not translated pass the context cache alone.
+Iommu::Known Iommu::known(const IommuPort& port, AddressType type) const {
   Known found;
   found.context_slot = contexts_.probe({port.source}, port.context_hint);
   if (found.context_slot == decltype(contexts_)::none) return found;
   found.config = &contexts_.value(found.context_slot);
+  if (type == AddressType::translated || type == AddressType::page_request) return found;
   if (port.pasid != no_pasid && !found.config->pasids) return found;
   if (!found.config->by_process(port.pasid)) {
     found.space = &found.config->space;
@@ -85,9 +77,11 @@ void Iommu::start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp
   // The look-up that missed passed through these caches, in this order; nothing has changed in them
   // since. When entries are found by source, the caches behind the IOTLB are counted and used here.
   const bool by_source = params_.iotlb_tag == IotlbTag::source;
-  const Known found = known(port);
-  Ps latency = params_.context_cache.latency + (by_source ? params_.iotlb.latency : Ps(0));
-  if (found.config != nullptr && process_tables_) {
+  const Known found = known(port, type);
+  const bool translates = type == AddressType::untranslated || type == AddressType::translation;
+  Ps latency =
+      params_.context_cache.latency + (by_source && translates ? params_.iotlb.latency : Ps(0));
+  if (found.config != nullptr && process_tables_ && translates) {
     latency += params_.pasid_cache.latency;
     if (by_source) count_use(pasids_, found.space_slot, stamp);
   }
@@ -100,9 +94,12 @@ void Iommu::start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp
 }
 
 // What the IOTLB says of a miss by now.
-std::optional<WalkResult> Iommu::cached(const Miss& miss, const Known& known) const {
+std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known) const {
   const bool by_source = params_.iotlb_tag == IotlbTag::source;
-  if (miss.type != AddressType::untranslated || (known.space == nullptr && !by_source)) return {};
+  const bool probe = miss.type == AddressType::translation;
+  if (miss.type != AddressType::untranslated && !probe) return {};
+  if (probe && (known.config == nullptr || !known.config->translation_requests)) return {};
+  if (known.space == nullptr && !by_source) return {};
   const IommuPort& port = *miss.port;
   const std::uint64_t space = by_source
                                   ? space_tag(port.source, {}, port.pasid)
@@ -117,16 +114,17 @@ std::optional<WalkResult> Iommu::cached(const Miss& miss, const Known& known) co
     const IotlbValue& value = iotlb_.value(slot);
     WalkResult result;
     if (value.absent) {
+      if (probe) return Cached{result, slot};  // no rights
       ConfigWalk walk;
       walk.request.access = miss.access;
       result.fault = architecture_.code(
           value.first_stage ? PageFault::first_absent : PageFault::second_absent, walk);
-      return result;
+      return Cached{result, slot};
     }
     const bool message = port.pasid == no_pasid && messages_.holds(miss.iova.value());
     if (message || !value.rights.contain(Rights::needed(miss.access, privileged))) return {};
     result.translation = {value.page, level, value.rights};
-    return result;
+    return Cached{result, slot};
   }
   return {};
 }
@@ -161,15 +159,16 @@ bool Iommu::merge(const Miss& miss, const Request& request) {
 // Takes a walker, or waits for one, or for another walk of its page; or needs none: an answer that
 // the caches know.
 void Iommu::begin(const Miss& miss, bool waited) {
-  const Known found = known(*miss.port);
+  const Known found = known(*miss.port, miss.type);
   if ((waited && params_.merge_walks) || params_.caching_mode) {
-    if (const auto result = cached(miss, found)) {
+    if (const auto known_by_now = cached(miss, found)) {
+      const WalkResult& result = known_by_now->result;
       const Instant start = std::max(agenda_.now(), miss.ready);
-      const Ps after = result->faulted() ? params_.fault_record : params_.iotlb.latency;
+      const Ps after = result.faulted() ? params_.fault_record : params_.iotlb.latency;
       const std::uint32_t number = allocate_slot(miss);
       slots_[number].started = start;
       slots_[number].walked = start;
-      return answer_at(number, start + after, *result);
+      return answer_at(number, start + after, result);
     }
   }
   const Request request{miss.iova,   miss.port->pasid, miss.port->source,
@@ -556,7 +555,8 @@ void Iommu::answer(std::uint32_t number) {
     ++stats.faults;
     if (!result.silenced) ++stats.faults_reported;
   }
-  translation_latency.record(agenda_.now() - slot.miss.arrival);
+  if (slot.miss.type == AddressType::untranslated || slot.miss.type == AddressType::translation)
+    translation_latency.record(agenda_.now() - slot.miss.arrival);
   if (tracer_ != nullptr && tracer_->on()) emit_parts(slot);
   WalkClient& client = *slot.miss.client;
   const std::uint64_t cookie = slot.miss.cookie;

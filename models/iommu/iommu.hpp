@@ -96,6 +96,15 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp, WalkClient& client,
                   std::uint64_t cookie, AddressType type = AddressType::untranslated);
 
+  // The same for a device that asks for a translation to keep (ATS): the answer goes back with its
+  // rights. A miss is a walk of type `translation`.
+  bool lookup_translation(IommuPort& port, Iova iova, Access access, UseStamp stamp,
+                          WalkResult& answer);
+  // A translated request arrives, or a page request: true when the device's entry is known and
+  // allows it, which takes context_latency(). Otherwise a walk of that type says.
+  bool admit(IommuPort& port, AddressType type, UseStamp stamp);
+  Ps context_latency() const { return params_.context_cache.latency; }
+
   // No effect on other requests, on software or on memory comes sooner after an arrival than this.
   Ps lookahead() const { return lookahead_; }
 
@@ -186,8 +195,12 @@ class Iommu final : public EventHandler, public ReadsAhead {
     std::uint32_t context_slot = 0xffffffff;
     std::uint32_t space_slot = 0xffffffff;
   };
-  Known known(const IommuPort& port) const;
-  std::optional<WalkResult> cached(const Miss& miss, const Known& known) const;
+  Known known(const IommuPort& port, AddressType type) const;
+  struct Cached {
+    WalkResult result;
+    std::uint32_t slot;
+  };
+  std::optional<Cached> cached(const Miss& miss, const Known& known) const;
 
   void begin(const Miss& miss, bool waited);
   bool merge(const Miss& miss, const Request& request);
@@ -253,6 +266,16 @@ class Iommu final : public EventHandler, public ReadsAhead {
   WalkIndex walking_;  // slots with a walker, by page
   WalkDrains drains_;
 };
+
+template <class AnyCache>
+void Iommu::count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp) {
+  if (slot == AnyCache::none) {
+    ++cache.stats.misses;
+  } else {
+    ++cache.stats.hits;
+    cache.touch(slot, stamp);
+  }
+}
 
 inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Rights needed,
                                 UseStamp stamp, Hpa& answer) {

@@ -15,7 +15,10 @@ namespace viosim {
 enum class AddressType : std::uint8_t {
   untranslated,
   translation,  // a device asks for a translation to keep (ATS)
-  translated    // the address comes from such a translation
+  translated,   // the address comes from such a translation
+  // Not one of PCIe's: a page request message (PRI), which has no data and passes only the checks of
+  // the device's entry.
+  page_request
 };
 
 struct Request {

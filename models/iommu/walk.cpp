@@ -24,7 +24,11 @@ void Walk::begin(const Architecture& architecture, const Request& request,
     config_.config = *config;
     config_.fault_silenced = config->space.fault_disable;
   }
-  if (space != nullptr) {
+  // Whether the device may ask for translations, or skip them, is for its entry to say.
+  const bool skips = request.type == AddressType::untranslated ||
+                     (request.type == AddressType::translation && config != nullptr &&
+                      config->translation_requests);
+  if (space != nullptr && skips) {
     config_.space = *space;
     config_.fault_silenced = config_.fault_silenced || space->fault_disable;
     if (request.pasid == no_pasid && config != nullptr && config->by_process(no_pasid))
@@ -65,9 +69,13 @@ void Walk::know(const AddressSpace& space) {
 void Walk::enter() {
   const Request& request = config_.request;
   phase_ = Phase::pages;
-  if (request.type == AddressType::untranslated && request.pasid == no_pasid &&
+  const bool translates =
+      request.type == AddressType::untranslated || request.type == AddressType::translation;
+  if (translates && request.pasid == no_pasid &&
       architecture_->message_window().holds(request.iova.value())) {
-    if (request.access != Access::write) return fail(architecture_->message_window().fault);
+    // A device that asks for a translation is told to write there untranslated.
+    if (request.access != Access::write && request.type == AddressType::untranslated)
+      return fail(architecture_->message_window().fault);
     message_ = true;
     pages_.begin(AddressSpace::as_it_is(), request.iova, request.access, false, false, false);
     step_ = WalkStep::translated;

@@ -3,12 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // PCIe base specification 5.0, chapter 10. Translation requests and completions are requests of a
-// device like others (models/iommu); here are the messages that have no data. Each function is
-// called at the instant at which the message leaves its sender: whoever receives it adds the link.
+// device like others (models/iommu); here are the messages that have no data, and what a completion
+// says. A function knows its link and the root does not: AtsFunction is called at the instant at
+// which the message leaves the root, AtsHost at the instant at which it arrives there.
 #pragma once
 
 #include "core/base/address.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace viosim {
@@ -21,6 +23,30 @@ struct AtsInvalidation {
   bool all_pasids = false;  // Global Invalidate: of any PASID, and without one
   std::uint8_t tag = 0;     // ITag, below 32
   static constexpr Bytes all_addresses{std::uint64_t{1} << 63U};
+
+  // Whether it reaches a translation of [page, page + of).
+  constexpr bool covers(Pasid whose, Iova page, Bytes of) const {
+    if (!all_pasids && whose != pasid) return false;
+    if (size == all_addresses) return true;
+    const Bytes larger = std::max(size, of);
+    return page.page_base(larger) == address.page_base(larger);
+  }
+};
+
+// PCIe 10.2.3: a translation completion's data. Rights are of the privilege that was asked with.
+struct TranslationCompletion {
+  Hpa page;  // aligned to `size`
+  Bytes size = page_4k;
+  bool read = false;
+  bool write = false;
+  bool untranslated_only = false;  // U: the device is to send such requests untranslated
+  bool execute = false;
+  bool privileged = false;
+  // Address 63:12, S 11, Priv 4, Exe 3, U 2, W 1, R 0. With S set, the lowest clear bit of the address,
+  // at 12 + n - 1, says 2^n pages.
+  std::uint64_t encode() const;
+  static TranslationCompletion decode(std::uint64_t bits);
+  bool operator==(const TranslationCompletion&) const = default;
 };
 
 // PCIe 10.4.1: a page is needed.

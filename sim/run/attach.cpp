@@ -18,14 +18,14 @@ void tag(HostSpace& space, std::uint32_t number, bool of_riscv) {
   space.tag = space.first_level ? Pasid(number) : riscv::no_first_stage;
 }
 
-void attach(vtd::Tables& tables, Bdf source, const HostSpace& space) {
+void attach(vtd::Tables& tables, Bdf source, const HostSpace& space, AtsAllowed ats) {
   using Type = vtd::PasidEntry::Type;
   constexpr auto width = static_cast<std::uint8_t>(table_levels - 2);
   if (tables.mode() == vtd::Mode::legacy) {
     vtd::LegacyContext context;
     context.present = true;
     context.address_width = width;
-    context.translation_type = space.table == nullptr ? 2 : 0;
+    context.translation_type = space.table == nullptr ? 2 : ats.translations ? 1 : 0;
     if (space.table != nullptr) context.table = space.table->root();
     context.domain = space.domain;
     tables.attach(source, context);
@@ -43,7 +43,11 @@ void attach(vtd::Tables& tables, Bdf source, const HostSpace& space) {
   if (entry.type == Type::second_level) entry.second_level = space.table->root();
   if (entry.type == Type::nested) entry.second_level = space.second_stage->root();
   const Pasid pasid = space.pasid == no_pasid ? Pasid(0) : space.pasid;
-  tables.attach(source, pasid.value() + 1, Pasid(0));
+  vtd::ScalableContext context;
+  context.pasid_enable = true;
+  context.device_tlb_enable = ats.translations;
+  context.page_request_enable = ats.page_requests;
+  tables.attach(source, pasid.value() + 1, context);
   tables.set_entry(source, pasid, entry);
 }
 

@@ -19,9 +19,15 @@ TableFormat format_of(bool of_riscv, bool first_level);
 // the GSCID if there is a second stage, the PSCID if there is a first.
 void tag(HostSpace& space, std::uint32_t number, bool of_riscv);
 
+// What a device with a TLB of its own may send.
+struct AtsAllowed {
+  bool translations = false;
+  bool page_requests = false;
+};
+
 // Writes the table entries that lead requests of `source` to the space. `processes`: of spaces with
 // a PASID, their process_table().
-void attach(vtd::Tables& tables, Bdf source, const HostSpace& space);
+void attach(vtd::Tables& tables, Bdf source, const HostSpace& space, AtsAllowed ats);
 void attach(riscv::Tables& tables, Bdf source, const HostSpace& space, riscv::Root processes);
 
 // A process directory that leads requests with the space's PASID to it; in the memory of the guest

@@ -47,10 +47,23 @@ Results collect(const System& system) {
     };
     if (s.vtd != nullptr) collect_queue(s.vtd->unit.queue());
     if (s.riscv != nullptr) collect_queue(s.riscv->unit.queue());
+    if (s.page_requests) {
+      collector.metrics(s.page_request_queue, s.vtd->unit.page_requests().stats);
+      collector.metrics(s.page_request_queue, s.page_requests->stats);
+      collector.latency(s.page_request_queue, "group", s.page_requests->group_latency);
+    }
   }
   for (const System::DmaSystem& device : system.dma_devices()) {
     collector.metrics(device.component, system.fabric().stats(device.device));
     collector.latency(device.component, "dma", system.fabric().latency(device.device));
+  }
+  for (const System::AtsSystem& ats : system.ats_devices()) {
+    collector.metrics(ats.component, ats.device->stats);
+    collector.latency(ats.component, "dma", ats.device->latency);
+    collector.latency(ats.component, "translation", ats.device->translation_latency);
+    collector.latency(ats.component, "page", ats.device->page_latency);
+    collector.latency(ats.component, "invalidation", ats.device->invalidation_latency);
+    collector.metrics(ats.tlb, ats.device->tlb().stats());
   }
   for (const TracePlayer& player : system.players()) {
     for (const TracePlayer::Function& function : player.functions()) {

@@ -214,13 +214,44 @@ void System::build_dma(const DmaDevice& config, const HostConfig& host_config, H
       attach(iommu.riscv->unit.tables(), device.source, use,
              process_tables_[{host.kernel.get(), space}]);
     } else {
-      attach(iommu.vtd->unit.tables(), device.source, use);
+      attach(iommu.vtd->unit.tables(), device.source, use,
+             {config.ats.has_value(), config.pri.has_value()});
+    }
+    if (config.ats) {
+      build_ats(config, device, space, host, iommu, host_config);
+      continue;
     }
     const std::uint32_t number = fabric_.add(device);
     host.kernel->give(number, space);
     kernel_of_device_.push_back(host.kernel.get());
     dma_devices_.push_back({device.component, number});
   }
+}
+
+void System::build_ats(const DmaDevice& config, const DmaFabric::Device& device, std::size_t space,
+                       HostSystem& host, IommuSystem& iommu, const HostConfig& host_config) {
+  AtsSystem& system = ats_devices_.emplace_back();
+  system.component = device.component;
+  system.tlb = add_component_(device.path + ".device_tlb");
+  system.device =
+      std::make_unique<AtsDevice>(device, *config.ats, config.pri,
+                                  AtsDevice::Wiring{engine_.agenda(), tracer_, iommu.vtd->unit});
+  if (!config.pri) return;
+  page_requests_of(iommu, host, host_config)
+      .serve(device.source, device.pasid, space, *system.device);
+}
+
+// Made with the first device that needs it.
+PageRequestHandler& System::page_requests_of(IommuSystem& iommu, HostSystem& host,
+                                             const HostConfig& host_config) {
+  if (!iommu.page_requests) {
+    const std::string path = iommu.iommu->path() + ".page_request_queue";
+    iommu.page_request_queue = add_component_(path);
+    iommu.page_requests = std::make_unique<PageRequestHandler>(
+        path, host_config.kernel, engine_, *host.kernel, iommu.vtd->unit.page_requests());
+    iommu.page_requests->start();
+  }
+  return *iommu.page_requests;
 }
 
 void System::build_recorded(const RecordedDevice& config, HostSystem& host) {

@@ -4,12 +4,14 @@
 
 #include "core/des/engine.hpp"
 #include "core/des/trace.hpp"
+#include "models/device/ats_device.hpp"
 #include "models/device/dma_fabric.hpp"
 #include "models/device/recorded_stream.hpp"
 #include "models/device/trace_player.hpp"
 #include "models/host/guest_memory.hpp"
 #include "models/host/host_kernel.hpp"
 #include "models/host/invalidation_driver.hpp"
+#include "models/host/page_request_handler.hpp"
 #include "models/host/riscv_command_driver.hpp"
 #include "models/iommu/riscv/unit.hpp"
 #include "models/iommu/vtd/unit.hpp"
@@ -76,11 +78,18 @@ class System : private FaultService {
       unsigned level;
       std::uint32_t component;
     };
-    std::vector<WalkCache> walk_caches;  // those that there are
+    std::vector<WalkCache> walk_caches;                 // those that there are
+    std::uint32_t page_request_queue = 0;               // component; where there is a handler
+    std::unique_ptr<PageRequestHandler> page_requests;  // where devices send any
   };
   struct DmaSystem {
     std::uint32_t component = 0;
     std::uint32_t device = 0;  // as numbered by fabric()
+  };
+  struct AtsSystem {
+    std::uint32_t component = 0;
+    std::uint32_t tlb = 0;
+    std::unique_ptr<AtsDevice> device;
   };
 
   Engine& engine() { return engine_; }
@@ -88,6 +97,7 @@ class System : private FaultService {
   const std::deque<HostSystem>& hosts() const { return hosts_; }
   const std::deque<IommuSystem>& iommus() const { return iommus_; }
   const std::vector<DmaSystem>& dma_devices() const { return dma_devices_; }
+  const std::vector<AtsSystem>& ats_devices() const { return ats_devices_; }
   const std::deque<TracePlayer>& players() const { return players_; }
   // When the last thing happened.
   Instant end() const { return end_; }
@@ -98,6 +108,10 @@ class System : private FaultService {
   void build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,
                   const std::string& path, IommuSystem& system);
   void build_dma(const DmaDevice& config, const HostConfig& host_config, HostSystem& host);
+  void build_ats(const DmaDevice& config, const DmaFabric::Device& device, std::size_t space,
+                 HostSystem& host, IommuSystem& iommu, const HostConfig& host_config);
+  PageRequestHandler& page_requests_of(IommuSystem& iommu, HostSystem& host,
+                                       const HostConfig& host_config);
   void build_recorded(const RecordedDevice& config, HostSystem& host);
   std::size_t space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
   std::size_t build_space(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
@@ -121,6 +135,7 @@ class System : private FaultService {
   std::map<std::pair<const HostKernel*, std::size_t>, riscv::Root> process_tables_;
   std::deque<GuestMemory> guests_;
   std::vector<DmaSystem> dma_devices_;
+  std::vector<AtsSystem> ats_devices_;
   std::deque<TracePlayer> players_;
   std::map<std::pair<std::uint64_t, double>, std::unique_ptr<ZipfTable>> zipf_tables_;
   std::map<std::string, std::size_t>

@@ -125,6 +125,12 @@ class HostChecker {
   }
 
   void check_dma(const DmaDevice& device, const IommuConfig& iommu, const Where& where) {
+    if (device.ats && host_.kernel.migrate_every > Ps(0)) {
+      (where / "ats")
+          .reject(
+              "read it on a host with \"migrate_every\"; expected none: the kernel does not tell "
+              "device TLBs that it moves pages");
+    }
     if (users_[name_of(iommu)].contains("recording")) {
       (where / "iommu")
           .reject(fmt::format("read {}; expected another IOMMU: a recording has that one to itself",
@@ -156,6 +162,9 @@ class HostChecker {
                           quote_short(iommu.name),
                           Bdf(static_cast<std::uint16_t>(beyond - device.count)).text(), beyond));
     }
+    if (device.ats) {
+      (where / "ats").reject("read it behind a RISC-V IOMMU; expected one of model \"vtd\"");
+    }
     if (!device.pasid) return;
     if (device.table == TableKind::second_level) {
       (where / "table")
@@ -185,6 +194,13 @@ class HostChecker {
           .reject(fmt::format("read \"{}\"; expected \"second-level\" or \"pass-through\": IOMMU "
                               "\"{}\" is in legacy mode",
                               name_of(*device.table), iommu.name));
+    }
+    if (legacy && device.ats && device.table == TableKind::pass_through) {
+      (where / "ats")
+          .reject(fmt::format("read it with \"table\": \"pass-through\"; expected another table: "
+                              "IOMMU \"{}\" is in "
+                              "legacy mode, which refuses translation requests of such devices",
+                              iommu.name));
     }
   }
 
@@ -247,11 +263,24 @@ void DmaDevice::check(const Where& where) const {
         .reject(fmt::format("read {}; expected 1 to {}: PASID 0 belongs to requests without one",
                             pasid->value(), pasid_max.value()));
   }
-  if (!populate && dma.on_fault == OnFault::abort) {
+  if (!populate && !pri && dma.on_fault == OnFault::abort) {
     (where / "populate")
         .reject(
             "read false with \"on_fault\": \"abort\"; expected true, or \"on_fault\": \"retry\": "
             "no request could ever succeed");
+  }
+  if (ats && dma.on_fault == OnFault::retry) {
+    (where / "on_fault")
+        .reject(
+            "read \"retry\" with \"ats\"; expected \"abort\": such a device sends page requests "
+            "(\"pri\")");
+  }
+  if (pri && !(ats && pasid)) {
+    (where / "pri")
+        .reject(
+            "read it without \"ats\" or without \"pasid\"; expected both: page requests follow "
+            "from "
+            "translation requests, and the kernel serves those with a PASID");
   }
 }
 

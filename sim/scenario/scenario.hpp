@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/fields.hpp"
+#include "models/device/ats_params.hpp"
 #include "models/device/dma_fabric.hpp"
 #include "models/device/trace_player.hpp"
 #include "models/host/host_kernel.hpp"
@@ -69,6 +70,8 @@ struct DmaDevice {
   bool populate = true;
   Ps start{0};
   LinkParams link;
+  std::optional<AtsParams> ats;
+  std::optional<PriParams> pri;
   DmaParams dma;
 
   static constexpr auto fields() {
@@ -95,6 +98,12 @@ struct DmaDevice {
               "Whether the window is mapped from the start; otherwise on demand (`on_fault`)."),
         field("start", &D::start, "When it issues its first request."),
         field("link", &D::link, "Its PCIe link."),
+        field("ats", &D::ats,
+              "Its device TLB, filled by Address Translation Services; without it the IOMMU "
+              "translates each request."),
+        field("pri", &D::pri,
+              "Its page requests; without them a page that is missing is an error. Needs `ats` and "
+              "a `pasid`."),
         embedded(&D::dma)};
   }
   void check(const Where& where) const;

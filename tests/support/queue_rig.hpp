@@ -22,7 +22,7 @@ class FakeFunction final : public AtsFunction, EventHandler {
   static constexpr Ps link = 200ns;
   FakeFunction(Agenda& agenda, vtd::Unit& unit, Bdf source, Ps work = 300ns)
       : agenda_(agenda), unit_(unit), source_(source), work_(work) {
-    unit.attach_ats(source, *this, {link});
+    unit.attach_ats(source, *this, link);
   }
   void invalidate(const AtsInvalidation& message) override {
     requests.push_back(message);

@@ -97,11 +97,15 @@ ConfigStep VtdArchitecture::with_config(ConfigWalk& walk) const {
   const DeviceEntry& config = walk.config;
   Request& request = walk.request;
   walk.fault_silenced = walk.fault_silenced || config.space.fault_disable;
-  if (request.type != AddressType::untranslated && !config.translation_requests) {
+  if (request.type == AddressType::page_request) {
+    if (!config.page_requests)
+      return fail(walk, mode_ == Mode::legacy ? FaultReason::blocked
+                                              : FaultReason::sm_page_requests_disabled);
+  } else if (request.type != AddressType::untranslated && !config.translation_requests) {
     return fail(walk,
                 mode_ == Mode::legacy ? FaultReason::blocked : FaultReason::sm_device_tlb_disabled);
   }
-  if (request.type == AddressType::translated) {
+  if (request.type == AddressType::translated || request.type == AddressType::page_request) {
     return found(walk, AddressSpace::as_it_is());
   }
   if (mode_ == Mode::legacy) {

@@ -38,7 +38,7 @@ std::uint64_t Registers::capabilities() const {
 std::uint64_t Registers::extended_capabilities() const {
   // Coherent, queued invalidation, device TLBs, pass-through, snoop control.
   std::uint64_t value = bit(0) | bit(1) | bit(2) | bit(6) | bit(7);
-  if (unit_.takes_page_requests()) value |= bit(29) | bit(42);
+  value |= bit(29) | bit(42);  // PRS, PDS
   if (unit_.params().mode == Mode::legacy) return value;
   // Nested, supervisor and execute requests; 20 bits of PASID; device-TLB throttling by
   // physical function; scalable mode with second-level accessed and dirty, second and first level.

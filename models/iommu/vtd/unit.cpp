@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/unit.hpp"
 
-#include "core/base/error.hpp"
-
 #include <utility>
 
 namespace viosim::vtd {
@@ -14,11 +12,9 @@ Unit::Unit(std::string path, const UnitParams& params, std::uint32_t number, Age
       tables_(memory, params.mode),
       architecture_(params.mode, tables_.root()),
       iommu_(std::move(path), params, architecture_, number, agenda, memory, seed),
-      queue_(params.invalidation, params.mode == Mode::scalable, number, agenda, memory, iommu_) {}
-
-void Unit::request_page(const PageRequest& request) {
-  ensure(pages_ != nullptr, "a page request reached an IOMMU without a page request queue");
-  pages_->request_page(request);
+      queue_(params.invalidation, params.mode == Mode::scalable, number, agenda, memory, iommu_),
+      page_requests_(params.page_requests, number, agenda, memory, iommu_) {
+  queue_.attach_page_requests(page_requests_);
 }
 
 void Unit::set_root(Hpa root_table, RootMode mode) {

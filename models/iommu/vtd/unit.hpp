@@ -6,6 +6,7 @@
 #include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/architecture.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
+#include "models/iommu/vtd/page_request_queue.hpp"
 #include "models/iommu/vtd/tables.hpp"
 #include "models/pcie/ats.hpp"
 #include "models/pcie/link.hpp"
@@ -19,12 +20,14 @@ namespace viosim::vtd {
 struct UnitParams : IommuParams {
   Mode mode = Mode::scalable;
   InvalidationQueueParams invalidation;
+  PageRequestQueueParams page_requests;
 
   static constexpr auto fields() {
     return std::tuple_cat(
         std::tuple{field("mode", &UnitParams::mode, "How requests find their page table.")},
         IommuParams::fields(),
-        std::tuple{field("invalidation", &UnitParams::invalidation, "The invalidation queue.")});
+        std::tuple{field("invalidation", &UnitParams::invalidation, "The invalidation queue."),
+                   field("page_requests", &UnitParams::page_requests, "The page request queue.")});
   }
   bool operator==(const UnitParams&) const = default;
 };
@@ -44,23 +47,24 @@ class Unit final : public AtsHost {
   Tables& tables() { return tables_; }
   InvalidationQueue& queue() { return queue_; }
   const InvalidationQueue& queue() const { return queue_; }
+  PageRequestQueue& page_requests() { return page_requests_; }
+  const PageRequestQueue& page_requests() const { return page_requests_; }
 
-  // A function with a translation cache. What it sends takes its link's latency; it adds the same
-  // to what it is sent.
-  void attach_ats(Bdf source, AtsFunction& function, const LinkParams& link = {}) {
-    queue_.devices().attach(source, function, link.latency);
+  // A function with a translation cache. `link`: added to what it sends, where it does not add it
+  // itself.
+  void attach_ats(Bdf source, AtsFunction& function, Ps link = Ps(0)) {
+    queue_.devices().attach(source, function, link);
   }
   void detach_ats(Bdf source) { queue_.devices().detach(source); }
-  // Where page requests of such functions go.
+  // Where page requests of such functions go, if not into page_requests().
   void attach_page_requests(PageRequestPath& path) {
     pages_ = &path;
     queue_.attach_page_requests(path);
   }
-  bool takes_page_requests() const { return pages_ != nullptr; }
   void invalidated(Bdf source, std::uint32_t tags) override {
     queue_.devices().completed(source, tags);
   }
-  void request_page(const PageRequest& request) override;
+  void request_page(const PageRequest& request) override { pages_->request_page(request); }
 
   // SRTP and TE. What was cached is dropped, as with "enhanced set root table pointer" (ESRTPS).
   void set_root(Hpa root_table, RootMode mode);
@@ -73,7 +77,8 @@ class Unit final : public AtsHost {
   VtdArchitecture architecture_;
   Iommu iommu_;
   InvalidationQueue queue_;
-  PageRequestPath* pages_ = nullptr;
+  PageRequestQueue page_requests_;
+  PageRequestPath* pages_ = &page_requests_;
 };
 
 }  // namespace viosim::vtd

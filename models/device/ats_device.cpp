@@ -1,0 +1,288 @@
+// The life of a request of a function with a translation cache.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/device/ats_device.hpp"
+
+#include "models/trace_events.hpp"
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+IommuPort port_of(const DmaFabric::Device& device) {
+  IommuPort port;
+  port.source = device.source;
+  port.pasid = device.pasid;
+  port.device = device.number;
+  return port;
+}
+
+}  // namespace
+
+AtsDevice::AtsDevice(const DmaFabric::Device& device, const AtsParams& ats,
+                     const std::optional<PriParams>& pri, const Wiring& wiring)
+    : config_(device),
+      params_(ats),
+      agenda_(wiring.agenda),
+      tracer_(wiring.tracer),
+      host_(wiring.host),
+      port_(port_of(device)),
+      traffic_(device.dma.traffic, device.base, Rng(device.seed, device.path), device.zipf),
+      tlb_(ats.tlb, Rng(device.seed, device.path + ".device_tlb")),
+      requests_(device.dma.outstanding),
+      left_(device.dma.requests == 0 ? ~std::uint64_t{0} : device.dma.requests),
+      next_issue_(device.start) {
+  if (pri) {
+    const Iova end = device.base + device.dma.traffic.window;
+    pages_.emplace(*pri, ats.misbehaviour, device.source, device.pasid, port_.privileged, end);
+  }
+  for (auto number = static_cast<std::uint32_t>(requests_.size()); number-- > 0;)
+    free_.push_back(number);
+  consider_issue();
+}
+
+// life 31:0, number 55:32, what 63:56.
+std::uint64_t AtsDevice::cookie(What what, std::uint64_t number) const {
+  return life_ | number << 32U | static_cast<std::uint64_t>(what) << 56U;
+}
+
+void AtsDevice::schedule(Instant at, What what, std::uint64_t number) {
+  agenda_.schedule(at, rank(EventClass::message, config_.number), *this, cookie(what, number));
+}
+
+void AtsDevice::fire(std::uint64_t code) {
+  const auto what = static_cast<What>(code >> 56U);
+  const auto number = static_cast<std::uint32_t>(code >> 32U & 0xff'ffffU);
+  const bool of_this_life = static_cast<std::uint32_t>(code) == life_;
+  switch (what) {  // what a reset does not touch: messages on the link
+    case What::issue:
+      return issue();
+    case What::invalidation:
+      return invalidation_arrives();
+    case What::response:
+      return response_arrives();
+    case What::answered:
+      return host_.invalidated(config_.source, std::uint32_t{1} << number);
+    case What::page_request: {
+      const PageRequest request = arriving_page_requests_.front();
+      arriving_page_requests_.pop_front();
+      return host_.request_page(request);
+    }
+    default:
+      break;
+  }
+  if (!of_this_life) return;
+  switch (what) {
+    case What::translation_request:
+      return translation_request_arrives(number);
+    case What::completion:
+      return completion_arrives(number);
+    case What::translated:
+      return translated_arrives(number);
+    case What::untranslated:
+      return untranslated_arrives(number);
+    case What::end:
+      return end(number, false);
+    case What::error:
+      return end(number, true);
+    default:
+      return answer_leaves(number);
+  }
+}
+
+bool AtsDevice::may_issue() const {
+  return state_ == State::run || (state_ == State::stopped && params_.misbehaviour.use_after_stop);
+}
+
+void AtsDevice::consider_issue() {
+  if (issue_pending_ || left_ == 0 || free_.empty() || !may_issue()) return;
+  const Instant at = std::max(agenda_.now(), next_issue_);
+  if (at >= config_.until) return;
+  issue_pending_ = true;
+  schedule(at, What::issue);
+}
+
+void AtsDevice::issue() {
+  issue_pending_ = false;
+  if (free_.empty() || !may_issue()) return;
+  const std::uint32_t number = free_.back();
+  free_.pop_back();
+  const Traffic::Next next = traffic_.next();
+  Request& request = requests_[number];
+  request = {};
+  request.issue = agenda_.now();
+  request.iova = next.iova;
+  request.access = next.access;
+  ++stats.requests;
+  ++in_flight_;
+  --left_;
+  next_issue_ = agenda_.now() + config_.dma.interval;
+  look_up(number);
+  consider_issue();
+}
+
+void AtsDevice::look_up(std::uint32_t number) {
+  Request& request = requests_[number];
+  last_use_ = UseStamp::event(agenda_.now(), last_use_);
+  if (const auto found = tlb_.look_up(port_.pasid, request.iova, request.access, last_use_)) {
+    ++stats.hits;
+    return use(number, *found, params_.tlb.latency);
+  }
+  ++stats.misses;
+  ++stats.translations;
+  ++translating_;
+  request.hit = false;
+  request.stage = Stage::translating;
+  request.since = agenda_.now() + params_.tlb.latency;
+  request.invalidations_before = invalidations_dropped_ + invalidations_.size();
+  schedule(request.since + config_.link.latency, What::translation_request, number);
+}
+
+// The request goes out with this translation.
+void AtsDevice::use(std::uint32_t number, const DeviceTlb::Found& found, Ps after) {
+  Request& request = requests_[number];
+  request.stage = Stage::using_translation;
+  request.page = found.page;
+  request.size = found.size;
+  request.at = found.address(request.iova);
+  request.departure = agenda_.now() + after;
+  ++(found.entry.untranslated_only ? stats.untranslated : stats.translated);
+  schedule(request.departure + config_.link.latency,
+           found.entry.untranslated_only ? What::untranslated : What::translated, number);
+}
+
+void AtsDevice::translation_request_arrives(std::uint32_t number) {
+  const Request& request = requests_[number];
+  Iommu& iommu = *config_.iommu;
+  const UseStamp stamp = iommu.use_now();
+  WalkResult result;
+  if (iommu.lookup_translation(port_, request.iova, request.access, stamp, result)) {
+    return answer_translation(number, result, agenda_.now() + iommu.hit_latency());
+  }
+  iommu.start_walk(port_, request.iova, request.access, stamp, *this,
+                   cookie(What::translation_request, number), AddressType::translation);
+}
+
+void AtsDevice::walked(std::uint64_t of, const WalkResult& result) {
+  if (static_cast<std::uint32_t>(of) != life_) return;
+  const auto number = static_cast<std::uint32_t>(of >> 32U & 0xff'ffffU);
+  const auto what = static_cast<What>(of >> 56U);
+  if (what == What::translation_request && !result.faulted())
+    return answer_translation(number, result, agenda_.now());
+  if (result.faulted()) {  // unsupported request, or completer abort
+    ++stats.faults;
+    if (tracer_.on())
+      emit(requests_[number], outcome_fault(static_cast<std::uint16_t>(result.fault)));
+    return schedule(agenda_.now() + config_.link.latency, What::error, number);
+  }
+  if (what == What::untranslated)
+    requests_[number].at = result.translation.address(requests_[number].iova);
+  access_memory(number, agenda_.now());
+}
+
+void AtsDevice::answer_translation(std::uint32_t number, const WalkResult& result, Instant at) {
+  const Translation& translation = result.translation;
+  const bool privileged = port_.privileged;
+  TranslationCompletion completion;
+  completion.page = translation.page;
+  completion.size = leaf_size(translation.level);
+  completion.privileged = privileged;
+  if (result.message) {  // VT-d 3.x, 3.14: interrupts are written untranslated
+    completion.write = true;
+    completion.untranslated_only = true;
+  } else {
+    completion.read = translation.rights.can_read(privileged);
+    completion.write = translation.rights.can_write(privileged);
+    completion.execute = translation.rights.can_execute(privileged);
+  }
+  requests_[number].completion = completion.encode();
+  schedule(at + config_.link.latency, What::completion, number);
+}
+
+void AtsDevice::completion_arrives(std::uint32_t number) {
+  Request& request = requests_[number];
+  const auto completion = TranslationCompletion::decode(request.completion);
+  translation_latency.record(agenda_.now() - request.since);
+  const bool late = overtaken(request, request.iova.page_base(completion.size), completion.size);
+  if (--translating_ == 0) {
+    invalidations_dropped_ += invalidations_.size();
+    invalidations_.clear();
+  }
+  if (late) {
+    ++stats.overtaken;
+    return look_up(number);
+  }
+  const DeviceTlb::Entry entry{completion.page, completion.read, completion.write,
+                               completion.execute, completion.untranslated_only};
+  if (completion.read || completion.write) {
+    last_use_ = UseStamp::event(agenda_.now(), last_use_);
+    tlb_.insert(port_.pasid, request.iova, completion, last_use_);
+  }
+  if (!entry.allows(request.access)) return page_needed(number);
+  use(number, {entry, request.iova.page_base(completion.size), completion.size},
+      params_.completion);
+}
+
+void AtsDevice::translated_arrives(std::uint32_t number) {
+  Iommu& iommu = *config_.iommu;
+  const UseStamp stamp = iommu.use_now();
+  if (iommu.admit(port_, AddressType::translated, stamp))
+    return access_memory(number, agenda_.now() + iommu.context_latency());
+  const Request& request = requests_[number];
+  iommu.start_walk(port_, request.iova, request.access, stamp, *this,
+                   cookie(What::translated, number), AddressType::translated);
+}
+
+void AtsDevice::untranslated_arrives(std::uint32_t number) {
+  Request& request = requests_[number];
+  Iommu& iommu = *config_.iommu;
+  const UseStamp stamp = iommu.use_now();
+  if (iommu.lookup(port_, request.iova, request.access, stamp, request.at))
+    return access_memory(number, agenda_.now() + iommu.hit_latency());
+  iommu.start_walk(port_, request.iova, request.access, stamp, *this,
+                   cookie(What::untranslated, number));
+}
+
+void AtsDevice::access_memory(std::uint32_t number, Instant translated) {
+  schedule(translated + config_.memory_latency + config_.link.latency, What::end, number);
+}
+
+void AtsDevice::fail(std::uint32_t number) {
+  if (tracer_.on()) emit(requests_[number], outcome_no_page);
+  end(number, true);
+}
+
+void AtsDevice::end(std::uint32_t number, bool error) {
+  Request& request = requests_[number];
+  if (error) {
+    ++stats.aborted;
+    if (request.stage == Stage::translating && --translating_ == 0) {
+      invalidations_dropped_ += invalidations_.size();
+      invalidations_.clear();
+    }
+  } else {
+    latency.record(agenda_.now() - request.issue);
+    if (tracer_.on()) emit(request, request.hit ? outcome_hit : outcome_miss);
+  }
+  release(request);
+  request.stage = Stage::free;
+  free_.push_back(number);
+  --in_flight_;
+  if (state_ == State::stopping && in_flight_ == 0) now_stopped();
+  consider_issue();
+}
+
+void AtsDevice::emit(const Request& request, std::uint16_t code) {
+  TraceEvent event;
+  event.time = agenda_.now().ps();
+  event.duration = (agenda_.now() - request.issue).count();
+  event.address = request.iova.value();
+  event.value = request.at.value();
+  event.component = config_.component;
+  event.pasid = port_.pasid == no_pasid ? 0 : port_.pasid.value();
+  event.kind = static_cast<std::uint16_t>(EventKind::translate);
+  event.code = code;
+  tracer_.emit(event);
+}
+
+}  // namespace viosim

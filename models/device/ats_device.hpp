@@ -1,0 +1,186 @@
+// A function with a translation cache of its own, and its DMA engine: requests look for their
+// translation in the device first, ask the IOMMU for it otherwise, and ask software for missing pages.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The life of a request. It is issued, as in dma_fabric.hpp, and looked up in the device TLB. A hit
+// crosses the link as a translated request: the IOMMU checks that the function may send those, and it
+// reaches memory. A miss first sends a translation request over the link; the IOMMU looks it up or
+// walks; the completion crosses the link back, is kept, and the request goes out translated. Where the
+// completion lacks the rights, the request waits for a page (page_requester.hpp) or ends with an
+// error.
+//
+// Each message takes an event. Devices without a TLB are in dma_fabric.hpp, which needs none for hits.
+#pragma once
+
+#include "core/des/agenda.hpp"
+#include "core/des/trace.hpp"
+#include "models/device/ats_params.hpp"
+#include "models/device/device_tlb.hpp"
+#include "models/device/dma_fabric.hpp"
+#include "models/device/page_requester.hpp"
+#include "models/event_order.hpp"
+#include "models/iommu/iommu.hpp"
+#include "models/pcie/ats.hpp"
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace viosim {
+
+// Software that wants to know when a function that it stopped has nothing in flight.
+class StopListener {
+ public:
+  virtual void stopped(Bdf source) = 0;  // from a hardware event
+
+ protected:
+  ~StopListener() = default;
+};
+
+class AtsDevice final : public EventHandler, public WalkClient, public AtsFunction {
+ public:
+  struct Wiring {
+    Agenda& agenda;
+    Tracer& tracer;
+    AtsHost& host;
+  };
+  // `device.dma.on_fault` has no meaning here: a fault is a page request, or an error.
+  AtsDevice(const DmaFabric::Device& device, const AtsParams& ats,
+            const std::optional<PriParams>& pri, const Wiring& wiring);
+  AtsDevice(const AtsDevice&) = delete;
+  AtsDevice& operator=(const AtsDevice&) = delete;
+
+  enum class State : std::uint8_t { run, stopping, stopped, reset };
+  State state() const { return state_; }
+  // No new requests; those in flight finish, without asking for further pages. Then, if wanted, a stop
+  // marker is sent, and the function is stopped.
+  void stop(bool marker);
+  void start();  // again
+  // Function-level reset: requests in flight, the device TLB and page request groups are gone; nobody
+  // gets an answer. Silent, and page requests disabled, until told otherwise.
+  void reset();
+  void enable_page_requests();
+  bool page_requests_enabled() const { return pages_ && pages_->enabled(); }
+  void listen(StopListener& listener) { stop_listener_ = &listener; }
+
+  void invalidate(const AtsInvalidation& invalidation) override;
+  void answer(const PageResponse& response) override;
+  void fire(std::uint64_t what) override;
+  void walked(std::uint64_t cookie, const WalkResult& result) override;
+
+  const std::string& path() const { return config_.path; }
+  Bdf source() const { return config_.source; }
+  const DeviceTlb& tlb() const { return tlb_; }
+  std::uint32_t in_flight() const { return in_flight_; }
+  std::uint32_t page_requests_outstanding() const { return pages_ ? pages_->outstanding() : 0; }
+
+  AtsStats stats;
+  Histogram latency;               // issue to completion
+  Histogram translation_latency;   // translation request to its completion, at the device
+  Histogram page_latency;          // page needed to response
+  Histogram invalidation_latency;  // invalidation received to answer sent
+
+ private:
+  enum class What : std::uint8_t {
+    issue,
+    translation_request,  // arrives at the IOMMU
+    completion,           // of a translation request arrives at the device
+    translated,           // a request arrives at the IOMMU
+    untranslated,         // the same
+    end,                  // a request's completion arrives at the device
+    error,                // the same, an error
+    invalidation,         // arrives at the device
+    answer,               // to an invalidation leaves the device
+    answered,             // and arrives at the IOMMU
+    response,             // to a page request group arrives at the device
+    page_request          // arrives at the IOMMU
+  };
+  enum class Stage : std::uint8_t { free, translating, using_translation, waiting_for_page };
+  struct Request {
+    Instant issue;
+    Instant since;      // translation request sent; page needed
+    Instant departure;  // translated request sent
+    Iova iova;
+    Iova page;  // what translation it uses
+    Bytes size;
+    Hpa at;
+    std::uint64_t invalidations_before = 0;  // translation request sent
+    std::uint64_t completion = 0;            // translation completion on its way
+    std::uint32_t holds = 0;                 // ITags of invalidations that wait for it
+    Access access = Access::read;
+    Stage stage = Stage::free;
+    bool hit = true;
+  };
+  // Between an invalidation and its answer.
+  struct Unanswered {
+    Instant arrival;
+    Instant ready;
+    std::uint32_t users = 0;  // reads in flight that use what it covers
+    bool open = false;
+  };
+  static constexpr std::uint32_t tags = 32;
+
+  // Requests.
+  void consider_issue();
+  void issue();
+  void look_up(std::uint32_t number);
+  void use(std::uint32_t number, const DeviceTlb::Found& found, Ps after);
+  void translation_request_arrives(std::uint32_t number);
+  void answer_translation(std::uint32_t number, const WalkResult& result, Instant at);
+  void completion_arrives(std::uint32_t number);
+  void translated_arrives(std::uint32_t number);
+  void untranslated_arrives(std::uint32_t number);
+  void access_memory(std::uint32_t number, Instant translated);
+  void page_needed(std::uint32_t number);
+  void fail(std::uint32_t number);
+  void end(std::uint32_t number, bool error);
+  void release(Request& request);
+  bool may_issue() const;
+  // Messages.
+  void invalidation_arrives();
+  void answer_when_ready(std::uint32_t tag);
+  void answer_leaves(std::uint32_t tag);
+  bool overtaken(const Request& request, Iova page, Bytes size) const;
+  void response_arrives();
+  void go_on_after(const PageRequester::Answered& answered);
+  void send(const std::vector<PageRequest>& requests);
+  void now_stopped();
+  void schedule(Instant at, What what, std::uint64_t number = 0);
+  std::uint64_t cookie(What what, std::uint64_t number) const;
+  void emit(const Request& request, std::uint16_t code);
+
+  DmaFabric::Device config_;
+  AtsParams params_;
+  Agenda& agenda_;
+  Tracer& tracer_;
+  AtsHost& host_;
+  IommuPort port_;
+  Traffic traffic_;
+  DeviceTlb tlb_;
+  std::optional<PageRequester> pages_;
+  StopListener* stop_listener_ = nullptr;
+  UseStamp last_use_;
+  std::vector<Request> requests_;
+  std::vector<std::uint32_t> free_;
+  std::uint64_t left_;
+  Instant next_issue_;
+  std::uint32_t in_flight_ = 0;
+  std::uint32_t translating_ = 0;
+  std::uint32_t life_ = 0;  // ends with a reset: what was on its way then is not taken up
+  State state_ = State::run;
+  bool issue_pending_ = false;
+  bool marker_ = false;
+  std::array<Unanswered, tags> unanswered_;
+  std::vector<AtsInvalidation>
+      invalidations_;  // since a translation request was sent that is on its way
+  std::uint64_t invalidations_dropped_ = 0;  // earlier ones, nobody needs them
+  // On the link; each in the order of its arrival.
+  std::deque<AtsInvalidation> arriving_invalidations_;
+  std::deque<PageResponse> arriving_responses_;
+  std::deque<PageRequest> arriving_page_requests_;
+};
+
+}  // namespace viosim

@@ -1,0 +1,129 @@
+// The parameters of a function that uses Address Translation Services and page requests, what is
+// counted, and what it may do wrong.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "core/base/stats.hpp"
+#include "models/iommu/cache.hpp"
+
+#include <cstdint>
+#include <tuple>
+
+namespace viosim {
+
+// What the specification forbids, to see what it does.
+struct AtsMisbehaviour {
+  bool use_after_stop = false;
+  bool keep_invalidated = false;
+  bool never_answer = false;
+  bool answer_twice = false;
+  bool exceed_credits = false;
+  bool reuse_group = false;
+  bool omit_last = false;
+
+  static constexpr auto fields() {
+    using M = AtsMisbehaviour;
+    return std::tuple{
+        field("use_after_stop", &M::use_after_stop,
+              "Goes on sending requests after it was stopped."),
+        field("keep_invalidated", &M::keep_invalidated,
+              "Answers invalidations and goes on using the translations."),
+        field("never_answer", &M::never_answer, "Never answers invalidations."),
+        field("answer_twice", &M::answer_twice, "Answers each invalidation twice."),
+        field("exceed_credits", &M::exceed_credits,
+              "Sends page requests without regard to credits."),
+        field("reuse_group", &M::reuse_group,
+              "Gives every page request group the index 0, answered or not."),
+        field("omit_last", &M::omit_last,
+              "Never marks the last request of a group, so that no group is ever answered.")};
+  }
+  bool operator==(const AtsMisbehaviour&) const = default;
+};
+
+struct AtsParams {
+  CacheParams tlb{256, 0, Replacement::lru, 2ns};
+  Ps completion = 50ns;
+  Ps invalidation = 300ns;
+  AtsMisbehaviour misbehaviour;
+
+  static constexpr auto fields() {
+    using P = AtsParams;
+    return std::tuple{
+        embedded(&P::tlb),
+        field("completion", &P::completion,
+              "Translation completion received to request sent on: taking the translation up.",
+              "assumed; two links, an IOTLB hit and this are a round trip of 455 ns"),
+        field("invalidation", &P::invalidation,
+              "Invalidation received to answer, where no request has to be waited for.", "assumed"),
+        field("misbehaviour", &P::misbehaviour, "What it does wrong.")};
+  }
+  bool operator==(const AtsParams&) const = default;
+};
+
+struct PriParams {
+  std::uint32_t credits = 32;
+  std::uint32_t group_pages = 1;
+
+  static constexpr auto fields() {
+    using P = PriParams;
+    return std::tuple{
+        field("credits", &P::credits,
+              "Page requests that may be outstanding: the allowance that software writes.",
+              "assumed, of small devices; Linux asks for its queue's size"),
+        field("group_pages", &P::group_pages,
+              "Pages asked for by one group, as far as credits allow: the one that is needed and "
+              "those that follow it in the window.",
+              "1: nothing is asked for in advance")};
+  }
+  void check(const Where& where) const;
+  bool operator==(const PriParams&) const = default;
+};
+
+struct AtsStats {
+  std::uint64_t requests = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t faults = 0;
+  std::uint64_t aborted = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t translations = 0;
+  std::uint64_t translated = 0;
+  std::uint64_t untranslated = 0;
+  std::uint64_t overtaken = 0;
+  std::uint64_t invalidations = 0;
+  std::uint64_t page_requests = 0;
+  std::uint64_t page_groups = 0;
+  std::uint64_t page_responses = 0;
+  std::uint64_t unexpected_responses = 0;
+  std::uint64_t ignored_responses = 0;
+  static constexpr auto fields() {
+    using S = AtsStats;
+    return std::tuple{
+        metric("requests", &S::requests, Unit::count, "Requests issued."),
+        metric("hits", &S::hits, Unit::count,
+               "Look-ups, those after a page request included, answered by the device TLB."),
+        metric("misses", &S::misses, Unit::count, "Look-ups that were not."),
+        metric("faults", &S::faults, Unit::count,
+               "Translations without the rights that were needed, and refused ones."),
+        metric("aborted", &S::aborted, Unit::count, "Requests that ended with an error."),
+        metric("dropped", &S::dropped, Unit::count, "Requests lost by a function-level reset."),
+        metric("translations", &S::translations, Unit::count, "Translation requests sent."),
+        metric("translated", &S::translated, Unit::count, "Translated requests sent."),
+        metric("untranslated", &S::untranslated, Unit::count,
+               "Requests sent untranslated, since their translation said so."),
+        metric("overtaken", &S::overtaken, Unit::count,
+               "Translation completions not used, for an invalidation came before them."),
+        metric("invalidations", &S::invalidations, Unit::count, "Invalidations received."),
+        metric("page_requests", &S::page_requests, Unit::count,
+               "Page requests sent, stop markers included."),
+        metric("page_groups", &S::page_groups, Unit::count, "Groups of page requests sent."),
+        metric("page_responses", &S::page_responses, Unit::count, "Groups answered."),
+        metric("unexpected_responses", &S::unexpected_responses, Unit::count,
+               "Responses to a group that was not outstanding (UPRGI)."),
+        metric("ignored_responses", &S::ignored_responses, Unit::count,
+               "Responses while page requests were disabled.")};
+  }
+};
+
+}  // namespace viosim

@@ -1,0 +1,144 @@
+// Making groups of page requests, and what their answers let go on.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/device/page_requester.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+
+void PriParams::check(const Where& where) const {
+  if (credits == 0) (where / "credits").reject("read 0; expected at least one page request");
+  if (group_pages == 0 || group_pages > PageRequester::indexes) {
+    (where / "group_pages")
+        .reject(fmt::format("read {}; expected 1 to {}", group_pages, PageRequester::indexes));
+  }
+}
+
+PageRequester::PageRequester(const PriParams& params, const AtsMisbehaviour& wrong, Bdf source,
+                             Pasid pasid, bool privileged, Iova end)
+    : params_(params),
+      wrong_(wrong),
+      source_(source),
+      pasid_(pasid),
+      privileged_(privileged),
+      end_(end) {}
+
+bool PageRequester::Group::asks_for(Iova page, Access access) const {
+  return access == wanted.access && page >= wanted.page &&
+         page - wanted.page < Bytes(requests * page_4k.count());
+}
+
+bool PageRequester::asked_for(Iova page, Access access) const {
+  return std::any_of(groups_.begin(), groups_.end(),
+                     [&](const Group& group) { return group.asks_for(page, access); });
+}
+
+void PageRequester::want(std::uint32_t waiter, Iova page, Access access,
+                         std::vector<PageRequest>& sends) {
+  for (Group& group : groups_) {
+    if (group.asks_for(page, access)) return group.wanted.waiters.push_back(waiter);
+  }
+  for (Wanted& wanted : unsent_) {
+    if (wanted.page == page && wanted.access == access) return wanted.waiters.push_back(waiter);
+  }
+  unsent_.push_back({page, access, {waiter}});
+  send(sends);
+}
+
+bool PageRequester::can_send() const {
+  const bool credit = outstanding_ < params_.credits || wrong_.exceed_credits;
+  return credit && (!index_in_use_.all() || wrong_.reuse_group);
+}
+
+void PageRequester::send(std::vector<PageRequest>& sends) {
+  while (!unsent_.empty() && can_send()) {
+    Wanted next = std::move(unsent_.front());
+    unsent_.pop_front();
+    send_group(std::move(next), sends);
+  }
+}
+
+// In turn, so that an index rests as long as possible before it is used again.
+std::uint16_t PageRequester::take_index() {
+  if (wrong_.reuse_group) return 0;
+  while (index_in_use_[next_index_])
+    next_index_ = static_cast<std::uint16_t>((next_index_ + 1) % indexes);
+  const std::uint16_t index = next_index_;
+  index_in_use_.set(index);
+  next_index_ = static_cast<std::uint16_t>((next_index_ + 1) % indexes);
+  return index;
+}
+
+void PageRequester::send_group(Wanted wanted, std::vector<PageRequest>& sends) {
+  PageRequest request;
+  request.source = source_;
+  request.pasid = pasid_;
+  request.group = take_index();
+  request.read = wanted.access != Access::write;
+  request.write = wanted.access == Access::write;
+  request.execute = wanted.access == Access::execute;
+  request.privileged = privileged_;
+  std::uint32_t requests = 0;
+  Iova page = wanted.page;
+  do {
+    request.address = page;
+    sends.push_back(request);
+    ++requests;
+    page = page + page_4k;
+  } while (requests < params_.group_pages && page < end_ && !asked_for(page, wanted.access) &&
+           (outstanding_ + requests < params_.credits || wrong_.exceed_credits));
+  sends.back().last = !wrong_.omit_last;
+  outstanding_ += requests;
+  ++groups_sent_;
+  groups_.push_back({request.group, requests, std::move(wanted)});
+}
+
+PageRequester::Answered PageRequester::answered(const PageResponse& response,
+                                                std::vector<PageRequest>& sends) {
+  // PCIe 10.4.2.1: after a failure responses are ignored until page requests are enabled again.
+  if (!enabled_) return {Outcome::ignored, {}};
+  const auto group = std::find_if(groups_.begin(), groups_.end(),
+                                  [&](const Group& sent) { return sent.index == response.group; });
+  if (group == groups_.end()) return {Outcome::unexpected, {}};
+  if (response.code == PageResponseCode::failure) {
+    enabled_ = false;
+    return {Outcome::end, drop_all()};
+  }
+  std::vector<std::uint32_t> waiters = std::move(group->wanted.waiters);
+  outstanding_ -= group->requests;
+  index_in_use_.reset(group->index);
+  groups_.erase(group);
+  send(sends);
+  const bool success = response.code == PageResponseCode::success;
+  return {success ? Outcome::retry : Outcome::end, std::move(waiters)};
+}
+
+std::vector<std::uint32_t> PageRequester::give_up_unsent() {
+  std::vector<std::uint32_t> waiters;
+  for (const Wanted& wanted : unsent_)
+    waiters.insert(waiters.end(), wanted.waiters.begin(), wanted.waiters.end());
+  unsent_.clear();
+  return waiters;
+}
+
+std::vector<std::uint32_t> PageRequester::drop_all() {
+  std::vector<std::uint32_t> waiters;
+  for (const Group& group : groups_)
+    waiters.insert(waiters.end(), group.wanted.waiters.begin(), group.wanted.waiters.end());
+  const std::vector<std::uint32_t> unsent = give_up_unsent();
+  waiters.insert(waiters.end(), unsent.begin(), unsent.end());
+  groups_.clear();
+  index_in_use_.reset();
+  outstanding_ = 0;
+  return waiters;
+}
+
+void PageRequester::reset() {
+  drop_all();
+  enabled_ = false;
+}
+
+}  // namespace viosim

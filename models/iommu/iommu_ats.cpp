@@ -1,0 +1,52 @@
+// What an IOMMU does for functions with a translation cache of their own: look-ups of translation
+// requests, and of requests that are translated already.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/iommu.hpp"
+
+namespace viosim {
+
+// Found by source, the caches behind the IOTLB are counted and used by start_walk().
+bool Iommu::lookup_translation(IommuPort& port, Iova iova, Access access, UseStamp stamp,
+                               WalkResult& answer) {
+  ++stats.requests;
+  const bool by_source = params_.iotlb_tag == IotlbTag::source;
+  const Known found = known(port, AddressType::translation);
+  if (!by_source) {
+    count_use(contexts_, found.context_slot, stamp);
+    if (found.config == nullptr || !found.config->translation_requests) return false;
+    port.context_hint = found.context_slot;
+    if (found.config->process_table && (port.pasid == no_pasid || found.config->pasids))
+      count_use(pasids_, found.space_slot, stamp);
+    if (found.space == nullptr) return false;
+    port.pasid_hint = found.space_slot;
+    if (found.space->pass_through) {
+      if (messages_.holds(iova.value())) return false;
+      answer = {};
+      answer.translation = {Hpa(iova.page_base(page_4k).value()), 1, Rights::all()};
+      translation_latency.record(hit_latency_);
+      return true;
+    }
+  }
+  const Miss asked{&port, nullptr, 0, iova, {}, {}, 0, access, AddressType::translation};
+  const auto entry = cached(asked, found);
+  // Absent pages (caching mode) are answered on the way that misses go.
+  if (!entry || entry->result.translation.rights.empty()) {
+    ++iotlb_.stats.misses;
+    return false;
+  }
+  count_use(iotlb_, entry->slot, stamp);
+  translation_latency.record(hit_latency_);
+  answer = entry->result;
+  return true;
+}
+
+bool Iommu::admit(IommuPort& port, AddressType type, UseStamp stamp) {
+  const std::uint32_t slot = contexts_.probe({port.source}, port.context_hint);
+  if (params_.iotlb_tag != IotlbTag::source) count_use(contexts_, slot, stamp);
+  if (slot == decltype(contexts_)::none) return false;
+  port.context_hint = slot;
+  const DeviceEntry& config = contexts_.value(slot);
+  return type == AddressType::page_request ? config.page_requests : config.translation_requests;
+}
+
+}  // namespace viosim

@@ -1,0 +1,188 @@
+// Checking page requests, writing their entries, and overflow.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/vtd/page_request_queue.hpp"
+
+#include "models/event_order.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace viosim::vtd {
+namespace {
+
+constexpr std::uint64_t put(bool value, unsigned at) { return std::uint64_t{value} << at; }
+constexpr bool bit_of(std::uint64_t word, unsigned at) { return (word >> at & 1U) != 0; }
+
+constexpr std::uint64_t page_request_type = 1;
+constexpr std::uint64_t most_pasid = (1U << pasid_bits) - 1;
+
+}  // namespace
+
+void PageRequestQueueParams::check(const Where& where) const {
+  if (entries < 128 || entries > 16384 || !std::has_single_bit(entries)) {
+    (where / "entries")
+        .reject(fmt::format("read {}; expected a power of two from 128 to 16384", entries));
+  }
+}
+
+std::array<std::uint64_t, 4> PageRequestEntry::encode(const PageRequest& request) {
+  const bool has_pasid = request.pasid != no_pasid;
+  const std::uint64_t pasid = has_pasid ? request.pasid.value() & most_pasid : 0;
+  return {page_request_type | put(has_pasid, 8) | std::uint64_t{request.source.value()} << 16U |
+              pasid << 32U | put(request.execute, 52) | put(request.privileged, 53),
+          put(request.read, 0) | put(request.write, 1) | put(request.last, 2) |
+              std::uint64_t{request.group} << 3U | request.address.page_base(page_4k).value(),
+          0, 0};
+}
+
+PageRequest PageRequestEntry::decode(const std::array<std::uint64_t, 4>& words) {
+  PageRequest request;
+  request.source = Bdf(static_cast<std::uint16_t>(words[0] >> 16U));
+  if (bit_of(words[0], 8))
+    request.pasid = Pasid(static_cast<std::uint32_t>(words[0] >> 32U & most_pasid));
+  request.execute = bit_of(words[0], 52);
+  request.privileged = bit_of(words[0], 53);
+  request.read = bit_of(words[1], 0);
+  request.write = bit_of(words[1], 1);
+  request.last = bit_of(words[1], 2);
+  request.group = static_cast<std::uint16_t>(words[1] >> 3U & 0x1ffU);
+  request.address = Iova(words[1]).page_base(page_4k);
+  return request;
+}
+
+PageRequestQueue::PageRequestQueue(const PageRequestQueueParams& params, std::uint32_t number,
+                                   Agenda& agenda, PhysicalMemory& memory, Iommu& iommu)
+    : params_(params), number_(number), agenda_(agenda), memory_(memory), iommu_(iommu) {}
+
+void PageRequestQueue::connect(Bdf source, AtsFunction& function) {
+  if (functions_.empty())
+    base_ =
+        memory_.allocate_frames(params_.entries * PageRequestEntry::size.count() / page_4k.count());
+  functions_[source] = &function;
+}
+
+AtsFunction* PageRequestQueue::function(Bdf source) const {
+  const auto found = functions_.find(source);
+  return found == functions_.end() ? nullptr : found->second;
+}
+
+void PageRequestQueue::write_head(std::uint32_t head) {
+  ensure(head < params_.entries, "the head register was written with a number beyond the ring");
+  head_ = head;
+}
+
+PageRequest PageRequestQueue::entry(std::uint32_t number) const {
+  const Hpa at = base_ + Bytes(number * PageRequestEntry::size.count());
+  return PageRequestEntry::decode({memory_.read(at), memory_.read(at + Bytes(8)), 0, 0});
+}
+
+void PageRequestQueue::request_page(const PageRequest& request) {
+  ++stats.requests;
+  arrived_.push_back(request);
+  if (!checking_) check_next();
+}
+
+void PageRequestQueue::check_next() {
+  checking_ = !arrived_.empty();
+  if (!checking_) return;
+  const PageRequest& request = arrived_.front();
+  port_ = {};
+  port_.source = request.source;
+  port_.pasid = request.pasid;
+  port_.device = number_;
+  const UseStamp stamp = iommu_.use_now();
+  if (iommu_.admit(port_, AddressType::page_request, stamp)) {
+    agenda_.schedule(agenda_.now() + iommu_.context_latency(), rank(EventClass::message, number_),
+                     *this, static_cast<std::uint64_t>(What::admitted));
+  } else {
+    iommu_.start_walk(port_, request.address, Access::read, stamp, *this, 0,
+                      AddressType::page_request);
+  }
+}
+
+void PageRequestQueue::walked(std::uint64_t, const WalkResult& result) {
+  checked(!result.faulted());
+}
+
+void PageRequestQueue::fire(std::uint64_t what) {
+  if (static_cast<What>(what) == What::admitted) {
+    checked(true);
+  } else {
+    written();
+  }
+}
+
+void PageRequestQueue::checked(bool allowed) {
+  const PageRequest request = arrived_.front();
+  arrived_.pop_front();
+  if (!allowed) {
+    ++stats.refused;
+    answer(request, PageResponseCode::invalid);
+  } else if (overflow_ || after(reserved_) == head_) {
+    if (!overflow_) ++stats.overflows;
+    overflow_ = true;
+    ++stats.dropped;
+    answer(request, params_.overflow_response == OverflowResponse::success
+                        ? PageResponseCode::success
+                        : PageResponseCode::invalid);
+  } else {
+    reserved_ = after(reserved_);
+    stats.longest =
+        std::max<std::uint64_t>(stats.longest, (reserved_ - head_) & (params_.entries - 1));
+    writing_.push_back(request);
+    ++to_write_;
+    agenda_.schedule(agenda_.now() + params_.write, rank(EventClass::message, number_), *this,
+                     static_cast<std::uint64_t>(What::written));
+  }
+  ++checked_;
+  tell_drained();
+  check_next();
+}
+
+bool PageRequestQueue::drain(DrainClient& client, std::uint64_t cookie) {
+  if (arrived_.empty() && writing_.empty()) return true;
+  drains_.push_back({&client, cookie, stats.requests, not_known});
+  tell_drained();
+  return false;
+}
+
+void PageRequestQueue::tell_drained() {
+  for (std::size_t i = 0; i < drains_.size();) {
+    Drain& drain = drains_[i];
+    if (drain.written == not_known && checked_ >= drain.checked) drain.written = to_write_;
+    if (stats.written < drain.written) {
+      ++i;
+      continue;
+    }
+    const Drain over = drain;
+    drains_.erase(drains_.begin() + static_cast<std::ptrdiff_t>(i));
+    over.client->drained(over.cookie);
+  }
+}
+
+// By hardware: only groups get answers, and stop markers are none.
+void PageRequestQueue::answer(const PageRequest& request, PageResponseCode code) {
+  if (!request.last || !(request.read || request.write)) return;
+  AtsFunction* const to = function(request.source);
+  ensure(to != nullptr, "a page request came from a function that is not connected");
+  ++stats.answered;
+  to->answer({request.source, request.pasid, request.group, code});
+}
+
+void PageRequestQueue::written() {
+  const auto words = PageRequestEntry::encode(writing_.front());
+  writing_.pop_front();
+  const Hpa at = base_ + Bytes(tail_ * PageRequestEntry::size.count());
+  for (std::size_t word = 0; word < words.size(); ++word)
+    memory_.write(at + Bytes(word * 8), words[word]);
+  tail_ = after(tail_);
+  ++stats.written;
+  tell_drained();
+  if (pending_) return;
+  pending_ = true;
+  if (listener_ != nullptr) listener_->page_requests_pending();
+}
+
+}  // namespace viosim::vtd

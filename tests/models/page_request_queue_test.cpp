@@ -1,0 +1,167 @@
+// The page request queue: entries bit for bit, checks, overflow.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/ats_rig.hpp"
+#include "tests/support/catch.hpp"
+
+#include <vector>
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+struct NotingFunction final : AtsFunction {
+  explicit NotingFunction(Engine& with) : engine(with) {}
+  void invalidate(const AtsInvalidation&) override {}
+  void answer(const PageResponse& response) override {
+    responses.push_back(response);
+    times.push_back(engine.now().since_start());
+  }
+  Engine& engine;
+  std::vector<PageResponse> responses;
+  std::vector<Ps> times;
+};
+
+struct NotingSoftware final : vtd::PageRequestListener {
+  explicit NotingSoftware(Engine& with) : engine(with) {}
+  void page_requests_pending() override { interrupts.push_back(engine.now().since_start()); }
+  Engine& engine;
+  std::vector<Ps> interrupts;
+};
+
+PageRequest request(std::uint16_t group, bool last = true) {
+  PageRequest r;
+  r.source = Rig::source_of(0);
+  r.pasid = AtsRig::pasid;
+  r.address = Iova(std::uint64_t{group} << 12U);
+  r.group = group;
+  r.read = true;
+  r.last = last;
+  return r;
+}
+
+// A queue whose function may use it, or not; its context entry is known after the first walk.
+struct QueueRig {
+  explicit QueueRig(AtsContext allowed = {}, vtd::PageRequestQueueParams params = {128})
+      : ats(with(params)), function(ats.rig.engine), software(ats.rig.engine) {
+    const PageTable& table = ats.rig.new_space(Iova(0), 4_KiB, Hpa(0x100000));
+    ats.attach(ats.source(), table, allowed);
+    queue().connect(ats.source(), function);
+    queue().listen(software);
+  }
+  static RigParams with(const vtd::PageRequestQueueParams& params) {
+    RigParams rig;
+    rig.iommu.page_requests = params;
+    return rig;
+  }
+  vtd::PageRequestQueue& queue() { return ats.rig.unit().page_requests(); }
+  template <class Body>
+  void run(Body body) {
+    ats.rig.engine.spawn("software", Lifetime::finishes, body);
+    ats.run();
+  }
+  void sleep(Ps time) { ats.rig.engine.sleep_for(time); }
+
+  AtsRig ats;
+  NotingFunction function;
+  NotingSoftware software;
+};
+
+}  // namespace
+
+TEST_CASE("a page request entry is encoded bit for bit", "[models][pri]") {
+  PageRequest r;
+  r.source = Bdf(3, 0, 0);
+  r.pasid = Pasid(0x12345);
+  r.address = Iova(0x7f00'0000'4000);
+  r.group = 0x1a5;
+  r.write = true;
+  r.last = true;
+  using Quads = std::array<std::uint64_t, 4>;
+  CHECK(vtd::PageRequestEntry::encode(r) ==
+        Quads{0x0001'2345'0300'0101, 0x0000'7f00'0000'4d2e, 0, 0});
+  r.execute = r.privileged = r.read = true;
+  r.last = false;
+  CHECK(vtd::PageRequestEntry::encode(r) ==
+        Quads{0x0031'2345'0300'0101, 0x0000'7f00'0000'4d2b, 0, 0});
+  r.pasid = no_pasid;
+  CHECK(vtd::PageRequestEntry::encode(r)[0] == 0x0030'0000'0300'0001);
+  const PageRequest back = vtd::PageRequestEntry::decode(vtd::PageRequestEntry::encode(r));
+  CHECK((back.source == r.source && back.pasid == r.pasid && back.address == r.address));
+  CHECK((back.group == r.group && back.read && back.write && !back.last));
+  CHECK((back.execute && back.privileged));
+}
+
+TEST_CASE("a page request is checked, written and announced, in the sum of its parts",
+          "[models][pri]") {
+  QueueRig rig;
+  rig.run([&] {
+    rig.queue().request_page(request(1));
+    rig.sleep(10us);
+    CHECK(rig.queue().tail() == 1);
+    CHECK(rig.queue().pending());
+    rig.queue().clear_pending();
+    rig.queue().request_page(request(2, false));
+    rig.queue().request_page(request(2));
+  });
+  // Context cache, root, context; entry. Then context cache; entry.
+  CHECK(rig.software.interrupts == std::vector<Ps>{2ns + 2 * 80ns + 200ns, 10us + 2ns + 200ns});
+  CHECK(rig.queue().tail() == 3);  // the third came while the second was pending
+  CHECK(rig.queue().entry(0).group == 1);
+  CHECK_FALSE(rig.queue().entry(1).last);
+  CHECK(rig.queue().entry(2).last);
+  CHECK(rig.function.responses.empty());
+}
+
+TEST_CASE("page requests that the context entry does not allow are answered as invalid",
+          "[models][pri]") {
+  QueueRig rig({.page_requests = false});
+  rig.run([&] {
+    rig.queue().request_page(request(1, false));
+    rig.queue().request_page(request(1));
+    PageRequest marker = request(9);
+    marker.read = false;
+    rig.queue().request_page(marker);
+  });
+  CHECK(rig.queue().stats.refused == 3);
+  CHECK(rig.queue().tail() == 0);
+  CHECK(rig.software.interrupts.empty());
+  REQUIRE(rig.function.responses.size() == 1);  // one for the group, none for the stop marker
+  CHECK(rig.function.responses[0].group == 1);
+  CHECK(rig.function.responses[0].pasid == AtsRig::pasid);
+  CHECK(rig.function.responses[0].code == PageResponseCode::invalid);
+}
+
+TEST_CASE("a queue that overflows drops until software clears the flag", "[models][pri]") {
+  vtd::PageRequestQueueParams params{128};
+  SECTION("answering success") {}
+  SECTION("answering invalid") { params.overflow_response = vtd::OverflowResponse::invalid; }
+  QueueRig rig({}, params);
+  rig.run([&] {
+    for (std::uint16_t group = 0; group < 130; ++group)
+      rig.queue().request_page(request(group, group != 128));
+    rig.sleep(10us);
+    CHECK(rig.queue().overflow());
+    CHECK(rig.queue().tail() == 127);
+    rig.queue().write_head(100);  // room, and still dropped
+    rig.queue().request_page(request(200));
+    rig.sleep(10us);
+    rig.queue().clear_overflow();
+    rig.queue().request_page(request(201));
+  });
+  CHECK(rig.queue().stats.written == 128);
+  CHECK(rig.queue().stats.dropped == 4);
+  CHECK(rig.queue().stats.overflows == 1);
+  CHECK(rig.queue().stats.longest == 127);
+  CHECK(rig.queue().tail() == 0);
+  CHECK(rig.queue().entry(127).group == 201);
+  // 127 was dropped and answered; 128 is not the last of its group; 129 and 200 were answered.
+  REQUIRE(rig.function.responses.size() == 3);
+  CHECK(rig.function.responses[0].group == 127);
+  CHECK(rig.function.responses[1].group == 129);
+  CHECK(rig.function.responses[2].group == 200);
+  const auto code = params.overflow_response == vtd::OverflowResponse::success
+                        ? PageResponseCode::success
+                        : PageResponseCode::invalid;
+  for (const PageResponse& response : rig.function.responses) CHECK(response.code == code);
+}
