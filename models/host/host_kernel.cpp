@@ -112,7 +112,7 @@ void HostKernel::invalidate(const HostSpace& space, Iova page) {
   order.pasid = space.tag;
   order.address = page;
   order.leaf_only = true;
-  space.driver->invalidate_and_wait(order);
+  space.driver->invalidate_and_wait(order, {space.device_tlbs, space.pasid});
 }
 
 void HostKernel::emit_map(Iova page, Hpa frame, Pasid pasid) {

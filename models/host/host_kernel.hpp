@@ -76,6 +76,7 @@ struct HostSpace {
   Bytes size;
   Hpa frames;  // the frame of `base` when a page is mapped first; nested: the guest's
   Invalidator* driver = nullptr;
+  std::vector<Bdf> device_tlbs;  // functions that keep its translations
 };
 
 class HostKernel final : public FaultService {
@@ -86,6 +87,10 @@ class HostKernel final : public FaultService {
   // Device `device` of the fabric uses this space. Before the run.
   void give(std::uint32_t device, std::size_t space);
   std::size_t add_space(const HostSpace& space);
+  // A function that uses this space has a TLB of its own. Before the run.
+  void add_device_tlb(std::size_t space, Bdf source) {
+    spaces_[space].device_tlbs.push_back(source);
+  }
   const HostSpace& space(std::size_t number) const { return spaces_[number]; }
 
   // Starts the kernel's actors. `until`: no page is migrated from then on. Faults reach it through request_faulted().

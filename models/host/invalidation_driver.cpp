@@ -77,7 +77,7 @@ void InvalidationDriver::submit(std::span<const vtd::Descriptor> descriptors, Hp
 }
 
 // Ranges are by page; those of a second level wait for the requests that used it.
-void InvalidationDriver::invalidate_and_wait(const Invalidation& order) {
+void InvalidationDriver::invalidate_and_wait(const Invalidation& order, const DeviceTlbs& devices) {
   const bool first = order.scope == Invalidation::Scope::space_range;
   ensure(first || order.scope == Invalidation::Scope::domain_range,
          "an order that no descriptor of ranges gives");
@@ -91,7 +91,31 @@ void InvalidationDriver::invalidate_and_wait(const Invalidation& order) {
   flush.leaf_only = order.leaf_only;
   flush.drain_reads = !first;
   flush.drain_writes = !first;
-  submit_and_wait({&flush, 1});
+  std::vector<vtd::Descriptor> all{flush};
+  for (const Bdf function : devices.functions) {
+    vtd::Descriptor device;
+    const bool by_pasid = devices.pasid != no_pasid;
+    device.type =
+        by_pasid ? vtd::DescriptorType::pasid_device_tlb : vtd::DescriptorType::device_tlb;
+    device.source = function;
+    if (by_pasid) device.pasid = devices.pasid;
+    device.address = order.address;
+    device.address_mask = order.address_mask;
+    all.push_back(device);
+  }
+  submit_and_wait(all);
+}
+
+void InvalidationDriver::respond(const PageResponse& response) {
+  vtd::Descriptor descriptor;
+  descriptor.type = vtd::DescriptorType::page_response;
+  descriptor.source = response.source;
+  descriptor.has_pasid = response.pasid != no_pasid;
+  if (descriptor.has_pasid) descriptor.pasid = response.pasid;
+  descriptor.last = true;
+  descriptor.group = response.group;
+  descriptor.code = response.code;
+  submit_and_wait({&descriptor, 1});
 }
 
 void InvalidationDriver::post(std::uint64_t low, std::uint64_t high, Done& done) {

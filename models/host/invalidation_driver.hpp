@@ -4,6 +4,7 @@
 
 #include "core/des/engine.hpp"
 #include "models/host/invalidator.hpp"
+#include "models/host/page_responder.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
 
@@ -15,7 +16,9 @@
 
 namespace viosim {
 
-class InvalidationDriver final : public Invalidator, public vtd::InvalidationListener {
+class InvalidationDriver final : public Invalidator,
+                                 public PageResponder,
+                                 public vtd::InvalidationListener {
  public:
   class Done {
    public:
@@ -33,7 +36,9 @@ class InvalidationDriver final : public Invalidator, public vtd::InvalidationLis
   // sees that it is done. When the ring has no room, waits until it has: like Linux, keeps two
   // slots free. When a device does not complete an invalidation in time, submits all of them again.
   void submit_and_wait(std::span<const vtd::Descriptor> descriptors);
-  void invalidate_and_wait(const Invalidation& order) override;
+  void invalidate_and_wait(const Invalidation& order, const DeviceTlbs& devices) override;
+  // For actors: by a page group response descriptor; returns when it was executed.
+  void respond(const PageResponse& response) override;
 
   // For hardware events that stand in for software (a played trace): one raw descriptor, which
   // decodes; `done` is told when it was executed. The caller waits for that before it posts the

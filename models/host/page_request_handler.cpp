@@ -6,12 +6,13 @@ namespace viosim {
 
 PageRequestHandler::PageRequestHandler(std::string path, const HostKernelParams& params,
                                        Engine& engine, HostKernel& kernel,
-                                       vtd::PageRequestQueue& queue)
+                                       vtd::PageRequestQueue& queue, PageResponder* responder)
     : path_(std::move(path)),
       params_(params),
       engine_(engine),
       kernel_(kernel),
       queue_(queue),
+      responder_(responder),
       interrupt_(engine, path_ + ": a page request interrupt"),
       work_(engine, path_ + ": a group of page requests") {
   queue.listen(*this);
@@ -76,10 +77,9 @@ const PageRequestHandler::Served* PageRequestHandler::served(const PageRequest& 
 // As Linux does: at once, and only where an answer is due.
 void PageRequestHandler::refuse(const PageRequest& request) {
   ++stats.malformed;
-  AtsFunction* const function = queue_.function(request.source);
-  if (!request.last || function == nullptr) return;
+  if (!request.last || queue_.function(request.source) == nullptr) return;
   partial_.erase({request.source, request.group});
-  function->answer({request.source, request.pasid, request.group, PageResponseCode::invalid});
+  respond({request.source, request.pasid, request.group, PageResponseCode::invalid});
 }
 
 // Some requests were lost: a group that is not complete by now never will be, and hardware answers its
@@ -114,8 +114,13 @@ void PageRequestHandler::handle(const Group& group) {
   engine_.sleep_for(params_.fault_response);
   if (!allowed) ++stats.refused;
   group_latency.record(engine_.now() - group.complete);
-  served(last)->function->answer({last.source, last.pasid, last.group,
-                                  allowed ? PageResponseCode::success : PageResponseCode::invalid});
+  respond({last.source, last.pasid, last.group,
+           allowed ? PageResponseCode::success : PageResponseCode::invalid});
+}
+
+void PageRequestHandler::respond(const PageResponse& response) {
+  if (responder_ != nullptr) return responder_->respond(response);
+  queue_.function(response.source)->answer(response);
 }
 
 }  // namespace viosim

@@ -9,6 +9,7 @@
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "models/host/host_kernel.hpp"
+#include "models/host/page_responder.hpp"
 #include "models/iommu/vtd/page_request_queue.hpp"
 
 #include <cstdint>
@@ -50,7 +51,8 @@ struct PageRequestHandlerStats {
 class PageRequestHandler final : public vtd::PageRequestListener {
  public:
   PageRequestHandler(std::string path, const HostKernelParams& params, Engine& engine,
-                     HostKernel& kernel, vtd::PageRequestQueue& queue);
+                     HostKernel& kernel, vtd::PageRequestQueue& queue,
+                     PageResponder* responder = nullptr);
 
   // The function's requests with this PASID use the kernel's space of that number. Before the run.
   void serve(Bdf source, Pasid pasid, std::size_t space, AtsFunction& function);
@@ -80,12 +82,14 @@ class PageRequestHandler final : public vtd::PageRequestListener {
   void recover();
   void handle_groups();
   void handle(const Group& group);
+  void respond(const PageResponse& response);
 
   std::string path_;
   HostKernelParams params_;
   Engine& engine_;
   HostKernel& kernel_;
   vtd::PageRequestQueue& queue_;
+  PageResponder* responder_;
   std::map<std::pair<Bdf, Pasid>, Served> served_;
   std::map<Key, std::vector<PageRequest>> partial_;
   std::deque<Group> groups_;

@@ -63,7 +63,8 @@ void RiscvCommandDriver::submit_and_wait(std::span<const riscv::Command> command
   waiter.in_use = false;
 }
 
-void RiscvCommandDriver::invalidate_and_wait(const Invalidation& order) {
+void RiscvCommandDriver::invalidate_and_wait(const Invalidation& order, const DeviceTlbs& devices) {
+  ensure(devices.functions.empty(), "functions behind a RISC-V IOMMU have no TLBs here");
   const riscv::Command command = riscv::Command::for_translations(order);
   submit_and_wait({&command, 1});
 }

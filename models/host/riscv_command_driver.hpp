@@ -21,7 +21,7 @@ class RiscvCommandDriver final : public Invalidator, public riscv::CommandListen
   // For actors: submits the commands and a fence of its own, and returns when software sees that it
   // is done. When the ring has no room, waits until it has.
   void submit_and_wait(std::span<const riscv::Command> commands);
-  void invalidate_and_wait(const Invalidation& order) override;
+  void invalidate_and_wait(const Invalidation& order, const DeviceTlbs& devices) override;
 
   void command_executed() override;
   void fence_written(Hpa address) override;

@@ -236,6 +236,8 @@ void System::build_ats(const DmaDevice& config, const DmaFabric::Device& device,
   system.device =
       std::make_unique<AtsDevice>(device, *config.ats, config.pri,
                                   AtsDevice::Wiring{engine_.agenda(), tracer_, iommu.vtd->unit});
+  iommu.vtd->unit.attach_ats(device.source, *system.device);
+  host.kernel->add_device_tlb(space, device.source);
   if (!config.pri) return;
   page_requests_of(iommu, host, host_config)
       .serve(device.source, device.pasid, space, *system.device);
@@ -247,8 +249,9 @@ PageRequestHandler& System::page_requests_of(IommuSystem& iommu, HostSystem& hos
   if (!iommu.page_requests) {
     const std::string path = iommu.iommu->path() + ".page_request_queue";
     iommu.page_request_queue = add_component_(path);
-    iommu.page_requests = std::make_unique<PageRequestHandler>(
-        path, host_config.kernel, engine_, *host.kernel, iommu.vtd->unit.page_requests());
+    iommu.page_requests =
+        std::make_unique<PageRequestHandler>(path, host_config.kernel, engine_, *host.kernel,
+                                             iommu.vtd->unit.page_requests(), &iommu.vtd->driver);
     iommu.page_requests->start();
   }
   return *iommu.page_requests;

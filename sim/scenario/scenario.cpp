@@ -125,12 +125,6 @@ class HostChecker {
   }
 
   void check_dma(const DmaDevice& device, const IommuConfig& iommu, const Where& where) {
-    if (device.ats && host_.kernel.migrate_every > Ps(0)) {
-      (where / "ats")
-          .reject(
-              "read it on a host with \"migrate_every\"; expected none: the kernel does not tell "
-              "device TLBs that it moves pages");
-    }
     if (users_[name_of(iommu)].contains("recording")) {
       (where / "iommu")
           .reject(fmt::format("read {}; expected another IOMMU: a recording has that one to itself",

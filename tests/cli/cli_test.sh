@@ -96,8 +96,6 @@ expect "bad pointer" 2 "/hosts/0/iommus/9" "$viosim" run "$good" --set /hosts/0/
 expect "too long" 2 "9007199254740992 ps" "$viosim" run "$good" --set '/duration=9007.199254740993 s'
 expect "page requests without ATS" 2 "/hosts/0/devices/0/pri: read it without" \
   "$viosim" run "$tree/scenarios/page-faults.json" --set '/hosts/0/devices/0/pri={"credits":4}'
-expect "ATS under migration" 2 "/hosts/0/devices/0/ats: read it on a host" \
-  "$viosim" run "$tree/scenarios/ats-on-demand.json" --set '/hosts/0/kernel/migrate_every=100 us'
 expect "beyond 2^53, by a link" 2 "9007.199254740992 s (2^53 ps)" \
   "$viosim" run "$good" --set '/hosts/0/devices/0/link/latency=9007 s' --out late
 expect "beyond 2^53, by a start" 2 "9007.199254740992 s (2^53 ps)" \

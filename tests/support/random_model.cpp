@@ -53,6 +53,7 @@ CacheParams draw_cache(Draw& draw, bool small) {
 vtd::UnitParams draw_iommu(Draw& draw) {
   vtd::UnitParams iommu;
   iommu.merge_walks = false;  // the reference lets every miss walk
+  iommu.invalidation.drain = false;
   iommu.mode = draw.chance(50) ? vtd::Mode::legacy : vtd::Mode::scalable;
   iommu.context_cache = draw_cache(draw, true);
   iommu.pasid_cache = draw_cache(draw, true);

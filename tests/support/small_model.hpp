@@ -62,6 +62,7 @@ struct SmallModel {
   vtd::UnitParams iommu = [] {
     vtd::UnitParams params;
     params.merge_walks = false;
+    params.invalidation.drain = false;  // nor does it drain
     return params;
   }();
   Ps memory_latency{0};

@@ -27,7 +27,7 @@ struct InvalidationQueueParams {
   Ps page_response = 100ns;
   std::uint32_t outstanding = 128;
   std::uint32_t max_address_mask = 18;
-  bool drain = false;
+  bool drain = true;
 
   static constexpr auto fields() {
     using P = InvalidationQueueParams;
