@@ -99,14 +99,17 @@ class Cache {
   const Value& value(std::uint32_t slot) const { return entries_[slot].value; }
   const Tag& tag(std::uint32_t slot) const { return entries_[slot].tag; }
 
-  // Hints to the machine we run on: this tag, this slot will be looked at soon.
-  void prefetch(const Tag& tag) const {
+  // Hints to the machine we run on: this tag, this slot will be looked at soon. False: the tag is
+  // not there.
+  bool prefetch(const Tag& tag) const {
     const std::size_t mask = index_.size() - 1;
     const std::uint64_t hash = tag.hash();
     const std::uint32_t mark = mark_of(hash);
     std::size_t i = home_of(hash);
     while (index_[i] != 0 && (index_[i] & ~slot_mask) != mark) i = (i + 1) & mask;
-    if (index_[i] != 0) __builtin_prefetch(&entries_[(index_[i] & slot_mask) - 1], 1);
+    if (index_[i] == 0) return false;
+    __builtin_prefetch(&entries_[(index_[i] & slot_mask) - 1], 1);
+    return true;
   }
   void prefetch_slot(std::uint32_t slot) const {
     if (slot != none) __builtin_prefetch(&entries_[slot], 1);

@@ -51,6 +51,7 @@ struct IotlbValue {
   Rights rights;
   bool first_stage = false;  // with a first stage: its input addresses say nothing of the second's
   bool absent = false;       // caching mode: a page that was not there
+  bool absent_in_first = false;  // and it was the first stage that did not have it
 };
 
 }  // namespace viosim

@@ -118,7 +118,9 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
       ConfigWalk walk;
       walk.request.access = miss.access;
       result.fault = architecture_.code(
-          value.first_stage ? PageFault::first_absent : PageFault::second_absent, walk);
+          value.absent_in_first ? PageFault::first_absent : PageFault::second_absent, walk);
+      result.silenced = (known.config != nullptr && known.config->space.fault_disable) ||
+                        (known.space != nullptr && known.space->fault_disable);
       return Cached{result, slot};
     }
     const bool message = port.pasid == no_pasid && messages_.holds(miss.iova.value());
@@ -268,6 +270,7 @@ void Iommu::go_ahead(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
   slot.state = State::ahead;
   slot.ahead_of = slot.walk.pages();
+  if (walk_caches_.any()) trails_[number].seen_before = trails_[number].path.seen;
   const std::uint64_t reads_before = stats.walk_reads;
   Instant at = slot.since;
   do {
@@ -301,17 +304,16 @@ void Iommu::take_step(std::uint32_t number, Instant at) {
 void Iommu::read(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
   ++stats.walk_reads;
-  if (walk_caches_.any() && slot.walk.in_pages()) {
-    const PageWalk& pages = slot.walk.pages();
-    if (pages.of_page()) {
-      const auto stage = static_cast<std::size_t>(pages.stage());
-      Path& path = trails_[number].path;
-      path.at[stage][pages.level()] = pages.start();
-      path.seen[stage] |= static_cast<std::uint8_t>(1U << pages.level());
-      if (pages.stage() == Stage::second) path.guest = pages.input();
-    }
+  if (!slot.walk.in_pages()) return slot.walk.advance(memory_.line(slot.walk.next_read()));
+  const PageWalk& pages = slot.walk.pages();
+  if (walk_caches_.any() && pages.of_page()) {
+    const auto stage = static_cast<std::size_t>(pages.stage());
+    Path& path = trails_[number].path;
+    path.at[stage][pages.level()] = pages.start();
+    path.seen[stage] |= static_cast<std::uint8_t>(1U << pages.level());
+    if (pages.stage() == Stage::second) path.guest = pages.input();
   }
-  slot.walk.advance(memory_.line(slot.walk.next_read()));
+  slot.walk.advance_pages(memory_.read(pages.next_read()));
 }
 
 std::uint64_t Iommu::walk_space(Stage stage, const AddressSpace& space) const {
@@ -325,7 +327,7 @@ void Iommu::look_up(std::uint32_t number, Instant at) {
   PageWalk& pages = slot.walk.pages();
   const Stage stage = pages.stage();
   const auto found = walk_caches_.probe(stage, walk_space(stage, pages.space()), pages.input());
-  trail.looked_up[trail.look_ups++] = {found, at};
+  trail.looked_up[trail.look_ups++] = {at, found.slot, found.stage, found.level};
   if (found.level != 0) {
     pages.resume(found.start);
   } else {
@@ -352,7 +354,7 @@ void Iommu::count_look_ups(std::uint32_t number) {
   constexpr std::uint64_t order_bits = (std::uint64_t{1} << 31U) - 1;
   for (std::uint8_t i = 0; i < trail.look_ups; ++i) {
     const LookUp& done = trail.looked_up[i];
-    walk_caches_.count(done.found,
+    walk_caches_.count(done.stage, done.level, done.slot,
                        {static_cast<std::uint64_t>(done.at.ps()),
                         static_cast<std::uint32_t>(slots_[number].miss.ticket & order_bits)});
   }
@@ -363,6 +365,20 @@ void Iommu::count_look_ups(std::uint32_t number) {
 void Iommu::memory_changes() {
   warned_ = false;
   go_back_all();
+}
+
+// Those that would have looked at this walk cache.
+void Iommu::go_back_before_fill(Stage stage, unsigned level) {
+  for (std::uint32_t number = 0; number < slots_.size(); ++number) {
+    if (slots_[number].state != State::ahead) continue;
+    const Trail& trail = trails_[number];
+    for (std::uint8_t i = 0; i < trail.look_ups; ++i) {
+      const LookUp& done = trail.looked_up[i];
+      if (done.stage != stage || (done.level != 0 && done.level < level)) continue;
+      go_back(number);
+      break;
+    }
+  }
 }
 
 void Iommu::go_back_all() {
@@ -379,7 +395,7 @@ void Iommu::go_back(std::uint32_t number) {
   stats.walk_reads -= slot.reads_ahead;
   if (walk_caches_.any()) {
     trails_[number].look_ups = 0;
-    trails_[number].path.seen = {};
+    trails_[number].path.seen = trails_[number].seen_before;
   }
   slot.walk.go_back(slot.ahead_of);
   Instant over = slot.since + duration(slot.walk);
@@ -477,6 +493,7 @@ void Iommu::fill(std::uint32_t number) {
     ++stats.fills_withheld;
     return;
   }
+  hint(number);
   const Request& request = slot.walk.request();
   const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
   largest_level_ = std::max(largest_level_, translation.level);
@@ -485,6 +502,17 @@ void Iommu::fill(std::uint32_t number) {
       {translation.page, space.tag, space.domain, translation.rights, space.first_levels != 0,
        false},
       use_now());
+}
+
+// For prefetch().
+void Iommu::hint(std::uint32_t number) {
+  const PageWalk& pages = slots_[number].walk.pages();
+  IommuPort& port = *slots_[number].miss.port;
+  const Iova iova = slots_[number].walk.request().iova;
+  port.leaf_page = iova.value() >> 12U;
+  port.leaf_hint[1] = pages.next_read();
+  if (walk_caches_.any() && pages.space().nested())
+    port.leaf_hint[0] = entry_address(trails_[number].path.at[0][1].table, iova, 1);
 }
 
 // Caching mode: a page that was not there is remembered as such.
@@ -500,7 +528,7 @@ void Iommu::fill_absent(const WalkSlot& slot) {
   const Request& request = slot.walk.request();
   const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
   iotlb_.insert(PageTag::of(request.iova, 1, space_tag(request.source, space.domain, pasid)),
-                {{}, space.tag, space.domain, {}, first, true}, use_now());
+                {{}, space.tag, space.domain, {}, space.first_levels != 0, true, first}, use_now());
 }
 
 // Walks that run ahead have seen the walk caches as they are: they go back before something
@@ -519,7 +547,7 @@ void Iommu::fill_walk_caches(std::uint32_t number) {
       const WalkStart& start = path.at[index][level];
       const std::uint64_t tag = walk_space(stage, space);
       if (!walk_caches_.would_change(stage, tag, input, start)) continue;
-      go_back_all();
+      go_back_before_fill(stage, level + 1);
       walk_caches_.insert(stage, tag, input, start, use_now());
     }
   }

@@ -65,9 +65,11 @@ struct IommuPort {
   std::uint32_t context_hint = 0xffffffff;
   std::uint32_t pasid_hint = 0xffffffff;
   std::uint32_t iotlb_hint = 0xffffffff;
-  std::uint64_t iotlb_space = 0;  // the space of the last look-up
-  std::uint64_t iotlb_page = 0;   // the tag's page at the hint: another one need not look there
-  bool privileged = false;        // its requests with a PASID are supervisor requests
+  std::uint64_t iotlb_space = 0;   // the space of the last look-up
+  std::uint64_t iotlb_page = 0;    // the tag's page at the hint: another one need not look there
+  std::array<Hpa, 2> leaf_hint{};  // by stage: the leaf entry that its last walk read,
+  std::uint64_t leaf_page = 0;     // for this page
+  bool privileged = false;         // its requests with a PASID are supervisor requests
 };
 
 class Iommu final : public EventHandler, public ReadsAhead {
@@ -125,6 +127,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   // same. For tests.
   void run_ahead(bool on) { run_ahead_ = on; }
 
+  std::size_t walks_waiting() const { return waiting_.size(); }
   const CacheStats& context_stats() const { return contexts_.stats; }
   const CacheStats& pasid_stats() const { return pasids_.stats; }
   const CacheStats& iotlb_stats() const { return iotlb_.stats; }
@@ -153,8 +156,10 @@ class Iommu final : public EventHandler, public ReadsAhead {
     Iova guest;                          // the page's address in the second stage
   };
   struct LookUp {
-    WalkCaches::Found found;
     Instant at;
+    std::uint32_t slot;
+    Stage stage;
+    std::uint8_t level;  // 0: nothing was found
   };
   static constexpr std::size_t look_ups_most = 8;
   // What a walk leaves in the walk caches, and which of their entries it used.
@@ -162,6 +167,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
     Path path;
     std::array<LookUp, look_ups_most> looked_up;  // ahead: not yet counted
     std::uint8_t look_ups = 0;
+    std::array<std::uint8_t, 2> seen_before{};  // path.seen when the walk began to run ahead
   };
   struct alignas(64) WalkSlot {
     Walk walk;
@@ -216,6 +222,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void update(WalkSlot& slot);
   void count_look_ups(std::uint32_t number);
   void go_back_all();
+  void go_back_before_fill(Stage stage, unsigned level);
   void go_back(std::uint32_t number);
   void call(std::uint32_t number, Instant at);
   void learn(const WalkSlot& slot);
@@ -226,6 +233,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void emit_parts(const WalkSlot& slot) const;
   void fill(std::uint32_t number);
   void fill_absent(const WalkSlot& slot);
+  void hint(std::uint32_t number);
   void fill_walk_caches(std::uint32_t number);
   std::uint64_t walk_space(Stage stage, const AddressSpace& space) const;
 
@@ -303,7 +311,14 @@ inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova,
 inline void Iommu::prefetch(const IommuPort& port, Iova iova) const {
   contexts_.prefetch_slot(port.context_hint);
   pasids_.prefetch_slot(port.pasid_hint);
-  iotlb_.prefetch(PageTag::of(iova, 1, port.iotlb_space));
+  if (iotlb_.prefetch(PageTag::of(iova, 1, port.iotlb_space))) return;
+  // A walk, probably, and probably through the same last tables as the last one.
+  const std::uint64_t further = ((iova.value() >> 12U) - port.leaf_page) * 8;
+  for (const Hpa entry : port.leaf_hint) {
+    if (entry == Hpa()) continue;
+    memory_.prefetch(
+        Hpa((entry.value() & ~std::uint64_t{0xfff}) | ((entry.value() + further) & 0xff8U)));
+  }
 }
 
 inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer) {

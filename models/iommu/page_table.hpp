@@ -44,7 +44,7 @@ struct EntryRules {
   bool operator==(const EntryRules&) const = default;
 };
 
-// An entry of a page table, understood.
+// An entry of a page table, understood (decode_entry.hpp).
 struct DecodedEntry {
   bool present = false;
   bool malformed = false;  // present, and reserved bits are set
@@ -55,9 +55,6 @@ struct DecodedEntry {
 
   Bytes size(unsigned level) const;  // of a leaf's page
 };
-
-// `level`: 1 is the level of 4 KiB pages.
-DecodedEntry decode_entry(TableFormat format, std::uint64_t bits, unsigned level, EntryRules rules);
 
 // The bits that hardware sets in an entry it uses.
 constexpr std::uint64_t accessed_bit(TableFormat format) {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/page_walk.hpp"
 
+#include "models/iommu/decode_entry.hpp"
+
 namespace viosim {
 namespace {
 
@@ -30,7 +32,7 @@ constexpr Hpa in_table(Hpa table, Iova input, unsigned level, bool wide) {
 void PageWalk::begin(const AddressSpace& space, Iova input, Access access, bool privileged,
                      bool probe, bool caches) {
   *this = {};
-  space_ = space;
+  space_ = &space;
   input_ = input;
   need_ = Rights::needed(access, privileged);
   access_ = access;
@@ -54,7 +56,7 @@ void PageWalk::begin(const AddressSpace& space, Iova input, Access access, bool 
 
 void PageWalk::begin_second(const AddressSpace& space, Iova guest, bool caches) {
   *this = {};
-  space_ = space;
+  space_ = &space;
   need_ = Rights::needed(Access::read, false);
   caches_ = caches;
   first_rights_ = Rights::all();
@@ -79,18 +81,18 @@ void PageWalk::done(Hpa address) {
 
 void PageWalk::start_first() {
   part_ = Part::first;
-  first_level_ = space_.first_levels;
+  first_level_ = space_->first_levels;
   if (caches_ && first_level_ > 1) {
     step_ = WalkStep::look_up;
   } else {
-    read_first(space_.first_root);
+    read_first(space_->first_root);
   }
 }
 
 // `table`: guest physical when there is a second stage.
 void PageWalk::read_first(Hpa table) {
   const Hpa entry = in_table(table, input_, first_level_, false);
-  if (space_.second_levels == 0) {
+  if (space_->second_levels == 0) {
     part_ = Part::first;
     want(entry);
   } else {
@@ -101,30 +103,30 @@ void PageWalk::read_first(Hpa table) {
 void PageWalk::start_second(Part part, Iova guest) {
   part_ = part;
   guest_ = guest;
-  const unsigned width = 12U + 9U * space_.second_levels + (widened(space_) ? 2U : 0U);
+  const unsigned width = 12U + 9U * space_->second_levels + (widened(*space_) ? 2U : 0U);
   if (width < 64 && guest.value() >> width != 0) {
     return fail(part == Part::second_for_table ? PageFault::first_table_beyond_width
                                                : PageFault::second_beyond_width);
   }
-  second_level_ = space_.second_levels;
+  second_level_ = space_->second_levels;
   second_rights_ = Rights::all();
   if (caches_ && second_level_ > 1) {
     step_ = WalkStep::look_up;
   } else {
-    read_second(space_.second_root);
+    read_second(space_->second_root);
   }
 }
 
 void PageWalk::read_second(Hpa table) {
   want(in_table(table, guest_, second_level_,
-                widened(space_) && second_level_ == space_.second_levels));
+                widened(*space_) && second_level_ == space_->second_levels));
 }
 
 void PageWalk::not_cached() {
   if (part_ == Part::first) {
-    read_first(space_.first_root);
+    read_first(space_->first_root);
   } else {
-    read_second(space_.second_root);
+    read_second(space_->second_root);
   }
 }
 
@@ -164,7 +166,7 @@ void PageWalk::advance(std::uint64_t entry) {
 // too, where its entries are updated: ahead of that, as RISC-V IOMMU 1.0, 2.3 allows.
 bool PageWalk::dirties(TableFormat format, Rights rights) const {
   if (of_page()) return access_ == Access::write && rights.contain(need_);
-  return format == TableFormat::sv_guest && space_.first_updates && space_.second_updates &&
+  return format == TableFormat::sv_guest && space_->first_updates && space_->second_updates &&
          rights.can_write(false);
 }
 
@@ -175,7 +177,7 @@ std::uint64_t PageWalk::used(TableFormat format, std::uint64_t bits, bool leaf,
   if (is_sv(format) && !leaf) return bits;
   bits |= accessed_bit(format);
   if (leaf && dirties(format, rights)) bits |= dirty_bit(format);
-  if (format == TableFormat::first_level && space_.rules.extended_accessed)
+  if (format == TableFormat::first_level && space_->rules.extended_accessed)
     bits |= extended_accessed_bit;
   return bits;
 }
@@ -203,16 +205,16 @@ PageFault PageWalk::second_denied(Rights rights) const {
 }
 
 void PageWalk::have_first(std::uint64_t bits) {
-  const TableFormat format = space_.first_format;
-  const DecodedEntry entry = decode_entry(format, bits, first_level_, space_.rules);
+  const TableFormat format = space_->first_format;
+  const DecodedEntry entry = decode_entry(format, bits, first_level_, space_->rules);
   if (!entry.present) return fail(PageFault::first_absent);
   if (entry.malformed) return fail(PageFault::first_malformed);
   const Rights rights = first_rights_ & entry.rights;
   if (const PageFault denied = first_denied(rights); denied != PageFault::none) return fail(denied);
   // RISC-V's accessed and dirty count: what hardware does not set is a fault.
-  const bool marks = space_.first_updates || is_sv(format);
+  const bool marks = space_->first_updates || is_sv(format);
   if (const std::uint64_t now = used(format, bits, entry.leaf, rights); marks && now != bits) {
-    if (!space_.first_updates) return fail(PageFault::first_unmarked);
+    if (!space_->first_updates) return fail(PageFault::first_unmarked);
     if (!table_writable_) return fail(PageFault::first_table_no_write);
     return update(bits, now);
   }
@@ -224,21 +226,21 @@ void PageWalk::have_first(std::uint64_t bits) {
   }
   const Bytes size = entry.size(first_level_);
   const Hpa address = entry.address.page_base(size) + input_.page_offset(size);
-  if (space_.second_levels == 0) return done(address);
+  if (space_->second_levels == 0) return done(address);
   start_second(Part::second_for_page, Iova(address.value()));
 }
 
 void PageWalk::have_second(std::uint64_t bits) {
-  const TableFormat format = space_.second_format;
-  const DecodedEntry entry = decode_entry(format, bits, second_level_, space_.rules);
+  const TableFormat format = space_->second_format;
+  const DecodedEntry entry = decode_entry(format, bits, second_level_, space_->rules);
   if (!entry.present) return fail(PageFault::second_absent);
   if (entry.malformed) return fail(PageFault::second_malformed);
   const Rights rights = second_rights_ & entry.rights;
   if (const PageFault denied = second_denied(rights); denied != PageFault::none)
     return fail(denied);
-  const bool marks = space_.second_updates || is_sv(format);
+  const bool marks = space_->second_updates || is_sv(format);
   if (const std::uint64_t now = used(format, bits, entry.leaf, rights); marks && now != bits) {
-    if (!space_.second_updates) return fail(PageFault::second_unmarked);
+    if (!space_->second_updates) return fail(PageFault::second_unmarked);
     return update(bits, now);
   }
   second_rights_ = rights;

@@ -59,7 +59,7 @@ struct WalkStart {
 
 class PageWalk {
  public:
-  // `probe`: only says what would be allowed; lacking rights are no fault (ATS translation
+  // `space` outlives the walk. `probe`: only says what would be allowed; lacking rights are no fault (ATS translation
   // requests). `caches`: stop at look_up where a cache may help.
   void begin(const AddressSpace& space, Iova input, Access access, bool privileged, bool probe,
              bool caches);
@@ -98,7 +98,7 @@ class PageWalk {
                                           : second_level_;
   }
   Rights rights() const { return first_rights_ & second_rights_; }
-  const AddressSpace& space() const { return space_; }
+  const AddressSpace& space() const { return *space_; }
 
  private:
   enum class Part : std::uint8_t { first, second_for_table, second_for_page };
@@ -118,7 +118,7 @@ class PageWalk {
   PageFault first_denied(Rights rights) const;
   PageFault second_denied(Rights rights) const;
 
-  AddressSpace space_;
+  const AddressSpace* space_ = nullptr;
   Iova input_;
   Iova guest_;  // what the second stage translates
   Hpa next_read_;

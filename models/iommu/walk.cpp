@@ -9,13 +9,22 @@ constexpr std::size_t word_in_line(Hpa at) {
   return (at.value() >> 3U) & (PhysicalMemory::words_per_line - 1);
 }
 
+// Of messages.
+const AddressSpace as_it_is = AddressSpace::as_it_is();
+
 }  // namespace
 
 void Walk::begin(const Architecture& architecture, const Request& request,
                  const DeviceEntry* config, const AddressSpace* space, bool caches) {
   architecture_ = &architecture;
-  config_ = {};
+  if (space == nullptr) config_.space = {};
+  if (config == nullptr) config_.config = {};
   config_.request = request;
+  config_.fault = FaultCode::none;
+  config_.phase = 0;
+  config_.config_learned = false;
+  config_.space_learned = false;
+  config_.fault_silenced = false;
   phase_ = Phase::config;
   page_fault_ = PageFault::none;
   caches_ = caches;
@@ -77,7 +86,7 @@ void Walk::enter() {
     if (request.access != Access::write && request.type == AddressType::untranslated)
       return fail(architecture_->message_window().fault);
     message_ = true;
-    pages_.begin(AddressSpace::as_it_is(), request.iova, request.access, false, false, false);
+    pages_.begin(as_it_is, request.iova, request.access, false, false, false);
     step_ = WalkStep::translated;
     return;
   }

@@ -29,6 +29,11 @@ class Walk {
   void advance(const PhysicalMemory::Line& line);
   // Before the address space was read: a cache knows it.
   void know(const AddressSpace& space);
+  // The same where in_pages() holds: the word at next_read().
+  void advance_pages(std::uint64_t word) {
+    pages_.advance(word);
+    if (pages_.step() != WalkStep::read) moved();
+  }
   // The other steps are the page walk's: look_up, update. Call one of its functions, then moved().
   PageWalk& pages() { return pages_; }
   const PageWalk& pages() const { return pages_; }

@@ -39,13 +39,13 @@ WalkCaches::Found WalkCaches::probe(Stage stage, std::uint64_t space, Iova input
   return {stage, 0, 0, {}};
 }
 
-void WalkCaches::count(const Found& found, UseStamp stamp) {
+void WalkCaches::count(Stage stage, unsigned found, std::uint32_t slot, UseStamp stamp) {
   for (unsigned level = lowest; level <= highest; ++level) {
-    auto& cache = caches_[index(found.stage)][level - lowest];
+    auto& cache = caches_[index(stage)][level - lowest];
     if (!cache) continue;
-    if (level == found.level) {
+    if (level == found) {
       ++cache->stats.hits;
-      return cache->touch(found.slot, stamp);
+      return cache->touch(slot, stamp);
     }
     ++cache->stats.misses;
   }

@@ -96,8 +96,8 @@ class WalkCaches {
   };
   // The lowest table that is known for an address. Changes nothing.
   Found probe(Stage stage, std::uint64_t space, Iova input) const;
-  // Counts a look-up, and tells the replacement policy of it.
-  void count(const Found& found, UseStamp stamp);
+  // Counts a look-up that found `slot` at `level`, and tells the replacement policy of it.
+  void count(Stage stage, unsigned found, std::uint32_t slot, UseStamp stamp);
   // Whether insert() would change what is cached.
   bool would_change(Stage stage, std::uint64_t space, Iova input, const WalkStart& start) const;
   // The entry of level start.level + 1 leads to `start`.
