@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 namespace viosim::test {
+void register_nested_benchmarks();
+
 namespace {
 
 struct Load {
@@ -135,6 +137,7 @@ int main(int argc, char** argv) {
     add("traced/misses", {1024, 1, 1'000'000}, translate<true>);
     add("reference/misses", {1024, 1, 100'000}, reference);
   }
+  register_nested_benchmarks();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }
