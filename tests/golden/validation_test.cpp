@@ -13,7 +13,6 @@
 
 using namespace viosim;
 
-
 namespace {
 
 struct Point {
