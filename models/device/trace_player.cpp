@@ -79,9 +79,11 @@ void TracePlayer::play(const RecordedOp& op) {
       return invalidate(op);
     case RecordedKind::attach:
       attach(op);
+      if (flush_left_domain(op)) return;
       break;
     case RecordedKind::detach:
       to_.unit.tables().detach(Bdf(op.sid));
+      if (flush_left_domain(op)) return;
       break;
     case RecordedKind::map:
       ++maps_;
@@ -199,6 +201,23 @@ void TracePlayer::attach(const RecordedOp& op) {
   entry.domain = space.id;
   to_.unit.tables().attach(Bdf(op.sid), 1, Pasid(0));
   to_.unit.tables().set_entry(Bdf(op.sid), Pasid(0), entry);
+}
+
+// Guests whose IOMMU had no PASID tables flushed no PASID entry. Where their streams play on one that
+// has, the entry of a device that left a domain is flushed: VT-d 3.3 s6.5.2.2, PASID 0 of that
+// domain. Whether a descriptor is on its way now.
+bool TracePlayer::flush_left_domain(const RecordedOp& op) {
+  if (stream_.scalable_mode || to_.unit.params().mode == vtd::Mode::legacy) return false;
+  const auto left = attached_.extract(op.sid);
+  if (op.kind == RecordedKind::attach) attached_.emplace(op.sid, op.domain);
+  if (left.empty()) return false;
+  vtd::Descriptor flush;
+  flush.type = vtd::DescriptorType::pasid_cache;
+  flush.granularity = vtd::Granularity::pasid;
+  flush.domain = domain_id(left.mapped());
+  const auto words = flush.encode();
+  post(words[0], words[1]);
+  return true;
 }
 
 void TracePlayer::post(std::uint64_t low, std::uint64_t high) {

@@ -111,6 +111,7 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
   void play(const RecordedOp& op);
   void request(const RecordedOp& op);
   void attach(const RecordedOp& op);
+  bool flush_left_domain(const RecordedOp& op);
   void post(std::uint64_t low, std::uint64_t high);
   void invalidate(const RecordedOp& op);
   void judge(const RecordedOp& op, RecordedOutcome outcome, Hpa address, FaultCode fault);
@@ -129,6 +130,7 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
   std::uint32_t software_component_ = 0;
   std::vector<Function> functions_;
   std::map<std::uint32_t, Domain> domains_;
+  std::map<std::uint16_t, std::uint32_t> attached_;  // requester to domain
   std::vector<Walking> walking_;
   std::vector<std::uint32_t> free_walking_;
   std::uint32_t in_flight_ = 0;

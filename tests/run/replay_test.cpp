@@ -1,6 +1,7 @@
 // Replays of recordings of random guests: what the recorder's IOMMU decided follows from its rules
 // alone, so the agreement is complete.
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/json/json.hpp"
 #include "sim/recording/recording.hpp"
 #include "sim/run/run.hpp"
 #include "sim/verbs/presets.hpp"
@@ -10,13 +11,15 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 
 using namespace viosim;
 using namespace viosim::test;
 
 namespace {
 
-Agreement replayed(const std::string& text) {
+// The run of a recording on the IOMMU that `replay` takes for it, or on one of another mode.
+RunReport played(const std::string& text, std::optional<vtd::Mode> mode = {}) {
   const Scratch scratch;
   const std::filesystem::path file = scratch / "random.jsonl";
   std::ofstream(file) << text;
@@ -24,6 +27,7 @@ Agreement replayed(const std::string& text) {
   VtdIommu iommu;
   iommu.name = "iommu";
   iommu.params = find_preset("", stream).params(stream);
+  if (mode) iommu.params.mode = *mode;
   RecordedDevice device;
   device.name = "devices";
   device.iommu = "iommu";
@@ -35,8 +39,10 @@ Agreement replayed(const std::string& text) {
   Scenario scenario;
   scenario.name = stream.name;
   scenario.hosts.push_back(host);
-  return run_scenario(scenario, {}, {}).agreements.at(0);
+  return run_scenario(scenario, {}, {});
 }
+
+Agreement replayed(const std::string& text) { return played(text).agreements.at(0); }
 
 void check_agreement(const RandomRecording& wanted) {
   const Agreement agreement = replayed(random_recording(wanted));
@@ -85,4 +91,23 @@ TEST_CASE("a random recording whose probes missed half of the maps agrees", "[re
   check_agreement({.seed = static_cast<std::uint64_t>(GENERATE(range(1, 6))),
                    .large_pages = GENERATE(true, false),
                    .probed_percent = 50});
+}
+
+TEST_CASE("a recorded device that changes domains finds its new one, PASID tables or not",
+          "[replay]") {
+  const std::string text =
+      R"({"k":"meta","format":"viommu-trace/1","name":"moved","iommu":"virtio-iommu","strict":1,"records":7}
+{"t":1000,"k":"attach","did":1,"sid":256}
+{"t":1000,"k":"map","did":1,"iova":"0x1000","end":"0x1fff","pa":"0x5000","flags":3}
+{"t":2000,"k":"req","sid":256,"iova":"0x1010","w":0,"r":"ok","pa":"0x5010"}
+{"t":3000,"k":"detach","did":1,"sid":256}
+{"t":4000,"k":"attach","did":2,"sid":256}
+{"t":4000,"k":"map","did":2,"iova":"0x2000","end":"0x2fff","pa":"0x6000","flags":3}
+{"t":5000,"k":"req","sid":256,"iova":"0x2010","w":0,"r":"ok","pa":"0x6010"}
+)";
+  const RunReport report = played(text, GENERATE(vtd::Mode::legacy, vtd::Mode::scalable));
+  INFO(report.text);
+  const std::string figures = to_text(report.json);
+  CHECK(figures.find(R"("host0.iommu.walks": 2)") != std::string::npos);
+  CHECK(figures.find(R"("host0.iommu.faults": 0)") != std::string::npos);
 }
