@@ -37,6 +37,16 @@ void TrafficParams::check(const Where& where) const {
                             "window, which is {}",
                             to_text(ring), to_text(window)));
   }
+  const TrafficParams defaults;
+  if (pattern != Pattern::ring && ring != defaults.ring) {
+    (where / "ring")
+        .reject(fmt::format("read \"{}\"; expected none: only the ring pattern has a ring",
+                            to_text(ring)));
+  }
+  if (pattern != Pattern::zipf && skew != defaults.skew) {
+    (where / "skew")
+        .reject(fmt::format("read {}; expected none: only the zipf pattern has a skew", skew));
+  }
   constexpr std::uint64_t most_zipf_pages = std::uint64_t{1} << 24U;
   if (pattern == Pattern::zipf && window.count() / page_4k.count() > most_zipf_pages) {
     (where / "window")

@@ -78,6 +78,10 @@ cat >many.json <<'SCENARIO'
                   "requests": 99999999999999999999 }] }] }
 SCENARIO
 expect "unknown key" 2 'did you mean "traffic"?' "$viosim" run many.json
+expect "a ring that is not used" 2 "only the ring pattern has a ring" \
+  "$viosim" run "$good" --set '/hosts/0/devices/0/traffic/ring=8 KiB'
+expect "a skew that is not used" 2 "only the zipf pattern has a skew" \
+  "$viosim" run "$good" --set /hosts/0/devices/0/traffic/skew=0.5
 cat >lost.json <<'SCENARIO'
 { "name": "lost", "hosts": [{ "name": "h",
     "iommus": [{ "name": "i", "model": "vtd", "mode": "legacy" }, { "name": "j", "model": "vtd", "mode": "legacy" }],
