@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <utility>
 
 namespace viosim {
@@ -17,6 +18,17 @@ namespace sg4 = simgrid::s4u;
 constexpr Instant never = Instant::latest() + Ps(1);
 
 Ps simgrid_clock() { return Ps(static_cast<std::int64_t>(sg4::Engine::get_clock())); }
+
+// What Ctrl-C does is the program's business, and its caller's: SimGrid would list its actors, leave
+// with 1, and do so even where interrupts are to be ignored.
+class InterruptKept {
+ public:
+  InterruptKept() { sigaction(SIGINT, nullptr, &before_); }
+  void restore() const { sigaction(SIGINT, &before_, nullptr); }
+
+ private:
+  struct sigaction before_ {};
+};
 
 }  // namespace
 
@@ -45,6 +57,7 @@ class Engine::Fabric : public simgrid::kernel::resource::Model {
 
 struct Engine::Platform {
   explicit Platform(Engine& owner) : engine(&count, arguments.data()) {
+    interrupt.restore();
     sg4::Engine::set_config("contexts/nthreads:1");
     // Small stacks keep tens of thousands of actors possible; sanitizers need more.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -65,6 +78,7 @@ struct Engine::Platform {
   std::string quiet = "--log=xbt_cfg.thresh:warning";
   std::vector<char*> arguments{program.data(), quiet.data(), precision.data(), nullptr};
   int count = 3;
+  InterruptKept interrupt;  // before SimGrid changes it
   sg4::Engine engine;
   sg4::Host* host = nullptr;
 };

@@ -120,6 +120,13 @@ expect "negative seed" 2 "whole number" "$viosim" run "$good" --seed -1
 expect "seed beyond 64 bits" 2 "whole number" "$viosim" run "$good" --seed 18446744073709551616
 expect "unwritable directory" 2 "/proc/nowhere" "$viosim" run "$good" --out /proc/nowhere
 
+# Ctrl-C ends a run as it ends any program, without a word from the libraries beneath.
+timeout --preserve-status -k 5 -s INT 1 env --default-signal=INT \
+  "$viosim" run "$tree/scenarios/page-faults.json" --set '/duration=9000 s' --trace off --out interrupted >output 2>&1
+got=$?
+[ "$got" -eq 130 ] || { echo "FAILED: an interrupted run: exit code $got, expected 130"; failures=$((failures + 1)); }
+[ ! -s output ] || { echo "FAILED: an interrupted run says:"; head -5 output; failures=$((failures + 1)); }
+
 head -c 100000 "$traces/vtd_nvme_rand4k_lazy.jsonl.zst" >cut.jsonl.zst
 expect "truncated recording" 2 "truncated" "$viosim" replay cut.jsonl.zst --out cut
 [ ! -e cut/run.db ] || { echo "FAILED: a truncated recording left a database"; failures=$((failures + 1)); }
