@@ -104,7 +104,11 @@ Scenario load_scenario(const std::filesystem::path& file,
 
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options) {
-  const Recordings recordings = read_recordings(scenario, base);
+  return run_scenario(scenario, read_recordings(scenario, base), options);
+}
+
+RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
+                       const RunOptions& options) {
   Output output(scenario, options);
   System system(scenario, recordings, output.tracer(),
                 [&](std::string_view path) { return output.add_component(path); });

@@ -38,6 +38,9 @@ Recordings read_recordings(const Scenario& scenario, const std::filesystem::path
 // The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError, TimeLimitError.
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options);
+// The same with recordings that were read already.
+RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
+                       const RunOptions& options);
 
 // A document with the overrides of the command line applied ("/json/pointer=value"), read strictly.
 Scenario load_scenario(const std::filesystem::path& file,

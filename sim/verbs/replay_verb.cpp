@@ -11,7 +11,7 @@ namespace viosim {
 namespace {
 
 // The scenario that a replay is: one host, one IOMMU, one recording.
-Scenario replay_scenario(const RecordedStream& stream, const std::filesystem::path& trace,
+Scenario replay_scenario(const RecordedStream& stream, const std::string& trace,
                          const vtd::UnitParams& params) {
   VtdIommu iommu;
   iommu.name = "iommu";
@@ -19,7 +19,7 @@ Scenario replay_scenario(const RecordedStream& stream, const std::filesystem::pa
   RecordedDevice device;
   device.name = "devices";
   device.iommu = "iommu";
-  device.trace = trace.string();
+  device.trace = trace;
   HostConfig host;
   host.name = "host0";
   host.iommus.emplace_back(iommu);
@@ -84,12 +84,15 @@ Value agreement_json(const Agreement& agreement) {
 }  // namespace
 
 int replay_verb(const ReplayArguments& arguments) {
-  const RecordedStream stream = read_recording(arguments.trace.string());
+  // Read once: it may be a pipe.
+  const std::string name = arguments.trace.string();
+  Recordings recordings;
+  const RecordedStream& stream = recordings.emplace(name, read_recording(name)).first->second;
   const IommuPreset& preset = find_preset(arguments.iommu, stream);
-  const Scenario scenario = replay_scenario(stream, arguments.trace, preset.params(stream));
+  const Scenario scenario = replay_scenario(stream, name, preset.params(stream));
   RunOptions options;
   options.out = arguments.out;
-  const RunReport report = run_scenario(scenario, {}, options);
+  const RunReport report = run_scenario(scenario, recordings, options);
   const Agreement& agreement = report.agreements.at(0);
   const bool comparable = stream.iommu == "intel-vtd";
 

@@ -32,6 +32,10 @@ for trace in "$traces"/*.zst; do
   expect "replay of $trace" 0 "(100 %)" "$viosim" replay "$trace"
   [ -z "$requests" ] || expect "requests of $trace" 0 "agreement $requests/$requests (100 %)" "$viosim" replay "$trace"
 done
+if mkfifo pipe 2>/dev/null; then
+  timeout 20 sh -c 'cat "$1" >pipe' sh "$traces/vtd_ext4_cm_strict.jsonl.zst" &
+  expect "a recording from a pipe" 0 "(100 %)" "$viosim" replay pipe
+fi
 exact=qemu-7.2-vtd-exact-mask
 expect "exact page mask, ext4" 1 "(99.2665 %)" "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --iommu $exact
 expect "exact page mask, e1000e" 1 "(99.5601 %)" \

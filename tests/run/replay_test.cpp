@@ -39,7 +39,7 @@ RunReport played(const std::string& text, std::optional<vtd::Mode> mode = {}) {
   Scenario scenario;
   scenario.name = stream.name;
   scenario.hosts.push_back(host);
-  return run_scenario(scenario, {}, {});
+  return run_scenario(scenario, std::filesystem::path(), {});
 }
 
 Agreement replayed(const std::string& text) { return played(text).agreements.at(0); }
