@@ -33,6 +33,10 @@ constexpr Metric<Owner, T> metric(std::string_view name, T Owner::*member, Unit 
   return {name, member, unit, sentence};
 }
 
+// A metric's value as results hold it.
+constexpr std::uint64_t value_of(std::uint64_t count) { return count; }
+constexpr std::uint64_t value_of(Ps time) { return static_cast<std::uint64_t>(time.count()); }
+
 // A log-bucketed histogram of durations. Each octave [2^k, 2^(k+1)) ps has 32 buckets; a bucket
 // keeps its count and its sum, so a percentile is the mean of the values that fell in its bucket:
 // exact when they are all equal (the usual case in a simulator), within 1/32 otherwise. Memory:

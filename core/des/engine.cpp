@@ -39,6 +39,7 @@ struct Engine::Actor {
   sg4::SemaphorePtr go = sg4::Semaphore::create(0);
   sg4::ActorPtr handle;
   const Signal* waits_for = nullptr;
+  void* data = nullptr;
   bool done = false;
 };
 
@@ -105,6 +106,7 @@ void Engine::spawn(std::string name, Lifetime lifetime, std::function<void()> bo
   actor.body = std::move(body);
   if (lifetime == Lifetime::finishes) ++unfinished_;
   wake_at(now(), number);
+  if (in_hardware_) agenda_.stop_here();
   actor.handle = compat::add_actor(platform_->engine, actor.name, platform_->host, [this, &actor] {
     actor.go->acquire();
     try {
@@ -118,6 +120,10 @@ void Engine::spawn(std::string name, Lifetime lifetime, std::function<void()> bo
     if (actor.lifetime == Lifetime::finishes) --unfinished_;
   });
 }
+
+void Engine::set_actor_data(void* data) { actors_[current_]->data = data; }
+
+void* Engine::actor_data() const { return in_hardware_ ? nullptr : actors_[current_]->data; }
 
 void Engine::run() {
   platform_->engine.run();

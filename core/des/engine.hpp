@@ -88,7 +88,8 @@ class Engine {
   // At most one component; it must outlive run().
   void set_run_ahead(RunAhead& component) { run_ahead_ = &component; }
 
-  // Starts an actor at the current instant; before run(), at instant zero.
+  // Starts an actor at the current instant; before run(), at instant zero. From actors and from
+  // hardware events.
   void spawn(std::string name, Lifetime lifetime, std::function<void()> body);
 
   // Runs until every `finishes` actor has returned and no hardware event is left. Rethrows the
@@ -101,6 +102,15 @@ class Engine {
   // For actors.
   void sleep_for(Ps duration) { sleep_until(now() + duration); }
   void sleep_until(Instant at);
+
+  // The run is not over before every hold() was followed by a release(). For work that comes and
+  // goes, done by actors that only serve. From actors and from hardware events.
+  void hold() { ++unfinished_; }
+  void release() { --unfinished_; }
+
+  // What the running actor keeps for itself; null at first, and for hardware.
+  void set_actor_data(void* data);
+  void* actor_data() const;
 
   std::uint64_t software_steps() const { return software_steps_; }
 

@@ -13,7 +13,7 @@ class Collector {
   void metrics(std::uint32_t component, const Stats& stats) {
     for_each_field<Stats>([&](const auto& metric) {
       results.metrics.push_back(
-          {component, std::string(metric.name), metric.unit, stats.*(metric.member)});
+          {component, std::string(metric.name), metric.unit, value_of(stats.*(metric.member))});
     });
   }
   void latency(std::uint32_t component, const char* operation, const Histogram& histogram) {

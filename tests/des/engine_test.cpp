@@ -171,3 +171,31 @@ TEST_CASE("thirty thousand actors run, each waking at its own picosecond", "[des
   engine.run();
   for (std::int64_t i = 0; i < actors; ++i) REQUIRE(woke[static_cast<std::size_t>(i)] == 1'000 + i);
 }
+
+TEST_CASE("an actor that hardware starts acts at that instant, before later hardware", "[des]") {
+  Engine engine;
+  Callback hardware;
+  std::vector<std::string> order;
+  hardware.call = [&](std::uint64_t what) {
+    order.push_back("hw" + std::to_string(what) + "@" + std::to_string(engine.now().ps()));
+    if (what == 0) {
+      engine.spawn("started", Lifetime::finishes,
+                   [&] { order.push_back("sw@" + std::to_string(engine.now().ps())); });
+    }
+  };
+  engine.agenda().schedule(at(7), {0, 0}, hardware, 0);
+  engine.agenda().schedule(at(7), {0, 1}, hardware, 1);
+  engine.agenda().schedule(at(9), {0, 0}, hardware, 2);
+  engine.run();
+  CHECK(order == std::vector<std::string>{"hw0@7", "sw@7", "hw1@7", "hw2@9"});
+}
+
+TEST_CASE("a run lasts as long as something is held, and says so when it cannot end", "[des]") {
+  Engine engine;
+  Signal work(engine, "work");
+  engine.spawn("server", Lifetime::serves, [&] {
+    engine.hold();
+    work.wait();
+  });
+  CHECK_THROWS_WITH(engine.run(), Catch::Contains("\"server\" waits for \"work\""));
+}

@@ -1,0 +1,67 @@
+// Taking turns.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/cpu/locks.hpp"
+
+#include "core/base/error.hpp"
+
+#include <algorithm>
+
+namespace viosim {
+
+bool Lock::try_take(Thread& thread) {
+  ensure(holder_ != &thread, "a thread takes a lock that it holds");
+  if (held()) return false;
+  holder_ = &thread;
+  taken_at_ = engine_.now();
+  ++stats.taken;
+  return true;
+}
+
+void Lock::taken_after(Thread& thread, Instant since) {
+  --waiting_;
+  holder_ = &thread;
+  taken_at_ = engine_.now();
+  const Ps waited = taken_at_ - since;
+  ++stats.taken;
+  ++stats.contended;
+  stats.waited += waited;
+  stats.longest_wait = std::max(stats.longest_wait, waited);
+}
+
+// The next in line counts as waiting until it goes on, so nobody can come between.
+void Lock::release(const Thread& thread) {
+  ensure(holder_ == &thread, "a thread releases a lock that it does not hold");
+  holder_ = nullptr;
+  stats.held += engine_.now() - taken_at_;
+  if (waiting_ > 0) turn_.raise();
+}
+
+void SpinLock::lock(Thread& thread) {
+  if (!try_take(thread)) {
+    const Instant since = engine_.now();
+    begin_wait();
+    turn_.wait();
+    if (handover_ > Ps(0)) engine_.sleep_for(handover_);
+    taken_after(thread, since);
+    thread.spun(engine_.now() - since);
+  }
+  thread.enter_atomic();
+}
+
+void SpinLock::unlock(Thread& thread) {
+  thread.leave_atomic();
+  release(thread);
+}
+
+void Mutex::lock(Thread& thread) {
+  if (try_take(thread)) return;
+  const Instant since = engine_.now();
+  begin_wait();
+  thread.wait(turn_);
+  thread.run(wake_);
+  taken_after(thread, since);
+}
+
+void Mutex::unlock(Thread& thread) { release(thread); }
+
+}  // namespace viosim

@@ -1,0 +1,81 @@
+// A thread of simulated software: it works on a processor of its kernel, blocks without one, and,
+// where its kernel is a guest's, leaves it for the host and comes back.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Code of all layers runs on the same thread, as in reality: a guest's driver traps, the
+// hypervisor's code goes on in the same call, calls into the host's kernel, and returns. The vCPU is
+// occupied all the while. So a call stack is a path through the world switches, and its costs add
+// up by themselves.
+//
+// All functions are for the thread's own actor.
+#pragma once
+
+#include "core/des/engine.hpp"
+#include "models/cpu/cpus.hpp"
+
+#include <cstdint>
+#include <utility>
+
+namespace viosim {
+
+class Thread {
+ public:
+  // Needs no processor before start().
+  Thread(Engine& engine, Cpus& cpus) : engine_(&engine), cpus_(&cpus) {}
+  Thread(const Thread&) = delete;
+  Thread& operator=(const Thread&) = delete;
+
+  Engine& engine() const { return *engine_; }
+  Instant now() const { return engine_->now(); }
+  // The thread whose actor is running; null for actors that are no threads.
+  static Thread* current(const Engine& engine) { return static_cast<Thread*>(engine.actor_data()); }
+
+  // Takes a processor, and gives it back.
+  void start(Cpus::Turn turn = Cpus::Turn::behind_others);
+  void stop();
+
+  // Works for this long. In the host on behalf of a guest: the vCPU stands still meanwhile.
+  void run(Ps work);
+  // Gives the processor away until the signal was raised; no time passes if it was before. In the
+  // host on behalf of a guest the vCPU remains occupied.
+  void wait(Signal& signal);
+  void sleep(Ps time);
+
+  // What `in_host` does is done by the host: for the guest its vCPU is away.
+  template <class F>
+  auto away(F&& in_host) {
+    const Away while_away(*this);
+    return std::forward<F>(in_host)();
+  }
+  bool is_away() const { return depth_ > 0; }
+
+  // Within spinlocks a thread must not block. SpinLock keeps count.
+  bool atomic() const { return spinlocks_ > 0; }
+  void enter_atomic() { ++spinlocks_; }
+  void leave_atomic() { --spinlocks_; }
+  // Time that it has waited for a spinlock.
+  void spun(Ps time);
+
+ private:
+  class Away {
+   public:
+    explicit Away(Thread& thread) : thread_(thread), since_(thread.now()) { ++thread_.depth_; }
+    ~Away();
+    Away(const Away&) = delete;
+    Away& operator=(const Away&) = delete;
+
+   private:
+    Thread& thread_;
+    Instant since_;
+  };
+  static constexpr std::uint32_t none = 0xffffffff;
+  void must_not_be_atomic() const;
+
+  Engine* engine_;
+  Cpus* cpus_;
+  std::uint32_t cpu_ = none;
+  std::uint32_t depth_ = 0;      // of excursions into the host
+  std::uint32_t spinlocks_ = 0;  // held
+};
+
+}  // namespace viosim
