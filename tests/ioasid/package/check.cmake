@@ -1,7 +1,9 @@
 # Installs the library to a scratch place and builds and runs the example of its README against it.
-# Called with BUILD, SCRATCH, README, COMPILER and CONFIG set; with SOURCE instead of BUILD the
+# Called with BUILD, SCRATCH, README, COMPILER, CONFIG and GENERATOR set; with SOURCE instead of BUILD the
 # library is taken out of the project and built by itself first.
 file(REMOVE_RECURSE ${SCRATCH})
+# The project's own: the machine may have no other.
+set(ENV{CMAKE_GENERATOR} ${GENERATOR})
 file(READ ${README} text)
 string(REGEX MATCH "```cpp\n(.*)\n```" fenced "${text}")
 if(NOT fenced)
