@@ -93,7 +93,10 @@ Engine::Engine() : platform_(std::make_unique<Platform>(*this)), began_(simgrid_
 
 Engine::~Engine() = default;
 
-Instant Engine::software_now() const { return Instant(simgrid_clock() - began_); }
+Instant Engine::simgrid_now() const { return Instant(simgrid_clock() - began_); }
+
+// Ahead of SimGrid's clock after sleeps that needed no turn of it.
+Instant Engine::software_now() const { return std::max(simgrid_now(), slept_until_); }
 
 Instant Engine::now() const { return in_hardware_ ? agenda_.now() : software_now(); }
 
@@ -126,6 +129,7 @@ void Engine::set_actor_data(void* data) { actors_[current_]->data = data; }
 void* Engine::actor_data() const { return in_hardware_ ? nullptr : actors_[current_]->data; }
 
 void Engine::run() {
+  running_ = true;
   platform_->engine.run();
   if (failure_) std::rethrow_exception(failure_);
 }
@@ -142,15 +146,30 @@ void Engine::sleep_until(Instant at) {
   if (at > Instant::latest()) {
     throw TimeLimitError(fmt::format("the sleep of \"{}\"", actors_[current_]->name));
   }
+  const Wakeup mine{at, current_};
+  if (nothing_before(mine)) {
+    slept_until_ = at;
+    agenda_.software_acts_at(at);
+    ++software_steps_;
+    return;
+  }
   wake_at(at, current_);
   block();
+}
+
+// Whether an actor that goes to sleep now would be the next to act: then time may pass without
+// SimGrid, whose turn takes most of a microsecond.
+bool Engine::nothing_before(const Wakeup& wakeup) const {
+  if (!running_ || (!wakeups_.empty() && wakeups_.front() < wakeup)) return false;
+  if (run_ahead_ != nullptr && run_ahead_->next() < wakeup.at) return false;
+  return agenda_.next() >= wakeup.at;
 }
 
 // Called by SimGrid when no actor can run. horizon: the distance to SimGrid's own next event,
 // negative when there is none. Returns the distance to our next wake-up, or -1 when SimGrid's event
 // comes first.
 double Engine::next_event(double horizon) {
-  const Instant at = software_now();
+  const Instant at = simgrid_now();
   const Instant simgrid_next = horizon < 0 ? never : at + Ps(static_cast<std::int64_t>(horizon));
   if (!failure_) {
     const Instant software_next = wakeups_.empty() ? never : wakeups_.front().at;
@@ -197,7 +216,7 @@ void Engine::advance_hardware(Instant end) {
 // Lets the next actor go on if its instant has come. One at a time: the others of this instant
 // follow when this one blocks.
 void Engine::wake_one() {
-  const Instant at = software_now();
+  const Instant at = simgrid_now();
   if (wakeups_.empty() || wakeups_.front().at != at) return;
   std::pop_heap(wakeups_.begin(), wakeups_.end(), std::greater<>());
   current_ = wakeups_.back().actor;

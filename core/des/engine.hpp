@@ -127,7 +127,9 @@ class Engine {
     auto operator<=>(const Wakeup&) const = default;
   };
 
+  Instant simgrid_now() const;
   Instant software_now() const;
+  bool nothing_before(const Wakeup& wakeup) const;
   double next_event(double horizon);
   void advance_hardware(Instant end);
   void wake_one();
@@ -141,9 +143,11 @@ class Engine {
   bool in_hardware_ = false;
   bool in_window_ = false;
   bool over_ = false;
+  bool running_ = false;
   std::uint32_t current_ = 0;
   std::uint32_t unfinished_ = 0;
   std::uint64_t software_steps_ = 0;
+  Instant slept_until_;          // of the last sleep without a turn of SimGrid
   std::vector<Wakeup> wakeups_;  // a heap
   std::vector<std::unique_ptr<Actor>> actors_;
   std::exception_ptr failure_;

@@ -199,3 +199,42 @@ TEST_CASE("a run lasts as long as something is held, and says so when it cannot 
   });
   CHECK_THROWS_WITH(engine.run(), Catch::Contains("\"server\" waits for \"work\""));
 }
+
+TEST_CASE("a sleep that nothing interrupts ends where it should, and the next ones see its time",
+          "[des]") {
+  Engine engine;
+  Callback hardware;
+  std::vector<std::string> order;
+  const auto note = [&](const std::string& what) {
+    order.push_back(what + "@" + std::to_string(engine.now().ps()));
+  };
+  hardware.call = [&](std::uint64_t what) { note("hw" + std::to_string(what)); };
+  Signal go(engine, "go");
+  engine.spawn("a", Lifetime::finishes, [&] {
+    engine.sleep_for(Ps(3));  // b acts before: a turn of SimGrid
+    note("a");
+    engine.sleep_for(Ps(4));  // nobody acts before
+    note("a");
+    engine.agenda().schedule(at(9), {0, 0}, hardware, 0);
+    engine.sleep_for(Ps(2));  // until the instant of the hardware, before it
+    note("a");
+    engine.sleep_for(Ps(1));  // the hardware acts before
+    note("a");
+    engine.sleep_for(Ps(5));
+    go.raise();
+    note("a");
+    engine.sleep_for(Ps(0));  // b is woken at this instant, and comes after a
+    note("a");
+  });
+  engine.spawn("b", Lifetime::finishes, [&] {
+    engine.sleep_for(Ps(1));
+    note("b");
+    go.wait();
+    note("b");
+    engine.sleep_for(Ps(1));
+    note("b");
+  });
+  engine.run();
+  CHECK(order == std::vector<std::string>{"b@1", "a@3", "a@7", "a@9", "hw0@9", "a@10", "a@15",
+                                          "a@15", "b@15", "b@16"});
+}
