@@ -20,8 +20,7 @@ class GuestMemory final : public TableMemory {
       : host_(host), second_stage_(second_stage), next_(base), end_(base + size) {
     const std::uint64_t pages = size.count() >> 12U;
     const std::uint64_t per_leaf = leaf_size(leaf).count() >> 12U;
-    const Hpa frames = host.allocate_frames(pages + per_leaf) + Bytes(leaf_size(leaf).count() - 1);
-    second_stage.map(Iova(base.value()), frames.page_base(leaf_size(leaf)), pages,
+    second_stage.map(Iova(base.value()), host.allocate_ram(pages, per_leaf), pages,
                      {true, true, true}, leaf);
   }
 

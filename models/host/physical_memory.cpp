@@ -38,16 +38,16 @@ Hpa PhysicalMemory::allocate_frames(std::uint64_t count) {
   return base;
 }
 
+Hpa PhysicalMemory::allocate_ram(std::uint64_t count, std::uint64_t alignment) {
+  const std::uint64_t base = (next_ram_frame_ + alignment - 1) / alignment * alignment;
+  next_ram_frame_ = base + count;
+  return Hpa(base << frame_shift);
+}
+
 PhysicalMemory::Frame& PhysicalMemory::find_or_add(std::uint64_t number) {
   if (const Frame* found = find(number)) return const_cast<Frame&>(*found);
-  if (number >= first_allocated && number < next_free_frame_) {
-    const std::size_t old_size = allocated_.size();
-    allocated_.resize(number - first_allocated + 1);
-    for (std::size_t i = old_size; i < allocated_.size(); ++i)
-      allocated_[i].number = first_allocated + i;
-    footprint_ += (allocated_.size() - old_size) * sizeof(Frame);
-    return allocated_.back();
-  }
+  if (number >= first_allocated && number < next_free_frame_) return add_allocated(number);
+  if (number >= first_ram && number < next_ram_frame_) return add_ram(number);
   if ((frames_.size() + 1) * 2 > index_.size()) grow_index();
   const std::size_t mask = index_.size() - 1;
   std::size_t i = hash(number) & mask;
@@ -56,6 +56,28 @@ PhysicalMemory::Frame& PhysicalMemory::find_or_add(std::uint64_t number) {
   frames_.push_back({number, 0, nullptr, 0});
   footprint_ += sizeof(Frame) + 2 * sizeof(std::uint32_t);
   return frames_.back();
+}
+
+PhysicalMemory::Frame& PhysicalMemory::add_allocated(std::uint64_t number) {
+  const std::size_t old_size = allocated_.size();
+  allocated_.resize(number - first_allocated + 1);
+  for (std::size_t i = old_size; i < allocated_.size(); ++i)
+    allocated_[i].number = first_allocated + i;
+  footprint_ += (allocated_.size() - old_size) * sizeof(Frame);
+  return allocated_.back();
+}
+
+PhysicalMemory::Frame& PhysicalMemory::add_ram(std::uint64_t number) {
+  const std::uint64_t chunk = (number - first_ram) / ram_chunk;
+  if (chunk >= ram_.size()) {
+    footprint_ += (chunk + 1 - ram_.size()) * sizeof(ram_[0]);
+    ram_.resize(chunk + 1);
+  }
+  ram_[chunk] = std::make_unique<Frame[]>(ram_chunk);
+  footprint_ += ram_chunk * sizeof(Frame);
+  for (std::uint64_t i = 0; i < ram_chunk; ++i)
+    ram_[chunk][i].number = first_ram + chunk * ram_chunk + i;
+  return ram_[chunk][number % ram_chunk];
 }
 
 void PhysicalMemory::grow_index() {

@@ -50,6 +50,9 @@ class PhysicalMemory final : public TableMemory {
 
   // A fresh run of frames, zeroed; never reused. For tables and queues.
   Hpa allocate_frames(std::uint64_t count = 1) override;
+  // The same for a guest's memory: many frames of which few will be written. The first one's number
+  // is a multiple of `alignment`.
+  Hpa allocate_ram(std::uint64_t count, std::uint64_t alignment);
 
   // Calls memory_changes() once, before the next write.
   void warn(ReadsAhead& reader) { warned_.push_back(&reader); }
@@ -92,6 +95,11 @@ class PhysicalMemory final : public TableMemory {
     return find_elsewhere(number);
   }
   const Frame* find_elsewhere(std::uint64_t number) const {
+    if (number - first_ram < next_ram_frame_ - first_ram) {
+      const std::uint64_t chunk = (number - first_ram) / ram_chunk;
+      if (chunk >= ram_.size() || ram_[chunk] == nullptr) return nullptr;
+      return &ram_[chunk][number % ram_chunk];
+    }
     const std::size_t mask = index_.size() - 1;
     for (std::size_t i = hash(number) & mask; index_[i] != none; i = (i + 1) & mask) {
       if (frames_[index_[i]].number == number) return &frames_[index_[i]];
@@ -99,6 +107,8 @@ class PhysicalMemory final : public TableMemory {
     return nullptr;
   }
   Frame& find_or_add(std::uint64_t number);
+  Frame& add_allocated(std::uint64_t number);
+  Frame& add_ram(std::uint64_t number);
   Line& add_line(Frame& frame, unsigned line);
   void grow_index();
   void announce_change();
@@ -108,9 +118,15 @@ class PhysicalMemory final : public TableMemory {
   // own memory.
   static constexpr std::uint64_t first_allocated = std::uint64_t{1} << 32U;
   std::uint64_t next_free_frame_ = first_allocated;
+  // Guests' memory lies at 64 TiB and above. Frames are kept in chunks, so that what is written of
+  // one guest need not lie near what is written of another.
+  static constexpr std::uint64_t first_ram = std::uint64_t{1} << 34U;
+  static constexpr std::uint64_t ram_chunk = 512;
+  std::uint64_t next_ram_frame_ = first_ram;
   // What walkers read lies almost always in allocated frames, which need no hashing.
   std::vector<Frame> allocated_;  // from first_allocated on, up to the last one written
-  std::vector<Frame> frames_;     // all others
+  std::vector<std::unique_ptr<Frame[]>> ram_;
+  std::vector<Frame> frames_;  // all others
   std::vector<std::uint32_t>
       index_;  // open addressing: hash of the frame number -> position in frames_
   std::size_t footprint_ = 0;

@@ -140,3 +140,24 @@ TEST_CASE("a page table holds what was mapped and not unmapped since", "[models]
     REQUIRE(table.mapped(Iova(probe << 12U)) == expected.contains(probe));
   }
 }
+
+TEST_CASE("a thousand guests of 4 GiB cost what is written of them", "[memory]") {
+  PhysicalMemory memory;
+  constexpr std::uint64_t pages = std::uint64_t{1} << 20U;
+  std::vector<Hpa> guests;
+  for (int i = 0; i < 1000; ++i)
+    guests.push_back(memory.allocate_ram(pages, page_1g.count() >> 12U));
+  for (std::size_t i = 0; i < guests.size(); ++i) {
+    CHECK(guests[i] == guests[i].page_base(page_1g));
+    CHECK(memory.read(guests[i]) == 0);
+    memory.write(guests[i] + Bytes(0x3000), i + 1);
+    memory.write(guests[i] + Bytes((pages << 12U) - 8), ~i);
+  }
+  for (std::size_t i = 0; i < guests.size(); ++i) {
+    CHECK(memory.read(guests[i] + Bytes(0x3000)) == i + 1);
+    CHECK(memory.read(guests[i] + Bytes((pages << 12U) - 8)) == ~i);
+    CHECK(memory.read(guests[i] + Bytes(0x3008)) == 0);
+    CHECK(memory.read(guests[i] + Bytes(0x40'0000)) == 0);
+  }
+  CHECK(memory.footprint() < (64U << 20U));
+}
