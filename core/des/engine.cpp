@@ -17,6 +17,16 @@ namespace sg4 = simgrid::s4u;
 
 constexpr Instant never = Instant::latest() + Ps(1);
 
+// Actors run hardware, too, on their stacks of 128 KiB: small enough for tens of thousands of actors.
+// Sanitizers need more.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool sanitized = false;
+#endif
+
 Ps simgrid_clock() { return Ps(static_cast<std::int64_t>(sg4::Engine::get_clock())); }
 
 // What Ctrl-C does is the program's business, and its caller's: SimGrid would list its actors, leave
@@ -60,12 +70,7 @@ struct Engine::Platform {
   explicit Platform(Engine& owner) : engine(&count, arguments.data()) {
     interrupt.restore();
     sg4::Engine::set_config("contexts/nthreads:1");
-    // Small stacks keep tens of thousands of actors possible; sanitizers need more.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    sg4::Engine::set_config("contexts/stack-size:512");
-#else
-    sg4::Engine::set_config("contexts/stack-size:64");
-#endif
+    sg4::Engine::set_config(sanitized ? "contexts/stack-size:512" : "contexts/stack-size:128");
     auto* zone = compat::root_zone(engine);
     host = compat::add_host(zone, "host");
     zone->seal();
@@ -95,8 +100,8 @@ Engine::~Engine() = default;
 
 Instant Engine::simgrid_now() const { return Instant(simgrid_clock() - began_); }
 
-// Ahead of SimGrid's clock after sleeps that needed no turn of it.
-Instant Engine::software_now() const { return std::max(simgrid_now(), slept_until_); }
+// Ahead of SimGrid's clock after steps that needed no turn of its loop.
+Instant Engine::software_now() const { return std::max(simgrid_now(), reached_); }
 
 Instant Engine::now() const { return in_hardware_ ? agenda_.now() : software_now(); }
 
@@ -129,7 +134,6 @@ void Engine::set_actor_data(void* data) { actors_[current_]->data = data; }
 void* Engine::actor_data() const { return in_hardware_ ? nullptr : actors_[current_]->data; }
 
 void Engine::run() {
-  running_ = true;
   platform_->engine.run();
   if (failure_) std::rethrow_exception(failure_);
 }
@@ -139,30 +143,51 @@ void Engine::wake_at(Instant at, std::uint32_t actor) {
   std::push_heap(wakeups_.begin(), wakeups_.end(), std::greater<>());
 }
 
-void Engine::block() { actors_[current_]->go->acquire(); }
-
 void Engine::sleep_until(Instant at) {
   ensure(at >= now(), "an actor asked to sleep until an instant that has passed");
   if (at > Instant::latest()) {
     throw TimeLimitError(fmt::format("the sleep of \"{}\"", actors_[current_]->name));
   }
-  const Wakeup mine{at, current_};
-  if (nothing_before(mine)) {
-    slept_until_ = at;
-    agenda_.software_acts_at(at);
-    ++software_steps_;
-    return;
-  }
   wake_at(at, current_);
   block();
 }
 
-// Whether an actor that goes to sleep now would be the next to act: then time may pass without
-// SimGrid, whose turn takes most of a microsecond.
-bool Engine::nothing_before(const Wakeup& wakeup) const {
-  if (!running_ || (!wakeups_.empty() && wakeups_.front() < wakeup)) return false;
-  if (run_ahead_ != nullptr && run_ahead_->next() < wakeup.at) return false;
-  return agenda_.next() >= wakeup.at;
+// Who blocks looks himself for what comes next, and hands over to the next actor: so a step needs no
+// turn of SimGrid's loop, which takes most of a microsecond, and none of SimGrid at all where the
+// next actor is the same one. SimGrid's clock stays behind until it is asked again.
+void Engine::block() {
+  const std::uint32_t me = current_;
+  if (!advance_to_next_actor()) {
+    actors_[me]->go->acquire();
+    return;
+  }
+  const std::uint32_t next = take_next();
+  if (next == me) return;
+  actors_[next]->go->release();
+  actors_[me]->go->acquire();
+}
+
+// False: nothing is left to do, or something failed; SimGrid's turn finds out what that means.
+bool Engine::advance_to_next_actor() {
+  if (over_ || failure_) return false;
+  try {
+    advance_hardware(wakeups_.empty() ? never : wakeups_.front().at);
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  in_hardware_ = false;
+  return !failure_ && !wakeups_.empty();
+}
+
+std::uint32_t Engine::take_next() {
+  std::pop_heap(wakeups_.begin(), wakeups_.end(), std::greater<>());
+  const Wakeup next = wakeups_.back();
+  wakeups_.pop_back();
+  reached_ = next.at;
+  current_ = next.actor;
+  agenda_.software_acts_at(next.at);
+  ++software_steps_;
+  return next.actor;
 }
 
 // Called by SimGrid when no actor can run. horizon: the distance to SimGrid's own next event,
@@ -218,12 +243,7 @@ void Engine::advance_hardware(Instant end) {
 void Engine::wake_one() {
   const Instant at = simgrid_now();
   if (wakeups_.empty() || wakeups_.front().at != at) return;
-  std::pop_heap(wakeups_.begin(), wakeups_.end(), std::greater<>());
-  current_ = wakeups_.back().actor;
-  wakeups_.pop_back();
-  agenda_.software_acts_at(at);
-  ++software_steps_;
-  actors_[current_]->go->release();
+  actors_[take_next()]->go->release();
 }
 
 void Engine::stop_all() {

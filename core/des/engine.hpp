@@ -11,7 +11,9 @@
 //
 // SimGrid counts in doubles; one of its seconds is one of our picoseconds, so every instant up to
 // 2^53 ps is exact. Its own timers would wake actors of one date newest first; so actors sleep on
-// semaphores and the engine decides who wakes when.
+// semaphores and the engine decides who wakes when. An actor that blocks advances the hardware and
+// hands over to the next actor itself; SimGrid's loop, and with it its clock, comes in when none is
+// left to do so. So SimGrid must have no activities of its own.
 //
 // One Engine at a time: SimGrid keeps its clock and its hosts in globals. A later Engine of the
 // same process counts from where SimGrid's clock stands, which shortens the exact range by that
@@ -129,7 +131,8 @@ class Engine {
 
   Instant simgrid_now() const;
   Instant software_now() const;
-  bool nothing_before(const Wakeup& wakeup) const;
+  bool advance_to_next_actor();
+  std::uint32_t take_next();
   double next_event(double horizon);
   void advance_hardware(Instant end);
   void wake_one();
@@ -143,11 +146,10 @@ class Engine {
   bool in_hardware_ = false;
   bool in_window_ = false;
   bool over_ = false;
-  bool running_ = false;
   std::uint32_t current_ = 0;
   std::uint32_t unfinished_ = 0;
   std::uint64_t software_steps_ = 0;
-  Instant slept_until_;          // of the last sleep without a turn of SimGrid
+  Instant reached_;              // by software
   std::vector<Wakeup> wakeups_;  // a heap
   std::vector<std::unique_ptr<Actor>> actors_;
   std::exception_ptr failure_;
