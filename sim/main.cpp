@@ -75,6 +75,19 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int
 
 enum Exit : int { fine = 0, unexpected = 1, wrong_input = 2, our_fault = 3 };
 
+void add_progress(CLI::App& verb, ProgressMode& mode) {
+  verb.add_option_function<std::string>(
+          "--progress",
+          [&mode](const std::string& text) {
+            mode = text == "always"  ? ProgressMode::always
+                   : text == "never" ? ProgressMode::never
+                                     : ProgressMode::automatic;
+          },
+          "Tell on standard error how far a long run is; auto: where that is a terminal (default)")
+      ->option_text("auto|always|never")
+      ->check(one_of({"auto", "always", "never"}));
+}
+
 void add_run(CLI::App& app, RunArguments& arguments, int& code) {
   CLI::App* run = app.add_subcommand("run", "Run a scenario: print a summary, write OUT/run.db");
   run->add_option("SCENARIO", arguments.scenario, "A scenario file, JSON")
@@ -95,6 +108,7 @@ void add_run(CLI::App& app, RunArguments& arguments, int& code) {
          "full: every event (default); off: metrics and histograms only")
       ->option_text("full|off")
       ->check(one_of({"full", "off"}));
+  add_progress(*run, arguments.progress);
   run->add_flag("--json", arguments.json, "Print the summary as JSON");
   run->callback([&] { code = run_verb(arguments); });
 }
@@ -110,6 +124,7 @@ void add_replay(CLI::App& app, ReplayArguments& arguments, int& code) {
                      "A named configuration, see `viosim models` (default: the recorder's own)");
   replay->add_option("--out", arguments.out, "Directory for run.db (default: none is written)")
       ->check(named("directory"));
+  add_progress(*replay, arguments.progress);
   replay->add_flag("--json", arguments.json, "Print the result as JSON");
   replay->callback([&] { code = replay_verb(arguments); });
 }

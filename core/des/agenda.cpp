@@ -179,6 +179,8 @@ bool Agenda::run_before(Instant end) {
       event.handler->fire(event.what);
       if (stop_) return true;
     }
+    if (onlooker_ != nullptr && onlooker_->asked()) [[unlikely]]
+      onlooker_->answer(now());
     if (!open_next_bucket(limit_)) return false;
   }
 }

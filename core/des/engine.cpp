@@ -158,8 +158,10 @@ void Engine::sleep_until(Instant at) {
 }
 
 // Whether an actor that goes to sleep now would be the next to act: then time may pass without
-// SimGrid, whose turn takes most of a microsecond.
+// SimGrid, whose turn takes most of a microsecond. An onlooker gets its answer in such a turn.
 bool Engine::nothing_before(const Wakeup& wakeup) const {
+  if (onlooker_ != nullptr && onlooker_->asked()) [[unlikely]]
+    return false;
   if (!running_ || (!wakeups_.empty() && wakeups_.front() < wakeup)) return false;
   if (run_ahead_ != nullptr && run_ahead_->next() < wakeup.at) return false;
   return agenda_.next() >= wakeup.at;
@@ -200,6 +202,8 @@ void Engine::advance_hardware(Instant end) {
   for (;;) {
     const Instant ahead = run_ahead_ == nullptr ? never : run_ahead_->next();
     const Instant agenda_next = agenda_.next();
+    if (onlooker_ != nullptr && onlooker_->asked()) [[unlikely]]
+      onlooker_->answer(std::min({end, ahead, agenda_next, Instant::latest()}));
     if (agenda_next < end && agenda_next <= ahead) {
       // The component tells the agenda (stop_after) when an event brings its next action forward.
       if (agenda_.run_before(std::min(end, ahead + Ps(1)))) return;

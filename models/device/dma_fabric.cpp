@@ -47,7 +47,7 @@ std::uint32_t DmaFabric::add(const Device& device) {
       .interval = count_of(device.dma.interval),
       .next_issue = count_of(device.start),
       .until = count_of(device.until),
-      .left = device.dma.requests == 0 ? ~std::uint64_t{0} : device.dma.requests,
+      .left = Workload::first(device.dma.requests),
       .slots = FreeSlots(device.dma.outstanding, device.start),
       .traffic =
           Traffic(device.dma.traffic, device.base, Rng(device.seed, device.path), device.zipf),
@@ -75,6 +75,11 @@ DeviceStats DmaFabric::stats(std::size_t device) const {
   all.requests = lane.hits + lane.misses - lane.stats.retried;
   if (all.requests != 0 && !lane.slots.empty()) all.last_completion = lane.slots.latest();
   return all;
+}
+
+Workload DmaFabric::workload(std::size_t device) const {
+  const Lane& lane = lanes_[device];
+  return Workload::of(lane.hits + lane.misses - lane.stats.retried, lane.left);
 }
 
 Instant DmaFabric::last_completion() const {
@@ -108,7 +113,9 @@ void DmaFabric::rearm(std::uint32_t device) {
 }
 
 void DmaFabric::run_window(Instant end) {
-  while (board_.earliest() < count_of(end)) {
+  // An onlooker of the engine waits for no more than these.
+  constexpr unsigned most_windows = 256;
+  for (unsigned i = 0; i < most_windows && board_.earliest() < count_of(end); ++i) {
     const std::uint64_t window_end = std::min(count_of(end), board_.earliest() + lookahead_);
     board_.drain_before(
         window_end,

@@ -87,6 +87,8 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
   const std::string& path() const { return path_; }
   const std::vector<Function>& functions() const { return functions_; }
   const Agreement& agreement() const { return agreement_; }
+  // In records.
+  Workload workload() const { return {next_op_, end_op_ - next_op_}; }
   std::uint64_t maps() const { return maps_; }
   std::uint64_t unmaps() const { return unmaps_; }
   std::uint64_t descriptors() const { return descriptors_; }

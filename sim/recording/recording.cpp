@@ -40,7 +40,10 @@ class Reader {
     if (!next()) throw RecordingProblem("the file is empty, expected a `meta` object");
     read_meta();
     const std::unique_ptr<Dialect> dialect = make_dialect();
-    while (next()) read_record(*dialect);
+    while (next()) {
+      read_record(*dialect);
+      if (options_.on_record) options_.on_record(line_ - 1, records_);
+    }
     const std::uint64_t found = line_ - 2;
     if (found != records_) {
       throw RecordingProblem(

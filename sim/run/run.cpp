@@ -70,7 +70,19 @@ class Output {
 
 }  // namespace
 
-Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base) {
+RecordedStream read_recording(const std::filesystem::path& file, Progress* progress) {
+  RecordingOptions options;
+  if (progress != nullptr) {
+    options.on_record = [progress, what = "reading " + file.string()](std::uint64_t records,
+                                                                      std::uint64_t all) {
+      progress->tell(what, static_cast<double>(records) / static_cast<double>(all));
+    };
+  }
+  return read_recording(file.string(), options);
+}
+
+Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base,
+                           Progress* progress) {
   Recordings recordings;
   std::vector<Problem> problems;
   for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
@@ -78,7 +90,7 @@ Recordings read_recordings(const Scenario& scenario, const std::filesystem::path
       const auto* recorded = std::get_if<RecordedDevice>(&scenario.hosts[h].devices[d]);
       if (recorded == nullptr || recordings.contains(recorded->trace)) continue;
       try {
-        recordings.emplace(recorded->trace, read_recording((base / recorded->trace).string()));
+        recordings.emplace(recorded->trace, read_recording(base / recorded->trace, progress));
       } catch (const ConfigError& error) {
         for (Problem problem : error.problems()) {
           problem.message += fmt::format("; named by /hosts/{}/devices/{}/trace of scenario \"{}\"",
@@ -104,14 +116,20 @@ Scenario load_scenario(const std::filesystem::path& file,
 
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options) {
-  return run_scenario(scenario, read_recordings(scenario, base), options);
+  return run_scenario(scenario, read_recordings(scenario, base, options.progress), options);
 }
 
 RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
                        const RunOptions& options) {
   Output output(scenario, options);
-  System system(scenario, recordings, output.tracer(),
-                [&](std::string_view path) { return output.add_component(path); });
+  System system(scenario, recordings, output.tracer(), [&](std::string_view path) {
+    if (options.progress != nullptr) options.progress->tell(fmt::format("building {}", path));
+    return output.add_component(path);
+  });
+  if (options.progress != nullptr) {
+    options.progress->watch([&](Instant reached) { return run_state(reached, scenario, system); });
+    system.engine().set_onlooker(*options.progress);
+  }
 
   const auto begin = std::chrono::steady_clock::now();
   system.run();
@@ -127,6 +145,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   report.facts.database = output.path();
   report.facts.trace_events = output.tracer().handed_over();
 
+  if (options.progress != nullptr) options.progress->finally("writing " + output.path());
   const Results results = collect(system);
   output.finish(results, report.facts);
   report.components = output.components();

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/summary.hpp"
 
+#include "sim/run/numbers.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -127,23 +129,11 @@ std::uint64_t requests_of(const std::vector<Metrics>& metrics) {
   return total;
 }
 
-std::string rate(double count, double seconds) {
-  const double per_second = seconds > 0 ? count / seconds : 0;
-  if (per_second >= 1e6) return fmt::format("{:.1f} M/s", per_second / 1e6);
-  if (per_second >= 1e3) return fmt::format("{:.1f} K/s", per_second / 1e3);
-  return fmt::format("{:.1f} /s", per_second);
+std::string rate(std::uint64_t count, double seconds) {
+  return rate_text(seconds > 0 ? static_cast<double>(count) / seconds : 0);
 }
 
 }  // namespace
-
-std::string grouped(std::uint64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3;) {
-    at -= 3;
-    text.insert(at, 1, ',');
-  }
-  return text;
-}
 
 std::string summary_text(const RunFacts& facts, const Results& results,
                          const std::vector<std::string>& components) {
@@ -151,10 +141,10 @@ std::string summary_text(const RunFacts& facts, const Results& results,
   const std::uint64_t requests = requests_of(metrics);
   std::string text = fmt::format("{}: {} of simulated time in {:.3f} s, seed {}\n", facts.name,
                                  format_time(facts.simulated, 6), facts.wall_seconds, facts.seed);
-  text += fmt::format(
-      "{} translations ({}), {} hardware events ({}), {} software steps\n\n", grouped(requests),
-      rate(static_cast<double>(requests), facts.wall_seconds), grouped(facts.events),
-      rate(static_cast<double>(facts.events), facts.wall_seconds), grouped(facts.software_steps));
+  text += fmt::format("{} ({}), {} ({}), {}\n\n", counted(requests, "translation"),
+                      rate(requests, facts.wall_seconds), counted(facts.events, "hardware event"),
+                      rate(facts.events, facts.wall_seconds),
+                      counted(facts.software_steps, "software step"));
   for (const std::string& table :
        {device_table(metrics, components), cache_table(metrics, components),
         iommu_table(metrics, components), latency_table(results, components)}) {
@@ -162,8 +152,8 @@ std::string summary_text(const RunFacts& facts, const Results& results,
   }
   if (!facts.database.empty()) {
     text += facts.trace_events == 0 ? fmt::format("wrote {}, without a trace\n", facts.database)
-                                    : fmt::format("wrote {} with {} trace events\n", facts.database,
-                                                  grouped(facts.trace_events));
+                                    : fmt::format("wrote {} with {}\n", facts.database,
+                                                  counted(facts.trace_events, "trace event"));
   }
   return text;
 }

@@ -30,7 +30,4 @@ std::string summary_text(const RunFacts& facts, const Results& results,
 Value summary_json(const RunFacts& facts, const Results& results,
                    const std::vector<std::string>& components);
 
-// "12,345,678"
-std::string grouped(std::uint64_t number);
-
 }  // namespace viosim

@@ -131,6 +131,40 @@ got=$?
 [ "$got" -eq 130 ] || { echo "FAILED: an interrupted run: exit code $got, expected 130"; failures=$((failures + 1)); }
 [ ! -s output ] || { echo "FAILED: an interrupted run says:"; head -5 output; failures=$((failures + 1)); }
 
+# How far a long run is goes to a terminal, and nowhere else unless asked for; it is gone before the summary.
+long() { "$viosim" run "$good" --set /hosts/0/devices/0/requests=50000000 --trace off --out long "$@"; }
+expect_line() { # WHAT yes|no FILE
+  if grep -q '% *[,:].* simulated, [0-9,]* requests, ' "$3"; then shown=yes; else shown=no; fi
+  [ "$shown" = "$2" ] || { echo "FAILED: $1: progress shown: $shown, expected $2"; failures=$((failures + 1)); }
+}
+long >printed 2>progress
+expect_line "standard error is a file" no progress
+[ ! -s progress ] || { echo "FAILED: a run writes to standard error"; failures=$((failures + 1)); }
+long --progress always >printed 2>progress
+expect_line "--progress always" yes progress
+[ -z "$(tail -c 1 progress | tr -d '\r')" ] || { echo "FAILED: progress is not taken away"; failures=$((failures + 1)); }
+expect_line "standard output with --progress always" no printed
+expect "unknown mode of progress" 2 'read "on"; expected "auto" or "always" or "never"' "$viosim" run "$good" --progress on
+if script -qec true /dev/null >/dev/null 2>&1; then
+  terminal() { # COMMAND: on a terminal of 70 columns, its output to `output`
+    timeout 60 env TERM=xterm script -qec "stty cols 70; $1" /dev/null </dev/null >output 2>&1
+  }
+  run_long="'$viosim' run '$good' --set /hosts/0/devices/0/requests=50000000 --trace off --out long"
+  terminal "$run_long"
+  expect_line "on a terminal" yes output
+  tr '\r' '\n' <output | awk 'length > 69 && /simulated,/ { bad = 1 } END { exit bad }' ||
+    { echo "FAILED: progress is wider than the terminal"; failures=$((failures + 1)); }
+  # What is left of the line when the summary begins: blanks, and the cursor in the first column.
+  grep -q "$(printf '\r  *\r')one-device: " output || { echo "FAILED: the summary follows progress"; failures=$((failures + 1)); }
+  terminal "$run_long --progress never"
+  expect_line "on a terminal, --progress never" no output
+  terminal "$run_long --set '/hosts/0/devices/0/start=9007.197 s'"
+  grep -q "$(printf '\r  *\r')viosim: " output || { echo "FAILED: an error follows progress"; failures=$((failures + 1)); }
+  terminal "timeout --foreground -s INT 2 env --default-signal=INT $run_long --set /hosts/0/devices/0/requests=0 --set '/duration=9000 s'"
+  expect_line "interrupted on a terminal" yes output
+  grep -q "$(printf '\r  *\r')\$" output || { echo "FAILED: an interrupted run leaves progress"; failures=$((failures + 1)); }
+fi
+
 head -c 100000 "$traces/vtd_nvme_rand4k_lazy.jsonl.zst" >cut.jsonl.zst
 expect "truncated recording" 2 "truncated" "$viosim" replay cut.jsonl.zst --out cut
 [ ! -e cut/run.db ] || { echo "FAILED: a truncated recording left a database"; failures=$((failures + 1)); }
