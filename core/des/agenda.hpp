@@ -29,7 +29,7 @@ namespace viosim {
 // Simulated time would pass Instant::latest().
 class TimeLimitError : public std::runtime_error {
  public:
-  // `what` would pass it: "an event", "the sleep of vcpu0".
+  // `what` would come after it: "an event of the hardware", "the end of the sleep of vcpu0".
   explicit TimeLimitError(std::string_view what);
 };
 

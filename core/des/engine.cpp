@@ -144,7 +144,7 @@ void Engine::block() { actors_[current_]->go->acquire(); }
 void Engine::sleep_until(Instant at) {
   ensure(at >= now(), "an actor asked to sleep until an instant that has passed");
   if (at > Instant::latest()) {
-    throw TimeLimitError(fmt::format("the sleep of \"{}\"", actors_[current_]->name));
+    throw TimeLimitError(fmt::format("the end of the sleep of \"{}\"", actors_[current_]->name));
   }
   const Wakeup mine{at, current_};
   if (nothing_before(mine)) {

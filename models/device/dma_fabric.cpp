@@ -93,7 +93,10 @@ Instant DmaFabric::last_completion() const {
 Instant DmaFabric::next() const {
   const std::uint64_t earliest = board_.earliest();
   if (earliest <= count_of(Instant::latest())) return instant_of(earliest);
-  if (earliest != ArrivalBoard::idle) throw TimeLimitError("a device's requests");
+  for (std::size_t device = 0; earliest != ArrivalBoard::idle && device < lanes_.size(); ++device) {
+    if (board_.of(device) == earliest)
+      throw TimeLimitError(fmt::format("a request of \"{}\"", paths_[device]));
+  }
   return Instant::latest() + Ps(1);
 }
 

@@ -20,7 +20,7 @@ struct RecordingOptions {
   bool write_implies_read = true;
 
   // Called with the number of each record and of all, in turn. Looks on; changes nothing.
-  std::function<void(std::uint64_t record, std::uint64_t all)> on_record;
+  std::function<void(std::uint64_t record, std::uint64_t all)> on_record = {};
 
   // More than any recording needs; what exceeds them is refused before it costs memory.
   std::size_t max_line_bytes = std::size_t{1} << 20U;

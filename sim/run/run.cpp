@@ -26,6 +26,9 @@ class Output {
       return;
     }
     std::error_code error;
+    if (std::filesystem::exists(*options.out, error) &&
+        !std::filesystem::is_directory(*options.out, error))
+      throw ConfigError({options.out->string(), "", "is a file; expected a directory for run.db"});
     std::filesystem::create_directories(*options.out, error);
     if (error)
       throw ConfigError({options.out->string(), "",
@@ -68,6 +71,58 @@ class Output {
   std::unique_ptr<Tracer> tracer_;
 };
 
+// What the duration leaves nothing of.
+std::vector<std::string> notes(const Scenario& scenario, const Recordings& recordings) {
+  std::vector<std::string> all;
+  if (!scenario.duration) return all;
+  const auto note = [&](const HostConfig& host, const std::string& name, std::string_view what,
+                        Ps first) {
+    if (first < *scenario.duration) return;
+    all.push_back(fmt::format(
+        "{}.{} did nothing: its first {} would come at {}, and the scenario's duration is {}",
+        host.name, name, what, format_time(first, 12), format_time(*scenario.duration, 12)));
+  };
+  for (const HostConfig& host : scenario.hosts) {
+    for (const DeviceConfig& device : host.devices) {
+      if (const auto* dma = std::get_if<DmaDevice>(&device)) {
+        note(host, dma->name, "request", dma->start);
+        continue;
+      }
+      const auto& recorded = std::get<RecordedDevice>(device);
+      const RecordedStream& stream = recordings.at(recorded.trace);
+      if (!stream.ops.empty())
+        note(host, recorded.name, "record", Ps(stream.ops.front().time_ps / recorded.player.speed));
+    }
+  }
+  return all;
+}
+
+// A value of the command line is not in the file that problems name.
+std::vector<Problem> naming_assignments(std::vector<Problem> problems,
+                                        const std::vector<std::string>& assignments) {
+  for (Problem& problem : problems) {
+    for (const std::string& assignment : assignments) {
+      const std::string pointer = assignment.substr(0, assignment.find('='));
+      if (problem.pointer != pointer && !problem.pointer.starts_with(pointer + '/')) continue;
+      problem.message +=
+          problem.pointer == pointer ? " (from --set)" : fmt::format(" (from --set {})", pointer);
+      break;
+    }
+  }
+  return problems;
+}
+
+void run_within_limit(System& system, const std::string& file) {
+  try {
+    system.run();
+  } catch (const TimeLimitError& error) {
+    throw ConfigError({file, "",
+                       fmt::format("{}; expected a run that ends before: an earlier \"start\", "
+                                   "shorter times, fewer requests or a \"duration\"",
+                                   error.what())});
+  }
+}
+
 }  // namespace
 
 RecordedStream read_recording(const std::filesystem::path& file, Progress* progress) {
@@ -109,7 +164,12 @@ Scenario load_scenario(const std::filesystem::path& file,
                        std::optional<std::uint64_t> seed) {
   Value document = read_json_file(file);
   for (const std::string& assignment : assignments) set_assignment(document, assignment);
-  Scenario scenario = read_scenario(document, file.string());
+  Scenario scenario;
+  try {
+    scenario = read_scenario(document, file.string());
+  } catch (const ConfigError& error) {
+    throw ConfigError(naming_assignments(error.problems(), assignments));
+  }
   if (seed) scenario.seed = *seed;
   return scenario;
 }
@@ -132,7 +192,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   }
 
   const auto begin = std::chrono::steady_clock::now();
-  system.run();
+  run_within_limit(system, options.file);
   output.tracer().finish();
   RunReport report;
   report.facts.wall_seconds =
@@ -143,6 +203,8 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   report.facts.events = system.engine().agenda().executed();
   report.facts.software_steps = system.engine().software_steps();
   report.facts.database = output.path();
+  report.facts.traced = options.trace == TraceMode::full;
+  report.facts.notes = notes(scenario, recordings);
   report.facts.trace_events = output.tracer().handed_over();
 
   if (options.progress != nullptr) options.progress->finally("writing " + output.path());

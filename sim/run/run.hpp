@@ -21,6 +21,7 @@ enum class TraceMode : std::uint8_t { full, off };
 struct RunOptions {
   std::optional<std::filesystem::path> out;  // where run.db goes; none: nothing is written
   TraceMode trace = TraceMode::full;
+  std::string file;              // what the user named, for errors
   Progress* progress = nullptr;  // told how far the run is; it outlives the run
 };
 
@@ -40,7 +41,7 @@ Recordings read_recordings(const Scenario& scenario, const std::filesystem::path
 // One of them; `file` is its path.
 RecordedStream read_recording(const std::filesystem::path& file, Progress* progress);
 
-// The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError, TimeLimitError.
+// The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError.
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options);
 // The same with recordings that were read already.

@@ -93,14 +93,25 @@ std::string cache_table(const std::vector<Metrics>& metrics,
 
 std::string device_table(const std::vector<Metrics>& metrics,
                          const std::vector<std::string>& components) {
-  Table table({"device", "requests", "hits", "misses", "hit rate", "faults", "aborted"});
+  const auto bypassed = [](const Metrics& m) {
+    const auto found = m.find("bypassed");
+    return found == m.end() ? 0 : found->second;
+  };
+  const bool any_bypassed = std::any_of(metrics.begin(), metrics.end(), bypassed);
+  std::vector<std::string> head = {"device",   "requests", "hits",   "misses",
+                                   "hit rate", "faults",   "aborted"};
+  if (any_bypassed) head.emplace_back("bypassed");
+  Table table(std::move(head));
   for (std::size_t c = 0; c < components.size(); ++c) {
     const Metrics& m = metrics[c];
     if (!m.contains("aborted") || m.at("requests") == 0) continue;
     const std::uint64_t lookups = m.at("hits") + m.at("misses");
-    table.add({components[c], grouped(m.at("requests")), grouped(m.at("hits")),
-               grouped(m.at("misses")), percent(m.at("hits"), lookups), grouped(m.at("faults")),
-               grouped(m.at("aborted"))});
+    std::vector<std::string> row = {
+        components[c],           grouped(m.at("requests")),      grouped(m.at("hits")),
+        grouped(m.at("misses")), percent(m.at("hits"), lookups), grouped(m.at("faults")),
+        grouped(m.at("aborted"))};
+    if (any_bypassed) row.push_back(grouped(bypassed(m)));
+    table.add(std::move(row));
   }
   return table.empty() ? "" : table.text();
 }
@@ -150,10 +161,11 @@ std::string summary_text(const RunFacts& facts, const Results& results,
         iommu_table(metrics, components), latency_table(results, components)}) {
     if (!table.empty()) text += table + '\n';
   }
+  for (const std::string& note : facts.notes) text += note + '\n';
   if (!facts.database.empty()) {
-    text += facts.trace_events == 0 ? fmt::format("wrote {}, without a trace\n", facts.database)
-                                    : fmt::format("wrote {} with {}\n", facts.database,
-                                                  counted(facts.trace_events, "trace event"));
+    text += facts.traced ? fmt::format("wrote {} with {}\n", facts.database,
+                                       counted(facts.trace_events, "trace event"))
+                         : fmt::format("wrote {}, without a trace\n", facts.database);
   }
   return text;
 }

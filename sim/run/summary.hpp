@@ -19,7 +19,9 @@ struct RunFacts {
   std::uint64_t events = 0;  // agenda events
   std::uint64_t software_steps = 0;
   std::string database;  // empty: none was written
+  bool traced = false;
   std::uint64_t trace_events = 0;
+  std::vector<std::string> notes;  // what a person may not expect
 };
 
 // Tables for a person. `components` holds the path of each component number.

@@ -94,6 +94,7 @@ int replay_verb(const ReplayArguments& arguments) {
   const Scenario scenario = replay_scenario(stream, name, preset.params(stream));
   RunOptions options;
   options.out = arguments.out;
+  options.file = name;
   options.progress = &progress;
   const RunReport report = run_scenario(scenario, recordings, options);
   progress.end();
