@@ -1,7 +1,6 @@
 // The command line of viosim: verbs, no logic.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
-#include "core/des/agenda.hpp"
 #include "sim/verbs/verbs.hpp"
 #include "sim/version.hpp"
 
@@ -9,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -53,6 +53,56 @@ CLI::Validator named(const char* what) {
       "");
 }
 
+// Standard error may be closed or full, which fmt::print would throw about.
+void complain(const std::string& text) { std::fputs((text + '\n').c_str(), stderr); }
+
+std::string did_you_mean(std::string_view text, const std::vector<std::string>& names) {
+  const std::string_view nearest = nearest_name(text, {names.begin(), names.end()});
+  return nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest);
+}
+
+// With their dashes.
+std::vector<std::string> option_names(const CLI::App& verb) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : verb.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+// The first option that the verb does not know; CLI11 complains about missing arguments first.
+std::string unknown_option(const CLI::App& verb, const std::vector<std::string_view>& words) {
+  const std::vector<std::string> names = option_names(verb);
+  for (const std::string_view word : words) {
+    if (word == "--") break;
+    const std::string_view name = word.substr(0, word.find('='));
+    if (!name.starts_with('-') || name.size() < 2) continue;
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const std::string hint = did_you_mean(name, names);
+    return fmt::format(
+        "unknown option \"{}\"{}", name,
+        hint.empty() ? fmt::format("; expected one of {}", fmt::join(names, ", ")) : hint);
+  }
+  return {};
+}
+
+// What a verb lacks, or has too much of.
+std::string arguments_problem(const CLI::App& verb, const std::vector<std::string_view>& words,
+                              const CLI::ParseError& error) {
+  if (std::string problem = unknown_option(verb, words); !problem.empty()) return problem;
+  const std::string what = error.what();
+  const std::string name = what.substr(0, what.find(' '));
+  for (const CLI::Option* option : verb.get_options()) {
+    if (option->get_name() == name)
+      return fmt::format("{}: read nothing; expected {}", name, option->get_description());
+  }
+  // "The following argument was not expected: b"; of several, the last comes first.
+  const std::string extras = what.substr(what.find(": ") + 2);
+  return fmt::format("read {}; expected nothing more after the arguments of {}", extras,
+                     verb.get_name());
+}
+
 // What is wrong with the command line, in our own words where CLI11 has none.
 std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int argc,
                           char** argv) {
@@ -62,22 +112,44 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int
     return fmt::format("{}: read nothing after it; expected a value", option);
   if (what.find("At Most 1") != std::string_view::npos)
     return fmt::format("{}: read twice; expected at most once", option);
-  const std::string_view first = argc > 1 ? argv[1] : "";
-  if (first.starts_with('-') || !app.get_subcommands().empty()) return error.what();
+  const std::vector<std::string_view> words(argv + std::min(argc, 1), argv + argc);
+  const auto is = [&](CLI::ExitCodes kind) {
+    return error.get_exit_code() == static_cast<int>(kind);
+  };
+  if (const auto verbs = app.get_subcommands(); !verbs.empty()) {
+    if (!is(CLI::ExitCodes::RequiredError) && !is(CLI::ExitCodes::ExtrasError)) return error.what();
+    return arguments_problem(*verbs.front(), {words.begin() + 1, words.end()}, error);
+  }
+  const std::string_view first = words.empty() ? "" : words.front();
+  if (first.starts_with('-')) {
+    const std::string problem = unknown_option(app, words);
+    return problem.empty() ? error.what() : problem;
+  }
   std::vector<std::string> names;
   for (const CLI::App* verb : app.get_subcommands({})) names.push_back(verb->get_name());
-  if (argc <= 1) return fmt::format("no verb; expected one of {}", fmt::join(names, ", "));
-  const std::string_view nearest = nearest_name(first, {names.begin(), names.end()});
-  const std::string hint = nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest);
+  if (words.empty()) return fmt::format("no verb; expected one of {}", fmt::join(names, ", "));
   return fmt::format("unknown verb \"{}\"; expected one of {}{}", first, fmt::join(names, ", "),
-                     hint);
+                     did_you_mean(first, names));
 }
 
 enum Exit : int { fine = 0, unexpected = 1, wrong_input = 2, our_fault = 3 };
 
+void add_progress(CLI::App& verb, ProgressMode& mode) {
+  verb.add_option_function<std::string>(
+          "--progress",
+          [&mode](const std::string& text) {
+            mode = text == "always"  ? ProgressMode::always
+                   : text == "never" ? ProgressMode::never
+                                     : ProgressMode::automatic;
+          },
+          "Tell on standard error how far a long run is; auto: where that is a terminal (default)")
+      ->option_text("auto|always|never")
+      ->check(one_of({"auto", "always", "never"}));
+}
+
 void add_run(CLI::App& app, RunArguments& arguments, int& code) {
   CLI::App* run = app.add_subcommand("run", "Run a scenario: print a summary, write OUT/run.db");
-  run->add_option("SCENARIO", arguments.scenario, "A scenario file, JSON")
+  run->add_option("SCENARIO", arguments.scenario, "a scenario file, JSON")
       ->required()
       ->check(named("file"));
   run->add_option("--seed", arguments.seed, "Use this seed instead of the scenario's")
@@ -95,6 +167,7 @@ void add_run(CLI::App& app, RunArguments& arguments, int& code) {
          "full: every event (default); off: metrics and histograms only")
       ->option_text("full|off")
       ->check(one_of({"full", "off"}));
+  add_progress(*run, arguments.progress);
   run->add_flag("--json", arguments.json, "Print the summary as JSON");
   run->callback([&] { code = run_verb(arguments); });
 }
@@ -103,13 +176,14 @@ void add_replay(CLI::App& app, ReplayArguments& arguments, int& code) {
   CLI::App* replay = app.add_subcommand("replay",
                                         "Play a recorded device stream through an IOMMU; say how "
                                         "far it agrees with what was recorded");
-  replay->add_option("TRACE", arguments.trace, "A recording, .jsonl.zst or .jsonl")
+  replay->add_option("TRACE", arguments.trace, "a recording, .jsonl.zst or .jsonl")
       ->required()
       ->check(named("file"));
   replay->add_option("--iommu", arguments.iommu,
                      "A named configuration, see `viosim models` (default: the recorder's own)");
   replay->add_option("--out", arguments.out, "Directory for run.db (default: none is written)")
       ->check(named("directory"));
+  add_progress(*replay, arguments.progress);
   replay->add_flag("--json", arguments.json, "Print the result as JSON");
   replay->callback([&] { code = replay_verb(arguments); });
 }
@@ -131,7 +205,7 @@ int run_command_line(int argc, char** argv) {
   std::vector<std::filesystem::path> files;
   CLI::App* validate = app.add_subcommand(
       "validate", "Check scenario files and the recordings they name; report every error");
-  validate->add_option("FILE", files, "Scenario files")->required()->check(named("file"));
+  validate->add_option("FILE", files, "scenario files, JSON")->required()->check(named("file"));
   validate->callback([&] { code = validate_verb(files); });
 
   app.add_subcommand("schema", "Print the JSON Schema of scenario files, for editors")
@@ -147,8 +221,8 @@ int run_command_line(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    fmt::print(stderr, "viosim: {}\nviosim --help, or viosim VERB --help, lists what there is.\n",
-               parse_problem(app, error, argc, argv));
+    complain(fmt::format("viosim: {}\nviosim --help, or viosim VERB --help, lists what there is.",
+                         parse_problem(app, error, argc, argv)));
     return wrong_input;
   }
   return code;
@@ -161,27 +235,27 @@ int main(int argc, char** argv) {
   try {
     const int code = run_command_line(argc, argv);
     if (std::fflush(stdout) != 0)
-      throw viosim::ConfigError({"standard output", "", "cannot be written"});
+      throw viosim::ConfigError(
+          {"", "", "standard output cannot be written: " + std::generic_category().message(errno)});
     return code;
   } catch (const viosim::ConfigError& error) {
     std::fflush(stdout);
-    for (const viosim::Problem& problem : error.problems())
-      fmt::print(stderr, "viosim: {}\n", problem.text());
+    for (const viosim::Problem& problem : error.problems()) complain("viosim: " + problem.text());
     return wrong_input;
-  } catch (const viosim::TimeLimitError& error) {
-    fmt::print(stderr, "viosim: {}\n", error.what());
-    return wrong_input;
-  } catch (const std::system_error& error) {  // of fmt::print
-    fmt::print(stderr, "viosim: standard output cannot be written: {}\n", error.what());
-    return wrong_input;
+  } catch (const std::system_error& error) {
+    const bool of_print = std::ferror(stdout) != 0;
+    complain(fmt::format("viosim: {}: {}",
+                         of_print ? "standard output cannot be written" : "the system refuses",
+                         error.code().message()));
+    return of_print ? wrong_input : our_fault;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "viosim: out of memory\n");
+    complain("viosim: out of memory");
     return our_fault;
   } catch (const std::exception& error) {
-    fmt::print(stderr,
-               "viosim: internal error: {}\nThis is a fault of viosim; the scenario, its seed and "
-               "this message reproduce it.\n",
-               error.what());
+    complain(
+        fmt::format("viosim: internal error: {}\nThis is a fault of viosim; the scenario, its "
+                    "seed and this message reproduce it.",
+                    error.what()));
     return our_fault;
   }
 }

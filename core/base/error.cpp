@@ -35,10 +35,18 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// Of a name that may come from anywhere: what would move the cursor is shown as '?'.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
+
 }  // namespace
 
 std::string Problem::text() const {
-  std::string place = file;
+  std::string place = printable(file);
   if (!pointer.empty()) place += place.empty() ? pointer : ": " + pointer;
   return place.empty() ? message : place + ": " + message;
 }

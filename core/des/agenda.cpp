@@ -21,14 +21,14 @@ constexpr auto later = [](const auto& a, const auto& b) { return b < a; };
 
 TimeLimitError::TimeLimitError(std::string_view what)
     : std::runtime_error(fmt::format(
-          "{} would pass {} (2^53 ps), the last instant that can be represented exactly", what,
-          format_time(Instant::latest().since_start(), 12))) {}
+          "{} would come after {} (2^53 ps), the last instant that can be represented exactly",
+          what, format_time(Instant::latest().since_start(), 12))) {}
 
 Agenda::Agenda() : wheel_(smallest_wheel, none), occupied_(smallest_wheel / 64) {}
 
 void Agenda::refuse(Instant at) const {
   ensure(at > Instant::latest(), "an event was scheduled in the past");
-  throw TimeLimitError("an event");
+  throw TimeLimitError("an event of the hardware");
 }
 
 std::uint32_t Agenda::grow_nodes() {
@@ -179,6 +179,8 @@ bool Agenda::run_before(Instant end) {
       event.handler->fire(event.what);
       if (stop_) return true;
     }
+    if (onlooker_ != nullptr && onlooker_->asked()) [[unlikely]]
+      onlooker_->answer(now());
     if (!open_next_bucket(limit_)) return false;
   }
 }

@@ -14,6 +14,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/time.hpp"
+#include "core/des/onlooker.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -28,7 +29,7 @@ namespace viosim {
 // Simulated time would pass Instant::latest().
 class TimeLimitError : public std::runtime_error {
  public:
-  // `what` would pass it: "an event", "the sleep of vcpu0".
+  // `what` would come after it: "an event of the hardware", "the end of the sleep of vcpu0".
   explicit TimeLimitError(std::string_view what);
 };
 
@@ -104,6 +105,8 @@ class Agenda {
   void stop_after(Instant at) {
     limit_ = std::min(limit_, static_cast<std::uint64_t>(at.ps()) + 1);
   }
+  // Answers between two events, when asked. It outlives the runs.
+  void set_onlooker(Onlooker& onlooker) { onlooker_ = &onlooker; }
   // Software acts at this instant, which no pending event precedes.
   void software_acts_at(Instant at);
 
@@ -166,6 +169,7 @@ class Agenda {
   std::uint64_t tickets_ = 0;
   unsigned width_ = 10;  // log2 of a bucket's width in picoseconds
   bool stop_ = false;
+  Onlooker* onlooker_ = nullptr;
   std::uint64_t limit_ = 0;  // of the run_before() that is running
   std::uint64_t open_bucket_ =
       0;  // number (time >> width_) of the bucket whose events are in open_

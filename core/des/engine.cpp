@@ -146,7 +146,7 @@ void Engine::wake_at(Instant at, std::uint32_t actor) {
 void Engine::sleep_until(Instant at) {
   ensure(at >= now(), "an actor asked to sleep until an instant that has passed");
   if (at > Instant::latest()) {
-    throw TimeLimitError(fmt::format("the sleep of \"{}\"", actors_[current_]->name));
+    throw TimeLimitError(fmt::format("the end of the sleep of \"{}\"", actors_[current_]->name));
   }
   wake_at(at, current_);
   block();
@@ -225,6 +225,8 @@ void Engine::advance_hardware(Instant end) {
   for (;;) {
     const Instant ahead = run_ahead_ == nullptr ? never : run_ahead_->next();
     const Instant agenda_next = agenda_.next();
+    if (onlooker_ != nullptr && onlooker_->asked()) [[unlikely]]
+      onlooker_->answer(std::min({end, ahead, agenda_next, Instant::latest()}));
     if (agenda_next < end && agenda_next <= ahead) {
       // The component tells the agenda (stop_after) when an event brings its next action forward.
       if (agenda_.run_before(std::min(end, ahead + Ps(1)))) return;

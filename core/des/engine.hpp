@@ -63,7 +63,9 @@ class Signal {
 // no agenda event and no software lies before `end`. The component does as much of its own that
 // lies strictly before `end` as it likes, in any internal order that gives the same results as the
 // order of time, and at least its earliest action. It returns once it has scheduled an agenda
-// event, and schedules none that lies before something it has already done. It raises no signal.
+// event, and schedules none that lies before something it has already done. It raises no signal. It
+// returns now and then in any case (after a hundredth of a second of ours), so that the engine can
+// answer an onlooker.
 class RunAhead {
  public:
   virtual Instant next()
@@ -89,6 +91,12 @@ class Engine {
   Agenda& agenda() { return agenda_; }
   // At most one component; it must outlive run().
   void set_run_ahead(RunAhead& component) { run_ahead_ = &component; }
+
+  // Answered between two events, when it asks. It outlives run().
+  void set_onlooker(Onlooker& onlooker) {
+    onlooker_ = &onlooker;
+    agenda_.set_onlooker(onlooker);
+  }
 
   // Starts an actor at the current instant; before run(), at instant zero. From actors and from
   // hardware events.
@@ -143,6 +151,7 @@ class Engine {
 
   Agenda agenda_;
   RunAhead* run_ahead_ = nullptr;
+  Onlooker* onlooker_ = nullptr;
   bool in_hardware_ = false;
   bool in_window_ = false;
   bool over_ = false;

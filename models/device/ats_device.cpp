@@ -30,7 +30,7 @@ AtsDevice::AtsDevice(const DmaFabric::Device& device, const AtsParams& ats,
       traffic_(device.dma.traffic, device.base, Rng(device.seed, device.path), device.zipf),
       tlb_(ats.tlb, Rng(device.seed, device.path + ".device_tlb")),
       requests_(device.dma.outstanding),
-      left_(device.dma.requests == 0 ? ~std::uint64_t{0} : device.dma.requests),
+      left_(Workload::first(device.dma.requests)),
       next_issue_(device.start) {
   if (pri) {
     const Iova end = device.base + device.dma.traffic.window;

@@ -75,6 +75,7 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
   Bdf source() const { return config_.source; }
   const DeviceTlb& tlb() const { return tlb_; }
   std::uint32_t in_flight() const { return in_flight_; }
+  Workload workload() const { return Workload::of(stats.requests, left_); }
   std::uint32_t page_requests_outstanding() const { return pages_ ? pages_->outstanding() : 0; }
 
   AtsStats stats;

@@ -47,7 +47,7 @@ std::uint32_t DmaFabric::add(const Device& device) {
       .interval = count_of(device.dma.interval),
       .next_issue = count_of(device.start),
       .until = count_of(device.until),
-      .left = device.dma.requests == 0 ? ~std::uint64_t{0} : device.dma.requests,
+      .left = Workload::first(device.dma.requests),
       .slots = FreeSlots(device.dma.outstanding, device.start),
       .traffic =
           Traffic(device.dma.traffic, device.base, Rng(device.seed, device.path), device.zipf),
@@ -77,6 +77,11 @@ DeviceStats DmaFabric::stats(std::size_t device) const {
   return all;
 }
 
+Workload DmaFabric::workload(std::size_t device) const {
+  const Lane& lane = lanes_[device];
+  return Workload::of(lane.hits + lane.misses - lane.stats.retried, lane.left);
+}
+
 Instant DmaFabric::last_completion() const {
   std::uint64_t last = 0;
   for (std::size_t device = 0; device < lanes_.size(); ++device) {
@@ -88,7 +93,10 @@ Instant DmaFabric::last_completion() const {
 Instant DmaFabric::next() const {
   const std::uint64_t earliest = board_.earliest();
   if (earliest <= count_of(Instant::latest())) return instant_of(earliest);
-  if (earliest != ArrivalBoard::idle) throw TimeLimitError("a device's requests");
+  for (std::size_t device = 0; earliest != ArrivalBoard::idle && device < lanes_.size(); ++device) {
+    if (board_.of(device) == earliest)
+      throw TimeLimitError(fmt::format("a request of \"{}\"", paths_[device]));
+  }
   return Instant::latest() + Ps(1);
 }
 
@@ -108,7 +116,9 @@ void DmaFabric::rearm(std::uint32_t device) {
 }
 
 void DmaFabric::run_window(Instant end) {
-  while (board_.earliest() < count_of(end)) {
+  // An onlooker of the engine waits for no more than these.
+  constexpr unsigned most_windows = 256;
+  for (unsigned i = 0; i < most_windows && board_.earliest() < count_of(end); ++i) {
     const std::uint64_t window_end = std::min(count_of(end), board_.earliest() + lookahead_);
     board_.drain_before(
         window_end,

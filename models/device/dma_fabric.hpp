@@ -28,6 +28,7 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -90,6 +91,24 @@ struct DeviceStats {
                "When its last request was completed: with their number, its throughput. 0 when "
                "nothing was, or all its slots are in use at the end of the run.")};
   }
+};
+
+// How much of its work a device has done.
+struct Workload {
+  std::uint64_t sent = 0;             // requests
+  std::optional<std::uint64_t> left;  // absent where only the run's duration ends them
+
+  // From how many were sent and what a device counts down from `first(requests)`.
+  static Workload of(std::uint64_t sent, std::uint64_t countdown) {
+    if (sent + countdown == endless) return {sent, std::nullopt};
+    return {sent, countdown};
+  }
+  static constexpr std::uint64_t first(std::uint64_t requests) {
+    return requests == 0 ? endless : requests;
+  }
+
+ private:
+  static constexpr std::uint64_t endless = ~std::uint64_t{0};
 };
 
 // A request that waits for software to map its page. Give the cookie back to DmaFabric::retry() or
@@ -188,6 +207,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   std::size_t devices() const { return lanes_.size(); }
   const std::string& path(std::size_t device) const { return paths_[device]; }
   DeviceStats stats(std::size_t device) const;
+  Workload workload(std::size_t device) const;
   const Histogram& latency(std::size_t device) const {
     return lanes_[device].latency;
   }  // issue to completion

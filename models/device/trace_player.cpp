@@ -108,7 +108,10 @@ void TracePlayer::request(const RecordedOp& op) {
   Function& function = function_of(op.sid);
   const Instant now = to_.engine.agenda().now();
   ++function.stats.requests;
-  if (op.outcome == RecordedOutcome::bypass) return schedule_next(now);
+  if (op.outcome == RecordedOutcome::bypass) {
+    ++function.recorded.bypassed;
+    return schedule_next(now);
+  }
   const Access access = (op.permissions & 1U) != 0 ? Access::write : Access::read;
   const UseStamp stamp = to_.unit.iommu().use_now();
   Hpa at;

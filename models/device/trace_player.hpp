@@ -43,6 +43,16 @@ struct TracePlayerParams {
   bool operator==(const TracePlayerParams&) const = default;
 };
 
+// What happens to recorded requests only.
+struct RecordedStats {
+  std::uint64_t bypassed = 0;
+  static constexpr auto fields() {
+    return std::tuple{
+        metric("bypassed", &RecordedStats::bypassed, Unit::count,
+               "Requests that were recorded as not translated, and were not looked up.")};
+  }
+};
+
 // How one request of the stream came out, against what was recorded.
 struct Disagreement {
   RecordedOp recorded;
@@ -72,6 +82,7 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
     Bdf source{};
     IommuPort port;
     DeviceStats stats;
+    RecordedStats recorded;
     Histogram latency;  // arrival to translation
     std::uint32_t component = 0;
   };
@@ -87,6 +98,8 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
   const std::string& path() const { return path_; }
   const std::vector<Function>& functions() const { return functions_; }
   const Agreement& agreement() const { return agreement_; }
+  // In records.
+  Workload workload() const { return {next_op_, end_op_ - next_op_}; }
   std::uint64_t maps() const { return maps_; }
   std::uint64_t unmaps() const { return unmaps_; }
   std::uint64_t descriptors() const { return descriptors_; }

@@ -63,7 +63,7 @@ class Builder {
   bool boolean(bool truth) { return put(Value(truth)); }
   bool number_integer(std::int64_t number) { return put(Value(number)); }
   bool number_unsigned(std::uint64_t number) { return put(Value(number)); }
-  bool number_float(double number, const std::string&) { return put(Value(number)); }
+  bool number_float(double number, const std::string& text) { return put(Value(number, text)); }
   bool string(std::string& text) { return put(Value(std::move(text))); }
   bool binary(std::vector<std::uint8_t>&) { return false; }  // not in JSON text
   bool start_object(std::size_t) { return open(Value(Value::Object()), true); }

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace viosim {
 namespace {
@@ -139,10 +138,13 @@ void WholeType::read(const Value& value, const Where& where, void* into) const {
     return access_.set(into, *number);
   std::string how = expected();
   const std::string* text = value.if_text();
-  if (text != nullptr && is_digits(*text)) how += ", without quotes";
-  // A number that does not fit into 64 bits was read as a double, whatever it looked like.
-  constexpr double two_to_64 = 18446744073709551616.0;
-  if (!number && value.number() && std::abs(*value.number()) < two_to_64)
+  if (text != nullptr && is_digits(*text))
+    how +=
+        text->size() > 1 && text->front() == '0' ? ", without leading zeros" : ", without quotes";
+  // A number that does not fit into 64 bits was read as a real one, whatever it looked like.
+  const bool real = !number && value.number();
+  if (real &&
+      (value.written().empty() || value.written().find_first_of(".eE") != std::string::npos))
     how += ", without point or exponent";
   reject_type(value, where, how);
 }

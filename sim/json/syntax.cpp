@@ -159,6 +159,11 @@ std::optional<Problem> byte_problem(std::string_view text, const std::string& fi
       text.starts_with("\xfe\xff"))
     return Problem{file, text_place(text, 0),
                    "begins with a byte order mark; save the file as UTF-8 without one"};
+  if (text.starts_with("\x28\xb5\x2f\xfd"))
+    return Problem{file,
+                   {},
+                   "is compressed by zstd; expected a JSON document. Recordings are played by "
+                   "`viosim replay`, or named by a scenario"};
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos)
     return Problem{file, text_place(text, nul), "holds a NUL byte; expected JSON text in UTF-8"};
   if (text.find_first_not_of(blanks) == std::string_view::npos)

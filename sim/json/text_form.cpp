@@ -33,7 +33,8 @@ std::string why_not_quantity(std::string_view text, Quantity quantity, std::stri
 }
 
 std::string why_not_time(std::string_view text) {
-  return why_not_quantity(text, Quantity::time, "times are whole picoseconds, at most 106 days");
+  return why_not_quantity(text, Quantity::time,
+                          "times are whole picoseconds, at most 9007.199254740992 s");
 }
 std::string why_not_size(std::string_view text) {
   return why_not_quantity(text, Quantity::size, "sizes are whole bytes, below 8388608 TiB");
@@ -77,8 +78,14 @@ const TextFormInfo TextForm<Bdf>::info = {"requester id", "a requester id such a
 const TextFormInfo address_form = {"address", "an address such as \"0x7f001000\"",
                                    "^0x[0-9a-fA-F]+$", why_not_address};
 
+std::optional<Ps> TextForm<Ps>::parse(std::string_view text) {
+  const std::optional<Ps> time = parse_time(text);
+  return time && *time <= Instant::latest().since_start() ? time : std::nullopt;
+}
+
 std::string TextForm<Ps>::write(Ps time) {
-  ensure(time.count() >= 0, "a negative time cannot be written");
+  ensure(time >= Ps(0) && time <= Instant::latest().since_start(),
+         "a time that no run can reach cannot be written");
   return to_text(time);
 }
 

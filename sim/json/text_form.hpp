@@ -26,7 +26,7 @@ struct TextForm;
 template <>
 struct TextForm<Ps> {
   static const TextFormInfo info;
-  static std::optional<Ps> parse(std::string_view text) { return parse_time(text); }
+  static std::optional<Ps> parse(std::string_view text);  // at most what a run can last
   static std::string write(Ps time);
 };
 

@@ -96,7 +96,7 @@ Value::Value(Wide number) {
     data_ = static_cast<std::uint64_t>(number);
   }
 }
-Value::Value(double number) : data_(number) {}
+Value::Value(double number, std::string written) : data_(Real{number, std::move(written)}) {}
 Value::Value(std::string text) : data_(std::move(text)) {}
 Value::Value(std::string_view text) : data_(std::string(text)) {}
 Value::Value(const char* text) : data_(std::string(text)) {}
@@ -110,9 +110,14 @@ std::optional<Wide> Value::whole() const {
 }
 
 std::optional<double> Value::number() const {
-  if (const auto* real = std::get_if<double>(&data_)) return *real;
+  if (const auto* real = std::get_if<Real>(&data_)) return real->number;
   if (const std::optional<Wide> integer = whole()) return static_cast<double>(*integer);
   return std::nullopt;
+}
+
+std::string_view Value::written() const {
+  const auto* real = std::get_if<Real>(&data_);
+  return real == nullptr ? std::string_view() : real->written;
 }
 
 bool Value::operator==(const Value& other) const { return data_ == other.data_; }
@@ -171,6 +176,10 @@ std::string summary(const Value& value) {
     return counted(members->size(), "key", "object");
   if (const Value::Array* items = value.if_array()) return counted(items->size(), "value", "list");
   if (const std::string* text = value.if_text()) return quote_short(*text);
+  if (const std::string_view written = value.written(); !written.empty()) {
+    const std::string quoted = quote_short(written);  // it may be long
+    return quoted.substr(1, quoted.size() - 2);
+  }
   return to_text(value);
 }
 

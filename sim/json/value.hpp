@@ -27,7 +27,8 @@ class Value {
   template <std::integral I>
   requires(!std::same_as<I, bool>) explicit Value(I number) : Value(static_cast<Wide>(number)) {}
   explicit Value(Wide number);  // of 64 bits, with or without a sign
-  explicit Value(double number);
+  // `written`: as it stands in a text, where that differs from how we write it.
+  explicit Value(double number, std::string written = {});
   explicit Value(std::string text);
   explicit Value(std::string_view text);
   explicit Value(const char* text);
@@ -47,15 +48,21 @@ class Value {
   Array* if_array() { return std::get_if<Array>(&data_); }
   Object* if_object() { return std::get_if<Object>(&data_); }
 
-  bool is_number() const { return whole() || std::holds_alternative<double>(data_); }
+  bool is_number() const { return whole() || std::holds_alternative<Real>(data_); }
   std::optional<Wide> whole() const;     // a number written without point and exponent
   std::optional<double> number() const;  // any number
+  // How a number with point or exponent, or of more than 64 bits, was written; empty when unknown.
+  std::string_view written() const;
 
   bool operator==(const Value& other) const;
 
  private:
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array,
-               Object>
+  struct Real {
+    double number;
+    std::string written;
+    bool operator==(const Real& other) const { return number == other.number; }
+  };
+  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, Real, std::string, Array, Object>
       data_;
 };
 

@@ -47,6 +47,13 @@ void remove_file(const std::filesystem::path& path) {
     fail(path, "an old run database cannot be removed", errno);
 }
 
+// SQLite would make it too, but says less of why it cannot.
+void make_file(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor < 0) fail(path, "the run database cannot be made", errno);
+  ::close(descriptor);
+}
+
 std::filesystem::path journal_of(std::filesystem::path path) { return path += "-journal"; }
 
 // Fails if a living run holds the file.
@@ -77,6 +84,7 @@ Connection PartialFile::open(const char* settings) const {
   expect_abandoned(partial_);
   remove_file(journal_of(partial_));
   remove_file(partial_);
+  make_file(partial_);
   Connection connection(partial_.string(), Connection::Mode::create);
   connection.run(settings);
   connection.run("BEGIN EXCLUSIVE; COMMIT");  // locking_mode keeps the lock from here on

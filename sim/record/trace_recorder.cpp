@@ -26,7 +26,12 @@ void block_signals() {
 TraceRecorder::TraceRecorder(Store store, Options options)
     : store_(std::move(store)), options_(options) {
   ensure(options.workers > 0 && options.waiting > 0, "a recorder has a worker and a place to wait");
-  for (unsigned i = 0; i < options.workers; ++i) workers_.emplace_back([this] { work(); });
+  try {
+    for (unsigned i = 0; i < options.workers; ++i) workers_.emplace_back([this] { work(); });
+  } catch (...) {  // no memory for another thread
+    stop();
+    throw;
+  }
 }
 
 TraceRecorder::~TraceRecorder() { stop(); }
@@ -68,7 +73,18 @@ void TraceRecorder::stop() {
 
 void TraceRecorder::work() {
   block_signals();
-  BlockEncoder encoder;
+  try {
+    BlockEncoder encoder;
+    work_with(encoder);
+  } catch (...) {  // no memory for an encoder
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = std::current_exception();
+    job_removed_.notify_all();
+    block_stored_.notify_all();
+  }
+}
+
+void TraceRecorder::work_with(BlockEncoder& encoder) {
   for (;;) {
     std::unique_lock lock(mutex_);
     job_added_.wait(lock, [&] { return !jobs_.empty() || stopping_; });

@@ -55,6 +55,7 @@ class TraceRecorder : public TraceSink {
   };
 
   void work();
+  void work_with(class BlockEncoder& encoder);
   void encode_and_store(class BlockEncoder& encoder, Job& job);
   bool wait_for_turn(std::int64_t number);
   void stop();

@@ -32,9 +32,12 @@ class FileSource : public ByteSource {
   }
 
   std::size_t read(std::span<char> out) override {
+    errno = 0;
     const std::size_t got = std::fread(out.data(), 1, out.size(), file_.get());
     if (got == 0 && std::ferror(file_.get()) != 0)
-      throw RecordingProblem(fmt::format("cannot be read: {}", std::strerror(errno)));
+      throw RecordingProblem(errno == EISDIR
+                                 ? "is a directory, expected a recording"
+                                 : fmt::format("cannot be read: {}", std::strerror(errno)));
     return got;
   }
 

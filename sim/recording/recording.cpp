@@ -40,7 +40,10 @@ class Reader {
     if (!next()) throw RecordingProblem("the file is empty, expected a `meta` object");
     read_meta();
     const std::unique_ptr<Dialect> dialect = make_dialect();
-    while (next()) read_record(*dialect);
+    while (next()) {
+      read_record(*dialect);
+      if (options_.on_record) options_.on_record(line_ - 1, records_);
+    }
     const std::uint64_t found = line_ - 2;
     if (found != records_) {
       throw RecordingProblem(
@@ -52,6 +55,8 @@ class Reader {
   }
 
   std::uint32_t line() const { return line_; }
+  // Whether it is a recording at all.
+  bool known() const { return known_; }
 
  private:
   bool next() {
@@ -74,12 +79,14 @@ class Reader {
   Record record_;
   RecordedStream stream_;
   StreamBuilder builder_;
+  bool known_ = false;
   std::uint64_t records_ = 0;
   std::uint64_t last_ns_ = 0;
 };
 
 void Reader::read_meta() {
   if (record_.raw(Key::k) != "meta") record_.reject(Key::k, "\"meta\" on the first line");
+  known_ = true;
   if (record_.string(Key::format) != known_format)
     record_.reject(Key::format, fmt::format("\"{}\"", known_format));
   stream_.name = read_name();
@@ -153,17 +160,24 @@ RecordedStream read_text(const std::string& name,
                          const std::function<std::unique_ptr<ByteSource>()>& open,
                          const RecordingOptions& options) {
   std::uint32_t line = 0;
+  bool known = false;
   try {
     Reader reader(open_text(open(), name.ends_with(".zst")), options);
     try {
       return reader.read();
     } catch (const RecordingProblem&) {
       line = reader.line();
+      known = reader.known();
       throw;
     }
   } catch (const RecordingProblem& problem) {
+    // Often it is a file of another kind.
+    const std::string hint =
+        line == 1 && !known
+            ? "; a recording begins with a line such as {\"k\": \"meta\", \"format\": ...}"
+            : "";
     const std::string place = line == 0 ? std::string() : fmt::format("line {}", line);
-    throw ConfigError(Problem{name, place, problem.what()});
+    throw ConfigError(Problem{name, place, problem.what() + hint});
   }
 }
 

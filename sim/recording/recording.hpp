@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ struct RecordingOptions {
   // On an IOMMU without the zero-length-read capability Linux' VT-d driver grants read with every
   // write-only mapping. Counts for intel-vtd only.
   bool write_implies_read = true;
+
+  // Called with the number of each record and of all, in turn. Looks on; changes nothing.
+  std::function<void(std::uint64_t record, std::uint64_t all)> on_record = {};
 
   // More than any recording needs; what exceeds them is refused before it costs memory.
   std::size_t max_line_bytes = std::size_t{1} << 20U;

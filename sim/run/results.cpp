@@ -68,6 +68,7 @@ Results collect(const System& system) {
   for (const TracePlayer& player : system.players()) {
     for (const TracePlayer::Function& function : player.functions()) {
       collector.metrics(function.component, function.stats);
+      collector.metrics(function.component, function.recorded);
       collector.latency(function.component, "translation", function.latency);
     }
   }

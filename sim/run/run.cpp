@@ -26,6 +26,9 @@ class Output {
       return;
     }
     std::error_code error;
+    if (std::filesystem::exists(*options.out, error) &&
+        !std::filesystem::is_directory(*options.out, error))
+      throw ConfigError({options.out->string(), "", "is a file; expected a directory for run.db"});
     std::filesystem::create_directories(*options.out, error);
     if (error)
       throw ConfigError({options.out->string(), "",
@@ -68,9 +71,73 @@ class Output {
   std::unique_ptr<Tracer> tracer_;
 };
 
+// What the duration leaves nothing of.
+std::vector<std::string> notes(const Scenario& scenario, const Recordings& recordings) {
+  std::vector<std::string> all;
+  if (!scenario.duration) return all;
+  const auto note = [&](const HostConfig& host, const std::string& name, std::string_view what,
+                        Ps first) {
+    if (first < *scenario.duration) return;
+    all.push_back(fmt::format(
+        "{}.{} did nothing: its first {} would come at {}, and the scenario's duration is {}",
+        host.name, name, what, format_time(first, 12), format_time(*scenario.duration, 12)));
+  };
+  for (const HostConfig& host : scenario.hosts) {
+    for (const DeviceConfig& device : host.devices) {
+      if (const auto* dma = std::get_if<DmaDevice>(&device)) {
+        note(host, dma->name, "request", dma->start);
+        continue;
+      }
+      const auto& recorded = std::get<RecordedDevice>(device);
+      const RecordedStream& stream = recordings.at(recorded.trace);
+      if (!stream.ops.empty())
+        note(host, recorded.name, "record", Ps(stream.ops.front().time_ps / recorded.player.speed));
+    }
+  }
+  return all;
+}
+
+// A value of the command line is not in the file that problems name.
+std::vector<Problem> naming_assignments(std::vector<Problem> problems,
+                                        const std::vector<std::string>& assignments) {
+  for (Problem& problem : problems) {
+    for (const std::string& assignment : assignments) {
+      const std::string pointer = assignment.substr(0, assignment.find('='));
+      if (problem.pointer != pointer && !problem.pointer.starts_with(pointer + '/')) continue;
+      problem.message +=
+          problem.pointer == pointer ? " (from --set)" : fmt::format(" (from --set {})", pointer);
+      break;
+    }
+  }
+  return problems;
+}
+
+void run_within_limit(System& system, const std::string& file) {
+  try {
+    system.run();
+  } catch (const TimeLimitError& error) {
+    throw ConfigError({file, "",
+                       fmt::format("{}; expected a run that ends before: an earlier \"start\", "
+                                   "shorter times, fewer requests or a \"duration\"",
+                                   error.what())});
+  }
+}
+
 }  // namespace
 
-Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base) {
+RecordedStream read_recording(const std::filesystem::path& file, Progress* progress) {
+  RecordingOptions options;
+  if (progress != nullptr) {
+    options.on_record = [progress, what = "reading " + file.string()](std::uint64_t records,
+                                                                      std::uint64_t all) {
+      progress->tell(what, static_cast<double>(records) / static_cast<double>(all));
+    };
+  }
+  return read_recording(file.string(), options);
+}
+
+Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base,
+                           Progress* progress) {
   Recordings recordings;
   std::vector<Problem> problems;
   for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
@@ -78,7 +145,7 @@ Recordings read_recordings(const Scenario& scenario, const std::filesystem::path
       const auto* recorded = std::get_if<RecordedDevice>(&scenario.hosts[h].devices[d]);
       if (recorded == nullptr || recordings.contains(recorded->trace)) continue;
       try {
-        recordings.emplace(recorded->trace, read_recording((base / recorded->trace).string()));
+        recordings.emplace(recorded->trace, read_recording(base / recorded->trace, progress));
       } catch (const ConfigError& error) {
         for (Problem problem : error.problems()) {
           problem.message += fmt::format("; named by /hosts/{}/devices/{}/trace of scenario \"{}\"",
@@ -97,24 +164,35 @@ Scenario load_scenario(const std::filesystem::path& file,
                        std::optional<std::uint64_t> seed) {
   Value document = read_json_file(file);
   for (const std::string& assignment : assignments) set_assignment(document, assignment);
-  Scenario scenario = read_scenario(document, file.string());
+  Scenario scenario;
+  try {
+    scenario = read_scenario(document, file.string());
+  } catch (const ConfigError& error) {
+    throw ConfigError(naming_assignments(error.problems(), assignments));
+  }
   if (seed) scenario.seed = *seed;
   return scenario;
 }
 
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options) {
-  return run_scenario(scenario, read_recordings(scenario, base), options);
+  return run_scenario(scenario, read_recordings(scenario, base, options.progress), options);
 }
 
 RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
                        const RunOptions& options) {
   Output output(scenario, options);
-  System system(scenario, recordings, output.tracer(),
-                [&](std::string_view path) { return output.add_component(path); });
+  System system(scenario, recordings, output.tracer(), [&](std::string_view path) {
+    if (options.progress != nullptr) options.progress->tell(fmt::format("building {}", path));
+    return output.add_component(path);
+  });
+  if (options.progress != nullptr) {
+    options.progress->watch([&](Instant reached) { return run_state(reached, scenario, system); });
+    system.engine().set_onlooker(*options.progress);
+  }
 
   const auto begin = std::chrono::steady_clock::now();
-  system.run();
+  run_within_limit(system, options.file);
   output.tracer().finish();
   RunReport report;
   report.facts.wall_seconds =
@@ -125,8 +203,11 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   report.facts.events = system.engine().agenda().executed();
   report.facts.software_steps = system.engine().software_steps();
   report.facts.database = output.path();
+  report.facts.traced = options.trace == TraceMode::full;
+  report.facts.notes = notes(scenario, recordings);
   report.facts.trace_events = output.tracer().handed_over();
 
+  if (options.progress != nullptr) options.progress->finally("writing " + output.path());
   const Results results = collect(system);
   output.finish(results, report.facts);
   report.components = output.components();

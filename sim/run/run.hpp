@@ -4,6 +4,7 @@
 
 #include "models/device/trace_player.hpp"
 #include "sim/json/value.hpp"
+#include "sim/run/progress.hpp"
 #include "sim/run/summary.hpp"
 #include "sim/run/system.hpp"
 
@@ -20,6 +21,8 @@ enum class TraceMode : std::uint8_t { full, off };
 struct RunOptions {
   std::optional<std::filesystem::path> out;  // where run.db goes; none: nothing is written
   TraceMode trace = TraceMode::full;
+  std::string file;              // what the user named, for errors
+  Progress* progress = nullptr;  // told how far the run is; it outlives the run
 };
 
 struct RunReport {
@@ -33,9 +36,12 @@ struct RunReport {
 
 // Every recording that the scenario names, relative to `base`. All that is wrong with them is one
 // ConfigError; each of its problems says which place of the scenario named the file.
-Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base);
+Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base,
+                           Progress* progress = nullptr);
+// One of them; `file` is its path.
+RecordedStream read_recording(const std::filesystem::path& file, Progress* progress);
 
-// The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError, TimeLimitError.
+// The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError.
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options);
 // The same with recordings that were read already.

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/summary.hpp"
 
+#include "sim/run/numbers.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -91,14 +93,25 @@ std::string cache_table(const std::vector<Metrics>& metrics,
 
 std::string device_table(const std::vector<Metrics>& metrics,
                          const std::vector<std::string>& components) {
-  Table table({"device", "requests", "hits", "misses", "hit rate", "faults", "aborted"});
+  const auto bypassed = [](const Metrics& m) {
+    const auto found = m.find("bypassed");
+    return found == m.end() ? 0 : found->second;
+  };
+  const bool any_bypassed = std::any_of(metrics.begin(), metrics.end(), bypassed);
+  std::vector<std::string> head = {"device",   "requests", "hits",   "misses",
+                                   "hit rate", "faults",   "aborted"};
+  if (any_bypassed) head.emplace_back("bypassed");
+  Table table(std::move(head));
   for (std::size_t c = 0; c < components.size(); ++c) {
     const Metrics& m = metrics[c];
     if (!m.contains("aborted") || m.at("requests") == 0) continue;
     const std::uint64_t lookups = m.at("hits") + m.at("misses");
-    table.add({components[c], grouped(m.at("requests")), grouped(m.at("hits")),
-               grouped(m.at("misses")), percent(m.at("hits"), lookups), grouped(m.at("faults")),
-               grouped(m.at("aborted"))});
+    std::vector<std::string> row = {
+        components[c],           grouped(m.at("requests")),      grouped(m.at("hits")),
+        grouped(m.at("misses")), percent(m.at("hits"), lookups), grouped(m.at("faults")),
+        grouped(m.at("aborted"))};
+    if (any_bypassed) row.push_back(grouped(bypassed(m)));
+    table.add(std::move(row));
   }
   return table.empty() ? "" : table.text();
 }
@@ -127,23 +140,11 @@ std::uint64_t requests_of(const std::vector<Metrics>& metrics) {
   return total;
 }
 
-std::string rate(double count, double seconds) {
-  const double per_second = seconds > 0 ? count / seconds : 0;
-  if (per_second >= 1e6) return fmt::format("{:.1f} M/s", per_second / 1e6);
-  if (per_second >= 1e3) return fmt::format("{:.1f} K/s", per_second / 1e3);
-  return fmt::format("{:.1f} /s", per_second);
+std::string rate(std::uint64_t count, double seconds) {
+  return rate_text(seconds > 0 ? static_cast<double>(count) / seconds : 0);
 }
 
 }  // namespace
-
-std::string grouped(std::uint64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3;) {
-    at -= 3;
-    text.insert(at, 1, ',');
-  }
-  return text;
-}
 
 std::string summary_text(const RunFacts& facts, const Results& results,
                          const std::vector<std::string>& components) {
@@ -151,19 +152,20 @@ std::string summary_text(const RunFacts& facts, const Results& results,
   const std::uint64_t requests = requests_of(metrics);
   std::string text = fmt::format("{}: {} of simulated time in {:.3f} s, seed {}\n", facts.name,
                                  format_time(facts.simulated, 6), facts.wall_seconds, facts.seed);
-  text += fmt::format(
-      "{} translations ({}), {} hardware events ({}), {} software steps\n\n", grouped(requests),
-      rate(static_cast<double>(requests), facts.wall_seconds), grouped(facts.events),
-      rate(static_cast<double>(facts.events), facts.wall_seconds), grouped(facts.software_steps));
+  text += fmt::format("{} ({}), {} ({}), {}\n\n", counted(requests, "translation"),
+                      rate(requests, facts.wall_seconds), counted(facts.events, "hardware event"),
+                      rate(facts.events, facts.wall_seconds),
+                      counted(facts.software_steps, "software step"));
   for (const std::string& table :
        {device_table(metrics, components), cache_table(metrics, components),
         iommu_table(metrics, components), latency_table(results, components)}) {
     if (!table.empty()) text += table + '\n';
   }
+  for (const std::string& note : facts.notes) text += note + '\n';
   if (!facts.database.empty()) {
-    text += facts.trace_events == 0 ? fmt::format("wrote {}, without a trace\n", facts.database)
-                                    : fmt::format("wrote {} with {} trace events\n", facts.database,
-                                                  grouped(facts.trace_events));
+    text += facts.traced ? fmt::format("wrote {} with {}\n", facts.database,
+                                       counted(facts.trace_events, "trace event"))
+                         : fmt::format("wrote {}, without a trace\n", facts.database);
   }
   return text;
 }

@@ -19,7 +19,9 @@ struct RunFacts {
   std::uint64_t events = 0;  // agenda events
   std::uint64_t software_steps = 0;
   std::string database;  // empty: none was written
+  bool traced = false;
   std::uint64_t trace_events = 0;
+  std::vector<std::string> notes;  // what a person may not expect
 };
 
 // Tables for a person. `components` holds the path of each component number.
@@ -29,8 +31,5 @@ std::string summary_text(const RunFacts& facts, const Results& results,
 // The same for a program: one JSON object; times in picoseconds.
 Value summary_json(const RunFacts& facts, const Results& results,
                    const std::vector<std::string>& components);
-
-// "12,345,678"
-std::string grouped(std::uint64_t number);
 
 }  // namespace viosim

@@ -281,7 +281,7 @@ void System::run() {
   engine_.run();
   end_ = std::max(engine_.now(), fabric_.last_completion());
   // A hit's completion is no event of its own.
-  if (end_ > Instant::latest()) throw TimeLimitError("a device's last completion");
+  if (end_ > Instant::latest()) throw TimeLimitError("the completion of a request");
 }
 
 }  // namespace viosim

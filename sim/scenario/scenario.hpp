@@ -59,6 +59,7 @@ struct RiscvIommu {
 struct DmaDevice {
   static constexpr Alternative alternative{
       "dma", "A PCIe function, or many alike, with a DMA engine that generates traffic."};
+  static constexpr std::uint32_t most_functions = 65'000;  // of a host: requester ids have 16 bits
   std::string name;
   std::uint32_t count = 1;
   std::string iommu;

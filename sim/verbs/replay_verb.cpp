@@ -1,7 +1,7 @@
 // `viosim replay`: a recording through an IOMMU, and how far the two agree.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
-#include "sim/recording/recording.hpp"
+#include "sim/run/numbers.hpp"
 #include "sim/verbs/presets.hpp"
 #include "sim/verbs/verbs.hpp"
 
@@ -86,13 +86,18 @@ Value agreement_json(const Agreement& agreement) {
 int replay_verb(const ReplayArguments& arguments) {
   // Read once: it may be a pipe.
   const std::string name = arguments.trace.string();
+  Progress progress(arguments.progress);
   Recordings recordings;
-  const RecordedStream& stream = recordings.emplace(name, read_recording(name)).first->second;
+  const RecordedStream& stream =
+      recordings.emplace(name, read_recording(arguments.trace, &progress)).first->second;
   const IommuPreset& preset = find_preset(arguments.iommu, stream);
   const Scenario scenario = replay_scenario(stream, name, preset.params(stream));
   RunOptions options;
   options.out = arguments.out;
+  options.file = name;
+  options.progress = &progress;
   const RunReport report = run_scenario(scenario, recordings, options);
+  progress.end();
   const Agreement& agreement = report.agreements.at(0);
   const bool comparable = stream.iommu == "intel-vtd";
 
@@ -104,10 +109,8 @@ int replay_verb(const ReplayArguments& arguments) {
     fmt::print("recorded on {}, played on \"{}\": {}\n", stream.iommu, preset.name,
                preset.sentence);
     if (stream.recovered_maps + stream.recovered_unmaps != 0) {
-      fmt::print(
-          "the recording lacks {} maps and {} unmaps that its other records prove; they were "
-          "added\n",
-          grouped(stream.recovered_maps), grouped(stream.recovered_unmaps));
+      fmt::print("the recording lacks {} and {} that its other records prove; they were added\n",
+                 counted(stream.recovered_maps, "map"), counted(stream.recovered_unmaps, "unmap"));
     }
     fmt::print("{}\n", report.text);
     if (comparable) {

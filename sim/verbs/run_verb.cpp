@@ -15,7 +15,11 @@ int run_verb(const RunArguments& arguments) {
   RunOptions options;
   options.out = arguments.out.value_or(std::filesystem::path("out") / scenario.name);
   options.trace = arguments.trace;
+  options.file = arguments.scenario.string();
+  Progress progress(arguments.progress);
+  options.progress = &progress;
   const RunReport report = run_scenario(scenario, arguments.scenario.parent_path(), options);
+  progress.end();
   if (arguments.json) {
     fmt::print("{}\n", to_text(report.json, Layout::indented));
   } else {

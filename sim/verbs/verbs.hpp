@@ -19,6 +19,7 @@ struct RunArguments {
   std::vector<std::string> assignments;  // "/json/pointer=value"
   std::optional<std::filesystem::path> out;
   TraceMode trace = TraceMode::full;
+  ProgressMode progress = ProgressMode::automatic;
   bool json = false;
 };
 int run_verb(const RunArguments& arguments);
@@ -27,6 +28,7 @@ struct ReplayArguments {
   std::filesystem::path trace;
   std::string iommu;  // a preset's name; empty: the recorder's
   std::optional<std::filesystem::path> out;
+  ProgressMode progress = ProgressMode::automatic;
   bool json = false;
 };
 int replay_verb(const ReplayArguments& arguments);

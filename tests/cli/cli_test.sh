@@ -26,6 +26,11 @@ expect() {
   fi
 }
 
+fail() {
+  echo "FAILED: $1"
+  failures=$((failures + 1))
+}
+
 traces=$tree/scenarios/traces
 for trace in "$traces"/*.zst; do
   requests=$(zstd -dcq "$trace" 2>/dev/null | grep -c '"k":"req"') || requests=
@@ -101,12 +106,14 @@ expect "missing unit" 2 "the unit is missing" "$viosim" run many.json
 expect "out of range" 2 "expected a whole number from 0 to 18446744073709551615" "$viosim" run many.json
 expect "bad reference" 2 'did you mean "i"?' "$viosim" run many.json
 expect "bad pointer" 2 "/hosts/0/iommus/9" "$viosim" run "$good" --set /hosts/0/iommus/9/walkers=3
-expect "too long" 2 "9007199254740992 ps" "$viosim" run "$good" --set '/duration=9007.199254740993 s'
+expect "too long" 2 "/duration: read" "$viosim" run "$good" --set '/duration=9007.199254740993 s'
+expect "too late" 2 "/hosts/0/devices/0/start: read" \
+    "$viosim" run "$good" --set '/hosts/0/devices/0/start=9007.199254740993 s'
 expect "page requests without ATS" 2 "/hosts/0/devices/0/pri: read it without" \
   "$viosim" run "$tree/scenarios/page-faults.json" --set '/hosts/0/devices/0/pri={"credits":4}'
-expect "beyond 2^53, by a link" 2 "9007.199254740992 s (2^53 ps)" \
+expect "beyond 2^53, by a link" 2 'one-device.json: a request of "host0.dev" would come after 9007.199254740992 s' \
   "$viosim" run "$good" --set '/hosts/0/devices/0/link/latency=9007 s' --out late
-expect "beyond 2^53, by a start" 2 "9007.199254740992 s (2^53 ps)" \
+expect "beyond 2^53, by a start" 2 'one-device.json: a request of "host0.dev" would come after 9007.199254740992 s' \
   "$viosim" run "$good" --set '/hosts/0/devices/0/start=9007.199254740992 s' --out late
 [ ! -e late/run.db ] || { echo "FAILED: a run beyond 2^53 left a database"; failures=$((failures + 1)); }
 expect "unknown verb" 2 'did you mean "run"?' "$viosim" rum
@@ -124,12 +131,89 @@ expect "negative seed" 2 "whole number" "$viosim" run "$good" --seed -1
 expect "seed beyond 64 bits" 2 "whole number" "$viosim" run "$good" --seed 18446744073709551616
 expect "unwritable directory" 2 "/proc/nowhere" "$viosim" run "$good" --out /proc/nowhere
 
+expect "an argument that is missing" 2 'SCENARIO: read nothing; expected a scenario file, JSON' "$viosim" run
+expect "an argument too many" 2 'read b; expected nothing more' "$viosim" run a b
+expect "an option that is unknown" 2 'unknown option "--sed"; did you mean "--seed"?' "$viosim" run a --sed 3
+expect "an option of another verb" 2 'unknown option "--seed"; expected one of' "$viosim" schema --seed 3
+expect "an option instead of a verb" 2 'unknown option "--versoin"; did you mean "--version"?' "$viosim" --versoin
+expect "a wrong value from --set" 2 'expected 1 to 4096 (from --set)' \
+    "$viosim" run "$good" --set /hosts/0/devices/0/outstanding=0
+expect "a number beyond 64 bits" 2 'read 18446744073709551616; expected' \
+    "$viosim" run "$good" --set /seed=18446744073709551616
+expect "a recording as a scenario" 2 'Recordings are played by `viosim replay`' \
+    "$viosim" run "$traces/vtd_ext4_cm_strict.jsonl.zst"
+expect "a scenario as a recording" 2 'a recording begins with a line such as {"k": "meta"' "$viosim" replay "$good"
+expect "a file as a directory" 2 'empty.json: is a file; expected a directory for run.db' \
+    "$viosim" run "$good" --out empty.json
+if [ "$(id -u)" -ne 0 ]; then
+  mkdir -m 555 readonly
+  expect "a directory that is read-only" 2 'run.db.partial: the run database cannot be made: Permission denied' \
+    "$viosim" run "$good" --out readonly
+fi
+if [ -c /dev/full ]; then
+  expect "standard output on a full disk" 2 'standard output cannot be written: No space left on device' \
+    sh -c '"$1" schema >/dev/full' sh "$viosim"
+  expect "standard error on a full disk" 0 'exit 2' \
+    sh -c '"$1" run nowhere.json 2>/dev/full; echo "exit $?"' sh "$viosim"
+fi
+expect "standard error that is closed" 0 'exit 2' sh -c '"$1" run nowhere.json 2>&-; echo "exit $?"' sh "$viosim"
+cat >bypassed.jsonl <<'RECORDING'
+{"k":"meta","format":"viommu-trace/1","name":"b","iommu":"virtio-iommu","records":1,"strict":1,"iotlb":null}
+{"t":5,"k":"req","sid":256,"iova":"0xfee00000","w":1,"r":"bypass"}
+RECORDING
+expect "a request that was not translated" 0 "aborted  bypassed" "$viosim" replay bypassed.jsonl
+cat >early.json <<'SCENARIO'
+{ "name": "early", "duration": "4 ns", "hosts": [{ "name": "h",
+    "iommus": [{ "name": "i", "model": "vtd", "mode": "legacy" }],
+    "devices": [{ "name": "d", "model": "recording", "iommu": "i", "trace": "bypassed.jsonl" }] }] }
+SCENARIO
+expect "a duration before the first record" 0 "h.d did nothing: its first record would come at 5 ns" \
+  "$viosim" run early.json
+expect "a trace of no events" 0 "run.db with 0 trace events" "$viosim" run early.json
+
 # Ctrl-C ends a run as it ends any program, without a word from the libraries beneath.
 timeout --preserve-status -k 5 -s INT 1 env --default-signal=INT \
   "$viosim" run "$tree/scenarios/page-faults.json" --set '/duration=9000 s' --trace off --out interrupted >output 2>&1
 got=$?
 [ "$got" -eq 130 ] || { echo "FAILED: an interrupted run: exit code $got, expected 130"; failures=$((failures + 1)); }
 [ ! -s output ] || { echo "FAILED: an interrupted run says:"; head -5 output; failures=$((failures + 1)); }
+
+# How far a long run is goes to a terminal, and nowhere else unless asked for; it is gone before the summary.
+long=--set=/hosts/0/devices/0/requests=50000000
+endless=--set=/hosts/0/devices/0/requests=0\ --set=/duration=9000s
+expect_line() { # WHAT yes|no FILE
+  if grep -q '% *[,:].* simulated, [0-9,]* requests, ' "$3"; then shown=yes; else shown=no; fi
+  [ "$shown" = "$2" ] || fail "$1: progress shown: $shown, expected $2"
+}
+timeout 2 "$viosim" run "$good" $endless --trace off --out long >printed 2>progress
+[ ! -s progress ] || fail "a run writes to standard error, which is a file"
+"$viosim" run "$good" $long --trace off --out long --progress always >printed 2>progress
+expect_line "--progress always" yes progress
+[ -z "$(tail -c 1 progress | tr -d '\r')" ] || fail "progress is not taken away"
+expect_line "standard output with --progress always" no printed
+expect "unknown mode of progress" 2 'read "on"; expected "auto" or "always" or "never"' \
+  "$viosim" run "$good" --progress on
+if script -qec true /dev/null >/dev/null 2>&1; then
+  terminal() { # COMMAND: on a terminal of 70 columns, its output to `output`
+    timeout 60 env TERM=xterm script -qec "stty cols 70; $1" /dev/null </dev/null >output 2>&1
+  }
+  run_long="'$viosim' run '$good' $long --trace off --out long"
+  run_endless="timeout --foreground -s INT 2 env --default-signal=INT"
+  run_endless="$run_endless '$viosim' run '$good' $endless --trace off --out long"
+  terminal "$run_long"
+  expect_line "on a terminal" yes output
+  tr '\r' '\n' <output | awk 'length > 69 && /simulated,/ { bad = 1 } END { exit bad }' ||
+    fail "progress is wider than the terminal"
+  # What is left of the line when the summary begins: blanks, and the cursor in the first column.
+  grep -q "$(printf '\r  *\r')one-device: " output || fail "the summary follows progress"
+  terminal "$run_endless --progress never"
+  expect_line "on a terminal, --progress never" no output
+  terminal "$run_long --set '/hosts/0/devices/0/start=8990 s'"
+  grep -q "$(printf '\r  *\r')viosim: " output || fail "an error follows progress"
+  terminal "$run_endless"
+  expect_line "interrupted on a terminal" yes output
+  grep -q "$(printf '\r  *\r')\$" output || fail "an interrupted run leaves progress"
+fi
 
 head -c 100000 "$traces/vtd_nvme_rand4k_lazy.jsonl.zst" >cut.jsonl.zst
 expect "truncated recording" 2 "truncated" "$viosim" replay cut.jsonl.zst --out cut

@@ -110,6 +110,30 @@ TEST_CASE("a run that only has hardware ends when its events do", "[des]") {
   CHECK(engine.now() == at(999 * 3));
 }
 
+TEST_CASE("a run answers an onlooker when asked, and only then", "[des]") {
+  struct Watcher final : Onlooker {
+    std::vector<std::int64_t> seen;
+    void look(Instant reached) override { seen.push_back(reached.ps()); }
+  };
+  Engine engine;
+  Watcher watcher;
+  engine.set_onlooker(watcher);
+  Callback hardware;
+  int left = 100;
+  hardware.call = [&](std::uint64_t) {
+    if (left == 50) watcher.ask();
+    if (--left > 0) engine.agenda().schedule(engine.now() + 1us, {0, 0}, hardware, 0);
+  };
+  engine.agenda().schedule(at(0), {0, 0}, hardware, 0);
+  engine.spawn("asker", Lifetime::finishes, [&] {
+    engine.sleep_until(Instant(2ms));
+    watcher.ask();
+    engine.sleep_until(Instant(3ms));
+  });
+  engine.run();
+  CHECK(watcher.seen == std::vector<std::int64_t>{50'000'000, 3'000'000'000});
+}
+
 TEST_CASE("a serving actor does not keep the run alive", "[des]") {
   Engine engine;
   Signal work(engine, "work");

@@ -31,9 +31,11 @@ std::vector<std::filesystem::path> shipped_scenarios() {
   return files;
 }
 
-Value run_into(const std::filesystem::path& out, const std::filesystem::path& scenario) {
+Value run_into(const std::filesystem::path& out, const std::filesystem::path& scenario,
+               Progress* progress = nullptr) {
   RunOptions options;
   options.out = out;
+  options.progress = progress;
   return run_scenario(load_scenario(scenario, {}, {}), scenario.parent_path(), options).json;
 }
 
@@ -78,6 +80,23 @@ TEST_CASE("two runs of a shipped scenario fill their databases with the same byt
   INFO("scenario " << scenario.stem());
   CHECK(tables.find("trace_block\n0,") != std::string::npos);
   CHECK((tables == tables_of(second / "run.db")));  // too long to be printed
+}
+
+TEST_CASE("a run that is watched closely fills its database with the same bytes", "[golden]") {
+  const std::filesystem::path scenario = GENERATE(from_range(shipped_scenarios()));
+  const Scratch alone;
+  const Scratch watched;
+  run_into(alone.path(), scenario);
+  std::size_t shown = 0;
+  Progress progress([&](std::string_view text) { shown += text.empty() ? 0U : 1U; });
+  {
+    progress.ask();
+    const Ticker ticker(1ms, [&] { progress.ask(); });
+    run_into(watched.path(), scenario, &progress);
+  }
+  INFO("scenario " << scenario.stem());
+  CHECK(shown > 1);
+  CHECK((tables_of(alone / "run.db") == tables_of(watched / "run.db")));  // too long to be printed
 }
 
 TEST_CASE("a shipped scenario is named like its file, and names the shipped schema", "[golden]") {

@@ -40,11 +40,20 @@ inline rc::Gen<std::int64_t> any_count() {
                         rc::gen::inRange<std::int64_t>(0, INT64_MAX), rc::gen::just(INT64_MAX));
 }
 
+// Any that a run can reach.
+inline rc::Gen<Ps> any_time() {
+  constexpr std::int64_t latest = Instant::latest().ps();
+  return rc::gen::map(
+      rc::gen::oneOf(rc::gen::inRange<std::int64_t>(0, 10'000),
+                     rc::gen::inRange<std::int64_t>(0, latest), rc::gen::just(latest)),
+      [](std::int64_t ps) { return Ps(ps); });
+}
+
 inline Cache any_cache() {
   return {
       .sets = static_cast<std::uint16_t>(1U << *rc::gen::inRange(0U, 16U)),
       .ways = *rc::gen::arbitrary<std::uint8_t>(),
-      .hit_latency = Ps(*any_count()),
+      .hit_latency = *any_time(),
       .replacement = *rc::gen::element(Replacement::lru, Replacement::fifo, Replacement::random)};
 }
 

@@ -35,12 +35,12 @@ const std::vector<Bad> bad_scalars = {
     {R"({"seed": 1.0})",
      R"(f.json: /seed: read 1.0; expected a whole number from 0 to 18446744073709551615, without point or exponent)"},
     {R"({"seed": 1e3})",
-     R"(f.json: /seed: read 1000.0; expected a whole number from 0 to )"
+     R"(f.json: /seed: read 1e3; expected a whole number from 0 to )"
      R"(18446744073709551615, without point or exponent)"},
     {R"({"seed": "7"})",
      R"(f.json: /seed: read "7"; expected a whole number from 0 to 18446744073709551615, without quotes)"},
     {R"({"seed": 18446744073709551616})",
-     R"(f.json: /seed: read 1.8446744073709552e+19; expected a whole number from 0 to 18446744073709551615)"},
+     R"(f.json: /seed: read 18446744073709551616; expected a whole number from 0 to 18446744073709551615)"},
     {R"({"offset": 9223372036854775808})",
      R"(f.json: /offset: read 9223372036854775808; expected a whole number from )"
      R"(-9223372036854775808 to 9223372036854775807)"},
@@ -78,10 +78,10 @@ const std::vector<Bad> bad_quantities = {
      R"(f.json: /iotlb/hit_latency: read "-250 ns"; expected a time such as "250 ns" (it must not be negative))"},
     {R"({"iotlb": {"hit_latency": "0.5 ps"}})",
      R"(f.json: /iotlb/hit_latency: read "0.5 ps"; expected a time such as "250 )"
-     R"(ns" (times are whole picoseconds, at most 106 days))"},
+     R"(ns" (times are whole picoseconds, at most 9007.199254740992 s))"},
     {R"({"iotlb": {"hit_latency": "999999999999999999 s"}})",
      R"(f.json: /iotlb/hit_latency: read "999999999999999999 s"; expected a time )"
-     R"(such as "250 ns" (times are whole picoseconds, at most 106 days))"},
+     R"(such as "250 ns" (times are whole picoseconds, at most 9007.199254740992 s))"},
     {R"({"iotlb": {"hit_latency": "soon"}})",
      R"(f.json: /iotlb/hit_latency: read "soon"; expected a time such as "250 ns")"},
     {R"({"iotlb": {"hit_latency": "1.2.3 ns"}})",

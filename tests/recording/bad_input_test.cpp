@@ -149,7 +149,7 @@ TEST_CASE("an empty or a missing file is refused", "[recording][bad]") {
   CHECK_THAT(problem_of("empty.jsonl", "").message, Contains("the file is empty"));
   CHECK_THAT(problem_of("empty.jsonl", compressed("")).message, Contains("the file is empty"));
   CHECK_THROWS_WITH(read_recording("no/such/file.jsonl"), Contains("cannot be opened"));
-  CHECK_THROWS_WITH(read_recording("."), Contains("cannot be read"));
+  CHECK_THROWS_WITH(read_recording("."), Contains("is a directory, expected a recording"));
 }
 
 TEST_CASE("a compressed recording cut anywhere is refused", "[recording][bad]") {

@@ -1,0 +1,61 @@
+// What a name may look like; looking names up.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/names.hpp"
+
+#include "sim/json/json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace viosim {
+namespace {
+
+bool plain_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+}
+
+}  // namespace
+
+const std::string& name_of(const IommuConfig& iommu) {
+  return std::visit([](const auto& i) -> const std::string& { return i.name; }, iommu);
+}
+
+// No dots: they part the names of a path.
+void check_name(const std::string& name, const Where& where) {
+  if (!plain_name(name)) {
+    (where / "name")
+        .reject(fmt::format("read {}; expected 1 to 64 letters, digits, '-' or '_'",
+                            quote_short(name)));
+  }
+}
+
+const std::string& name_of_device(const DeviceConfig& device) {
+  return std::visit([](const auto& d) -> const std::string& { return d.name; }, device);
+}
+const std::string& iommu_of_device(const DeviceConfig& device) {
+  return std::visit([](const auto& d) -> const std::string& { return d.iommu; }, device);
+}
+
+const IommuConfig* find_iommu(const HostConfig& host, std::string_view name) {
+  for (const IommuConfig& iommu : host.iommus) {
+    if (name_of(iommu) == name) return &iommu;
+  }
+  return nullptr;
+}
+
+void reject_iommu(const HostConfig& host, const std::string& name, const Where& where) {
+  std::vector<std::string_view> names;
+  for (const IommuConfig& iommu : host.iommus) names.emplace_back(name_of(iommu));
+  const std::string_view nearest = nearest_name(name, names);
+  std::string message = fmt::format("read {}; expected the name of an IOMMU of host \"{}\"",
+                                    quote_short(name), host.name);
+  if (!nearest.empty()) message += fmt::format("; did you mean \"{}\"?", nearest);
+  where.reject(std::move(message));
+}
+
+}  // namespace viosim

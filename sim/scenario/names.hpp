@@ -1,0 +1,23 @@
+// Names in a scenario: what they may look like, and who is meant by one.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/scenario/scenario.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace viosim {
+
+// Reports a name that cannot be part of paths such as host0.nic[3] and of file names.
+void check_name(const std::string& name, const Where& where);
+
+const std::string& name_of_device(const DeviceConfig& device);
+const std::string& iommu_of_device(const DeviceConfig& device);
+
+// nullptr when the host has none of that name.
+const IommuConfig* find_iommu(const HostConfig& host, std::string_view name);
+// Reports that it has none.
+void reject_iommu(const HostConfig& host, const std::string& name, const Where& where);
+
+}  // namespace viosim

@@ -1,0 +1,63 @@
+// From a document to a scenario, or to everything that is wrong with it.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/json/json.hpp"
+#include "sim/scenario/names.hpp"
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+const std::string* text_member(const Value& value, std::string_view key) {
+  const Value::Object* object = value.if_object();
+  const Value* member = object == nullptr ? nullptr : find(*object, key);
+  return member == nullptr ? nullptr : member->if_text();
+}
+
+const Value::Array& list_member(const Value& value, std::string_view key) {
+  static const Value::Array none;
+  const Value::Object* object = value.if_object();
+  const Value* member = object == nullptr ? nullptr : find(*object, key);
+  const Value::Array* list = member == nullptr ? nullptr : member->if_array();
+  return list == nullptr ? none : *list;
+}
+
+// References of a document that has other faults: found in what was written, because its objects could
+// not be read. So a user hears of everything at once.
+void check_references(const Value& document, const Where& where) {
+  const Value::Array& hosts = list_member(document, "hosts");
+  for (std::size_t h = 0; h < hosts.size(); ++h) {
+    HostConfig written;
+    if (const std::string* name = text_member(hosts[h], "name")) written.name = *name;
+    for (const Value& iommu : list_member(hosts[h], "iommus")) {
+      if (const std::string* name = text_member(iommu, "name"))
+        written.iommus.emplace_back(VtdIommu{*name, {}});
+    }
+    const Value::Array& devices = list_member(hosts[h], "devices");
+    for (std::size_t d = 0; d < devices.size(); ++d) {
+      const std::string* name = text_member(devices[d], "iommu");
+      if (name == nullptr || find_iommu(written, *name) != nullptr) continue;
+      reject_iommu(written, *name, where / "hosts" / h / "devices" / d / "iommu");
+    }
+  }
+}
+
+}  // namespace
+
+Scenario read_scenario(const Value& document, const std::string& file) {
+  std::vector<Problem> problems;
+  const Where where(problems, file);
+  Scenario scenario = read<Scenario>(document, where);
+  if (problems.empty()) return scenario;
+  const auto known = [&problems](const Problem& problem) {
+    return std::find(problems.begin(), problems.end(), problem) != problems.end();
+  };
+  std::vector<Problem> references;
+  check_references(document, Where(references, file));
+  for (const Problem& problem : references) {
+    if (!known(problem)) problems.push_back(problem);
+  }
+  throw ConfigError(std::move(problems));
+}
+
+}  // namespace viosim
