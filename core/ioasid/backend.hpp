@@ -7,12 +7,14 @@
 namespace ioasid {
 
 // The two helpers of a custom allocator. They are called with the space locked: they may call
-// find() of the same space; every other call on the same space throws UsageError. Of other spaces
-// they may call anything that does not wait for readers: set_data() throws UsageError there, too
-// (set_data_without_waiting() does not), and free() leaves the waiting to the outer call. Where
-// helpers of several spaces call one another's, a thread holds several locks: let them do so in one
-// order. What a helper throws leaves through the call that used it: an id that was being allocated
-// is then not allocated, an id that was being freed is freed nevertheless.
+// find() of the same space; every other call on the same space or a layer on it throws UsageError.
+// Of other spaces they may call anything that does not wait for readers: set_data() throws
+// UsageError there, too (set_data_without_waiting() does not), and free() leaves the waiting to the
+// outer call. A space with SpaceOptions::lock cannot tell who is inside of it, and refuses neither:
+// its helpers must see to it themselves that they do not wait for readers who wait for that lock.
+// Where helpers of several spaces call one another's, a thread holds several locks: let them do so
+// in one order. What a helper throws leaves through the call that used it: an id that was being
+// allocated is then not allocated, an id that was being freed is freed nevertheless.
 class AllocHelper {
  public:
   virtual ~AllocHelper() = default;

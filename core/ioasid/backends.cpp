@@ -38,6 +38,10 @@ Ioasid GuestLocalBackend::alloc(Range range, void* pdata) {
       {std::max(range.min, allowed_.min), std::min(range.max, allowed_.max)}, pdata);
 }
 
+bool GuestLocalBackend::reserve(Ioasid id) {
+  return allowed_.contains(id) && DefaultBackend::reserve(id);
+}
+
 // max_pasids is a count, so the last id is one less; with 0 that would wrap around.
 Ioasid GlobalIdAllocator::alloc_global(std::uint32_t max_pasids) {
   if (max_pasids == 0) return invalid_ioasid;

@@ -21,7 +21,7 @@ class DefaultBackend : public Backend {
 
   // Somebody else takes an id (false: it is out already, or the invalid one). Throws std::bad_alloc
   // where memory is short; nothing has changed then.
-  bool reserve(Ioasid id);
+  virtual bool reserve(Ioasid id);
   std::size_t size() const;  // how many are out
 
  private:
@@ -36,6 +36,7 @@ class GuestLocalBackend : public DefaultBackend {
   // The numbers the guest may use at all; a caller's range is cut to it.
   explicit GuestLocalBackend(Range allowed = {1, 0xfffff}) : allowed_(allowed) {}
   Ioasid alloc(Range range, void* pdata) override;
+  bool reserve(Ioasid id) override;  // false also for a number that the guest may not use
 
  private:
   Range allowed_;
@@ -50,8 +51,8 @@ class GlobalIdAllocator : public Backend {
   // iommu_alloc_global_pasid. The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is
   // none, as always for a device with max_pasids 0 or 1. No id is above 2^31 - 1.
   Ioasid alloc_global(std::uint32_t max_pasids);
-  // iommu_free_global_pasid. The invalid id is warned about; one that is not out is let pass without
-  // a word, where the kernel's ida warns.
+  // iommu_free_global_pasid. The invalid id is warned about; one that is not out is let pass
+  // without a word, where the kernel's ida warns.
   void free_global(Ioasid id);
 
   // The same as a backend: the range is cut to what the kernel would use; pdata is not used.

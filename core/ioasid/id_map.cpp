@@ -93,6 +93,26 @@ void IdMap::shrink(std::uint32_t key) {
   }
   hot_block_ = nullptr;
   Block::retire(pool_, block);
+  if (pool_.sparse()) repack();
+}
+
+// Moves every block whose head is in a cell, after which half of the slabs or more can go. At least
+// as many cells were given back since the last time as are moved now.
+void IdMap::repack() noexcept {
+  pool_.close_slabs();
+  try {
+    directory_.for_each([&](std::uint32_t key, Block& block) {
+      if (Block::bytes_for(block.capacity()) != NodePool::cell) return;
+      Block* moved = Block::make_like(pool_, block, block.capacity());
+      moved->list_full(block.listed_full());
+      directory_.put(key, moved);
+      Block::retire(pool_, &block);
+    });
+  } catch (const std::bad_alloc&) {
+    pool_.reopen_slabs();  // the rest stays where it is
+  }
+  hot_block_ = nullptr;
+  pool_.flush();
 }
 
 bool IdMap::assign(Ioasid id, void* data) {

@@ -79,6 +79,7 @@ class IdMap {
   void end_run_at(Ioasid id);
   void close_gaps();
   void shrink(std::uint32_t key);
+  void repack() noexcept;
   void shrink_later(std::uint32_t key);
 
   // What writers touch every time comes first: the space puts its lock on the same cache line.

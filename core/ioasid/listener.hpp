@@ -29,7 +29,11 @@ enum class Message : std::uint8_t {
 std::string_view name_of(Message message);  // "err:range"
 std::ostream& operator<<(std::ostream& out, Message message);
 
-// Called inside the space's critical section: quick, and only find() may be called from it.
+// Called inside the space's critical section: quick, and only find() may be called from it; every
+// other call of the space or of a layer on it throws UsageError. (The global id allocator has no
+// lock when it calls: anything may be called then.) A message function must not throw: it is
+// noexcept, and an exception that leaves it, a UsageError too, ends the program by
+// std::terminate().
 class Listener {
  public:
   virtual ~Listener() = default;

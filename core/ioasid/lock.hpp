@@ -12,7 +12,10 @@ namespace ioasid {
 
 // Replaces the lock of a space, for instance by a simulated one whose waiting costs simulated
 // time. held() says whether the calling thread (or actor) is inside; a space asks it before it
-// locks, and throws UsageError rather than wait for itself.
+// locks, and throws UsageError rather than wait for itself. A lock() or unlock() that calls the
+// space back is refused like a helper while held() is true, and is a recursion of its own while it
+// is not. unlock() must not throw. Whether somebody inside waits for ReadGuards, which are a
+// thread's, is not noticed with such a lock, and who holds a guard must not be suspended.
 class ExternalLock {
  public:
   virtual ~ExternalLock() = default;
@@ -30,10 +33,10 @@ namespace detail {
 // to be earned by a longer run. Where a thread is inside is written by that thread alone: one that
 // was the favourite and has not noticed yet cannot disturb the next.
 //
-// Each look at the spinlock takes its cache line away from the holder, who is about to need it, with
-// what else is on it: some 150 ns to get it back. So a thread looks once when it comes, and if it
-// has to wait, waits first to be the next, on another line; only the next goes on looking. That is
-// a courtesy and excludes nobody: a thread that comes may overtake (and one that frees an id and
+// Each look at the spinlock takes its cache line away from the holder, who is about to need it,
+// with what else is on it: some 150 ns to get it back. So a thread looks once when it comes, and if
+// it has to wait, waits first to be the next, on another line; only the next goes on looking. That
+// is a courtesy and excludes nobody: a thread that comes may overtake (and one that frees an id and
 // allocates one can get both done in one turn), and a next that is not running is not waited for.
 class BiasedLock {
  public:

@@ -57,13 +57,27 @@ void NodePool::trim() noexcept {
   flush();
   if (!retired_.empty()) return;
   std::vector<Retired>().swap(retired_);
-  if (cells_free_ != cells_) return;
-  for (const Slab& slab : slabs_) {
-    ::operator delete(slab.base);
-    bytes_ -= slab.cells * cell;
-  }
+  if (cells_used_ != 0) return;
+  for (const Slab& slab : slabs_) free_slab(slab);
   std::vector<Slab>().swap(slabs_);
-  cells_ = cells_free_ = 0;
+  cells_free_ = cells_closed_ = 0;
+}
+
+void NodePool::close_slabs() noexcept {
+  std::erase_if(slabs_, [&](const Slab& slab) {
+    if (slab.used != 0) return false;
+    free_slab(slab);
+    return true;
+  });
+  for (Slab& slab : slabs_) slab.closed = true;
+  cells_closed_ = cells_;
+  cells_free_ = 0;
+}
+
+void NodePool::reopen_slabs() noexcept {
+  for (Slab& slab : slabs_) slab.closed = false;
+  cells_closed_ = 0;
+  cells_free_ = cells_ - cells_used_;
 }
 
 std::size_t NodePool::bytes() const {
@@ -76,6 +90,7 @@ void* NodePool::allocate_cell() {
   slab.free = *static_cast<void**>(memory);
   ++slab.used;
   --cells_free_;
+  ++cells_used_;
   return memory;
 }
 
@@ -87,18 +102,24 @@ void NodePool::release_cell(void* memory) noexcept {
   Slab& slab = *(after - 1);
   *static_cast<void**>(memory) = slab.free;
   slab.free = memory;
-  ++cells_free_;
-  if (--slab.used != 0 || cells_free_ == slab.cells) return;  // in use, or the only free cells
-  cells_free_ -= slab.cells;
+  --cells_used_;
+  if (!slab.closed) ++cells_free_;
+  if (--slab.used != 0) return;
+  if (!slab.closed && cells_free_ == slab.cells) return;  // the only free cells
+  (slab.closed ? cells_closed_ : cells_free_) -= slab.cells;
+  free_slab(slab);
+  slabs_.erase(after - 1);
+}
+
+void NodePool::free_slab(const Slab& slab) noexcept {
   cells_ -= slab.cells;
   bytes_ -= slab.cells * cell;
   ::operator delete(slab.base);
-  slabs_.erase(after - 1);
 }
 
 // Slabs grow with the pool, so that neither a handful of cells nor millions waste memory.
 NodePool::Slab& NodePool::add_slab() {
-  const auto cells = static_cast<std::uint32_t>(std::clamp<std::size_t>(cells_ / 32, 8, 2048));
+  const auto cells = static_cast<std::uint16_t>(std::clamp<std::size_t>(cells_ / 32, 8, 2048));
   slabs_.reserve(slabs_.size() + 1 + slabs_.size() / 8);
   auto* base = static_cast<std::byte*>(::operator new(cells* cell));
   bytes_ += cells * cell;
@@ -113,12 +134,13 @@ NodePool::Slab& NodePool::add_slab() {
   const auto place = std::upper_bound(slabs_.begin(), slabs_.end(), base,
                                       [](std::byte* a, const Slab& slab) { return a < slab.base; });
   room_ = static_cast<std::size_t>(place - slabs_.begin());
-  return *slabs_.insert(place, Slab{base, cells, 0, next});
+  return *slabs_.insert(place, Slab{base, next, cells, 0, false});
 }
 
 NodePool::Slab& NodePool::slab_with_room() {
   if (room_ >= slabs_.size()) room_ = 0;
-  while (slabs_[room_].free == nullptr) room_ = room_ + 1 == slabs_.size() ? 0 : room_ + 1;
+  while (slabs_[room_].closed || slabs_[room_].free == nullptr)
+    room_ = room_ + 1 == slabs_.size() ? 0 : room_ + 1;
   return slabs_[room_];
 }
 

@@ -30,14 +30,23 @@ class NodePool {
   // The same, and gives back what was kept for later. When nothing is in use.
   void trim() noexcept;
 
+  // More than half of the cells are free, scattered over the slabs: it is worth the owner's while
+  // to close those slabs, move what is in them to cells allocated anew, and retire the old ones; a
+  // slab that is empty then goes. Where the memory for that is short, reopen() makes them usable
+  // again.
+  bool sparse() const { return cells_closed_ == 0 && cells_used_ + cells_used_ + spare < cells_; }
+  void close_slabs() noexcept;
+  void reopen_slabs() noexcept;
+
   std::size_t bytes() const;  // held, with the pool's own bookkeeping
 
  private:
   struct Slab {
     std::byte* base;
-    std::uint32_t cells;
-    std::uint32_t used;
     void* free;  // a list through the free cells
+    std::uint16_t cells;
+    std::uint16_t used;
+    bool closed;
   };
   struct Retired {
     void* memory;
@@ -45,17 +54,22 @@ class NodePool {
   };
   static constexpr std::size_t retired_bytes_min = 4096;  // not worth a barrier; else 1/32 of all
 
+  static constexpr std::size_t spare = 128;  // cells that are not worth moving anything
+
   void* allocate_cell();
   void release_cell(void* memory) noexcept;
   Slab& add_slab();
+  void free_slab(const Slab& slab) noexcept;
   Slab& slab_with_room();
 
   std::vector<Slab> slabs_;  // by address
   std::vector<Retired> retired_;
-  std::size_t bytes_ = 0;  // from operator new
-  std::size_t cells_free_ = 0;
-  std::size_t cells_ = 0;
-  std::size_t room_ = 0;  // index of a slab that had room lately
+  std::size_t bytes_ = 0;       // from operator new
+  std::size_t cells_free_ = 0;  // in slabs that are not closed
+  std::size_t cells_used_ = 0;
+  std::size_t cells_closed_ = 0;
+  std::size_t cells_ = 0;  // in all slabs
+  std::size_t room_ = 0;   // index of a slab that had room lately
   std::size_t retired_bytes_ = 0;
   std::size_t flush_at_ = 64;  // retired nodes; grows while a reader is in the way
 };

@@ -29,8 +29,9 @@ struct Notice {
   Ioasid spid = invalid_ioasid;  // its alias, if it has one
 };
 
-// Called with the SetSpace locked: quick, and of the same SetSpace only find() may be called; every
-// other call throws UsageError. It must not throw itself.
+// Called with the space locked: quick, and of the same space only find() may be called, its own or
+// the SetSpace's; every other call of them throws UsageError. It must not throw itself: an
+// exception that leaves it ends the program.
 class Notifier {
  public:
   virtual ~Notifier() = default;

@@ -2,24 +2,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "ioasid/layer.hpp"
 #include "ioasid/listener.hpp"
-#include "ioasid/lock.hpp"
 #include "ioasid/space.hpp"
 #include "ioasid/types.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <unordered_map>
 
 namespace ioasid {
 
 // A layer on a Space for users that share ids. An id starts with one reference, which costs
 // nothing; only further ones are kept here. Allocate and give up ids through this layer alone;
-// find() and set_data() are the space's own. Thread-safe. Calls from inside a helper throw
-// UsageError.
-class References {
+// find() and set_data() are the space's own. When an allocator leaves with its ids, their
+// references are gone with them. Thread-safe. Calls from inside a helper, a listener or a notifier
+// of the space or of this layer throw UsageError.
+class References : private Layer {
  public:
   explicit References(Space& space, Listener* listener = nullptr)
-      : space_(space), listener_(listener) {}
+      : Layer(space), listener_(listener) {
+    join_space();
+  }
+  ~References() { leave_space(); }
 
   // Space::alloc; the id has one reference.
   Ioasid alloc(SetToken set, Range range, void* data);
@@ -30,17 +35,17 @@ class References {
   Error get(Ioasid id);
 
   // ioasid_put: one reference less. True if it was the last and the id is gone; then it waits as
-  // Space::free does. False if references remain, or the id is unknown (which the space logs).
+  // Space::free does, also before it throws what the backend threw. False if references remain, or
+  // the id is unknown (which the space logs).
   bool put(Ioasid id);
 
   std::uint32_t count(Ioasid id) const;  // 0: unknown
 
  private:
-  bool drop(Ioasid id);
+  bool drop(Ioasid id, std::exception_ptr& thrown);
+  void ids_lost() noexcept override { further_.clear(); }
 
-  Space& space_;
   Listener* listener_;
-  mutable detail::BiasedLock lock_;
   std::unordered_map<Ioasid, std::uint32_t> further_;  // references beyond the first
 };
 

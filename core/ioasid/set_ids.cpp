@@ -1,15 +1,10 @@
 // Sets as objects: what is done to single ids, and who is told.
 // SPDX-License-Identifier: Apache-2.0
-#include "ioasid/scoped_lock.hpp"
+#include "ioasid/locked.hpp"
 #include "ioasid/set_object.hpp"
 #include "ioasid/sets.hpp"
 
 namespace ioasid {
-namespace {
-
-constexpr const char* caller = "SetSpace";
-
-}  // namespace
 
 Error SetSpace::check(SetNumber set, Records::const_iterator record) const {
   if (record == records_.end()) return Error::einval;
@@ -18,7 +13,7 @@ Error SetSpace::check(SetNumber set, Records::const_iterator record) const {
 }
 
 Error SetSpace::get(SetNumber set, Ioasid id) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::get");
   const auto record = records_.find(id);
   if (const Error error = check(set, record); error != Error::ok) return error;
   if (record->second.pending) return Error::ebusy;
@@ -27,7 +22,7 @@ Error SetSpace::get(SetNumber set, Ioasid id) {
 }
 
 Error SetSpace::get_if_owned(const void* token, Ioasid id) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::get_if_owned");
   const auto record = records_.find(id);
   if (record == records_.end()) return Error::enoent;
   const Set& set = *record->second.set;
@@ -39,20 +34,22 @@ Error SetSpace::get_if_owned(const void* token, Ioasid id) {
 }
 
 Error SetSpace::put(SetNumber set, Ioasid id) {
+  std::exception_ptr thrown;
   {
-    const detail::ScopedLock locked(lock_, caller);
+    const Locked locked(*this, "SetSpace::put");
     const auto record = records_.find(id);
     if (const Error error = check(set, record); error != Error::ok) return error;
     const bool last = record->second.references == 1;
-    drop(record);
+    thrown = drop(record);
     if (!last) return Error::ok;
   }
   wait_for_readers();
+  if (thrown) std::rethrow_exception(thrown);
   return Error::ok;
 }
 
 std::uint32_t SetSpace::references(Ioasid id) const {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::references");
   const auto record = records_.find(id);
   return record == records_.end() ? 0 : record->second.references;
 }
@@ -60,17 +57,18 @@ std::uint32_t SetSpace::references(Ioasid id) const {
 Found SetSpace::find(SetNumber set, Ioasid id) const { return space_.find(token_of(set), id); }
 
 Error SetSpace::attach_data(Ioasid id, void* data) {
-  const detail::ScopedLock locked(lock_, caller);
-  if (!records_.contains(id)) return Error::enoent;
-  if (space_.find(nullptr, id).data != nullptr) return Error::ebusy;
-  return space_.set_data_without_waiting(id, data);  // there is no old data
+  const Locked locked(*this, "SetSpace::attach_data");
+  const auto record = records_.find(id);
+  if (record == records_.end()) return Error::enoent;
+  if (record->second.pending || space_.find(nullptr, id).data != nullptr) return Error::ebusy;
+  return set_data_locked(id, data);  // there is no old data
 }
 
 Error SetSpace::detach_data(Ioasid id) {
   {
-    const detail::ScopedLock locked(lock_, caller);
+    const Locked locked(*this, "SetSpace::detach_data");
     if (!records_.contains(id)) return Error::enoent;
-    const Error error = space_.set_data_without_waiting(id, nullptr);
+    const Error error = set_data_locked(id, nullptr);
     if (error != Error::ok) return error;
   }
   wait_for_readers();
@@ -78,12 +76,12 @@ Error SetSpace::detach_data(Ioasid id) {
 }
 
 Error SetSpace::attach_spid(Ioasid id, Ioasid spid) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::attach_spid");
   const auto record = records_.find(id);
   if (record == records_.end()) return Error::enoent;
   Set& set = *record->second.set;
   if (spid == invalid_ioasid) return Error::einval;
-  if (record->second.spid != invalid_ioasid) return Error::ebusy;
+  if (record->second.pending || record->second.spid != invalid_ioasid) return Error::ebusy;
   if (!set.by_spid.emplace(spid, id).second) return Error::einval;
   record->second.spid = spid;
   tell(Event::bind, id, record->second);
@@ -91,7 +89,7 @@ Error SetSpace::attach_spid(Ioasid id, Ioasid spid) {
 }
 
 Error SetSpace::detach_spid(Ioasid id) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::detach_spid");
   const auto record = records_.find(id);
   if (record == records_.end() || record->second.spid == invalid_ioasid) return Error::enoent;
   unbind(id, record->second);
@@ -106,7 +104,7 @@ void SetSpace::unbind(Ioasid id, Record& record) {
 }
 
 Ioasid SetSpace::find_by_spid(SetNumber number, Ioasid spid, bool with_reference) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::find_by_spid");
   const Set* set = set_of(number);
   if (set == nullptr) return invalid_ioasid;
   const auto found = set->by_spid.find(spid);
@@ -119,24 +117,24 @@ Ioasid SetSpace::find_by_spid(SetNumber number, Ioasid spid, bool with_reference
 }
 
 Error SetSpace::register_notifier(Notifier& notifier, Priority priority) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::register_notifier");
   return everywhere_.add(notifier, priority);
 }
 
 Error SetSpace::register_notifier(Notifier& notifier, Priority priority, SetNumber number) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::register_notifier");
   Set* set = set_of(number);
   return set == nullptr ? Error::enoent : set->chain.add(notifier, priority);
 }
 
 Error SetSpace::register_notifier_mm(Notifier& notifier, Priority priority, const void* token) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::register_notifier_mm");
   if (token == nullptr) return Error::einval;
   return by_token_chains_[token].add(notifier, priority);
 }
 
 Error SetSpace::unregister_notifier(Notifier& notifier) {
-  const detail::ScopedLock locked(lock_, caller);
+  const Locked locked(*this, "SetSpace::unregister_notifier");
   bool found = everywhere_.remove(notifier) == Error::ok;
   for (auto& [number, set] : sets_) found |= set->chain.remove(notifier) == Error::ok;
   for (auto chain = by_token_chains_.begin(); chain != by_token_chains_.end();) {

@@ -2,21 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ioasid/sets.hpp"
 
+#include "ioasid/locked.hpp"
 #include "ioasid/readers.hpp"
-#include "ioasid/scoped_lock.hpp"
 #include "ioasid/set_object.hpp"
 
 #include <new>
 
 namespace ioasid {
-namespace {
 
-constexpr const char* who = "SetSpace";
-
-}  // namespace
-
-SetSpace::SetSpace(Space& space) : space_(space) {}
-SetSpace::~SetSpace() = default;
+SetSpace::SetSpace(Space& space) : Layer(space) { join_space(); }
+SetSpace::~SetSpace() { leave_space(); }
 
 // In the space a set is known by an address that can never be one of an object.
 SetToken SetSpace::token_of(SetNumber set) {
@@ -29,7 +24,7 @@ SetSpace::Set* SetSpace::set_of(SetNumber set) const {
 }
 
 Error SetSpace::install_capacity(std::uint32_t total) {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::install_capacity");
   if (installed_ || taken_ != 0) return Error::ebusy;
   capacity_ = total;
   installed_ = true;
@@ -37,7 +32,7 @@ Error SetSpace::install_capacity(std::uint32_t total) {
 }
 
 Error SetSpace::reserve_capacity(std::uint32_t count) {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::reserve_capacity");
   const std::uint32_t left = capacity_ - taken_;
   if (count > left || left == 0) return Error::enospc;
   if (count == 0) count = left;
@@ -47,7 +42,7 @@ Error SetSpace::reserve_capacity(std::uint32_t count) {
 }
 
 Error SetSpace::cancel_capacity(std::uint32_t count) {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::cancel_capacity");
   if (count > reserved_) return Error::einval;
   reserved_ -= count;
   taken_ -= count;
@@ -55,12 +50,12 @@ Error SetSpace::cancel_capacity(std::uint32_t count) {
 }
 
 std::uint32_t SetSpace::capacity_left() const {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::capacity_left");
   return capacity_ - taken_;
 }
 
 SetResult SetSpace::alloc_set(const SetSpec& spec) {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::alloc_set");
   if (spec.type != SetType::null && spec.type != SetType::mm) return {Error::einval};
   if ((spec.type == SetType::mm) != (spec.token != nullptr)) return {Error::einval};
   if (spec.token != nullptr && by_token_.contains(spec.token)) return {Error::eexist};
@@ -84,7 +79,7 @@ SetResult SetSpace::alloc_set(const SetSpec& spec) {
 }
 
 Error SetSpace::free_set(SetNumber number) {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::free_set");
   Set* set = set_of(number);
   if (set == nullptr) return Error::enoent;
   set->leaving = true;
@@ -100,7 +95,7 @@ void SetSpace::end_set(Set& set) {
 }
 
 Error SetSpace::adjust_quota(SetNumber number, std::uint32_t quota) {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::adjust_quota");
   Set* set = set_of(number);
   if (set == nullptr) return Error::enoent;
   const std::uint32_t left = capacity_ - taken_ + set->quota;
@@ -111,25 +106,25 @@ Error SetSpace::adjust_quota(SetNumber number, std::uint32_t quota) {
 }
 
 SetNumber SetSpace::find_mm_set(const void* token) const {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::find_mm_set");
   const auto found = by_token_.find(token);
   return found == by_token_.end() ? no_set : found->second->number;
 }
 
 SetNumber SetSpace::find_set(Ioasid id) const {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::find_set");
   const auto record = records_.find(id);
   return record == records_.end() ? no_set : record->second.set->number;
 }
 
 std::uint32_t SetSpace::size(SetNumber number) const {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::size");
   const Set* set = set_of(number);
   return set == nullptr ? 0 : static_cast<std::uint32_t>(set->ids.size());
 }
 
 Error SetSpace::list(SetNumber number, std::vector<Ioasid>& ids) const {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::list");
   const Set* set = set_of(number);
   if (set == nullptr) return Error::enoent;
   ids.assign(set->ids.begin(), set->ids.end());
@@ -137,13 +132,15 @@ Error SetSpace::list(SetNumber number, std::vector<Ioasid>& ids) const {
 }
 
 Ioasid SetSpace::alloc(SetNumber number, Range range, void* data) {
-  const detail::ScopedLock locked(lock_, who);
+  const Locked locked(*this, "SetSpace::alloc");
   Set* set = set_of(number);
   if (set == nullptr || set->leaving || set->ids.size() >= set->quota) return invalid_ioasid;
-  const Ioasid id = space_.alloc(token_of(number), range, data);
+  const Ioasid id = alloc_locked(token_of(number), range, data);
   if (id == invalid_ioasid) return invalid_ioasid;
   if (!track(*set, id)) {
-    space_.free_without_waiting(id);  // nobody has seen it
+    std::exception_ptr thrown;
+    free_locked(id, thrown);  // nobody has seen it
+    if (thrown) std::rethrow_exception(thrown);
     return invalid_ioasid;
   }
   tell(Event::alloc, id, records_.find(id)->second);
@@ -153,7 +150,7 @@ Ioasid SetSpace::alloc(SetNumber number, Range range, void* data) {
 // False: out of memory, and nothing changed.
 bool SetSpace::track(Set& set, Ioasid id) {
   try {
-    forget_orphan(id);
+    forget(id);
     set.ids.insert(id);
     records_[id] = Record{&set};
     return true;
@@ -163,19 +160,26 @@ bool SetSpace::track(Set& set, Ioasid id) {
   }
 }
 
-// The space lost this number with a custom allocator, and gives it out again.
-void SetSpace::forget_orphan(Ioasid id) {
+// The id was freed behind this layer's back, and its number is given out again.
+void SetSpace::forget(Ioasid id) {
   const auto record = records_.find(id);
   if (record == records_.end()) return;
   Set& set = *record->second.set;
-  if (record->second.spid != invalid_ioasid) set.by_spid.erase(record->second.spid);
-  set.ids.erase(id);
-  records_.erase(record);
-  if (set.leaving && set.ids.empty()) end_set(set);
+  end(record);
+  end_if_last(set);
+}
+
+// In order of sets and ids, so that a run can be repeated.
+void SetSpace::ids_lost() noexcept {
+  for (auto at = sets_.begin(); at != sets_.end();) {
+    Set& set = *(at++)->second;
+    while (!set.ids.empty()) end(records_.find(*set.ids.begin()));
+    end_if_last(set);
+  }
 }
 
 void SetSpace::tell(Event event, Ioasid id, const Record& record) const noexcept {
-  const detail::Callback callback;
+  const detail::Callback telling = callback();
   const Notice notice{event, id, record.set->number, space_.find(nullptr, id).data, record.spid};
   record.set->chain.call(notice);
   if (const auto chain = by_token_chains_.find(record.set->token); chain != by_token_chains_.end())
@@ -184,56 +188,69 @@ void SetSpace::tell(Event event, Ioasid id, const Record& record) const noexcept
 }
 
 Error SetSpace::free(SetNumber set, Ioasid id) {
+  std::exception_ptr thrown;
   {
-    const detail::ScopedLock locked(lock_, who);
+    const Locked locked(*this, "SetSpace::free");
     const auto record = records_.find(id);
     if (record == records_.end()) return Error::enoent;
     if (record->second.set->number != set) return Error::eacces;
-    give_up(record);
+    thrown = give_up(record);
   }
   wait_for_readers();
+  if (thrown) std::rethrow_exception(thrown);
   return Error::ok;
 }
 
 Error SetSpace::free_all_in_set(SetNumber number) {
+  std::exception_ptr first;
   {
-    const detail::ScopedLock locked(lock_, who);
+    const Locked locked(*this, "SetSpace::free_all_in_set");
     const Set* set = set_of(number);
     if (set == nullptr) return Error::enoent;
     const std::vector<Ioasid> ids(set->ids.begin(), set->ids.end());
-    for (const Ioasid id : ids) give_up(records_.find(id));
+    for (const Ioasid id : ids) {
+      const std::exception_ptr thrown = give_up(records_.find(id));
+      if (!first) first = thrown;
+    }
   }
   wait_for_readers();
+  if (first) std::rethrow_exception(first);
   return Error::ok;
 }
 
 // The allocator's own reference goes, once.
-void SetSpace::give_up(Records::iterator record) {
-  if (record->second.pending) return;
+std::exception_ptr SetSpace::give_up(Records::iterator record) {
+  if (record->second.pending) return nullptr;
   record->second.pending = true;
   tell(Event::free, record->first, record->second);
-  drop(record);
+  return drop(record);
 }
 
 // One reference goes; with the last one the id, and the set with its last id if it is leaving.
-void SetSpace::drop(Records::iterator record) {
-  if (--record->second.references != 0) return;
+// Returns what the backend threw: the id is gone all the same, and so is its set.
+std::exception_ptr SetSpace::drop(Records::iterator record) {
+  if (--record->second.references != 0) return nullptr;
+  const Ioasid id = record->first;
+  Set& set = *record->second.set;
+  end(record);
+  std::exception_ptr thrown;
+  free_locked(id, thrown);
+  end_if_last(set);
+  return thrown;
+}
+
+// The id's users are told, unless they were told before, and the layer knows it no more.
+void SetSpace::end(Records::iterator record) noexcept {
   const Ioasid id = record->first;
   Set& set = *record->second.set;
   if (!record->second.pending) tell(Event::free, id, record->second);
   unbind(id, record->second);
   records_.erase(record);
   set.ids.erase(id);
-  const auto end_if_last = [&] {
-    if (set.leaving && set.ids.empty()) end_set(set);
-  };
-  try {
-    space_.free_without_waiting(id);
-  } catch (...) {  // a backend threw: the id is gone all the same, and so is its set
-    end_if_last();
-    throw;
-  }
-  end_if_last();
+}
+
+void SetSpace::end_if_last(Set& set) {
+  if (set.leaving && set.ids.empty()) end_set(set);
 }
 
 void SetSpace::wait_for_readers() const {

@@ -2,12 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "ioasid/lock.hpp"
+#include "ioasid/layer.hpp"
 #include "ioasid/notifier.hpp"
 #include "ioasid/space.hpp"
 #include "ioasid/types.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <set>
@@ -22,7 +23,7 @@ enum class SetType : std::uint8_t { null, mm };
 struct SetSpec {
   SetType type = SetType::null;
   const void* token = nullptr;  // of an mm set; a null set has none
-  std::uint32_t quota = 0;      // ids it may hold; 0: all capacity that is left
+  std::uint32_t quota = 0;      // ids it may hold; 0: all capacity that is left now
 };
 
 struct SetResult {
@@ -32,22 +33,24 @@ struct SetResult {
 
 // The design of the "IOASID extensions" series of 2020-21 (version 4) as a layer on a Space. Each
 // feature costs nothing until used: aliases and notifiers are empty containers before. Allocate and
-// free through this layer alone. Thread-safe; its lock is held while the space and the notifiers
-// are called, and calls from inside those, but find(), throw UsageError. Where memory is short
-// alloc() answers invalid_ioasid and every other call throws std::bad_alloc; nothing has changed
-// then.
+// free through this layer alone. Thread-safe; it holds the space's lock while helpers, listeners
+// and notifiers are called, and calls from inside those, but find(), throw UsageError. Where memory
+// is short alloc() answers invalid_ioasid and every other call throws std::bad_alloc; nothing has
+// changed then.
 //
 // An id is live from alloc() until its last reference goes. free() gives up the allocator's own
 // reference; while others remain the id is pending: its users were told, get() answers -EBUSY, its
-// number is not reused, and the last put() ends it.
-class SetSpace {
+// number is not reused, and the last put() ends it. When an allocator leaves with its ids they end
+// there and then, whatever references remain: their users are told (FREE unless they were told
+// before, UNBIND where there is an alias), quota and aliases are given back, a set that was freed
+// goes, and every later call answers as for an unknown id. What a backend throws when an id ends
+// leaves free(), free_all_in_set() or put() when all is done that the call does otherwise.
+class SetSpace : private Layer {
  public:
   static constexpr std::uint32_t default_capacity = 1u << 20;
 
   explicit SetSpace(Space& space);
   ~SetSpace();
-  SetSpace(const SetSpace&) = delete;
-  SetSpace& operator=(const SetSpace&) = delete;
 
   // How many ids all quotas may add up to.
   Error install_capacity(std::uint32_t total);  // -EBUSY: installed already, or in use
@@ -56,13 +59,14 @@ class SetSpace {
   Error cancel_capacity(std::uint32_t count);  // -EINVAL: not that much is reserved
   std::uint32_t capacity_left() const;         // that belongs to no set and no reservation
 
-  // -EINVAL: an mm set without a token, a null set with one, or neither type. -EEXIST: the token has a set.
-  // -ENOSPC: the quota is more than what is left, or nothing is left. The quota is taken from the
-  // capacity until the set is gone.
+  // -EINVAL: an mm set without a token, a null set with one, or neither type. -EEXIST: the token
+  // has a set. -ENOSPC: the quota is more than what is left, or nothing is left. The quota is taken
+  // from the capacity until the set is gone.
   SetResult alloc_set(const SetSpec& spec);
   // -ENOENT. -EBUSY: it has ids; it takes no new ones, and goes with its last id.
   Error free_set(SetNumber set);
-  // -ENOENT. -ENOSPC: more than there is, or less than the set holds.
+  // -ENOENT. -ENOSPC: more than there is, or less than the set holds. 0 is no ids here, and all
+  // that is left only when a set is made.
   Error adjust_quota(SetNumber set, std::uint32_t quota);
   SetNumber find_mm_set(const void* token) const;  // no_set: none
   SetNumber find_set(Ioasid id) const;             // whose id it is; no_set: unknown
@@ -72,7 +76,9 @@ class SetSpace {
   Ioasid alloc(SetNumber set, Range range, void* data);
   // -ENOENT: unknown. -EACCES: not of this set. 0 also when it was freed before and is pending.
   Error free(SetNumber set, Ioasid id);
-  Error free_all_in_set(SetNumber set);  // -ENOENT
+  // -ENOENT. Where a backend throws for some of them the others are freed as well, and the first
+  // exception is thrown in the end.
+  Error free_all_in_set(SetNumber set);
   // Calls visit(id) for each id, ascending, without the lock: it may free them.
   template <class Visit>
   Error for_each(SetNumber set, Visit&& visit) const {
@@ -94,11 +100,12 @@ class SetSpace {
   // Space::find by set; lock-free. Works until the id ends, also while it is pending. no_set
   // matches all.
   Found find(SetNumber set, Ioasid id) const;
-  Error attach_data(Ioasid id, void* data);  // -ENOENT. -EBUSY: it has data.
+  Error attach_data(Ioasid id, void* data);  // -ENOENT. -EBUSY: it has data, or is pending.
   Error detach_data(Ioasid id);              // -ENOENT. Waits as Space::free does.
 
   // The number a guest knows the id by: at most one for an id, unique in the set. -ENOENT: unknown
-  // id. -EINVAL: spid is invalid_ioasid or in use in the set. -EBUSY: the id has one.
+  // id. -EINVAL: spid is invalid_ioasid or in use in the set. -EBUSY: the id has one,
+  // or is pending.
   Error attach_spid(Ioasid id, Ioasid spid);
   Error detach_spid(Ioasid id);  // -ENOENT: unknown, or it has none
   // invalid_ioasid: none, or with_reference and pending.
@@ -127,15 +134,16 @@ class SetSpace {
   Error check(SetNumber set, Records::const_iterator record) const;
   void tell(Event event, Ioasid id, const Record& record) const noexcept;
   bool track(Set& set, Ioasid id);
-  void forget_orphan(Ioasid id);
-  void give_up(Records::iterator record);
-  void drop(Records::iterator record);
+  void ids_lost() noexcept override;
+  void forget(Ioasid id);
+  std::exception_ptr give_up(Records::iterator record);
+  std::exception_ptr drop(Records::iterator record);
+  void end(Records::iterator record) noexcept;
+  void end_if_last(Set& set);
   void unbind(Ioasid id, Record& record);
   void end_set(Set& set);
   void wait_for_readers() const;
 
-  Space& space_;
-  mutable detail::BiasedLock lock_;
   std::uint32_t capacity_ = default_capacity;
   std::uint32_t taken_ = 0;     // by quotas and reservations
   std::uint32_t reserved_ = 0;  // by reservations alone

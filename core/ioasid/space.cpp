@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ioasid/space.hpp"
 
+#include "ioasid/layer.hpp"
+#include "ioasid/locked.hpp"
+
 #include <algorithm>
 #include <new>
 #include <string>
@@ -16,51 +19,17 @@ bool guards_used() {
   return detail::guards.load(std::memory_order_relaxed) != detail::Guards::never;
 }
 
-[[noreturn]] void refuse_nested(const char* call) {
-  throw UsageError(std::string("ioasid: ") + call +
-                   " called while this thread is inside the same space (from a helper or a "
-                   "listener): it would wait for itself; only find() is allowed there");
+// Until no guard of another thread can hold what was removed.
+void let_readers_go() {
+  if (guards_used() && !detail::must_not_wait()) detail::wait_for_guards();
 }
 
 }  // namespace
 
-// Holds the lock of a space, or throws because this thread has it already.
-class Space::Locked {
- public:
-  [[gnu::always_inline]] Locked(const Space& space, const char* call) : space_(space) {
-    if (space.options_.lock == nullptr) [[likely]] {
-      if (!space.lock_.lock()) [[unlikely]]
-        refuse_nested(call);
-      return;
-    }
-    if (space.options_.lock->held()) refuse_nested(call);
-    space.options_.lock->lock();
-  }
-  [[gnu::always_inline]] ~Locked() {
-    if (space_.options_.lock == nullptr) [[likely]]
-      space_.lock_.unlock();
-    else
-      space_.options_.lock->unlock();
-  }
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
-
- private:
-  const Space& space_;
-};
-
-bool detail::Group::has(const AllocatorOps& wanted) const {
-  return std::any_of(sharers.begin(), sharers.end(),
-                     [&](const Sharer& sharer) { return sharer.identity == &wanted; });
-}
-
-void detail::Group::remove(const AllocatorOps& wanted) {
-  std::erase_if(sharers, [&](const Sharer& sharer) { return sharer.identity == &wanted; });
-}
-
-void detail::Group::use(const Sharer& sharer) {
-  head = sharer.identity;
-  ops.pdata = sharer.pdata;
+void detail::refuse_nested(const char* call) {
+  throw UsageError(std::string("ioasid: ") + call +
+                   " called while this thread is inside the same space (from a helper, a listener "
+                   "or a notifier): it would wait for itself; only find() is allowed there");
 }
 
 Space::Space(SpaceOptions options) : active_(&default_), options_(options) {}
@@ -68,6 +37,10 @@ Space::~Space() = default;
 
 Ioasid Space::alloc(SetToken set, Range range, void* data) {
   const Locked locked(*this, "alloc");
+  return alloc_locked(set, range, data);
+}
+
+inline Ioasid Space::alloc_locked(SetToken set, Range range, void* data) {
   Group& group = *active_.load(std::memory_order_relaxed);
   return group.custom ? alloc_custom(group, set, range, data) : alloc_default(set, range, data);
 }
@@ -124,14 +97,24 @@ bool Space::track(Group& group, Ioasid id, SetToken set, void* data) {
 }
 
 Error Space::free(Ioasid id) {
-  const Error error = free_without_waiting(id);
-  if (error == Error::ok && guards_used() && !detail::must_not_wait()) detail::wait_for_guards();
-  return error;
+  try {
+    const Error error = free_without_waiting(id);
+    if (error == Error::ok) let_readers_go();
+    return error;
+  } catch (...) {
+    // The helper threw, and the id is gone. Who was refused because of being inside must not wait.
+    if (!inside()) let_readers_go();
+    throw;
+  }
 }
 
 Error Space::free_without_waiting(Ioasid id) {
   if (!lock_.favours_this_thread()) default_.ids.warm_up(id);
   const Locked locked(*this, "free");
+  return free_locked(id);
+}
+
+inline Error Space::free_locked(Ioasid id) {
   Group& group = *active_.load(std::memory_order_relaxed);
   const bool known = group.custom ? free_custom(group, id) : group.ids.erase(id);
   if (known) [[likely]]
@@ -163,9 +146,29 @@ Error Space::set_data(Ioasid id, void* data) {
 
 Error Space::set_data_without_waiting(Ioasid id, void* data) {
   const Locked locked(*this, "set_data");
+  return set_data_locked(id, data);
+}
+
+inline Error Space::set_data_locked(Ioasid id, void* data) {
   const bool known = active_.load(std::memory_order_relaxed)->ids.assign(id, data);
   return known ? Error::ok : Error::enoent;
 }
+
+// Here, so that the space's own calls have these steps inlined.
+Ioasid Layer::alloc_locked(SetToken set, Range range, void* data) {
+  return space_.alloc_locked(set, range, data);
+}
+
+Error Layer::free_locked(Ioasid id, std::exception_ptr& thrown) {
+  try {
+    return space_.free_locked(id);
+  } catch (...) {
+    thrown = std::current_exception();
+    return Error::ok;
+  }
+}
+
+Error Layer::set_data_locked(Ioasid id, void* data) { return space_.set_data_locked(id, data); }
 
 Error Space::register_allocator(const AllocatorOps& ops) {
   if (ops.alloc == nullptr || ops.free == nullptr) return Error::einval;
@@ -253,6 +256,7 @@ Error Space::leave(std::size_t index, std::vector<Ioasid>* orphans) {
       orphans->insert(orphans->end(), ids.begin(), ids.end());
     }
     say(Message::warn_outstanding);
+    for (Layer* layer = layers_; layer != nullptr; layer = layer->next_) layer->ids_lost();
   }
   drop_group(index);
   return Error::ok;
@@ -292,7 +296,10 @@ bool Space::custom_active() const { return active_.load(std::memory_order_acquir
 std::size_t Space::memory() const {
   const Locked locked(*this, "memory");
   std::size_t bytes = sizeof(Space) + default_.ids.bytes();
-  for (const auto& group : groups_) bytes += sizeof(Group) + group->ids.bytes();
+  for (const auto* groups : {&groups_, &retired_}) {
+    bytes += groups->capacity() * sizeof(groups->front());
+    for (const auto& group : *groups) bytes += sizeof(Group) + group->ids.bytes();
+  }
   return bytes;
 }
 

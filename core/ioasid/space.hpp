@@ -36,10 +36,13 @@ struct SpaceOptions {
   ExternalLock* lock = nullptr;  // instead of the built-in one
 };
 
+class Layer;
+
 // Thread-safe: any thread may call anything. alloc, free, set_data, register_allocator and
 // unregister_allocator take the space's lock one after the other; find takes none, never waits, and
-// sees either the old or the new active group while they are switched. Calls from inside a helper
-// or a listener of this space, other than find, throw UsageError.
+// sees either the old or the new active group while they are switched. Calls from inside a helper,
+// a listener or a notifier of this space, other than find, throw UsageError. So do those of the
+// layers on it, which share its lock (layer.hpp).
 //
 // The first call of a thread into the library, find too, may need 64 bytes of memory for it; where
 // that is short it throws std::bad_alloc and nothing has changed. Later ones of it do not.
@@ -61,7 +64,8 @@ class Space {
   // ioasid_free. Anybody may free any id of the active group, whatever its set. -ENOENT (the kernel
   // only logs) when that group does not know it. When it returns no ReadGuard of another thread can
   // hold the id's data any more, so it may be deleted; called inside a ReadGuard or a
-  // callback it does not wait.
+  // callback it does not wait. That holds also when the backend's helper throws: the id is gone,
+  // and what was thrown leaves here once no guard can hold the data.
   Error free(Ioasid id);
 
   // The same without waiting for ReadGuards: for callers that must not wait. The data may be
@@ -88,7 +92,7 @@ class Space {
 
   // ioasid_set_data. -ENOENT as for free. After success the old data may be deleted: it waits
   // until every ReadGuard of other threads that may see it is gone. Throws UsageError inside a
-  // ReadGuard of this thread, and inside a callback of any space.
+  // ReadGuard of this thread, and inside a callback of any space that has the built-in lock.
   Error set_data(Ioasid id, void* data);
 
   // The same without waiting: the old data may be deleted after synchronize().
@@ -100,10 +104,11 @@ class Space {
   Error register_allocator(const AllocatorOps& ops);
 
   // ioasid_unregister_allocator. The last of a group takes the group with it: its ids are orphans
-  // then, unknown to everybody, and the backend is not told; they are appended to *orphans if that
-  // is given. The first registered group that remains becomes active, else the default. -ENOENT
-  // (the kernel returns nothing): it was not registered. -EBUSY: see the policy above. Needs no
-  // memory but for *orphans; where that is short std::bad_alloc is thrown and nothing has changed.
+  // then, unknown to everybody, and the backend is not told, but the layers are; they are appended
+  // to *orphans if that is given. The first registered group that remains becomes active, else the
+  // default. -ENOENT (the kernel returns nothing): it was not registered. -EBUSY: see the policy
+  // above. Needs no memory but for *orphans; where that is short std::bad_alloc is thrown and
+  // nothing has changed.
   Error unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans = nullptr);
 
   // Of the active group. These have no counterpart in the kernel; they take the lock, except
@@ -111,10 +116,12 @@ class Space {
   std::size_t size() const;                               // live ids
   std::vector<Ioasid> ids(SetToken set = nullptr) const;  // ascending; nullptr: of every set
   bool custom_active() const;
-  std::size_t memory() const;  // bytes, with this object
+  // Bytes, with this object and with the groups that left while a find may have been in them.
+  std::size_t memory() const;
 
  private:
   class Locked;
+  friend class Layer;
   using Group = detail::Group;
 
   void say(Message message, Ioasid id = invalid_ioasid) const {
@@ -123,6 +130,11 @@ class Space {
     const detail::Callback callback(options_.lock == nullptr);
     options_.listener->message(message, id);
   }
+  bool inside() const { return options_.lock == nullptr ? lock_.held() : options_.lock->held(); }
+  // With the lock held, also for the layers.
+  Ioasid alloc_locked(SetToken set, Range range, void* data);
+  Error free_locked(Ioasid id);
+  Error set_data_locked(Ioasid id, void* data);
   Ioasid alloc_default(SetToken set, Range range, void* data);
   Ioasid alloc_custom(Group& group, SetToken set, Range range, void* data);
   bool free_custom(Group& group, Ioasid id);
@@ -140,6 +152,7 @@ class Space {
   const SpaceOptions options_;
   std::vector<std::unique_ptr<Group>> groups_;   // in order of precedence
   std::vector<std::unique_ptr<Group>> retired_;  // a find may still be looking at these
+  Layer* layers_ = nullptr;                      // the first of a list
 
   // The spinlock of the lock, at its end, shares a cache line with what the default group's writers
   // touch first.

@@ -40,15 +40,20 @@ class VcmdCompletion {
   std::optional<std::uint64_t> response_;
 };
 
-// The virtual command registers of one vIOMMU. At most one command is outstanding: the space's
-// lock sees to it.
+// The virtual command registers of one vIOMMU. Of one space at most one command is outstanding: its
+// lock sees to it. A channel that serves several spaces, which only they lock, may be called by
+// several threads at once and must queue their commands itself.
 class VcmdChannel {
  public:
   virtual ~VcmdChannel() = default;
   // Writes the command register and returns; the host answers now or later. It must answer, with a
-  // failure if need be: a guest whose vIOMMU was pulled would wait for ever.
+  // failure if need be: a guest whose vIOMMU was pulled would wait for ever. What it throws leaves
+  // through the call that wanted an id or freed one; the host must not answer that command then.
   virtual void submit(std::uint64_t command, VcmdCompletion& completion) = 0;
-  // How the caller waits; returns once completion.ready(). A simulator suspends its actor here.
+  // How the caller waits; returns once completion.ready(). A simulator suspends its actor here. It
+  // may throw, with the same outcome and under the same condition: the completion is gone then, so
+  // the host must not answer any more. An id that the host had chosen stays with the host. To
+  // return too early is not allowed: std::bad_optional_access.
   virtual void wait(VcmdCompletion& completion) { completion.sleep_until_ready(); }
 };
 

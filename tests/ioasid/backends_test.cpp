@@ -8,6 +8,7 @@
 #include "tests/support/catch.hpp"
 
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 
 using ioasid::AllocatorOps;
@@ -34,7 +35,11 @@ TEST_CASE("guests with local numbers may hold the same one") {
   ioasid::GuestLocalBackend two({1, 3});
   CHECK(one.alloc({0, 100}, nullptr) == 1);
   CHECK(two.alloc({0, 100}, nullptr) == 1);
-  CHECK(one.alloc({3, 100}, nullptr) == 3);
+  CHECK(one.reserve(3));
+  CHECK_FALSE(one.reserve(0));
+  CHECK_FALSE(one.reserve(4));
+  ioasid::DefaultBackend& as_any_other = one;
+  CHECK_FALSE(as_any_other.reserve(4));
   CHECK(one.alloc({3, 100}, nullptr) == invalid_ioasid);
   ioasid::Space space;
   const AllocatorOps first{&one, &one, nullptr};
@@ -126,6 +131,36 @@ TEST_CASE("a range the virtual command cannot serve is refused without asking th
   CHECK(driver.alloc({0, 0xfffff}, &host) == invalid_ioasid);
   CHECK(driver.alloc({1, 0x100001}, &host) == invalid_ioasid);
   CHECK(host.commands.empty());
+}
+
+namespace {
+
+// A vIOMMU that was pulled: nobody will answer.
+class Pulled : public ioasid::VcmdChannel {
+ public:
+  void submit(std::uint64_t, ioasid::VcmdCompletion&) override {}
+  void wait(ioasid::VcmdCompletion&) override { throw std::runtime_error("pulled"); }
+};
+
+}  // namespace
+
+TEST_CASE("who waits for a virtual command may give up: no id then, or none any more") {
+  ioasid::Space host_space;
+  Host host(host_space, false);
+  Pulled pulled;
+  ioasid::VcmdBackend driver;
+  const AllocatorOps working = driver.ops(host);
+  const AllocatorOps broken = driver.ops(pulled);
+  ioasid::Space guest;
+  guest.register_allocator(working);
+  guest.register_allocator(broken);
+  const Ioasid id = guest.alloc(nullptr, {1, 0xfffff}, nullptr);
+  REQUIRE(id == 100);
+  guest.unregister_allocator(working);
+  CHECK_THROWS_WITH(guest.alloc(nullptr, {1, 0xfffff}, nullptr), "pulled");
+  CHECK(guest.size() == 1);
+  CHECK_THROWS_WITH(guest.free(id), "pulled");
+  CHECK(guest.size() == 0);
 }
 
 TEST_CASE("virtual command registers are read as the specification lays them out") {

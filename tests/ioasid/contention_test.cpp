@@ -240,3 +240,23 @@ TEST_CASE("a free inside a helper does not wait for guards", "[threads]") {
   }
   freer.join();
 }
+
+TEST_CASE("ids that stay are found while thousands far apart come and go", "[threads]") {
+  Space space;
+  std::atomic<bool> lost{false};
+  constexpr Ioasid stays = 64 * 1000;
+  for (Ioasid i = 0; i < 4; ++i)
+    space.alloc(nullptr, {stays + 64 * 700 * i, stays + 64 * 700 * i}, data(i + 1));
+  const Task reader = [&](unsigned round) {
+    const Ioasid i = round % 4;
+    if (space.find(nullptr, stays + 64 * 700 * i) != Found{Error::ok, data(i + 1)}) lost = true;
+  };
+  const Task writer = [&](unsigned) {
+    for (Ioasid n = 0; n < 4000; ++n) space.alloc(nullptr, {n * 64 + 1, n * 64 + 1}, nullptr);
+    // In another order, so that what is left is spread over everything.
+    for (Ioasid n = 0; n < 4000; ++n) space.free(n * 1009 % 4000 * 64 + 1);
+  };
+  crew::work({reader, reader, writer});
+  CHECK_FALSE(lost);
+  CHECK(space.size() == 4);
+}

@@ -177,3 +177,22 @@ TEST_CASE("blocks that thin out keep an id below 64 bytes") {
   INFO(left << " ids left of each 64");
   CHECK(static_cast<double>(map.bytes()) / static_cast<double>(map.size()) <= 64.0);
 }
+
+TEST_CASE("full blocks that are moved because others went are as full as before") {
+  IdMap map;
+  constexpr Ioasid far = 64 * 1000;
+  for (Ioasid id = 0; id < 64 * 4; ++id) map.insert(id, nullptr, data(id + 1));
+  // A run that ends elsewhere, so that the summary alone knows which blocks are full.
+  map.insert_lowest({far, far}, nullptr, nullptr);
+  for (Ioasid n = 1; n < 2000; ++n) map.insert(far + 64 * n, nullptr, nullptr);
+  const std::size_t before = map.bytes();
+  for (Ioasid n = 1; n < 2000; ++n) map.erase(far + 64 * n);
+  map.flush();
+  REQUIRE(map.bytes() < before / 5);
+  CHECK(map.insert_lowest({70, 64 * 4 - 1}, nullptr, nullptr) == ioasid::invalid_ioasid);
+  CHECK(map.erase(130));
+  map.insert_lowest({far + 64, far + 64}, nullptr, nullptr);
+  CHECK(map.insert_lowest({0, 64 * 4 - 1}, nullptr, data(131)) == 130);
+  for (Ioasid id = 0; id < 64 * 4; ++id)
+    if (map.find(nullptr, id) != Found{Error::ok, data(id + 1)}) FAIL("lost or changed: " << id);
+}

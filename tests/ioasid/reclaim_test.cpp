@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <stdexcept>
 #include <thread>
 
 using ioasid::Error;
@@ -49,6 +50,50 @@ TEST_CASE("free and set_data return when nobody can hold the old data", "[thread
   const Ioasid id = space.alloc(nullptr, all, nullptr);
   CHECK(waits([&] { return space.set_data(id, &space) == Error::ok; }));
   CHECK(waits([&] { return space.free(id) == Error::ok; }));
+}
+
+namespace {
+
+// Gives 1, 2, 3 ... and loses the host at each free.
+class Failing : public ioasid::Backend {
+ public:
+  Ioasid alloc(ioasid::Range, void*) override { return ++last_; }
+  void free(Ioasid, void*) override { throw std::runtime_error("the host is gone"); }
+
+ private:
+  Ioasid last_ = 0;
+};
+
+bool throws(const std::function<void()>& call) {
+  try {
+    call();
+    return false;
+  } catch (const std::runtime_error&) {
+    return true;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("what ends an id waits for guards also when the backend throws", "[threads]") {
+  ioasid::Space space;
+  ioasid::References references(space);
+  ioasid::SetSpace sets(space);
+  Failing failing;
+  const ioasid::AllocatorOps ops{&failing, &failing, nullptr};
+  space.register_allocator(ops);
+  const SetNumber set = sets.alloc_set({.quota = 9}).set;
+  const Ioasid plain = space.alloc(nullptr, all, nullptr);
+  const Ioasid referenced = references.alloc(nullptr, all, nullptr);
+  const Ioasid a = sets.alloc(set, all, nullptr);
+  const Ioasid b = sets.alloc(set, all, nullptr);
+  sets.alloc(set, all, nullptr);
+  CHECK(waits([&] { return throws([&] { space.free(plain); }); }));
+  CHECK(waits([&] { return throws([&] { references.put(referenced); }); }));
+  CHECK(waits([&] { return throws([&] { sets.free(set, a); }); }));
+  CHECK(waits([&] { return throws([&] { sets.put(set, b); }); }));
+  CHECK(waits([&] { return throws([&] { sets.free_all_in_set(set); }); }));
+  CHECK(space.size() == 0);
 }
 
 TEST_CASE("the last put returns when nobody can hold the data", "[threads]") {

@@ -3,9 +3,8 @@
 #include "ioasid/sets.hpp"
 
 #include "tests/ioasid/fakes.hpp"
+#include "tests/ioasid/sets_rig.hpp"
 #include "tests/support/catch.hpp"
-
-#include <stdexcept>
 
 using fakes::data;
 using ioasid::Error;
@@ -16,39 +15,15 @@ using ioasid::Priority;
 using ioasid::SetNumber;
 using ioasid::SetSpec;
 using ioasid::SetType;
-using Lines = std::vector<std::string>;
+using sets_rig::all;
+using sets_rig::Lines;
+using sets_rig::Recorder;
+using sets_rig::Rig;
 
 namespace {
 
-constexpr ioasid::Range all{1, 0xfffff};
 const char mm_one = 0;
 const char mm_two = 0;
-
-struct Rig {
-  ioasid::Space space;
-  ioasid::SetSpace sets{space};
-  SetNumber make(const SetSpec& spec) {
-    const ioasid::SetResult result = sets.alloc_set(spec);
-    REQUIRE(result.error == Error::ok);
-    return result.set;
-  }
-};
-
-class Recorder : public ioasid::Notifier {
- public:
-  Recorder(std::string name, Lines& lines) : name_(std::move(name)), lines_(lines) {}
-  void notify(const ioasid::Notice& notice) noexcept override {
-    static constexpr std::array names{"alloc", "free", "bind", "unbind"};
-    std::string line =
-        name_ + names[static_cast<std::size_t>(notice.event)] + " " + std::to_string(notice.id);
-    if (notice.spid != invalid_ioasid) line += " as " + std::to_string(notice.spid);
-    lines_.push_back(line);
-  }
-
- private:
-  std::string name_;
-  Lines& lines_;
-};
 
 }  // namespace
 
@@ -113,22 +88,6 @@ TEST_CASE("a set that is freed with ids goes with its last one") {
   CHECK(rig.sets.free(set, 1) == Error::ok);
   CHECK(rig.sets.size(set) == 1);
   CHECK(rig.sets.free(set, 2) == Error::ok);
-  CHECK(rig.sets.free_set(set) == Error::enoent);
-  CHECK(rig.sets.capacity_left() == ioasid::SetSpace::default_capacity);
-}
-
-TEST_CASE("a set that is freed goes with its last id also when the backend throws") {
-  struct Failing : ioasid::Backend {
-    Ioasid alloc(ioasid::Range, void*) override { return 7; }
-    void free(Ioasid, void*) override { throw std::runtime_error("the host is gone"); }
-  } failing;
-  Rig rig;
-  rig.space.register_allocator({&failing, &failing, nullptr});
-  const SetNumber set = rig.make({.quota = 5});
-  CHECK(rig.sets.alloc(set, all, nullptr) == 7);
-  CHECK(rig.sets.free_set(set) == Error::ebusy);
-  CHECK_THROWS_WITH(rig.sets.free(set, 7), "the host is gone");
-  CHECK(rig.space.find(nullptr, 7).error == Error::enoent);
   CHECK(rig.sets.free_set(set) == Error::enoent);
   CHECK(rig.sets.capacity_left() == ioasid::SetSpace::default_capacity);
 }
@@ -306,36 +265,4 @@ TEST_CASE("a notifier may find, and nothing else") {
   rig.sets.alloc(rig.make({.quota = 1}), all, nullptr);
   CHECK(meddler.found);
   CHECK(meddler.refused);
-}
-
-TEST_CASE("an id that a departed allocator orphaned belongs to whoever gets its number next") {
-  Rig rig;
-  fakes::Scripted backend;
-  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
-  rig.space.register_allocator(ops);
-  const SetNumber one = rig.make({.quota = 1});
-  const SetNumber two = rig.make({.quota = 1});
-  REQUIRE(rig.sets.alloc(one, all, nullptr) == 1);
-  rig.sets.attach_spid(1, 3);
-  rig.space.unregister_allocator(ops);
-  REQUIRE(rig.sets.alloc(two, all, nullptr) == 1);
-  CHECK(rig.sets.find_set(1) == two);
-  CHECK(rig.sets.size(one) == 0);
-  CHECK(rig.sets.find_by_spid(one, 3) == invalid_ioasid);
-}
-
-TEST_CASE("a set that is freed goes also when its last id is lost to another set") {
-  Rig rig;
-  fakes::Scripted backend;
-  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
-  rig.space.register_allocator(ops);
-  const SetNumber one = rig.make({.quota = 1});
-  const SetNumber two = rig.make({.quota = 1});
-  REQUIRE(rig.sets.alloc(one, all, nullptr) == 1);
-  rig.space.unregister_allocator(ops);
-  REQUIRE(rig.sets.free_set(one) == Error::ebusy);
-  const auto left = rig.sets.capacity_left();
-  REQUIRE(rig.sets.alloc(two, all, nullptr) == 1);
-  CHECK(rig.sets.capacity_left() == left + 1);
-  CHECK(rig.sets.free_set(one) == Error::enoent);
 }

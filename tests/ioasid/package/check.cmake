@@ -1,4 +1,5 @@
-# Installs the library to a scratch place and builds and runs the example of its README against it.
+# Installs the library to a scratch place and builds and runs the example of its README against it, as a program and inside
+# a shared object.
 # Called with BUILD, SCRATCH, README, COMPILER, CONFIG and GENERATOR set; with SOURCE instead of BUILD the
 # library is taken out of the project and built by itself first.
 file(REMOVE_RECURSE ${SCRATCH})
@@ -29,9 +30,12 @@ run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --component ioasid --
 run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${SCRATCH}/build -DEXAMPLE=${SCRATCH}/example.cpp
   -DCMAKE_PREFIX_PATH=${SCRATCH}/installed -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS})
 run(${CMAKE_COMMAND} --build ${SCRATCH}/build)
-run(${SCRATCH}/build/example)
 # The README says what the example prints.
 string(REGEX MATCH "prints `([^`]*)`" said "${text}")
-if(NOT output STREQUAL "${CMAKE_MATCH_1}\n")
-  message(FATAL_ERROR "the example printed\n${output}instead of\n${CMAKE_MATCH_1}")
-endif()
+set(said "${CMAKE_MATCH_1}")
+foreach(program example example_shared)
+  run(${SCRATCH}/build/${program})
+  if(NOT output STREQUAL "${said}\n")
+    message(FATAL_ERROR "${program} printed\n${output}instead of\n${said}")
+  endif()
+endforeach()

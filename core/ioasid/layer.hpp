@@ -1,0 +1,49 @@
+// What the layers on a space have in common: they share its lock, and learn which ids it lost.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "ioasid/readers.hpp"
+#include "ioasid/space.hpp"
+
+#include <exception>
+
+namespace ioasid {
+
+// A layer has no lock of its own: its calls hold the space's. So there is no order of locks to
+// keep, whoever calls whom from inside which callback: a thread is inside the space or it is not,
+// and a call of the space or of any layer on it from inside throws UsageError. A layer must not
+// outlive its space, nor be made or destroyed inside it.
+class Layer {
+ public:
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
+
+ protected:
+  class Locked;  // holds the space's lock (locked.hpp)
+
+  explicit Layer(Space& space) : space_(space) {}
+  ~Layer() = default;
+  // The first thing a layer does when it can be told of lost ids, and the last one before it
+  // cannot.
+  void join_space();
+  void leave_space();
+
+  // The space's functions for a layer that holds the lock. What a helper throws is returned: the id
+  // is gone all the same.
+  Ioasid alloc_locked(SetToken set, Range range, void* data);
+  Error free_locked(Ioasid id, std::exception_ptr& thrown);
+  Error set_data_locked(Ioasid id, void* data);
+  // Held while somebody else's code is called with the lock held.
+  detail::Callback callback() const;
+
+  Space& space_;
+
+ private:
+  friend class Space;
+  // An allocator leaves with its ids, which were all that the layer has. Called with the lock held,
+  // while find() still knows them.
+  virtual void ids_lost() noexcept = 0;
+  Layer* next_ = nullptr;  // of the same space
+};
+
+}  // namespace ioasid

@@ -1,0 +1,119 @@
+// What ids take from the heap, however they are spread, in whatever order they come and go.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/space.hpp"
+#include "tests/ioasid/heap.hpp"
+#include "tests/support/catch.hpp"
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+namespace {
+
+using ioasid::Ioasid;
+
+// Bytes of all ids, the space itself included.
+template <class Fill>
+std::int64_t bytes_with(Fill&& fill) {
+  const std::int64_t before = heap_bytes;
+  ioasid::Space space;
+  fill(space);
+  return heap_bytes - before + std::int64_t{sizeof(space)};
+}
+
+// The same for each id.
+template <class Fill>
+double bytes_per_id(Fill&& fill) {
+  std::size_t live = 0;
+  const std::int64_t bytes = bytes_with([&](ioasid::Space& space) {
+    fill(space);
+    live = space.size();
+  });
+  return static_cast<double>(bytes) / static_cast<double>(live);
+}
+
+void take(ioasid::Space& space, Ioasid id) { space.alloc(nullptr, {id, id}, nullptr); }
+
+std::vector<Ioasid> ids_at(Ioasid stride, std::size_t count) {
+  std::vector<Ioasid> ids(count);
+  for (std::size_t i = 0; i < count; ++i) ids[i] = static_cast<Ioasid>(i) * stride;
+  return ids;
+}
+
+void shuffle(std::vector<Ioasid>& ids) { std::shuffle(ids.begin(), ids.end(), std::mt19937(1)); }
+
+}  // namespace
+
+TEST_CASE("a dense id takes at most 24 bytes of heap") {
+  CHECK(bytes_per_id([](ioasid::Space& space) {
+          for (int i = 0; i < 100'000; ++i) space.alloc(nullptr, {1, 0xffffffffu}, nullptr);
+        }) <= 24.0);
+}
+
+TEST_CASE("an id far from all others takes at most 64 bytes of heap") {
+  const auto stride = GENERATE(64u, 100u, 4096u, 42'000u);
+  CHECK(bytes_per_id([&](ioasid::Space& space) {
+          for (const Ioasid id : ids_at(stride, 50'000)) take(space, id);
+        }) <= 64.0);
+}
+
+TEST_CASE("any number of ids in each block takes at most 64 bytes of heap for each") {
+  const auto each = GENERATE(range(1u, 65u));
+  INFO(each << " in each 64");
+  CHECK(bytes_per_id([&](ioasid::Space& space) {
+          for (Ioasid i = 0; i < 2000 * each; ++i) take(space, i / each * 640 + i % each);
+        }) <= 64.0);
+}
+
+TEST_CASE("ids that come in any order take at most 64 bytes of heap each, and 5 KB") {
+  const auto count = GENERATE(1u, 5u, 20u, 50u, 100u, 1000u, 50'000u);
+  const auto stride = GENERATE(1u, 20u, 64u, 42'000u);
+  std::vector<Ioasid> ids = ids_at(stride, count);
+  shuffle(ids);
+  INFO(count << " ids, " << stride << " apart");
+  CHECK(bytes_with([&](ioasid::Space& space) {
+          for (const Ioasid id : ids) take(space, id);
+        }) <= 64 * std::int64_t{count} + 5000);
+}
+
+TEST_CASE("what is left of many ids takes at most 110 bytes of heap each, and 12 KB") {
+  const auto count = GENERATE(100u, 1000u, 20'000u, 200'000u);
+  const auto stride = GENERATE(1u, 3u, 20u, 64u, 4096u);
+  const auto share = GENERATE(2u, 5u, 16u, 64u, 256u);
+  std::vector<Ioasid> ids = ids_at(stride, count);
+  shuffle(ids);
+  const std::size_t left = count / share;
+  INFO(left << " of " << count << " ids, " << stride << " apart");
+  const std::int64_t bytes = bytes_with([&](ioasid::Space& space) {
+    for (const Ioasid id : ids) take(space, id);
+    shuffle(ids);
+    for (std::size_t i = left; i < ids.size(); ++i) space.free(ids[i]);
+    for (std::size_t i = 0; i < left; ++i)
+      if (!space.find(nullptr, ids[i])) FAIL("an id that was left is lost");
+    if (space.size() != left) FAIL("ids stayed that were freed");
+  });
+  CHECK(bytes <= 110 * static_cast<std::int64_t>(left) + 12'000);
+}
+
+TEST_CASE("ids are freed without memory to pack the rest, which is done later") {
+  std::vector<Ioasid> ids = ids_at(64, 20'000);
+  shuffle(ids);
+  const std::size_t few = 100;
+  const std::int64_t bytes = bytes_with([&](ioasid::Space& space) {
+    for (const Ioasid id : ids) take(space, id);
+    for (std::size_t i = ids.size(); i-- > few;) {
+      // None while half of them go, then now and then a few.
+      allocations_left = i > ids.size() / 2 ? 0 : static_cast<std::int64_t>(i % 40);
+      const ioasid::Error error = space.free(ids[i]);
+      allocations_left = -1;
+      if (error != ioasid::Error::ok) FAIL("a free failed");
+      if (i % 1000 != 0) continue;
+      for (std::size_t left = 0; left < i; ++left)
+        if (!space.find(nullptr, ids[left])) FAIL("an id that was left is lost");
+    }
+    take(space, 7);
+    space.free(7);
+    CHECK(space.size() == few);
+  });
+  CHECK(bytes <= 110 * static_cast<std::int64_t>(few) + 12'000);
+}
