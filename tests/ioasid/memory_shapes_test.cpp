@@ -1,11 +1,12 @@
 // What ids take from the heap, however they are spread, in whatever order they come and go.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/rng.hpp"
 #include "ioasid/space.hpp"
 #include "tests/ioasid/heap.hpp"
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
-#include <random>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -40,7 +41,11 @@ std::vector<Ioasid> ids_at(Ioasid stride, std::size_t count) {
   return ids;
 }
 
-void shuffle(std::vector<Ioasid>& ids) { std::shuffle(ids.begin(), ids.end(), std::mt19937(1)); }
+void shuffle(std::vector<Ioasid>& ids) {
+  viosim::Rng random(1, "order");
+  for (std::size_t left = ids.size(); left > 1; --left)
+    std::swap(ids[left - 1], ids[random.below(left)]);
+}
 
 }  // namespace
 
