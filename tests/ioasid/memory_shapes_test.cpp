@@ -5,7 +5,6 @@
 #include "tests/ioasid/heap.hpp"
 #include "tests/support/catch.hpp"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
