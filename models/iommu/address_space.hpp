@@ -44,6 +44,11 @@ struct AddressSpace {
   bool allows(Access access, bool privileged) const {
     return (!privileged || supervisor_requests) && (access != Access::execute || execute_requests);
   }
+  // The requests that are allowed, whatever the page tables say.
+  Rights allowed() const {
+    const Rights user = Rights::user(true, true, execute_requests);
+    return supervisor_requests ? user | Rights::supervisor(true, true, execute_requests) : user;
+  }
   bool operator==(const AddressSpace&) const = default;
 };
 

@@ -114,6 +114,8 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
     const IotlbValue& value = iotlb_.value(slot);
     WalkResult result;
     if (value.absent) {
+      // Found by source: whether its address space allows such requests is not known here.
+      if (known.space == nullptr && (privileged || miss.access == Access::execute)) return {};
       if (probe) return Cached{result, slot};  // no rights
       ConfigWalk walk;
       walk.request.access = miss.access;
@@ -125,7 +127,8 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
     }
     const bool message = port.pasid == no_pasid && messages_.holds(miss.iova.value());
     if (message || !value.rights.contain(Rights::needed(miss.access, privileged))) return {};
-    result.translation = {value.page, level, value.rights};
+    const bool implied = privileged && port.pasid == no_pasid;
+    result.translation = {value.page, level, implied ? value.rights.of_supervisor() : value.rights};
     return Cached{result, slot};
   }
   return {};
@@ -443,6 +446,8 @@ WalkResult Iommu::result_of(const Walk& walk) {
   result.message = walk.message();
   if (walk.step() == WalkStep::translated) {
     result.translation = walk.translation();
+    if (walk.request().privileged && walk.request().pasid == no_pasid)
+      result.translation.rights = result.translation.rights.of_supervisor();
   } else if (walk.request().type != AddressType::translation ||
              walk.page_fault() == PageFault::none) {
     result.fault = walk.fault();
@@ -495,12 +500,15 @@ void Iommu::fill(std::uint32_t number) {
   }
   hint(number);
   const Request& request = slot.walk.request();
-  const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
+  const bool by_source = params_.iotlb_tag == IotlbTag::source;
+  const Pasid pasid = by_source ? request.pasid : space.tag;
+  // Found by source, an entry is used without a look at what the address space allows.
+  Rights rights = translation.rights;
+  if (by_source) rights = result_of(slot.walk).translation.rights & space.allowed();
   largest_level_ = std::max(largest_level_, translation.level);
   iotlb_.insert(
       PageTag::of(request.iova, translation.level, space_tag(request.source, space.domain, pasid)),
-      {translation.page, space.tag, space.domain, translation.rights, space.first_levels != 0,
-       false},
+      {translation.page, space.tag, space.domain, rights, space.first_levels != 0, false},
       use_now());
 }
 
@@ -520,6 +528,7 @@ void Iommu::fill_absent(const WalkSlot& slot) {
   const PageFault fault = slot.walk.page_fault();
   const bool first = fault == PageFault::first_absent;
   if (!params_.caching_mode || (!first && fault != PageFault::second_absent)) return;
+  if (!slot.walk.in_pages()) return;  // of a table that leads to the address space
   if ((slot.withhold_fill >> 1U & 1U) != 0) {
     ++stats.fills_withheld;
     return;
@@ -536,7 +545,7 @@ void Iommu::fill_absent(const WalkSlot& slot) {
 void Iommu::fill_walk_caches(std::uint32_t number) {
   const WalkSlot& slot = slots_[number];
   const Path& path = trails_[number].path;
-  const AddressSpace& space = slot.walk.pages().space();
+  const AddressSpace& space = *slot.walk.space();
   for (const Stage stage : {Stage::first, Stage::second}) {
     const auto index = static_cast<std::size_t>(stage);
     const unsigned root = stage == Stage::first ? space.first_levels : space.second_levels;

@@ -20,7 +20,9 @@ bool Iommu::lookup_translation(IommuPort& port, Iova iova, Access access, UseSta
     if (found.space == nullptr) return false;
     port.pasid_hint = found.space_slot;
     if (found.space->pass_through) {
-      if (messages_.holds(iova.value())) return false;
+      const bool implied = port.pasid == no_pasid && found.config->by_process(no_pasid);
+      const bool privileged = implied ? found.config->default_privileged : port.privileged;
+      if (messages_.holds(iova.value()) || !found.space->allows(access, privileged)) return false;
       answer = {};
       answer.translation = {Hpa(iova.page_base(page_4k).value()), 1, Rights::all()};
       translation_latency.record(hit_latency_);
@@ -45,8 +47,12 @@ bool Iommu::admit(IommuPort& port, AddressType type, UseStamp stamp) {
   if (params_.iotlb_tag != IotlbTag::source) count_use(contexts_, slot, stamp);
   if (slot == decltype(contexts_)::none) return false;
   port.context_hint = slot;
-  const DeviceEntry& config = contexts_.value(slot);
-  return type == AddressType::page_request ? config.page_requests : config.translation_requests;
+  ConfigWalk walk;
+  walk.request.pasid = port.pasid;
+  walk.request.source = port.source;
+  walk.request.type = type;
+  walk.config = contexts_.value(slot);
+  return architecture_.with_config(walk) == ConfigStep::found;
 }
 
 }  // namespace viosim

@@ -34,6 +34,13 @@ class Rights {
 
   constexpr bool contain(Rights needed) const { return (needed.bits_ & ~bits_) == 0; }
   constexpr bool empty() const { return bits_ == 0; }
+  // What a supervisor may do, for both: rights as a requester sees them whose requests all are
+  // supervisor requests, marked as such or not.
+  constexpr Rights of_supervisor() const {
+    const unsigned supervisor = bits_ >> 3U;
+    return Rights(supervisor | supervisor << 3U);
+  }
+  constexpr unsigned bits() const { return bits_; }  // read, write, execute: user, then supervisor
   constexpr bool can_read(bool privileged) const { return has(0, privileged); }
   constexpr bool can_write(bool privileged) const { return has(1, privileged); }
   constexpr bool can_execute(bool privileged) const { return has(2, privileged); }

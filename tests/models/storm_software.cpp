@@ -3,89 +3,102 @@
 #include "core/base/error.hpp"
 #include "tests/models/storm.hpp"
 
-#include <array>
+#include <algorithm>
 
 namespace viosim::test {
 namespace {
 
-using vtd::Descriptor;
-using vtd::DescriptorType;
-using vtd::Granularity;
-
 // Long enough for every walk that was in flight: of at most 35 reads of 30 ns and as many updates.
 constexpr Ps walks_end = 5us;
 
-std::uint8_t mask_of(unsigned level) { return static_cast<std::uint8_t>(9 * (level - 1)); }
+constexpr std::uint64_t no_execute = std::uint64_t{1} << 63U;  // XD
+
+// The same entry, with another table.
+std::uint64_t with_table(TableFormat format, std::uint64_t bits, Hpa table) {
+  return is_sv(format) ? TableEntry::make_table(format, table).bits
+                       : (bits & ~TableEntry::address_mask) | table.value();
+}
 
 }  // namespace
 
-void Storm::change_first(Space& space, std::uint64_t page) {
+// What requests may do, as the specifications say it: VT-d 3.x, 3.6.1; RISC-V privileged
+// architecture, 4.3.1 and SUM.
+Rights Storm::first_rights(const SpaceShape& shape, const Permissions& p) const {
+  if (shape.riscv) {
+    if (!p.user) return Rights::supervisor(p.read, p.write, p.execute);
+    const Rights user = Rights::user(p.read, p.write, p.execute);
+    return shape.rules.supervisor_user ? user | Rights::supervisor(p.read, p.write, false) : user;
+  }
+  const bool executes = p.execute || !shape.rules.no_execute;
+  const Rights supervisor =
+      Rights::supervisor(true, p.write || !shape.rules.write_protect, executes);
+  return p.user ? supervisor | Rights::user(true, p.write, executes) : supervisor;
+}
+
+Rights Storm::second_rights(const SpaceShape& shape, const Permissions& p) const {
+  const bool executes =
+      shape.riscv ? p.execute : p.read && (p.execute || !shape.rules.second_execute);
+  return Rights::both(p.read, p.write, executes);
+}
+
+void Storm::change_first(Space& space, std::uint64_t page, bool present) {
   PagedSpace& tables = *space.tables;
-  const bool nested = tables.shape().nested();
-  const std::uint64_t target = nested ? page + (chance(50) ? pages : 0) + 1 : new_frame().value();
-  const bool writable = chance(70);
-  const Hpa to = nested ? Hpa(tables.guest(target - 1).value()) : Hpa(target);
-  tables.map_first(page, to, {true, writable});
-  const bool absent = chance(20);
+  const SpaceShape& shape = tables.shape();
+  const std::uint64_t target =
+      shape.nested() ? page + (chance(50) ? pages : 0) + 1 : new_frame().value();
+  const Permissions permissions{true, chance(70), chance(60), chance(80)};
+  const Hpa to = shape.nested() ? Hpa(tables.guest(target - 1).value()) : Hpa(target);
+  tables.map_first(page, to, permissions);
+  if (!shape.riscv && shape.rules.no_execute && !permissions.execute) {
+    const Hpa leaf = tables.first_entry(page, shape.first_leaf);
+    memory_.write(leaf, memory_.read(leaf) | no_execute);
+  }
+  const bool absent = !present && chance(20);
   if (absent) tables.unmap_first(page);
-  space.first[page].change(agenda_.now(),
-                           absent ? History::Value{} : History::Value{target, writable});
+  space.first[page].change(
+      agenda_.now(),
+      absent ? History::Value{} : History::Value{target, first_rights(shape, permissions)});
 }
 
-void Storm::change_second(Space& space, std::uint64_t page) {
+void Storm::change_second(Space& space, std::uint64_t page, bool present) {
   PagedSpace& tables = *space.tables;
-  const Iova at = tables.shape().nested() ? tables.guest(page) : tables.iova(page);
+  const SpaceShape& shape = tables.shape();
+  const Iova at = shape.nested() ? tables.guest(page) : tables.iova(page);
   const Hpa frame = new_frame();
-  const bool writable = chance(70);
-  tables.map_second(at, frame, {true, writable});
-  const bool absent = chance(20);
+  // VT-d knows pages that may be written and not read.
+  const bool write_only = !shape.riscv && chance(5);
+  const Permissions permissions{!write_only, write_only || chance(70), chance(60), true};
+  tables.map_second(at, frame, permissions);
+  const bool absent = !present && chance(20);
   if (absent) tables.unmap_second(at);
-  space.second[page].change(agenda_.now(),
-                            absent ? History::Value{} : History::Value{frame.value(), writable});
+  space.second[page].change(
+      agenda_.now(),
+      absent ? History::Value{} : History::Value{frame.value(), second_rights(shape, permissions)});
 }
 
-// Of one page, or of the table that its entry is in: for every PASID that may use the space.
-void Storm::invalidate_page(const Space& space, bool second, std::uint64_t page, std::uint8_t mask,
-                            bool leaf_only) {
-  if (mask > unit_->params().invalidation.max_address_mask) return invalidate_space(space);
-  const SpaceShape& shape = space.tables->shape();
-  Descriptor descriptor;
-  descriptor.granularity = Granularity::page;
-  descriptor.domain = shape.domain;
-  descriptor.address_mask = mask;
-  descriptor.leaf_only = leaf_only;
-  if (second) {
-    descriptor.type = DescriptorType::iotlb;
-    descriptor.address = shape.nested() ? space.tables->guest(page) : space.tables->iova(page);
-    pending_.push_back(descriptor);
-    return;
-  }
-  descriptor.type = DescriptorType::pasid_iotlb;
-  descriptor.address = space.tables->iova(page);
-  for (std::uint32_t number = 0; number < devices_.size(); ++number) {
-    descriptor.pasid = Pasid(16 + number);
-    pending_.push_back(descriptor);
-  }
-}
-
-void Storm::invalidate_space(const Space& space) {
-  Descriptor descriptor;
-  descriptor.type = DescriptorType::iotlb;
-  descriptor.granularity = Granularity::domain;
-  descriptor.domain = space.tables->shape().domain;
-  pending_.push_back(descriptor);
+// Of one page, or of the table that its entry is in.
+void Storm::forget_page(const Space& space, bool second, std::uint64_t page, unsigned level,
+                        bool leaf_only) {
+  const PagedSpace& tables = *space.tables;
+  const Iova at = second && tables.shape().nested() ? tables.guest(page) : tables.iova(page);
+  system_->forget_page(tables, second, at, level, leaf_only);
 }
 
 void Storm::step() {
-  if (steps_left_-- == 0) return;
+  if (serve_page_requests()) return;
+  if (steps_left_ == 0) {
+    idle_ = true;
+    return;
+  }
+  --steps_left_;
   Space& space = spaces_[below(spaces_.size())];
   const SpaceShape& shape = space.tables->shape();
-  std::vector<History*> known;
   const std::uint64_t kind = below(10);
-  if (kind == 0) return rebind();
+  if (kind == 0 || shape.type == SpaceShape::Type::pass_through) return rebind();
   if (kind == 1) return move_table(space);
   if (kind == 2 && shape.nested()) return migrate_guest_table(space);
   if (kind == 3) clear_used_bits(space);
+  std::vector<History*> known;
   const std::uint64_t changes = 1 + below(3);
   std::vector<std::function<void()>> work;
   for (std::uint64_t i = 0; i < changes; ++i) {
@@ -95,12 +108,11 @@ void Storm::step() {
       second ? change_second(space, page) : change_first(space, page);
     });
     known.push_back(second ? &space.second[page] : &space.first[page]);
-    const unsigned leaf = second ? shape.second_leaf : shape.first_leaf;
-    invalidate_page(space, second, page, mask_of(leaf), chance(50));
+    forget_page(space, second, page, second ? shape.second_leaf : shape.first_leaf, chance(50));
   }
   if (chance(10)) {
-    pending_.clear();
-    invalidate_space(space);
+    system_->forget_nothing();
+    system_->forget_space(*space.tables);
   }
   const auto change = [work] {
     for (const auto& each : work) each();
@@ -129,62 +141,108 @@ void Storm::finish_step(std::vector<History*> known, Ps wait) {
   });
 }
 
-// By the queue, or, as if it were at once, at the IOMMU itself.
-void Storm::submit(const std::function<void()>& done) {
-  if (chance(30)) {
-    for (const Descriptor& descriptor : pending_) iommu().apply(*descriptor.invalidation());
-    pending_.clear();
-    return done();
-  }
-  Descriptor wait;
-  wait.status_write = true;
-  wait.status_data = 1;
-  wait.status_address = status_;
-  pending_.push_back(wait);
-  for (const Descriptor& descriptor : pending_) {
-    const auto words = descriptor.encode();
-    const Hpa at = unit_->queue().base() + Bytes(tail_ * unit_->queue().entry_size().count());
-    memory_.write(at, words[0]);
-    memory_.write(at + Bytes(8), words[1]);
-    tail_ = (tail_ + 1) % unit_->queue().entries();
-  }
-  pending_.clear();
-  when_done_ = done;
-  unit_->queue().write_tail(tail_);
+void Storm::page_requests_pending() {
+  if (!idle_) return;
+  idle_ = false;
+  later(some_time(50), [this] { step(); });
 }
 
-void Storm::status_written(Hpa) {
-  const auto done = std::move(when_done_);
-  done();
+// Takes all that is in the queue, maps most of it, and answers what has to be answered.
+bool Storm::serve_page_requests() {
+  vtd::Unit* const unit = system_->vtd();
+  if (unit == nullptr || !unit->page_requests().pending()) return false;
+  vtd::PageRequestQueue& queue = unit->page_requests();
+  queue.clear_pending();
+  std::vector<History*> known;
+  for (; queue.head() != queue.tail(); queue.write_head((queue.head() + 1) % queue.entries())) {
+    const PageRequest request = queue.entry(queue.head());
+    const auto device = std::find_if(devices_.begin(), devices_.end(), [&](const Device& one) {
+      return one.function.source == request.source;
+    });
+    ensure(device != devices_.end(), "a page request of nobody");
+    const std::uint64_t page = request.address.value() / leaf_size(spacing_).count();
+    if (page < ats_pages && chance(80))
+      map_requested(spaces_[device->space.last().target - 1], page, known);
+    if (!request.last) continue;
+    const PageResponseCode code = chance(90)   ? PageResponseCode::success
+                                  : chance(80) ? PageResponseCode::invalid
+                                               : PageResponseCode::failure;
+    system_->respond({request.source, request.pasid, request.group, code});
+  }
+  finish_step(known, some_time(30));
+  return true;
 }
 
-void Storm::queue_stopped(std::uint32_t) { ensure(false, "a descriptor of a storm was refused"); }
+void Storm::map_requested(Space& space, std::uint64_t page, std::vector<History*>& known) {
+  const SpaceShape& shape = space.tables->shape();
+  ++reach_.pages_mapped;
+  if (shape.first()) {
+    change_first(space, page, true);
+    known.push_back(&space.first[page]);
+    forget_page(space, false, page, shape.first_leaf, true);
+  }
+  if (!shape.second()) return;
+  const std::uint64_t at = shape.nested() ? space.first[page].last().target - 1 : page;
+  change_second(space, at, true);
+  known.push_back(&space.second[at]);
+  forget_page(space, true, at, shape.second_leaf, true);
+}
 
 // Accessed and dirty, of entries on the way to a page.
 void Storm::clear_used_bits(Space& space) {
   const SpaceShape& shape = space.tables->shape();
   const std::uint64_t page = below(pages);
-  const auto clear = [&](Hpa at, TableFormat format) {
+  // RISC-V: a leaf that is not marked is a fault where hardware does not mark it, and a pointer to a
+  // table has no marks.
+  const auto clear = [&](Hpa at, TableFormat format, bool leaf) {
+    if (is_sv(format) && !leaf) return;
     memory_.write(at, memory_.read(at) & ~(accessed_bit(format) | dirty_bit(format)));
   };
+  const auto marked = [&](bool updates) { return !shape.riscv || updates; };
   for (unsigned level = shape.first_leaf; shape.first() && level <= shape.first_levels; ++level) {
-    if (chance(70)) clear(space.tables->first_entry(page, level), TableFormat::first_level);
+    if (marked(shape.first_updates) && chance(70))
+      clear(space.tables->first_entry(page, level), shape.first_format(),
+            level == shape.first_leaf);
   }
-  if (!shape.second()) return;
+  if (!shape.second() || !marked(shape.second_updates)) return;
   const Iova at = shape.nested() ? space.tables->guest(page) : space.tables->iova(page);
   for (unsigned level = shape.second_leaf; level <= shape.second_levels; ++level) {
-    if (chance(70)) clear(space.tables->second_entry(at, level), TableFormat::second_level);
+    if (chance(70))
+      clear(space.tables->second_entry(at, level), shape.second_format(),
+            level == shape.second_leaf);
   }
 }
 
 // Pages that nobody may reach, where a table was.
 void Storm::poison(Hpa table) {
-  for (std::uint64_t i = 0; i < 512; ++i)
-    memory_.write(table + Bytes(i * 8), (std::uint64_t{1} << 41U) | 0x1e7U);
+  for (std::uint64_t i = 0; i < 512; ++i) {
+    const std::uint64_t word = (std::uint64_t{1} << 41U) | 0x1e7U;
+    memory_.write(table + Bytes(i * 8), system_->riscv() ? (word >> 12U << 10U) | 0xdfU : word);
+  }
 }
 
-// A table goes elsewhere; what it says stays. Once hardware has forgotten it, it is used for
-// something else.
+Hpa Storm::copy_table(Hpa table) {
+  const Hpa copy = memory_.allocate_frames();
+  for (std::uint64_t i = 0; i < 512; ++i) {
+    if (const std::uint64_t word = memory_.read(table + Bytes(i * 8)); word != 0)
+      memory_.write(copy + Bytes(i * 8), word);
+  }
+  return copy;
+}
+
+// Once hardware has forgotten a table, its memory is used for something else.
+void Storm::poison_later(Hpa table, Ps wait) {
+  later(wait, [this, table] {
+    submit([this, table] {
+      later(walks_end, [this, table] {
+        poison(table);
+        later(some_time(50), [this] { step(); });
+      });
+    });
+  });
+}
+
+// A table goes elsewhere; what it says stays.
 void Storm::move_table(Space& space) {
   const SpaceShape& shape = space.tables->shape();
   const bool second = shape.second();
@@ -195,25 +253,13 @@ void Storm::move_table(Space& space) {
   const Iova at = shape.nested() ? space.tables->guest(page) : space.tables->iova(page);
   const Hpa slot =
       second ? space.tables->second_entry(at, level) : space.tables->first_entry(page, level);
-  const TableFormat format = second ? TableFormat::second_level : TableFormat::first_level;
+  const TableFormat format = second ? shape.second_format() : shape.first_format();
   const std::uint64_t bits = memory_.read(slot);
   const Hpa old = TableEntry{bits}.address(format);
-  const Hpa copy = memory_.allocate_frames();
-  for (std::uint64_t i = 0; i < 512; ++i) {
-    if (const std::uint64_t word = memory_.read(old + Bytes(i * 8)); word != 0)
-      memory_.write(copy + Bytes(i * 8), word);
-  }
-  memory_.write(slot, (bits & ~TableEntry::address_mask) | copy.value());
+  memory_.write(slot, with_table(format, bits, copy_table(old)));
   ++reach_.tables_moved;
-  invalidate_page(space, second, page, mask_of(level), false);
-  later(some_time(20), [this, old] {
-    submit([this, old] {
-      later(walks_end, [this, old] {
-        poison(old);
-        later(some_time(50), [this] { step(); });
-      });
-    });
-  });
+  forget_page(space, second, page, level, false);
+  poison_later(old, some_time(20));
 }
 
 // The host moves a frame of the guest in which the guest has a table.
@@ -225,28 +271,10 @@ void Storm::migrate_guest_table(Space& space) {
   const Hpa old = space.tables->first_entry(page, level).page_base(page_4k);
   Iova guest(0x4000'0000);
   while (*space.tables->second().find(guest) != old) guest = guest + page_4k;
-  const Hpa copy = memory_.allocate_frames();
-  for (std::uint64_t i = 0; i < 512; ++i) {
-    if (const std::uint64_t word = memory_.read(old + Bytes(i * 8)); word != 0)
-      memory_.write(copy + Bytes(i * 8), word);
-  }
-  space.tables->second().map(guest, copy, 1, {true, true, true});
+  space.tables->second().map(guest, copy_table(old), 1, {true, true, true});
   ++reach_.tables_moved;
-  Descriptor descriptor;
-  descriptor.type = DescriptorType::iotlb;
-  descriptor.granularity = Granularity::page;
-  descriptor.domain = shape.domain;
-  descriptor.address = guest;
-  descriptor.leaf_only = chance(50);
-  pending_.push_back(descriptor);
-  later(some_time(20), [this, old] {
-    submit([this, old] {
-      later(walks_end, [this, old] {
-        poison(old);
-        later(some_time(50), [this] { step(); });
-      });
-    });
-  });
+  system_->forget_guest_frame(*space.tables, guest, chance(50));
+  poison_later(old, some_time(20));
 }
 
 // A device gets another space: the old entry goes first, then what the caches know of it.
@@ -255,26 +283,14 @@ void Storm::rebind() {
   Device& device = devices_[number];
   const std::uint64_t next = below(spaces_.size());
   const Space& space = spaces_[device.space.last().target - 1];
-  Descriptor descriptor;
-  descriptor.domain = space.tables->shape().domain;
-  if (legacy_) {
-    unit_->tables().detach(device.port.source);
-    descriptor.type = DescriptorType::context_cache;
-    descriptor.granularity = Granularity::device;
-    descriptor.source = device.port.source;
-  } else {
-    unit_->tables().clear_present(device.port.source, Pasid(16 + number));
-    descriptor.type = DescriptorType::pasid_cache;
-    descriptor.granularity = Granularity::pasid;
-    descriptor.pasid = Pasid(16 + number);
-  }
-  pending_.push_back(descriptor);
-  invalidate_space(space);
+  const bool keeps_entry = system_->unbind(device.function, *space.tables);
   device.space.change(agenda_.now(), {});
+  if (!keeps_entry) device.entry.change(agenda_.now(), {});
   ++reach_.rebound;
   const Instant submitted = agenda_.now();
   submit([this, number, next, submitted, &device] {
     device.space.fence(submitted, agenda_.now());
+    device.entry.fence(submitted, agenda_.now());
     later(some_time(20), [this, number, next] {
       bind(number, next);
       later(some_time(100), [this] { step(); });
@@ -284,14 +300,14 @@ void Storm::rebind() {
 
 // Invalidations that nobody needs.
 void Storm::noise() {
-  if (steps_left_ == 0 || steps_left_ > 1000) return;
+  if (steps_left_ == 0) return;
   Invalidation order;
   order.what = static_cast<Invalidation::What>(below(3));
   order.scope = static_cast<Invalidation::Scope>(below(6));
   const Space& space = spaces_[below(spaces_.size())];
   order.domain = space.tables->shape().domain;
   order.pasid = Pasid(16 + static_cast<std::uint32_t>(below(devices_.size())));
-  order.source = devices_[below(devices_.size())].port.source;
+  order.source = devices_[below(devices_.size())].function.source;
   order.address = space.tables->iova(below(pages));
   order.address_mask = static_cast<std::uint8_t>(below(10));
   order.leaf_only = chance(50);

@@ -31,10 +31,14 @@ void for_each_seed(std::uint64_t count, Check&& check) {
 }
 
 std::string text_of(const Answer& answer) {
-  return fmt::format("device {} page {} access {} {} at {} ps, answered {} ps: fault {:#x}, {:#x}",
-                     answer.device, answer.page, static_cast<int>(answer.access),
-                     answer.hit ? "hit" : "walked", answer.arrival, answer.at,
-                     static_cast<unsigned>(answer.fault), answer.address.value());
+  return fmt::format(
+      "device {} page {} type {} access {}{} {} at {} ps, answered {} ps: fault {:#x}, {:#x}",
+      answer.device, answer.page, static_cast<int>(answer.type), static_cast<int>(answer.access),
+      answer.privileged ? " privileged" : "",
+      answer.by_device_tlb ? "by a device TLB"
+      : answer.hit         ? "hit"
+                           : "walked",
+      answer.arrival, answer.at, static_cast<unsigned>(answer.fault), answer.address.value());
 }
 
 template <class Stats>
@@ -88,27 +92,25 @@ TEST_CASE("no answer is one that neither the old nor the new tables allow",
     Storm storm(seed, true);
     storm.run();
     for (const Answer& answer : storm.answers()) {
-      INFO(text_of(answer));
+      INFO(text_of(answer) << "\n" << storm.story(answer));
       REQUIRE(answer.at >= 0);
       REQUIRE(storm.allowed(answer));
     }
-    const StormReach reach = storm.reach();
-    all.hits += reach.hits;
-    all.walks += reach.walks;
-    all.faults += reach.faults;
-    all.merged += reach.merged;
-    all.queued += reach.queued;
-    all.withheld += reach.withheld;
-    all.updated += reach.updated;
-    all.tables_moved += reach.tables_moved;
-    all.rebound += reach.rebound;
-    all.walk_cache_hits += reach.walk_cache_hits;
+    all.add(storm.reach());
   });
   if (from_environment("VIOSIM_STORM_SEEDS", 3000) < 1000) return;
   for (const std::uint64_t count :
        {all.hits, all.walks, all.faults, all.merged, all.queued, all.withheld, all.updated,
-        all.tables_moved, all.rebound, all.walk_cache_hits})
+        all.tables_moved, all.rebound, all.walk_cache_hits, all.pages_mapped, all.device_tlb_hits,
+        all.page_responses})
     CHECK(count > 1000);
+  for (std::size_t faulted = 0; faulted < 2; ++faulted) {
+    for (const std::uint64_t count : all.by_type[faulted]) CHECK(count > 1000);
+    for (const std::uint64_t count : all.by_space[faulted]) CHECK(count > 1000);
+    for (const std::uint64_t count : all.by_architecture[faulted]) CHECK(count > 1000);
+    CHECK(all.privileged[faulted] > 1000);
+    CHECK(all.executes[faulted] > 1000);
+  }
 }
 
 TEST_CASE("an invalidation before its table write lets old translations live on",

@@ -6,6 +6,7 @@
 #include "models/host/guest_memory.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/page_table.hpp"
+#include "models/iommu/riscv/structures.hpp"
 #include "models/iommu/vtd/tables.hpp"
 
 #include <cstdint>
@@ -22,10 +23,18 @@ struct SpaceShape {
   unsigned spacing = 1;         // from page to page: leaves of this level; no leaf is larger
   bool second_updates = false;  // SLADE; a first level always sets accessed and dirty
   DomainId domain{1};
+  EntryRules rules = {};  // as the entry that names the tables says
+  bool riscv = false;
+  bool first_updates = true;  // RISC-V: SADE
 
-  bool first() const { return type != vtd::PasidEntry::Type::second_level; }
-  bool second() const { return type != vtd::PasidEntry::Type::first_level; }
-  bool nested() const { return first() && second(); }
+  using Type = vtd::PasidEntry::Type;
+  bool first() const { return type == Type::first_level || type == Type::nested; }
+  bool second() const { return type == Type::second_level || type == Type::nested; }
+  bool nested() const { return type == Type::nested; }
+  TableFormat first_format() const { return riscv ? TableFormat::sv : TableFormat::first_level; }
+  TableFormat second_format() const {
+    return riscv ? TableFormat::sv_guest : TableFormat::second_level;
+  }
 };
 
 // Page i lies at iova(i), four pages to a table. A first stage maps it to a guest page, of which the
@@ -33,13 +42,17 @@ struct SpaceShape {
 class PagedSpace {
  public:
   PagedSpace(PhysicalMemory& host, const SpaceShape& shape) : host_(host), shape_(shape) {
-    if (shape.second()) second_.emplace(host, TableFormat::second_level, shape.second_levels);
-    if (shape.nested()) guest_.emplace(host, *second_, Hpa(0x4000'0000), Bytes(1 << 20U), 1);
-    TableMemory& tables = guest_ ? static_cast<TableMemory&>(*guest_) : host;
-    if (shape.first()) first_.emplace(tables, TableFormat::first_level, shape.first_levels);
+    if (shape.second()) second_.emplace(host, shape.second_format(), shape.second_levels);
+    // Without a first stage, RISC-V keeps a guest's process directory there, beyond the pages.
+    const Hpa base(shape.nested() ? 0x4000'0000U : std::uint64_t{16} << 30U);
+    if (shape.nested() || (shape.riscv && shape.second()))
+      guest_.emplace(host, *second_, base, Bytes(1 << 20U), 1);
+    if (shape.first()) first_.emplace(table_memory(), shape.first_format(), shape.first_levels);
   }
 
   const SpaceShape& shape() const { return shape_; }
+  // Where software keeps first-stage tables.
+  TableMemory& table_memory() { return guest_ ? static_cast<TableMemory&>(*guest_) : host_; }
   Iova iova(std::uint64_t page) const { return Iova(spread(page)); }
   Iova guest(std::uint64_t page) const { return Iova((std::uint64_t{64} << 30U) + spread(page)); }
 
@@ -67,15 +80,17 @@ class PagedSpace {
     for (unsigned above = shape_.first_levels;; --above) {
       const Hpa slot = in_host(entry_address(table, iova(page), above));
       if (above == level) return slot;
-      table = TableEntry{host_.read(slot)}.address(TableFormat::first_level);
+      table = TableEntry{host_.read(slot)}.address(shape_.first_format());
     }
   }
   Hpa second_entry(Iova at, unsigned level) const {
     Hpa table = second_->root();
     for (unsigned above = shape_.second_levels;; --above) {
-      const Hpa slot = entry_address(table, at, above);
+      const bool wide = shape_.riscv && above == shape_.second_levels;
+      const Hpa slot =
+          wide ? widened_entry_address(table, at, above) : entry_address(table, at, above);
       if (above == level) return slot;
-      table = TableEntry{host_.read(slot)}.address(TableFormat::second_level);
+      table = TableEntry{host_.read(slot)}.address(shape_.second_format());
     }
   }
   Hpa leaf_entry(std::uint64_t page) const {
@@ -89,6 +104,9 @@ class PagedSpace {
     entry.type = shape_.type;
     entry.domain = shape_.domain;
     entry.second_updates = shape_.second_updates;
+    entry.write_protect = shape_.rules.write_protect;
+    entry.no_execute = shape_.rules.no_execute;
+    entry.second_execute = shape_.rules.second_execute;
     if (second_) {
       entry.address_width = static_cast<std::uint8_t>(shape_.second_levels - 2);
       entry.second_level = second_->root();
@@ -103,9 +121,18 @@ class PagedSpace {
     vtd::LegacyContext context;
     context.present = true;
     context.address_width = static_cast<std::uint8_t>(shape_.second_levels - 2);
-    context.table = second_->root();
+    if (second_) context.table = second_->root();
+    if (!second_) context.translation_type = 2;  // pass-through
     context.domain = shape_.domain;
     return context;
+  }
+
+  // RISC-V: as fsc and iohgatp name the tables.
+  riscv::Root first_root() const {
+    return first_ ? riscv::Root::of(first_->root(), shape_.first_levels) : riscv::Root{};
+  }
+  riscv::Root second_root() const {
+    return second_ ? riscv::Root::of(second_->root(), shape_.second_levels) : riscv::Root{};
   }
 
   PageTable& first() { return *first_; }

@@ -86,14 +86,17 @@ ConfigStep RiscvArchitecture::with_config(ConfigWalk& walk) const {
   Request& request = walk.request;
   const auto mode = static_cast<ProcessMode>(config.table_size);
   walk.fault_silenced = config.space.fault_disable;
-  if (request.type != AddressType::untranslated && !config.translation_requests)
+  const bool page_request = request.type == AddressType::page_request;
+  const bool allowed = page_request ? config.page_requests : config.translation_requests;
+  if (request.type != AddressType::untranslated && !allowed)
     return fail(walk, Cause::type_disallowed);
   if (request.pasid == no_pasid) {
     request.privileged = false;
   } else if (!config.pasids || request.pasid.value() >= limit(mode)) {
     return fail(walk, Cause::type_disallowed);
   }
-  if (request.type == AddressType::translated) return found(walk, AddressSpace::as_it_is());
+  if (request.type == AddressType::translated || page_request)
+    return found(walk, AddressSpace::as_it_is());
   if (!config.by_process(request.pasid)) return found(walk, config.space);
   return want_process(walk, config.space.first_root, levels(mode) - 1);
 }
