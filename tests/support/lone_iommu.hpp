@@ -70,13 +70,8 @@ class LoneIommu final : public EventHandler, public WalkClient {
     const UseStamp stamp = iommu().use_now();
     told_.push_back({});
     asked_.push_back(agenda_.now());
-    Hpa address;
-    if (type == AddressType::untranslated && iommu().lookup(port_, iova, access, stamp, address)) {
-      told_.back() = {true, iommu().hit_latency(), {}};
-      told_.back().result.translation.page = address.page_base(page_4k);
-    } else {
+    if (!known_at_once(iova, access, type, stamp))
       iommu().start_walk(port_, iova, access, stamp, *this, told_.size() - 1, type);
-    }
     return told_.size() - 1;
   }
   const Told& told(std::size_t number) const { return told_[number]; }
@@ -84,8 +79,8 @@ class LoneIommu final : public EventHandler, public WalkClient {
   Told ask_alone(std::uint64_t page, Access access = Access::read) {
     return ask_alone_at(space_.iova(page), access);
   }
-  Told ask_alone_at(Iova iova, Access access) {
-    const std::size_t number = ask_at(iova, access);
+  Told ask_alone_at(Iova iova, Access access, AddressType type = AddressType::untranslated) {
+    const std::size_t number = ask_at(iova, access, type);
     run();
     return told_[number];
   }
@@ -102,6 +97,22 @@ class LoneIommu final : public EventHandler, public WalkClient {
   }
 
  private:
+  bool known_at_once(Iova iova, Access access, AddressType type, UseStamp stamp) {
+    Told told{true, iommu().hit_latency(), {}};
+    if (type == AddressType::untranslated) {
+      Hpa address;
+      told.hit = iommu().lookup(port_, iova, access, stamp, address);
+      told.result.translation.page = address.page_base(page_4k);
+    } else if (type == AddressType::translation) {
+      told.hit = iommu().lookup_translation(port_, iova, access, stamp, told.result);
+    } else {
+      told.hit = iommu().admit(port_, type, stamp);
+      told.after = iommu().context_latency();
+    }
+    if (told.hit) told_.back() = told;
+    return told.hit;
+  }
+
   Agenda agenda_;
   PhysicalMemory memory_;
   vtd::Unit unit_;
