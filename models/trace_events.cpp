@@ -29,6 +29,19 @@ constexpr std::array kinds = {
         "The answer to a miss left the IOMMU: a fault had been recorded, or the IOTLB asked "
         "again.",
         "IOVA", "number of the miss", "requester id"},
+    EventKindInfo{EventKind::device_look_up, "device_look_up",
+                  "A function looked a request up in its own TLB.", "IOVA",
+                  "number of the function's request", "requester id"},
+    EventKindInfo{EventKind::translation, "translation",
+                  "A translation request came back to its function.", "IOVA",
+                  "number of the function's request", "requester id"},
+    EventKindInfo{EventKind::taken_up, "taken_up", "A translation was taken up, and used.", "IOVA",
+                  "number of the function's request", "requester id"},
+    EventKindInfo{EventKind::page, "page", "A page had been waited for.", "IOVA",
+                  "number of the function's request", "requester id"},
+    EventKindInfo{EventKind::transfer, "transfer",
+                  "A request had gone to memory and come back, or was refused there.", "IOVA",
+                  "number of the function's request", "requester id"},
 };
 
 }  // namespace

@@ -18,7 +18,14 @@ enum class EventKind : std::uint16_t {
   look_up,
   wait,
   walk,
-  answer
+  answer,
+  // The parts of the life of a request of a function with a translation cache, the same way: the
+  // first begins where it was issued, the last ends where its `translate` event is.
+  device_look_up,
+  translation,
+  taken_up,
+  page,
+  transfer
 };
 
 // TraceEvent::code of a translation.

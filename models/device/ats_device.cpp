@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/ats_device.hpp"
 
-#include "models/trace_events.hpp"
-
 #include <algorithm>
 
 namespace viosim {
@@ -111,6 +109,8 @@ void AtsDevice::issue() {
   Request& request = requests_[number];
   request = {};
   request.issue = agenda_.now();
+  request.part = agenda_.now();
+  request.number = stats.requests;
   request.iova = next.iova;
   request.access = next.access;
   ++stats.requests;
@@ -126,7 +126,7 @@ void AtsDevice::look_up(std::uint32_t number) {
   last_use_ = UseStamp::event(agenda_.now(), last_use_);
   if (const auto found = tlb_.look_up(port_.pasid, request.iova, request.access, last_use_)) {
     ++stats.hits;
-    return use(number, *found, params_.tlb.latency);
+    return use(number, *found, false);
   }
   ++stats.misses;
   ++stats.translations;
@@ -139,13 +139,14 @@ void AtsDevice::look_up(std::uint32_t number) {
 }
 
 // The request goes out with this translation.
-void AtsDevice::use(std::uint32_t number, const DeviceTlb::Found& found, Ps after) {
+void AtsDevice::use(std::uint32_t number, const DeviceTlb::Found& found, bool taken_up) {
   Request& request = requests_[number];
+  request.taken_up = taken_up;
   request.stage = Stage::using_translation;
   request.page = found.page;
   request.size = found.size;
   request.at = found.address(request.iova);
-  request.departure = agenda_.now() + after;
+  request.departure = agenda_.now() + (taken_up ? params_.completion : params_.tlb.latency);
   ++(found.entry.untranslated_only ? stats.untranslated : stats.translated);
   schedule(request.departure + config_.link.latency,
            found.entry.untranslated_only ? What::untranslated : What::translated, number);
@@ -171,6 +172,12 @@ void AtsDevice::walked(std::uint64_t of, const WalkResult& result) {
     return answer_translation(number, result, agenda_.now());
   if (result.faulted()) {  // unsupported request, or completer abort
     ++stats.faults;
+    if (what == What::translation_request) {
+      part(requests_[number], EventKind::device_look_up, requests_[number].since);
+      part(requests_[number], EventKind::translation, agenda_.now());
+    } else {
+      used(requests_[number]);
+    }
     if (tracer_.on())
       emit(requests_[number], outcome_fault(static_cast<std::uint16_t>(result.fault)));
     return schedule(agenda_.now() + config_.link.latency, What::error, number);
@@ -201,6 +208,8 @@ void AtsDevice::answer_translation(std::uint32_t number, const WalkResult& resul
 
 void AtsDevice::completion_arrives(std::uint32_t number) {
   Request& request = requests_[number];
+  part(request, EventKind::device_look_up, request.since);
+  part(request, EventKind::translation, agenda_.now());
   const auto completion = TranslationCompletion::decode(request.completion);
   translation_latency.record(agenda_.now() - request.since);
   const bool late = overtaken(request, request.iova.page_base(completion.size), completion.size);
@@ -219,8 +228,7 @@ void AtsDevice::completion_arrives(std::uint32_t number) {
     tlb_.insert(port_.pasid, request.iova, completion, last_use_);
   }
   if (!entry.allows(request.access)) return page_needed(number);
-  use(number, {entry, request.iova.page_base(completion.size), completion.size},
-      params_.completion);
+  use(number, {entry, request.iova.page_base(completion.size), completion.size}, true);
 }
 
 void AtsDevice::translated_arrives(std::uint32_t number) {
@@ -248,6 +256,8 @@ void AtsDevice::access_memory(std::uint32_t number, Instant translated) {
 }
 
 void AtsDevice::fail(std::uint32_t number) {
+  if (requests_[number].stage == Stage::waiting_for_page)
+    part(requests_[number], EventKind::page, agenda_.now());
   if (tracer_.on()) emit(requests_[number], outcome_no_page);
   end(number, true);
 }
@@ -262,6 +272,7 @@ void AtsDevice::end(std::uint32_t number, bool error) {
     }
   } else {
     latency.record(agenda_.now() - request.issue);
+    used(request);
     if (tracer_.on()) emit(request, request.hit ? outcome_hit : outcome_miss);
   }
   release(request);
@@ -270,19 +281,6 @@ void AtsDevice::end(std::uint32_t number, bool error) {
   --in_flight_;
   if (state_ == State::stopping && in_flight_ == 0) now_stopped();
   consider_issue();
-}
-
-void AtsDevice::emit(const Request& request, std::uint16_t code) {
-  TraceEvent event;
-  event.time = agenda_.now().ps();
-  event.duration = (agenda_.now() - request.issue).count();
-  event.address = request.iova.value();
-  event.value = request.at.value();
-  event.component = config_.component;
-  event.pasid = port_.pasid == no_pasid ? 0 : port_.pasid.value();
-  event.kind = static_cast<std::uint16_t>(EventKind::translate);
-  event.code = code;
-  tracer_.emit(event);
 }
 
 }  // namespace viosim

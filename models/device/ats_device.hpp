@@ -21,6 +21,7 @@
 #include "models/event_order.hpp"
 #include "models/iommu/iommu.hpp"
 #include "models/pcie/ats.hpp"
+#include "models/trace_events.hpp"
 
 #include <array>
 #include <cstdint>
@@ -104,6 +105,8 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
     Instant issue;
     Instant since;      // translation request sent; page needed
     Instant departure;  // translated request sent
+    Instant part;       // the part of its life that it is in began here
+    std::uint64_t number = 0;
     Iova iova;
     Iova page;  // what translation it uses
     Bytes size;
@@ -114,6 +117,7 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
     Access access = Access::read;
     Stage stage = Stage::free;
     bool hit = true;
+    bool taken_up = false;  // the translation in use has just come
   };
   // Between an invalidation and its answer.
   struct Unanswered {
@@ -128,7 +132,7 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
   void consider_issue();
   void issue();
   void look_up(std::uint32_t number);
-  void use(std::uint32_t number, const DeviceTlb::Found& found, Ps after);
+  void use(std::uint32_t number, const DeviceTlb::Found& found, bool taken_up);
   void translation_request_arrives(std::uint32_t number);
   void answer_translation(std::uint32_t number, const WalkResult& result, Instant at);
   void completion_arrives(std::uint32_t number);
@@ -152,6 +156,8 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
   void schedule(Instant at, What what, std::uint64_t number = 0);
   std::uint64_t cookie(What what, std::uint64_t number) const;
   void emit(const Request& request, std::uint16_t code);
+  void part(Request& request, EventKind kind, Instant until);
+  void used(Request& request);
 
   DmaFabric::Device config_;
   AtsParams params_;

@@ -131,6 +131,7 @@ void AtsDevice::go_on_after(const PageRequester::Answered& answered) {
   for (const std::uint32_t number : answered.waiters) {
     page_latency.record(agenda_.now() - requests_[number].since);
     if (answered.outcome == PageRequester::Outcome::retry) {
+      part(requests_[number], EventKind::page, agenda_.now());
       look_up(number);
     } else {
       fail(number);

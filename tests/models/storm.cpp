@@ -67,6 +67,7 @@ Storm::Storm(std::uint64_t seed, bool run_ahead, Order order)
   const StormWorld world{agenda_, memory_, rng_, seed};
   system_ = chance(30) ? make_riscv_system(world) : make_vtd_system(world);
   iommu().run_ahead(run_ahead);
+  iommu().trace_to(tracer_, iommu_component);
   software_first_ = chance(50);
   dense_ = chance(40);
   spacing_ = chance(50) ? 1 : 2 + static_cast<unsigned>(below(2));

@@ -16,9 +16,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace viosim::test {
@@ -73,6 +75,8 @@ class Storm final : public EventHandler,
   std::uint64_t memory_hash() const;  // of all page table leaves
   // Who asked, and where that was translated at last: for people.
   std::string story(const Answer& answer) const;
+  // The first request whose parts in the trace do not tile its time; empty when there is none.
+  std::string untiled() const;
   // Whether the tables, old or new, allow this answer.
   bool allowed(const Answer& answer) const;
 
@@ -154,6 +158,13 @@ class Storm final : public EventHandler,
   std::deque<Device> devices_;
   std::deque<AtsDevice> engines_;
   std::vector<Answer> answers_;
+  struct Interval {
+    std::int64_t begin, end;
+    auto operator<=>(const Interval&) const = default;
+  };
+  static constexpr std::uint32_t iommu_component = 1000;
+  // By component and number of the request.
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::vector<Interval>> parts_;
   std::uint64_t frames_ = 0;
   std::deque<std::function<void()>> acts_;
   std::uint64_t steps_left_ = 0;

@@ -96,6 +96,7 @@ TEST_CASE("no answer is one that neither the old nor the new tables allow",
       REQUIRE(answer.at >= 0);
       REQUIRE(storm.allowed(answer));
     }
+    REQUIRE(storm.untiled() == "");
     all.add(storm.reach());
   });
   if (from_environment("VIOSIM_STORM_SEEDS", 3000) < 1000) return;

@@ -1,0 +1,45 @@
+// What a function with a translation cache writes into the trace: its requests, and the parts of their
+// lives.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/device/ats_device.hpp"
+
+namespace viosim {
+
+void AtsDevice::emit(const Request& request, std::uint16_t code) {
+  TraceEvent event;
+  event.time = agenda_.now().ps();
+  event.duration = (agenda_.now() - request.issue).count();
+  event.address = request.iova.value();
+  event.value = request.at.value();
+  event.component = config_.component;
+  event.pasid = port_.pasid == no_pasid ? 0 : port_.pasid.value();
+  event.kind = static_cast<std::uint16_t>(EventKind::translate);
+  event.code = code;
+  tracer_.emit(event);
+}
+
+// The part of this kind ends, and the next one begins.
+void AtsDevice::part(Request& request, EventKind kind, Instant until) {
+  const Instant from = request.part;
+  request.part = until;
+  if (!tracer_.on() || until == from) return;
+  TraceEvent event;
+  event.time = until.ps();
+  event.duration = (until - from).count();
+  event.address = request.iova.value();
+  event.value = request.number;
+  event.component = config_.component;
+  event.pasid = port_.pasid == no_pasid ? 0 : port_.pasid.value();
+  event.kind = static_cast<std::uint16_t>(kind);
+  event.code = config_.source.value();
+  tracer_.emit(event);
+}
+
+// A request that went to memory is over.
+void AtsDevice::used(Request& request) {
+  part(request, request.taken_up ? EventKind::taken_up : EventKind::device_look_up,
+       request.departure);
+  part(request, EventKind::transfer, agenda_.now());
+}
+
+}  // namespace viosim
