@@ -1,96 +1,108 @@
-// Two functions and three address spaces of one kind, all that can be cached of them cached; and what
-// an invalidation descriptor leaves of it.
+// Two functions and their address spaces, all that can be cached of them cached; and what an
+// invalidation descriptor leaves of it.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Functions A and B; A has the spaces X, Y and Z, at PASIDs 1, 2 and 3; B uses X, too. X and Y are of
-// domain 5, Z of domain 6. Of each space a 4K, a 2M and a 1G page is cached, with the path to it. So
-// there are cached 2 context entries, 4 PASID entries, 9 pages, and entries of 3 levels of page
-// tables: of each space 1 that points at a table of level 1, 2 at tables of level 2, 1 at one of level
-// 3; where the stage is a second one, X and Y share theirs.
+// Scalable mode: functions A and B; A has the spaces X, Y and Z of one kind, at PASIDs 1, 2 and 3; B
+// uses X, too. X and Y are of domain 5, Z of domain 6. Legacy mode: A has X, B has Z. Of each space a
+// 4K, a 2M and a 1G page is cached, with the path to it: a pointer to a table of level 1, two to
+// tables of level 2, one to a table of level 3. Where the stage is a second one, X and Y share them.
+// In the functions' TLBs there are three pages each of PASID 1, of PASID 2 and without a PASID.
 #pragma once
 
+#include "models/device/device_tlb.hpp"
 #include "models/host/guest_memory.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/queue_rig.hpp"
-
-#include <fmt/format.h>
+#include "tests/support/should_die.hpp"
 
 #include <array>
 #include <deque>
 #include <map>
-#include <string>
+#include <set>
 #include <utility>
+#include <vector>
 
 namespace viosim::test {
-
-// What died, as text.
-struct Deaths {
-  std::string entries;      // contexts, PASID entries
-  std::string pages;        // of X, of Y, of Z, by size: 4 is 4K, 2 is 2M, 1 is 1G
-  std::string paths;        // by level of the table, from 1: of the first stage, of the second
-  std::string device_tlbs;  // what the functions were told
-};
 
 class CachedWorld final : WalkClient {
  public:
   using Type = vtd::PasidEntry::Type;
+  using Kind = CachedThing::Kind;
   static constexpr Bdf function_a{1, 0, 0};
   static constexpr Bdf function_b{1, 0, 1};
   static constexpr std::array<std::uint64_t, 3> page_of_size = {0x1234'5000, 0x8060'0000,
                                                                 0xc000'0000};
 
-  explicit CachedWorld(Type type)
+  CachedWorld(vtd::Mode mode, Type type)
       : type_(type),
-        rig_(all_caches()),
-        dtlb_a_(rig_.agenda, rig_.unit, function_a),
-        dtlb_b_(rig_.agenda, rig_.unit, function_b) {
-    for (const Bdf source : {function_a, function_b})
-      rig_.unit.tables().attach(source, 4, Pasid(0));
-    for (unsigned space = 0; space < spaces; ++space) make(space);
-    for (unsigned space = 0; space < spaces; ++space) {
-      for (const std::uint64_t page : page_of_size) walk(function_a, space, page);
+        rig_(all_caches(mode)),
+        told_a_(rig_.agenda, rig_.unit, function_a),
+        told_b_(rig_.agenda, rig_.unit, function_b) {
+    if (mode == vtd::Mode::legacy) {
+      use_legacy(function_a, 0);
+      use_legacy(function_b, 2);
+    } else {
+      for (const Bdf source : {function_a, function_b})
+        rig_.unit.tables().attach(source, 4, Pasid(0));
+      for (const auto& [source, space] :
+           {std::pair{function_a, 0U}, {function_a, 1U}, {function_a, 2U}, {function_b, 0U}})
+        use(source, space);
     }
-    walk(function_b, 0, page_of_size[0]);
+    fill_device_tlbs();
   }
 
-  Deaths deaths_by(const vtd::Descriptor& descriptor) {
+  // Each of them is in its cache.
+  const std::vector<CachedThing>& things() const { return things_; }
+
+  // What is still there of things(). Of paths this is known by level only: `paths` counts those that
+  // are gone.
+  struct Left {
+    std::vector<bool> alive;
+    std::map<std::pair<Kind, std::uint64_t>, std::uint64_t> paths;  // by reach
+  };
+  Left after(const vtd::DescriptorBits& descriptor) {
     rig_.put(descriptor);
     rig_.submit();
     rig_.run();
-    Deaths dead;
-    dead.entries = fmt::format("{} {}", iommu().context_stats().invalidations,
-                               iommu().pasid_stats().invalidations);
-    dead.paths = dead_paths(Stage::first) + " " + dead_paths(Stage::second);
-    for (unsigned space = 0; space < spaces; ++space)
-      dead.pages += (space == 0 ? "" : " ") + dead_pages(space);
-    dead.device_tlbs = messages();
-    return dead;
+    REQUIRE_FALSE(rig_.queue().errors().queue);
+    for (const auto& [function, told] : {std::pair{0U, &told_a_}, {1U, &told_b_}}) {
+      for (const AtsInvalidation& message : told->requests) tlbs_[function].invalidate(message);
+    }
+    Left left;
+    for (const Stage stage : {Stage::first, Stage::second}) {
+      const Kind kind = stage == Stage::first ? Kind::first_path : Kind::second_path;
+      for (unsigned level = 2; level <= 4; ++level)
+        left.paths[{kind, leaf_size(level).count()}] =
+            iommu().walk_caches().stats(stage, level)->invalidations;
+    }
+    const std::set<std::pair<Bdf, unsigned>> entries = dead_entries();
+    for (const CachedThing& thing : things_) left.alive.push_back(alive(thing, entries));
+    return left;
   }
 
  private:
   static constexpr std::uint64_t scratch_page = 0x1234'6000;  // mapped, and not looked at
-  static constexpr unsigned spaces = 3;
+  static constexpr unsigned of_context = ~0U;
 
-  static vtd::UnitParams all_caches() {
+  static vtd::UnitParams all_caches(vtd::Mode mode) {
     vtd::UnitParams params;
+    params.mode = mode;
     for (StageCachesParams* stage : {&params.walk_caches.first, &params.walk_caches.second})
       stage->level2.entries = stage->level3.entries = stage->level4.entries = 64;
     return params;
   }
   Iommu& iommu() { return rig_.unit.iommu(); }
+  bool legacy() const { return rig_.unit.params().mode == vtd::Mode::legacy; }
 
-  PageTable& new_table(TableMemory& memory, TableFormat format) {
+  PageTable& new_table(TableMemory& memory, TableFormat format, Hpa to) {
     PageTable& table = tables_.emplace_back(memory, format, 4);
-    map(table, Hpa(std::uint64_t{1} << 40U));
-    return table;
-  }
-  static void map(PageTable& table, Hpa to) {
     for (unsigned level = 1; level <= 3; ++level) {
       const Iova page(page_of_size[level - 1]);
       table.map(page, to + Bytes(page.value()), leaf_size(level).count() >> 12U, {true, true},
                 level);
     }
     table.map(Iova(scratch_page), to + Bytes(scratch_page), 1, {true, true});
+    return table;
   }
 
   static std::uint16_t domain_of(unsigned space) { return space < 2 ? 5 : 6; }
@@ -99,12 +111,13 @@ class CachedWorld final : WalkClient {
   PageTable& second_of(std::uint16_t domain) {
     const auto found = seconds_.find(domain);
     if (found != seconds_.end()) return *found->second;
-    PageTable& table = new_table(rig_.memory, TableFormat::second_level);
+    PageTable& table =
+        new_table(rig_.memory, TableFormat::second_level, Hpa(std::uint64_t{1} << 40U));
     seconds_[domain] = &table;
     return table;
   }
 
-  void make(unsigned space) {
+  vtd::PasidEntry entry_of(unsigned space) {
     vtd::PasidEntry entry;
     entry.present = true;
     entry.type = type_;
@@ -112,24 +125,90 @@ class CachedWorld final : WalkClient {
     entry.address_width = 2;
     if (type_ == Type::second_level || type_ == Type::nested)
       entry.second_level = second_of(domain_of(space)).root();
-    if (type_ == Type::first_level)
-      entry.first_level = new_table(rig_.memory, TableFormat::first_level).root();
+    if (type_ == Type::first_level) {
+      entry.first_level =
+          new_table(rig_.memory, TableFormat::first_level, Hpa(std::uint64_t{1} << 40U)).root();
+    }
     if (type_ == Type::nested) {
       const Hpa base((std::uint64_t{4} + space) << 32U);
       GuestMemory& guest =
           guests_.emplace_back(rig_.memory, second_of(domain_of(space)), base, 1_MiB, 1);
-      PageTable& first = tables_.emplace_back(guest, TableFormat::first_level, 4);
-      map(first, Hpa(0));
-      entry.first_level = first.root();
+      entry.first_level = new_table(guest, TableFormat::first_level, Hpa(0)).root();
     }
-    rig_.unit.tables().set_entry(function_a, Pasid(1 + space), entry);
-    if (space == 0) rig_.unit.tables().set_entry(function_b, Pasid(1), entry);
+    return entry;
   }
 
-  static IommuPort port(Bdf source, unsigned space) {
+  void use_legacy(Bdf source, unsigned space) {
+    vtd::LegacyContext context;
+    context.present = true;
+    context.address_width = 2;
+    context.domain = DomainId(domain_of(space));
+    context.table = second_of(domain_of(space)).root();
+    rig_.unit.tables().attach(source, context);
+    things_.push_back({Kind::context, source.value(), domain_of(space), {}, false, 0, 0});
+    cache_pages(source, space, true);
+  }
+
+  void use(Bdf source, unsigned space) {
+    const bool first_use = spaces_.count(space) == 0;
+    if (first_use) spaces_[space] = entry_of(space);
+    rig_.unit.tables().set_entry(source, Pasid(1 + space), spaces_[space]);
+    if (space == 0) things_.push_back({Kind::context, source.value(), {}, {}, false, 0, 0});
+    things_.push_back(
+        {Kind::pasid_entry, source.value(), domain_of(space), 1 + space, false, 0, 0});
+    cache_pages(source, space, first_use);
+  }
+
+  // Functions that share a space share its pages.
+  void cache_pages(Bdf source, unsigned space, bool first_use) {
+    for (const std::uint64_t page : page_of_size) walk(source, space, page);
+    if (!first_use || type_ == Type::pass_through) return;
+    const bool first = type_ == Type::first_level || type_ == Type::nested;
+    const std::uint16_t domain = domain_of(space);
+    std::optional<std::uint32_t> pasid;
+    if (!legacy()) pasid = 1 + space;
+    for (unsigned level = 1; level <= 3; ++level) {
+      const std::uint64_t size = leaf_size(level).count();
+      things_.push_back({Kind::page, 0, domain, pasid, first, page_of_size[level - 1], size});
+    }
+    if (first) add_paths(Kind::first_path, domain, pasid);
+    if (type_ != Type::first_level && domains_.insert(domain).second)
+      add_paths(Kind::second_path, domain, {});
+  }
+  // Of the 4K page a pointer at each level above, of the 2M page the same, of the 1G page the last.
+  void add_paths(Kind kind, std::uint16_t domain, std::optional<std::uint32_t> pasid) {
+    std::set<std::pair<std::uint64_t, std::uint64_t>> reaches;
+    for (unsigned leaf = 1; leaf <= 3; ++leaf) {
+      for (unsigned level = leaf + 1; level <= 4; ++level) {
+        const Bytes reach = leaf_size(level);
+        reaches.insert({Iova(page_of_size[leaf - 1]).page_base(reach).value(), reach.count()});
+      }
+    }
+    for (const auto& [at, size] : reaches)
+      things_.push_back({kind, 0, domain, pasid, false, at, size});
+  }
+
+  static constexpr std::array<std::uint32_t, 3> device_pasids = {1, 2, no_pasid.value()};
+  void fill_device_tlbs() {
+    for (unsigned function = 0; function < 2; ++function) {
+      const Bdf source = function == 0 ? function_a : function_b;
+      for (const std::uint32_t pasid : device_pasids) {
+        for (unsigned level = 1; level <= 3; ++level) {
+          const Bytes size = leaf_size(level);
+          const std::uint64_t at = page_of_size[level - 1];
+          tlbs_[function].insert(Pasid(pasid), Iova(at), {Hpa(at), size, true}, {});
+          std::optional<std::uint32_t> tag;
+          if (Pasid(pasid) != no_pasid) tag = pasid;
+          things_.push_back({Kind::device_page, source.value(), {}, tag, false, at, size.count()});
+        }
+      }
+    }
+  }
+
+  IommuPort port(Bdf source, unsigned space) const {
     IommuPort port;
     port.source = source;
-    port.pasid = Pasid(1 + space);
+    if (!legacy()) port.pasid = Pasid(1 + space);
     return port;
   }
   bool cached(IommuPort& port, std::uint64_t page) {
@@ -144,47 +223,59 @@ class CachedWorld final : WalkClient {
   }
   void walked(std::uint64_t, const WalkResult& result) override { REQUIRE_FALSE(result.faulted()); }
 
-  // By the size of the page: 4, 2 and 1 for 4K, 2M and 1G.
-  std::string dead_pages(unsigned space) {
-    if (type_ == Type::pass_through) return "-";  // nothing to cache
-    walk(function_a, space, scratch_page);        // the caches that lead to the IOTLB have it again
-    IommuPort who = port(function_a, space);
-    std::string dead;
-    for (std::size_t size = 0; size < page_of_size.size(); ++size) {
-      if (!cached(who, page_of_size[size])) dead += "421"[size];
+  // Asks for what nobody has cached, which passes the context and the PASID cache and counts there
+  // what it misses; afterwards they know it again.
+  std::set<std::pair<Bdf, unsigned>> dead_entries() {
+    std::set<std::pair<Bdf, unsigned>> dead;
+    for (const CachedThing& thing : things_) {
+      if (thing.kind != Kind::context && thing.kind != Kind::pasid_entry) continue;
+      const Bdf source(thing.source);
+      const unsigned space =
+          thing.kind == Kind::context ? (thing.domain == 6 ? 2 : 0) : *thing.pasid - 1;
+      const std::uint64_t contexts = iommu().context_stats().misses;
+      const std::uint64_t entries = iommu().pasid_stats().misses;
+      walk(source, space, scratch_page);
+      if (iommu().context_stats().misses != contexts) dead.insert({source, of_context});
+      if (iommu().pasid_stats().misses != entries) dead.insert({source, space});
     }
-    return dead.empty() ? "-" : dead;
+    return dead;
   }
-  std::string dead_paths(Stage stage) {
-    std::array<std::uint64_t, 3> dead{};
-    for (unsigned level = 2; level <= 4; ++level)
-      dead[level - 2] = iommu().walk_caches().stats(stage, level)->invalidations;
-    return fmt::format("{}{}{}", dead[0], dead[1], dead[2]);
-  }
-  std::string messages() const {
-    std::string told;
-    for (const auto& [name, dtlb] : {std::pair{"A", &dtlb_a_}, std::pair{"B", &dtlb_b_}}) {
-      for (const AtsInvalidation& message : dtlb->requests) {
-        told += name;
-        told += message.all_pasids          ? " every PASID"
-                : message.pasid == no_pasid ? ""
-                                            : fmt::format(" PASID {}", message.pasid.value());
-        told +=
-            message.size == AtsInvalidation::all_addresses
-                ? " all"
-                : fmt::format(" {:#x}+{}K", message.address.value(), message.size.count() / 1024);
+  bool alive(const CachedThing& thing, const std::set<std::pair<Bdf, unsigned>>& dead) {
+    const Bdf source(thing.source);
+    switch (thing.kind) {
+      case Kind::context:
+        return dead.count({source, of_context}) == 0;
+      case Kind::pasid_entry:
+        return dead.count({source, *thing.pasid - 1}) == 0;
+      case Kind::page: {
+        const unsigned space = legacy() ? (thing.domain == 5 ? 0 : 2) : *thing.pasid - 1;
+        IommuPort who = port(legacy() && space == 2 ? function_b : function_a, space);
+        return cached(who, thing.at);
       }
+      case Kind::device_page: {
+        const Pasid pasid = thing.pasid ? Pasid(*thing.pasid) : no_pasid;
+        return tlbs_[source == function_a ? 0 : 1]
+            .look_up(pasid, Iova(thing.at), Access::read, {})
+            .has_value();
+      }
+      case Kind::first_path:
+      case Kind::second_path:
+        return true;  // counted
     }
-    return told.empty() ? "-" : told;
+    return false;
   }
 
   Type type_;
   QueueRig rig_;
-  FakeFunction dtlb_a_;
-  FakeFunction dtlb_b_;
+  FakeFunction told_a_;
+  FakeFunction told_b_;
+  std::array<DeviceTlb, 2> tlbs_{DeviceTlb({64}, Rng(1, "a")), DeviceTlb({64}, Rng(1, "b"))};
   std::deque<PageTable> tables_;
   std::deque<GuestMemory> guests_;
   std::map<std::uint16_t, PageTable*> seconds_;
+  std::map<unsigned, vtd::PasidEntry> spaces_;
+  std::set<std::uint16_t> domains_;
+  std::vector<CachedThing> things_;
 };
 
 }  // namespace viosim::test
