@@ -69,6 +69,7 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
 
   void invalidate(const AtsInvalidation& invalidation) override;
   void answer(const PageResponse& response) override;
+  Ps answer_time() const override { return config_.link.latency; }
   void fire(std::uint64_t what) override;
   void walked(std::uint64_t cookie, const WalkResult& result) override;
 

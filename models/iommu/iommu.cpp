@@ -128,7 +128,9 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
     const bool message = port.pasid == no_pasid && messages_.holds(miss.iova.value());
     if (message || !value.rights.contain(Rights::needed(miss.access, privileged))) return {};
     const bool implied = privileged && port.pasid == no_pasid;
-    result.translation = {value.page, level, implied ? value.rights.of_supervisor() : value.rights};
+    Rights rights = value.rights;
+    if (probe && known.space != nullptr) rights = rights & known.space->allowed();
+    result.translation = {value.page, level, implied ? rights.of_supervisor() : rights};
     return Cached{result, slot};
   }
   return {};
@@ -446,8 +448,11 @@ WalkResult Iommu::result_of(const Walk& walk) {
   result.message = walk.message();
   if (walk.step() == WalkStep::translated) {
     result.translation = walk.translation();
+    Rights& rights = result.translation.rights;
+    // What a device is told to keep, it uses without a further look at SRE and ERE.
+    if (walk.request().type == AddressType::translation) rights = rights & walk.space()->allowed();
     if (walk.request().privileged && walk.request().pasid == no_pasid)
-      result.translation.rights = result.translation.rights.of_supervisor();
+      rights = rights.of_supervisor();
   } else if (walk.request().type != AddressType::translation ||
              walk.page_fault() == PageFault::none) {
     result.fault = walk.fault();
@@ -585,12 +590,20 @@ void Iommu::emit_parts(const WalkSlot& slot) const {
   part(EventKind::answer, agenda_.now());
 }
 
+void Iommu::report(const Miss& miss, FaultCode fault) {
+  ++stats.faults_reported;
+  const IommuPort& port = *miss.port;
+  if (fault_listener_ != nullptr)
+    fault_listener_->faulted(
+        {miss.iova, port.pasid, port.source, miss.access, miss.type, port.privileged}, fault);
+}
+
 void Iommu::answer(std::uint32_t number) {
   WalkSlot& slot = slots_[number];
   const WalkResult result = slot.result;
   if (result.faulted()) {
     ++stats.faults;
-    if (!result.silenced) ++stats.faults_reported;
+    if (!result.silenced) report(slot.miss, result.fault);
   }
   if (slot.miss.type == AddressType::untranslated || slot.miss.type == AddressType::translation)
     translation_latency.record(agenda_.now() - slot.miss.arrival);

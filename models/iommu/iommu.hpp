@@ -57,6 +57,16 @@ class WalkClient {
   ~WalkClient() = default;
 };
 
+// Who records faults for software.
+class FaultListener {
+ public:
+  // When the answer leaves the IOMMU. Not called where reporting is disabled (FPD).
+  virtual void faulted(const Request& request, FaultCode fault) = 0;
+
+ protected:
+  ~FaultListener() = default;
+};
+
 // A requester as the IOMMU sees it: who it is, and where its cache entries were last found.
 struct IommuPort {
   Bdf source{};
@@ -122,6 +132,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
     tracer_ = &tracer;
     component_ = component;
   }
+
+  void report_faults_to(FaultListener& listener) { fault_listener_ = &listener; }
 
   // Without running ahead each step of a walk takes an event; all instants and results are the
   // same. For tests.
@@ -230,6 +242,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void finish(std::uint32_t number);
   static WalkResult result_of(const Walk& walk);
   void answer(std::uint32_t number);
+  void report(const Miss& miss, FaultCode fault);
   void emit_parts(const WalkSlot& slot) const;
   void fill(std::uint32_t number);
   void fill_absent(const WalkSlot& slot);
@@ -264,6 +277,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   UseStamp last_use_;  // by an agenda event
   std::uint32_t free_walkers_;
   Tracer* tracer_ = nullptr;
+  FaultListener* fault_listener_ = nullptr;
   std::uint32_t component_ = 0;
   bool run_ahead_ = true;
   bool warned_ = false;  // memory_changes() will be called

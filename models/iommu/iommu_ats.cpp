@@ -24,7 +24,7 @@ bool Iommu::lookup_translation(IommuPort& port, Iova iova, Access access, UseSta
       const bool privileged = implied ? found.config->default_privileged : port.privileged;
       if (messages_.holds(iova.value()) || !found.space->allows(access, privileged)) return false;
       answer = {};
-      answer.translation = {Hpa(iova.page_base(page_4k).value()), 1, Rights::all()};
+      answer.translation = {Hpa(iova.page_base(page_4k).value()), 1, found.space->allowed()};
       translation_latency.record(hit_latency_);
       return true;
     }

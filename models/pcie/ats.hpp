@@ -9,6 +9,7 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "core/base/time.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -77,6 +78,8 @@ class AtsFunction {
  public:
   virtual void invalidate(const AtsInvalidation& invalidation) = 0;
   virtual void answer(const PageResponse& response) = 0;
+  // How long an answer is on its way to it.
+  virtual Ps answer_time() const { return Ps(0); }
 
  protected:
   ~AtsFunction() = default;

@@ -170,3 +170,25 @@ TEST_CASE("a time-out aborts a wait that page requests hold up", "[models][queue
   rig.run();
   CHECK(rig.log.size() == 3);
 }
+
+TEST_CASE("a wait with page drain is complete when the answers before it have arrived",
+          "[models][queue][pri]") {
+  const bool drains = GENERATE(false, true);
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, Bdf(3, 0, 0));
+  vtd::Descriptor response;
+  response.type = vtd::DescriptorType::page_response;
+  response.source = Bdf(3, 0, 0);
+  rig.put(response);
+  vtd::Descriptor wait = rig.wait(1);
+  wait.page_drain = drains;
+  rig.put(wait);
+  rig.submit();
+  rig.run();
+  CHECK(function.responses.size() == 1);
+  // Doorbell, fetch of two and the response's own time: then it leaves, and has 200 ns to go.
+  const Ps leaves = 100ns + 80ns + 2 * 5ns + 100ns;
+  const Ps status = leaves + (drains ? FakeFunction::link : 0ns) + 100ns;
+  CHECK(rig.log == QueueRig::Log{to_text(leaves) + " 1 done", to_text(status) + " status 1",
+                                 to_text(status) + " 2 done"});
+}

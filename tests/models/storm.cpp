@@ -200,6 +200,9 @@ void Storm::bind(std::uint32_t number, std::uint64_t space) {
   // VT-d: SRE and ERE belong to the first level, and mean nothing to pass-through.
   const bool passes = tables.shape().type == SpaceShape::Type::pass_through;
   if (passes && !system_->riscv()) rights = Rights::all();
+  // RISC-V: ENS is of processes. Legacy entries have no such flags.
+  const bool no_flags = system_->riscv() && device.function.pasid == no_pasid;
+  if (no_flags || system_->legacy()) rights = Rights::all();
   system_->bind(device.function, tables);
   device.space.change(agenda_.now(), {space + 1, rights});
   // Legacy entries that say pass-through cannot say that ATS is allowed.

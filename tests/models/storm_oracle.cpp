@@ -117,6 +117,11 @@ bool Storm::allowed(const Answer& answer) const {
       device.space.known_since(arrival), Instant(Ps(answer.at)), [&](History::Value value) {
         const bool refuses = value.target == 0 || !value.rights.contain(answer.needed()) ||
                              (needs_ats && !allows_ats(spaces_[value.target - 1]));
+        // What a device is told to keep is no more than the entry allows.
+        const bool implied = answer.privileged && device.function.pasid == no_pasid;
+        const Rights most = implied ? value.rights.of_supervisor() : value.rights;
+        if (!refuses && answer.type == AddressType::translation && !most.contain(answer.rights))
+          return;
         found = found || (refuses ? faulted : allowed_in(spaces_[value.target - 1], answer));
       });
   return found;

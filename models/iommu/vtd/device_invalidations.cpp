@@ -82,6 +82,8 @@ void DeviceInvalidations::answer(const Descriptor& descriptor) {
   }
   ++stats.responses;
   at->second.function->answer(descriptor.response());
+  const Ps way = at->second.link + at->second.function->answer_time();
+  answers_arrive_ = std::max(answers_arrive_, agenda_.now() + way);
 }
 
 void DeviceInvalidations::completed(Bdf source, std::uint32_t tags) {

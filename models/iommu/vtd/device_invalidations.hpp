@@ -47,6 +47,8 @@ class DeviceInvalidations final : public EventHandler {
   void send(std::uint64_t cookie, const Descriptor& descriptor);
   // A page group response.
   void answer(const Descriptor& descriptor);
+  // When the last of those arrives.
+  Instant answers_arrive() const { return answers_arrive_; }
   // Leaves the function now. Bit t of `tags`: ITag t.
   void completed(Bdf source, std::uint32_t tags);
 
@@ -98,6 +100,7 @@ class DeviceInvalidations final : public EventHandler {
   std::map<Bdf, std::uint32_t> pending_;  // by whose queue it is
   std::deque<Waiting> waiting_;
   std::deque<Deadline> deadlines_;  // the earliest first
+  Instant answers_arrive_;          // of page requests
   bool armed_ = false;
   std::uint64_t last_number_ = 0;
   std::uint64_t in_flight_ = 0;

@@ -58,6 +58,8 @@ void InvalidationQueue::fire(std::uint64_t what) {
       return executed();
     case What::drained:
       return drain_ended(argument);
+    case What::answered:
+      return write_soon(argument);
     case What::written:
       return complete(argument);
   }

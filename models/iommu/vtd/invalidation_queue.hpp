@@ -103,7 +103,7 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   Histogram batch_latency;  // start of the fetch to last descriptor executed
 
  private:
-  enum class What : std::uint8_t { doorbell, fetched, executed, drained, written };
+  enum class What : std::uint8_t { doorbell, fetched, executed, drained, answered, written };
   enum class State : std::uint8_t { under_way, waiting, draining_pages, writing };
   struct Running {
     std::uint64_t number = 0;
@@ -142,6 +142,9 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
 
   void drained(std::uint64_t cookie) override { schedule(Ps(0), What::drained, cookie); }
   void drain_ended(std::uint64_t number);
+  bool pages_drained(std::uint64_t number);
+  bool answers_arrived(std::uint64_t number);
+  void write_soon(std::uint64_t number);
   void device_invalidated(std::uint64_t cookie) override { complete(cookie); }
   void device_timed_out(std::uint64_t cookie, Bdf source) override;
   void device_unexpected(Bdf source) override;

@@ -17,8 +17,7 @@ void InvalidationQueue::move_head() {
 bool InvalidationQueue::start_wait(const Running& wait) {
   State state = State::waiting;
   if (running_.empty()) {
-    const bool drains = wait.descriptor.page_drain && pages_ != nullptr;
-    if (!drains || pages_->drain(*this, wait.number)) return false;
+    if (!wait.descriptor.page_drain || pages_drained(wait.number)) return false;
     state = State::draining_pages;
   }
   running_.push_back(wait);
@@ -107,18 +106,39 @@ void InvalidationQueue::complete(std::uint64_t number) {
 void InvalidationQueue::look_at_waits() {
   if (running_.empty() || running_.front().state != State::waiting) return;
   Running& wait = running_.front();
-  if (wait.descriptor.page_drain && pages_ != nullptr) {
+  if (wait.descriptor.page_drain) {
     wait.state = State::draining_pages;
-    if (!pages_->drain(*this, wait.number)) return;
+    if (!pages_drained(wait.number)) return;
   }
   wait.state = State::writing;
   schedule(params_.wait, What::written, wait.number);
+}
+
+// Requests first, then the answers that have left by then.
+bool InvalidationQueue::pages_drained(std::uint64_t number) {
+  if (pages_ != nullptr && !pages_->drain(*this, number)) return false;
+  return answers_arrived(number);
+}
+
+bool InvalidationQueue::answers_arrived(std::uint64_t number) {
+  Instant last = devices_.answers_arrive();
+  if (pages_ != nullptr) last = std::max(last, pages_->answers_arrive());
+  if (last <= agenda_.now()) return true;
+  schedule(last - agenda_.now(), What::answered, number);
+  return false;
 }
 
 void InvalidationQueue::drain_ended(std::uint64_t number) {
   const auto at = find(number);
   if (at == running_.end()) return;  // a wait that was aborted
   if (at->state == State::under_way) return complete(number);
+  if (answers_arrived(number)) write_soon(number);
+}
+
+// A page drain is over.
+void InvalidationQueue::write_soon(std::uint64_t number) {
+  const auto at = find(number);
+  if (at == running_.end()) return;  // a wait that was aborted
   at->state = State::writing;
   schedule(params_.wait, What::written, number);
 }

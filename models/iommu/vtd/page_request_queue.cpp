@@ -54,10 +54,15 @@ PageRequest PageRequestEntry::decode(const std::array<std::uint64_t, 4>& words) 
 
 PageRequestQueue::PageRequestQueue(const PageRequestQueueParams& params, std::uint32_t number,
                                    Agenda& agenda, PhysicalMemory& memory, Iommu& iommu)
-    : params_(params), number_(number), agenda_(agenda), memory_(memory), iommu_(iommu) {}
+    : params_(params),
+      number_(number),
+      agenda_(agenda),
+      memory_(memory),
+      iommu_(iommu),
+      entries_(params.entries) {}
 
 void PageRequestQueue::connect(Bdf source, AtsFunction& function) {
-  if (functions_.empty())
+  if (base_ == Hpa())
     base_ =
         memory_.allocate_frames(params_.entries * PageRequestEntry::size.count() / page_4k.count());
   functions_[source] = &function;
@@ -69,8 +74,29 @@ AtsFunction* PageRequestQueue::function(Bdf source) const {
 }
 
 void PageRequestQueue::write_head(std::uint32_t head) {
-  ensure(head < params_.entries, "the head register was written with a number beyond the ring");
+  ensure(head < entries_, "the head register was written with a number beyond the ring");
   head_ = head;
+}
+
+void PageRequestQueue::set_ring(Hpa base, std::uint32_t entries) {
+  ensure(arrived_.empty() && writing_.empty(), "the ring of page requests was moved under them");
+  ensure(std::has_single_bit(entries), "the entries of a ring are not a power of two");
+  base_ = base;
+  entries_ = entries;
+  head_ = tail_ = reserved_ = 0;
+}
+
+void PageRequestQueue::clear_pending() {
+  pending_ = false;
+  event_.serviced();
+}
+
+void PageRequestQueue::raise() {
+  if (event_.raise() && listener_ != nullptr) listener_->page_requests_pending();
+}
+
+void PageRequestQueue::mask_event(bool on) {
+  if (event_.mask(on) && listener_ != nullptr) listener_->page_requests_pending();
 }
 
 PageRequest PageRequestQueue::entry(std::uint32_t number) const {
@@ -129,8 +155,7 @@ void PageRequestQueue::checked(bool allowed) {
                         : PageResponseCode::invalid);
   } else {
     reserved_ = after(reserved_);
-    stats.longest =
-        std::max<std::uint64_t>(stats.longest, (reserved_ - head_) & (params_.entries - 1));
+    stats.longest = std::max<std::uint64_t>(stats.longest, (reserved_ - head_) & (entries_ - 1));
     writing_.push_back(request);
     ++to_write_;
     agenda_.schedule(agenda_.now() + params_.write, rank(EventClass::message, number_), *this,
@@ -169,6 +194,7 @@ void PageRequestQueue::answer(const PageRequest& request, PageResponseCode code)
   ensure(to != nullptr, "a page request came from a function that is not connected");
   ++stats.answered;
   to->answer({request.source, request.pasid, request.group, code});
+  answers_arrive_ = std::max(answers_arrive_, agenda_.now() + to->answer_time());
 }
 
 void PageRequestQueue::written() {
@@ -182,7 +208,7 @@ void PageRequestQueue::written() {
   tell_drained();
   if (pending_) return;
   pending_ = true;
-  if (listener_ != nullptr) listener_->page_requests_pending();
+  raise();
 }
 
 }  // namespace viosim::vtd

@@ -12,6 +12,7 @@
 #include "core/des/agenda.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/iommu.hpp"
+#include "models/iommu/vtd/event_control.hpp"
 #include "models/iommu/vtd/page_requests.hpp"
 #include "models/pcie/ats.hpp"
 
@@ -99,8 +100,9 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
 
   // A page request arrives.
   void request_page(const PageRequest& request) override;
-  // Requests count as through when they are written or refused; answers, when they have left.
+  // Requests count as through when they are written or refused.
   bool drain(DrainClient& client, std::uint64_t cookie) override;
+  Instant answers_arrive() const override { return answers_arrive_; }
   // Whose page requests will come, and who gets the answers. With the first one software gives the
   // ring its memory.
   void connect(Bdf source, AtsFunction& function);
@@ -108,15 +110,19 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
 
   // Registers, as software sees them.
   Hpa base() const { return base_; }
-  std::uint32_t entries() const { return params_.entries; }
+  std::uint32_t entries() const { return entries_; }
   std::uint32_t head() const { return head_; }
   std::uint32_t tail() const { return tail_; }
   void write_head(std::uint32_t head);
+  // While no request is on its way. Empties the ring.
+  void set_ring(Hpa base, std::uint32_t entries);
   PageRequest entry(std::uint32_t at) const;  // as it is in memory
   bool pending() const { return pending_; }   // PPR
-  void clear_pending() { pending_ = false; }
+  void clear_pending();
   bool overflow() const { return overflow_; }  // PRO
   void clear_overflow() { overflow_ = false; }
+  const EventControl& event() const { return event_; }
+  void mask_event(bool on);
 
   void listen(PageRequestListener& listener) { listener_ = &listener; }
   void fire(std::uint64_t what) override;
@@ -131,7 +137,8 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   void written();
   void answer(const PageRequest& request, PageResponseCode code);
   void tell_drained();
-  std::uint32_t after(std::uint32_t entry) const { return (entry + 1) & (params_.entries - 1); }
+  void raise();
+  std::uint32_t after(std::uint32_t entry) const { return (entry + 1) & (entries_ - 1); }
 
   PageRequestQueueParams params_;
   std::uint32_t number_;
@@ -140,6 +147,9 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   Iommu& iommu_;
   PageRequestListener* listener_ = nullptr;
   std::map<Bdf, AtsFunction*> functions_;
+  EventControl event_;
+  Instant answers_arrive_;
+  std::uint32_t entries_;
   Hpa base_;
   std::uint32_t head_ = 0;
   std::uint32_t tail_ = 0;

@@ -31,6 +31,8 @@ std::uint64_t Registers::capabilities() const {
                         std::uint64_t{0b0011} << 34U | bit(39) | bit(56) | bit(60) | bit(63);
   if (unit_.params().caching_mode) value |= bit(7);
   value |= std::uint64_t{queue.max_address_mask} << 48U;
+  value |= std::uint64_t{reg::frcd / 16} << 24U;  // FRO
+  value |= std::uint64_t{unit_.params().fault_records - 1} << 40U;
   if (queue.drain) value |= bit(54) | bit(55);
   return value;
 }
@@ -54,7 +56,10 @@ std::uint32_t Registers::global_status() const {
 
 std::uint32_t Registers::fault_status() const {
   const InvalidationErrors& errors = unit_.queue().errors();
-  return (errors.queue ? fault_status::queue_error : 0) |
+  const FaultRecords& faults = unit_.faults();
+  return (faults.overflow() ? fault_status::overflow : 0) |
+         (faults.pending() ? fault_status::pending | faults.first() << 8U : 0) |
+         (errors.queue ? fault_status::queue_error : 0) |
          (errors.completion ? fault_status::completion_error : 0) |
          (errors.timeout ? fault_status::timeout_error : 0);
 }
@@ -74,6 +79,7 @@ std::uint64_t Registers::queue_errors() const {
 }
 
 std::uint64_t Registers::word(std::uint32_t offset) const {
+  if (of_fault_record(offset)) return fault_record(offset);
   constexpr std::uint64_t version = 0x60;  // 6.0
   switch (offset) {
     case reg::ver:
@@ -98,6 +104,21 @@ std::uint64_t Registers::word(std::uint32_t offset) const {
       return std::uint64_t{unit_.queue().wait_interrupt_pending() ? 1U : 0U} << 32U;
     case reg::iqer:
       return queue_errors();
+    case reg::fectl:
+    case reg::feaddr:
+    case reg::pectl:
+    case reg::peaddr:
+      return event_word(offset);
+    case reg::pqh:
+      return unit_.page_requests().head() * PageRequestEntry::size.count();
+    case reg::pqt:
+      return unit_.page_requests().tail() * PageRequestEntry::size.count();
+    case reg::pqa:
+      return page_request_address();
+    case reg::prs - 4:
+      return std::uint64_t{(unit_.page_requests().pending() ? page_status::pending : 0) |
+                           (unit_.page_requests().overflow() ? page_status::overflow : 0)}
+             << 32U;
     default:
       return 0;
   }
@@ -115,6 +136,10 @@ std::uint64_t Registers::read64(std::uint32_t offset) const {
 
 void Registers::write32(std::uint32_t offset, std::uint32_t value) {
   ensure(offset % 4 == 0, "a register was written at an odd offset");
+  if (of_fault_record(offset)) {  // F, in the last of four words, is cleared by a one
+    if (offset % 16 == 12 && (value >> 31U) != 0) unit_.faults().clear((offset - reg::frcd) / 16);
+    return;
+  }
   switch (offset) {
     case reg::gcmd:
       return write_global_command(value);
@@ -125,11 +150,25 @@ void Registers::write32(std::uint32_t offset, std::uint32_t value) {
       return;
     case reg::iqt:
       return write_tail(value);
+    case reg::pqh:
+    case reg::prs:
+      return write_page_request(offset, value);
+    case reg::fectl:
+    case reg::fedata:
+    case reg::feaddr:
+    case reg::feuaddr:
+    case reg::pectl:
+    case reg::pedata:
+    case reg::peaddr:
+    case reg::peuaddr:
+      return write_event(offset, value);
     case reg::rtaddr:
     case reg::iqa:
+    case reg::pqa:
       return write64(offset, (word(offset) & ~low_half) | value);
     case reg::rtaddr + 4:
     case reg::iqa + 4:
+    case reg::pqa + 4:
       return write64(offset - 4, (word(offset - 4) & low_half) | std::uint64_t{value} << 32U);
     default:
       return;
@@ -138,7 +177,19 @@ void Registers::write32(std::uint32_t offset, std::uint32_t value) {
 
 void Registers::write64(std::uint32_t offset, std::uint64_t value) {
   ensure(offset % 8 == 0, "a register was written at an odd offset");
+  if (of_fault_record(offset)) return write32(offset + 4, static_cast<std::uint32_t>(value >> 32U));
   switch (offset) {
+    case reg::pqh:
+    case reg::pqa:
+      return write_page_request(offset, value);
+    case reg::prs - 4:
+      return write32(reg::prs, static_cast<std::uint32_t>(value >> 32U));
+    case reg::fectl:
+    case reg::feaddr:
+    case reg::pectl:
+    case reg::peaddr:
+      write_event(offset, static_cast<std::uint32_t>(value));
+      return write_event(offset + 4, static_cast<std::uint32_t>(value >> 32U));
     case reg::rtaddr:
       root_address_ = value & (frame_bits | std::uint64_t{3} << mode_shift);
       return;
@@ -169,6 +220,7 @@ void Registers::write_global_command(std::uint32_t value) {
 }
 
 void Registers::write_fault_status(std::uint32_t value) {
+  if ((value & fault_status::overflow) != 0) unit_.faults().clear_overflow();
   unit_.queue().clear((value & fault_status::queue_error) != 0,
                       (value & fault_status::completion_error) != 0,
                       (value & fault_status::timeout_error) != 0);

@@ -2,9 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/unit.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace viosim::vtd {
+
+void UnitParams::check(const Where& where) const {
+  IommuParams::check(where);
+  if (fault_records == 0 || fault_records > 256)
+    (where / "fault_records").reject(fmt::format("read {}; expected 1 to 256", fault_records));
+}
 
 Unit::Unit(std::string path, const UnitParams& params, std::uint32_t number, Agenda& agenda,
            PhysicalMemory& memory, std::uint64_t seed)
@@ -13,7 +21,9 @@ Unit::Unit(std::string path, const UnitParams& params, std::uint32_t number, Age
       architecture_(params.mode, tables_.root()),
       iommu_(std::move(path), params, architecture_, number, agenda, memory, seed),
       queue_(params.invalidation, params.mode == Mode::scalable, number, agenda, memory, iommu_),
-      page_requests_(params.page_requests, number, agenda, memory, iommu_) {
+      page_requests_(params.page_requests, number, agenda, memory, iommu_),
+      faults_(params.fault_records) {
+  iommu_.report_faults_to(faults_);
   queue_.attach_page_requests(page_requests_);
 }
 

@@ -5,6 +5,7 @@
 
 #include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/architecture.hpp"
+#include "models/iommu/vtd/fault_records.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
 #include "models/iommu/vtd/page_request_queue.hpp"
 #include "models/iommu/vtd/tables.hpp"
@@ -21,14 +22,19 @@ struct UnitParams : IommuParams {
   Mode mode = Mode::scalable;
   InvalidationQueueParams invalidation;
   PageRequestQueueParams page_requests;
+  std::uint32_t fault_records = 8;
 
   static constexpr auto fields() {
     return std::tuple_cat(
         std::tuple{field("mode", &UnitParams::mode, "How requests find their page table.")},
         IommuParams::fields(),
         std::tuple{field("invalidation", &UnitParams::invalidation, "The invalidation queue."),
-                   field("page_requests", &UnitParams::page_requests, "The page request queue.")});
+                   field("page_requests", &UnitParams::page_requests, "The page request queue."),
+                   field("fault_records", &UnitParams::fault_records,
+                         "Registers that record faults; 1 to 256.",
+                         "8: Intel Xeon E7 v2 datasheet, volume 2")});
   }
+  void check(const Where& where) const;
   bool operator==(const UnitParams&) const = default;
 };
 
@@ -47,6 +53,7 @@ class Unit final : public AtsHost {
   Tables& tables() { return tables_; }
   InvalidationQueue& queue() { return queue_; }
   const InvalidationQueue& queue() const { return queue_; }
+  FaultRecords& faults() { return faults_; }
   PageRequestQueue& page_requests() { return page_requests_; }
   const PageRequestQueue& page_requests() const { return page_requests_; }
 
@@ -78,6 +85,7 @@ class Unit final : public AtsHost {
   Iommu iommu_;
   InvalidationQueue queue_;
   PageRequestQueue page_requests_;
+  FaultRecords faults_;
   PageRequestPath* pages_ = &page_requests_;
 };
 
