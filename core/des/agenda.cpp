@@ -56,7 +56,7 @@ void Agenda::push_far(Event event) {
   std::push_heap(far_.begin(), far_.end(), later);
 }
 
-// The number of the first non-empty bucket after the open one; far in the future when the wheel is
+// The number of the first non-empty bucket after the open one; none_occupied when the wheel is
 // empty.
 std::uint64_t Agenda::find_occupied() const {
   const std::size_t mask = wheel_.size() - 1;
@@ -130,7 +130,8 @@ bool Agenda::open_next_bucket(std::uint64_t limit) {
   if (bucket == none_occupied || bucket << width_ >= limit) return false;
   open_bucket_ = bucket;
   take_bucket(bucket & (wheel_.size() - 1));
-  next_occupied_ = find_occupied();
+  const bool wheel_empty = pending_ == open_.size() + far_.size();
+  next_occupied_ = wheel_empty ? none_occupied : find_occupied();
   if (!far_.empty()) pull_far();
   if (open_.size() > 1) sort_open();
   ++buckets_opened_;

@@ -34,8 +34,12 @@ class ArrivalBoard {
     const std::uint64_t before = sources_[number].time;
     if (sources_.size() <= few) {
       sources_[number].time = time;
-      earliest_ = idle;
-      for (const Source& each : sources_) earliest_ = std::min(earliest_, each.time);
+      if (time <= earliest_) {
+        earliest_ = time;
+      } else if (before == earliest_) {
+        earliest_ = idle;
+        for (const Source& each : sources_) earliest_ = std::min(earliest_, each.time);
+      }
       return;
     }
     if (before != idle) unlink(number);

@@ -167,27 +167,36 @@ std::uint64_t DmaFabric::handle(std::uint32_t device, std::uint64_t arrival, std
       if (tracer_.on()) emit(lane, request.iova, at, issue, completion, outcome_hit);
     } else {
       ++lane.misses;
-      misses_.push_back({arrival, lane.port.device, device, request.iova, request.access});
+      Miss& miss = misses_.emplace_back();
+      miss.arrival = arrival;
+      miss.number = lane.port.device;
+      miss.device = device;
+      miss.iova = request.iova;
+      miss.access = request.access;
     }
     arrival = next_arrival(lane);
   } while (arrival < end);
   return arrival;
 }
 
-std::uint64_t DmaFabric::keep(const Pending& pending) {
+std::uint64_t DmaFabric::keep(const Miss& miss, std::uint64_t issue) {
   if (free_pending_.empty()) {
-    pending_.push_back(pending);
-    return pending_.size() - 1;
+    free_pending_.push_back(static_cast<std::uint32_t>(pending_.size()));
+    pending_.emplace_back();
   }
   const std::uint32_t cookie = free_pending_.back();
   free_pending_.pop_back();
-  pending_[cookie] = pending;
+  Pending& pending = pending_[cookie];
+  pending.issue = issue;
+  pending.iova = miss.iova;
+  pending.device = miss.device;
+  pending.access = miss.access;
   return cookie;
 }
 
 void DmaFabric::start_walk(const Miss& miss, std::uint64_t issue) {
   Lane& lane = lanes_[miss.device];
-  const std::uint64_t cookie = keep({issue, miss.iova, miss.device, miss.access});
+  const std::uint64_t cookie = keep(miss, issue);
   const UseStamp stamp = UseStamp::arrival(miss.arrival, miss.number);
   lane.iommu->start_walk(lane.port, miss.iova, miss.access, stamp, *this, cookie);
 }

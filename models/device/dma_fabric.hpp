@@ -220,7 +220,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   void walked(std::uint64_t cookie, const WalkResult& result) override;
 
  private:
-  // What a device needs on every request, in four cache lines; then what it needs more rarely.
+  // What a device needs on every request, in five cache lines; then what it needs more rarely.
   struct alignas(64) Lane {
     Iommu* iommu;
     IommuPort port;
@@ -241,19 +241,19 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
     OnFault on_fault;
     std::uint32_t component;
   };
-  static constexpr std::size_t hot_lane_bytes = 256;
+  static constexpr std::size_t hot_lane_bytes = 320;
   struct Pending {
-    std::uint64_t issue;
+    std::uint64_t issue = 0;
     Iova iova;
-    std::uint32_t device;
-    Access access;
+    std::uint32_t device = 0;
+    Access access = Access::read;
   };
   struct Miss {
-    std::uint64_t arrival;
-    std::uint32_t number;  // the device's place in the order of events
-    std::uint32_t device;
+    std::uint64_t arrival = 0;
+    std::uint32_t number = 0;  // the device's place in the order of events
+    std::uint32_t device = 0;
     Iova iova;
-    Access access;
+    Access access = Access::read;
     auto key() const { return std::pair(arrival, number); }
   };
 
@@ -267,7 +267,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   void end_request(std::uint64_t cookie, Instant completion);
   void emit(const Lane& lane, Iova iova, Hpa at, std::uint64_t issue, std::uint64_t completion,
             std::uint16_t code);
-  std::uint64_t keep(const Pending& pending);
+  std::uint64_t keep(const Miss& miss, std::uint64_t issue);
 
   Agenda& agenda_;
   Tracer& tracer_;

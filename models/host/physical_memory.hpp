@@ -75,10 +75,14 @@ class PhysicalMemory final : public TableMemory {
   static constexpr unsigned line_number(Hpa at) {
     return static_cast<unsigned>(at.value() >> line_shift) & 63U;
   }
-  // How many written lines come before this one: its position in the frame's array. Counts bits by
-  // hand: std::popcount is a call of a library function on a baseline x86-64.
+  // How many written lines come before this one: its position in the frame's array. Mostly none or
+  // all: the machine we run on guesses which, and goes on without waiting for a count. Counts bits
+  // by hand: std::popcount is a call of a library function on a baseline x86-64.
   static constexpr std::size_t position(std::uint64_t present, unsigned line) {
-    std::uint64_t x = present & ((std::uint64_t{1} << line) - 1);
+    const std::uint64_t all = (std::uint64_t{1} << line) - 1;
+    std::uint64_t x = present & all;
+    if (x == 0) return 0;
+    if (x == all) return line;
     x -= x >> 1U & 0x5555555555555555U;
     x = (x & 0x3333333333333333U) + (x >> 2U & 0x3333333333333333U);
     x = (x + (x >> 4U)) & 0x0f0f0f0f0f0f0f0fU;

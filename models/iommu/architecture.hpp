@@ -45,6 +45,18 @@ struct ConfigWalk {
 
 class Architecture {
  public:
+  // Writes to [first, last] without a PASID are messages (interrupts) and are not translated. Reads
+  // there, and translations of requests with a PASID that end there, are refused with `fault`.
+  struct MessageWindow {
+    std::uint64_t first = 1;
+    std::uint64_t last = 0;
+    FaultCode fault = FaultCode::none;
+    bool holds(std::uint64_t address) const { return address >= first && address <= last; }
+  };
+
+  virtual ~Architecture() = default;
+  const MessageWindow& message_window() const { return messages_; }
+
   // Whether requests are also looked up in the cache of process entries (VT-d: PASID cache).
   virtual bool has_process_tables() const = 0;
 
@@ -60,17 +72,13 @@ class Architecture {
   virtual FaultCode code(PageFault fault, const ConfigWalk& walk) const = 0;
   // A few words for people: "first-level entry not present".
   virtual std::string_view describe(FaultCode code) const = 0;
-  // Writes to [first, last] without a PASID are messages (interrupts) and are not translated. Reads
-  // there, and translations of requests with a PASID that end there, are refused with `fault`.
-  struct MessageWindow {
-    std::uint64_t first = 1;
-    std::uint64_t last = 0;
-    FaultCode fault = FaultCode::none;
-    bool holds(std::uint64_t address) const { return address >= first && address <= last; }
-  };
-  virtual MessageWindow message_window() const { return {}; }
 
-  virtual ~Architecture() = default;
+ protected:
+  Architecture() = default;
+  explicit Architecture(const MessageWindow& messages) : messages_(messages) {}
+
+ private:
+  MessageWindow messages_;  // none, unless the architecture says so
 };
 
 }  // namespace viosim

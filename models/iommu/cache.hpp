@@ -2,10 +2,11 @@
 // IOTLB.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finding an entry costs one step in a hash index whatever the associativity; sets and ways only
-// decide who makes room for whom. An entry is one cache line of the machine we run on: tag, value
-// and last use lie together. The index holds a few bits of each entry's hash beside its slot, so
-// that a look-up touches no entry but its own.
+// In sets of one or two ways an entry is found by looking at them; with more ways finding it costs
+// one step in a hash index whatever the associativity, and sets and ways only decide who makes room
+// for whom. An entry is one cache line of the machine we run on: tag, value and last use lie
+// together. The index holds a few bits of each entry's hash beside its slot, so that a look-up
+// touches no entry but its own.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -76,7 +77,8 @@ class Cache {
         ways_(params.ways_in_use()),
         set_mask_(params.sets() - 1),
         entries_(params.entries),
-        index_(std::bit_ceil(std::size_t{params.entries} * 2)),
+        index_(ways_ <= few_ways ? 0 : std::bit_ceil(std::size_t{params.entries} * 2)),
+        index_mask_(index_.empty() ? 0 : index_.size() - 1),
         free_(params.sets()),
         chooser_(params.replacement, params.sets(), ways_, rng) {
     reset_free_lists();
@@ -85,11 +87,15 @@ class Cache {
   // What would you say? Changes nothing. The slot of the entry, or `none`. `hint` is a slot to look
   // at first.
   std::uint32_t probe(const Tag& tag, std::uint32_t hint = none) const {
-    if (hint != none && entries_[hint].used() && entries_[hint].tag == tag) return hint;
-    const std::size_t mask = index_.size() - 1;
+    if (hint != none && holds(hint, tag)) return hint;
+    if (ways_ <= few_ways) {
+      const std::uint32_t first = set_of(tag) * ways_;
+      if (holds(first, tag)) return first;
+      return ways_ == 2 && holds(first + 1, tag) ? first + 1 : none;
+    }
     const std::uint64_t hash = tag.hash();
     const std::uint32_t mark = mark_of(hash);
-    for (std::size_t i = home_of(hash); index_[i] != 0; i = (i + 1) & mask) {
+    for (std::size_t i = home_of(hash); index_[i] != 0; i = (i + 1) & index_mask_) {
       if ((index_[i] & ~slot_mask) != mark) continue;
       const std::uint32_t slot = (index_[i] & slot_mask) - 1;
       if (entries_[slot].tag == tag) return slot;
@@ -100,13 +106,16 @@ class Cache {
   const Tag& tag(std::uint32_t slot) const { return entries_[slot].tag; }
 
   // Hints to the machine we run on: this tag, this slot will be looked at soon. False: the tag is
-  // not there.
+  // not there, or this cannot be said without looking.
   bool prefetch(const Tag& tag) const {
-    const std::size_t mask = index_.size() - 1;
+    if (ways_ <= few_ways) {
+      __builtin_prefetch(&entries_[set_of(tag) * ways_], 1);
+      return false;
+    }
     const std::uint64_t hash = tag.hash();
     const std::uint32_t mark = mark_of(hash);
     std::size_t i = home_of(hash);
-    while (index_[i] != 0 && (index_[i] & ~slot_mask) != mark) i = (i + 1) & mask;
+    while (index_[i] != 0 && (index_[i] & ~slot_mask) != mark) i = (i + 1) & index_mask_;
     if (index_[i] == 0) return false;
     __builtin_prefetch(&entries_[(index_[i] & slot_mask) - 1], 1);
     return true;
@@ -175,6 +184,11 @@ class Cache {
     bool used() const { return next_free == in_use; }
   };
   static_assert(sizeof(Entry) == 64, "an entry is one cache line");
+  static constexpr std::uint32_t few_ways = 2;
+
+  bool holds(std::uint32_t slot, const Tag& tag) const {
+    return entries_[slot].tag == tag && entries_[slot].used();
+  }
 
   // A word of the index: 0 when empty, otherwise slot + 1 and above it the mark, bits of the hash.
   static constexpr std::uint32_t slot_bits = 21;
@@ -183,7 +197,7 @@ class Cache {
   static std::uint32_t mark_of(std::uint64_t hash) {
     return static_cast<std::uint32_t>(hash >> 8U) & ~slot_mask;
   }
-  std::size_t home_of(std::uint64_t hash) const { return (hash >> 40U) & (index_.size() - 1); }
+  std::size_t home_of(std::uint64_t hash) const { return (hash >> 40U) & index_mask_; }
 
   std::uint32_t set_of(const Tag& tag) const {
     return static_cast<std::uint32_t>(tag.set_number()) & set_mask_;
@@ -208,10 +222,10 @@ class Cache {
   }
 
   void add_to_index(std::uint32_t slot) {
-    const std::size_t mask = index_.size() - 1;
+    if (ways_ <= few_ways) return;
     const std::uint64_t hash = entries_[slot].tag.hash();
     std::size_t i = home_of(hash);
-    while (index_[i] != 0) i = (i + 1) & mask;
+    while (index_[i] != 0) i = (i + 1) & index_mask_;
     index_[i] = mark_of(hash) | (slot + 1);
   }
 
@@ -226,12 +240,12 @@ class Cache {
 
   // Closes the gap, so that probing needs no tombstones.
   void remove_from_index(std::uint32_t slot) {
-    const std::size_t mask = index_.size() - 1;
+    if (ways_ <= few_ways) return;
     std::size_t gap = home_of(entries_[slot].tag.hash());
-    while ((index_[gap] & slot_mask) != slot + 1) gap = (gap + 1) & mask;
-    for (std::size_t i = (gap + 1) & mask; index_[i] != 0; i = (i + 1) & mask) {
+    while ((index_[gap] & slot_mask) != slot + 1) gap = (gap + 1) & index_mask_;
+    for (std::size_t i = (gap + 1) & index_mask_; index_[i] != 0; i = (i + 1) & index_mask_) {
       const std::size_t home = home_of(entries_[(index_[i] & slot_mask) - 1].tag.hash());
-      if (((i - home) & mask) >= ((i - gap) & mask)) {
+      if (((i - home) & index_mask_) >= ((i - gap) & index_mask_)) {
         index_[gap] = index_[i];
         gap = i;
       }
@@ -258,7 +272,8 @@ class Cache {
   std::uint32_t set_mask_;
   std::uint32_t size_ = 0;
   std::vector<Entry> entries_;
-  std::vector<std::uint32_t> index_;
+  std::vector<std::uint32_t> index_;  // empty when sets have few ways
+  std::size_t index_mask_;
   std::vector<std::uint32_t> free_;  // per set: the first free slot
   VictimChooser chooser_;
 };

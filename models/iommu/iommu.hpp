@@ -25,9 +25,9 @@
 #include "models/iommu/invalidation.hpp"
 #include "models/iommu/iommu_params.hpp"
 #include "models/iommu/request.hpp"
-#include "models/iommu/walk.hpp"
 #include "models/iommu/walk_caches.hpp"
 #include "models/iommu/walk_index.hpp"
+#include "models/iommu/walk_slot.hpp"
 
 #include <array>
 #include <cstdint>
@@ -37,15 +37,6 @@
 #include <vector>
 
 namespace viosim {
-
-// What a request's owner is told at the end of a walk.
-struct WalkResult {
-  FaultCode fault = FaultCode::none;
-  Translation translation;  // when there is no fault
-  bool message = false;     // an interrupt: not a translation
-  bool silenced = false;    // FPD: the fault is not reported to software
-  bool faulted() const { return fault != FaultCode::none; }
-};
 
 class WalkClient {
  public:
@@ -67,6 +58,14 @@ class FaultListener {
   ~FaultListener() = default;
 };
 
+// Where a walk was last seen to end, in a region of 2 MiB: neighbours end near it.
+struct WalkHint {
+  std::uint64_t page = ~std::uint64_t{0};
+  std::array<Hpa, 2> leaf{};  // by stage: the leaf entry; none: 0
+  std::array<std::uint32_t, 2> slot{WalkCaches::none,
+                                    WalkCaches::none};  // in the lowest walk cache
+};
+
 // A requester as the IOMMU sees it: who it is, and where its cache entries were last found.
 struct IommuPort {
   Bdf source{};
@@ -75,11 +74,13 @@ struct IommuPort {
   std::uint32_t context_hint = 0xffffffff;
   std::uint32_t pasid_hint = 0xffffffff;
   std::uint32_t iotlb_hint = 0xffffffff;
-  std::uint64_t iotlb_space = 0;   // the space of the last look-up
-  std::uint64_t iotlb_page = 0;    // the tag's page at the hint: another one need not look there
-  std::array<Hpa, 2> leaf_hint{};  // by stage: the leaf entry that its last walk read,
-  std::uint64_t leaf_page = 0;     // for this page
-  bool privileged = false;         // its requests with a PASID are supervisor requests
+  std::uint64_t iotlb_space = 0;  // the space of the last look-up
+  std::uint64_t iotlb_page = 0;   // the tag's page at the hint: another one need not look there
+  std::array<WalkHint, 2> walk_hints;  // of even and odd regions
+  bool privileged = false;             // its requests with a PASID are supervisor requests
+
+  WalkHint& walk_hint(Iova iova) { return walk_hints[iova.value() >> 21U & 1U]; }
+  const WalkHint& walk_hint(Iova iova) const { return walk_hints[iova.value() >> 21U & 1U]; }
 };
 
 class Iommu final : public EventHandler, public ReadsAhead {
@@ -148,54 +149,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
   Histogram translation_latency;  // arrival to answer
 
  private:
-  // A miss on its way: all of it that outlives the wait for a walker.
-  struct Miss {
-    IommuPort* port;
-    WalkClient* client;
-    std::uint64_t cookie;
-    Iova iova;
-    Instant arrival;
-    Instant ready;         // the look-ups are done
-    std::uint64_t ticket;  // walks that meet at one instant keep the order in which they missed
-    Access access;
-    AddressType type;
-  };
-  enum class State : std::uint8_t { free, stepping, ahead, answering };
-  // Where walks of a page came past, for the walk caches.
-  struct Path {
-    std::array<std::array<WalkStart, WalkCaches::highest + 1>, 2> at;
-    std::array<std::uint8_t, 2> seen{};  // by stage: bit n says that at[n] is known
-    Iova guest;                          // the page's address in the second stage
-  };
-  struct LookUp {
-    Instant at;
-    std::uint32_t slot;
-    Stage stage;
-    std::uint8_t level;  // 0: nothing was found
-  };
-  static constexpr std::size_t look_ups_most = 8;
-  // What a walk leaves in the walk caches, and which of their entries it used.
-  struct Trail {
-    Path path;
-    std::array<LookUp, look_ups_most> looked_up;  // ahead: not yet counted
-    std::uint8_t look_ups = 0;
-    std::array<std::uint8_t, 2> seen_before{};  // path.seen when the walk began to run ahead
-  };
-  struct alignas(64) WalkSlot {
-    Walk walk;
-    PageWalk ahead_of;  // running ahead: the page walk at `since`
-    Miss miss;
-    WalkResult result;               // answering
-    Instant started;                 // waited for nothing more
-    Instant walked;                  // the walk is over
-    Instant since;                   // the step being taken, or the first one ahead, began here
-    std::uint32_t calls = 0;         // events scheduled so far; only the last one counts
-    std::uint16_t reads_ahead = 0;   // counted already, and taken back when the walk goes back
-    std::uint8_t withhold_fill = 0;  // bit n: if the page turns out to be of level n
-    bool withhold_path = false;
-    State state = State::free;
-    std::vector<Miss> merged;
-  };
+  using Miss = WalkMiss;
+  using State = WalkSlot::State;
   static constexpr std::uint8_t any_level = 0b11'1110;
 
   std::uint64_t space_tag(Bdf source, DomainId domain, Pasid pasid) const {
@@ -220,35 +175,45 @@ class Iommu final : public EventHandler, public ReadsAhead {
   };
   std::optional<Cached> cached(const Miss& miss, const Known& known) const;
 
-  void begin(const Miss& miss, bool waited);
-  bool merge(const Miss& miss, const Request& request);
+  // From a miss to a walker.
+  void begin_again(const Miss& miss);
+  void begin(WalkSlot& slot, const Known& found, bool waited);
+  bool merge(const Miss& miss, const Request& request, std::uint64_t page);
   void begin_waiting();
-  std::uint32_t allocate_slot(const Miss& miss);
-  void answer_at(std::uint32_t number, Instant at, const WalkResult& result);
-  void go_on(std::uint32_t number, Instant start);
-  void go_ahead(std::uint32_t number);
+  WalkSlot& take_slot();
+  void free_slot(WalkSlot& slot);
+
+  // The steps of a walk.
+  void go_on(WalkSlot& slot, Instant start, bool at_entry);
+  void go_ahead(WalkSlot& slot, bool from_entry);
   Ps duration(const Walk& walk) const;
-  void take_step(std::uint32_t number, Instant at);
-  void read(std::uint32_t number);
-  void look_up(std::uint32_t number, Instant at);
+  void take_step(WalkSlot& slot, Instant at);
+  void read(WalkSlot& slot);
+  void look_up(WalkSlot& slot, Instant at);
   void update(WalkSlot& slot);
-  void count_look_ups(std::uint32_t number);
+  void count_look_ups(WalkSlot& slot);
   void go_back_all();
   void go_back_before_fill(Stage stage, unsigned level);
-  void go_back(std::uint32_t number);
-  void call(std::uint32_t number, Instant at);
+  void go_back(WalkSlot& slot);
+  void call(WalkSlot& slot, Instant at);
   void learn(const WalkSlot& slot);
   void ask_pasid_cache(WalkSlot& slot);
-  void finish(std::uint32_t number);
+
+  // From the end of a walk to the answer.
+  void finish(WalkSlot& slot);
   static WalkResult result_of(const Walk& walk);
-  void answer(std::uint32_t number);
+  void fill(WalkSlot& slot, const WalkResult& result);
+  void fill_absent(const WalkSlot& slot);
+  void fill_walk_caches(WalkSlot& slot);
+  void hint(const WalkSlot& slot);
+  std::uint64_t walk_space(Stage stage, const AddressSpace& space) const {
+    const std::uint64_t domain = std::uint64_t{space.domain.value()} << 32U;
+    return stage == Stage::first ? domain | space.tag.value() : domain;
+  }
+  void answer_at(WalkSlot& slot, Instant at, const WalkResult& result);
+  void answer(WalkSlot& slot, const WalkResult& result);
   void report(const Miss& miss, FaultCode fault);
   void emit_parts(const WalkSlot& slot) const;
-  void fill(std::uint32_t number);
-  void fill_absent(const WalkSlot& slot);
-  void hint(std::uint32_t number);
-  void fill_walk_caches(std::uint32_t number);
-  std::uint64_t walk_space(Stage stage, const AddressSpace& space) const;
 
   void forget_devices(const Invalidation& invalidation);
   void forget_processes(const Invalidation& invalidation);
@@ -282,104 +247,12 @@ class Iommu final : public EventHandler, public ReadsAhead {
   bool run_ahead_ = true;
   bool warned_ = false;  // memory_changes() will be called
   std::deque<Miss> waiting_;
-  std::deque<WalkSlot> slots_;  // of walks that have begun
-  std::deque<Trail> trails_;    // by slot, where there are walk caches
+  std::deque<WalkSlot> slots_;  // by their numbers
   std::vector<std::uint32_t> free_slots_;
   WalkIndex walking_;  // slots with a walker, by page
   WalkDrains drains_;
 };
 
-template <class AnyCache>
-void Iommu::count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp) {
-  if (slot == AnyCache::none) {
-    ++cache.stats.misses;
-  } else {
-    ++cache.stats.hits;
-    cache.touch(slot, stamp);
-  }
-}
-
-inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Rights needed,
-                                UseStamp stamp, Hpa& answer) {
-  port.iotlb_space = space;
-  for (unsigned level = 1; level <= largest_level_; ++level) {
-    const PageTag tag = PageTag::of(iova, level, space);
-    const std::uint32_t slot =
-        iotlb_.probe(tag, tag.page == port.iotlb_page ? port.iotlb_hint : decltype(iotlb_)::none);
-    if (slot == decltype(iotlb_)::none) continue;
-    const IotlbValue& value = iotlb_.value(slot);
-    if (!value.rights.contain(needed)) break;  // walks again: the entry may be stale and too strict
-    if (level > 1 && port.pasid == no_pasid && messages_.holds(iova.value())) break;
-    iotlb_.touch(slot, stamp);
-    port.iotlb_hint = slot;
-    port.iotlb_page = tag.page;
-    ++iotlb_.stats.hits;
-    answer = value.page + iova.page_offset(leaf_size(level));
-    translation_latency.record(hit_latency_);
-    return true;
-  }
-  ++iotlb_.stats.misses;
-  return false;
-}
-
-inline void Iommu::prefetch(const IommuPort& port, Iova iova) const {
-  contexts_.prefetch_slot(port.context_hint);
-  pasids_.prefetch_slot(port.pasid_hint);
-  if (iotlb_.prefetch(PageTag::of(iova, 1, port.iotlb_space))) return;
-  // A walk, probably, and probably through the same last tables as the last one.
-  const std::uint64_t further = ((iova.value() >> 12U) - port.leaf_page) * 8;
-  for (const Hpa entry : port.leaf_hint) {
-    if (entry == Hpa()) continue;
-    memory_.prefetch(
-        Hpa((entry.value() & ~std::uint64_t{0xfff}) | ((entry.value() + further) & 0xff8U)));
-  }
-}
-
-inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer) {
-  ++stats.requests;
-  if (params_.iotlb_tag == IotlbTag::source) {
-    return lookup_iotlb(port, space_tag(port.source, {}, port.pasid), iova,
-                        Rights::needed(access, port.privileged), stamp, answer);
-  }
-  const std::uint32_t context = contexts_.probe({port.source}, port.context_hint);
-  if (context == decltype(contexts_)::none) {
-    ++contexts_.stats.misses;
-    return false;
-  }
-  ++contexts_.stats.hits;
-  contexts_.touch(context, stamp);
-  port.context_hint = context;
-  const DeviceEntry& config = contexts_.value(context);
-  const AddressSpace* space = &config.space;
-  bool privileged = port.privileged;
-  if (port.pasid != no_pasid && !config.pasids) return false;
-  if (config.by_process(port.pasid)) {
-    Pasid pasid = port.pasid;
-    if (pasid == no_pasid) {
-      pasid = config.default_pasid;
-      privileged = config.default_privileged;
-    }
-    const std::uint32_t entry = pasids_.probe({port.source, pasid}, port.pasid_hint);
-    if (entry == decltype(pasids_)::none) {
-      ++pasids_.stats.misses;
-      return false;
-    }
-    ++pasids_.stats.hits;
-    pasids_.touch(entry, stamp);
-    port.pasid_hint = entry;
-    space = &pasids_.value(entry);
-  }
-  if ((privileged || access == Access::execute) && !space->allows(access, privileged)) [[unlikely]]
-    return false;
-  if (space->pass_through) {
-    const bool message = port.pasid == no_pasid && access == Access::write;
-    if (messages_.holds(iova.value()) && !message) return false;
-    answer = Hpa(iova.value());
-    translation_latency.record(hit_latency_);
-    return true;
-  }
-  return lookup_iotlb(port, space_tag(port.source, space->domain, space->tag), iova,
-                      Rights::needed(access, privileged), stamp, answer);
-}
-
 }  // namespace viosim
+
+#include "models/iommu/iommu_lookup.hpp"

@@ -48,13 +48,25 @@ enum class WalkStep : std::uint8_t {
   faulted
 };
 
-// Where a walk of one stage may begin: in the table of `level`, having come past these rights.
-struct WalkStart {
-  Hpa table;  // host physical, also of a nested first stage
-  Rights rights;
-  std::uint8_t level = 0;
-  bool updates = true;  // nested first stage: the second lets accessed and dirty be written there
+// Where a walk of one stage may begin: in the table of `level`, having come past these rights. One
+// word, since walks leave and find many: what is not the table is in its address' low 12 bits.
+class WalkStart {
+ public:
+  // `updates`: nested first stage: the second lets accessed and dirty be written in the table.
+  constexpr WalkStart(Hpa table, Rights rights, unsigned level, bool updates)
+      : bits_(table.value() | level << 7U | (updates ? 1U << 6U : 0U) | rights.bits()) {}
+  constexpr WalkStart() = default;
+
+  constexpr Hpa table() const {  // host physical, also of a nested first stage
+    return Hpa(bits_ & ~std::uint64_t{0xfff});
+  }
+  constexpr Rights rights() const { return Rights::of_bits(static_cast<unsigned>(bits_)); }
+  constexpr std::uint8_t level() const { return bits_ >> 7U & 7U; }
+  constexpr bool updates() const { return (bits_ >> 6U & 1U) != 0; }
   bool operator==(const WalkStart&) const = default;
+
+ private:
+  std::uint64_t bits_ = 0;
 };
 
 class PageWalk {
@@ -82,8 +94,8 @@ class PageWalk {
   std::uint64_t seen() const { return seen_; }
   std::uint64_t replacement() const { return replacement_; }
   void updated(bool written);  // false: the entry has changed and is read again
-  // At `look_up`. A start whose rights do not suffice counts as none.
-  void resume(const WalkStart& start);
+  // At `look_up`. False: its rights do not suffice, which counts as none.
+  bool resume(WalkStart start);
   void not_cached();
   // At `read`: where the walk would resume.
   WalkStart start() const;
@@ -141,3 +153,5 @@ class PageWalk {
 };
 
 }  // namespace viosim
+
+#include "models/iommu/page_walk_steps.hpp"

@@ -32,6 +32,8 @@ class Rights {
     return Rights(privileged ? bits << 3U : bits);
   }
 
+  static constexpr Rights of_bits(unsigned bits) { return Rights(bits & 0b111'111U); }
+
   constexpr bool contain(Rights needed) const { return (needed.bits_ & ~bits_) == 0; }
   constexpr bool empty() const { return bits_ == 0; }
   // What a supervisor may do, for both: rights as a requester sees them whose requests all are

@@ -14,42 +14,6 @@ const AddressSpace as_it_is = AddressSpace::as_it_is();
 
 }  // namespace
 
-void Walk::begin(const Architecture& architecture, const Request& request,
-                 const DeviceEntry* config, const AddressSpace* space, bool caches) {
-  architecture_ = &architecture;
-  if (space == nullptr) config_.space = {};
-  if (config == nullptr) config_.config = {};
-  config_.request = request;
-  config_.fault = FaultCode::none;
-  config_.phase = 0;
-  config_.config_learned = false;
-  config_.space_learned = false;
-  config_.fault_silenced = false;
-  phase_ = Phase::config;
-  page_fault_ = PageFault::none;
-  caches_ = caches;
-  message_ = false;
-  if (config != nullptr) {
-    config_.config = *config;
-    config_.fault_silenced = config->space.fault_disable;
-  }
-  // Whether the device may ask for translations, or skip them, is for its entry to say.
-  const bool skips = request.type == AddressType::untranslated ||
-                     (request.type == AddressType::translation && config != nullptr &&
-                      config->translation_requests);
-  if (space != nullptr && skips) {
-    config_.space = *space;
-    config_.fault_silenced = config_.fault_silenced || space->fault_disable;
-    if (request.pasid == no_pasid && config != nullptr && config->by_process(no_pasid))
-      config_.request.privileged = config->default_privileged;
-    enter();
-  } else if (config != nullptr) {
-    take(architecture.with_config(config_));
-  } else {
-    take(architecture.begin(config_));
-  }
-}
-
 void Walk::take(ConfigStep step) {
   switch (step) {
     case ConfigStep::read:
@@ -93,6 +57,11 @@ void Walk::enter() {
   if (!config_.space.allows(request.access, request.privileged)) {
     return fail(architecture_->refused(config_));
   }
+  enter_pages();
+}
+
+void Walk::enter_pages() {
+  const Request& request = config_.request;
   pages_.begin(config_.space, request.iova, request.access, request.privileged,
                request.type == AddressType::translation, caches_);
   moved();
@@ -109,21 +78,20 @@ void Walk::advance(const PhysicalMemory::Line& line) {
   moved();
 }
 
-void Walk::moved() {
-  step_ = pages_.step();
+// The page tables have been walked, for the page or for a structure in guest memory.
+void Walk::pages_end() {
   if (step_ == WalkStep::faulted) {
     page_fault_ = pages_.fault();
     config_.fault = architecture_->code(page_fault_, config_);
-  } else if (step_ == WalkStep::translated && phase_ == Phase::config_in_guest) {
+  } else if (phase_ == Phase::config_in_guest) {
     const std::uint64_t offset =
         config_.next_read.page_offset(leaf_size(pages_.page_level())).count();
     config_.next_read = pages_.page() + Bytes(offset);
     phase_ = Phase::config;
     step_ = WalkStep::read;
-  } else if (step_ == WalkStep::translated && config_.request.pasid != no_pasid) {
-    const Translation result = translation();
-    const auto window = architecture_->message_window();
-    if (window.holds(result.address(config_.request.iova).value())) fail(window.fault);
+  } else if (config_.request.pasid != no_pasid) {
+    const auto& window = architecture_->message_window();
+    if (window.holds(translation().address(config_.request.iova).value())) fail(window.fault);
   }
 }
 
@@ -132,15 +100,17 @@ void Walk::fail(FaultCode code) {
   step_ = WalkStep::faulted;
 }
 
+void Walk::go_back_to_entry() {
+  page_fault_ = PageFault::none;
+  config_.fault = FaultCode::none;
+  enter_pages();
+}
+
 void Walk::go_back(const PageWalk& pages) {
   pages_ = pages;
   step_ = pages.step();
   page_fault_ = PageFault::none;
   config_.fault = FaultCode::none;
-}
-
-Translation Walk::translation() const {
-  return {pages_.page(), pages_.page_level(), pages_.rights()};
 }
 
 }  // namespace viosim

@@ -32,21 +32,27 @@ class Walk {
   // The same where in_pages() holds: the word at next_read().
   void advance_pages(std::uint64_t word) {
     pages_.advance(word);
-    if (pages_.step() != WalkStep::read) moved();
+    moved();
   }
   // The other steps are the page walk's: look_up, update. Call one of its functions, then moved().
   PageWalk& pages() { return pages_; }
   const PageWalk& pages() const { return pages_; }
-  void moved();
+  void moved() {
+    step_ = pages_.step();
+    if (pages_.step() == WalkStep::translated || pages_.step() == WalkStep::faulted) pages_end();
+  }
 
   // Whether the next step is of the page tables: what precedes those changes the caches on the way.
   bool in_pages() const { return phase_ == Phase::pages; }
-  // For a driver that reads ahead, and has to go back when memory changes before its time: `pages`
-  // is a copy made where in_pages() held.
+  // For a driver that reads ahead, and has to go back when memory changes before its time: to where
+  // in_pages() began to hold, or to `pages`, a copy made since.
+  void go_back_to_entry();
   void go_back(const PageWalk& pages);
 
   const Request& request() const { return config_.request; }
-  Translation translation() const;                      // when translated
+  Translation translation() const {  // when translated
+    return {pages_.page(), pages_.page_level(), pages_.rights()};
+  }
   FaultCode fault() const { return config_.fault; }     // when faulted
   PageFault page_fault() const { return page_fault_; }  // the page walk's, if it was its
   bool fault_silenced() const { return config_.fault_silenced; }
@@ -71,6 +77,8 @@ class Walk {
   }
   void take(ConfigStep step);
   void enter();
+  void enter_pages();
+  void pages_end();
   void fail(FaultCode code);
   bool is_message() const;
 
@@ -83,5 +91,42 @@ class Walk {
   bool caches_ = false;
   bool message_ = false;
 };
+
+// In the header, so that a request just made is not copied through memory.
+inline void Walk::begin(const Architecture& architecture, const Request& request,
+                        const DeviceEntry* config, const AddressSpace* space, bool caches) {
+  architecture_ = &architecture;
+  if (space == nullptr) config_.space = {};
+  if (config == nullptr) config_.config = {};
+  config_.request = request;
+  config_.fault = FaultCode::none;
+  config_.phase = 0;
+  config_.config_learned = false;
+  config_.space_learned = false;
+  config_.fault_silenced = false;
+  phase_ = Phase::config;
+  page_fault_ = PageFault::none;
+  caches_ = caches;
+  message_ = false;
+  if (config != nullptr) {
+    config_.config = *config;
+    config_.fault_silenced = config->space.fault_disable;
+  }
+  // Whether the device may ask for translations, or skip them, is for its entry to say.
+  const bool skips = request.type == AddressType::untranslated ||
+                     (request.type == AddressType::translation && config != nullptr &&
+                      config->translation_requests);
+  if (space != nullptr && skips) {
+    config_.space = *space;
+    config_.fault_silenced = config_.fault_silenced || space->fault_disable;
+    if (request.pasid == no_pasid && config != nullptr && config->by_process(no_pasid))
+      config_.request.privileged = config->default_privileged;
+    enter();
+  } else if (config != nullptr) {
+    take(architecture.with_config(config_));
+  } else {
+    take(architecture.begin(config_));
+  }
+}
 
 }  // namespace viosim

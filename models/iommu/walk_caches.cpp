@@ -17,61 +17,50 @@ WalkCaches::WalkCaches(const WalkCachesParams& params, std::uint64_t seed, const
     for (std::size_t i = 0; i < levels.size(); ++i) {
       const WalkCacheParams& level = *levels[i];
       if (level.entries == 0) continue;
-      caches_[index(stage)][i].emplace(
-          CacheParams{level.entries, level.ways, level.replacement, Ps(0)},
-          Rng(seed, fmt::format("{}.walk_caches.{}.level{}", path, name, i + lowest)));
-      has_[index(stage)] = true;
-      any_ = true;
+      const auto number = static_cast<std::uint8_t>(i + lowest);
+      levels_[index(stage)].push_back(
+          {number,
+           {CacheParams{level.entries, level.ways, level.replacement, Ps(0)},
+            Rng(seed, fmt::format("{}.walk_caches.{}.level{}", path, name, number))}});
+      kept_[index(stage)] |= 1U << number;
     }
   };
   make(Stage::first, "first", params.first);
   make(Stage::second, "second", params.second);
 }
 
-WalkCaches::Found WalkCaches::probe(Stage stage, std::uint64_t space, Iova input) const {
-  for (unsigned level = lowest; level <= highest; ++level) {
-    const auto& cache = caches_[index(stage)][level - lowest];
-    if (!cache) continue;
-    const std::uint32_t slot = cache->probe(PageTag::of(input, level, space));
-    if (slot != LevelCache::none)
-      return {stage, static_cast<std::uint8_t>(level), slot, cache->value(slot)};
-  }
-  return {stage, 0, 0, {}};
-}
-
 void WalkCaches::count(Stage stage, unsigned found, std::uint32_t slot, UseStamp stamp) {
-  for (unsigned level = lowest; level <= highest; ++level) {
-    auto& cache = caches_[index(stage)][level - lowest];
-    if (!cache) continue;
-    if (level == found) {
-      ++cache->stats.hits;
-      return cache->touch(slot, stamp);
+  for (Level& each : levels_[index(stage)]) {
+    if (each.level == found) {
+      ++each.cache.stats.hits;
+      return each.cache.touch(slot, stamp);
     }
-    ++cache->stats.misses;
+    ++each.cache.stats.misses;
   }
 }
 
-bool WalkCaches::would_change(Stage stage, std::uint64_t space, Iova input,
-                              const WalkStart& start) const {
-  const unsigned level = start.level + 1U;
-  const auto& cache = caches_[index(stage)][level - lowest];
-  if (!cache) return false;
-  const std::uint32_t slot = cache->probe(PageTag::of(input, level, space));
-  return slot == LevelCache::none || !(cache->value(slot) == start);
+bool WalkCaches::would_change(Stage stage, std::uint64_t space, Iova input, WalkStart start,
+                              std::uint32_t hint) const {
+  const unsigned level = start.level() + 1U;
+  const Level* const kept = find(stage, level);
+  if (kept == nullptr) return false;
+  const std::uint32_t slot = kept->cache.probe(PageTag::of(input, level, space), hint);
+  return slot == none || !(kept->cache.value(slot) == start);
 }
 
-void WalkCaches::insert(Stage stage, std::uint64_t space, Iova input, const WalkStart& start,
+void WalkCaches::insert(Stage stage, std::uint64_t space, Iova input, WalkStart start,
                         UseStamp stamp) {
-  const unsigned level = start.level + 1U;
-  auto& cache = caches_[index(stage)][level - lowest];
-  if (cache) cache->insert(PageTag::of(input, level, space), start, stamp);
+  ++changes_;
+  const unsigned level = start.level() + 1U;
+  for (Level& each : levels_[index(stage)]) {
+    if (each.level == level) each.cache.insert(PageTag::of(input, level, space), start, stamp);
+  }
 }
 
 void WalkCaches::invalidate_all() {
-  for (auto& stage : caches_) {
-    for (auto& cache : stage) {
-      if (cache) cache->invalidate_all();
-    }
+  ++changes_;
+  for (auto& stage : levels_) {
+    for (Level& each : stage) each.cache.invalidate_all();
   }
 }
 

@@ -18,8 +18,8 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <vector>
 
 namespace viosim {
 
@@ -81,50 +81,71 @@ class WalkCaches {
  public:
   static constexpr unsigned lowest = 2;
   static constexpr unsigned highest = 5;
+  static constexpr std::uint32_t none = 0xffffffff;  // no slot
 
   WalkCaches(const WalkCachesParams& params, std::uint64_t seed, const std::string& path);
 
-  bool any() const { return any_; }
-  bool has(Stage stage) const { return has_[index(stage)]; }
+  bool any() const { return has(Stage::first) || has(Stage::second); }
+  bool has(Stage stage) const { return levels_kept(stage) != 0; }
+  // Bit n says that there is a cache of level n.
+  unsigned levels_kept(Stage stage) const { return kept_[index(stage)]; }
   Ps latency() const { return latency_; }
 
   struct Found {
-    Stage stage = Stage::first;
-    std::uint8_t level = 0;  // 0: nothing was found
-    std::uint32_t slot = 0;
     WalkStart start;
+    std::uint32_t slot = none;
+    std::uint8_t level = 0;  // 0: nothing was found
   };
-  // The lowest table that is known for an address. Changes nothing.
-  Found probe(Stage stage, std::uint64_t space, Iova input) const;
+  // The lowest table that is known for an address. Changes nothing. `hint`: a slot of the cache of
+  // level `lowest` to look at first.
+  Found probe(Stage stage, std::uint64_t space, Iova input, std::uint32_t hint) const {
+    for (const Level& each : levels_[index(stage)]) {
+      const std::uint32_t slot = each.cache.probe(PageTag::of(input, each.level, space),
+                                                  each.level == lowest ? hint : none);
+      if (slot != none) return {each.cache.value(slot), slot, each.level};
+    }
+    return {};
+  }
+  // A number that changes whenever what is cached does.
+  std::uint64_t changes() const { return changes_; }
   // Counts a look-up that found `slot` at `level`, and tells the replacement policy of it.
   void count(Stage stage, unsigned found, std::uint32_t slot, UseStamp stamp);
-  // Whether insert() would change what is cached.
-  bool would_change(Stage stage, std::uint64_t space, Iova input, const WalkStart& start) const;
-  // The entry of level start.level + 1 leads to `start`.
-  void insert(Stage stage, std::uint64_t space, Iova input, const WalkStart& start, UseStamp stamp);
+  // Whether insert() would change what is cached. `hint`: a slot of that level to look at first.
+  bool would_change(Stage stage, std::uint64_t space, Iova input, WalkStart start,
+                    std::uint32_t hint) const;
+  // The entry of level start.level() + 1 leads to `start`.
+  void insert(Stage stage, std::uint64_t space, Iova input, WalkStart start, UseStamp stamp);
 
   template <class Dies>  // dies(tag)
   void invalidate_if(Stage stage, Dies&& dies) {
-    for (auto& cache : caches_[index(stage)]) {
-      if (cache)
-        cache->invalidate_if([&](const PageTag& tag, const WalkStart&) { return dies(tag); });
-    }
+    ++changes_;
+    for (Level& each : levels_[index(stage)])
+      each.cache.invalidate_if([&](const PageTag& tag, WalkStart) { return dies(tag); });
   }
   void invalidate_all();
 
   // Null: there is no such cache.
   const CacheStats* stats(Stage stage, unsigned level) const {
-    const auto& cache = caches_[index(stage)][level - lowest];
-    return cache ? &cache->stats : nullptr;
+    const Level* const found = find(stage, level);
+    return found == nullptr ? nullptr : &found->cache.stats;
   }
 
  private:
-  using LevelCache = Cache<PageTag, WalkStart>;
+  struct Level {
+    std::uint8_t level;
+    Cache<PageTag, WalkStart> cache;
+  };
   static constexpr std::size_t index(Stage stage) { return static_cast<std::size_t>(stage); }
+  const Level* find(Stage stage, unsigned level) const {
+    for (const Level& each : levels_[index(stage)]) {
+      if (each.level == level) return &each;
+    }
+    return nullptr;
+  }
 
-  std::array<std::array<std::optional<LevelCache>, highest - lowest + 1>, 2> caches_;
-  std::array<bool, 2> has_{};
-  bool any_ = false;
+  std::array<std::vector<Level>, 2> levels_;  // those that there are, lowest first
+  std::array<unsigned, 2> kept_{};
+  std::uint64_t changes_ = 0;
   Ps latency_;
 };
 

@@ -75,8 +75,8 @@ class Plain {
 TEST_CASE("a cache holds what a plain list would hold", "[models][cache]") {
   CacheParams params;
   params.replacement = GENERATE(Replacement::lru, Replacement::fifo, Replacement::flush_all);
-  const auto [entries, ways] = GENERATE(
-      table<std::uint32_t, std::uint32_t>({{1, 0}, {8, 0}, {64, 8}, {40, 5}, {200, 0}, {256, 64}}));
+  const auto [entries, ways] = GENERATE(table<std::uint32_t, std::uint32_t>(
+      {{1, 0}, {8, 0}, {8, 1}, {64, 2}, {64, 8}, {40, 5}, {200, 0}, {256, 64}}));
   params.entries = entries;
   params.ways = ways;
   if (params.replacement == Replacement::flush_all) params.ways = 0;

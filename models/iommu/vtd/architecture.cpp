@@ -210,9 +210,9 @@ FaultCode VtdArchitecture::code(PageFault fault, const ConfigWalk& walk) const {
 }
 
 // VT-d 3.x, 3.14: writes of 4 bytes to 0xFEExxxxx are interrupts; the size is not modelled.
-Architecture::MessageWindow VtdArchitecture::message_window() const {
-  const FaultCode fault = code_of(mode_ == Mode::legacy ? FaultReason::interrupt_window
-                                                        : FaultReason::sm_interrupt_window);
+Architecture::MessageWindow VtdArchitecture::messages_of(Mode mode) {
+  const FaultCode fault = code_of(mode == Mode::legacy ? FaultReason::interrupt_window
+                                                       : FaultReason::sm_interrupt_window);
   return {0xfee0'0000, 0xfeef'ffff, fault};
 }
 

@@ -62,7 +62,8 @@ enum class RootMode : std::uint8_t { legacy = 0, scalable = 1, reserved = 2, abo
 class VtdArchitecture final : public Architecture {
  public:
   VtdArchitecture(Mode mode, Hpa root_table)
-      : mode_(mode),
+      : Architecture(messages_of(mode)),
+        mode_(mode),
         root_table_(root_table),
         root_mode_(mode == Mode::scalable ? RootMode::scalable : RootMode::legacy) {}
 
@@ -82,11 +83,11 @@ class VtdArchitecture final : public Architecture {
   FaultCode refused(const ConfigWalk& walk) const override;
   FaultCode code(PageFault fault, const ConfigWalk& walk) const override;
   std::string_view describe(FaultCode code) const override;
-  MessageWindow message_window() const override;
 
  private:
   enum class Phase : std::uint8_t { root, context, directory, pasid_entry };
 
+  static MessageWindow messages_of(Mode mode);
   ConfigStep without_translation(ConfigWalk& walk) const;
   ConfigStep have_root(ConfigWalk& walk, Words words) const;
   ConfigStep have_context(ConfigWalk& walk, Words words) const;

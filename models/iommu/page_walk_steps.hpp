@@ -1,11 +1,12 @@
-// The steps of a page walk, one stage after the other or one within the other.
+// The steps of a page walk, one stage after the other or one within the other: part of
+// page_walk.hpp, in a header for speed.
 // SPDX-License-Identifier: Apache-2.0
-#include "models/iommu/page_walk.hpp"
+#pragma once
 
 #include "models/iommu/decode_entry.hpp"
+#include "models/iommu/page_walk.hpp"
 
 namespace viosim {
-namespace {
 
 // First-stage input addresses are canonical: the bits above the table's width repeat its top bit.
 constexpr bool canonical(Iova iova, unsigned levels) {
@@ -21,16 +22,14 @@ constexpr bool widened(const AddressSpace& space) {
 
 // What a cached translation permits whose page is not marked dirty: the first write walks again, and
 // marks it.
-constexpr Rights clean = Rights::both(true, false, true);
+inline constexpr Rights clean_rights = Rights::both(true, false, true);
 
 constexpr Hpa in_table(Hpa table, Iova input, unsigned level, bool wide) {
   return wide ? widened_entry_address(table, input, level) : entry_address(table, input, level);
 }
 
-}  // namespace
-
-void PageWalk::begin(const AddressSpace& space, Iova input, Access access, bool privileged,
-                     bool probe, bool caches) {
+inline void PageWalk::begin(const AddressSpace& space, Iova input, Access access, bool privileged,
+                            bool probe, bool caches) {
   *this = {};
   space_ = &space;
   input_ = input;
@@ -54,7 +53,7 @@ void PageWalk::begin(const AddressSpace& space, Iova input, Access access, bool 
   }
 }
 
-void PageWalk::begin_second(const AddressSpace& space, Iova guest, bool caches) {
+inline void PageWalk::begin_second(const AddressSpace& space, Iova guest, bool caches) {
   *this = {};
   space_ = &space;
   need_ = Rights::needed(Access::read, false);
@@ -64,22 +63,22 @@ void PageWalk::begin_second(const AddressSpace& space, Iova guest, bool caches) 
   start_second(Part::second_for_page, guest);
 }
 
-void PageWalk::fail(PageFault fault) {
+inline void PageWalk::fail(PageFault fault) {
   fault_ = fault;
   step_ = WalkStep::faulted;
 }
 
-void PageWalk::want(Hpa entry) {
+inline void PageWalk::want(Hpa entry) {
   next_read_ = entry;
   step_ = WalkStep::read;
 }
 
-void PageWalk::done(Hpa address) {
+inline void PageWalk::done(Hpa address) {
   page_ = address.page_base(leaf_size(page_level()));
   step_ = WalkStep::translated;
 }
 
-void PageWalk::start_first() {
+inline void PageWalk::start_first() {
   part_ = Part::first;
   first_level_ = space_->first_levels;
   if (caches_ && first_level_ > 1) {
@@ -90,7 +89,7 @@ void PageWalk::start_first() {
 }
 
 // `table`: guest physical when there is a second stage.
-void PageWalk::read_first(Hpa table) {
+inline void PageWalk::read_first(Hpa table) {
   const Hpa entry = in_table(table, input_, first_level_, false);
   if (space_->second_levels == 0) {
     part_ = Part::first;
@@ -100,7 +99,7 @@ void PageWalk::read_first(Hpa table) {
   }
 }
 
-void PageWalk::start_second(Part part, Iova guest) {
+inline void PageWalk::start_second(Part part, Iova guest) {
   part_ = part;
   guest_ = guest;
   const unsigned width = 12U + 9U * space_->second_levels + (widened(*space_) ? 2U : 0U);
@@ -117,12 +116,12 @@ void PageWalk::start_second(Part part, Iova guest) {
   }
 }
 
-void PageWalk::read_second(Hpa table) {
+inline void PageWalk::read_second(Hpa table) {
   want(in_table(table, guest_, second_level_,
                 widened(*space_) && second_level_ == space_->second_levels));
 }
 
-void PageWalk::not_cached() {
+inline void PageWalk::not_cached() {
   if (part_ == Part::first) {
     read_first(space_->first_root);
   } else {
@@ -130,31 +129,33 @@ void PageWalk::not_cached() {
   }
 }
 
-void PageWalk::resume(const WalkStart& start) {
+inline bool PageWalk::resume(WalkStart start) {
   if (!probe_ &&
-      !start.rights.contain(part_ == Part::second_for_table ? Rights::needed(Access::read, false)
-                                                            : need_)) {
-    return not_cached();
+      !start.rights().contain(part_ == Part::second_for_table ? Rights::needed(Access::read, false)
+                                                              : need_)) {
+    not_cached();
+    return false;
   }
   if (part_ == Part::first) {
-    first_level_ = start.level;
-    first_rights_ = start.rights;
-    table_writable_ = start.updates;
-    want(in_table(start.table, input_, first_level_, false));
+    first_level_ = start.level();
+    first_rights_ = start.rights();
+    table_writable_ = start.updates();
+    want(in_table(start.table(), input_, first_level_, false));
   } else {
-    second_level_ = start.level;
-    second_rights_ = start.rights;
-    want(in_table(start.table, guest_, second_level_, false));
+    second_level_ = start.level();
+    second_rights_ = start.rights();
+    want(in_table(start.table(), guest_, second_level_, false));
   }
+  return true;
 }
 
-WalkStart PageWalk::start() const {
+inline WalkStart PageWalk::start() const {
   const bool first = part_ == Part::first;
   return {next_read_.page_base(page_4k), first ? first_rights_ : second_rights_, level(),
           !first || table_writable_};
 }
 
-void PageWalk::advance(std::uint64_t entry) {
+inline void PageWalk::advance(std::uint64_t entry) {
   if (part_ == Part::first) {
     have_first(entry);
   } else {
@@ -164,7 +165,7 @@ void PageWalk::advance(std::uint64_t entry) {
 
 // Whether the page of a leaf is written to. In RISC-V's second stage that of a first-stage table is,
 // too, where its entries are updated: ahead of that, as RISC-V IOMMU 1.0, 2.3 allows.
-bool PageWalk::dirties(TableFormat format, Rights rights) const {
+inline bool PageWalk::dirties(TableFormat format, Rights rights) const {
   if (of_page()) return access_ == Access::write && rights.contain(need_);
   return format == TableFormat::sv_guest && space_->first_updates && space_->second_updates &&
          rights.can_write(false);
@@ -172,8 +173,8 @@ bool PageWalk::dirties(TableFormat format, Rights rights) const {
 
 // An entry with accessed set, and dirty where the page is written to. A pointer to a table has
 // neither in RISC-V's format.
-std::uint64_t PageWalk::used(TableFormat format, std::uint64_t bits, bool leaf,
-                             Rights rights) const {
+inline std::uint64_t PageWalk::used(TableFormat format, std::uint64_t bits, bool leaf,
+                                    Rights rights) const {
   if (is_sv(format) && !leaf) return bits;
   bits |= accessed_bit(format);
   if (leaf && dirties(format, rights)) bits |= dirty_bit(format);
@@ -182,13 +183,13 @@ std::uint64_t PageWalk::used(TableFormat format, std::uint64_t bits, bool leaf,
   return bits;
 }
 
-void PageWalk::update(std::uint64_t bits, std::uint64_t used) {
+inline void PageWalk::update(std::uint64_t bits, std::uint64_t used) {
   seen_ = bits;
   replacement_ = used;
   step_ = WalkStep::update;
 }
 
-PageFault PageWalk::first_denied(Rights rights) const {
+inline PageFault PageWalk::first_denied(Rights rights) const {
   if (probe_ || rights.contain(need_)) return PageFault::none;
   if (!privileged_ && !rights.can_read(false) && rights.can_read(true))
     return PageFault::first_no_user;
@@ -196,7 +197,7 @@ PageFault PageWalk::first_denied(Rights rights) const {
   return rights.can_read(privileged_) ? PageFault::first_no_execute : PageFault::first_no_read;
 }
 
-PageFault PageWalk::second_denied(Rights rights) const {
+inline PageFault PageWalk::second_denied(Rights rights) const {
   if (part_ == Part::second_for_table)
     return rights.can_read(false) ? PageFault::none : PageFault::first_table_no_read;
   if (probe_ || rights.contain(need_)) return PageFault::none;
@@ -204,7 +205,7 @@ PageFault PageWalk::second_denied(Rights rights) const {
   return rights.can_read(privileged_) ? PageFault::second_no_execute : PageFault::second_no_read;
 }
 
-void PageWalk::have_first(std::uint64_t bits) {
+inline void PageWalk::have_first(std::uint64_t bits) {
   const TableFormat format = space_->first_format;
   const DecodedEntry entry = decode_entry(format, bits, first_level_, space_->rules);
   if (!entry.present) return fail(PageFault::first_absent);
@@ -219,7 +220,7 @@ void PageWalk::have_first(std::uint64_t bits) {
     return update(bits, now);
   }
   first_rights_ = rights;
-  if (entry.leaf && marks && (bits & dirty_bit(format)) == 0) first_rights_ = rights & clean;
+  if (entry.leaf && marks && (bits & dirty_bit(format)) == 0) first_rights_ = rights & clean_rights;
   if (!entry.leaf) {
     --first_level_;
     return read_first(entry.address);
@@ -230,7 +231,7 @@ void PageWalk::have_first(std::uint64_t bits) {
   start_second(Part::second_for_page, Iova(address.value()));
 }
 
-void PageWalk::have_second(std::uint64_t bits) {
+inline void PageWalk::have_second(std::uint64_t bits) {
   const TableFormat format = space_->second_format;
   const DecodedEntry entry = decode_entry(format, bits, second_level_, space_->rules);
   if (!entry.present) return fail(PageFault::second_absent);
@@ -245,7 +246,7 @@ void PageWalk::have_second(std::uint64_t bits) {
   }
   second_rights_ = rights;
   const bool dirty = (bits & dirty_bit(format)) != 0;
-  if (entry.leaf && of_page() && marks && !dirty) second_rights_ = rights & clean;
+  if (entry.leaf && of_page() && marks && !dirty) second_rights_ = rights & clean_rights;
   if (!entry.leaf) {
     --second_level_;
     return read_second(entry.address);
@@ -258,7 +259,7 @@ void PageWalk::have_second(std::uint64_t bits) {
   want(address);
 }
 
-void PageWalk::updated(bool written) {
+inline void PageWalk::updated(bool written) {
   step_ = WalkStep::read;
   if (written) advance(replacement_);
 }
