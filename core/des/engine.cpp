@@ -208,16 +208,15 @@ double Engine::next_event(double horizon) {
   if (!failure_ && wakeups_.empty() && horizon < 0 && !over_ && unfinished_ != 0) {
     failure_ = std::make_exception_ptr(InternalError(who_waits()));
   }
-  if (failure_ && !over_) {
-    wakeups_.assign(1, {std::max(at, agenda_.now()), 0});
-    over_ = true;
-  }
-  if (wakeups_.empty() && horizon < 0 && !over_) {
-    wake_at(std::max(at, agenda_.now()), 0);
+  if (!over_ && (failure_ || (wakeups_.empty() && horizon < 0))) {
+    wakeups_.assign(1, {std::max(software_now(), agenda_.now()), 0});
     over_ = true;
   }
   if (wakeups_.empty() || wakeups_.front().at > simgrid_next) return -1;
-  return static_cast<double>((wakeups_.front().at - at).count());
+  due_ = true;
+  // SimGrid's clock stops where it would no longer be exact, in a further run of a process.
+  const Instant shown = std::min(wakeups_.front().at, Instant::latest() - began_);
+  return static_cast<double>((shown - at).count());
 }
 
 void Engine::advance_hardware(Instant end) {
@@ -243,9 +242,7 @@ void Engine::advance_hardware(Instant end) {
 // Lets the next actor go on if its instant has come. One at a time: the others of this instant
 // follow when this one blocks.
 void Engine::wake_one() {
-  const Instant at = simgrid_now();
-  if (wakeups_.empty() || wakeups_.front().at != at) return;
-  actors_[take_next()]->go->release();
+  if (std::exchange(due_, false)) actors_[take_next()]->go->release();
 }
 
 void Engine::stop_all() {

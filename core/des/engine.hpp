@@ -15,9 +15,8 @@
 // hands over to the next actor itself; SimGrid's loop, and with it its clock, comes in when none is
 // left to do so. So SimGrid must have no activities of its own.
 //
-// One Engine at a time: SimGrid keeps its clock and its hosts in globals. A later Engine of the
-// same process counts from where SimGrid's clock stands, which shortens the exact range by that
-// much. Not thread-safe.
+// One Engine at a time: SimGrid keeps its clock and its hosts in globals. Each counts from its own
+// beginning. Not thread-safe.
 #pragma once
 
 #include "core/base/time.hpp"
@@ -64,8 +63,7 @@ class Signal {
 // lies strictly before `end` as it likes, in any internal order that gives the same results as the
 // order of time, and at least its earliest action. It returns once it has scheduled an agenda
 // event, and schedules none that lies before something it has already done. It raises no signal. It
-// returns now and then in any case (after a hundredth of a second of ours), so that the engine can
-// answer an onlooker.
+// returns now and then in any case, so that the engine can answer an onlooker.
 class RunAhead {
  public:
   virtual Instant next()
@@ -155,6 +153,7 @@ class Engine {
   bool in_hardware_ = false;
   bool in_window_ = false;
   bool over_ = false;
+  bool due_ = false;  // an actor, when SimGrid's clock has moved
   std::uint32_t current_ = 0;
   std::uint32_t unfinished_ = 0;
   std::uint64_t software_steps_ = 0;

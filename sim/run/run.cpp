@@ -10,12 +10,20 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <memory>
 #include <system_error>
+#include <unistd.h>
 
 namespace viosim {
 namespace {
+
+// Of the machine that the run was made on.
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "unknown";
+}
 
 // The run database, or its absence.
 class Output {
@@ -36,6 +44,7 @@ class Output {
     path_ = *options.out / "run.db";
     Manifest manifest;
     manifest.program_version = program_version;
+    manifest.more["commit"] = program_commit();
     manifest.scenario = to_text(write(scenario), Layout::indented);
     manifest.seed = scenario.seed;
     database_.emplace(RunDatabase::create(path_, manifest));
@@ -60,6 +69,7 @@ class Output {
     }
     for (const LatencyValue& latency : results.latencies)
       database_->add_histogram(latency.component, latency.operation, *latency.histogram);
+    database_->add_wall("host", host_name());
     database_->add_wall("simulation_seconds", fmt::format("{:.6f}", facts.wall_seconds));
     database_->finish();
   }

@@ -215,6 +215,24 @@ if script -qec true /dev/null >/dev/null 2>&1; then
   grep -q "$(printf '\r  *\r')\$" output || fail "an interrupted run leaves progress"
 fi
 
+# An interrupt ends a run as it ends other programs, and does not where it is to be ignored.
+if env --default-signal=INT true 2>/dev/null; then
+  env --default-signal=INT "$viosim" run "$good" $endless --trace off --out long >/dev/null 2>&1 &
+  run=$!
+  sleep 1
+  kill -INT "$run"
+  wait "$run"
+  [ $? -eq 130 ] || fail "an interrupted run does not end by the signal"
+  env --ignore-signal=INT "$viosim" run "$good" $endless --trace off --out long >/dev/null 2>&1 &
+  run=$!
+  sleep 1
+  kill -INT "$run"
+  sleep 1
+  kill -0 "$run" 2>/dev/null || fail "an interrupt that is to be ignored ends a run"
+  kill -KILL "$run"
+  wait "$run" 2>/dev/null
+fi
+
 head -c 100000 "$traces/vtd_nvme_rand4k_lazy.jsonl.zst" >cut.jsonl.zst
 expect "truncated recording" 2 "truncated" "$viosim" replay cut.jsonl.zst --out cut
 [ ! -e cut/run.db ] || { echo "FAILED: a truncated recording left a database"; failures=$((failures + 1)); }

@@ -235,7 +235,7 @@ TEST_CASE("a sleep that nothing interrupts ends where it should, and the next on
   hardware.call = [&](std::uint64_t what) { note("hw" + std::to_string(what)); };
   Signal go(engine, "go");
   engine.spawn("a", Lifetime::finishes, [&] {
-    engine.sleep_for(Ps(3));  // b acts before: a turn of SimGrid
+    engine.sleep_for(Ps(3));  // b acts before
     note("a");
     engine.sleep_for(Ps(4));  // nobody acts before
     note("a");
@@ -261,4 +261,27 @@ TEST_CASE("a sleep that nothing interrupts ends where it should, and the next on
   engine.run();
   CHECK(order == std::vector<std::string>{"b@1", "a@3", "a@7", "a@9", "hw0@9", "a@10", "a@15",
                                           "a@15", "b@15", "b@16"});
+}
+
+TEST_CASE("a further engine of a process counts from its own beginning", "[des]") {
+  for (int i = 0; i < 3; ++i) {
+    Engine engine;
+    std::vector<std::int64_t> seen;
+    engine.spawn("sleeper", Lifetime::finishes, [&] {
+      engine.sleep_for(Ps(1));
+      seen.push_back(engine.now().ps());
+      engine.sleep_until(Instant::latest() - Ps(10));
+      seen.push_back(engine.now().ps());
+    });
+    engine.spawn("other", Lifetime::finishes, [&] {
+      engine.sleep_for(Ps(7));
+      seen.push_back(engine.now().ps());
+    });
+    Callback hardware;
+    hardware.call = [&](std::uint64_t) { seen.push_back(engine.now().ps()); };
+    engine.agenda().schedule(Instant::latest() - Ps(5), {0, 0}, hardware, 0);
+    engine.run();
+    const std::int64_t end = Instant::latest().ps();
+    CHECK(seen == std::vector<std::int64_t>{1, 7, end - 10, end - 5});
+  }
 }

@@ -1,0 +1,11 @@
+// What this program was built from.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/version.hpp"
+
+#include "viosim_commit.hpp"
+
+namespace viosim {
+
+std::string_view program_commit() { return VIOSIM_COMMIT; }
+
+}  // namespace viosim
