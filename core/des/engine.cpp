@@ -210,7 +210,7 @@ std::uint32_t Engine::take_next() {
 double Engine::next_event(double horizon) {
   const Instant at = simgrid_now();
   const Instant simgrid_next = horizon < 0 ? never : at + Ps(static_cast<std::int64_t>(horizon));
-  if (!failure_) {
+  if (!failure_ && !over_) {
     const Instant software_next = wakeups_.empty() ? never : wakeups_.front().at;
     try {
       advance_hardware(std::min(simgrid_next, software_next));

@@ -11,16 +11,22 @@ namespace {
 
 constexpr std::size_t most_lines = 24;  // of each list on the terminal
 
+// In the order in which they happened.
 std::string events_text(const Events& events) {
   if (events.all().empty()) return {};
-  std::string text = "\nevents\n";
-  std::size_t lines = 0;
+  std::vector<const Events::Event*> happened;
   for (const Events::Event& event : events.all()) {
-    if (!event.at) continue;
-    if (lines++ < most_lines)
-      text += fmt::format("  {:>10}  {}\n", format_time(event.at->since_start(), 6), event.name);
+    if (event.at) happened.push_back(&event);
   }
-  if (lines > most_lines) text += fmt::format("  ... and {} more\n", lines - most_lines);
+  std::stable_sort(happened.begin(), happened.end(),
+                   [](const auto* a, const auto* b) { return *a->at < *b->at; });
+  std::string text = "\nevents\n";
+  for (std::size_t i = 0; i < happened.size() && i < most_lines; ++i) {
+    text += fmt::format("  {:>10}  {}\n", format_time(happened[i]->at->since_start(), 6),
+                        happened[i]->name);
+  }
+  if (happened.size() > most_lines)
+    text += fmt::format("  ... and {} more\n", happened.size() - most_lines);
   return text;
 }
 

@@ -91,7 +91,7 @@ void Events::look_on() {
   };
   std::vector<Look> looks;
   for (Event& event : events_) {
-    if (event.config->when) looks.push_back({engine_.now() + event.config->every, &event});
+    if (event.config->when) looks.push_back({engine_.now() + event.config->look_every, &event});
   }
   while (!looks.empty()) {
     const auto first =
@@ -108,7 +108,7 @@ void Events::look_on() {
       first->event->due->raise();
       looks.erase(first);
     } else {
-      first->next += first->event->config->every;
+      first->next += first->event->config->look_every;
     }
   }
 }

@@ -4,7 +4,7 @@
 // Each event is an actor: it waits for its instant, for the event before it, or for its condition,
 // and then carries out its action on one component after the other. So what an event does takes
 // place as software of that instant does, before hardware of the same instant. All conditions are
-// looked at by one more actor, each once in its `every`; that ends when nothing else is going to
+// looked at by one more actor, each once in its `look_every`; that ends when nothing else is going to
 // happen.
 #pragma once
 

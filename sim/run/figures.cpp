@@ -244,8 +244,17 @@ void Figures::reject(const PathPattern& pattern, const Where& where) const {
                              quote_short(pattern.text()), fmt::join(candidates, ", ")));
     return;
   }
-  // The nearest name may have several steps: then it is compared with all that follows.
   const std::string rest = pattern.text_from(known);
+  const std::string operation(steps_of(rest).front().name);
+  if (std::find(candidates.begin(), candidates.end(), operation + ".p99") != candidates.end()) {
+    where.reject(
+        fmt::format("read {}; expected \"{}.count\", \"{}.mean\", \"{}.min\", \"{}.max\" or "
+                    "a percentile such as \"{}.p99.9\" after {}",
+                    quote_short(pattern.text()), operation, operation, operation, operation,
+                    operation, quote_short(lead.text())));
+    return;
+  }
+  // The nearest name may have several steps.
   const std::string_view nearest = nearest_name(rest, {candidates.begin(), candidates.end()});
   if (nearest.find('.') != std::string_view::npos) {
     where.reject(fmt::format("read {}; expected a figure of {}; did you mean {}?",

@@ -18,11 +18,11 @@ void EventConfig::check(const Where& where) const {
                     triggers == 0 ? "none" : "several"));
   }
   if (at && delay > Ps(0)) (where / "delay").reject("read it with \"at\"; expected the sum there");
-  if (!when && every != EventConfig{}.every)
-    (where / "every").reject("read it without \"when\"; nothing else is looked at");
-  if (every < 1ns) {
-    (where / "every")
-        .reject(fmt::format("read \"{}\"; expected at least \"1 ns\"", to_text(every)));
+  if (!when && look_every != EventConfig{}.look_every)
+    (where / "look_every").reject("read it without \"when\"; nothing else is looked at");
+  if (look_every < 1ns) {
+    (where / "look_every")
+        .reject(fmt::format("read \"{}\"; expected at least \"1 ns\"", to_text(look_every)));
   }
 }
 

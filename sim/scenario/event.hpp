@@ -18,7 +18,7 @@ struct EventConfig {
   std::optional<std::string> after;
   std::optional<MetricClause> when;
   Ps delay{0};
-  Ps every = 1us;
+  Ps look_every = 1us;
   Action action;
 
   static constexpr auto fields() {
@@ -30,7 +30,7 @@ struct EventConfig {
         field("when", &E::when,
               "It happens as soon as a figure is within bounds, of each component that is named."),
         field("delay", &E::delay, "With `after` or `when`: this much later."),
-        field("every", &E::every, "With `when`: how often software looks."),
+        field("look_every", &E::look_every, "With `when`: how often software looks."),
         embedded(&E::action)};
   }
   void check(const Where& where) const;

@@ -109,6 +109,17 @@ class Assembler {
     return true;
   }
 
+  // Each use is a line in the account of places.
+  bool used_too_often(const TextPlace& place) {
+    constexpr std::size_t most_uses = 100'000;
+    if (++use_count_ <= most_uses) return false;
+    if (use_count_ == most_uses + 1) {
+      reject(place,
+             fmt::format("parts and templates are put in more than {} times in all", most_uses));
+    }
+    return true;
+  }
+
   // `at` is the pointer in the whole document.
   Value expand(const Value& value, const TextPlace& place, const std::string& at) {
     if (grown_too_large(place)) return {};
@@ -131,12 +142,14 @@ class Assembler {
   }
 
   Value expand_use(const Value::Object& members, const TextPlace& place, const std::string& at) {
+    if (used_too_often(place)) return Value(Value::Object());
     const std::optional<Base> base = base_of(members, place);
     if (!base) return Value(Value::Object());
     uses_.push_back({base->what, place});
     origins_.set(at, base->place);
     Value whole = expand(base->content, base->place, at);
     uses_.pop_back();
+    if (whole.if_object() == nullptr) return Value(Value::Object());  // it was too large
     overlay(whole, members, place, at);
     return whole;
   }
@@ -284,6 +297,7 @@ class Assembler {
   std::map<std::string, Value, std::less<>> templates_;
   std::map<std::string, std::optional<PartFile>> parts_;
   std::size_t values_ = 0;
+  std::size_t use_count_ = 0;
 };
 
 }  // namespace
