@@ -42,6 +42,9 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::transfer, "transfer",
                   "A request had gone to memory and come back, or was refused there.", "IOVA",
                   "number of the function's request", "requester id"},
+    EventKindInfo{EventKind::action, "action",
+                  "An event of the scenario has acted on this component.", "",
+                  "number of the event in the scenario", ""},
 };
 
 }  // namespace

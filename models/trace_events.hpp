@@ -25,7 +25,8 @@ enum class EventKind : std::uint16_t {
   translation,
   taken_up,
   page,
-  transfer
+  transfer,
+  action
 };
 
 // TraceEvent::code of a translation.

@@ -145,4 +145,25 @@ class OneOf : public std::variant<Ts...> {
   bool operator==(const OneOf&) const = default;
 };
 
+// The same, told apart by which key is there. Each alternative is called by a key that it requires
+// and that no other alternative has:
+//   struct Stop {
+//     static constexpr Alternative alternative{"stop", "Stops devices."};
+//     std::string stop;
+//     static constexpr auto fields() { return std::tuple{required("stop", &Stop::stop, ...)}; }
+//   };
+//   using Action = OneOfKeys<Stop, Start>;   // {"stop": "host0.nic"}
+template <class... Ts>
+class OneOfKeys : public std::variant<Ts...> {
+ public:
+  using std::variant<Ts...>::variant;
+  using std::variant<Ts...>::operator=;
+  using Variant = std::variant<Ts...>;
+  static constexpr std::string_view key() { return {}; }
+  static constexpr std::array<Alternative, sizeof...(Ts)> alternatives() {
+    return {Ts::alternative...};
+  }
+  bool operator==(const OneOfKeys&) const = default;
+};
+
 }  // namespace viosim

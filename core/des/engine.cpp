@@ -96,7 +96,15 @@ Engine::Engine() : platform_(std::make_unique<Platform>(*this)), began_(simgrid_
   wakeups_.clear();
 }
 
-Engine::~Engine() = default;
+// SimGrid warns at the end of the program about actors that nobody has stopped.
+Engine::~Engine() {
+  if (ran_) return;
+  run_ahead_ = nullptr;
+  onlooker_ = nullptr;
+  over_ = true;
+  wakeups_.assign(1, {software_now(), 0});
+  platform_->engine.run();
+}
 
 Instant Engine::simgrid_now() const { return Instant(simgrid_clock() - began_); }
 
@@ -133,7 +141,13 @@ void Engine::set_actor_data(void* data) { actors_[current_]->data = data; }
 
 void* Engine::actor_data() const { return in_hardware_ ? nullptr : actors_[current_]->data; }
 
+bool Engine::nothing_to_come() const {
+  return wakeups_.empty() && agenda_.empty() &&
+         (run_ahead_ == nullptr || run_ahead_->next() > Instant::latest());
+}
+
 void Engine::run() {
+  ran_ = true;
   platform_->engine.run();
   if (failure_) std::rethrow_exception(failure_);
 }
@@ -196,7 +210,7 @@ std::uint32_t Engine::take_next() {
 double Engine::next_event(double horizon) {
   const Instant at = simgrid_now();
   const Instant simgrid_next = horizon < 0 ? never : at + Ps(static_cast<std::int64_t>(horizon));
-  if (!failure_) {
+  if (!failure_ && !over_) {
     const Instant software_next = wakeups_.empty() ? never : wakeups_.front().at;
     try {
       advance_hardware(std::min(simgrid_next, software_next));
@@ -206,7 +220,7 @@ double Engine::next_event(double horizon) {
   }
   in_hardware_ = false;
   if (!failure_ && wakeups_.empty() && horizon < 0 && !over_ && unfinished_ != 0) {
-    failure_ = std::make_exception_ptr(InternalError(who_waits()));
+    failure_ = std::make_exception_ptr(StuckError(who_waits()));
   }
   if (!over_ && (failure_ || (wakeups_.empty() && horizon < 0))) {
     wakeups_.assign(1, {std::max(software_now(), agenda_.now()), 0});

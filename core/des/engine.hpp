@@ -34,6 +34,13 @@ namespace viosim {
 
 class Engine;
 
+// Actors wait for signals that nothing can raise any more. A scenario that makes software wait for
+// what never comes does that too.
+class StuckError : public InternalError {
+ public:
+  using InternalError::InternalError;
+};
+
 // A counting signal that actors wait for. One raise() lets one actor through; who waited first goes
 // first.
 class Signal {
@@ -101,7 +108,7 @@ class Engine {
   void spawn(std::string name, Lifetime lifetime, std::function<void()> body);
 
   // Runs until every `finishes` actor has returned and no hardware event is left. Rethrows the
-  // first exception of an actor or of a hardware event. Throws InternalError when actors wait for
+  // first exception of an actor or of a hardware event. Throws StuckError when actors wait for
   // signals that nothing can raise any more, saying who waits for what.
   void run();
 
@@ -115,6 +122,9 @@ class Engine {
   // goes, done by actors that only serve. From actors and from hardware events.
   void hold() { ++unfinished_; }
   void release() { --unfinished_; }
+
+  // For actors that look on in turns: whether, but for the caller, nothing is going to happen.
+  bool nothing_to_come() const;
 
   // What the running actor keeps for itself; null at first, and for hardware.
   void set_actor_data(void* data);
@@ -154,6 +164,7 @@ class Engine {
   bool in_window_ = false;
   bool over_ = false;
   bool due_ = false;  // an actor, when SimGrid's clock has moved
+  bool ran_ = false;
   std::uint32_t current_ = 0;
   std::uint32_t unfinished_ = 0;
   std::uint64_t software_steps_ = 0;

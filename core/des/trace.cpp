@@ -6,7 +6,11 @@
 
 namespace viosim {
 
-Tracer::Tracer(TraceSink& sink) : sink_(&sink), block_(trace_block_events) { aim(); }
+void Tracer::start(TraceSink& sink) {
+  sink_ = &sink;
+  block_.resize(trace_block_events);
+  aim();
+}
 
 void Tracer::aim() {
   next_ = block_.data();

@@ -42,10 +42,12 @@ class TraceSink {
 class Tracer {
  public:
   Tracer() = default;  // off
-  explicit Tracer(TraceSink& sink);
+  explicit Tracer(TraceSink& sink) { start(sink); }
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
+  // Events go there from now on.
+  void start(TraceSink& sink);
   bool on() const { return next_ != nullptr; }
   std::uint64_t handed_over() const { return handed_over_; }  // events; all of them after finish()
   void emit(const TraceEvent& event) {                        // only when on()

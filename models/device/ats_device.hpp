@@ -60,6 +60,8 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
   // marker is sent, and the function is stopped.
   void stop(bool marker);
   void start();  // again
+  // Leaves at least this much after each request from the next one on.
+  void set_interval(Ps interval) { config_.dma.interval = interval; }
   // Function-level reset: requests in flight, the device TLB and page request groups are gone; nobody
   // gets an answer. Silent, and page requests disabled, until told otherwise.
   void reset();

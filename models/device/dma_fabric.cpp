@@ -56,6 +56,8 @@ std::uint32_t DmaFabric::add(const Device& device) {
       .latency = {},
       .stats = {},
       .memory_latency = count_of(device.memory_latency),
+      .end = count_of(device.until),
+      .starts = 0,
       .on_fault = device.dma.on_fault,
       .component = device.component,
   });
@@ -65,6 +67,46 @@ std::uint32_t DmaFabric::add(const Device& device) {
   board_.set(index, next_arrival(lanes_[index]));
   lookahead_ = std::min(lookahead_, count_of(device.iommu->lookahead()));
   return index;
+}
+
+// What was issued before now is on its way and arrives.
+void DmaFabric::stop(std::size_t device) {
+  Lane& lane = lanes_[device];
+  lane.until = std::min(lane.until, count_of(agenda_.now()));
+  ++lane.starts;
+  rearm(static_cast<std::uint32_t>(device));
+}
+
+void DmaFabric::start(std::size_t device) {
+  const Lane& lane = lanes_[device];
+  change_later({.device = static_cast<std::uint32_t>(device),
+                .start = true,
+                .starts = lane.starts,
+                .decided = count_of(agenda_.now())});
+}
+
+void DmaFabric::set_interval(std::size_t device, Ps interval) {
+  change_later({.device = static_cast<std::uint32_t>(device), .interval = count_of(interval)});
+}
+
+// Arrivals are known one at a time, and when software acts there may be more requests on the link:
+// they are over after one crossing. Nothing that is issued from now on arrives sooner.
+void DmaFabric::change_later(const Change& change) {
+  const Lane& lane = lanes_[change.device];
+  agenda_.schedule(agenda_.now() + Ps(static_cast<std::int64_t>(lane.link)),
+                   rank(EventClass::timer, lane.port.device), *this, change_bit | changes_.size());
+  changes_.push_back(change);
+}
+
+void DmaFabric::carry_out(const Change& change) {
+  Lane& lane = lanes_[change.device];
+  if (!change.start) {
+    lane.interval = change.interval;
+  } else if (change.starts == lane.starts && lane.until != lane.end) {
+    lane.until = lane.end;
+    lane.next_issue = std::max(lane.next_issue, change.decided);
+    rearm(change.device);
+  }
 }
 
 DeviceStats DmaFabric::stats(std::size_t device) const {
@@ -252,8 +294,9 @@ void DmaFabric::abandon(std::uint64_t cookie) {
   end_request(cookie, agenda_.now() + Ps(static_cast<std::int64_t>(lane.link)));
 }
 
-// A retried request arrives.
+// A retried request arrives, or something changes.
 void DmaFabric::fire(std::uint64_t cookie) {
+  if ((cookie & change_bit) != 0) return carry_out(changes_[cookie & ~change_bit]);
   const Pending& request = pending_[cookie];
   Lane& lane = lanes_[request.device];
   ++lane.stats.retried;

@@ -204,6 +204,13 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   // Software refuses the request: it ends with an error after one link crossing.
   void abandon(std::uint64_t cookie);
 
+  // Software tells a device's engine, from now on: to issue no request; to issue them again, until the
+  // instant that it was added with; to leave this much after each. From an actor. A stop undoes a start
+  // that is less than a link's latency old.
+  void stop(std::size_t device);
+  void start(std::size_t device);
+  void set_interval(std::size_t device, Ps interval);
+
   std::size_t devices() const { return lanes_.size(); }
   const std::string& path(std::size_t device) const { return paths_[device]; }
   DeviceStats stats(std::size_t device) const;
@@ -238,6 +245,8 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
     Histogram latency;  // runs of equal latencies touch its first 16 bytes only
     DeviceStats stats;  // without those counted above
     std::uint64_t memory_latency;
+    std::uint64_t end;     // `until`, but for a stop
+    std::uint32_t starts;  // those decided before the last stop do not count
     OnFault on_fault;
     std::uint32_t component;
   };
@@ -248,6 +257,15 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
     std::uint32_t device = 0;
     Access access = Access::read;
   };
+  // What software has decided, and what happens once the requests are over that were issued before.
+  struct Change {
+    std::uint32_t device = 0;
+    bool start = false;
+    std::uint32_t starts = 0;
+    std::uint64_t decided = 0;
+    std::uint64_t interval = 0;
+  };
+  static constexpr std::uint64_t change_bit = std::uint64_t{1} << 63U;
   struct Miss {
     std::uint64_t arrival = 0;
     std::uint32_t number = 0;  // the device's place in the order of events
@@ -257,6 +275,8 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
     auto key() const { return std::pair(arrival, number); }
   };
 
+  void change_later(const Change& change);
+  void carry_out(const Change& change);
   void start_misses();
   std::uint64_t handle(std::uint32_t device, std::uint64_t arrival, std::uint64_t end);
   void prefetch(const Lane& lane) const;
@@ -278,6 +298,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   // No arrival has an effect on another arrival, on software or on memory sooner than this.
   std::uint64_t lookahead_ = 1'000'000'000;
   std::vector<Miss> misses_;
+  std::vector<Change> changes_;
   std::vector<Pending> pending_;
   std::vector<std::uint32_t> free_pending_;
 };

@@ -32,10 +32,20 @@ void HostKernel::give(std::uint32_t device, std::size_t space) {
 
 void HostKernel::start(Instant until) {
   engine_.spawn(path_ + ".fault_handler", Lifetime::serves, [this] { handle_faults(); });
-  if (params_.migrate_every > Ps(0) && !spaces_.empty()) {
-    engine_.spawn(path_ + ".migration", Lifetime::finishes,
-                  [this, until] { migrate_pages(until); });
-  }
+  until_ = until;
+  start_migration();
+}
+
+void HostKernel::migrate_every(Ps time) {
+  params_.migrate_every = time;
+  ++migration_order_;
+  start_migration();
+}
+
+void HostKernel::start_migration() {
+  if (params_.migrate_every == Ps(0) || spaces_.empty()) return;
+  engine_.spawn(path_ + ".migration", Lifetime::finishes,
+                [this, order = migration_order_] { migrate_pages(order); });
 }
 
 void HostKernel::request_faulted(const FaultedRequest& request) {
@@ -80,9 +90,10 @@ bool HostKernel::map_on_demand(std::size_t number, Iova iova) {
   return true;
 }
 
-void HostKernel::migrate_pages(Instant until) {
-  while (engine_.now() + params_.migrate_every < until) {
+void HostKernel::migrate_pages(std::uint32_t order) {
+  while (order == migration_order_ && engine_.now() + params_.migrate_every < until_) {
     engine_.sleep_for(params_.migrate_every);
+    if (order != migration_order_) return;
     HostSpace& space = spaces_[rng_.below(spaces_.size())];
     if (space.table == nullptr || space.second_stage != nullptr) continue;  // not the host's pages
     const std::uint64_t pages = space.size.count() / page_4k.count();

@@ -98,6 +98,9 @@ class HostKernel final : public FaultService {
 
   void request_faulted(const FaultedRequest& request) override;
 
+  // Pages are moved at this rate from now on; zero: no longer. From an actor.
+  void migrate_every(Ps time);
+
   // Maps the page of an address that a device was missing. False: it may not use that. No time passes.
   bool map_on_demand(std::size_t space, Iova iova);
 
@@ -112,7 +115,8 @@ class HostKernel final : public FaultService {
   };
   void handle_faults();
   void handle(const Queued& fault);
-  void migrate_pages(Instant until);
+  void start_migration();
+  void migrate_pages(std::uint32_t order);
   void migrate(HostSpace& space, Iova page, Hpa frame);
   void invalidate(const HostSpace& space, Iova page);
   void emit_map(Iova page, Hpa frame, Pasid pasid);
@@ -128,6 +132,8 @@ class HostKernel final : public FaultService {
   std::vector<std::size_t> space_of_;  // by device
   std::deque<Queued> faults_;
   Signal fault_;
+  Instant until_;                      // no page is migrated from then on
+  std::uint32_t migration_order_ = 0;  // the last one; who follows another one ends
   std::uint64_t next_frame_ = std::uint64_t{1}
                               << 30U;  // in frames: 4 TiB, above all devices' first frames
 };

@@ -79,11 +79,12 @@ void InvalidationDriver::submit(std::span<const vtd::Descriptor> descriptors, Hp
 // Ranges are by page; those of a second level wait for the requests that used it.
 void InvalidationDriver::invalidate_and_wait(const Invalidation& order, const DeviceTlbs& devices) {
   const bool first = order.scope == Invalidation::Scope::space_range;
-  ensure(first || order.scope == Invalidation::Scope::domain_range,
-         "an order that no descriptor of ranges gives");
+  const bool all_of_them = order.scope == Invalidation::Scope::all;
+  ensure(first || all_of_them || order.scope == Invalidation::Scope::domain_range,
+         "an order that no descriptor gives");
   vtd::Descriptor flush;
   flush.type = first ? vtd::DescriptorType::pasid_iotlb : vtd::DescriptorType::iotlb;
-  flush.granularity = vtd::Granularity::page;
+  flush.granularity = all_of_them ? vtd::Granularity::global : vtd::Granularity::page;
   flush.domain = order.domain;
   if (first) flush.pasid = order.pasid;
   flush.address = order.address;

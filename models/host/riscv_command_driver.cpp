@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/riscv_command_driver.hpp"
 
+#include <array>
+
 namespace viosim {
 namespace {
 
@@ -65,6 +67,13 @@ void RiscvCommandDriver::submit_and_wait(std::span<const riscv::Command> command
 
 void RiscvCommandDriver::invalidate_and_wait(const Invalidation& order, const DeviceTlbs& devices) {
   ensure(devices.functions.empty(), "functions behind a RISC-V IOMMU have no TLBs here");
+  if (order.scope == Invalidation::Scope::all) {
+    // Guests', then those of the host's address spaces.
+    std::array<riscv::Command, 2> everything;
+    everything[0].type = riscv::CommandType::iotinval_gvma;
+    everything[1].type = riscv::CommandType::iotinval_vma;
+    return submit_and_wait(everything);
+  }
   const riscv::Command command = riscv::Command::for_translations(order);
   submit_and_wait({&command, 1});
 }

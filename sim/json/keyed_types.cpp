@@ -39,7 +39,14 @@ void reject_unknown(std::string_view key, const Slots& slots, const Where& objec
   for (const OneOfType* one_of : slots.unions) {
     elsewhere = one_of->alternatives_with(key);
     if (elsewhere.empty()) continue;
-    message += fmt::format("; it goes with \"{}\": {}", one_of->key(), elsewhere);
+    const std::vector<std::string_view> choices = one_of->names();
+    if (!one_of->by_keys()) {
+      message += fmt::format("; it goes with \"{}\": {}", one_of->key(), elsewhere);
+    } else if (std::find(choices.begin(), choices.end(), key) == choices.end()) {
+      message += fmt::format("; it goes with {}", elsewhere);
+    } else {
+      message += fmt::format("; expected only one of \"{}\"", fmt::join(choices, "\", \""));
+    }
     break;
   }
   if (elsewhere.empty()) {
@@ -130,6 +137,7 @@ void KeyedType::read(const Value& value, const Where& where, void* into) const {
   const std::size_t before = where.problem_count();
   read_members(*object, slots, where);
   reject_missing(slots, where);
+  for (const OneOfType* one_of : slots.unchosen) where.reject(one_of->unchosen_text(*object));
   // Checks compare fields; they make sense once every field is what it should be.
   if (where.problem_count() != before || where.full()) return;
   for (const Slots::Check& check : slots.checks) check.run(check.checked, where);
@@ -225,8 +233,18 @@ bool ObjectType::has_key(std::string_view key) const {
 }
 
 void OneOfType::collect(const Value::Object& object, void* into, Slots& slots) const {
-  slots.keys.push_back({info_.key, "", &tag_, nullptr, true});
   slots.unions.push_back(this);
+  if (by_keys()) {
+    for (std::size_t i = 0; i < info_.alternatives.size(); ++i) {
+      if (find(object, info_.alternatives[i].name) == nullptr) continue;
+      info_.select(into, i);
+      return info_.types[i]().collect(object, writable(info_.content(into)), slots);
+    }
+    slots.unchosen.push_back(this);
+    slots.complete = false;
+    return;
+  }
+  slots.keys.push_back({info_.key, "", &tag_, nullptr, true});
   const Value* tag = find(object, info_.key);
   const std::string* name = tag == nullptr ? nullptr : tag->if_text();
   for (std::size_t i = 0; name != nullptr && i < info_.alternatives.size(); ++i) {
@@ -239,13 +257,18 @@ void OneOfType::collect(const Value::Object& object, void* into, Slots& slots) c
 
 void OneOfType::write_members(const void* from, Value::Object& members) const {
   const std::size_t chosen = info_.index(from);
-  add(members, info_.key, info_.alternatives[chosen].name);
+  if (!by_keys()) add(members, info_.key, info_.alternatives[chosen].name);
   info_.types[chosen]().write_members(info_.content(from), members);
 }
 
 std::vector<Shape> OneOfType::shapes(const void* defaults) const {
   std::vector<Shape> all;
   for (std::size_t i = 0; i < info_.alternatives.size(); ++i) {
+    if (by_keys()) {
+      for (Shape& whole : info_.types[i]().shapes(defaults_of(i, defaults)))
+        all.push_back(std::move(whole));
+      continue;
+    }
     Value::Object tag;
     add(tag, "description", info_.alternatives[i].sentence);
     add(tag, "const", info_.alternatives[i].name);
@@ -262,9 +285,10 @@ void OneOfType::add_rows(const std::string& prefix, const void* defaults,
                          std::vector<ParameterRow>& rows) const {
   for (std::size_t i = 0; i < info_.alternatives.size(); ++i) {
     const Alternative& alternative = info_.alternatives[i];
-    const std::string path = prefix + std::string(info_.key);
-    rows.push_back(
-        {path, quote(alternative.name), "required", std::string(alternative.sentence), ""});
+    if (!by_keys()) {
+      rows.push_back({prefix + std::string(info_.key), quote(alternative.name), "required",
+                      std::string(alternative.sentence), ""});
+    }
     info_.types[i]().add_rows(prefix, defaults_of(i, defaults), rows);
   }
 }
@@ -280,6 +304,17 @@ std::string OneOfType::alternatives_with(std::string_view key) const {
   }
   return fmt::format("{}{}{}", knowing.empty() ? "" : "\"", fmt::join(knowing, "\" or \""),
                      knowing.empty() ? "" : "\"");
+}
+
+// A misspelt key is the likeliest reason.
+std::string OneOfType::unchosen_text(const Value::Object& object) const {
+  std::string message = fmt::format("expected {} as a key", expected_choice(names()));
+  for (const Value::Member& member : object) {
+    const std::string_view nearest = nearest_name(member.key, names());
+    if (nearest.empty()) continue;
+    return fmt::format("{}; did you mean \"{}\" by {}?", message, nearest, quote_short(member.key));
+  }
+  return message;
 }
 
 std::vector<std::string_view> OneOfType::names() const {

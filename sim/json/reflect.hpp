@@ -6,6 +6,7 @@
 #include "core/base/strong.hpp"
 #include "sim/json/plain_types.hpp"
 
+#include <concepts>
 #include <limits>
 #include <optional>
 #include <type_traits>
@@ -38,6 +39,12 @@ template <class T>
 concept Union = requires {
   T::key();
   T::alternatives();
+};
+
+// A type that says itself how it is read.
+template <class T>
+concept BringsJsonType = requires {
+  { T::json_type() } -> std::same_as<const JsonType&>;
 };
 
 template <class T>
@@ -202,6 +209,8 @@ const JsonType& json_type() {
     return text_type();
   } else if constexpr (std::is_same_v<T, Value>) {
     return any_type();
+  } else if constexpr (reflect::BringsJsonType<T>) {
+    return T::json_type();
   } else if constexpr (HasTextForm<T>) {
     return reflect::form<T>();
   } else if constexpr (std::integral<T>) {

@@ -77,7 +77,8 @@ struct Slots {
   std::vector<Slot> keys;
   std::vector<Check> checks;
   std::vector<const OneOfType*> unions;
-  bool complete = true;  // false when it is not known which alternative was meant
+  std::vector<const OneOfType*> unchosen;  // of these, told apart by keys of which none is there
+  bool complete = true;                    // false when it is not known which alternative was meant
 };
 
 // One shape that an object may have; embedded unions give several.
@@ -132,9 +133,10 @@ class ObjectType final : public KeyedType {
   Checker check_;  // nullptr when the struct has nothing to check
 };
 
-// A OneOf: its key first, then the fields of the alternative that the key names.
+// A OneOf: its key first, then the fields of the alternative that the key names. A OneOfKeys: the
+// fields of the alternative whose name is a key that is there.
 struct OneOfInfo {
-  std::string_view key;
+  std::string_view key;  // empty: a OneOfKeys
   std::vector<Alternative> alternatives;
   std::vector<const KeyedType& (*)()> types;
   std::size_t (*index)(const void* one_of);
@@ -155,6 +157,10 @@ class OneOfType final : public KeyedType {
   bool has_key(std::string_view key) const override;
 
   std::string_view key() const { return info_.key; }
+  bool by_keys() const { return info_.key.empty(); }
+  std::vector<std::string_view> names() const;
+  // What is wrong with an object that has none of the keys.
+  std::string unchosen_text(const Value::Object& object) const;
   // The names of the alternatives that know the key, quoted and joined; empty when none does.
   std::string alternatives_with(std::string_view key) const;
 
@@ -173,7 +179,6 @@ class OneOfType final : public KeyedType {
     const OneOfType& owner_;
   };
 
-  std::vector<std::string_view> names() const;
   const void* defaults_of(std::size_t alternative, const void* defaults) const;
 
   OneOfInfo info_;

@@ -35,4 +35,12 @@ struct LatencyRow {
   bool operator==(const LatencyRow&) const = default;
 };
 
+// What came of something that the scenario expects of the run.
+struct ExpectationRow {
+  std::string expected;
+  std::string found;
+  bool met = false;
+  bool operator==(const ExpectationRow&) const = default;
+};
+
 }  // namespace viosim

@@ -82,6 +82,7 @@ class RunDatabase::Writer {
   TraceRecorder& trace() { return *recorder_; }
   void add_metric(MetricRow row) { metrics_.push_back(std::move(row)); }
   void add_latency(LatencyRow row) { latencies_.push_back(std::move(row)); }
+  void add_expectation(const ExpectationRow& row) { expectations_.push_back(row); }
   void add_wall(std::string_view key, std::string_view value) { wall_[std::string(key)] = value; }
 
   void finish() {
@@ -92,6 +93,7 @@ class RunDatabase::Writer {
     insert_components();
     insert_metrics();
     insert_latencies();
+    insert_expectations();
     for (const auto& [key, value] : wall_) insert(connection_, "wall", key, value);
     insert(connection_, "manifest", "complete", "1");
     schema::write_digests(connection_);
@@ -184,6 +186,16 @@ class RunDatabase::Writer {
     }
   }
 
+  void insert_expectations() {
+    Statement statement = connection_.prepare("INSERT INTO expectation VALUES(NULL, ?, ?, ?)");
+    for (const ExpectationRow& row : expectations_) {
+      statement.bind(1, row.expected)
+          .bind(2, row.found)
+          .bind(3, std::int64_t{row.met ? 1 : 0})
+          .run();
+    }
+  }
+
   PartialFile file_;
   Connection connection_;
   std::unique_ptr<Statement> insert_block_;
@@ -197,6 +209,7 @@ class RunDatabase::Writer {
 
   std::vector<MetricRow> metrics_;
   std::vector<LatencyRow> latencies_;
+  std::vector<ExpectationRow> expectations_;
   std::map<std::string, std::string> wall_;
   std::unique_ptr<TraceRecorder> recorder_;  // last: its threads use the rest
 };
@@ -230,6 +243,8 @@ void RunDatabase::add_histogram(std::uint32_t component, std::string_view operat
                                 const Histogram& histogram) {
   writer_->add_latency({component, std::string(operation), histogram});
 }
+
+void RunDatabase::add_expectation(const ExpectationRow& row) { writer_->add_expectation(row); }
 
 void RunDatabase::add_wall(std::string_view key, std::string_view value) {
   writer_->add_wall(key, value);

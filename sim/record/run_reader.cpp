@@ -58,6 +58,7 @@ RunReader::RunReader(Connection connection) : connection_(std::move(connection))
   read_kinds();
   read_metrics();
   read_latencies();
+  read_expectations();
   read_blocks();
 }
 
@@ -80,6 +81,7 @@ void RunReader::check_format() {
 
 void RunReader::check_digests() {
   for (const schema::Covered& table : schema::covered()) {
+    if (table.since > format_version_) continue;
     Statement statement = connection_.prepare("SELECT rows, xxh64 FROM digest WHERE name = ?");
     statement.bind(1, table.table);
     const bool found = statement.step();
@@ -162,6 +164,15 @@ void RunReader::read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogr
         static_cast<std::size_t>(number),
         {static_cast<std::uint64_t>(rows.integer(1)), static_cast<std::uint64_t>(rows.integer(2))},
         min, max);
+  }
+}
+
+void RunReader::read_expectations() {
+  if (format_version_ < 2) return;
+  Statement rows = connection_.prepare("SELECT expected, found, met FROM expectation ORDER BY id");
+  while (rows.step()) {
+    expectations_.push_back(
+        {std::string(rows.text(0)), std::string(rows.text(1)), rows.integer(2) != 0});
   }
 }
 

@@ -46,6 +46,7 @@ class RunReader {
   const std::vector<EventKindRow>& kinds() const { return kinds_; }
   const std::vector<MetricRow>& metrics() const { return metrics_; }
   const std::vector<LatencyRow>& latencies() const { return latencies_; }
+  const std::vector<ExpectationRow>& expectations() const { return expectations_; }
   std::map<std::string, std::string> wall();
 
   const std::vector<BlockInfo>& blocks() const { return blocks_; }
@@ -73,6 +74,7 @@ class RunReader {
   void read_kinds();
   void read_metrics();
   void read_latencies();
+  void read_expectations();
   void read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogram);
   void read_blocks();
 
@@ -84,6 +86,7 @@ class RunReader {
   std::vector<EventKindRow> kinds_;
   std::vector<MetricRow> metrics_;
   std::vector<LatencyRow> latencies_;
+  std::vector<ExpectationRow> expectations_;
   std::vector<BlockInfo> blocks_;
   BlockDecoder decoder_;
 };

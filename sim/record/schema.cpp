@@ -27,6 +27,8 @@ CREATE TABLE violation(id INTEGER PRIMARY KEY, invariant TEXT NOT NULL, time INT
 CREATE TABLE violation_event(violation INTEGER NOT NULL, position INTEGER NOT NULL,
   time INTEGER NOT NULL, component INTEGER NOT NULL, kind INTEGER NOT NULL, pasid INTEGER NOT NULL,
   epoch INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(violation, position)) WITHOUT ROWID;
+CREATE TABLE expectation(id INTEGER PRIMARY KEY, expected TEXT NOT NULL, found TEXT NOT NULL,
+  met INTEGER NOT NULL);
 CREATE TABLE trace_block(number INTEGER PRIMARY KEY, events INTEGER NOT NULL,
   first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, checksum INTEGER NOT NULL,
   data BLOB NOT NULL);
@@ -52,6 +54,7 @@ constexpr std::array tables = {
     Covered{"violation_event",
             "SELECT violation, position, time, component, kind, pasid, epoch, text "
             "FROM violation_event ORDER BY violation, position"},
+    Covered{"expectation", "SELECT id, expected, found, met FROM expectation ORDER BY id", 2},
     // The blob is covered by its own checksum, which is covered here.
     Covered{"trace_block",
             "SELECT number, events, first_time, last_time, checksum FROM trace_block "

@@ -14,7 +14,7 @@ struct XXH64_state_s;
 
 namespace viosim::schema {
 
-inline constexpr std::int64_t format_version = 1;           // PRAGMA user_version
+inline constexpr std::int64_t format_version = 2;           // PRAGMA user_version
 inline constexpr std::int64_t application_id = 0x76696f73;  // "vios"
 
 extern const char* const create_tables;
@@ -24,6 +24,7 @@ extern const char* const create_tables;
 struct Covered {
   std::string_view table;
   std::string_view rows;
+  std::int64_t since = 1;  // the first format that has it
 };
 std::span<const Covered> covered();
 

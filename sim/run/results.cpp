@@ -7,72 +7,129 @@
 namespace viosim {
 namespace {
 
-class Collector {
+// What an instrument writes its readings with.
+class Reading {
  public:
+  Reading(Results& results, std::uint32_t component) : results_(results), component_(component) {}
+
   template <class Stats>
-  void metrics(std::uint32_t component, const Stats& stats) {
+  void metrics(const Stats& stats) {
     for_each_field<Stats>([&](const auto& metric) {
-      results.metrics.push_back(
-          {component, std::string(metric.name), metric.unit, value_of(stats.*(metric.member))});
+      results_.metrics.push_back(
+          {component_, std::string(metric.name), metric.unit, value_of(stats.*(metric.member))});
     });
   }
-  void latency(std::uint32_t component, const char* operation, const Histogram& histogram) {
-    if (histogram.count() != 0) results.latencies.push_back({component, operation, &histogram});
+  void latency(const char* operation, const Histogram& histogram) {
+    results_.latencies.push_back({component_, operation, &histogram});
   }
 
-  Results results;
+ private:
+  Results& results_;
+  std::uint32_t component_;
 };
+
+class Instruments {
+ public:
+  // `read` is called with a Reading.
+  template <class Read>
+  void add(std::uint32_t component, Read read, Bytes request = Bytes(0)) {
+    all.push_back({component,
+                   [component, read](Results& results) { read(Reading(results, component)); },
+                   request});
+  }
+  // Of a component that has metrics only.
+  template <class Stats>
+  void add_metrics(std::uint32_t component, const Stats& stats) {
+    add(component, [&stats](Reading reading) { reading.metrics(stats); });
+  }
+
+  std::vector<Instrument> all;
+};
+
+void add_iommu(Instruments& all, const System::IommuSystem& s) {
+  const Iommu& iommu = *s.iommu;
+  all.add(s.component, [&iommu](Reading reading) {
+    reading.metrics(iommu.stats);
+    reading.latency("translation", iommu.translation_latency);
+  });
+  all.add_metrics(s.context_cache, iommu.context_stats());
+  all.add_metrics(s.pasid_cache, iommu.pasid_stats());
+  all.add_metrics(s.iotlb, iommu.iotlb_stats());
+  for (const auto& cache : s.walk_caches)
+    all.add_metrics(cache.component, *iommu.walk_caches().stats(cache.stage, cache.level));
+  const auto add_queue = [&](const auto& queue) {
+    all.add(s.queue, [&queue](Reading reading) {
+      reading.metrics(queue.stats);
+      reading.latency("batch", queue.batch_latency);
+    });
+  };
+  if (s.vtd != nullptr) add_queue(s.vtd->unit.queue());
+  if (s.riscv != nullptr) add_queue(s.riscv->unit.queue());
+  if (s.page_requests) {
+    all.add(s.page_request_queue, [&s](Reading reading) {
+      reading.metrics(s.vtd->unit.page_requests().stats);
+      reading.metrics(s.page_requests->stats);
+      reading.latency("group", s.page_requests->group_latency);
+    });
+  }
+}
+
+void add_ats(Instruments& all, const System::AtsSystem& ats) {
+  const AtsDevice& device = *ats.device;
+  all.add(
+      ats.component,
+      [&device](Reading reading) {
+        reading.metrics(device.stats);
+        reading.latency("dma", device.latency);
+        reading.latency("translation", device.translation_latency);
+        reading.latency("page", device.page_latency);
+        reading.latency("invalidation", device.invalidation_latency);
+      },
+      ats.request);
+  all.add_metrics(ats.tlb, device.tlb().stats());
+}
 
 }  // namespace
 
-Results collect(const System& system) {
-  Collector collector;
+std::vector<Instrument> instruments(const System& system) {
+  Instruments all;
   for (const System::HostSystem& host : system.hosts()) {
-    collector.metrics(host.component, host.kernel->stats);
-    collector.latency(host.component, "fault", host.kernel->fault_latency);
-    collector.latency(host.component, "migration", host.kernel->migration_latency);
+    const HostKernel& kernel = *host.kernel;
+    all.add(host.component, [&kernel](Reading reading) {
+      reading.metrics(kernel.stats);
+      reading.latency("fault", kernel.fault_latency);
+      reading.latency("migration", kernel.migration_latency);
+    });
   }
-  for (const System::IommuSystem& s : system.iommus()) {
-    collector.metrics(s.component, s.iommu->stats);
-    collector.latency(s.component, "translation", s.iommu->translation_latency);
-    collector.metrics(s.context_cache, s.iommu->context_stats());
-    collector.metrics(s.pasid_cache, s.iommu->pasid_stats());
-    collector.metrics(s.iotlb, s.iommu->iotlb_stats());
-    for (const auto& cache : s.walk_caches) {
-      collector.metrics(cache.component, *s.iommu->walk_caches().stats(cache.stage, cache.level));
-    }
-    const auto collect_queue = [&](const auto& queue) {
-      collector.metrics(s.queue, queue.stats);
-      collector.latency(s.queue, "batch", queue.batch_latency);
-    };
-    if (s.vtd != nullptr) collect_queue(s.vtd->unit.queue());
-    if (s.riscv != nullptr) collect_queue(s.riscv->unit.queue());
-    if (s.page_requests) {
-      collector.metrics(s.page_request_queue, s.vtd->unit.page_requests().stats);
-      collector.metrics(s.page_request_queue, s.page_requests->stats);
-      collector.latency(s.page_request_queue, "group", s.page_requests->group_latency);
-    }
-  }
+  for (const System::IommuSystem& iommu : system.iommus()) add_iommu(all, iommu);
   for (const System::DmaSystem& device : system.dma_devices()) {
-    collector.metrics(device.component, system.fabric().stats(device.device));
-    collector.latency(device.component, "dma", system.fabric().latency(device.device));
+    all.add(
+        device.component,
+        [&fabric = system.fabric(), number = device.device](Reading reading) {
+          reading.metrics(fabric.stats(number));
+          reading.latency("dma", fabric.latency(number));
+        },
+        device.request);
   }
-  for (const System::AtsSystem& ats : system.ats_devices()) {
-    collector.metrics(ats.component, ats.device->stats);
-    collector.latency(ats.component, "dma", ats.device->latency);
-    collector.latency(ats.component, "translation", ats.device->translation_latency);
-    collector.latency(ats.component, "page", ats.device->page_latency);
-    collector.latency(ats.component, "invalidation", ats.device->invalidation_latency);
-    collector.metrics(ats.tlb, ats.device->tlb().stats());
-  }
+  for (const System::AtsSystem& ats : system.ats_devices()) add_ats(all, ats);
   for (const TracePlayer& player : system.players()) {
     for (const TracePlayer::Function& function : player.functions()) {
-      collector.metrics(function.component, function.stats);
-      collector.metrics(function.component, function.recorded);
-      collector.latency(function.component, "translation", function.latency);
+      all.add(function.component, [&function](Reading reading) {
+        reading.metrics(function.stats);
+        reading.metrics(function.recorded);
+        reading.latency("translation", function.latency);
+      });
     }
   }
-  return collector.results;
+  return std::move(all.all);
+}
+
+Results collect(const System& system) {
+  Results results;
+  for (const Instrument& instrument : instruments(system)) instrument.read(results);
+  std::erase_if(results.latencies,
+                [](const LatencyValue& latency) { return latency.histogram->count() == 0; });
+  return results;
 }
 
 }  // namespace viosim

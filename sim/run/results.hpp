@@ -3,11 +3,13 @@
 #pragma once
 
 #include "core/base/stats.hpp"
+#include "core/base/units.hpp"
 #include "models/device/trace_player.hpp"
 #include "models/iommu/cache.hpp"
 #include "sim/run/system.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,8 +31,18 @@ struct LatencyValue {
 // Every metric and every histogram of a system that has run, in the order of its components.
 struct Results {
   std::vector<MetricValue> metrics;
-  std::vector<LatencyValue> latencies;
+  std::vector<LatencyValue> latencies;  // those that are not empty
 };
+
+// Where the results of one component are read, at any time; empty histograms included.
+struct Instrument {
+  std::uint32_t component = 0;
+  std::function<void(Results&)> read;
+  Bytes request{};  // devices: what each request moves, where that is known
+};
+
+// Of every component that has results, in their order. They refer to the system.
+std::vector<Instrument> instruments(const System& system);
 
 Results collect(const System& system);
 

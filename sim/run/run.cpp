@@ -6,13 +6,16 @@
 #include "sim/json/pointer.hpp"
 #include "sim/record/run_database.hpp"
 #include "sim/recording/recording.hpp"
+#include "sim/run/conclusions.hpp"
+#include "sim/run/plan.hpp"
+#include "sim/scenario/parts.hpp"
 #include "sim/version.hpp"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <chrono>
-#include <memory>
+#include <optional>
 #include <system_error>
 #include <unistd.h>
 
@@ -28,11 +31,9 @@ std::string host_name() {
 // The run database, or its absence.
 class Output {
  public:
-  Output(const Scenario& scenario, const RunOptions& options) {
-    if (!options.out) {
-      tracer_ = std::make_unique<Tracer>();
-      return;
-    }
+  Output(const Scenario& scenario, const RunOptions& options, const ComponentIndex& components,
+         Tracer& tracer) {
+    if (!options.out) return;
     std::error_code error;
     if (std::filesystem::exists(*options.out, error) &&
         !std::filesystem::is_directory(*options.out, error))
@@ -48,20 +49,13 @@ class Output {
     manifest.scenario = to_text(write(scenario), Layout::indented);
     manifest.seed = scenario.seed;
     database_.emplace(RunDatabase::create(path_, manifest));
-    tracer_ = options.trace == TraceMode::full ? std::make_unique<Tracer>(database_->trace())
-                                               : std::make_unique<Tracer>();
+    for (const std::string& path : components.paths()) database_->add_component(path);
+    if (options.trace == TraceMode::full) tracer.start(database_->trace());
   }
 
-  Tracer& tracer() { return *tracer_; }
-  std::uint32_t add_component(std::string_view path) {
-    components_.emplace_back(path);
-    return database_ ? database_->add_component(path)
-                     : static_cast<std::uint32_t>(components_.size() - 1);
-  }
-  const std::vector<std::string>& components() const { return components_; }
   std::string path() const { return path_.string(); }
 
-  void finish(const Results& results, const RunFacts& facts) {
+  void finish(const Results& results, const RunReport& report) {
     if (!database_) return;
     for (const MetricValue& metric : results.metrics) {
       database_->add_metric(metric.component, metric.name, metric.unit,
@@ -70,15 +64,15 @@ class Output {
     for (const LatencyValue& latency : results.latencies)
       database_->add_histogram(latency.component, latency.operation, *latency.histogram);
     database_->add_wall("host", host_name());
-    database_->add_wall("simulation_seconds", fmt::format("{:.6f}", facts.wall_seconds));
+    for (const Verdict& verdict : report.verdicts)
+      database_->add_expectation({verdict.expected, verdict.found, verdict.met});
+    database_->add_wall("simulation_seconds", fmt::format("{:.6f}", report.facts.wall_seconds));
     database_->finish();
   }
 
  private:
   std::filesystem::path path_;
-  std::vector<std::string> components_;
   std::optional<RunDatabase> database_;
-  std::unique_ptr<Tracer> tracer_;
 };
 
 // What the duration leaves nothing of.
@@ -122,9 +116,9 @@ std::vector<Problem> naming_assignments(std::vector<Problem> problems,
   return problems;
 }
 
-void run_within_limit(System& system, const std::string& file) {
+void run_within_limit(Plan& plan, const std::string& file) {
   try {
-    system.run();
+    plan.run();
   } catch (const TimeLimitError& error) {
     throw ConfigError({file, "",
                        fmt::format("{}; expected a run that ends before: an earlier \"start\", "
@@ -174,14 +168,15 @@ Scenario load_scenario(const std::filesystem::path& file,
                        std::optional<std::uint64_t> seed) {
   Value document = read_json_file(file);
   for (const std::string& assignment : assignments) set_assignment(document, assignment);
-  Scenario scenario;
+  AssembledDocument assembled = assemble(std::move(document), file.string());
   try {
-    scenario = read_scenario(document, file.string());
+    Scenario scenario = read_scenario(assembled.document, file.string());
+    scenario.origins = std::move(assembled.origins);
+    if (seed) scenario.seed = *seed;
+    return scenario;
   } catch (const ConfigError& error) {
-    throw ConfigError(naming_assignments(error.problems(), assignments));
+    throw ConfigError(assembled.origins.locate(naming_assignments(error.problems(), assignments)));
   }
-  if (seed) scenario.seed = *seed;
-  return scenario;
 }
 
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
@@ -191,19 +186,22 @@ RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& ba
 
 RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
                        const RunOptions& options) {
-  Output output(scenario, options);
-  System system(scenario, recordings, output.tracer(), [&](std::string_view path) {
+  ComponentIndex components;
+  Tracer tracer;
+  System system(scenario, recordings, tracer, [&](std::string_view path) {
     if (options.progress != nullptr) options.progress->tell(fmt::format("building {}", path));
-    return output.add_component(path);
+    return components.add(path);
   });
+  Plan plan(scenario, system, components, tracer);
+  Output output(scenario, options, components, tracer);
   if (options.progress != nullptr) {
     options.progress->watch([&](Instant reached) { return run_state(reached, scenario, system); });
     system.engine().set_onlooker(*options.progress);
   }
 
   const auto begin = std::chrono::steady_clock::now();
-  run_within_limit(system, options.file);
-  output.tracer().finish();
+  run_within_limit(plan, options.file);
+  tracer.finish();
   RunReport report;
   report.facts.wall_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -215,17 +213,30 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   report.facts.database = output.path();
   report.facts.traced = options.trace == TraceMode::full;
   report.facts.notes = notes(scenario, recordings);
-  report.facts.trace_events = output.tracer().handed_over();
+  report.facts.trace_events = tracer.handed_over();
 
   if (options.progress != nullptr) options.progress->finally("writing " + output.path());
   const Results results = collect(system);
-  output.finish(results, report.facts);
-  report.components = output.components();
-  report.text = summary_text(report.facts, results, report.components);
+  report.verdicts = plan.verdicts();
+  output.finish(results, report);
+  report.components = components.paths();
+  report.text = summary_text(report.facts, results, report.components) +
+                conclusions_text(plan.events(), report.verdicts);
   report.json = summary_json(report.facts, results, report.components);
+  add_conclusions(*report.json.if_object(), plan.events(), report.verdicts);
   for (const TracePlayer& player : system.players())
     report.agreements.push_back(player.agreement());
   return report;
+}
+
+void check_plan(const Scenario& scenario, const Recordings& recordings) {
+  // What is named is all there; and building a large system takes its time.
+  if (scenario.events.empty() && scenario.expect.empty()) return;
+  ComponentIndex components;
+  Tracer tracer;
+  System system(scenario, recordings, tracer,
+                [&](std::string_view path) { return components.add(path); });
+  const Plan plan(scenario, system, components, tracer);
 }
 
 }  // namespace viosim

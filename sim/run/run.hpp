@@ -4,6 +4,7 @@
 
 #include "models/device/trace_player.hpp"
 #include "sim/json/value.hpp"
+#include "sim/run/expectations.hpp"
 #include "sim/run/progress.hpp"
 #include "sim/run/summary.hpp"
 #include "sim/run/system.hpp"
@@ -28,8 +29,9 @@ struct RunOptions {
 struct RunReport {
   RunFacts facts;
   std::vector<std::string> components;
-  std::string text;  // summary for people
-  Value json;        // the same for programs
+  std::string text;               // summary for people
+  Value json;                     // the same for programs
+  std::vector<Verdict> verdicts;  // on what the scenario expects
   std::vector<Agreement>
       agreements;  // of the recordings that were played, in the order of the scenario
 };
@@ -48,7 +50,12 @@ RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& ba
 RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
                        const RunOptions& options);
 
-// A document with the overrides of the command line applied ("/json/pointer=value"), read strictly.
+// Whether everything that the events and expectations of a valid scenario name is there. Throws
+// ConfigError.
+void check_plan(const Scenario& scenario, const Recordings& recordings);
+
+// A document with the overrides of the command line applied ("/json/pointer=value") and then its parts put
+// in, read strictly.
 Scenario load_scenario(const std::filesystem::path& file,
                        const std::vector<std::string>& assignments,
                        std::optional<std::uint64_t> seed);

@@ -47,12 +47,14 @@ System::System(const Scenario& scenario, const Recordings& recordings, Tracer& t
       fabric_(engine_.agenda(), tracer) {
   engine_.set_run_ahead(fabric_);
   fabric_.set_fault_service(*this);
-  for (const HostConfig& host : scenario.hosts) build_host(host);
+  for (const HostConfig& host : scenario.hosts) {
+    for (std::uint32_t i = 0; i < host.count; ++i) build_host(host, i);
+  }
 }
 
-void System::build_host(const HostConfig& config) {
+void System::build_host(const HostConfig& config, std::uint32_t index) {
   HostSystem& host = hosts_.emplace_back();
-  host.path = config.name;
+  host.path = indexed(config.name, config.count, index);
   host.component = add_component_(host.path);
   next_function_ = first_function.value();
   next_frame_ = first_frame;
@@ -224,7 +226,7 @@ void System::build_dma(const DmaDevice& config, const HostConfig& host_config, H
     const std::uint32_t number = fabric_.add(device);
     host.kernel->give(number, space);
     kernel_of_device_.push_back(host.kernel.get());
-    dma_devices_.push_back({device.component, number});
+    dma_devices_.push_back({device.component, number, config.dma.traffic.request});
   }
 }
 
@@ -232,6 +234,7 @@ void System::build_ats(const DmaDevice& config, const DmaFabric::Device& device,
                        HostSystem& host, IommuSystem& iommu, const HostConfig& host_config) {
   AtsSystem& system = ats_devices_.emplace_back();
   system.component = device.component;
+  system.request = config.dma.traffic.request;
   system.tlb = add_component_(device.path + ".device_tlb");
   system.device =
       std::make_unique<AtsDevice>(device, *config.ats, config.pri,
@@ -278,7 +281,13 @@ void System::request_faulted(const FaultedRequest& request) {
 }
 
 void System::run() {
-  engine_.run();
+  // A run that fails has an end too.
+  try {
+    engine_.run();
+  } catch (...) {
+    end_ = engine_.now();
+    throw;
+  }
   end_ = std::max(engine_.now(), fabric_.last_completion());
   // A hit's completion is no event of its own.
   if (end_ > Instant::latest()) throw TimeLimitError("the completion of a request");

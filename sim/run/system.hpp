@@ -85,15 +85,18 @@ class System : private FaultService {
   struct DmaSystem {
     std::uint32_t component = 0;
     std::uint32_t device = 0;  // as numbered by fabric()
+    Bytes request{};           // what each of its requests moves
   };
   struct AtsSystem {
     std::uint32_t component = 0;
     std::uint32_t tlb = 0;
     std::unique_ptr<AtsDevice> device;
+    Bytes request{};
   };
 
   Engine& engine() { return engine_; }
   const DmaFabric& fabric() const { return fabric_; }
+  DmaFabric& fabric() { return fabric_; }
   const std::deque<HostSystem>& hosts() const { return hosts_; }
   const std::deque<IommuSystem>& iommus() const { return iommus_; }
   const std::vector<DmaSystem>& dma_devices() const { return dma_devices_; }
@@ -103,7 +106,7 @@ class System : private FaultService {
   Instant end() const { return end_; }
 
  private:
-  void build_host(const HostConfig& config);
+  void build_host(const HostConfig& config, std::uint32_t index);
   void build_iommu(const IommuConfig& config, const HostConfig& host_config, HostSystem& host);
   void build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,
                   const std::string& path, IommuSystem& system);

@@ -19,6 +19,10 @@ class HostChecker {
 
   void run() {
     check_name(host_.name, where_);
+    constexpr std::uint32_t most_hosts = 10'000;
+    if (host_.count == 0 || host_.count > most_hosts) {
+      (where_ / "count").reject(fmt::format("read {}; expected 1 to {}", host_.count, most_hosts));
+    }
     for (std::size_t i = 0; i < host_.iommus.size(); ++i) {
       take_name(name_of(host_.iommus[i]), where_ / "iommus" / i);
     }

@@ -48,6 +48,7 @@ Scenario read_scenario(const Value& document, const std::string& file) {
   std::vector<Problem> problems;
   const Where where(problems, file);
   Scenario scenario = read<Scenario>(document, where);
+  scenario.origins.set_file(file);
   if (problems.empty()) return scenario;
   const auto known = [&problems](const Problem& problem) {
     return std::find(problems.begin(), problems.end(), problem) != problems.end();

@@ -23,17 +23,19 @@ void Scenario::check(const Where& where) const {
   std::set<std::string> names;
   std::uint64_t devices = 0;
   for (const HostConfig& host : hosts) {
-    devices += host.iommus.size();
+    std::uint64_t of_host = host.iommus.size();
     for (const DeviceConfig& device : host.devices) {
       const auto* dma = std::get_if<DmaDevice>(&device);
-      devices += dma == nullptr ? 1 : dma->count;
+      of_host += dma == nullptr ? 1 : dma->count;
     }
+    devices += of_host * host.count;
   }
   if (devices > most_devices) {
     (where / "hosts")
         .reject(fmt::format("read {} devices and IOMMUs in all; expected at most {}", devices,
                             most_devices));
   }
+  check_events(events, duration.has_value(), where / "events");
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (!names.insert(hosts[i].name).second) {
       (where / "hosts" / i / "name")

@@ -10,6 +10,9 @@
 #include "models/iommu/riscv/unit.hpp"
 #include "models/iommu/vtd/unit.hpp"
 #include "sim/json/value.hpp"
+#include "sim/scenario/event.hpp"
+#include "sim/scenario/expectation.hpp"
+#include "sim/scenario/origins.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -148,6 +151,7 @@ struct MemoryParams {
 
 struct HostConfig {
   std::string name;
+  std::uint32_t count = 1;
   MemoryParams memory;
   HostKernelParams kernel;
   std::vector<IommuConfig> iommus;
@@ -155,11 +159,13 @@ struct HostConfig {
 
   static constexpr auto fields() {
     using H = HostConfig;
-    return std::tuple{required("name", &H::name, "How results call it."),
-                      field("memory", &H::memory, "Its memory."),
-                      field("kernel", &H::kernel, "Its kernel's costs."),
-                      required("iommus", &H::iommus, "Its IOMMUs."),
-                      required("devices", &H::devices, "Its devices.")};
+    return std::tuple{
+        required("name", &H::name, "How results call it; with `count`, name[0], name[1] ..."),
+        field("count", &H::count, "How many hosts like this there are."),
+        field("memory", &H::memory, "Its memory."),
+        field("kernel", &H::kernel, "Its kernel's costs."),
+        required("iommus", &H::iommus, "Its IOMMUs."),
+        required("devices", &H::devices, "Its devices.")};
   }
   void check(const Where& where) const;
   bool operator==(const HostConfig&) const = default;
@@ -172,6 +178,9 @@ struct Scenario {
   std::uint64_t seed = 1;
   std::optional<Ps> duration;
   std::vector<HostConfig> hosts;
+  std::vector<EventConfig> events;
+  std::vector<Expectation> expect;
+  Origins origins;
 
   static constexpr auto fields() {
     using S = Scenario;
@@ -183,7 +192,10 @@ struct Scenario {
         field("duration", &S::duration,
               "No device issues requests from this instant on; those in flight complete. Without "
               "it the run ends with its traffic."),
-        required("hosts", &S::hosts, "The machines.")};
+        required("hosts", &S::hosts, "The machines."),
+        field("events", &S::events, "What happens to them during the run."),
+        field("expect", &S::expect,
+              "What is expected of the run; what is not met is exit code 1.")};
   }
   void check(const Where& where) const;
   bool operator==(const Scenario&) const = default;

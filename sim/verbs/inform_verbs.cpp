@@ -1,6 +1,7 @@
 // `viosim validate`, `schema` and `models`.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
+#include "sim/scenario/document_schema.hpp"
 #include "sim/verbs/presets.hpp"
 #include "sim/verbs/verbs.hpp"
 
@@ -11,7 +12,8 @@ namespace {
 
 // What a scenario names must be readable too.
 void validate(const std::filesystem::path& file) {
-  read_recordings(load_scenario(file, {}, {}), file.parent_path());
+  const Scenario scenario = load_scenario(file, {}, {});
+  check_plan(scenario, read_recordings(scenario, file.parent_path()));
 }
 
 struct Model {
@@ -66,7 +68,7 @@ int validate_verb(const std::vector<std::filesystem::path>& files) {
 }
 
 int schema_verb() {
-  fmt::print("{}\n", to_text(schema<Scenario>("viosim scenario"), Layout::indented));
+  fmt::print("{}\n", to_text(scenario_schema(), Layout::indented));
   return 0;
 }
 

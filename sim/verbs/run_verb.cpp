@@ -25,7 +25,7 @@ int run_verb(const RunArguments& arguments) {
   } else {
     fmt::print("{}", report.text);
   }
-  return 0;
+  return all_met(report.verdicts) ? 0 : 1;
 }
 
 }  // namespace viosim

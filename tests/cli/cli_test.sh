@@ -68,6 +68,71 @@ expect "version" 0 "viosim " "$viosim" --version
 expect "models" 0 "iotlb.entries" "$viosim" models
 expect "schema" 0 '"additionalProperties": false' "$viosim" schema
 
+# What a scenario expects of its run, and what happens to it meanwhile.
+expect "not as expected" 1 "NOT MET  host0.dev.aborted above 0: 0" \
+  "$viosim" run "$good" --out wrong --set '/expect=[{"metric":"host0.dev.aborted","above":0}]'
+[ -f wrong/run.db ] || { echo "FAILED: a run that is not as expected wrote no database"; failures=$((failures + 1)); }
+expect "not as expected, JSON" 1 '"as_expected": false' \
+  "$viosim" run "$good" --json --out wrong --set '/expect=[{"metric":"host0.dev.aborted","above":0}]'
+expect "as expected" 0 "expected: 1 of 1 met" \
+  "$viosim" run "$good" --out wrong --set '/expect=[{"metric":"host0.dev.aborted","equals":0}]'
+expect "an event that does not happen" 1 "NOT MET  event 0 happens: it did not" "$viosim" run "$good" --out wrong \
+  --set '/events=[{"when":{"metric":"host0.dev.faults","above":0},"stop":"host0.dev"}]'
+cat >figures.json <<'SCENARIO'
+{ "name": "figures", "duration": "1 us", "hosts": [{ "name": "h",
+    "iommus": [{ "name": "i", "model": "vtd" }],
+    "devices": [{ "name": "d", "count": 2, "model": "dma", "iommu": "i" }] }],
+  "events": [{ "at": "1 us", "stop": "h.e[*]" }, { "at": "1 us", "stop": "h.i" }],
+  "expect": [{ "metric": "h.i.iotlb.hitrate", "above": 0.5 }, { "metric": "h.d.aborted", "equals": 0 },
+             { "metric": "h.d[0].dma.p99", "below": 5 }] }
+SCENARIO
+for verb in run validate; do
+  expect "unknown figure, $verb" 2 '/expect/0/metric: read "h.i.iotlb.hitrate"' "$viosim" $verb figures.json
+  expect "its nearest name, $verb" 2 'did you mean "hit_rate"?' "$viosim" $verb figures.json
+  expect "which of several, $verb" 2 'did you mean "d[*]"?' "$viosim" $verb figures.json
+  expect "another dimension, $verb" 2 '/expect/2/below: read "5"; expected a time such as "2 us"' \
+    "$viosim" $verb figures.json
+  expect "unknown component, $verb" 2 '/events/0/stop: read "h.e[*]"' "$viosim" $verb figures.json
+  expect "what cannot be stopped, $verb" 2 '/events/1/stop: read "h.i", which is not a device' \
+    "$viosim" $verb figures.json
+done
+grep -q ker_engine output && { echo "FAILED: a library speaks when a plan is refused"; failures=$((failures + 1)); }
+
+# Parts: found beside the scenario, changed beside their name, wrong where their text stands.
+mkdir -p parted/parts
+cat >parted/parts/small.json <<'PART'
+{ "description": "d", "source": "s", "content": { "model": "vtd", "iotlb": { "entries": 16 } } }
+PART
+cat >parted/good.json <<'SCENARIO'
+{ "name": "parted", "templates": { "d": { "model": "dma", "iommu": "i", "requests": 10 } }, "hosts": [{ "name": "h",
+    "iommus": [{ "part": "small", "name": "i", "walkers": 3 }],
+    "devices": [{ "template": "d", "name": "a" }, { "template": "d", "name": "b", "requests": 20 }] }],
+  "expect": [{ "metric": "h.a.requests", "equals": 10 }, { "metric": "h.b.requests", "equals": 20 }] }
+SCENARIO
+expect "a scenario of parts" 0 "expected: 2 of 2 met" "$viosim" run parted/good.json --out parted/out
+expect "validate a scenario of parts" 0 "valid" "$viosim" validate parted/good.json
+expect "a value beside a part" 2 "/hosts/0/iommus/0/walkers" \
+  "$viosim" run parted/good.json --set /hosts/0/iommus/0/walkers=x
+(cd parted && expect "from its own folder" 0 "valid" "$viosim" validate good.json && exit "$failures") ||
+  failures=$((failures + 1))
+if command -v sqlite3 >/dev/null; then
+  sqlite3 parted/out/run.db "SELECT value FROM manifest WHERE key = 'scenario'" >output
+  grep -q '"entries": 16' output && ! grep -q '"part"' output ||
+    { echo "FAILED: the manifest holds no resolved scenario"; failures=$((failures + 1)); }
+  [ "$(sqlite3 parted/out/run.db 'SELECT sum(met) FROM expectation')" = 2 ] ||
+    { echo "FAILED: the database does not hold what was expected"; failures=$((failures + 1)); }
+fi
+sed -i 's/"entries"/"entrys"/' parted/parts/small.json
+expect "a mistake in a part" 2 \
+  'parted/parts/small.json: /content/iotlb/entrys: unknown key "entrys"; did you mean "entries"?' \
+  "$viosim" validate parted/good.json
+expect "who uses the part" 2 "used by parted/good.json: /hosts/0/iommus/0" "$viosim" validate parted/good.json
+sed -i 's/"model": "vtd"/"part": "small"/' parted/parts/small.json
+expect "a part of itself" 2 'part "small" is made of itself' "$viosim" validate parted/good.json
+rm parted/parts/small.json
+expect "a part that is not there" 2 'parted/good.json: /hosts/0/iommus/0/part: read "small"' \
+  "$viosim" validate parted/good.json
+
 expect "missing file" 2 "cannot open" "$viosim" run nowhere.json
 expect "directory" 2 "is a directory" "$viosim" run .
 : >empty.json

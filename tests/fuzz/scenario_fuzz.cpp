@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "sim/json/json.hpp"
+#include "sim/scenario/parts.hpp"
 #include "sim/scenario/scenario.hpp"
 
 #include <cstdint>
@@ -12,8 +13,14 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace viosim;
   try {
-    const Scenario scenario =
-        read_scenario(parse_json({reinterpret_cast<const char*>(data), size}, "fuzz"), "fuzz");
+    const std::string file = "fuzz";
+    // Templates are put in; parts would be files.
+    const PartFinder no_files = [](const std::string&, const std::filesystem::path&) {
+      return std::optional<std::filesystem::path>();
+    };
+    const AssembledDocument whole =
+        assemble(parse_json({reinterpret_cast<const char*>(data), size}, file), file, no_files);
+    const Scenario scenario = read_scenario(whole.document, file);
     if (!(read_scenario(write(scenario), "again") == scenario)) std::abort();
   } catch (const ConfigError& error) {
     if (error.problems().empty()) std::abort();

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
 #include "sim/run/run.hpp"
+#include "sim/scenario/document_schema.hpp"
+#include "sim/scenario/parts.hpp"
 #include "tests/golden/run_contents.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
@@ -106,7 +108,50 @@ TEST_CASE("a shipped scenario is named like its file, and names the shipped sche
   CHECK(scenario.schema == "scenario.schema.json");
 }
 
+TEST_CASE("a shipped scenario says what it expects, and that is what comes", "[golden]") {
+  const std::filesystem::path file = GENERATE(from_range(shipped_scenarios()));
+  const Scenario scenario = load_scenario(file, {}, {});
+  CAPTURE(file);
+  CHECK_FALSE(scenario.expect.empty());
+  for (const Verdict& verdict : run_scenario(scenario, file.parent_path(), {}).verdicts) {
+    INFO(verdict.expected << ": " << verdict.found);
+    CHECK(verdict.met);
+  }
+}
+
+TEST_CASE("every shipped part is a sound link, IOMMU or device", "[golden]") {
+  const std::filesystem::path parts = source_tree / "scenarios" / "parts";
+  const auto put_in = [&](const std::string& part, const std::string& members) {
+    const std::string file = (source_tree / "scenarios" / "any.json").string();
+    const std::string text = "{\"part\": \"" + part + "\"" + members + "}";
+    return assemble(parse_json(text, file), file).document;
+  };
+  std::size_t links = 0;
+  std::size_t iommus = 0;
+  std::size_t devices = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(parts)) {
+    if (entry.path().extension() != ".json") continue;
+    const std::string folder = entry.path().parent_path().filename().string();
+    const std::string part = folder + "/" + entry.path().stem().string();
+    CAPTURE(part);
+    if (folder == "links") {
+      CHECK_NOTHROW(read_document<LinkParams>(put_in(part, ""), part));
+      ++links;
+    } else if (folder == "iommus") {
+      CHECK_NOTHROW(read_document<IommuConfig>(put_in(part, R"(, "name": "i")"), part));
+      ++iommus;
+    } else {
+      CHECK_NOTHROW(
+          read_document<DeviceConfig>(put_in(part, R"(, "name": "d", "iommu": "i")"), part));
+      ++devices;
+    }
+  }
+  CHECK(links >= 2);
+  CHECK(iommus >= 4);
+  CHECK(devices >= 2);
+}
+
 TEST_CASE("the shipped schema is the one that the program prints", "[golden]") {
-  const std::string printed = to_text(schema<Scenario>("viosim scenario"), Layout::indented) + "\n";
+  const std::string printed = to_text(scenario_schema(), Layout::indented) + "\n";
   CHECK(contents(source_tree / "scenarios" / "scenario.schema.json") == printed);
 }

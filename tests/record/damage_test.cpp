@@ -128,6 +128,17 @@ TEST_CASE("a file of a newer version says so", "[record][damage]") {
                     Contains("format 99") && Contains("newer viosim"));
 }
 
+TEST_CASE("a database of format 1, which has no expectations, is read", "[record][damage]") {
+  const Scratch scratch;
+  write_run(scratch / "run.db");
+  change(scratch / "run.db",
+         "DROP TABLE expectation; DELETE FROM digest WHERE name = 'expectation'; PRAGMA "
+         "user_version = 1");
+  const RunReader reader = RunReader::open(scratch / "run.db");
+  CHECK(reader.format_version() == 1);
+  CHECK(reader.expectations().empty());
+}
+
 TEST_CASE("a changed value is noticed in every table", "[record][damage]") {
   const Scratch scratch;
   const auto [name, sql] = GENERATE(table<std::string, std::string>({
@@ -139,6 +150,7 @@ TEST_CASE("a changed value is noticed in every table", "[record][damage]") {
       {"latency_bucket", "DELETE FROM latency_bucket WHERE bucket = 0"},
       {"violation", "INSERT INTO violation VALUES(1, 'I8', 0, 0, '', 0, 0, 0, '', '', '')"},
       {"violation_event", "INSERT INTO violation_event VALUES(1, 0, 0, 0, 0, 0, 0, '')"},
+      {"expectation", "INSERT INTO expectation VALUES(9, 'x', 'y', 1)"},
       {"trace_block", "DELETE FROM trace_block"},
       {"trace_block", "UPDATE trace_block SET first_time = 0"},
       {"manifest", "DELETE FROM digest"},

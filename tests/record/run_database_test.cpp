@@ -39,6 +39,7 @@ void write_run(const std::filesystem::path& path, const std::vector<TraceEvent>&
   database.add_metric(root, "busy", Unit::picoseconds, -1);
   database.add_histogram(leaf, "translate", some_latencies());
   database.add_histogram(root, "nothing", Histogram());
+  database.add_expectation({"host0.faults equals 0", "3", false});
   database.add_wall("seconds", "0.25");
   database.finish();
 }
@@ -73,6 +74,8 @@ TEST_CASE("what is written is read back", "[record][database]") {
         std::vector<MetricRow>{{1, "hits", Unit::count, 17}, {0, "busy", Unit::picoseconds, -1}});
   CHECK(reader.latencies() ==
         std::vector<LatencyRow>{{1, "translate", some_latencies()}, {0, "nothing", Histogram()}});
+  CHECK(reader.expectations() ==
+        std::vector<ExpectationRow>{{"host0.faults equals 0", "3", false}});
   CHECK(reader.wall() == std::map<std::string, std::string>{{"seconds", "0.25"}});
   CHECK(reader.kinds().size() == event_kinds().size());
   CHECK(reader.blocks().size() == 3);

@@ -1,0 +1,18 @@
+// How a kernel is told to move pages.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/actions/move_pages.hpp"
+
+#include "models/host/host_kernel.hpp"
+
+namespace viosim {
+
+std::vector<Act> MovePages::prepare(const Targets& targets, const Where& where) const {
+  std::vector<Act> acts;
+  for (const HostControl& host : targets.hosts(move_pages, where / "move_pages")) {
+    acts.push_back(
+        {host.component, [kernel = host.kernel, to = every] { kernel->migrate_every(to); }});
+  }
+  return acts;
+}
+
+}  // namespace viosim

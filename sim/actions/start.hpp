@@ -1,0 +1,29 @@
+// Event action: devices that were stopped or reset issue requests again.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "sim/actions/targets.hpp"
+
+#include <tuple>
+#include <vector>
+
+namespace viosim {
+
+struct StartDevices {
+  static constexpr Alternative alternative{
+      "start", "Devices that were stopped or reset issue requests again."};
+  PathPattern start;
+
+  static constexpr auto fields() {
+    return std::tuple{
+        required("start", &StartDevices::start,
+                 "Devices that issue requests again; after a reset their page requests are enabled "
+                 "first.")};
+  }
+  bool operator==(const StartDevices&) const = default;
+
+  std::vector<Act> prepare(const Targets& targets, const Where& where) const;
+};
+
+}  // namespace viosim

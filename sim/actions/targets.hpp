@@ -1,0 +1,65 @@
+// What actions of events may act on: the parts of a system, found by their paths.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/error.hpp"
+#include "core/base/time.hpp"
+#include "sim/scenario/component_path.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+namespace viosim {
+
+class ComponentIndex;
+class HostKernel;
+class Invalidator;
+class System;
+
+// A device's DMA engine, for software.
+struct DeviceControl {
+  std::uint32_t component = 0;
+  std::function<void()> stop;
+  std::function<void()> start;
+  std::function<void(Ps)> pace;
+  std::function<void()> reset;  // empty: it cannot be reset
+};
+
+struct HostControl {
+  std::uint32_t component = 0;
+  HostKernel* kernel = nullptr;
+};
+
+struct IommuControl {
+  std::uint32_t component = 0;
+  Invalidator* invalidator = nullptr;
+};
+
+// One thing that an event does to one component. `run` is for an actor, at the event's instant.
+struct Act {
+  std::uint32_t component = 0;
+  std::function<void()> run;
+};
+
+class Targets {
+ public:
+  Targets(System& system, const ComponentIndex& components)
+      : system_(system), components_(components) {}
+
+  // Everything that a pattern means, which must be of that sort; reports at `where`, and is empty then.
+  std::vector<DeviceControl> devices(const PathPattern& pattern, const Where& where) const;
+  std::vector<HostControl> hosts(const PathPattern& pattern, const Where& where) const;
+  std::vector<IommuControl> iommus(const PathPattern& pattern, const Where& where) const;
+
+ private:
+  template <class Control, class Find>
+  std::vector<Control> all(const PathPattern& pattern, const Where& where, std::string_view what,
+                           Find find) const;
+
+  System& system_;
+  const ComponentIndex& components_;
+};
+
+}  // namespace viosim

@@ -1,0 +1,54 @@
+// Holds a run against what its scenario expects.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/json/value.hpp"
+#include "sim/run/figures.hpp"
+#include "sim/scenario/expectation.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace viosim {
+
+// How a run ended that did not come to its end.
+struct FailedRun {
+  RunFailure failure = RunFailure::stuck;
+  std::string says;
+};
+
+// What came of one clause, or of an event that should have happened.
+struct Verdict {
+  std::string expected;  // "host0.acc[*].aborted equals 0"
+  std::string found;     // "0, of each of 16"
+  bool met = false;
+  std::optional<double> least;  // of a figure's values
+  std::optional<double> most;
+  std::vector<std::string> failing;  // components beyond the bounds; the first few
+};
+
+class Expectations {
+ public:
+  // Finds the figures that are named; reports what is wrong at `where`, the list of clauses. Everything
+  // outlives it.
+  Expectations(const std::vector<Expectation>& clauses, const ComponentIndex& components,
+               const Figures& figures, const Where& where);
+
+  bool expect_failure() const;
+  // After the run: a verdict for each clause.
+  std::vector<Verdict> judge(const std::optional<FailedRun>& failed) const;
+
+ private:
+  Verdict judge(const MetricClause& clause, const std::vector<Figure>& figures) const;
+
+  const std::vector<Expectation>& clauses_;
+  const ComponentIndex& components_;
+  const Figures& figures_;
+  std::vector<std::vector<Figure>> of_clause_;
+};
+
+bool all_met(const std::vector<Verdict>& verdicts);
+
+}  // namespace viosim

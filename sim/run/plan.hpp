@@ -1,0 +1,37 @@
+// What a scenario says about its run besides the machines: events, and what is expected. Found and
+// checked before the run.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/run/events.hpp"
+#include "sim/run/expectations.hpp"
+#include "sim/run/figures.hpp"
+#include "sim/run/system.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace viosim {
+
+class Plan {
+ public:
+  // The system was built from the scenario, with these components. Throws ConfigError with everything
+  // that the scenario names and the system does not have. All of them outlive the plan.
+  Plan(const Scenario& scenario, System& system, const ComponentIndex& components, Tracer& tracer);
+
+  // Runs the system. What the scenario did not expect to end a run is thrown.
+  void run();
+
+  const Events& events() const { return *events_; }
+  // After the run: of the clauses in their order, then of events that did not happen.
+  std::vector<Verdict> verdicts() const;
+
+ private:
+  System& system_;
+  std::optional<Figures> figures_;
+  std::optional<Events> events_;
+  std::optional<Expectations> expectations_;
+  std::optional<FailedRun> failed_;
+};
+
+}  // namespace viosim

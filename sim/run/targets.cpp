@@ -1,0 +1,89 @@
+// Finds what actions act on in a system.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/actions/targets.hpp"
+
+#include "sim/run/components.hpp"
+#include "sim/run/system.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace viosim {
+namespace {
+
+// Parts of a system are in the order of their components.
+template <class Parts>
+auto* part_of(Parts& parts, std::uint32_t component) {
+  const auto found = std::lower_bound(
+      parts.begin(), parts.end(), component,
+      [](const auto& part, std::uint32_t wanted) { return part.component < wanted; });
+  return found != parts.end() && found->component == component ? &*found : nullptr;
+}
+
+DeviceControl control_of(DmaFabric& fabric, const System::DmaSystem& device) {
+  const std::uint32_t number = device.device;
+  return {device.component, [&fabric, number] { fabric.stop(number); },
+          [&fabric, number] { fabric.start(number); },
+          [&fabric, number](Ps interval) { fabric.set_interval(number, interval); }, nullptr};
+}
+
+DeviceControl control_of(const System::AtsSystem& ats) {
+  AtsDevice& device = *ats.device;
+  return {ats.component, [&device] { device.stop(false); },
+          [&device] {
+            if (!device.page_requests_enabled()) device.enable_page_requests();
+            device.start();
+          },
+          [&device](Ps interval) { device.set_interval(interval); }, [&device] { device.reset(); }};
+}
+
+}  // namespace
+
+template <class Control, class Find>
+std::vector<Control> Targets::all(const PathPattern& pattern, const Where& where,
+                                  std::string_view what, Find find) const {
+  std::vector<Control> controls;
+  for (const std::uint32_t component : components_.resolve(pattern, where)) {
+    std::optional<Control> control = find(component);
+    if (!control) {
+      where.reject(fmt::format("read {}, which is not {}; expected the path of {}",
+                               quote_short(components_.path(component)), what, what));
+      return {};
+    }
+    controls.push_back(std::move(*control));
+  }
+  return controls;
+}
+
+std::vector<DeviceControl> Targets::devices(const PathPattern& pattern, const Where& where) const {
+  return all<DeviceControl>(pattern, where, "a device of model \"dma\"",
+                            [&](std::uint32_t component) -> std::optional<DeviceControl> {
+                              if (const auto* dma = part_of(system_.dma_devices(), component))
+                                return control_of(system_.fabric(), *dma);
+                              if (const auto* ats = part_of(system_.ats_devices(), component))
+                                return control_of(*ats);
+                              return std::nullopt;
+                            });
+}
+
+std::vector<HostControl> Targets::hosts(const PathPattern& pattern, const Where& where) const {
+  return all<HostControl>(pattern, where, "a host",
+                          [&](std::uint32_t component) -> std::optional<HostControl> {
+                            const auto* host = part_of(system_.hosts(), component);
+                            if (host == nullptr) return std::nullopt;
+                            return HostControl{component, host->kernel.get()};
+                          });
+}
+
+std::vector<IommuControl> Targets::iommus(const PathPattern& pattern, const Where& where) const {
+  return all<IommuControl>(pattern, where, "an IOMMU",
+                           [&](std::uint32_t component) -> std::optional<IommuControl> {
+                             const auto* iommu = part_of(system_.iommus(), component);
+                             if (iommu == nullptr) return std::nullopt;
+                             return IommuControl{component, iommu->invalidator};
+                           });
+}
+
+}  // namespace viosim

@@ -1,0 +1,152 @@
+// Reads and writes amounts.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/amount.hpp"
+
+#include "core/base/units.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace viosim {
+namespace {
+
+struct AmountUnit {
+  std::string_view name;
+  Dimension dimension;
+  double size;
+};
+
+constexpr std::array inexact_units = {
+    AmountUnit{"%", Dimension::ratio, 0.01},       AmountUnit{"/s", Dimension::rate, 1},
+    AmountUnit{"K/s", Dimension::rate, 1e3},       AmountUnit{"M/s", Dimension::rate, 1e6},
+    AmountUnit{"G/s", Dimension::rate, 1e9},       AmountUnit{"b/s", Dimension::bandwidth, 1},
+    AmountUnit{"Kb/s", Dimension::bandwidth, 1e3}, AmountUnit{"Mb/s", Dimension::bandwidth, 1e6},
+    AmountUnit{"Gb/s", Dimension::bandwidth, 1e9}, AmountUnit{"Tb/s", Dimension::bandwidth, 1e12},
+    AmountUnit{"B/s", Dimension::bandwidth, 8},    AmountUnit{"KB/s", Dimension::bandwidth, 8e3},
+    AmountUnit{"MB/s", Dimension::bandwidth, 8e6}, AmountUnit{"GB/s", Dimension::bandwidth, 8e9}};
+
+class AmountType final : public JsonType {
+ public:
+  void read(const Value& value, const Where& where, void* into) const override {
+    std::optional<Amount> amount;
+    if (const std::optional<double> number = value.number()) amount = Amount(*number);
+    if (const std::string* text = value.if_text()) amount = Amount::parse(*text);
+    if (!amount) return reject_type(value, where, expected());
+    *static_cast<Amount*>(into) = *amount;
+  }
+  Value write(const void* from) const override {
+    const Amount& amount = *static_cast<const Amount*>(from);
+    constexpr double exact = 9007199254740992.0;  // 2^53
+    if (!amount.of(Dimension::count)) return Value(amount.text());
+    if (std::abs(amount.value()) < exact && amount.value() == std::floor(amount.value()))
+      return Value(static_cast<std::int64_t>(amount.value()));
+    return Value(amount.value());
+  }
+  std::string expected() const override {
+    return "a number, or a text with a unit such as \"2 us\", \"95 %\", \"4 KiB\", \"5 M/s\", \"32 "
+           "Gb/s\"";
+  }
+  std::string noun() const override { return "amount"; }
+  Value::Object schema(const void*) const override {
+    Value::Array types;
+    types.emplace_back("number");
+    types.emplace_back("string");
+    Value::Object schema;
+    add(schema, "type", std::move(types));
+    return schema;
+  }
+};
+
+}  // namespace
+
+std::optional<Amount> Amount::parse(std::string_view text) {
+  Amount amount;
+  amount.text_ = text;
+  if (const std::optional<Ps> time = parse_time(text)) {
+    amount.value_ = static_cast<double>(time->count());
+    amount.dimension_ = Dimension::time;
+    return amount;
+  }
+  if (const std::optional<Bytes> bytes = parse_bytes(text)) {
+    amount.value_ = static_cast<double>(bytes->count());
+    amount.dimension_ = Dimension::bytes;
+    return amount;
+  }
+  double number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number, std::chars_format::fixed);
+  if (error != std::errc() || !std::isfinite(number) || number < 0) return std::nullopt;
+  std::string_view unit(end, static_cast<std::size_t>(last - end));
+  while (unit.starts_with(' ')) unit.remove_prefix(1);
+  for (const AmountUnit& known : inexact_units) {
+    if (known.name != unit) continue;
+    amount.value_ = number * known.size;
+    amount.dimension_ = known.dimension;
+    return amount;
+  }
+  return std::nullopt;
+}
+
+std::string Amount::text() const {
+  return text_.empty() ? amount_text(value_, Dimension::count) : text_;
+}
+
+const JsonType& Amount::json_type() {
+  static const AmountType type;
+  return type;
+}
+
+std::string_view expected_amount(Dimension dimension) {
+  switch (dimension) {
+    case Dimension::count:
+      return "a number such as 100";
+    case Dimension::ratio:
+      return "a ratio such as 0.95 or \"95 %\"";
+    case Dimension::bytes:
+      return "a size such as \"4 KiB\"";
+    case Dimension::time:
+      return "a time such as \"2 us\"";
+    case Dimension::rate:
+      return "a rate such as \"5 M/s\"";
+    case Dimension::bandwidth:
+      return "a bandwidth such as \"32 Gb/s\" or \"4 GB/s\"";
+  }
+  return "?";
+}
+
+namespace {
+
+// "32.4 G" of a big number.
+std::string scaled(double value) {
+  constexpr std::array steps = {std::pair{1e12, "T"}, std::pair{1e9, "G"}, std::pair{1e6, "M"},
+                                std::pair{1e3, "K"}};
+  for (const auto& [size, letter] : steps) {
+    if (value >= size) return fmt::format("{:.4g} {}", value / size, letter);
+  }
+  return fmt::format("{:.4g} ", value);
+}
+
+}  // namespace
+
+std::string amount_text(double value, Dimension dimension) {
+  switch (dimension) {
+    case Dimension::count:
+      return value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
+    case Dimension::ratio:
+      return fmt::format("{:.2f} %", 100 * value);
+    case Dimension::bytes:
+      return to_text(Bytes(static_cast<std::uint64_t>(value)));
+    case Dimension::time:
+      return format_time(Ps(std::llround(value)));
+    case Dimension::rate:
+      return scaled(value) + "/s";
+    case Dimension::bandwidth:
+      return scaled(value) + "b/s";
+  }
+  return "?";
+}
+
+}  // namespace viosim

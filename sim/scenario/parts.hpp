@@ -1,0 +1,38 @@
+// Puts the parts and templates that a scenario names in their places.
+// SPDX-License-Identifier: Apache-2.0
+//
+// An object with the key "part" stands for the content of parts/NAME.json, one with the key
+// "template" for that template of the same file; its other keys say what is different (JSON merge
+// patch, RFC 7396: objects are merged, null removes, everything else replaces). What is put in may
+// name parts itself.
+#pragma once
+
+#include "sim/json/value.hpp"
+#include "sim/scenario/origins.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace viosim {
+
+// A whole document, and where each piece of it stands.
+struct AssembledDocument {
+  Value document;
+  Origins origins;
+};
+
+// The path of the part of that name, for a file that names it: none when there is none.
+using PartFinder = std::function<std::optional<std::filesystem::path>(
+    const std::string& name, const std::filesystem::path& user)>;
+
+// In a folder `parts` beside the file, or beside one of the folders that it is in.
+std::optional<std::filesystem::path> find_part(const std::string& name,
+                                               const std::filesystem::path& user);
+
+// Throws ConfigError with everything that is wrong with what is named.
+AssembledDocument assemble(Value document, const std::string& file,
+                           const PartFinder& finder = find_part);
+
+}  // namespace viosim

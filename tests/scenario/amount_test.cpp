@@ -1,0 +1,116 @@
+// Amounts with their units, and the bounds that are made of them.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/json/json.hpp"
+#include "sim/scenario/expectation.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace viosim;
+
+namespace {
+
+Bounds bounds(const std::string& json) { return read_document<Bounds>(parse_json(json, "b"), "b"); }
+
+std::string refusal(const std::string& json) {
+  try {
+    bounds(json);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+bool says(const std::string& text, const std::string& part) {
+  INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("an amount has the dimension of its unit", "[scenario][amount]") {
+  CHECK(Amount::parse("2 us")->value() == 2e6);
+  CHECK(Amount::parse("2 us")->of(Dimension::time));
+  CHECK_FALSE(Amount::parse("2 us")->of(Dimension::count));
+  CHECK(Amount::parse("4 KiB")->value() == 4096);
+  CHECK(Amount::parse("95 %")->value() == 95 * 0.01);
+  CHECK(Amount::parse("95 %")->of(Dimension::ratio));
+  CHECK(Amount::parse("5 M/s")->value() == 5e6);
+  CHECK(Amount::parse("32 Gb/s")->value() == 32e9);
+  CHECK(Amount::parse("4 GB/s")->value() == 32e9);
+  CHECK(Amount(7).of(Dimension::count));
+  CHECK(Amount(7).of(Dimension::ratio));
+  CHECK_FALSE(Amount(7).of(Dimension::time));
+}
+
+TEST_CASE("what is no amount is refused", "[scenario][amount]") {
+  const std::string text = GENERATE(as<std::string>(), "", "5", "us", "5 furlongs", "-3 us", "-3 %",
+                                    "1e3 Gb/s", "nan %");
+  CAPTURE(text);
+  CHECK_FALSE(Amount::parse(text));
+}
+
+TEST_CASE("an amount is written as it was read", "[scenario][amount]") {
+  const std::string json = GENERATE(as<std::string>(), R"({"above": "2.50 us"})", R"({"above": 3})",
+                                    R"({"above": 0.25})", R"({"above": "95 %"})");
+  const Bounds read = bounds(json);
+  CHECK(read_document<Bounds>(write(read), "again") == read);
+  CHECK(*find(*write(read).if_object(), "above") ==
+        *find(*parse_json(json, "b").if_object(), "above"));
+}
+
+TEST_CASE("a bound holds up to its edge and not beyond", "[scenario][amount]") {
+  CHECK(bounds(R"({"above": 5})").hold(5.001));
+  CHECK_FALSE(bounds(R"({"above": 5})").hold(5));
+  CHECK(bounds(R"({"at_least": 5})").hold(5));
+  CHECK_FALSE(bounds(R"({"at_least": 5})").hold(4.999));
+  CHECK(bounds(R"({"below": 5})").hold(4.999));
+  CHECK_FALSE(bounds(R"({"below": 5})").hold(5));
+  CHECK(bounds(R"({"at_most": 5})").hold(5));
+  CHECK_FALSE(bounds(R"({"at_most": 5})").hold(5.001));
+  CHECK(bounds(R"({"equals": 5})").hold(5));
+  CHECK_FALSE(bounds(R"({"equals": 5})").hold(5.001));
+}
+
+TEST_CASE("two bounds are a range", "[scenario][amount]") {
+  const Bounds range = bounds(R"({"at_least": 5, "at_most": 7})");
+  CHECK(range.hold(5));
+  CHECK(range.hold(7));
+  CHECK_FALSE(range.hold(4));
+  CHECK_FALSE(range.hold(8));
+  CHECK(range.text() == "at least 5 and at most 7");
+}
+
+TEST_CASE("a tolerance is an amount or a part of what it is about", "[scenario][amount]") {
+  const Bounds part = bounds(R"({"equals": "10 us", "within": "5 %"})");
+  CHECK(part.hold(9.5e6));
+  CHECK_FALSE(part.hold(9.4e6));
+  CHECK(part.hold(10.5e6));
+  CHECK_FALSE(part.hold(10.6e6));
+  const Bounds amount = bounds(R"({"equals": "10 us", "within": "100 ns"})");
+  CHECK(amount.hold(9.9e6));
+  CHECK_FALSE(amount.hold(9.8e6));
+  CHECK(amount.text() == "equals 10 us within 100 ns");
+}
+
+TEST_CASE("bounds that say nothing, or what cannot be, are refused", "[scenario][amount]") {
+  CHECK(says(refusal("{}"), "read no bound"));
+  CHECK(says(refusal(R"({"above": 1, "within": 1})"), "/within: read it without \"equals\""));
+  CHECK(says(refusal(R"({"above": 5, "below": 5})"), "no figure is within these bounds"));
+  CHECK(says(refusal(R"({"at_least": 6, "at_most": 5})"), "no figure is within these bounds"));
+  CHECK(refusal(R"({"at_least": 5, "at_most": 5})").empty());
+  CHECK(says(refusal(R"({"above": "5 parsecs"})"),
+             "/above: read \"5 parsecs\"; expected a number, or"));
+  CHECK(says(refusal(R"({"abov": 5})"), "did you mean \"above\"?"));
+}
+
+TEST_CASE("a bound of another dimension than the figure is refused", "[scenario][amount]") {
+  std::vector<Problem> problems;
+  const Where where(problems, "f");
+  bounds(R"({"above": "2 us", "equals": 5})").check_dimension(Dimension::time, where);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].pointer == "/equals");
+  CHECK(problems[0].message == "read \"5\"; expected a time such as \"2 us\"");
+  problems.clear();
+  bounds(R"({"equals": "2 us", "within": 5})").check_dimension(Dimension::time, where);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].pointer == "/within");
+}

@@ -1,0 +1,93 @@
+// The schema of scenario files accepts what is shipped, and refuses what is misspelt, by a validator that is
+// not ours.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/document_schema.hpp"
+
+#include "sim/json/json.hpp"
+#include "tests/support/catch.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+#include <iterator>
+// The validator's headers are not as strict as ours.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validator.hpp>
+#pragma GCC diagnostic pop
+
+using namespace viosim;
+
+namespace {
+
+class ScenarioSchema {
+ public:
+  ScenarioSchema() : document_(nlohmann::json::parse(to_text(scenario_schema()))) {
+    valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
+    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(document_), schema_);
+  }
+  bool accepts(const std::string& text) {
+    const nlohmann::json target = nlohmann::json::parse(text);
+    return validator_.validate(schema_, valijson::adapters::NlohmannJsonAdapter(target), nullptr);
+  }
+
+ private:
+  nlohmann::json document_;
+  valijson::Schema schema_;
+  valijson::Validator validator_{valijson::Validator::kStrongTypes};
+};
+
+std::string contents(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::string with_iommu(const std::string& iommu) {
+  return R"({"name": "n", "hosts": [{"name": "h", "devices": [], "iommus": [)" + iommu + "]}]}";
+}
+
+std::string with_event(const std::string& event) {
+  return R"({"name": "n", "hosts": [], "events": [)" + event + "]}";
+}
+
+}  // namespace
+
+TEST_CASE("the schema accepts the shipped scenarios", "[scenario][schema]") {
+  ScenarioSchema schema;
+  std::size_t files = 0;
+  for (const std::string folder : {"scenarios", "scenarios/validation"}) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::filesystem::path(VIOSIM_SOURCE_DIR) / folder)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.ends_with(".json") || name.ends_with(".schema.json")) continue;
+      CAPTURE(name);
+      CHECK(schema.accepts(contents(entry.path())));
+      ++files;
+    }
+  }
+  CHECK(files >= 12);
+}
+
+TEST_CASE("what an object requires may come from a part or a template", "[scenario][schema]") {
+  ScenarioSchema schema;
+  CHECK(schema.accepts(with_iommu(R"({"name": "i", "model": "vtd"})")));
+  CHECK(schema.accepts(with_iommu(R"({"name": "i", "part": "p"})")));
+  CHECK(schema.accepts(with_iommu(R"({"name": "i", "template": "t", "walkers": 3})")));
+  CHECK_FALSE(schema.accepts(with_iommu(R"({"model": "vtd"})")));
+  CHECK_FALSE(schema.accepts(with_iommu(R"({"name": "i", "template": "t", "wakers": 3})")));
+  CHECK_FALSE(schema.accepts(with_iommu(R"({"name": "i", "part": 7})")));
+}
+
+TEST_CASE("the schema knows which keys go with an action", "[scenario][schema]") {
+  ScenarioSchema schema;
+  CHECK(schema.accepts(with_event(R"({"at": "1 us", "stop": "h.d"})")));
+  CHECK(schema.accepts(with_event(R"({"at": "1 us", "pace": "h.d", "interval": "2 ns"})")));
+  CHECK_FALSE(schema.accepts(with_event(R"({"at": "1 us", "pace": "h.d"})")));
+  CHECK_FALSE(schema.accepts(with_event(R"({"at": "1 us", "stop": "h.d", "interval": "2 ns"})")));
+  CHECK_FALSE(schema.accepts(with_event(R"({"at": "1 us", "stop": "h.d", "start": "h.d"})")));
+  CHECK_FALSE(schema.accepts(with_event(R"({"at": "1 us", "stop": "h..d"})")));
+}
