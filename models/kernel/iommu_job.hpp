@@ -1,0 +1,37 @@
+// What an order of the IOMMU driver is about, while its steps are taken.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/kernel/iommu_driver.hpp"
+
+namespace viosim {
+
+struct IommuDriver::Job {
+  Thread& thread;
+  Bdf source;
+  Pasid pasid;
+  DomainId domain;
+  vtd::PasidEntry entry{};
+  Hpa at{};  // of the PASID entry
+  Iova address{};
+  std::uint8_t address_mask = 0;
+  bool leaf_only = false;
+  bool first_level = false;  // a range of a first level
+  bool quiet = false;
+  Errno error = Errno::ok;  // the first one
+  SpinLock* held = nullptr;
+
+  void lock(SpinLock& lock) {
+    if (held != nullptr) return;
+    lock.lock(thread);
+    held = &lock;
+  }
+  void unlock() {
+    if (held != nullptr) std::exchange(held, nullptr)->unlock(thread);
+  }
+  void failed(Errno with) {
+    if (error == Errno::ok) error = with;
+  }
+};
+
+}  // namespace viosim
