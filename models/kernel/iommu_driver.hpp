@@ -101,9 +101,11 @@ struct IommuFunction {
 // Whoever takes the entries of an IOMMU's page request queue, to those who drain it.
 class PageRequestService {
  public:
-  virtual bool queued(Pasid pasid) const = 0;      // between the queue's head and tail
-  virtual bool overflowed() const = 0;             // PRO
-  virtual void wait_for_pass(Thread& thread) = 0;  // until the queue's thread has been through it
+  virtual bool queued(Thread& thread, Pasid pasid) = 0;  // between the queue's head and tail
+  virtual bool overflowed(Thread& thread) = 0;           // PRO
+  // How often the queue's thread has been through it; waits until it was more often than that.
+  virtual std::uint64_t passes() const = 0;
+  virtual void wait_for_pass(Thread& thread, std::uint64_t after) = 0;
   // Until all that was taken of this function and PASID is answered.
   virtual void flush(Thread& thread, Bdf source, Pasid pasid) = 0;
 
@@ -208,6 +210,7 @@ class IommuDriver {
   void zero_entry(Job& job);
   void flush_device_tlbs(Job& job, bool pages);
   void drain_hardware(Job& job);
+  void wait_for_queue(Job& job);
   void flush_faults(Job& job);
   void release_domain(Job& job);
   void submit_one(Job& job, const vtd::Descriptor& descriptor);

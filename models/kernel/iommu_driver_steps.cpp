@@ -5,27 +5,6 @@
 #include <algorithm>
 
 namespace viosim {
-namespace {
-
-using Type = vtd::PasidEntry::Type;
-constexpr std::uint64_t present_bit = 1;
-constexpr std::uint64_t fault_disable_bit = 2;
-
-bool uses_second_level(Type type) { return type == Type::second_level || type == Type::nested; }
-
-vtd::Descriptor descriptor_of(vtd::DescriptorType type, vtd::Granularity granularity,
-                              DomainId domain) {
-  vtd::Descriptor descriptor;
-  descriptor.type = type;
-  descriptor.granularity = granularity;
-  descriptor.domain = domain;
-  const bool drains = type == vtd::DescriptorType::iotlb;
-  descriptor.drain_reads = drains;
-  descriptor.drain_writes = drains;
-  return descriptor;
-}
-
-}  // namespace
 
 bool IommuDriver::applies(When when) const {
   const bool caching = iommu_.abilities().caching_mode;
@@ -87,199 +66,11 @@ void IommuDriver::take(Step step, Job& job) {
     case Step::release_domain:
       return release_domain(job);
     case Step::wait_for_queue:
-      while (page_requests_->queued(job.pasid)) page_requests_->wait_for_pass(job.thread);
-      return;
+      return wait_for_queue(job);
     case Step::flush_faults:
       return flush_faults(job);
     case Step::drain_hardware:
       return drain_hardware(job);
-  }
-}
-
-// Tables.
-
-void IommuDriver::write(Job& job, Hpa at, std::uint64_t word) {
-  job.thread.run(params_.table_write);
-  iommu_.memory().write(at, word);
-}
-
-void IommuDriver::write_table(Step step, Job& job) {
-  TableMemory& memory = iommu_.memory();
-  switch (step) {
-    case Step::write_context:
-      return write_context(job);
-    case Step::clear_context_present:
-      if (const auto at = tables_.context_at(job.source))
-        write(job, *at, memory.read(*at) & ~present_bit);
-      return;
-    case Step::zero_context:
-      if (const auto at = tables_.context_at(job.source)) {
-        write(job, *at + Bytes(8), 0);
-        write(job, *at, 0);
-      }
-      return;
-    case Step::write_fields:
-      return write_fields(job);
-    case Step::set_present:
-      return write(job, job.at, memory.read(job.at) | present_bit);
-    case Step::write_changes:
-      return write_changes(job);
-    case Step::clear_present:
-      return clear_present(job);
-    case Step::zero_entry:
-      return zero_entry(job);
-    default:
-      job.thread.run(params_.barrier);
-  }
-}
-
-// Present last, as Tables does; its instants are not told apart.
-void IommuDriver::write_context(Job& job) {
-  const Function& function = functions_.at(job.source);
-  vtd::ScalableContext context;
-  context.rid_pasid = function.is.rid_pasid;
-  context.pasid_enable = function.is.max_pasids > 0;
-  context.device_tlb_enable = function.is.ats && iommu_.abilities().device_tlbs;
-  context.page_request_enable = function.is.page_requests && iommu_.abilities().page_requests;
-  job.thread.run(2 * params_.table_write);
-  constexpr std::uint32_t least_table = 32768;  // Linux makes a directory of at least one page
-  tables_.attach(job.source, std::max(pasid_limit(job.source), least_table), context);
-}
-
-void IommuDriver::write_fields(Job& job) {
-  vtd::PasidEntry fields = job.entry;
-  fields.present = false;
-  const PhysicalMemory::Line words = fields.encode();
-  for (std::size_t word = words.size(); word-- > 0;)
-    write(job, job.at + Bytes(word * 8), words[word]);
-}
-
-void IommuDriver::write_changes(Job& job) {
-  const PhysicalMemory::Line words = job.entry.encode();
-  for (std::size_t word = words.size(); word-- > 0;) {
-    const Hpa at = job.at + Bytes(word * 8);
-    if (iommu_.memory().read(at) != words[word]) write(job, at, words[word]);
-  }
-}
-
-void IommuDriver::clear_present(Job& job) {
-  const std::uint64_t word = iommu_.memory().read(job.at) & ~present_bit;
-  write(job, job.at, job.quiet ? word | fault_disable_bit : word);
-}
-
-// Somebody may have set it up again while the caches were flushed.
-void IommuDriver::zero_entry(Job& job) {
-  if ((iommu_.memory().read(job.at) & present_bit) != 0) return;
-  for (std::size_t word = PhysicalMemory::words_per_line; word-- > 1;)
-    write(job, job.at + Bytes(word * 8), 0);
-  write(job, job.at, job.quiet ? fault_disable_bit : 0);
-}
-
-// Caches. Each descriptor is a submission of its own, as in Linux.
-
-void IommuDriver::flush(Step step, Job& job) {
-  using Kind = vtd::DescriptorType;
-  using By = vtd::Granularity;
-  vtd::Descriptor descriptor;
-  switch (step) {
-    case Step::flush_context_cache:
-      descriptor = descriptor_of(Kind::context_cache, By::device, job.domain);
-      descriptor.source = job.source;
-      break;
-    case Step::flush_pasid_cache:
-      descriptor = descriptor_of(Kind::pasid_cache, By::pasid, job.domain);
-      descriptor.pasid = job.pasid;
-      break;
-    case Step::flush_pasid_cache_of_domain:
-      descriptor = descriptor_of(Kind::pasid_cache, By::domain, job.domain);
-      break;
-    case Step::flush_iotlb_of_domain:
-      descriptor = descriptor_of(Kind::iotlb, By::domain, job.domain);
-      break;
-    case Step::flush_iotlb_of_entry:
-      if (uses_second_level(job.entry.type)) {
-        descriptor = descriptor_of(Kind::iotlb, By::domain, job.domain);
-        break;
-      }
-      [[fallthrough]];
-    case Step::flush_iotlb_of_pasid:
-      descriptor = descriptor_of(Kind::pasid_iotlb, By::pasid, job.domain);
-      descriptor.pasid = job.pasid;
-      break;
-    case Step::flush_iotlb_pages:
-      descriptor = iotlb_of(job);
-      break;
-    default:
-      return flush_device_tlbs(job, step == Step::flush_device_tlb_pages);
-  }
-  submit_one(job, descriptor);
-}
-
-// More pages than a descriptor can name (MAMV): all of the PASID, or of the domain.
-vtd::Descriptor IommuDriver::iotlb_of(const Job& job) const {
-  using By = vtd::Granularity;
-  const auto kind = job.first_level ? vtd::DescriptorType::pasid_iotlb : vtd::DescriptorType::iotlb;
-  const bool fits = job.address_mask <= iommu_.abilities().max_address_mask;
-  const By whole = job.first_level ? By::pasid : By::domain;
-  vtd::Descriptor descriptor = descriptor_of(kind, fits ? By::page : whole, job.domain);
-  if (job.first_level) descriptor.pasid = job.pasid;
-  if (!fits) return descriptor;
-  descriptor.address = job.address;
-  descriptor.address_mask = job.address_mask;
-  descriptor.leaf_only = job.leaf_only;
-  return descriptor;
-}
-
-vtd::Descriptor IommuDriver::device_tlb_of(const Member& of, bool everything,
-                                           const Job& job) const {
-  const IommuFunction& function = functions_.at(of.source).is;
-  const bool by_pasid = of.pasid != function.rid_pasid;
-  vtd::Descriptor descriptor;
-  descriptor.type =
-      by_pasid ? vtd::DescriptorType::pasid_device_tlb : vtd::DescriptorType::device_tlb;
-  descriptor.source = of.source;
-  descriptor.physical_function = function.physical_function;
-  descriptor.queue_depth = function.queue_depth;
-  if (by_pasid) descriptor.pasid = of.pasid;
-  descriptor.address = everything ? Iova() : job.address;
-  descriptor.address_mask = everything ? vtd::Descriptor::every_address : job.address_mask;
-  return descriptor;
-}
-
-// A range of a second level concerns all that have the domain; nested, of everything: a device
-// knows guest addresses, not what lies between.
-void IommuDriver::flush_device_tlbs(Job& job, bool pages) {
-  if (!pages || job.first_level) {
-    const Member one{job.source, job.pasid, Type::first_level};
-    if (reachable(one.source)) submit_one(job, device_tlb_of(one, !pages, job));
-    return;
-  }
-  const auto members = members_.find(job.domain);
-  if (members == members_.end()) return;
-  const std::vector<Member> all = members->second;
-  for (const Member& one : all) {
-    if (reachable(one.source)) submit_one(job, device_tlb_of(one, one.type == Type::nested, job));
-  }
-}
-
-void IommuDriver::submit_one(Job& job, const vtd::Descriptor& descriptor) {
-  job.failed(submit(job.thread, {descriptor}));
-}
-
-Errno IommuDriver::submit(Thread& thread, std::vector<vtd::Descriptor> descriptors, bool drain) {
-  for (std::uint32_t tries = 0;; ++tries) {
-    std::erase_if(descriptors, [this](const vtd::Descriptor& descriptor) {
-      return descriptor.of_device_tlb() && !reachable(descriptor.source);
-    });
-    if (descriptors.empty() && !drain) return Errno::ok;
-    const Errno error = drain ? iommu_.submit_and_drain_page_requests(thread, descriptors)
-                              : iommu_.submit(thread, descriptors);
-    if (error == Errno::ok) return error;
-    if (error != Errno::eagain || tries == params_.retries) {
-      ++stats.given_up;
-      return error == Errno::eagain ? Errno::etimedout : error;
-    }
-    ++stats.resubmitted;
   }
 }
 
@@ -337,6 +128,14 @@ void IommuDriver::release_domain(Job& job) {
 
 // Page requests.
 
+void IommuDriver::wait_for_queue(Job& job) {
+  for (;;) {
+    const std::uint64_t before = page_requests_->passes();
+    if (!page_requests_->queued(job.thread, job.pasid)) return;
+    page_requests_->wait_for_pass(job.thread, before);
+  }
+}
+
 // Handlers may need the pasid mutex.
 void IommuDriver::flush_faults(Job& job) {
   pasid_mutex_.unlock(job.thread);
@@ -354,11 +153,13 @@ void IommuDriver::drain_hardware(Job& job) {
   iotlb.pasid = job.pasid;
   std::vector<vtd::Descriptor> all{fence, iotlb};
   if (reachable(job.source))
-    all.push_back(device_tlb_of({job.source, job.pasid, Type::first_level}, true, job));
+    all.push_back(
+        device_tlb_of({job.source, job.pasid, vtd::PasidEntry::Type::first_level}, true, job));
   for (;;) {
+    const std::uint64_t before = page_requests_->passes();
     job.failed(submit(job.thread, all, true));
-    if (!page_requests_->overflowed()) return;
-    page_requests_->wait_for_pass(job.thread);
+    if (!page_requests_->overflowed(job.thread)) return;
+    page_requests_->wait_for_pass(job.thread, before);
   }
 }
 

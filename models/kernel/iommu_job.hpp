@@ -6,6 +6,19 @@
 
 namespace viosim {
 
+// Of what an IOMMU caches. Second-level flushes wait for requests that used what they flush.
+inline vtd::Descriptor descriptor_of(vtd::DescriptorType type, vtd::Granularity granularity,
+                                     DomainId domain) {
+  vtd::Descriptor descriptor;
+  descriptor.type = type;
+  descriptor.granularity = granularity;
+  descriptor.domain = domain;
+  const bool drains = type == vtd::DescriptorType::iotlb;
+  descriptor.drain_reads = drains;
+  descriptor.drain_writes = drains;
+  return descriptor;
+}
+
 struct IommuDriver::Job {
   Thread& thread;
   Bdf source;
