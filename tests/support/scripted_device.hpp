@@ -34,7 +34,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
   // whether it may ask.
   void access(Pasid pasid, Iova page, bool write, bool pri = true) {
     if (stopped_.contains(pasid)) return;
-    accesses_.push_back({pasid, page, write, pri ? 8U : 0U, engine_.now(), {}, false, false});
+    accesses_.push_back({pasid, page, write, pri, pri ? 8U : 0U, engine_.now(), {}, false, false});
     ++busy_[pasid];
     look_up(accesses_.size() - 1);
   }
@@ -96,6 +96,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
   std::uint64_t hits = 0;
   std::uint64_t refused = 0;
   std::uint64_t asked = 0;
+  std::uint64_t starved = 0;  // asked again and again, was told that it has the page, and had not
   // A page was used that was asked for at that instant.
   std::function<void(Pasid, Iova, Hpa, Instant)> on_use;
 
@@ -104,6 +105,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
     Pasid pasid;
     Iova page;
     bool write;
+    bool asks;
     unsigned tries;  // page requests left
     Instant since;
     IommuPort port;
@@ -150,6 +152,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
         tlb_[{one.pasid, one.page}] = {frame, result.translation.rights.can_write(false)};
       return use(number, frame);
     }
+    if (!result.faulted() && one.asks && one.tries == 0) ++starved;
     if (result.faulted() || one.tries == 0 || stopped_.contains(one.pasid)) return end(number);
     --one.tries;
     ++asked;
