@@ -13,9 +13,10 @@ constexpr std::uint32_t status_done = 2;
 // A status word that somebody polls, and the descriptors ahead of it.
 class InvalidationDriver::Waiter {
  public:
-  Waiter(Engine& engine, Hpa word)
-      : address(word), done(engine, "completion of a wait descriptor") {}
+  Waiter(Engine& engine, Hpa word, std::size_t which)
+      : address(word), number(which), done(engine, "completion of a wait descriptor") {}
   Hpa address;
+  std::size_t number;
   Signal done;
   std::uint32_t first = 0;
   std::uint32_t count = 0;
@@ -50,10 +51,20 @@ void InvalidationDriver::write(const vtd::DescriptorBits& bits) {
 }
 
 InvalidationDriver::Waiter& InvalidationDriver::free_waiter() {
-  for (const auto& waiter : waiters_) {
-    if (!waiter->in_use) return *waiter;
+  if (free_waiters_.empty()) {
+    const Hpa word = memory_.allocate_frames();
+    waiters_.push_back(std::make_unique<Waiter>(engine_, word, waiters_.size()));
+    by_address_.emplace(word, waiters_.back().get());
+    return *waiters_.back();
   }
-  return *waiters_.emplace_back(std::make_unique<Waiter>(engine_, memory_.allocate_frames()));
+  Waiter& waiter = *waiters_[*free_waiters_.begin()];
+  free_waiters_.erase(free_waiters_.begin());
+  return waiter;
+}
+
+InvalidationDriver::Waiter* InvalidationDriver::waiting_at(Hpa address) const {
+  const auto found = by_address_.find(address);
+  return found != by_address_.end() && found->second->in_use ? found->second : nullptr;
 }
 
 bool InvalidationDriver::has_room(std::size_t descriptors) const {
@@ -83,6 +94,7 @@ Signal& InvalidationDriver::signal_of(Waiter& waiter) { return waiter.done; }
 
 InvalidationDriver::Outcome InvalidationDriver::end(Waiter& waiter) {
   waiter.in_use = false;
+  free_waiters_.insert(waiter.number);
   return waiter.outcome;
 }
 
@@ -180,14 +192,11 @@ void InvalidationDriver::descriptor_executed(std::uint64_t how_many) {
 }
 
 void InvalidationDriver::status_written(Hpa address) {
-  for (const auto& waiter : waiters_) {
-    if (waiter->in_use && waiter->address == address) waiter->done.raise();
-  }
+  if (Waiter* const waiter = waiting_at(address)) waiter->done.raise();
 }
 
 void InvalidationDriver::wait_aborted(Hpa address) {
-  for (const auto& waiter : waiters_) {
-    if (!waiter->in_use || waiter->address != address) continue;
+  if (Waiter* const waiter = waiting_at(address)) {
     waiter->outcome = Outcome::aborted;
     waiter->done.raise();
   }

@@ -9,7 +9,9 @@
 #include "models/iommu/vtd/invalidation_queue.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -72,6 +74,7 @@ class InvalidationDriver final : public Invalidator,
 
  private:
   Waiter& free_waiter();
+  Waiter* waiting_at(Hpa address) const;
   std::uint32_t free_entries() const;
   void write(const vtd::DescriptorBits& bits);
   void wait_for_room(std::size_t descriptors);
@@ -84,6 +87,8 @@ class InvalidationDriver final : public Invalidator,
   std::uint32_t tail_ = 0;
   std::uint64_t submitted_ = 0;
   std::vector<std::unique_ptr<Waiter>> waiters_;
+  std::map<Hpa, Waiter*> by_address_;
+  std::set<std::size_t> free_waiters_;  // the lowest number is used first
   Signal room_;
   std::uint32_t waiting_for_room_ = 0;
   Done* posted_ = nullptr;

@@ -3,6 +3,7 @@
 #include "models/kernel/iommu_driver.hpp"
 
 #include "models/cpu/workers.hpp"
+#include "models/host/guest_memory.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/noting_iommu.hpp"
 
@@ -368,6 +369,70 @@ TEST_CASE("an order is data: a step is dropped, two are swapped", "[kernel]") {
     REQUIRE(rig.driver.tear_down(thread, device, pasid) == Errno::ok);
     CHECK(rig.iommu.log.size() == 3);
   });
+}
+
+TEST_CASE("page requests are drained: queue, software, then requests and answers on their way",
+          "[kernel]") {
+  // Notes what it is asked; the queue holds a request for some passes, and overflows some times.
+  class Service final : public PageRequestService {
+   public:
+    explicit Service(Log& log) : log_(log) {}
+    bool queued(Thread&, Pasid) override { return held > 0; }
+    bool overflowed(Thread&) override { return overflows > 0; }
+    std::uint64_t passes() const override { return 7; }
+    void wait_for_pass(Thread&, std::uint64_t after) override {
+      CHECK(after == 7);
+      log_.emplace_back("pass");
+      if (held > 0) {
+        --held;
+      } else {
+        --overflows;
+      }
+    }
+    void flush(Thread& thread, Bdf source, Pasid of) override {
+      CHECK_FALSE(mutex->held_by(thread));
+      CHECK(source == device);
+      CHECK(of == pasid);
+      log_.emplace_back("flush");
+    }
+    Mutex* mutex = nullptr;
+    unsigned held = 2;
+    unsigned overflows = 1;
+
+   private:
+    Log& log_;
+  };
+  const bool absent = GENERATE(false, true);
+  DriverRig rig;
+  Service service(rig.iommu.log);
+  service.mutex = &rig.pasid_mutex;
+  rig.driver.serve_page_requests(service);
+  rig.run([&](Thread& thread) {
+    rig.add(thread, device);
+    if (absent) rig.driver.gone(device);
+    const Guard guard(rig.pasid_mutex, thread);
+    CHECK(rig.driver.drain_page_requests(thread, device, pasid, DomainId(1)) == Errno::ok);
+    CHECK(rig.driver.drain_page_requests(thread, other, pasid, DomainId(1)) == Errno::ok);
+  });
+  const std::string hardware =
+      absent ? "fence + pasid-iotlb pasid 5 did 1 + drain"
+             : "fence + pasid-iotlb pasid 5 did 1 + pasid-device-tlb 01:00.0 pasid 5 all + drain";
+  CHECK(rig.iommu.log == Log{"pass", "pass", "flush", hardware, "pass", hardware});
+  CHECK(rig.driver.stats.drains == 1);
+}
+
+TEST_CASE("tables of a guest lie in its memory, where hardware finds them through its second level",
+          "[kernel]") {
+  PhysicalMemory host;
+  PageTable second(host, TableFormat::second_level, 4);
+  GuestMemory guest(host, second, Hpa(0x10'0000), Bytes(64U << 20U), 1);
+  vtd::Tables tables(guest, vtd::Mode::scalable);
+  CHECK(tables.root().value() >= 0x10'0000);
+  CHECK(tables.root().value() < 0x10'0000 + (64U << 20U));
+  tables.attach(device, 64, Pasid(0));
+  tables.set_entry(device, pasid, entry_of(Type::first_level, 1));
+  const Hpa at = *tables.entry(device, pasid);
+  CHECK(host.read(*second.find(Iova(at.value())) + Bytes(16)) == 0x1000);
 }
 
 TEST_CASE("a submission that a device's time-out aborts is made again, but not for ever",
