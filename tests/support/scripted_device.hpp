@@ -64,7 +64,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
     std::erase_if(tlb_, [&](const auto& entry) {
       return message.covers(entry.first.first, entry.first.second, page_4k);
     });
-    for (Access_& one : accesses_) {
+    for (Use& one : accesses_) {
       if (!one.over && message.covers(one.pasid, one.page, page_4k)) one.overtaken = true;
     }
     if (!answers) return;
@@ -101,7 +101,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
   std::function<void(Pasid, Iova, Hpa, Instant)> on_use;
 
  private:
-  struct Access_ {
+  struct Use {
     Pasid pasid;
     Iova page;
     bool write;
@@ -122,7 +122,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
     return static_cast<std::uint16_t>((group + 1) % 512);
   }
   void look_up(std::size_t number) {
-    Access_& one = accesses_[number];
+    Use& one = accesses_[number];
     const auto known = tlb_.find({one.pasid, one.page});
     if (known != tlb_.end() && (known->second.write || !one.write)) {
       ++hits;
@@ -144,7 +144,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
     iommu.start_walk(one.port, one.page, access, stamp, *this, number, AddressType::translation);
   }
   void completed(std::size_t number, const WalkResult& result) {
-    Access_& one = accesses_[number];
+    Use& one = accesses_[number];
     const Rights needed = Rights::needed(one.write ? Access::write : Access::read, false);
     if (!result.faulted() && result.translation.rights.contain(needed)) {
       const Hpa frame = result.translation.address(one.page);
@@ -162,7 +162,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
     ask(one.pasid, {one.page}, one.write, group);
   }
   void use(std::size_t number, Hpa frame) {
-    const Access_& one = accesses_[number];
+    const Use& one = accesses_[number];
     ++used;
     if (on_use) on_use(one.pasid, one.page, frame, one.since);
     finish(number);
@@ -172,7 +172,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
     finish(number);
   }
   void finish(std::size_t number) {
-    Access_& one = accesses_[number];
+    Use& one = accesses_[number];
     one.over = true;
     if (--busy_[one.pasid] > 0) return;
     const auto waiting = waiting_.find(one.pasid);
@@ -186,7 +186,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
   Bdf source_;
   std::uint32_t number_;
   std::map<Key, Cached> tlb_;
-  std::deque<Access_> accesses_;
+  std::deque<Use> accesses_;
   std::map<Pasid, std::uint32_t> busy_;
   std::set<Pasid> stopped_;
   std::map<Pasid, Signal*> waiting_;
