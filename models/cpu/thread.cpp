@@ -48,6 +48,12 @@ void Thread::sleep(Ps time) {
   cpu_ = cpus_->take();
 }
 
+void Thread::poll(Signal& signal) {
+  const Instant since = now();
+  signal.wait();
+  if (depth_ == 0) cpus_->stats(cpu_).working += now() - since;
+}
+
 void Thread::spun(Ps time) {
   if (depth_ == 0) cpus_->stats(cpu_).spinning += time;
 }

@@ -40,6 +40,8 @@ class Thread {
   // host on behalf of a guest the vCPU remains occupied.
   void wait(Signal& signal);
   void sleep(Ps time);
+  // Looks at something again and again until the signal was raised, and keeps the processor.
+  void poll(Signal& signal);
 
   // What `in_host` does is done by the host: for the guest its vCPU is away.
   template <class F>

@@ -53,21 +53,21 @@ void Workers::serve(Worker& worker) {
   }
 }
 
-void Workers::post_at(Instant at, Job job) {
+void Workers::post_at(Instant at, Job job, Cpus::Turn turn) {
   if (later_free_.empty()) {
     later_free_.push_back(static_cast<std::uint32_t>(later_.size()));
     later_.emplace_back();
   }
   const std::uint32_t slot = later_free_.back();
   later_free_.pop_back();
-  later_[slot] = std::move(job);
+  later_[slot] = {std::move(job), turn};
   engine_.agenda().schedule(at, rank(EventClass::timer, number_), *this, slot);
 }
 
 void Workers::fire(std::uint64_t what) {
-  Job job = std::exchange(later_[what], nullptr);
+  Later due = std::exchange(later_[what], {nullptr, Cpus::Turn::behind_others});
   later_free_.push_back(static_cast<std::uint32_t>(what));
-  post(std::move(job));
+  post(std::move(due.job), due.turn);
 }
 
 }  // namespace viosim

@@ -31,7 +31,7 @@ class Workers final : public EventHandler {
   // is not over before the job has returned.
   void post(Job job, Cpus::Turn turn = Cpus::Turn::behind_others);
   // The same at an instant that is not before now.
-  void post_at(Instant at, Job job);
+  void post_at(Instant at, Job job, Cpus::Turn turn = Cpus::Turn::behind_others);
 
   std::size_t threads() const { return workers_.size(); }
   std::size_t at_work() const { return workers_.size() - idle_.size(); }
@@ -48,7 +48,11 @@ class Workers final : public EventHandler {
   std::uint32_t number_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> idle_;  // the one that was busy last is taken first
-  std::vector<Job> later_;     // by the number of their event
+  struct Later {
+    Job job;
+    Cpus::Turn turn;
+  };
+  std::vector<Later> later_;  // by the number of their event
   std::vector<std::uint32_t> later_free_;
 };
 

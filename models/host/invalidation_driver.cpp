@@ -10,6 +10,20 @@ constexpr std::uint32_t status_done = 2;
 
 }  // namespace
 
+// A status word that somebody polls, and the descriptors ahead of it.
+class InvalidationDriver::Waiter {
+ public:
+  Waiter(Engine& engine, Hpa word, std::size_t which)
+      : address(word), number(which), done(engine, "completion of a wait descriptor") {}
+  Hpa address;
+  std::size_t number;
+  Signal done;
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+  Outcome outcome = Outcome::done;
+  bool in_use = false;
+};
+
 InvalidationDriver::InvalidationDriver(Engine& engine, PhysicalMemory& memory,
                                        vtd::InvalidationQueue& queue, Ps poll)
     : engine_(engine),
@@ -19,6 +33,8 @@ InvalidationDriver::InvalidationDriver(Engine& engine, PhysicalMemory& memory,
       room_(engine, "room in the invalidation queue") {
   queue.listen(*this);
 }
+
+InvalidationDriver::~InvalidationDriver() = default;
 
 std::uint32_t InvalidationDriver::free_entries() const {
   const std::uint32_t used = (tail_ - queue_.head()) & (queue_.entries() - 1);
@@ -35,43 +51,79 @@ void InvalidationDriver::write(const vtd::DescriptorBits& bits) {
 }
 
 InvalidationDriver::Waiter& InvalidationDriver::free_waiter() {
-  for (Waiter& waiter : waiters_) {
-    if (!waiter.in_use) return waiter;
+  if (free_waiters_.empty()) {
+    const Hpa word = memory_.allocate_frames();
+    waiters_.push_back(std::make_unique<Waiter>(engine_, word, waiters_.size()));
+    by_address_.emplace(word, waiters_.back().get());
+    return *waiters_.back();
   }
-  return waiters_.emplace_back(engine_, memory_.allocate_frames());
+  Waiter& waiter = *waiters_[*free_waiters_.begin()];
+  free_waiters_.erase(free_waiters_.begin());
+  return waiter;
+}
+
+InvalidationDriver::Waiter* InvalidationDriver::waiting_at(Hpa address) const {
+  const auto found = by_address_.find(address);
+  return found != by_address_.end() && found->second->in_use ? found->second : nullptr;
+}
+
+bool InvalidationDriver::has_room(std::size_t descriptors) const {
+  const std::size_t needed = descriptors + 1 + kept_free;
+  ensure(needed < queue_.entries(), "a submission is larger than the invalidation queue");
+  return free_entries() >= needed;
+}
+
+Signal& InvalidationDriver::room_ahead() {
+  ++waiting_for_room_;
+  return room_;
+}
+
+void InvalidationDriver::wait_for_room(std::size_t descriptors) {
+  while (!has_room(descriptors)) room_ahead().wait();
+}
+
+InvalidationDriver::Waiter& InvalidationDriver::submit(std::span<const vtd::Descriptor> descriptors,
+                                                       Ending ending) {
+  Waiter& waiter = free_waiter();
+  waiter.in_use = true;
+  fill(waiter, descriptors, ending);
+  return waiter;
+}
+
+Signal& InvalidationDriver::signal_of(Waiter& waiter) { return waiter.done; }
+
+InvalidationDriver::Outcome InvalidationDriver::end(Waiter& waiter) {
+  waiter.in_use = false;
+  free_waiters_.insert(waiter.number);
+  return waiter.outcome;
 }
 
 void InvalidationDriver::submit_and_wait(std::span<const vtd::Descriptor> descriptors) {
-  const auto needed = static_cast<std::uint32_t>(descriptors.size()) + 1;
-  ensure(needed + kept_free < queue_.entries(),
-         "a submission is larger than the invalidation queue");
-  wait_for_room(needed + kept_free);
-  Waiter& waiter = free_waiter();
-  waiter.in_use = true;
-  for (;;) {
-    waiter.aborted = false;
-    submit(descriptors, waiter.address);
-    waiter.done.wait();
+  Waiter* waiter = nullptr;
+  do {
+    wait_for_room(descriptors.size());
+    if (waiter == nullptr) {
+      waiter = &submit(descriptors, {});
+    } else {
+      fill(*waiter, descriptors, {});
+    }
+    waiter->done.wait();
     engine_.sleep_for(poll_);
-    if (!waiter.aborted) break;
-    wait_for_room(needed + kept_free);
-  }
-  waiter.in_use = false;
+  } while (waiter->outcome == Outcome::aborted);
+  ensure(end(*waiter) == Outcome::done, "hardware did not take an invalidation descriptor");
 }
 
-void InvalidationDriver::wait_for_room(std::uint32_t entries) {
-  while (free_entries() < entries) {
-    ++waiting_for_room_;
-    room_.wait();
-  }
-}
-
-void InvalidationDriver::submit(std::span<const vtd::Descriptor> descriptors, Hpa status) {
+void InvalidationDriver::fill(Waiter& waiter, std::span<const vtd::Descriptor> descriptors,
+                              Ending ending) {
+  waiter.outcome = Outcome::done;
+  waiter.first = tail_;
+  waiter.count = static_cast<std::uint32_t>(descriptors.size()) + 1;
   for (const vtd::Descriptor& descriptor : descriptors) write(descriptor.encode());
   vtd::Descriptor wait;
   wait.status_write = true;
   wait.status_data = status_done;
-  wait.status_address = status;
+  wait.status_address = waiter.address;
+  wait.page_drain = ending.page_drain;
   write(wait.encode());
   queue_.write_tail(tail_);
 }
@@ -141,16 +193,29 @@ void InvalidationDriver::descriptor_executed(std::uint64_t how_many) {
 }
 
 void InvalidationDriver::status_written(Hpa address) {
-  for (Waiter& waiter : waiters_) {
-    if (waiter.in_use && waiter.address == address) waiter.done.raise();
-  }
+  if (Waiter* const waiter = waiting_at(address)) waiter->done.raise();
 }
 
 void InvalidationDriver::wait_aborted(Hpa address) {
-  for (Waiter& waiter : waiters_) {
-    if (!waiter.in_use || waiter.address != address) continue;
-    waiter.aborted = true;
-    waiter.done.raise();
+  if (Waiter* const waiter = waiting_at(address)) {
+    waiter->outcome = Outcome::aborted;
+    waiter->done.raise();
+  }
+}
+
+// Linux' qi_check_fault: a wait descriptor takes the place of the one that hardware does not take.
+// This one tells nobody: whoever waits behind it is told by his own.
+void InvalidationDriver::queue_stopped(std::uint32_t head) {
+  for (const auto& waiter : waiters_) {
+    const std::uint32_t behind = (head - waiter->first) & (queue_.entries() - 1);
+    if (!waiter->in_use || behind >= waiter->count) continue;
+    waiter->outcome = Outcome::refused;
+    const vtd::DescriptorBits nothing = vtd::Descriptor{}.encode();
+    const Hpa at = queue_.base() + Bytes(head * queue_.entry_size().count());
+    for (std::uint64_t offset = 0; offset < queue_.entry_size().count(); offset += 8)
+      memory_.write(at + Bytes(offset), nothing[offset / 8]);
+    queue_.clear(true, false, false);
+    return;
   }
 }
 

@@ -9,8 +9,9 @@
 #include "models/iommu/vtd/invalidation_queue.hpp"
 
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,25 @@ class InvalidationDriver final : public Invalidator,
   // `poll`: how long software takes to notice a status word that has changed.
   InvalidationDriver(Engine& engine, PhysicalMemory& memory, vtd::InvalidationQueue& queue,
                      Ps poll);
+  ~InvalidationDriver();
+
+  // A submission in parts, for software that holds a lock of its own while it makes it.
+  struct Ending {  // of its wait descriptor
+    bool page_drain = false;
+  };
+  enum class Outcome : std::uint8_t {
+    done,
+    aborted,  // a device did not answer in time (ITE)
+    refused   // hardware did not take one of its descriptors (IQE), and executed the others
+  };
+  class Waiter;
+  bool has_room(std::size_t descriptors) const;
+  Signal& room_ahead();  // to be waited for once, where there is none
+  // There is room. The signal is raised when the wait descriptor is done, or never will be.
+  Waiter& submit(std::span<const vtd::Descriptor> descriptors, Ending ending);
+  Signal& signal_of(Waiter& waiter);
+  Outcome end(Waiter& waiter);  // after that
+  Ps poll() const { return poll_; }
 
   // For actors: submits the descriptors and a wait descriptor of its own, and returns when software
   // sees that it is done. When the ring has no room, waits until it has: like Linux, keeps two
@@ -49,23 +69,16 @@ class InvalidationDriver final : public Invalidator,
   void head_moved() override;
   void status_written(Hpa address) override;
   void wait_aborted(Hpa address) override;
+  void queue_stopped(std::uint32_t head) override;
   void invalidation_timed_out(Bdf source) override;
 
  private:
-  // A status word that a waiting actor polls.
-  struct Waiter {
-    Waiter(Engine& engine, Hpa word)
-        : address(word), done(engine, "completion of a wait descriptor") {}
-    Hpa address;
-    Signal done;
-    bool in_use = false;
-    bool aborted = false;
-  };
   Waiter& free_waiter();
+  Waiter* waiting_at(Hpa address) const;
   std::uint32_t free_entries() const;
   void write(const vtd::DescriptorBits& bits);
-  void wait_for_room(std::uint32_t entries);
-  void submit(std::span<const vtd::Descriptor> descriptors, Hpa status);
+  void wait_for_room(std::size_t descriptors);
+  void fill(Waiter& waiter, std::span<const vtd::Descriptor> descriptors, Ending ending);
 
   Engine& engine_;
   PhysicalMemory& memory_;
@@ -73,7 +86,9 @@ class InvalidationDriver final : public Invalidator,
   Ps poll_;
   std::uint32_t tail_ = 0;
   std::uint64_t submitted_ = 0;
-  std::deque<Waiter> waiters_;
+  std::vector<std::unique_ptr<Waiter>> waiters_;
+  std::map<Hpa, Waiter*> by_address_;
+  std::set<std::size_t> free_waiters_;  // the lowest number is used first
   Signal room_;
   std::uint32_t waiting_for_room_ = 0;
   Done* posted_ = nullptr;

@@ -26,6 +26,7 @@ struct IommuAbilities {
   bool pass_through = true;            // PT
   bool device_tlbs = true;             // DT
   bool virtual_commands = false;       // VCS and VCCAP.PAS
+  bool write_buffer = false;           // RWBF: writes to tables reach it only by a flush
   std::uint8_t address_widths = 6;     // SAGAW: bit 1 is 39 bits, bit 2 48, bit 3 57
   std::uint8_t address_width = 48;     // MGAW
   std::uint8_t domain_bits = 16;       // ND

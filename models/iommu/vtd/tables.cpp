@@ -167,7 +167,7 @@ AddressSpace PasidEntry::space(Pasid pasid) const {
   return space;
 }
 
-Tables::Tables(PhysicalMemory& memory, Mode mode)
+Tables::Tables(TableMemory& memory, Mode mode)
     : memory_(memory), mode_(mode), root_(memory.allocate_frames()) {}
 
 // The context entry of a function; its table is made when the bus (or half of it) is used first.
@@ -216,12 +216,10 @@ void Tables::attach(Bdf source, std::uint32_t pasid_limit, Pasid rid_pasid) {
 
 // The place of a PASID entry; a table page is made when there is none for it yet.
 Hpa Tables::make_entry(Bdf source, Pasid pasid) {
-  const Hpa slot = context_slot(source);
-  const auto context_line = std::array{memory_.read(slot), memory_.read(slot + Bytes(8))};
-  const ScalableContext context = ScalableContext::decode(context_line);
-  ensure(context.present && pasid.value() < context.pasid_limit(),
+  const std::optional<ScalableContext> known = context(source);
+  ensure(known && pasid.value() < known->pasid_limit(),
          "a PASID entry beyond its function's table");
-  const Hpa directory_slot = directory_entry_address(context.directory, pasid);
+  const Hpa directory_slot = directory_entry_address(known->directory, pasid);
   std::uint64_t table = memory_.read(directory_slot);
   if ((table & 1U) == 0) {
     table = memory_.allocate_frames().value() | 1U;
@@ -230,18 +228,35 @@ Hpa Tables::make_entry(Bdf source, Pasid pasid) {
   return pasid_entry_address(table_of(table), pasid);
 }
 
-std::optional<Hpa> Tables::entry(Bdf source, Pasid pasid) const {
+std::optional<Hpa> Tables::context_at(Bdf source) const {
   const bool upper = source.devfn() >= 128;
   const std::uint64_t root =
       memory_.read(root_entry::address(root_, source) + Bytes(upper ? 8 : 0));
   if (!root_entry::present(root)) return {};
-  const Hpa slot = root_entry::context_table(root) + Bytes(source.devfn() % 128 * 32);
-  const auto context_line = std::array{memory_.read(slot), memory_.read(slot + Bytes(8))};
-  const ScalableContext context = ScalableContext::decode(context_line);
-  if (!context.present || pasid.value() >= context.pasid_limit()) return {};
-  const std::uint64_t table = memory_.read(directory_entry_address(context.directory, pasid));
+  return root_entry::context_table(root) + Bytes(source.devfn() % 128 * 32);
+}
+
+std::optional<ScalableContext> Tables::context(Bdf source) const {
+  const std::optional<Hpa> at = context_at(source);
+  if (!at) return {};
+  const auto words = std::array{memory_.read(*at), memory_.read(*at + Bytes(8))};
+  const ScalableContext found = ScalableContext::decode(words);
+  if (!found.present) return {};
+  return found;
+}
+
+std::optional<Hpa> Tables::entry(Bdf source, Pasid pasid) const {
+  const std::optional<ScalableContext> known = context(source);
+  if (!known || pasid.value() >= known->pasid_limit()) return {};
+  const std::uint64_t table = memory_.read(directory_entry_address(known->directory, pasid));
   if ((table & 1U) == 0) return {};
   return pasid_entry_address(table_of(table), pasid);
+}
+
+PasidEntry Tables::read_entry(Hpa at) const {
+  const auto words =
+      std::array{memory_.read(at), memory_.read(at + Bytes(8)), memory_.read(at + Bytes(16))};
+  return PasidEntry::decode(words);
 }
 
 void Tables::set_entry(Bdf source, Pasid pasid, const PasidEntry& entry) {

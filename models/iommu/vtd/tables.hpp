@@ -117,7 +117,8 @@ constexpr Hpa pasid_entry_address(Hpa table, Pasid pasid) {
 // Software's view of an IOMMU's tables.
 class Tables {
  public:
-  Tables(PhysicalMemory& memory, Mode mode);
+  // `memory`: the host's, or a guest's, whose addresses the entries then hold.
+  Tables(TableMemory& memory, Mode mode);
 
   Mode mode() const { return mode_; }
   Hpa root() const { return root_; }
@@ -128,6 +129,10 @@ class Tables {
   // beyond. What else `context` says (ATS, PRI, RID_PASID) is taken from it.
   void attach(Bdf source, std::uint32_t pasid_limit, const ScalableContext& context);
   void attach(Bdf source, std::uint32_t pasid_limit, Pasid rid_pasid);
+  // Scalable mode: the function's context entry; none where it is not present.
+  std::optional<ScalableContext> context(Bdf source) const;
+  // Scalable mode: where it is; none before a table for it was made.
+  std::optional<Hpa> context_at(Bdf source) const;
   // Scalable mode: what requests of `source` with this PASID use. The function was attached.
   // Present last, as software does.
   void set_entry(Bdf source, Pasid pasid, const PasidEntry& entry);
@@ -135,14 +140,17 @@ class Tables {
   void clear_present(Bdf source, Pasid pasid);
   // Scalable mode: where the entry is; none before a table page for it was made.
   std::optional<Hpa> entry(Bdf source, Pasid pasid) const;
+  // The same for software that writes the entry by itself: a page is made when there is none. The
+  // function was attached, and its table reaches that far.
+  Hpa make_entry(Bdf source, Pasid pasid);
+  PasidEntry read_entry(Hpa at) const;
   // What `source` asks next is refused.
   void detach(Bdf source);
 
  private:
   Hpa context_slot(Bdf source);
-  Hpa make_entry(Bdf source, Pasid pasid);
 
-  PhysicalMemory& memory_;
+  TableMemory& memory_;
   Mode mode_;
   Hpa root_;
 };

@@ -1,0 +1,166 @@
+// What each step of an order does.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/kernel/iommu_job.hpp"
+
+#include <algorithm>
+
+namespace viosim {
+
+bool IommuDriver::applies(When when) const {
+  const bool caching = iommu_.abilities().caching_mode;
+  return when == When::always || (when == When::caching_mode) == caching;
+}
+
+// By a copy: an injection may change the order meanwhile.
+void IommuDriver::run(Order order, Job& job) {
+  const std::vector<OrderStep> steps = orders.of(order);
+  for (const OrderStep& step : steps) {
+    if (!applies(step.when)) continue;
+    if (writes_tables(step.step)) {
+      job.lock(lock_);
+    } else {
+      job.unlock();
+    }
+    take(step.step, job);
+  }
+  job.unlock();
+}
+
+void IommuDriver::take(Step step, Job& job) {
+  switch (step) {
+    case Step::write_context:
+    case Step::clear_context_present:
+    case Step::zero_context:
+    case Step::write_fields:
+    case Step::set_present:
+    case Step::write_changes:
+    case Step::clear_present:
+    case Step::zero_entry:
+    case Step::barrier:
+      return write_table(step, job);
+    case Step::flush_write_buffer:
+      if (iommu_.abilities().write_buffer) job.thread.run(params_.write_buffer_flush);
+      return;
+    case Step::flush_context_cache:
+    case Step::flush_pasid_cache:
+    case Step::flush_pasid_cache_of_domain:
+    case Step::flush_iotlb_of_entry:
+    case Step::flush_iotlb_of_pasid:
+    case Step::flush_iotlb_of_domain:
+    case Step::flush_iotlb_pages:
+    case Step::flush_device_tlb:
+    case Step::flush_device_tlb_pages:
+      return flush(step, job);
+    case Step::enable_pasid:
+    case Step::enable_page_requests:
+    case Step::enable_ats:
+    case Step::disable_ats:
+    case Step::disable_page_requests:
+    case Step::disable_pasid:
+      return configure(step, job);
+    case Step::set_up_default:
+      return job.failed(set_up_entry(job));
+    case Step::tear_down_default:
+      if (present(job.source, job.pasid)) job.failed(tear_down_entry(job));
+      return;
+    case Step::release_domain:
+      return release_domain(job);
+    case Step::wait_for_queue:
+      return wait_for_queue(job);
+    case Step::flush_faults:
+      return flush_faults(job);
+    case Step::drain_hardware:
+      return drain_hardware(job);
+  }
+}
+
+// The function.
+
+void IommuDriver::configure(Step step, Job& job) {
+  Function& function = functions_.at(job.source);
+  FunctionConfig* const config = function.present ? function.is.config : nullptr;
+  const auto set = [&](bool& state, bool wanted, std::int64_t writes,
+                       void (FunctionConfig::*enable)(bool)) {
+    if (state == wanted) return;
+    job.thread.run(writes * params_.config_write);
+    state = wanted;
+    if (config != nullptr) (config->*enable)(wanted);
+  };
+  const IommuAbilities& can = iommu_.abilities();
+  const bool ats = function.is.ats && can.device_tlbs;
+  const bool pages = function.is.page_requests && can.page_requests;
+  switch (step) {
+    case Step::enable_pasid:
+      return set(function.pasid, function.is.max_pasids > 0, 1, &FunctionConfig::enable_pasid);
+    case Step::enable_page_requests:  // reset, credits, enable
+      return set(function.page_requests, pages, 3, &FunctionConfig::enable_page_requests);
+    case Step::enable_ats:
+      return set(function.ats, ats, 1, &FunctionConfig::enable_ats);
+    case Step::disable_ats:
+      return set(function.ats, false, 1, &FunctionConfig::enable_ats);
+    case Step::disable_page_requests:
+      return set(function.page_requests, false, 1, &FunctionConfig::enable_page_requests);
+    default:
+      return set(function.pasid, false, 1, &FunctionConfig::enable_pasid);
+  }
+}
+
+// Domains.
+
+void IommuDriver::join(const Job& job) {
+  if (job.domain == first_level_domain) return;
+  members_[job.domain].push_back({job.source, job.pasid, job.entry.type});
+  stale_domains_.insert(job.domain);
+}
+
+void IommuDriver::leave(const Job& job) {
+  const auto members = members_.find(job.domain);
+  if (members == members_.end()) return;
+  std::erase(members->second, Member{job.source, job.pasid, job.entry.type});
+  if (members->second.empty()) members_.erase(members);
+}
+
+// The last one has left: its number may be used again only when no translation has it.
+void IommuDriver::release_domain(Job& job) {
+  if (members_.contains(job.domain) || stale_domains_.erase(job.domain) == 0) return;
+  submit_one(job, descriptor_of(vtd::DescriptorType::iotlb, vtd::Granularity::domain, job.domain));
+}
+
+// Page requests.
+
+void IommuDriver::wait_for_queue(Job& job) {
+  for (;;) {
+    const std::uint64_t before = page_requests_->passes();
+    if (!page_requests_->queued(job.thread, job.pasid)) return;
+    page_requests_->wait_for_pass(job.thread, before);
+  }
+}
+
+// Handlers may need the pasid mutex.
+void IommuDriver::flush_faults(Job& job) {
+  pasid_mutex_.unlock(job.thread);
+  page_requests_->flush(job.thread, job.source, job.pasid);
+  pasid_mutex_.lock(job.thread);
+}
+
+// VT-d 3.x, 7.10.
+void IommuDriver::drain_hardware(Job& job) {
+  vtd::Descriptor fence;
+  fence.type = vtd::DescriptorType::wait;
+  fence.fence = true;
+  vtd::Descriptor iotlb =
+      descriptor_of(vtd::DescriptorType::pasid_iotlb, vtd::Granularity::pasid, job.domain);
+  iotlb.pasid = job.pasid;
+  std::vector<vtd::Descriptor> all{fence, iotlb};
+  if (reachable(job.source))
+    all.push_back(
+        device_tlb_of({job.source, job.pasid, vtd::PasidEntry::Type::first_level}, true, job));
+  for (;;) {
+    const std::uint64_t before = page_requests_->passes();
+    job.failed(submit(job.thread, all, true));
+    if (!page_requests_->overflowed(job.thread)) return;
+    page_requests_->wait_for_pass(job.thread, before);
+  }
+}
+
+}  // namespace viosim

@@ -1,0 +1,92 @@
+// Steps that write tables: each word at an instant of its own, P last and first.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/kernel/iommu_job.hpp"
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+constexpr std::uint64_t present_bit = 1;
+constexpr std::uint64_t fault_disable_bit = 2;
+constexpr std::uint32_t least_table = 32768;  // Linux makes a directory of at least one page
+
+}  // namespace
+
+void IommuDriver::write(Job& job, Hpa at, std::uint64_t word) {
+  job.thread.run(params_.table_write);
+  iommu_.memory().write(at, word);
+}
+
+void IommuDriver::write_table(Step step, Job& job) {
+  TableMemory& memory = iommu_.memory();
+  switch (step) {
+    case Step::write_context:
+      return write_context(job);
+    case Step::clear_context_present:
+      if (const auto at = tables_.context_at(job.source))
+        write(job, *at, memory.read(*at) & ~present_bit);
+      return;
+    case Step::zero_context:
+      if (const auto at = tables_.context_at(job.source)) {
+        write(job, *at + Bytes(8), 0);
+        write(job, *at, 0);
+      }
+      return;
+    case Step::write_fields:
+      return write_fields(job);
+    case Step::set_present:
+      return write(job, job.at, memory.read(job.at) | present_bit);
+    case Step::write_changes:
+      return write_changes(job);
+    case Step::clear_present:
+      return clear_present(job);
+    case Step::zero_entry:
+      return zero_entry(job);
+    default:
+      job.thread.run(params_.barrier);
+  }
+}
+
+// Present last, as Tables does; its instants are not told apart.
+void IommuDriver::write_context(Job& job) {
+  const Function& function = functions_.at(job.source);
+  vtd::ScalableContext context;
+  context.rid_pasid = function.is.rid_pasid;
+  context.pasid_enable = function.is.max_pasids > 0;
+  context.device_tlb_enable = function.is.ats && iommu_.abilities().device_tlbs;
+  context.page_request_enable = function.is.page_requests && iommu_.abilities().page_requests;
+  job.thread.run(2 * params_.table_write);
+  tables_.attach(job.source, std::max(pasid_limit(job.source), least_table), context);
+}
+
+void IommuDriver::write_fields(Job& job) {
+  vtd::PasidEntry fields = job.entry;
+  fields.present = false;
+  const PhysicalMemory::Line words = fields.encode();
+  for (std::size_t word = words.size(); word-- > 0;)
+    write(job, job.at + Bytes(word * 8), words[word]);
+}
+
+void IommuDriver::write_changes(Job& job) {
+  const PhysicalMemory::Line words = job.entry.encode();
+  for (std::size_t word = words.size(); word-- > 0;) {
+    const Hpa at = job.at + Bytes(word * 8);
+    if (iommu_.memory().read(at) != words[word]) write(job, at, words[word]);
+  }
+}
+
+void IommuDriver::clear_present(Job& job) {
+  const std::uint64_t word = iommu_.memory().read(job.at) & ~present_bit;
+  write(job, job.at, job.quiet ? word | fault_disable_bit : word);
+}
+
+// Somebody may have set it up again while the caches were flushed.
+void IommuDriver::zero_entry(Job& job) {
+  if ((iommu_.memory().read(job.at) & present_bit) != 0) return;
+  for (std::size_t word = PhysicalMemory::words_per_line; word-- > 1;)
+    write(job, job.at + Bytes(word * 8), 0);
+  write(job, job.at, job.quiet ? fault_disable_bit : 0);
+}
+
+}  // namespace viosim
