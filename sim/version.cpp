@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/version.hpp"
 
-#include "viosim_commit.hpp"
+#include <viosim_commit.hpp>  // made by write_commit.cmake
 
 namespace viosim {
 
