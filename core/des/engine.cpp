@@ -288,6 +288,15 @@ void Signal::raise() {
   if (engine_->in_hardware_) engine_->agenda_.stop_here();
 }
 
+bool Signal::dismiss(std::uint32_t actor) {
+  const auto found = std::find(waiters_.begin(), waiters_.end(), actor);
+  if (found == waiters_.end()) return false;
+  waiters_.erase(found);
+  engine_->wake_at(engine_->now(), actor);
+  if (engine_->in_hardware_) engine_->agenda_.stop_here();
+  return true;
+}
+
 void Signal::wait() {
   if (left_over_ > 0) {
     --left_over_;

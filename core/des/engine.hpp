@@ -53,6 +53,8 @@ class Signal {
   void raise();  // from a hardware event or from an actor
   void
   wait();  // from an actor: returns at the instant of the raise, or at once if one is left over
+  // Lets an actor go on at once that waits for this, without a raise. False: it does not.
+  bool dismiss(std::uint32_t actor);
   const std::string& name() const { return name_; }
 
  private:
@@ -129,6 +131,8 @@ class Engine {
   // What the running actor keeps for itself; null at first, and for hardware.
   void set_actor_data(void* data);
   void* actor_data() const;
+  // The running actor's number.
+  std::uint32_t actor() const { return current_; }
 
   std::uint64_t software_steps() const { return software_steps_; }
 

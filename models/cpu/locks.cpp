@@ -57,8 +57,13 @@ void Mutex::lock(Thread& thread) {
   if (try_take(thread)) return;
   const Instant since = engine_.now();
   begin_wait();
-  thread.wait(turn_);
-  thread.run(wake_);
+  try {
+    thread.wait(turn_);
+    thread.run(wake_);
+  } catch (const ThreadGone&) {  // so are all others who could want it
+    give_up_wait();
+    throw;
+  }
   taken_after(thread, since);
 }
 

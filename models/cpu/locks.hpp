@@ -48,6 +48,7 @@ class Lock {
   ~Lock() = default;
   bool try_take(Thread& thread);
   void begin_wait() { ++waiting_; }
+  void give_up_wait() { --waiting_; }
   void taken_after(Thread& thread, Instant since);
   void release(const Thread& thread);
 

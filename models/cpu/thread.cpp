@@ -4,11 +4,26 @@
 
 #include "core/base/error.hpp"
 
+#include <cstddef>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define VIOSIM_ADDRESS_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define VIOSIM_ADDRESS_SANITIZER
+#endif
+#endif
+#if defined(VIOSIM_ADDRESS_SANITIZER)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace viosim {
 
 void Thread::start(Cpus::Turn turn) {
   ensure(cpu_ == none, "a thread was started twice");
   engine_->set_actor_data(this);
+  actor_ = engine_->actor();
+  stack_top_ = static_cast<char*>(__builtin_frame_address(0));
   cpu_ = cpus_->take(turn);
 }
 
@@ -24,6 +39,28 @@ void Thread::run(Ps work) {
   if (work == Ps(0)) return;
   if (depth_ == 0) cpus_->stats(cpu_).working += work;
   engine_->sleep_for(work);
+  end_if_told();
+}
+
+void Thread::block_on(Signal& signal) {
+  waits_for_ = &signal;
+  signal.wait();
+  waits_for_ = nullptr;
+}
+
+// AddressSanitizer does not know the stacks of SimGrid's actors: what is unwound would remain forbidden.
+void Thread::leave() const {
+#if defined(VIOSIM_ADDRESS_SANITIZER)
+  constexpr std::size_t below = std::size_t{64} << 10U;
+  char* const frame = static_cast<char*>(__builtin_frame_address(0));
+  ASAN_UNPOISON_MEMORY_REGION(frame - below, static_cast<std::size_t>(stack_top_ - frame) + below);
+#endif
+  throw ThreadGone{};
+}
+
+void Thread::end() {
+  ended_ = true;
+  if (waits_for_ != nullptr) waits_for_->dismiss(actor_);
 }
 
 void Thread::wait(Signal& signal) {
@@ -32,9 +69,11 @@ void Thread::wait(Signal& signal) {
     signal.wait();
     return;
   }
+  end_if_told();
   cpus_->give_back(cpu_);
-  signal.wait();
+  block_on(signal);
   cpu_ = cpus_->take();
+  end_if_told();
 }
 
 void Thread::sleep(Ps time) {
@@ -46,12 +85,19 @@ void Thread::sleep(Ps time) {
   cpus_->give_back(cpu_);
   engine_->sleep_for(time);
   cpu_ = cpus_->take();
+  end_if_told();
 }
 
 void Thread::poll(Signal& signal) {
   const Instant since = now();
-  signal.wait();
-  if (depth_ == 0) cpus_->stats(cpu_).working += now() - since;
+  if (depth_ > 0) {
+    signal.wait();
+    return;
+  }
+  end_if_told();
+  block_on(signal);
+  cpus_->stats(cpu_).working += now() - since;
+  end_if_told();
 }
 
 void Thread::spun(Ps time) {
@@ -59,6 +105,7 @@ void Thread::spun(Ps time) {
 }
 
 Thread::Away::~Away() {
+  thread_.spinlocks_ = guest_spinlocks_;
   if (--thread_.depth_ == 0) thread_.cpus_->stats(thread_.cpu_).away += thread_.now() - since_;
 }
 

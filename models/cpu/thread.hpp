@@ -18,6 +18,10 @@
 
 namespace viosim {
 
+// The end of a thread whose kernel is no more: a guest that was killed. It unwinds the thread's
+// stack, and is no error. Nothing may block while it does.
+struct ThreadGone {};
+
 class Thread {
  public:
   // Needs no processor before start().
@@ -51,7 +55,14 @@ class Thread {
   }
   bool is_away() const { return depth_ > 0; }
 
-  // Within spinlocks a thread must not block. SpinLock keeps count.
+  // From anybody: its kernel is no more. What it does in the host it finishes; in its own kernel it
+  // ends with what it does now, by ThreadGone. If it waits, at once.
+  void end();
+  // For the thread itself: ends so.
+  [[noreturn]] void leave() const;
+
+  // Within spinlocks a thread must not block. SpinLock keeps count, for each kernel its own: in the
+  // host a thread may block although it holds a spinlock of its guest, whose other vCPUs spin then.
   bool atomic() const { return spinlocks_ > 0; }
   void enter_atomic() { ++spinlocks_; }
   void leave_atomic() { --spinlocks_; }
@@ -61,7 +72,12 @@ class Thread {
  private:
   class Away {
    public:
-    explicit Away(Thread& thread) : thread_(thread), since_(thread.now()) { ++thread_.depth_; }
+    explicit Away(Thread& thread)
+        : thread_(thread),
+          since_(thread.now()),
+          guest_spinlocks_(std::exchange(thread.spinlocks_, 0)) {
+      ++thread_.depth_;
+    }
     ~Away();
     Away(const Away&) = delete;
     Away& operator=(const Away&) = delete;
@@ -69,15 +85,24 @@ class Thread {
    private:
     Thread& thread_;
     Instant since_;
+    std::uint32_t guest_spinlocks_;
   };
   static constexpr std::uint32_t none = 0xffffffff;
   void must_not_be_atomic() const;
+  void block_on(Signal& signal);
+  void end_if_told() const {
+    if (ended_ && depth_ == 0) leave();
+  }
 
   Engine* engine_;
   Cpus* cpus_;
   std::uint32_t cpu_ = none;
   std::uint32_t depth_ = 0;      // of excursions into the host
   std::uint32_t spinlocks_ = 0;  // held
+  bool ended_ = false;
+  Signal* waits_for_ = nullptr;  // in its own kernel
+  std::uint32_t actor_ = 0;
+  char* stack_top_ = nullptr;
 };
 
 }  // namespace viosim

@@ -9,7 +9,6 @@
 #include <utility>
 
 namespace viosim {
-
 struct Workers::Worker {
   Worker(Engine& engine, Cpus& cpus, const std::string& name)
       : thread(engine, cpus), woken(engine, name) {}
@@ -41,10 +40,23 @@ void Workers::post(Job job, Cpus::Turn turn) {
   engine_.spawn(name, Lifetime::serves, [this, &worker] { serve(worker); });
 }
 
+void Workers::end() {
+  ended_ = true;
+  for (const auto& worker : workers_) worker->thread.end();
+}
+
+void Workers::work(Worker& worker) {
+  if (ended_) return;
+  try {
+    worker.job(worker.thread);
+  } catch (const ThreadGone&) {
+  }
+}
+
 void Workers::serve(Worker& worker) {
   for (;;) {
     worker.thread.start(worker.turn);
-    worker.job(worker.thread);
+    work(worker);
     worker.job = nullptr;
     worker.thread.stop();
     idle_.push_back(&worker);

@@ -33,6 +33,9 @@ class Workers final : public EventHandler {
   // The same at an instant that is not before now.
   void post_at(Instant at, Job job, Cpus::Turn turn = Cpus::Turn::behind_others);
 
+  // Their kernel is no more. Jobs end as Thread::end() says; those that have not begun never do.
+  void end();
+
   std::size_t threads() const { return workers_.size(); }
   std::size_t at_work() const { return workers_.size() - idle_.size(); }
 
@@ -41,11 +44,13 @@ class Workers final : public EventHandler {
  private:
   struct Worker;
   void serve(Worker& worker);
+  void work(Worker& worker);
 
   Engine& engine_;
   Cpus& cpus_;
   std::string name_;
   std::uint32_t number_;
+  bool ended_ = false;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> idle_;  // the one that was busy last is taken first
   struct Later {

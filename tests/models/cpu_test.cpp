@@ -180,6 +180,32 @@ TEST_CASE("a thread in the host occupies its vCPU, whatever it waits for", "[cpu
   CHECK(guest.cpus.stats(0).away == 57ns);
 }
 
+TEST_CASE("in the host a thread may block while its guest's spinlock is held, and others spin",
+          "[cpu]") {
+  Machine guest(2);
+  SpinLock lock(guest.engine, "queue lock", 1ns);
+  Signal answer(guest.engine, "the host's answer");
+  guest.job(at(0), [&](Thread& thread) {
+    const Guard guard(lock, thread);
+    thread.away([&] {
+      CHECK(!thread.atomic());
+      thread.wait(answer);
+    });
+    CHECK(thread.atomic());
+    guest.note("back");
+  });
+  guest.job(at(2), [&](Thread& thread) {
+    const Guard guard(lock, thread);
+    guest.note("other");
+  });
+  Cpus host_cpus(guest.engine, "host0.cpus", 1);
+  Workers host_workers(guest.engine, host_cpus, "host0", 1);
+  host_workers.post_at(at(20), [&](Thread&) { answer.raise(); });
+  guest.engine.run();
+  CHECK(guest.log == Log{"back@20", "other@21"});
+  CHECK(guest.cpus.stats(1).spinning == 19ns);
+}
+
 TEST_CASE("software that blocks inside a spinlock is refused", "[cpu]") {
   Machine machine(1);
   SpinLock lock(machine.engine, "lock", 0ns);
@@ -211,6 +237,48 @@ TEST_CASE("as many threads exist as ever had work at the same time", "[cpu]") {
   machine.engine.run();
   CHECK(done == 1000);
   CHECK(machine.workers.threads() == 2);
+  CHECK(machine.workers.at_work() == 0);
+}
+
+TEST_CASE(
+    "threads of a kernel that is no more end with what they do; what they do in the host ends "
+    "first",
+    "[cpu]") {
+  Machine machine(4);
+  Signal never(machine.engine, "what never comes");
+  SpinLock lock(machine.engine, "lock", 0ns);
+  Mutex mutex(machine.engine, "mutex", 1ns);
+  Cpus host_cpus(machine.engine, "host0.cpus", 1);
+  Workers host(machine.engine, host_cpus, "host0", 1);
+  machine.job(at(0), [&](Thread& thread) {
+    const Guard guard(mutex, thread);
+    thread.wait(never);
+    machine.note("waited");
+  });
+  machine.job(at(0), [&](Thread& thread) {
+    const Guard guard(mutex, thread);
+    machine.note("got the mutex");
+  });
+  machine.job(at(0), [&](Thread& thread) {
+    const Guard guard(lock, thread);
+    thread.run(20ns);
+    machine.note("ran");
+  });
+  machine.job(at(0), [&](Thread& thread) {
+    thread.away([&] {
+      thread.sleep(30ns);
+      machine.note("left the host");
+    });
+    thread.run(1ns);
+    machine.note("back");
+  });
+  machine.job(at(15), [&](Thread&) { machine.note("began"); });
+  host.post_at(at(10), [&](Thread&) { machine.workers.end(); });
+  machine.engine.run();
+  CHECK(machine.log == Log{"left the host@30"});
+  CHECK(machine.cpus.free() == 4);
+  CHECK(!lock.held());
+  CHECK(!mutex.held());
   CHECK(machine.workers.at_work() == 0);
 }
 
