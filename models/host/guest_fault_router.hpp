@@ -1,0 +1,53 @@
+// Page requests of functions that machines use, all of them or slices: to the machine that has the PASID,
+// or to the host's own handler.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/host/vfio_container.hpp"
+#include "models/kernel/page_request_thread.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace viosim {
+
+// Handler of the functions behind one IOMMU. Groups that a guest leaves without an answer when its
+// PASID is unbound are answered by its container, before anybody drains.
+class GuestFaultRouter final : public PageFaultHandler {
+ public:
+  // `own`: of the host's processes; null: there are none.
+  explicit GuestFaultRouter(PageFaultHandler* own = nullptr) : own_(own) {}
+
+  void add(VfioContainer& container, std::size_t device) {
+    routes_.push_back({&container, device});
+  }
+  void remove(const VfioContainer& container) {
+    std::erase_if(routes_, [&](const Route& one) { return one.container == &container; });
+  }
+
+  bool report(Thread& thread, const PageRequest& request) override {
+    for (const Route& route : routes_) {
+      if (route.container->device(route.device).function == request.source &&
+          route.container->forward_fault(route.device, request)) {
+        return true;
+      }
+    }
+    return own_ != nullptr && own_->report(thread, request);
+  }
+  void discard_incomplete() override {
+    if (own_ != nullptr) own_->discard_incomplete();
+  }
+  void flush(Thread& thread, Bdf source, Pasid pasid) override {
+    if (own_ != nullptr) own_->flush(thread, source, pasid);
+  }
+
+ private:
+  struct Route {
+    VfioContainer* container;
+    std::size_t device;
+  };
+  PageFaultHandler* own_;
+  std::vector<Route> routes_;
+};
+
+}  // namespace viosim

@@ -1,0 +1,73 @@
+// The list of groups that wait for their guest.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/host/guest_faults.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+
+// Only the last request of a group is answered.
+void GuestFaults::forward(const ForwardedFault& fault, Instant deadline) {
+  ++stats.forwarded;
+  region_.push_back(fault);
+  if (fault.request.last)
+    pending_.push_back({fault.device, fault.request.pasid, fault.request, deadline});
+}
+
+std::vector<ForwardedFault> GuestFaults::take() { return std::exchange(region_, {}); }
+
+std::optional<Instant> GuestFaults::next_deadline() const {
+  if (pending_.empty()) return {};
+  return pending_.front().deadline;
+}
+
+std::optional<PageRequest> GuestFaults::match(std::size_t device, Pasid pasid,
+                                              std::uint16_t group) {
+  const auto found = std::find_if(pending_.begin(), pending_.end(), [&](const Pending& one) {
+    return one.device == device && one.pasid == pasid && one.request.group == group;
+  });
+  if (found == pending_.end()) {
+    ++stats.unmatched;
+    return {};
+  }
+  const PageRequest request = found->request;
+  pending_.erase(found);
+  ++stats.answered;
+  return request;
+}
+
+template <class Which>
+std::vector<GuestFaults::Pending> GuestFaults::take_if(Which which) {
+  std::vector<Pending> taken;
+  std::erase_if(pending_, [&](const Pending& one) {
+    if (!which(one)) return false;
+    taken.push_back(one);
+    return true;
+  });
+  return taken;
+}
+
+std::vector<GuestFaults::Pending> GuestFaults::take_expired(Instant now) {
+  auto taken = take_if([now](const Pending& one) { return one.deadline <= now; });
+  stats.timed_out += taken.size();
+  return taken;
+}
+
+std::vector<GuestFaults::Pending> GuestFaults::take_of(std::size_t device, Pasid pasid) {
+  const auto of = [&](std::size_t whose, Pasid which) { return whose == device && which == pasid; };
+  std::erase_if(region_,
+                [&](const ForwardedFault& one) { return of(one.device, one.request.pasid); });
+  auto taken = take_if([&](const Pending& one) { return of(one.device, one.pasid); });
+  stats.answered_for_guest += taken.size();
+  return taken;
+}
+
+std::vector<GuestFaults::Pending> GuestFaults::take_all() {
+  region_.clear();
+  auto taken = take_if([](const Pending&) { return true; });
+  stats.answered_for_guest += taken.size();
+  return taken;
+}
+
+}  // namespace viosim

@@ -1,0 +1,170 @@
+// PASIDs of a machine, its default address spaces, and how it ends.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/host/vfio_container.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+
+VfioContainer::VfioContainer(Engine& engine, std::string path, const VfioParams& params,
+                             HostIds& ids, Workers& host, const vtd::PasidEntry& second_stage,
+                             std::uint32_t number)
+    : engine_(engine),
+      path_(std::move(path)),
+      params_(params),
+      ids_(ids),
+      host_(host),
+      second_stage_(second_stage),
+      number_(number),
+      mutex_(engine, path_ + ".container", params.mutex_wake) {}
+
+// Before the run, or by a thread.
+Errno VfioContainer::open() {
+  ensure(!ids_.lock.held(), "a container is opened while others use the sets");
+  const auto [error, set] = ids_.sets.alloc_set({ioasid::SetType::mm, this, params_.quota});
+  set_ = set;
+  return errno_of(error);
+}
+
+std::size_t VfioContainer::add_device(const AssignedDevice& device) {
+  devices_.push_back(device);
+  return devices_.size() - 1;
+}
+
+Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
+  if (closed_) return Errno::enodev;
+  if (range.min > range.max || range.min > pasid_max.value()) return Errno::einval;
+  range.min = std::max(range.min, params_.lowest_pasid);
+  range.max = std::min(range.max, params_.highest_pasid);
+  const Guard guard(ids_.lock, thread);
+  thread.run(params_.allocate);
+  const ioasid::Ioasid id = ids_.sets.alloc(set_, range, nullptr);
+  if (id == ioasid::invalid_ioasid) {
+    ++stats.refused;
+    return Errno::enospc;
+  }
+  ++stats.allocated;
+  return Pasid(id);
+}
+
+// The loop is over the machine's own ids, whatever the range.
+Errno VfioContainer::free_pasids(Thread& thread, ioasid::Range range) {
+  if (closed_) return Errno::enodev;
+  if (range.min > range.max) return Errno::einval;
+  const Guard guard(mutex_, thread);
+  if (range.min == range.max) {
+    const Errno found = is_default(range.min) ? Errno::eacces : find(range.min);
+    if (found != Errno::ok) {
+      thread.run(params_.free);
+      return found;
+    }
+  }
+  std::vector<ioasid::Ioasid> own;
+  {
+    const Guard core(ids_.lock, thread);
+    ids_.sets.for_each(set_, [&](ioasid::Ioasid id) {
+      if (range.contains(id) && !is_default(id)) own.push_back(id);
+    });
+  }
+  Errno first = Errno::ok;
+  for (const ioasid::Ioasid id : own) {
+    const Errno error = free_one(thread, id);
+    if (first == Errno::ok) first = error;
+  }
+  return first;
+}
+
+Errno VfioContainer::free_one(Thread& thread, ioasid::Ioasid id) {
+  const bool bound = bindings_.contains(Pasid(id));
+  if (bound && params_.free_while_bound == FreeWhileBound::refuse) {
+    thread.run(params_.free);
+    return Errno::ebusy;
+  }
+  const Guard guard(ids_.lock, thread);
+  thread.run(params_.free);
+  const Errno error = errno_of(ids_.sets.free(set_, id));
+  if (error != Errno::ok) return error;
+  ++stats.freed;
+  if (bound) {
+    ++stats.pended;
+    host_.post([this, id](Thread& worker) {
+      const Guard in_turn(mutex_, worker);
+      unbind_all(worker, Pasid(id));
+    });
+  }
+  return Errno::ok;
+}
+
+// Of the set of all machines' ids the merged kernels asked for none in particular.
+Errno VfioContainer::find(std::uint64_t hpasid) const {
+  const auto id = static_cast<ioasid::Ioasid>(hpasid);
+  if (!params_.check_owner) return errno_of(ids_.pasids.space().find(nullptr, id).error);
+  return errno_of(ids_.sets.find(set_, id).error);
+}
+
+bool VfioContainer::is_default(ioasid::Ioasid id) const {
+  return std::any_of(defaults_.begin(), defaults_.end(),
+                     [id](const auto& one) { return one.second.pasid.value() == id; });
+}
+
+Result<Pasid> VfioContainer::attach_default(Thread& thread, std::size_t number) {
+  const AssignedDevice& device = devices_[number];
+  ensure(device.mediated, "a whole function has no default PASID");
+  const Guard guard(mutex_, thread);
+  if (const auto found = defaults_.find(device.function); found != defaults_.end()) {
+    ++found->second.users;
+    return found->second.pasid;
+  }
+  const Result<Pasid> pasid = alloc_pasid(thread, {1, (1U << device.pasid_width) - 1});
+  if (!pasid.ok()) return pasid;
+  const Errno error = set_entry(thread, device, pasid.value(), second_stage_);
+  if (error != Errno::ok) {
+    const Guard core(ids_.lock, thread);
+    ids_.sets.free(set_, pasid.value().value());
+    return error;
+  }
+  defaults_[device.function] = {pasid.value(), 1};
+  return pasid;
+}
+
+void VfioContainer::detach_default(Thread& thread, std::size_t number) {
+  const AssignedDevice& device = devices_[number];
+  const Guard guard(mutex_, thread);
+  const auto found = defaults_.find(device.function);
+  if (found == defaults_.end() || --found->second.users > 0) return;
+  const Pasid pasid = found->second.pasid;
+  clear_entry(thread, number, pasid);
+  defaults_.erase(found);
+  const Guard core(ids_.lock, thread);
+  thread.run(params_.free);
+  ids_.sets.free(set_, pasid.value());
+}
+
+std::size_t VfioContainer::bindings() const {
+  std::size_t count = 0;
+  for (const auto& [pasid, binding] : bindings_) count += binding.devices.size();
+  return count;
+}
+
+void VfioContainer::close(Thread& thread) {
+  if (std::exchange(closed_, true) || set_ == ioasid::no_set) return;
+  const Guard guard(mutex_, thread);
+  while (!bindings_.empty()) unbind_all(thread, bindings_.begin()->first);
+  answer_for_guest(thread, faults_.take_all());
+  for (const auto& [function, space] : defaults_) {
+    const Bdf whose = function;
+    const auto device = std::find_if(devices_.begin(), devices_.end(),
+                                     [&](const auto& one) { return one.function == whose; });
+    clear_entry(thread, static_cast<std::size_t>(device - devices_.begin()), space.pasid);
+  }
+  defaults_.clear();
+  const Guard core(ids_.lock, thread);
+  stats.reclaimed = ids_.sets.size(set_);
+  thread.run(params_.free * static_cast<std::int64_t>(stats.reclaimed));
+  ids_.sets.free_all_in_set(set_);
+  const ioasid::Error error = ids_.sets.free_set(set_);
+  ensure(error == ioasid::Error::ok, "a closed machine's set still has ids");
+}
+
+}  // namespace viosim

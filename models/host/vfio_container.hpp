@@ -1,0 +1,233 @@
+// What a hypervisor has of its host's kernel: a container of assigned devices, a set of PASIDs with
+// its quota, and nested address spaces over its guest's memory.
+// SPDX-License-Identifier: Apache-2.0
+//
+// VFIO with the nesting interface of 2019-2021. One container for a virtual machine. Its calls are
+// for threads in the host's kernel; what it costs to get there is paid by the caller.
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "core/base/stats.hpp"
+#include "core/des/engine.hpp"
+#include "models/cpu/locks.hpp"
+#include "models/cpu/workers.hpp"
+#include "models/host/guest_faults.hpp"
+#include "models/host/host_ids.hpp"
+#include "models/host/nesting_api.hpp"
+#include "models/kernel/errno.hpp"
+#include "models/kernel/iommu_driver.hpp"
+#include "models/kernel/page_request_thread.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace viosim {
+
+// What becomes of an id that is freed while it is bound; its number is never reused before it is
+// unbound.
+enum class FreeWhileBound : std::uint8_t { refuse, pend };
+
+constexpr auto choices(FreeWhileBound) {
+  return std::array{
+      Choice{FreeWhileBound::refuse, "refuse", "the call fails: -EBUSY"},
+      Choice{FreeWhileBound::pend, "pend", "the host unbinds it, and then it is free"}};
+}
+
+struct VfioParams {
+  std::uint32_t quota = 1000;
+  std::uint32_t lowest_pasid = 1;
+  std::uint32_t highest_pasid = 0xfffff;
+  FreeWhileBound free_while_bound = FreeWhileBound::refuse;
+  bool check_owner = true;
+  bool refuse_misaligned = false;
+  Ps fault_limit = 1s;
+  Ps allocate = 700ns;
+  Ps free = 700ns;
+  Ps bind = 4700ns;
+  Ps unbind = 4700ns;
+  Ps invalidate = 700ns;
+  Ps respond = 500ns;
+  Ps mutex_wake = 3us;
+
+  static constexpr auto fields() {
+    using P = VfioParams;
+    return std::tuple{
+        field("quota", &P::quota, "PASIDs that the machine may have.", "the series of 2020-21"),
+        field("lowest_pasid", &P::lowest_pasid, "The lowest PASID that it is given."),
+        field("highest_pasid", &P::highest_pasid, "The highest PASID that it is given."),
+        field("free_while_bound", &P::free_while_bound,
+              "What becomes of a PASID that is freed while it is bound."),
+        field("check_owner", &P::check_owner,
+              "Binding asks whose the PASID is. Kernels that were released did not."),
+        field("refuse_misaligned", &P::refuse_misaligned,
+              "Flushes of a range that is not aligned to its size are refused (-ERANGE)."),
+        field("fault_limit", &P::fault_limit,
+              "How long a guest may take to answer a page request before the host does.",
+              "assumed"),
+        field("allocate", &P::allocate,
+              "Work of the host's kernel to allocate a PASID, without the allocator's own.",
+              "assumed"),
+        field("free", &P::free, "The same, to free one.", "assumed: as allocate"),
+        field("bind", &P::bind,
+              "The same, to bind one to a guest's page table; without writing the entry.",
+              "assumed: 5 us with the system call"),
+        field("unbind", &P::unbind, "The same, to unbind one.", "assumed: as bind"),
+        field("invalidate", &P::invalidate,
+              "The same, to take an order for the IOMMU, without carrying it out.", "assumed"),
+        field("respond", &P::respond, "The same, to answer a page request.", "assumed"),
+        field("mutex_wake", &P::mutex_wake, "Waking who waited for the container's mutex.",
+              "assumed: waking a thread")};
+  }
+  bool operator==(const VfioParams&) const = default;
+};
+
+struct VfioStats {
+  std::uint64_t allocated = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t freed = 0;
+  std::uint64_t bound = 0;
+  std::uint64_t unbound = 0;
+  std::uint64_t pended = 0;
+  std::uint64_t reclaimed = 0;
+  static constexpr auto fields() {
+    using S = VfioStats;
+    return std::tuple{
+        metric("allocated", &S::allocated, Unit::count, "PASIDs allocated."),
+        metric("refused", &S::refused, Unit::count, "Allocations refused: quota or range used up."),
+        metric("freed", &S::freed, Unit::count, "PASIDs freed by the hypervisor."),
+        metric("bound", &S::bound, Unit::count, "Binds of a PASID to a device."),
+        metric("unbound", &S::unbound, Unit::count, "Unbinds."),
+        metric("pended", &S::pended, Unit::count, "PASIDs freed while bound, and unbound later."),
+        metric("reclaimed", &S::reclaimed, Unit::count,
+               "PASIDs that the machine still had when it was closed.")};
+  }
+};
+
+// A device of the host that a machine uses: a function, or a slice of one that is told apart by its
+// PASIDs only.
+struct AssignedDevice {
+  Bdf function{};
+  IommuDriver* driver = nullptr;  // of its IOMMU; knows the function
+  // Who took its page requests, and sends answers; null: they go to the IOMMU at once.
+  PageRequestThread* requests = nullptr;
+  bool pci = true;
+  std::uint8_t pasid_width = 20;
+  bool mediated = false;  // a slice: gets a default PASID
+};
+
+// The hypervisor, to the kernel.
+class GuestFaultListener {
+ public:
+  virtual void faults_forwarded() = 0;  // an event; taken as read with read_faults()
+
+ protected:
+  ~GuestFaultListener() = default;
+};
+
+class VfioContainer final : public EventHandler {
+ public:
+  // `second_stage`: the entry of an untranslated device of this machine (second level, domain, widths),
+  // over which guests' page tables are nested. `host`: the host's kernel. `number`: its place in the
+  // order of events.
+  VfioContainer(Engine& engine, std::string path, const VfioParams& params, HostIds& ids,
+                Workers& host, const vtd::PasidEntry& second_stage, std::uint32_t number);
+  VfioContainer(const VfioContainer&) = delete;
+  VfioContainer& operator=(const VfioContainer&) = delete;
+
+  // -ENOSPC: the quota is more than the host has left.
+  Errno open();
+  // Before the run; a slice's default PASID is allocated by attach_default().
+  std::size_t add_device(const AssignedDevice& device);
+  const AssignedDevice& device(std::size_t number) const { return devices_[number]; }
+  std::size_t devices() const { return devices_.size(); }
+  void listen(GuestFaultListener& listener) { listener_ = &listener; }
+
+  Result<Pasid> alloc_pasid(Thread& thread, ioasid::Range range);
+  // Those of this machine in the range. -EBUSY: one is bound. Of a single one that is not this
+  // machine's: -EACCES, -ENOENT.
+  Errno free_pasids(Thread& thread, ioasid::Range range);
+  Errno bind_gpasid(Thread& thread, std::size_t device, const BindGpasid& request);
+  Errno unbind_gpasid(Thread& thread, std::size_t device, std::uint64_t hpasid);
+  Errno cache_invalidate(Thread& thread, std::size_t device, const CacheInvalidate& order);
+  Errno page_response(Thread& thread, std::size_t device, const PageResponseOrder& order);
+  std::vector<ForwardedFault> read_faults();
+
+  // The machine's own addresses for requests of a slice: a PASID for each function that slices are
+  // of, and an entry for it.
+  Result<Pasid> attach_default(Thread& thread, std::size_t device);
+  void detach_default(Thread& thread, std::size_t device);
+
+  // The last file of the machine is closed. Takes back all that it has.
+  void close(Thread& thread);
+
+  // For the host's page request thread. False: not bound, and nobody will answer it but the caller.
+  bool forward_fault(std::size_t device, const PageRequest& request);
+
+  // What the host holds for this machine.
+  std::uint32_t pasids() const { return ids_.sets.size(set_); }
+  std::size_t bindings() const;
+  std::size_t pending_faults() const { return faults_.pending(); }
+  const GuestFaultStats& fault_stats() const { return faults_.stats; }
+  ioasid::SetNumber set() const { return set_; }
+  Mutex& mutex() { return mutex_; }
+
+  void fire(std::uint64_t what) override;
+
+  VfioStats stats;
+
+ private:
+  // A PASID that is bound to a page table of the guest: what the id's private data points to.
+  struct Binding {
+    Pasid gpasid;
+    Gpa root;
+    std::set<std::size_t> devices;
+    std::set<std::size_t> leaving;  // being unbound; its page requests are not forwarded any more
+  };
+  struct Default {
+    Pasid pasid;
+    std::uint32_t users = 0;
+  };
+
+  Errno find(std::uint64_t hpasid) const;
+  bool is_default(ioasid::Ioasid id) const;
+  Errno may_bind(std::size_t device, const BindGpasid& request) const;
+  Errno can_nest(const AssignedDevice& device, const BindGpasid& request) const;
+  Errno take_references(Thread& thread, const BindGpasid& request, Pasid hpasid);
+  void drop_reference(Thread& thread, Pasid hpasid, bool last);
+  void note_binding(Thread& thread, const BindGpasid& request, std::size_t device);
+  Errno free_one(Thread& thread, ioasid::Ioasid id);
+  void unbind(Thread& thread, std::size_t device, Pasid hpasid);
+  void unbind_all(Thread& thread, Pasid hpasid);
+  Errno set_entry(Thread& thread, const AssignedDevice& device, Pasid pasid,
+                  const vtd::PasidEntry& entry);
+  bool entry_shared(const Binding& binding, std::size_t device) const;
+  void clear_entry(Thread& thread, std::size_t device, Pasid pasid);
+  void answer_for_guest(Thread& thread, const std::vector<GuestFaults::Pending>& groups);
+  void respond(Thread& thread, std::size_t device, const PageResponse& response);
+  void watch_deadlines();
+
+  Engine& engine_;
+  std::string path_;
+  VfioParams params_;
+  HostIds& ids_;
+  Workers& host_;
+  vtd::PasidEntry second_stage_;
+  std::uint32_t number_;
+  Mutex mutex_;
+  ioasid::SetNumber set_ = ioasid::no_set;
+  bool closed_ = false;
+  bool watching_ = false;
+  GuestFaultListener* listener_ = nullptr;
+  bool event_raised_ = false;
+  std::vector<AssignedDevice> devices_;
+  std::map<Pasid, Binding> bindings_;
+  std::map<Bdf, Default> defaults_;
+  GuestFaults faults_;
+};
+
+}  // namespace viosim

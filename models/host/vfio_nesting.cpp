@@ -1,0 +1,247 @@
+// Binding a guest's page tables, flushing what came of them, and the page requests under them.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/event_order.hpp"
+#include "models/host/vfio_container.hpp"
+
+#include <algorithm>
+
+namespace viosim {
+
+// In the order of Linux' intel_svm_bind_gpasid.
+Errno VfioContainer::may_bind(std::size_t number, const BindGpasid& request) const {
+  if (closed_ || number >= devices_.size()) return Errno::enodev;
+  const AssignedDevice& device = devices_[number];
+  if (request.check() != Errno::ok) return Errno::einval;
+  if (!device.pci) return Errno::enotsupp;
+  if (device.pasid_width != pasid_bits) return Errno::einval;
+  if (request.hpasid == 0 || request.hpasid > pasid_max.value()) return Errno::einval;
+  if (const Errno found = find(request.hpasid); found != Errno::ok) return found;
+  const auto bound = bindings_.find(Pasid(static_cast<std::uint32_t>(request.hpasid)));
+  if (bound != bindings_.end() && bound->second.devices.contains(number)) return Errno::ebusy;
+  return can_nest(device, request);
+}
+
+Errno VfioContainer::can_nest(const AssignedDevice& device, const BindGpasid& request) const {
+  const IommuAbilities& can = device.driver->iommu().abilities();
+  const bool wide = request.addr_width == 57;
+  const bool width = request.addr_width == 48 || (wide && can.five_levels);
+  const bool supervisor = (request.vendor_flags & BindGpasid::supervisor) != 0;
+  const bool memory_types = (request.vendor_flags & BindGpasid::memory_types) != 0;
+  const bool possible =
+      can.nesting && width && (!supervisor || can.supervisor_requests) && !memory_types;
+  return possible ? Errno::ok : Errno::einval;
+}
+
+// The first device takes the alias; each takes a reference.
+Errno VfioContainer::take_references(Thread& thread, const BindGpasid& request, Pasid hpasid) {
+  const ioasid::Ioasid id = hpasid.value();
+  const Guard core(ids_.lock, thread);
+  const ioasid::SetNumber owner = params_.check_owner ? set_ : ioasid::no_set;
+  if (const ioasid::Error error = ids_.sets.get(owner, id); error != ioasid::Error::ok)
+    return errno_of(error);
+  const bool alias = (request.flags & BindGpasid::gpasid_valid) != 0;
+  if (!alias || bindings_.contains(hpasid)) return Errno::ok;
+  const auto spid = static_cast<ioasid::Ioasid>(request.gpasid);
+  const ioasid::Error error = ids_.sets.attach_spid(id, spid);
+  if (error != ioasid::Error::ok) ids_.sets.put(owner, id);
+  return errno_of(error);
+}
+
+// After the tables of all that translate with the number: whoever gets it next starts clean.
+void VfioContainer::drop_reference(Thread& thread, Pasid hpasid, bool last) {
+  const ioasid::Ioasid id = hpasid.value();
+  const Guard core(ids_.lock, thread);
+  if (last) {
+    ids_.sets.detach_spid(id);
+    ids_.sets.detach_data(id);
+  }
+  ids_.sets.put(ioasid::no_set, id);
+}
+
+Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindGpasid& request) {
+  const Guard guard(mutex_, thread);
+  thread.run(params_.bind);
+  if (const Errno error = may_bind(number, request); error != Errno::ok) return error;
+  const Pasid hpasid(static_cast<std::uint32_t>(request.hpasid));
+  const AssignedDevice& device = devices_[number];
+  if (const Errno error = take_references(thread, request, hpasid); error != Errno::ok)
+    return error;
+  const auto bound = bindings_.find(hpasid);
+  const bool there = bound != bindings_.end() && bound->second.root == request.root &&
+                     entry_shared(bound->second, number);
+  const Errno error =
+      there ? Errno::ok : set_entry(thread, device, hpasid, request.entry(second_stage_));
+  if (error != Errno::ok) {
+    drop_reference(thread, hpasid, bound == bindings_.end());
+    return error;
+  }
+  note_binding(thread, request, number);
+  ++stats.bound;
+  return Errno::ok;
+}
+
+void VfioContainer::note_binding(Thread& thread, const BindGpasid& request, std::size_t number) {
+  const Pasid hpasid(static_cast<std::uint32_t>(request.hpasid));
+  const auto [at, first] = bindings_.try_emplace(hpasid);
+  Binding& binding = at->second;
+  binding.devices.insert(number);
+  if (!first) return;
+  const bool alias = (request.flags & BindGpasid::gpasid_valid) != 0;
+  binding.gpasid = alias ? Pasid(static_cast<std::uint32_t>(request.gpasid)) : hpasid;
+  binding.root = request.root;
+  const Guard core(ids_.lock, thread);
+  ids_.sets.attach_data(hpasid.value(), &binding);
+}
+
+// Slices of one function have one PASID table.
+bool VfioContainer::entry_shared(const Binding& binding, std::size_t number) const {
+  return std::any_of(binding.devices.begin(), binding.devices.end(), [&](std::size_t other) {
+    return other != number && devices_[other].function == devices_[number].function;
+  });
+}
+
+Errno VfioContainer::unbind_gpasid(Thread& thread, std::size_t number, std::uint64_t hpasid) {
+  const Guard guard(mutex_, thread);
+  thread.run(params_.unbind);
+  if (closed_ || number >= devices_.size()) return Errno::enodev;
+  if (hpasid == 0 || hpasid > pasid_max.value()) return Errno::einval;
+  const Pasid pasid(static_cast<std::uint32_t>(hpasid));
+  const auto bound = bindings_.find(pasid);
+  if (bound == bindings_.end() || !bound->second.devices.contains(number)) return Errno::enoent;
+  unbind(thread, number, pasid);
+  return Errno::ok;
+}
+
+Errno VfioContainer::set_entry(Thread& thread, const AssignedDevice& device, Pasid pasid,
+                               const vtd::PasidEntry& entry) {
+  const Guard guard(device.driver->pasid_mutex(), thread);
+  return device.driver->set_up(thread, device.function, pasid, entry);
+}
+
+// Whoever waits for the guest's answer in the device is answered by the host, once the entry is
+// gone: the guest cannot any more.
+void VfioContainer::clear_entry(Thread& thread, std::size_t number, Pasid pasid) {
+  const AssignedDevice& device = devices_[number];
+  {
+    const Guard guard(device.driver->pasid_mutex(), thread);
+    device.driver->tear_down(thread, device.function, pasid);
+  }
+  answer_for_guest(thread, faults_.take_of(number, pasid));
+  const Guard guard(device.driver->pasid_mutex(), thread);
+  device.driver->drain_page_requests(thread, device.function, pasid, second_stage_.domain);
+}
+
+void VfioContainer::unbind(Thread& thread, std::size_t number, Pasid hpasid) {
+  Binding& binding = bindings_.at(hpasid);
+  binding.leaving.insert(number);
+  if (entry_shared(binding, number)) {
+    answer_for_guest(thread, faults_.take_of(number, hpasid));
+  } else {
+    clear_entry(thread, number, hpasid);
+  }
+  binding.leaving.erase(number);
+  binding.devices.erase(number);
+  const bool last = binding.devices.empty();
+  drop_reference(thread, hpasid, last);
+  if (last) bindings_.erase(hpasid);
+  ++stats.unbound;
+}
+
+void VfioContainer::unbind_all(Thread& thread, Pasid hpasid) {
+  for (auto bound = bindings_.find(hpasid); bound != bindings_.end();
+       bound = bindings_.find(hpasid)) {
+    unbind(thread, *bound->second.devices.begin(), hpasid);
+  }
+}
+
+Errno VfioContainer::cache_invalidate(Thread& thread, std::size_t number,
+                                      const CacheInvalidate& order) {
+  thread.run(params_.invalidate);
+  if (closed_ || number >= devices_.size()) return Errno::enodev;
+  const AssignedDevice& device = devices_[number];
+  const InvalidationTarget target{
+      device.function, second_stage_.domain, device.driver->ats_enabled(device.function),
+      device.driver->iommu().abilities().max_address_mask, params_.refuse_misaligned};
+  const auto descriptors = encode(order, target);
+  if (!descriptors.ok()) return descriptors.error();
+  if (order.pasid > pasid_max.value()) return Errno::einval;
+  if (const Errno found = find(order.pasid); found != Errno::ok) return found;
+  return device.driver->submit(thread, descriptors.value());
+}
+
+Errno VfioContainer::page_response(Thread& thread, std::size_t number,
+                                   const PageResponseOrder& order) {
+  thread.run(params_.respond);
+  if (closed_ || number >= devices_.size()) return Errno::enodev;
+  if (order.check() != Errno::ok) return Errno::einval;
+  const bool has_pasid = (order.flags & PageResponseOrder::pasid_valid) != 0;
+  const auto group = static_cast<std::uint16_t>(order.group);
+  const auto request = faults_.match(number, has_pasid ? Pasid(order.pasid) : no_pasid, group);
+  if (!request) return Errno::einval;
+  respond(thread, number, {request->source, request->pasid, group, order.response_code()});
+  return Errno::ok;
+}
+
+void VfioContainer::respond(Thread& thread, std::size_t number, const PageResponse& response) {
+  const AssignedDevice& device = devices_[number];
+  if (device.requests != nullptr) {
+    device.requests->respond(thread, response);
+  } else {
+    device.driver->submit(thread, {descriptor_of(response)});
+  }
+}
+
+void VfioContainer::answer_for_guest(Thread& thread,
+                                     const std::vector<GuestFaults::Pending>& groups) {
+  for (const GuestFaults::Pending& one : groups) {
+    respond(thread, one.device,
+            {one.request.source, one.pasid, one.request.group, PageResponseCode::invalid});
+  }
+}
+
+bool VfioContainer::forward_fault(std::size_t number, const PageRequest& request) {
+  if (closed_) return false;
+  const auto bound = bindings_.find(request.pasid);
+  if (bound == bindings_.end() || !bound->second.devices.contains(number) ||
+      bound->second.leaving.contains(number)) {
+    return false;
+  }
+  faults_.forward({number, bound->second.gpasid, request}, engine_.now() + params_.fault_limit);
+  watch_deadlines();
+  if (!event_raised_ && listener_ != nullptr) {
+    event_raised_ = true;
+    listener_->faults_forwarded();
+  }
+  return true;
+}
+
+std::vector<ForwardedFault> VfioContainer::read_faults() {
+  event_raised_ = false;
+  return faults_.take();
+}
+
+// Looks in small steps, so that a run does not last until a limit that is long not needed any more.
+void VfioContainer::watch_deadlines() {
+  const auto deadline = faults_.next_deadline();
+  if (watching_ || !deadline) return;
+  watching_ = true;
+  constexpr std::int64_t steps = 100;
+  const Instant step = engine_.now() + params_.fault_limit / steps;
+  engine_.agenda().schedule(std::min(*deadline, step), rank(EventClass::timer, number_), *this, 0);
+}
+
+void VfioContainer::fire(std::uint64_t /*what*/) {
+  watching_ = false;
+  const auto expired = faults_.take_expired(engine_.now());
+  if (!expired.empty()) {
+    host_.post([this, expired](Thread& thread) {
+      for (const GuestFaults::Pending& one : expired) {
+        respond(thread, one.device,
+                {one.request.source, one.pasid, one.request.group, PageResponseCode::failure});
+      }
+    });
+  }
+  watch_deadlines();
+}
+
+}  // namespace viosim
