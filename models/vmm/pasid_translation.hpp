@@ -1,0 +1,67 @@
+// The tables by which a processor turns a guest's PASIDs into the host's when the guest submits work
+// with ENQCMD, and the kernel that fills them.
+// SPDX-License-Identifier: Apache-2.0
+//
+// One pair of directories for a virtual machine (the control structures of all its vCPUs point to
+// them): bit 19 of the guest's number chooses the directory, bits 18:10 its entry, bits 9:0 the
+// entry of a table. Directory entry, 8 bytes: present 0, table 63:12. Table entry, 4 bytes: host's
+// number 19:0, valid 31.
+#pragma once
+
+#include "core/base/address.hpp"
+#include "core/base/stats.hpp"
+#include "ioasid/notifier.hpp"
+#include "models/host/table_memory.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <tuple>
+
+namespace viosim {
+
+struct PasidTranslationStats {
+  std::uint64_t filled = 0;
+  std::uint64_t cleared = 0;
+  std::uint64_t enqcmd_exits = 0;
+  std::uint64_t enqcmds_exits = 0;
+  static constexpr auto fields() {
+    using S = PasidTranslationStats;
+    return std::tuple{metric("filled", &S::filled, Unit::count, "Translations set."),
+                      metric("cleared", &S::cleared, Unit::count, "Translations removed."),
+                      metric("enqcmd_exits", &S::enqcmd_exits, Unit::count,
+                             "ENQCMD with a PASID that has none (exit reason 72)."),
+                      metric("enqcmds_exits", &S::enqcmds_exits, Unit::count,
+                             "ENQCMDS with a PASID that has none (exit reason 73).")};
+  }
+};
+
+class PasidTranslation final : public ioasid::Notifier {
+ public:
+  enum class Instruction : std::uint8_t { enqcmd, enqcmds };
+
+  // `memory`: the host's.
+  explicit PasidTranslation(TableMemory& memory);
+
+  // What the processor looks up. Nothing: the instruction leaves the guest.
+  std::optional<Pasid> translate(Pasid guest, Instruction instruction);
+
+  // A PASID of the machine's set gets its alias, or loses it. The kernel is told first (Priority::cpu).
+  void notify(const ioasid::Notice& notice) noexcept override;
+
+  PasidTranslationStats stats;
+
+ private:
+  static constexpr std::uint32_t valid = 1U << 31U;
+  std::optional<Hpa> table_of(Pasid guest) const;
+  std::uint32_t read(Hpa table, Pasid guest) const;
+  void write(Hpa table, Pasid guest, std::uint32_t entry);
+  void set(Pasid guest, Pasid host);
+  void clear(Pasid guest);
+  Hpa directory_slot(Pasid guest) const;
+
+  TableMemory& memory_;
+  std::array<Hpa, 2> directories_;
+};
+
+}  // namespace viosim

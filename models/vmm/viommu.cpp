@@ -1,0 +1,219 @@
+// Registers, commands, and how a vIOMMU leaves.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/vmm/viommu.hpp"
+
+#include "models/iommu/vtd/registers.hpp"
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+constexpr std::uint64_t descriptor_shift = 5;  // entries of 32 bytes
+constexpr std::uint64_t entry_shift = 5;       // of the page request queue
+
+bool commands_offered(const ViommuParams& params, const Hypervisor& hypervisor) {
+  return params.offer_pasids && hypervisor.scope() == PasidScope::system_wide;
+}
+
+}  // namespace
+
+Viommu::Viommu(std::string path, const ViommuParams& params, Hypervisor& hypervisor,
+               TableMemory& memory)
+    : path_(std::move(path)),
+      params_(params),
+      hypervisor_(hypervisor),
+      machine_(hypervisor.machine()),
+      memory_(memory),
+      tables_(memory),
+      abilities_(viommu_abilities(commands_offered(params, hypervisor))),
+      command_(machine_.engine(), params.layout, commands_offered(params, hypervisor)),
+      command_over_(machine_.engine(), path_ + ": the virtual command is complete") {
+  machine_.on_stop([this] { command_.tell_change(); });
+}
+
+void Viommu::add_device(Bdf source, std::size_t device) {
+  devices_.push_back({source, device});
+  hypervisor_.put_behind(device, *this);
+}
+
+void Viommu::set_up(Hpa ring, std::uint32_t entries, Hpa page_requests, Hpa root) {
+  ring_ = ring;
+  entries_ = entries;
+  page_ring_ = page_requests;
+  root_ = root;
+}
+
+Ps Viommu::read_time() const { return machine_.params().vm_exit + machine_.params().user_exit; }
+
+std::uint64_t Viommu::read(Thread& thread, std::uint32_t offset) {
+  return machine_.exit_to_user(thread, [&] {
+    const Guard guard(machine_.emulation(), thread);
+    return ejected_ ? viommu_reg::absent : read_register(offset);
+  });
+}
+
+void Viommu::write(Thread& thread, std::uint32_t offset, std::uint64_t value) {
+  if (offset == vtd::reg::iqt) ++machine_.paths.kicks;
+  machine_.exit_to_user(thread, [&] {
+    const Guard guard(machine_.emulation(), thread);
+    if (!ejected_) write_register(thread, offset, value);
+  });
+}
+
+// The command register reads as zero: what was written is not kept.
+std::uint64_t Viommu::read_register(std::uint32_t offset) const {
+  const VcmdFormat& format = command_.format();
+  if (offset == format.capability_at()) return command_.capability();
+  if (offset == format.response_at()) return command_.response();
+  switch (offset) {
+    case vtd::reg::fsts:
+      return queue_error_ ? vtd::fault_status::queue_error : 0;
+    case vtd::reg::iqh:
+      return std::uint64_t{head_} << descriptor_shift;
+    case vtd::reg::iqt:
+      return std::uint64_t{tail_} << descriptor_shift;
+    case vtd::reg::iqa:
+      return ring_.value() | 1U << 11U;
+    case vtd::reg::rtaddr:
+      return root_.value() | 1U << 10U;
+    case viommu_reg::pqh:
+      return std::uint64_t{page_head_} << entry_shift;
+    case viommu_reg::pqt:
+      return std::uint64_t{page_tail_} << entry_shift;
+    case viommu_reg::pqa:
+      return page_ring_.value();
+    case viommu_reg::prs:
+      return page_status_;
+    default:
+      return 0;
+  }
+}
+
+void Viommu::write_register(Thread& thread, std::uint32_t offset, std::uint64_t value) {
+  if (offset == command_.format().command_at()) return write_command(thread, value);
+  switch (offset) {
+    case vtd::reg::fsts:
+      if ((value & vtd::fault_status::queue_error) == 0) return;
+      queue_error_ = false;
+      return take_descriptors(thread);
+    case vtd::reg::iqt:
+      tail_ = static_cast<std::uint32_t>(value >> descriptor_shift) & (entries_ - 1);
+      return params_.early_waits ? announce_early() : take_descriptors(thread);
+    case viommu_reg::pqh:
+      page_head_ =
+          static_cast<std::uint32_t>(value >> entry_shift) & (params_.page_request_entries - 1);
+      return;
+    case viommu_reg::prs:
+      page_status_ &= ~static_cast<std::uint32_t>(value);
+      return;
+    default:
+      return;
+  }
+}
+
+void Viommu::write_command(Thread& thread, std::uint64_t value) {
+  const auto order = command_.write(value);
+  if (!order || params_.commands_hang) return;
+  if (!params_.asynchronous_commands) return execute(thread, *order);
+  machine_.post_to_hypervisor([this, order](Thread& worker) { execute(worker, *order); });
+}
+
+void Viommu::execute(Thread& thread, const VirtualCommand::Order& order) {
+  if (order.command.opcode == static_cast<std::uint8_t>(VcmdOpcode::allocate)) {
+    allocate(thread, order.number);
+  } else {
+    free(thread, order);
+  }
+  if (eject_waits_) command_over_.raise();
+}
+
+// The host's range is the hypervisor's choice: the command has none. A PASID for a command that was
+// reset meanwhile goes back.
+void Viommu::allocate(Thread& thread, std::uint64_t order) {
+  VfioContainer& container = hypervisor_.container();
+  const Result<Pasid> pasid = machine_.ioctl(thread, [&] {
+    return container.alloc_pasid(thread, {1, pasid_max.value()});
+  });
+  const std::uint64_t late = command_.stats.late;
+  if (!pasid.ok()) return command_.complete(order, command_.format().no_pasid());
+  command_.complete(order, VcmdFormat::success, pasid.value());
+  if (command_.stats.late == late) return;
+  const ioasid::Ioasid id = pasid.value().value();
+  machine_.ioctl(thread, [&] { return container.free_pasids(thread, {id, id}); });
+}
+
+void Viommu::free(Thread& thread, const VirtualCommand::Order& order) {
+  const ioasid::Ioasid id = order.command.pasid.value();
+  const Errno error = machine_.ioctl(thread, [&] {
+    return hypervisor_.container().free_pasids(thread, {id, id});
+  });
+  command_.complete(order.number,
+                    error == Errno::ok ? VcmdFormat::success : command_.format().bad_pasid());
+}
+
+void Viommu::eject(Thread& thread) {
+  if (params_.complete_before_eject && !params_.commands_hang) {
+    eject_waits_ = true;
+    while (command_.busy()) thread.wait(command_over_);
+    eject_waits_ = false;
+  }
+  const Guard guard(machine_.emulation(), thread);
+  ejected_ = true;
+  command_.reset();
+  unbind_all(thread);
+  for (const Device& device : devices_) hypervisor_.take_away(device.number);
+}
+
+const Viommu::Device* Viommu::device_at(Bdf source) const {
+  const auto found = std::find_if(devices_.begin(), devices_.end(),
+                                  [source](const Device& one) { return one.source == source; });
+  return found == devices_.end() ? nullptr : &*found;
+}
+
+Pasid Viommu::rid_pasid(const Device& device) const {
+  const auto context = tables_.context(root_, device.source);
+  return context ? context->rid_pasid : Pasid(0);
+}
+
+const Shadow* Viommu::shadow(Bdf source, Pasid pasid) const {
+  const auto found = shadows_.find({source, pasid});
+  return found == shadows_.end() ? nullptr : &found->second;
+}
+
+// The entry goes to memory before the tail that tells of it.
+void Viommu::push_page_request(Thread& thread, const ForwardedFault& fault) {
+  const auto device = std::find_if(devices_.begin(), devices_.end(),
+                                   [&](const Device& one) { return one.number == fault.device; });
+  ensure(device != devices_.end(), "a page request reached a vIOMMU that its device is not behind");
+  const std::uint32_t next = (page_tail_ + 1) & (params_.page_request_entries - 1);
+  if ((page_status_ & viommu_reg::overflow) != 0 || next == page_head_) {
+    if ((page_status_ & viommu_reg::overflow) == 0) ++stats.page_overflows;
+    page_status_ |= viommu_reg::overflow;
+    page_interrupt_due_ = true;
+    ++stats.pages_dropped;
+    // As hardware does: the device asks again.
+    return hypervisor_.answer(thread, fault, PageResponseCode::success);
+  }
+  PageRequest request = fault.request;
+  request.source = device->source;
+  request.pasid = fault.guest_pasid;
+  const auto words = vtd::PageRequestEntry::encode(request);
+  const Hpa at = page_ring_ + Bytes(std::uint64_t{page_tail_} << entry_shift);
+  for (std::size_t word = 0; word < words.size(); ++word)
+    memory_.write(at + Bytes(word * 8), words[word]);
+  page_tail_ = next;
+  page_interrupt_due_ = true;
+  ++stats.page_requests;
+}
+
+void Viommu::page_request_interrupt(Thread& thread) {
+  const bool told = (page_status_ & viommu_reg::pending) != 0;
+  if (!page_interrupt_due_ || told) return;
+  page_interrupt_due_ = false;
+  page_status_ |= viommu_reg::pending;
+  machine_.inject(thread);
+  if (listener_ != nullptr && machine_.guest_runs()) listener_->page_requests_pending();
+}
+
+}  // namespace viosim

@@ -1,0 +1,156 @@
+// An emulated VT-d: registers of a vIOMMU, its invalidation queue and page request queue in the guest's
+// memory, its virtual commands, and what of the guest's PASID tables is shadowed in the host.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Caching mode is on: the guest announces every change of a PASID entry, also from not present. A
+// write to the queue's tail leaves the guest; the hypervisor's code goes on in the same thread, reads
+// the descriptors and does in the host what they ask for. A wait descriptor's status is written when
+// all that was ahead of it has been done.
+#pragma once
+
+#include "models/iommu/vtd/descriptor.hpp"
+#include "models/iommu/vtd/page_request_queue.hpp"
+#include "models/vmm/guest_tables.hpp"
+#include "models/vmm/hypervisor.hpp"
+#include "models/vmm/shadow.hpp"
+#include "models/vmm/viommu_params.hpp"
+#include "models/vmm/virtual_command.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace viosim {
+
+namespace viommu_reg {
+inline constexpr std::uint32_t pqh = 0xc0;
+inline constexpr std::uint32_t pqt = 0xc8;
+inline constexpr std::uint32_t pqa = 0xd0;
+inline constexpr std::uint32_t prs = 0xdc;
+inline constexpr std::uint32_t pending = 1;                 // PRS.PPR
+inline constexpr std::uint32_t overflow = 2;                // PRS.PRO
+inline constexpr std::uint64_t absent = ~std::uint64_t{0};  // what is read where no device is
+}  // namespace viommu_reg
+
+class Viommu {
+ public:
+  // `memory`: the guest's.
+  Viommu(std::string path, const ViommuParams& params, Hypervisor& hypervisor, TableMemory& memory);
+  Viommu(const Viommu&) = delete;
+  Viommu& operator=(const Viommu&) = delete;
+
+  const std::string& path() const { return path_; }
+  const ViommuParams& params() const { return params_; }
+  VirtualMachine& machine() { return machine_; }
+  Hypervisor& hypervisor() { return hypervisor_; }
+  TableMemory& memory() { return memory_; }
+  const IommuAbilities& abilities() const { return abilities_; }
+  const VirtualCommand& virtual_command() const { return command_; }
+
+  // The guest sees this device of the container at this address behind this vIOMMU.
+  void add_device(Bdf source, std::size_t device);
+  // As firmware and boot code leave it: ring, page request queue and root of tables. Takes no time.
+  void set_up(Hpa ring, std::uint32_t entries, Hpa page_requests, Hpa root);
+  // The guest's handler of the page request interrupt.
+  void listen(vtd::PageRequestListener& listener) { listener_ = &listener; }
+
+  Hpa page_requests() const { return page_ring_; }
+
+  // For threads of the guest. Where the vIOMMU has been ejected reads are all ones, and writes are lost.
+  std::uint64_t read(Thread& thread, std::uint32_t offset);
+  void write(Thread& thread, std::uint32_t offset, std::uint64_t value);
+  // How long a read takes, and when within it the register is read.
+  Ps read_time() const;
+  // The virtual command's response may change later than now; to be asked by who polls it. At most
+  // one thread does.
+  Signal& response_changes() { return command_.changed(); }
+  void expect_response(bool on) { command_.expect_change(on); }
+  void wake_poller() { command_.tell_change(); }
+
+  // The machine's operator takes it away. For threads of the hypervisor's process. Whatever is bound
+  // behind it is unbound; its guest's PASIDs stay allocated in the host.
+  void eject(Thread& thread);
+  bool present() const { return !ejected_; }
+
+  // For the hypervisor, which holds the emulation lock.
+  void push_page_request(Thread& thread, const ForwardedFault& fault);
+  void page_request_interrupt(Thread& thread);
+
+  std::size_t shadows() const { return shadows_.size(); }
+  const Shadow* shadow(Bdf source, Pasid pasid) const;
+  // Why the host refused binds, and how often.
+  const std::map<Errno, std::uint64_t>& bind_errors() const { return bind_errors_; }
+
+  ViommuStats stats;
+
+ private:
+  struct Device {
+    Bdf source;
+    std::size_t number;  // in the container
+  };
+
+  std::uint64_t read_register(std::uint32_t offset) const;
+  void write_register(Thread& thread, std::uint32_t offset, std::uint64_t value);
+
+  void take_descriptors(Thread& thread);
+  vtd::DescriptorBits descriptor_at(std::uint32_t entry) const;
+  void carry_out(Thread& thread, const vtd::Descriptor& descriptor);
+  void complete_wait(Thread& thread, const vtd::Descriptor& wait);
+  void write_status(const vtd::Descriptor& wait);
+  void announce_early();
+
+  void invalidate_contexts(Thread& thread, const vtd::Descriptor& order);
+  void invalidate_pasids(Thread& thread, const vtd::Descriptor& order);
+  void look_again(Thread& thread, const Device& device, Pasid pasid, const vtd::Descriptor& order);
+  void bind(Thread& thread, const Device& device, Pasid pasid, const vtd::PasidEntry& entry);
+  void bind_refused(Errno error);
+  void unbind(Thread& thread, const Device& device, Pasid pasid);
+  void unbind_all(Thread& thread);
+
+  void invalidate_translations(Thread& thread, const vtd::Descriptor& order);
+  void flush_matching(Thread& thread, const vtd::Descriptor& order);
+  void flush(Thread& thread, const Device& device, const Shadow& shadow,
+             const vtd::Descriptor& order);
+  void flush_device_tlb(Thread& thread, const vtd::Descriptor& order);
+  void answer_page_request(Thread& thread, const vtd::Descriptor& response);
+
+  void write_command(Thread& thread, std::uint64_t value);
+  void execute(Thread& thread, const VirtualCommand::Order& order);
+  void allocate(Thread& thread, std::uint64_t order);
+  void free(Thread& thread, const VirtualCommand::Order& order);
+
+  const Device* device_at(Bdf source) const;
+  Pasid rid_pasid(const Device& device) const;
+
+  std::string path_;
+  ViommuParams params_;
+  Hypervisor& hypervisor_;
+  VirtualMachine& machine_;
+  TableMemory& memory_;
+  GuestTables tables_;
+  IommuAbilities abilities_;
+  VirtualCommand command_;
+  Signal command_over_;
+  bool eject_waits_ = false;
+  bool ejected_ = false;
+  vtd::PageRequestListener* listener_ = nullptr;
+
+  Hpa root_;
+  Hpa ring_;
+  std::uint32_t entries_ = 0;
+  std::uint32_t head_ = 0;
+  std::uint32_t tail_ = 0;
+  bool queue_error_ = false;
+  Hpa page_ring_;
+  std::uint32_t page_head_ = 0;
+  std::uint32_t page_tail_ = 0;
+  std::uint32_t page_status_ = 0;
+  bool page_interrupt_due_ = false;
+
+  std::vector<Device> devices_;
+  std::map<ShadowKey, Shadow> shadows_;
+  std::map<Errno, std::uint64_t> bind_errors_;
+};
+
+}  // namespace viosim

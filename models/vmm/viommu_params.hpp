@@ -1,0 +1,115 @@
+// Parameters and counters of an emulated VT-d.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "core/base/stats.hpp"
+#include "models/kernel/kernel_iommu.hpp"
+#include "models/vmm/virtual_command_format.hpp"
+
+#include <cstdint>
+#include <tuple>
+
+namespace viosim {
+
+struct ViommuParams {
+  VcmdLayout layout = VcmdLayout::current;
+  bool offer_pasids = true;
+  bool asynchronous_commands = false;
+  bool commands_hang = false;
+  bool complete_before_eject = true;
+  std::uint32_t page_request_entries = 2048;
+  bool skip_flush_of_bind = true;
+  bool forward_device_tlb = false;
+  bool kill_on_bind_failure = false;
+  bool early_waits = false;
+
+  static constexpr auto fields() {
+    using P = ViommuParams;
+    return std::tuple{
+        field("layout", &P::layout, "Layout of the virtual command registers."),
+        field("offer_pasids", &P::offer_pasids,
+              "Virtual commands allocate PASIDs (VCCAP.PAS), where the host's are system-wide."),
+        field("asynchronous_commands", &P::asynchronous_commands,
+              "A thread of the hypervisor carries commands out, and the guest polls meanwhile. "
+              "Otherwise the vCPU that wrote the command does."),
+        field("commands_hang", &P::commands_hang,
+              "No command is ever completed: an error of the hypervisor, for tests of the guest."),
+        field("complete_before_eject", &P::complete_before_eject,
+              "A vIOMMU leaves only when its command is complete. Otherwise the guest polls "
+              "registers that are not there any more."),
+        field("page_request_entries", &P::page_request_entries,
+              "Entries of the guest's page request queue; a power of two from 128.",
+              "Linux 6.1 uses 2048"),
+        field("skip_flush_of_bind", &P::skip_flush_of_bind,
+              "The flush of a whole PASID that follows its bind is not forwarded: the host has "
+              "flushed. Right for guests that send flushes for a device only once it is bound."),
+        field("forward_device_tlb", &P::forward_device_tlb,
+              "Device-TLB descriptors are forwarded, too. The host flushes device TLBs with every "
+              "flush of the IOTLB anyway."),
+        field("kill_on_bind_failure", &P::kill_on_bind_failure,
+              "The machine is killed when the host refuses a bind, which no descriptor can report "
+              "to the guest. Otherwise the PASID stays unbound, and its DMA faults."),
+        field("early_waits", &P::early_waits,
+              "Wait descriptors complete before what is ahead of them has been done in the host: "
+              "an error of the hypervisor, for tests.")};
+  }
+  bool operator==(const ViommuParams&) const = default;
+};
+
+struct ViommuStats {
+  std::uint64_t descriptors = 0;
+  std::uint64_t bound = 0;
+  std::uint64_t bind_failed = 0;
+  std::uint64_t unbound = 0;
+  std::uint64_t rebound = 0;
+  std::uint64_t attached = 0;
+  std::uint64_t unsupported = 0;
+  std::uint64_t flushes = 0;
+  std::uint64_t flushes_skipped = 0;
+  std::uint64_t page_requests = 0;
+  std::uint64_t page_overflows = 0;
+  std::uint64_t pages_dropped = 0;
+  std::uint64_t responses = 0;
+  std::uint64_t responses_refused = 0;
+  std::uint64_t queue_errors = 0;
+
+  static constexpr auto fields() {
+    using S = ViommuStats;
+    return std::tuple{
+        metric("descriptors", &S::descriptors, Unit::count, "Descriptors taken from the guest."),
+        metric("bound", &S::bound, Unit::count, "Page tables bound in the host."),
+        metric("bind_failed", &S::bind_failed, Unit::count, "Binds that the host refused."),
+        metric("unbound", &S::unbound, Unit::count, "Page tables unbound."),
+        metric("rebound", &S::rebound, Unit::count,
+               "Changed entries: unbound and bound again, with a gap for DMA."),
+        metric("attached", &S::attached, Unit::count,
+               "Entries that pass requests through to guest physical addresses."),
+        metric("unsupported", &S::unsupported, Unit::count,
+               "Entries that cannot be shadowed: second-level ones."),
+        metric("flushes", &S::flushes, Unit::count, "Invalidations forwarded to the host."),
+        metric("flushes_skipped", &S::flushes_skipped, Unit::count,
+               "Invalidations that the host had no need of: those of a bind."),
+        metric("page_requests", &S::page_requests, Unit::count,
+               "Page requests put into the guest's queue."),
+        metric("page_overflows", &S::page_overflows, Unit::count, "Overflows of that queue."),
+        metric("pages_dropped", &S::pages_dropped, Unit::count,
+               "Page requests dropped because it was full."),
+        metric("responses", &S::responses, Unit::count, "Answers of the guest passed on."),
+        metric("responses_refused", &S::responses_refused, Unit::count,
+               "Answers of the guest to page requests that wait no more."),
+        metric("queue_errors", &S::queue_errors, Unit::count,
+               "Descriptors that were not understood: the guest's queue stopped.")};
+  }
+};
+
+// What an emulated unit says of itself.
+constexpr IommuAbilities viommu_abilities(bool virtual_commands) {
+  IommuAbilities can;
+  can.caching_mode = true;
+  can.nesting = false;
+  can.virtual_commands = virtual_commands;
+  return can;
+}
+
+}  // namespace viosim

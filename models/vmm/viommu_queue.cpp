@@ -1,0 +1,229 @@
+// The guest's invalidation queue: what its descriptors make the hypervisor do in the host.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/vmm/viommu.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace viosim {
+namespace {
+
+constexpr Bytes descriptor_size{32};
+
+// Memory is of words of 8 bytes, a status of 4.
+void write_half(TableMemory& memory, Hpa at, std::uint32_t half) {
+  const unsigned shift = (at.value() & 4U) != 0 ? 32 : 0;
+  const Hpa word(at.value() & ~std::uint64_t{7});
+  const std::uint64_t other = memory.read(word) & ~(std::uint64_t{0xffffffff} << shift);
+  memory.write(word, other | std::uint64_t{half} << shift);
+}
+
+bool whole_pasid(const vtd::Descriptor& order) {
+  return order.granularity == vtd::Granularity::pasid;
+}
+
+}  // namespace
+
+vtd::DescriptorBits Viommu::descriptor_at(std::uint32_t entry) const {
+  vtd::DescriptorBits bits{};
+  for (std::size_t word = 0; word < bits.size(); ++word)
+    bits[word] = memory_.read(ring_ + Bytes(entry * descriptor_size.count() + word * 8));
+  return bits;
+}
+
+// One that is not understood stops the queue, with head at it, until the guest clears the error.
+void Viommu::take_descriptors(Thread& thread) {
+  while (head_ != tail_ && !queue_error_) {
+    const vtd::DescriptorBits bits = descriptor_at(head_);
+    if (vtd::Descriptor::error(bits, abilities_.max_address_mask) != vtd::QueueError::none) {
+      queue_error_ = true;
+      ++stats.queue_errors;
+      return;
+    }
+    carry_out(thread, vtd::Descriptor::decode(bits));
+    ++stats.descriptors;
+    head_ = (head_ + 1) & (entries_ - 1);
+  }
+}
+
+void Viommu::carry_out(Thread& thread, const vtd::Descriptor& descriptor) {
+  using Type = vtd::DescriptorType;
+  switch (descriptor.type) {
+    case Type::context_cache:
+      return invalidate_contexts(thread, descriptor);
+    case Type::pasid_cache:
+      return invalidate_pasids(thread, descriptor);
+    case Type::iotlb:
+    case Type::pasid_iotlb:
+      return invalidate_translations(thread, descriptor);
+    case Type::device_tlb:
+    case Type::pasid_device_tlb:
+      return flush_device_tlb(thread, descriptor);
+    case Type::page_response:
+      return answer_page_request(thread, descriptor);
+    case Type::wait:
+      return complete_wait(thread, descriptor);
+    case Type::interrupt_cache:
+      return;
+  }
+}
+
+// All that was ahead of it has been done: the queue is carried out in order. Page requests that the
+// host has forwarded belong to what is drained.
+void Viommu::complete_wait(Thread& thread, const vtd::Descriptor& wait) {
+  if (wait.page_drain) hypervisor_.deliver_faults(thread);
+  if (!params_.early_waits) write_status(wait);
+}
+
+void Viommu::write_status(const vtd::Descriptor& wait) {
+  if (wait.status_write) write_half(memory_, wait.status_address, wait.status_data);
+}
+
+// The error: the guest sees that it is done, and the host has not begun.
+void Viommu::announce_early() {
+  for (std::uint32_t at = head_; at != tail_; at = (at + 1) & (entries_ - 1)) {
+    const vtd::DescriptorBits bits = descriptor_at(at);
+    if (vtd::Descriptor::error(bits, abilities_.max_address_mask) != vtd::QueueError::none) return;
+    const vtd::Descriptor descriptor = vtd::Descriptor::decode(bits);
+    if (descriptor.type == vtd::DescriptorType::wait) write_status(descriptor);
+  }
+  machine_.post_to_hypervisor([this](Thread& worker) {
+    const Guard guard(machine_.emulation(), worker);
+    take_descriptors(worker);
+  });
+}
+
+// A function that has no context entry any more has no PASIDs. Where it has one, flushes of PASIDs
+// follow, since the one cache does not stand for the other.
+void Viommu::invalidate_contexts(Thread& thread, const vtd::Descriptor& order) {
+  for (const Device& device : devices_) {
+    const bool reached =
+        order.granularity != vtd::Granularity::device || order.reaches(device.source);
+    if (!reached || tables_.context(root_, device.source)) continue;
+    std::vector<Pasid> bound;
+    for (const auto& [key, shadow] : shadows_)
+      if (key.source == device.source) bound.push_back(key.pasid);
+    for (const Pasid pasid : bound) unbind(thread, device, pasid);
+  }
+}
+
+void Viommu::invalidate_pasids(Thread& thread, const vtd::Descriptor& order) {
+  for (const Device& device : devices_) {
+    if (whole_pasid(order)) {
+      look_again(thread, device, order.pasid, order);
+      continue;
+    }
+    const std::vector<Pasid> present = tables_.present(root_, device.source);
+    std::set<Pasid> pasids(present.begin(), present.end());
+    for (const auto& [key, shadow] : shadows_)
+      if (key.source == device.source) pasids.insert(key.pasid);
+    for (const Pasid pasid : pasids) look_again(thread, device, pasid, order);
+  }
+}
+
+void Viommu::look_again(Thread& thread, const Device& device, Pasid pasid,
+                        const vtd::Descriptor& order) {
+  const vtd::PasidEntry now = tables_.entry(root_, device.source, pasid);
+  const Shadow* const before = shadow(device.source, pasid);
+  if (order.granularity != vtd::Granularity::global) {
+    const bool was_of = before != nullptr && before->guest.domain == order.domain;
+    const bool is_of = now.present && now.domain == order.domain;
+    if (!was_of && !is_of) return;
+  }
+  switch (decide(before, now, pasid, rid_pasid(device))) {
+    case ShadowAction::nothing:
+      return;
+    case ShadowAction::bind:
+      return bind(thread, device, pasid, now);
+    case ShadowAction::attach_second_stage:
+      ++stats.attached;
+      return;
+    case ShadowAction::unsupported:
+      ++stats.unsupported;
+      return bind_refused(Errno::einval);
+    case ShadowAction::unbind:
+      return unbind(thread, device, pasid);
+    case ShadowAction::flush: {
+      vtd::Descriptor whole;
+      whole.type = vtd::DescriptorType::pasid_iotlb;
+      whole.granularity = vtd::Granularity::pasid;
+      return flush(thread, device, *before, whole);
+    }
+    case ShadowAction::rebind:
+      ++stats.rebound;
+      unbind(thread, device, pasid);
+      if (decide(nullptr, now, pasid, rid_pasid(device)) == ShadowAction::bind)
+        bind(thread, device, pasid, now);
+      return;
+  }
+}
+
+void Viommu::invalidate_translations(Thread& thread, const vtd::Descriptor& order) {
+  if (order.type == vtd::DescriptorType::pasid_iotlb) return flush_matching(thread, order);
+  // By domain: first-level entries of the domain lose everything, whatever the range.
+  vtd::Descriptor whole = order;
+  whole.type = vtd::DescriptorType::iotlb;
+  flush_matching(thread, whole);
+}
+
+void Viommu::flush_matching(Thread& thread, const vtd::Descriptor& order) {
+  const bool by_pasid = order.type == vtd::DescriptorType::pasid_iotlb;
+  std::vector<ShadowKey> matching;
+  for (const auto& [key, shadow] : shadows_) {
+    const bool all = !by_pasid && order.granularity == vtd::Granularity::global;
+    const bool domain = all || shadow.guest.domain == order.domain;
+    if (domain && (!by_pasid || key.pasid == order.pasid)) matching.push_back(key);
+  }
+  for (const ShadowKey& key : matching) {
+    const auto found = shadows_.find(key);
+    if (found == shadows_.end()) continue;
+    Shadow& shadow = found->second;
+    if (by_pasid && whole_pasid(order) && shadow.fresh && params_.skip_flush_of_bind) {
+      shadow.fresh = false;
+      ++stats.flushes_skipped;
+      continue;
+    }
+    flush(thread, *device_at(key.source), shadow, order);
+  }
+}
+
+void Viommu::flush(Thread& thread, const Device& device, const Shadow& shadow,
+                   const vtd::Descriptor& order) {
+  CacheInvalidate request;
+  request.pasid = shadow.host_pasid.value();
+  if (order.type == vtd::DescriptorType::pasid_iotlb && !whole_pasid(order)) {
+    request.granularity = CacheInvalidate::Granularity::address;
+    request.address = order.address;
+    request.granules = std::uint64_t{1} << order.address_mask;
+    if (order.leaf_only) request.flags |= CacheInvalidate::leaf;
+  }
+  ++stats.flushes;
+  machine_.ioctl(thread, [&] {
+    return hypervisor_.container().cache_invalidate(thread, device.number, request);
+  });
+}
+
+// A size that covers more than a PASID's addresses is its whole: that goes as a flush of the PASID.
+void Viommu::flush_device_tlb(Thread& thread, const vtd::Descriptor& order) {
+  const Device* const device = device_at(order.source);
+  if (!params_.forward_device_tlb || device == nullptr ||
+      order.type != vtd::DescriptorType::pasid_device_tlb) {
+    return;
+  }
+  const Shadow* const bound = shadow(order.source, order.pasid);
+  if (bound == nullptr) return;
+  CacheInvalidate request;
+  request.pasid = bound->host_pasid.value();
+  if (order.address_mask < vtd::Descriptor::every_address) {
+    request.caches = CacheInvalidate::device_iotlb;
+    request.granularity = CacheInvalidate::Granularity::address;
+    request.address = order.address;
+    request.granules = std::uint64_t{1} << order.address_mask;
+  }
+  ++stats.flushes;
+  machine_.ioctl(thread, [&] {
+    return hypervisor_.container().cache_invalidate(thread, device->number, request);
+  });
+}
+
+}  // namespace viosim

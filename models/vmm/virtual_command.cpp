@@ -1,0 +1,58 @@
+// Taking a command and completing it, in the order that the specification asks of the hypervisor.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/vmm/virtual_command.hpp"
+
+namespace viosim {
+
+// Capability, then IP, then the response is cleared but for IP, so that the status before is gone.
+std::optional<VirtualCommand::Order> VirtualCommand::write(std::uint64_t bits) {
+  if (!pasids_) {
+    ++stats.ignored;
+    return {};
+  }
+  if (busy()) {
+    ++stats.dropped_busy;
+    return {};
+  }
+  const VcmdCommand command = format_.decode_command(bits);
+  ++stats.commands;
+  order_ = ++last_number_;
+  response_ = format_.encode(VcmdResponse{true, 0, Pasid(0)});
+  switch (command.opcode) {
+    case static_cast<std::uint8_t>(VcmdOpcode::allocate):
+    case static_cast<std::uint8_t>(VcmdOpcode::free):
+      return Order{order_, command};
+    case static_cast<std::uint8_t>(VcmdOpcode::null):
+      complete(order_, VcmdFormat::success);
+      return {};
+    default:
+      ++stats.undefined;
+      complete(order_, VcmdFormat::undefined);
+      return {};
+  }
+}
+
+void VirtualCommand::complete(std::uint64_t number, std::uint8_t status, Pasid result) {
+  if (number != order_) {
+    ++stats.late;
+    return;
+  }
+  order_ = 0;
+  if (status != VcmdFormat::success) ++stats.failed;
+  response_ = format_.encode(VcmdResponse{false, status, result});
+  tell_change();
+}
+
+void VirtualCommand::reset() {
+  order_ = 0;
+  response_ = 0;
+  tell_change();
+}
+
+void VirtualCommand::tell_change() {
+  if (!expected_) return;
+  expected_ = false;
+  changed_.raise();
+}
+
+}  // namespace viosim
