@@ -42,7 +42,10 @@ constexpr Errno errno_of(ioasid::Error error) {
 template <class T>
 class [[nodiscard]] Result {
  public:
+  // Implicit, so that a function returns what it found, or what went wrong.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Result(T value) : value_(std::move(value)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Result(Errno error) : error_(error) { ensure(error != Errno::ok, "a result without its value"); }
 
   bool ok() const { return error_ == Errno::ok; }

@@ -30,6 +30,9 @@ fail() {
   echo "FAILED: $1"
   failures=$((failures + 1))
 }
+silent() { # FILE: nothing was written to it, but for what AddressSanitizer says about stacks that are not its own
+  ! grep -qvE 'ASan is ignoring requested|^False positive error reports may|google/sanitizers/issues/189$' "$1"
+}
 
 traces=$tree/scenarios/traces
 for trace in "$traces"/*.zst; do
@@ -241,7 +244,7 @@ timeout --preserve-status -k 5 -s INT 1 env --default-signal=INT \
   "$viosim" run "$tree/scenarios/page-faults.json" --set '/duration=9000 s' --trace off --out interrupted >output 2>&1
 got=$?
 [ "$got" -eq 130 ] || { echo "FAILED: an interrupted run: exit code $got, expected 130"; failures=$((failures + 1)); }
-[ ! -s output ] || { echo "FAILED: an interrupted run says:"; head -5 output; failures=$((failures + 1)); }
+silent output || { echo "FAILED: an interrupted run says:"; head -5 output; failures=$((failures + 1)); }
 
 # How far a long run is goes to a terminal, and nowhere else unless asked for; it is gone before the summary.
 long=--set=/hosts/0/devices/0/requests=50000000
@@ -251,7 +254,7 @@ expect_line() { # WHAT yes|no FILE
   [ "$shown" = "$2" ] || fail "$1: progress shown: $shown, expected $2"
 }
 timeout 2 "$viosim" run "$good" $endless --trace off --out long >printed 2>progress
-[ ! -s progress ] || fail "a run writes to standard error, which is a file"
+silent progress || fail "a run writes to standard error, which is a file"
 "$viosim" run "$good" $long --trace off --out long --progress always >printed 2>progress
 expect_line "--progress always" yes progress
 [ -z "$(tail -c 1 progress | tr -d '\r')" ] || fail "progress is not taken away"
