@@ -62,6 +62,7 @@ MUTANTS = [
      "  retired_.pop_back();\n  release(memory, bytes);\n  return;\n"),
     ("groups freed under readers", "space.cpp", "if (!retired_.empty() && detail::sections_passed())",
      "if (!retired_.empty())"),
+    ("blocks never move", "id_map.cpp", "  if (pool_.sparse()) repack();\n", ""),
     ("a block that moves is not listed as full", "id_map.cpp", "      moved->list_full(block.listed_full());\n", ""),
     ("blocks that move are freed under readers", "id_map.cpp",
      "      Block::retire(pool_, &block);\n", "      Block::release(pool_, &block);\n"),

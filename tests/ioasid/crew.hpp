@@ -1,6 +1,8 @@
-// Threads that start together and stop together.
+// Threads that start together and stop together, and one that is in the way of all.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+
+#include "ioasid/readers.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -26,5 +28,29 @@ inline void work(const std::vector<std::function<void(unsigned)>>& tasks,
   stop.store(true);
   for (std::thread& thread : threads) thread.join();
 }
+
+// While one lives, another thread is inside a find(): as one that was interrupted there.
+class Reader {
+ public:
+  Reader()
+      : thread_([this] {
+          const ioasid::detail::ReadSection reading;
+          inside_ = true;
+          while (!leave_) std::this_thread::yield();
+        }) {
+    while (!inside_) std::this_thread::yield();
+  }
+  ~Reader() {
+    leave_ = true;
+    thread_.join();
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+ private:
+  std::atomic<bool> inside_{false};
+  std::atomic<bool> leave_{false};
+  std::thread thread_;  // last: it uses the others
+};
 
 }  // namespace crew
