@@ -3,6 +3,8 @@
 #include "ioasid/full_blocks.hpp"
 
 #include <bit>
+#include <new>
+#include <utility>
 
 namespace ioasid::detail {
 
@@ -23,20 +25,17 @@ FullBlocks::Word& FullBlocks::add(std::uint32_t key) noexcept {
 }
 
 void FullBlocks::reserve() {
-  if ((used_ + levels) * 4 <= capacity_ * 3) return;
-  std::uint32_t live = levels;
-  for (std::uint32_t at = 0; at < capacity_; ++at)
-    if (words_[at].key != vacant && words_[at].bits != 0) ++live;
-  rebuild(std::bit_ceil(live * 2));
+  if ((used_ + levels) * 4 > capacity_ * 3) rebuild();
 }
 
-void FullBlocks::rebuild(std::uint32_t capacity) {
+// With room for what is there and one set() more, twice over.
+void FullBlocks::rebuild() {
+  const std::uint32_t capacity = std::bit_ceil((used_ - zero_ + levels) * 2);
   auto old = std::make_unique<Word[]>(capacity);
   old.swap(words_);
-  const std::uint32_t old_capacity = capacity_;
-  capacity_ = capacity;
+  const std::uint32_t old_capacity = std::exchange(capacity_, capacity);
   shift_ = 32 - static_cast<std::uint32_t>(std::countr_zero(capacity));
-  used_ = 0;
+  used_ = zero_ = 0;
   for (std::uint32_t at = 0; at < old_capacity; ++at)
     if (old[at].key != vacant && old[at].bits != 0) add(old[at].key).bits = old[at].bits;
 }
@@ -45,18 +44,35 @@ void FullBlocks::set(std::uint32_t block) noexcept {
   for (std::uint32_t level = 0; level < levels; ++level, block >>= 6) {
     const std::uint32_t key = key_of(level, block >> 6);
     Word* word = find(key);
-    if (word == nullptr) word = &add(key);
+    if (word == nullptr)
+      word = &add(key);
+    else if (word->bits == 0)
+      --zero_;
     word->bits |= std::uint64_t{1} << (block & 63);
     if (word->bits != ~std::uint64_t{0}) return;
   }
 }
 
 void FullBlocks::clear(std::uint32_t block) noexcept {
+  clear_bits(block);
+  if ((used_ - zero_ + levels) * 8 <= capacity_) shrink();
+}
+
+void FullBlocks::clear_bits(std::uint32_t block) noexcept {
   for (std::uint32_t level = 0; level < levels; ++level, block >>= 6) {
     Word* word = find(key_of(level, block >> 6));
     const bool was_full = word->bits == ~std::uint64_t{0};
     word->bits &= ~(std::uint64_t{1} << (block & 63));
+    if (word->bits == 0) ++zero_;
     if (!was_full) return;
+  }
+}
+
+void FullBlocks::shrink() noexcept {
+  try {
+    rebuild();
+  } catch (const std::bad_alloc&) {
+    // A large table serves as well; the next clear() tries again.
   }
 }
 
@@ -79,7 +95,7 @@ std::uint32_t FullBlocks::next_with_room(std::uint32_t block) const noexcept {
 
 void FullBlocks::forget_all() noexcept {
   words_.reset();
-  capacity_ = used_ = shift_ = 0;
+  capacity_ = used_ = zero_ = shift_ = 0;
 }
 
 }  // namespace ioasid::detail

@@ -11,7 +11,8 @@ namespace ioasid::detail {
 
 // Level 0 has a bit per block, level n+1 a bit per word of level n, set when that word is all
 // ones. Words that would be zero need not exist: the words live in a small hash table, and far
-// apart ids, which fill no block, cost nothing.
+// apart ids, which fill no block, cost nothing. A table with few words that are not zero is replaced
+// by a smaller one: not before an eighth of its words have become zero, which pays for that.
 class FullBlocks {
  public:
   static constexpr std::uint32_t none = 0xffffffffu;
@@ -40,15 +41,18 @@ class FullBlocks {
   std::uint32_t home(std::uint32_t key) const { return (key * 0x9e3779b1u) >> shift_; }
   Word* find(std::uint32_t key) const noexcept;
   Word& add(std::uint32_t key) noexcept;
+  void clear_bits(std::uint32_t block) noexcept;
+  void shrink() noexcept;
   std::uint64_t bits(std::uint32_t level, std::uint32_t index) const noexcept {
     const Word* word = find(key_of(level, index));
     return word == nullptr ? 0 : word->bits;
   }
-  void rebuild(std::uint32_t capacity);
+  void rebuild();
 
   std::unique_ptr<Word[]> words_;
   std::uint32_t capacity_ = 0;  // a power of two, or none
-  std::uint32_t used_ = 0;
+  std::uint32_t used_ = 0;      // words with a key
+  std::uint32_t zero_ = 0;      // of these
   std::uint32_t shift_ = 0;
 };
 

@@ -69,6 +69,7 @@ void NodePool::close_slabs() noexcept {
     free_slab(slab);
     return true;
   });
+  shrink_list();
   for (Slab& slab : slabs_) slab.closed = true;
   cells_closed_ = cells_;
   cells_free_ = 0;
@@ -109,6 +110,12 @@ void NodePool::release_cell(void* memory) noexcept {
   (slab.closed ? cells_closed_ : cells_free_) -= slab.cells;
   free_slab(slab);
   slabs_.erase(after - 1);
+  shrink_list();
+}
+
+// Its room is by a ninth more than it needs when it grows.
+void NodePool::shrink_list() noexcept {
+  if (slabs_.capacity() > 2 * slabs_.size() + 16) slabs_.shrink_to_fit();
 }
 
 void NodePool::free_slab(const Slab& slab) noexcept {

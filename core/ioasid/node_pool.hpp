@@ -60,6 +60,7 @@ class NodePool {
   void release_cell(void* memory) noexcept;
   Slab& add_slab();
   void free_slab(const Slab& slab) noexcept;
+  void shrink_list() noexcept;
   Slab& slab_with_room();
 
   std::vector<Slab> slabs_;  // by address

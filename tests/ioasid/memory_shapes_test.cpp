@@ -5,6 +5,7 @@
 #include "tests/ioasid/heap.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -97,6 +98,43 @@ TEST_CASE("what is left of many ids takes at most 110 bytes of heap each, and 12
     if (space.size() != left) FAIL("ids stayed that were freed");
   });
   CHECK(bytes <= 110 * static_cast<std::int64_t>(left) + 12'000);
+}
+
+TEST_CASE("what is left of full blocks takes at most 110 bytes of heap each, and 12 KB") {
+  const auto blocks = GENERATE(300u, 3000u, 20'000u);
+  // Far apart, the summary has a word for each of them.
+  const auto stride = GENERATE(64u, 128u, 640u, 4096u, 200'000u);
+  const auto left = GENERATE(1u, 10u, 100u, 1000u, 10'000u);
+  std::vector<Ioasid> ids;
+  for (const Ioasid first : ids_at(stride, blocks))
+    for (Ioasid i = 0; i < 64; ++i) ids.push_back(first + i);
+  INFO(left << " of " << blocks << " full blocks, " << stride << " apart");
+  const std::int64_t bytes = bytes_with([&](ioasid::Space& space) {
+    for (const Ioasid id : ids) take(space, id);
+    shuffle(ids);
+    for (std::size_t i = left; i < ids.size(); ++i) space.free(ids[i]);
+    if (space.size() != left) FAIL("ids stayed that were freed");
+  });
+  CHECK(bytes <= 110 * std::int64_t{left} + 12'000);
+}
+
+TEST_CASE("runs of full blocks that come and go leave a small summary") {
+  const auto stride = GENERATE(64u, 4096u);
+  std::int64_t largest = 0;
+  bytes_with([&](ioasid::Space& space) {
+    const std::int64_t before = heap_bytes;
+    take(space, 7);
+    for (Ioasid round = 0; round < 50; ++round) {
+      // Each round elsewhere, so that the words of the one before are of no use.
+      const Ioasid first = 64 + round * 100 * stride;
+      for (Ioasid b = 0; b < 100; ++b)
+        for (Ioasid i = 0; i < 64; ++i) take(space, first + b * stride + i);
+      for (Ioasid b = 0; b < 100; ++b)
+        for (Ioasid i = 64; i-- > 0;) space.free(first + b * stride + i);
+      largest = std::max(largest, heap_bytes - before);
+    }
+  });
+  CHECK(largest < 12'000);
 }
 
 TEST_CASE("ids are freed without memory to pack the rest, which is done later") {
