@@ -34,6 +34,7 @@ bool IdMap::insert(Ioasid id, SetToken set, void* data) {
 Block& IdMap::block_with_room(std::uint32_t key, Block* block) {
   Block* larger = nullptr;
   if (block == nullptr) {
+    trim();
     directory_.reserve(pool_);
     larger = Block::make(pool_, 1);
   } else {
@@ -76,7 +77,7 @@ void IdMap::shrink_later(std::uint32_t key) {
   shrink(std::exchange(shrink_key_, no_key));
   close_gaps();
   full_.forget_all();
-  pool_.trim();
+  kept_ = !pool_.trim();
 }
 
 void IdMap::shrink(std::uint32_t key) {

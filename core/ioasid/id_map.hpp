@@ -55,6 +55,10 @@ class IdMap {
   std::vector<Ioasid> ids(SetToken set) const;  // ascending; nullptr: of every set
   std::size_t bytes() const { return pool_.bytes() + full_.bytes(); }
   void flush() noexcept { pool_.flush(); }
+  // What an empty map has kept because a reader was in the way is given back, if none is now.
+  void trim() const noexcept {
+    if (kept_ && size_ == 0) kept_ = !pool_.trim();
+  }
 
  private:
   static constexpr std::uint64_t no_id = std::uint64_t{1} << 32;
@@ -96,7 +100,8 @@ class IdMap {
   // that an id allocated and freed again and again does not rebuild its block each time.
   std::uint32_t shrink_key_ = no_key;
   FullBlocks full_;
-  NodePool pool_;
+  mutable NodePool pool_;
+  mutable bool kept_ = false;
   Directory directory_;  // read by everybody, written rarely: far from the front
 };
 

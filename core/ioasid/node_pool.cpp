@@ -53,14 +53,15 @@ void NodePool::flush() noexcept {
   flush_at_ = 64;
 }
 
-void NodePool::trim() noexcept {
+bool NodePool::trim() noexcept {
   flush();
-  if (!retired_.empty()) return;
+  if (!retired_.empty()) return false;
   std::vector<Retired>().swap(retired_);
-  if (cells_used_ != 0) return;
+  if (cells_used_ != 0) return true;
   for (const Slab& slab : slabs_) free_slab(slab);
   std::vector<Slab>().swap(slabs_);
   cells_free_ = cells_closed_ = 0;
+  return true;
 }
 
 void NodePool::close_slabs() noexcept {

@@ -27,8 +27,9 @@ class NodePool {
   // Frees what was retired if no reader is in the way.
   void flush() noexcept;
 
-  // The same, and gives back what was kept for later. When nothing is in use.
-  void trim() noexcept;
+  // The same, and gives back what was kept for later. When nothing is in use. False: a reader was in
+  // the way, and there is something left to give back.
+  bool trim() noexcept;
 
   // More than half of the cells are free, scattered over the slabs: it is worth the owner's while
   // to close those slabs, move what is in them to cells allocated anew, and retire the old ones; a

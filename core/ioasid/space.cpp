@@ -53,6 +53,7 @@ Ioasid Space::alloc_default(SetToken set, Range range, void* data) {
   } catch (const std::bad_alloc&) {
     return invalid_ioasid;  // as in the kernel, short memory is not logged
   }
+  give_memory_back();
   say(Message::err_range);
   say(Message::err_alloc);
   return invalid_ioasid;
@@ -119,6 +120,7 @@ inline Error Space::free_locked(Ioasid id) {
   const bool known = group.custom ? free_custom(group, id) : group.ids.erase(id);
   if (known) [[likely]]
     return Error::ok;
+  give_memory_back();
   say(Message::err_free_unknown, id);
   return Error::enoent;
 }
@@ -277,17 +279,26 @@ void Space::drop_group(std::size_t index) {
   reclaim_groups();
 }
 
-void Space::reclaim_groups() noexcept {
+void Space::reclaim_groups() const noexcept {
   if (!retired_.empty() && detail::sections_passed()) retired_.clear();
+}
+
+// What readers were in the way of, in calls that have the time to look again.
+void Space::give_memory_back() const noexcept {
+  reclaim_groups();
+  default_.ids.trim();
+  for (const auto& group : groups_) group->ids.trim();
 }
 
 std::size_t Space::size() const {
   const Locked locked(*this, "size");
+  give_memory_back();
   return active_.load(std::memory_order_relaxed)->ids.size();
 }
 
 std::vector<Ioasid> Space::ids(SetToken set) const {
   const Locked locked(*this, "ids");
+  give_memory_back();
   return active_.load(std::memory_order_relaxed)->ids.ids(set);
 }
 
@@ -295,8 +306,9 @@ bool Space::custom_active() const { return active_.load(std::memory_order_acquir
 
 std::size_t Space::memory() const {
   const Locked locked(*this, "memory");
+  give_memory_back();
   std::size_t bytes = sizeof(Space) + default_.ids.bytes();
-  for (const auto* groups : {&groups_, &retired_}) {
+  for (const auto* groups : {&groups_, &std::as_const(retired_)}) {
     bytes += groups->capacity() * sizeof(groups->front());
     for (const auto& group : *groups) bytes += sizeof(Group) + group->ids.bytes();
   }

@@ -116,7 +116,9 @@ class Space {
   std::size_t size() const;                               // live ids
   std::vector<Ioasid> ids(SetToken set = nullptr) const;  // ascending; nullptr: of every set
   bool custom_active() const;
-  // Bytes, with this object and with the groups that left while a find may have been in them.
+  // Bytes, with this object and with the groups that left while a find may have been in them. What a
+  // find under way was holding up when the last id or the group went is given back at the next of
+  // these calls, or at one that is refused or adds an id.
   std::size_t memory() const;
 
  private:
@@ -146,13 +148,15 @@ class Space {
   Error leave(std::size_t index, std::vector<Ioasid>* orphans);
   std::size_t group_of(const AllocatorOps& ops) const;
   void drop_group(std::size_t index);
-  void reclaim_groups() noexcept;
+  void reclaim_groups() const noexcept;
+  void give_memory_back() const noexcept;
 
   std::atomic<Group*> active_;
   const SpaceOptions options_;
-  std::vector<std::unique_ptr<Group>> groups_;   // in order of precedence
-  std::vector<std::unique_ptr<Group>> retired_;  // a find may still be looking at these
-  Layer* layers_ = nullptr;                      // the first of a list
+  std::vector<std::unique_ptr<Group>> groups_;  // in order of precedence
+  // A find may still be looking at these.
+  mutable std::vector<std::unique_ptr<Group>> retired_;
+  Layer* layers_ = nullptr;  // the first of a list
 
   // The spinlock of the lock, at its end, shares a cache line with what the default group's writers
   // touch first.

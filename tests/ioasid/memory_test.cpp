@@ -4,6 +4,7 @@
 #include "ioasid/readers.hpp"
 #include "ioasid/sets.hpp"
 #include "ioasid/space.hpp"
+#include "tests/ioasid/crew.hpp"
 #include "tests/ioasid/heap.hpp"
 #include "tests/support/catch.hpp"
 
@@ -79,6 +80,66 @@ TEST_CASE("all memory comes back") {
   const std::int64_t after = heap_bytes;
   CHECK(when_empty < 1024);
   CHECK(after == before);
+}
+
+namespace {
+
+void fill_and_empty(ioasid::Space& space) {
+  for (Ioasid i = 0; i < 2000; ++i) space.alloc(nullptr, {i * 100, i * 100}, nullptr);
+  for (Ioasid i = 0; i < 2000; ++i) space.free(i * 100);
+}
+
+struct Later {
+  const char* name;
+  void (*call)(ioasid::Space&);
+};
+
+}  // namespace
+
+TEST_CASE("what a find was in the way of comes back with a later call") {
+  const auto later = GENERATE(
+      Later{"memory", [](ioasid::Space& s) { static_cast<void>(s.memory()); }},
+      Later{"size", [](ioasid::Space& s) { static_cast<void>(s.size()); }},
+      Later{"ids", [](ioasid::Space& s) { static_cast<void>(s.ids()); }},
+      Later{"free", [](ioasid::Space& s) { s.free(5); }}, Later{"alloc", [](ioasid::Space& s) {
+                                                                  s.alloc(nullptr, {2, 1}, nullptr);
+                                                                }});
+  INFO(later.name);
+  const std::int64_t before = heap_bytes;
+  ioasid::Space space;
+  {
+    const crew::Reader reader;
+    fill_and_empty(space);
+    later.call(space);
+  }
+  CHECK(heap_bytes - before > 10'000);
+  later.call(space);
+  CHECK(heap_bytes - before + std::int64_t{sizeof(space)} < 1024);
+}
+
+TEST_CASE("what a find was in the way of does not stay for the next id") {
+  const std::int64_t before = heap_bytes;
+  ioasid::Space space;
+  {
+    const crew::Reader reader;
+    fill_and_empty(space);
+  }
+  space.alloc(nullptr, {1, 1}, nullptr);
+  CHECK(heap_bytes - before + std::int64_t{sizeof(space)} < 1600);
+}
+
+TEST_CASE("a group that a find was in the way of goes with a later call") {
+  ioasid::Space space;
+  ioasid::DefaultBackend backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  const std::size_t with_group = space.memory();
+  {
+    const crew::Reader reader;
+    space.unregister_allocator(ops);
+    CHECK(space.memory() >= with_group);
+  }
+  CHECK(space.memory() < with_group);
 }
 
 TEST_CASE("threads that come and go share what they leave behind") {
