@@ -14,7 +14,7 @@ std::size_t bytes_of(const Table& table) { return sizeof(Table) + table.capacity
 
 // What a directory without blocks looks at: one bucket without a key.
 struct NoTable {
-  Table table{1, 0};
+  Table table{1};
   Bucket bucket;
 };
 static_assert(sizeof(NoTable) == sizeof(Table) + sizeof(Bucket));
@@ -30,7 +30,23 @@ bool too_empty(std::uint32_t size, std::uint32_t capacity) {
   return std::uint64_t{size} * 20 < std::uint64_t{capacity} * 11;
 }
 
+// The bucket of a key that has none yet.
+Bucket& add_key(Table& table, std::uint32_t key, std::memory_order order) {
+  Bucket& bucket = bucket_of(table, key);
+  const std::uint32_t steps = table.steps_to(key);
+  table.steps += std::min(steps, ~table.steps);
+  ++table.keyed;
+  bucket.key.store(key, order);
+  return bucket;
+}
+
 }  // namespace
+
+std::uint32_t Table::steps_to(std::uint32_t key) const {
+  const auto at = static_cast<std::uint32_t>(find(key) - buckets());
+  const std::uint32_t from = home(key);
+  return at >= from ? at - from : at + capacity - from;
+}
 
 Directory::Directory() : table_(&no_table.table) {}
 
@@ -45,20 +61,33 @@ void Directory::replace_table(NodePool& pool, Table* table) {
 
 void Directory::rebuild(NodePool& pool, std::uint32_t capacity) {
   const std::size_t bytes = sizeof(Table) + capacity * sizeof(Bucket);
-  auto* table = new (pool.allocate(bytes)) Table{capacity, size_};
-  std::uninitialized_default_construct_n(table->buckets(), capacity);
-  for_each([&](std::uint32_t key, Block& block) {
-    Bucket& bucket = bucket_of(*table, key);
-    bucket.key.store(key, std::memory_order_relaxed);
-    bucket.block.store(BlockRef(&block).mark(), std::memory_order_relaxed);
-  });
+  auto* table = new (pool.allocate(bytes)) Table{capacity};
+  if (!fill(*table)) {
+    *table = Table{.capacity = capacity, .mixed = 1};
+    fill(*table);
+  }
   replace_table(pool, table);
+}
+
+// False, and not done: the keys lie too close together. Well before a table is crowded, so that one
+// that is done is not crowded again a moment later.
+bool Directory::fill(Table& table) const {
+  std::uninitialized_default_construct_n(table.buckets(), table.capacity);
+  bool well_spread = true;
+  for_each([&](std::uint32_t key, Block& block) {
+    if (!well_spread) return;
+    Bucket& bucket = add_key(table, key, std::memory_order_relaxed);
+    bucket.block.store(BlockRef(&block).mark(), std::memory_order_relaxed);
+    well_spread = table.mixed != 0 || table.steps <= 2 * std::uint64_t{table.keyed} + 32;
+  });
+  return well_spread;
 }
 
 // After a rebuild two thirds to three quarters of the buckets are in use.
 void Directory::reserve(NodePool& pool) {
   const Table& table = *table_.load(std::memory_order_relaxed);
-  if (&table != &no_table.table && !too_full(table.keyed + 1, table.capacity)) return;
+  if (&table != &no_table.table && !too_full(table.keyed + 1, table.capacity) && !table.crowded())
+    return;
   rebuild(pool, std::max(capacity_min, size_ + size_ / 2 + 1));
 }
 
@@ -67,9 +96,8 @@ void Directory::put(std::uint32_t key, Block* block) {
   Bucket& bucket = bucket_of(table, key);
   if (bucket.block.load(std::memory_order_relaxed) == nullptr) ++size_;
   bucket.block.store(BlockRef(block).mark(), std::memory_order_release);
-  if (bucket.key.load(std::memory_order_relaxed) == key) return;
-  ++table.keyed;
-  bucket.key.store(key, std::memory_order_release);
+  if (bucket.key.load(std::memory_order_relaxed) != key)
+    add_key(table, key, std::memory_order_release);
 }
 
 void Directory::remove(NodePool& pool, std::uint32_t key) {

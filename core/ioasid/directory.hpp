@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ioasid/block.hpp"
+#include "ioasid/mix.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -39,18 +40,31 @@ struct Bucket {
 
 // One size of the table; a rebuild publishes another one. Capacities need not be powers of two:
 // growing by a third keeps at least 60 % of the buckets in use.
+//
+// A product spreads consecutive keys evenly, so that dense ids hardly collide, and costs a find
+// next to nothing. But there are distances at which all keys come to lie side by side (that of the
+// 21st Fibonacci number, 10,946 blocks, for instance), and then a look-up is a walk. So a table
+// counts how far its keys are from home; where that is too much the next one mixes them.
 struct Table {
   std::uint32_t capacity;
-  std::uint32_t keyed;  // buckets with a key
+  std::uint32_t keyed = 0;  // buckets with a key
+  std::uint32_t mixed = 0;  // or not
+  std::uint32_t steps = 0;  // from home to each key, all added up; enough is enough
   Bucket* buckets() { return reinterpret_cast<Bucket*>(this + 1); }
   const Bucket* buckets() const { return reinterpret_cast<const Bucket*>(this + 1); }
-  // Multiplicative hashing spreads consecutive keys evenly, so dense ids hardly collide.
   std::uint32_t home(std::uint32_t key) const {
-    const std::uint32_t spread = key * 0x9e3779b1u;
+    std::uint32_t spread = key * 0x9e3779b1u;
+    if (mixed != 0) [[unlikely]]
+      spread = mix(key);
     return static_cast<std::uint32_t>((std::uint64_t{spread} * capacity) >> 32);
   }
   // The bucket with the key or, if there is none, the first bucket where it could go.
   const Bucket* find(std::uint32_t key) const;
+  // How many buckets a look-up of the key passes before that one.
+  std::uint32_t steps_to(std::uint32_t key) const;
+  // Keys that are spread at random are 3.5 buckets from home in a table that is as full as it gets,
+  // and one bucket in a new one.
+  bool crowded() const { return mixed == 0 && steps > 6 * std::uint64_t{keyed} + 64; }
 };
 static_assert(sizeof(Table) % alignof(Bucket) == 0);
 
@@ -83,6 +97,9 @@ class Directory {
   void put(std::uint32_t key, Block* block);  // new, or instead of the one that is there
   void remove(NodePool& pool, std::uint32_t key);
   std::uint32_t size() const { return size_; }
+  std::uint32_t steps_to(std::uint32_t key) const {
+    return table_.load(std::memory_order_relaxed)->steps_to(key);
+  }
   template <class Visit>
   void for_each(Visit&& visit) const {  // visit(key, Block&), in no particular order
     const Table& table = *table_.load(std::memory_order_relaxed);
@@ -95,6 +112,7 @@ class Directory {
 
  private:
   void rebuild(NodePool& pool, std::uint32_t capacity);
+  bool fill(Table& table) const;
   void replace_table(NodePool& pool, Table* table);
 
   std::atomic<Table*> table_;

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "ioasid/mix.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -38,7 +40,7 @@ class FullBlocks {
   static std::uint32_t key_of(std::uint32_t level, std::uint32_t index) {
     return level << 20 | index;
   }
-  std::uint32_t home(std::uint32_t key) const { return (key * 0x9e3779b1u) >> shift_; }
+  std::uint32_t home(std::uint32_t key) const { return mix(key) >> shift_; }
   Word* find(std::uint32_t key) const noexcept;
   Word& add(std::uint32_t key) noexcept;
   void clear_bits(std::uint32_t block) noexcept;

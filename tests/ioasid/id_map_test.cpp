@@ -105,6 +105,7 @@ TEST_CASE("the id map agrees with a sorted map") {
                Profile{"at the end", 0xffffffffu - 300, 300, 1, 44, false},
                Profile{"far apart", 0, 1ull << 32, 4096, 30, false},
                Profile{"everywhere", 0, (1ull << 32) - 1, 1, 40, false},
+               Profile{"side by side", 0, 1ull << 32, 700'544, 30, false},
                Profile{"half a block", 0, 1 << 16, 32, 45, false});
   const auto seed = GENERATE(range(1u, 4u));
   INFO(profile.name << " seed " << seed);
