@@ -227,6 +227,12 @@ std::size_t Space::group_of(const AllocatorOps& ops) const {
 }
 
 Error Space::unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans) {
+  const Error error = unregister_without_waiting(ops, orphans);
+  if (error == Error::ok) let_readers_go();
+  return error;
+}
+
+Error Space::unregister_without_waiting(const AllocatorOps& ops, std::vector<Ioasid>* orphans) {
   const Locked locked(*this, "unregister_allocator");
   reclaim_groups();
   if (groups_.empty()) {

@@ -108,7 +108,8 @@ class Space {
   // to *orphans if that is given. The first registered group that remains becomes active, else the
   // default. -ENOENT (the kernel returns nothing): it was not registered. -EBUSY: see the policy
   // above. Needs no memory but for *orphans; where that is short std::bad_alloc is thrown and
-  // nothing has changed.
+  // nothing has changed. After success it waits as free does: the orphans' data may be deleted
+  // (called inside a ReadGuard or a callback, after synchronize()).
   Error unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans = nullptr);
 
   // Of the active group. These have no counterpart in the kernel; they take the lock, except
@@ -146,6 +147,7 @@ class Space {
   Error join_or_queue(const AllocatorOps& ops);
   Error refuse_duplicate() const;
   Error leave(std::size_t index, std::vector<Ioasid>* orphans);
+  Error unregister_without_waiting(const AllocatorOps& ops, std::vector<Ioasid>* orphans);
   std::size_t group_of(const AllocatorOps& ops) const;
   void drop_group(std::size_t index);
   void reclaim_groups() const noexcept;

@@ -1,5 +1,6 @@
 // Every call after which data may be deleted waits for the guards that were open.
 // SPDX-License-Identifier: Apache-2.0
+#include "ioasid/backends.hpp"
 #include "ioasid/readers.hpp"
 #include "ioasid/references.hpp"
 #include "ioasid/sets.hpp"
@@ -10,6 +11,7 @@
 #include <functional>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 using ioasid::Error;
 using ioasid::Ioasid;
@@ -94,6 +96,21 @@ TEST_CASE("what ends an id waits for guards also when the backend throws", "[thr
   CHECK(waits([&] { return throws([&] { sets.put(set, b); }); }));
   CHECK(waits([&] { return throws([&] { sets.free_all_in_set(set); }); }));
   CHECK(space.size() == 0);
+}
+
+TEST_CASE("an allocator has left when nobody can hold the data of its orphans", "[threads]") {
+  ioasid::Space space;
+  ioasid::DefaultBackend backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  space.alloc(nullptr, all, &space);
+  std::vector<Ioasid> orphans;
+  CHECK(waits([&] { return space.unregister_allocator(ops, &orphans) == Error::ok; }));
+  CHECK(orphans.size() == 1);
+  // Who holds a guard is not kept waiting for it.
+  const ReadGuard guard;
+  space.register_allocator(ops);
+  CHECK(space.unregister_allocator(ops) == Error::ok);
 }
 
 TEST_CASE("the last put returns when nobody can hold the data", "[threads]") {
