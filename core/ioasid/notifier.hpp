@@ -25,7 +25,7 @@ struct Notice {
   Event event;
   Ioasid id;
   SetNumber set;
-  void* data;                    // at the time
+  void* data;                    // at the time; nullptr if it was freed behind the layer's back
   Ioasid spid = invalid_ioasid;  // its alias, if it has one
 };
 

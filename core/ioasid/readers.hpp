@@ -107,8 +107,8 @@ inline bool must_not_wait() {
 }  // namespace detail
 
 // While one lives, no private pointer that find() returns to this thread can be reclaimed: a
-// free(), set_data() or detach that removed it has not returned yet in the other thread. Cheap to
-// nest. Do not wait for another thread inside it, nor call alloc() or free() of a space whose
+// free(), set_data(), unregister_allocator() or detach that removed it has not returned yet in the
+// other thread. Cheap to nest. Do not wait for another thread inside it, nor call alloc() or free() of a space whose
 // helpers wait for threads that free ids. set_data() refuses to be called inside it, and free()
 // inside it does not wait (call synchronize() outside before reclaiming).
 class ReadGuard {

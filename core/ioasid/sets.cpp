@@ -165,6 +165,7 @@ void SetSpace::forget(Ioasid id) {
   const auto record = records_.find(id);
   if (record == records_.end()) return;
   Set& set = *record->second.set;
+  record->second.lost = true;
   end(record);
   end_if_last(set);
 }
@@ -180,7 +181,9 @@ void SetSpace::ids_lost() noexcept {
 
 void SetSpace::tell(Event event, Ioasid id, const Record& record) const noexcept {
   const detail::Callback telling = callback();
-  const Notice notice{event, id, record.set->number, space_.find(nullptr, id).data, record.spid};
+  // What is there under this number may be another owner's.
+  void* data = record.lost ? nullptr : space_.find(token_of(record.set->number), id).data;
+  const Notice notice{event, id, record.set->number, data, record.spid};
   record.set->chain.call(notice);
   if (const auto chain = by_token_chains_.find(record.set->token); chain != by_token_chains_.end())
     chain->second.call(notice);

@@ -124,6 +124,7 @@ class SetSpace : private Layer {
     Set* set = nullptr;
     std::uint32_t references = 1;
     bool pending = false;
+    bool lost = false;  // freed behind this layer's back, and its number given out again
     Ioasid spid = invalid_ioasid;
   };
   using Records = std::unordered_map<Ioasid, Record>;

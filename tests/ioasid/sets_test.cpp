@@ -258,6 +258,39 @@ class Meddler : public ioasid::Notifier {
 
 }  // namespace
 
+namespace {
+
+// The data of the FREE and UNBIND notices, as they come.
+struct Endings : ioasid::Notifier {
+  void notify(const ioasid::Notice& notice) noexcept override {
+    if (notice.event == ioasid::Event::free || notice.event == ioasid::Event::unbind)
+      data.push_back(notice.data);
+  }
+  std::vector<void*> data;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "notices of an id that was freed behind the layer's back do not show its successor's data") {
+  Rig rig;
+  int first = 0;
+  int second = 0;
+  const SetNumber old_set = rig.make({.quota = 5});
+  const SetNumber new_set = GENERATE(true, false) ? old_set : rig.make({.quota = 5});
+  const Ioasid id = rig.sets.alloc(old_set, {7, 7}, &first);
+  CHECK(rig.sets.attach_spid(id, 1) == Error::ok);
+  rig.space.free(id);
+  Endings endings;
+  rig.sets.register_notifier(endings, ioasid::Priority::cpu);
+  SECTION("given out by the layer") { REQUIRE(rig.sets.alloc(new_set, {7, 7}, &second) == id); }
+  SECTION("given out to somebody else") {
+    REQUIRE(rig.space.alloc(&rig, {7, 7}, &second) == id);
+    CHECK(rig.sets.free(old_set, id) == Error::ok);
+  }
+  CHECK(endings.data == std::vector<void*>{nullptr, nullptr});
+}
+
 TEST_CASE("a notifier may find, and nothing else") {
   Rig rig;
   Meddler meddler(rig.sets);
