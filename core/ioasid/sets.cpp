@@ -132,19 +132,23 @@ Error SetSpace::list(SetNumber number, std::vector<Ioasid>& ids) const {
 }
 
 Ioasid SetSpace::alloc(SetNumber number, Range range, void* data) {
-  const Locked locked(*this, "SetSpace::alloc");
-  Set* set = set_of(number);
-  if (set == nullptr || set->leaving || set->ids.size() >= set->quota) return invalid_ioasid;
-  const Ioasid id = alloc_locked(token_of(number), range, data);
-  if (id == invalid_ioasid) return invalid_ioasid;
-  if (!track(*set, id)) {
-    std::exception_ptr thrown;
-    free_locked(id, thrown);  // nobody has seen it
-    if (thrown) std::rethrow_exception(thrown);
-    return invalid_ioasid;
+  std::exception_ptr thrown;
+  {
+    const Locked locked(*this, "SetSpace::alloc");
+    Set* set = set_of(number);
+    if (set == nullptr || set->leaving || set->ids.size() >= set->quota) return invalid_ioasid;
+    const Ioasid id = alloc_locked(token_of(number), range, data);
+    if (id == invalid_ioasid) return invalid_ioasid;
+    if (track(*set, id)) {
+      tell(Event::alloc, id, records_.find(id)->second);
+      return id;
+    }
+    free_locked(id, thrown);
   }
-  tell(Event::alloc, id, records_.find(id)->second);
-  return id;
+  // Nobody was told of it, but who tries numbers may have found it, and the data with it.
+  wait_for_readers();
+  if (thrown) std::rethrow_exception(thrown);
+  return invalid_ioasid;
 }
 
 // False: out of memory, and nothing changed.

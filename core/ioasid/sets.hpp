@@ -72,7 +72,8 @@ class SetSpace : private Layer {
   SetNumber find_set(Ioasid id) const;             // whose id it is; no_set: unknown
   std::uint32_t size(SetNumber set) const;         // its ids, pending ones too; 0: unknown
 
-  // invalid_ioasid also when the set is unknown or being freed, or its quota is reached.
+  // invalid_ioasid also when the set is unknown or being freed, or its quota is reached. Where memory
+  // is short it may wait as Space::free does: the data is nobody's then.
   Ioasid alloc(SetNumber set, Range range, void* data);
   // -ENOENT: unknown. -EACCES: not of this set. 0 also when it was freed before and is pending.
   Error free(SetNumber set, Ioasid id);

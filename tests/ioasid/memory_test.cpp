@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <malloc.h>
 #include <new>
@@ -252,9 +253,13 @@ namespace {
 // Gives ids far apart, for each of which the space needs memory.
 class Strided : public ioasid::Backend {
  public:
-  Ioasid alloc(ioasid::Range, void*) override { return live++ * 100; }
+  Ioasid alloc(ioasid::Range, void*) override {
+    ++asked;
+    return live++ * 100;
+  }
   void free(Ioasid, void*) override { --live; }
   Ioasid live = 0;
+  Ioasid asked = 0;
 };
 
 }  // namespace
@@ -304,6 +309,47 @@ TEST_CASE("the first call of a thread without memory throws, and the next is as 
   for (std::thread& other : others) other.join();
   CHECK(thrown);
   CHECK(found);
+}
+
+TEST_CASE("an id that its set has no memory for is gone when nobody can hold its data") {
+  ioasid::Space space;
+  ioasid::SetSpace sets(space);
+  const ioasid::SetNumber set = sets.alloc_set({.quota = 9}).set;
+  Strided backend;  // counts
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  REQUIRE(sets.alloc(set, {1, 9}, nullptr) != ioasid::invalid_ioasid);
+  // The first number of allocations that is enough for the space and not for the set.
+  int given_back = 0;
+  for (int allowed = 0; allowed < 20 && given_back == 0; ++allowed) {
+    const ioasid::Ioasid asked = backend.asked;
+    std::atomic<int> step{0};
+    bool tracked_by_space = false;
+    Ioasid id = 0;
+    std::thread caller;
+    {
+      const ioasid::ReadGuard guard;
+      caller = std::thread([&] {
+        static_cast<void>(space.find(nullptr, 1));  // a thread's first call is another matter
+        step = 1;
+        while (step != 2) std::this_thread::yield();
+        id = sets.alloc(set, {1, 9}, &space);
+        step = 3;
+      });
+      while (step != 1) std::this_thread::yield();
+      allocations_left = allowed;
+      step = 2;
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      allocations_left = -1;
+      tracked_by_space = step == 2;
+    }
+    caller.join();
+    if (id != ioasid::invalid_ioasid) break;
+    REQUIRE(backend.asked == asked + 1);
+    given_back += tracked_by_space ? 1 : 0;
+  }
+  CHECK(given_back == 1);
+  CHECK(sets.size(set) == space.size());
 }
 
 TEST_CASE("a set that memory is too short for takes neither capacity nor token") {
