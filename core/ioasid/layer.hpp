@@ -1,10 +1,12 @@
-// What the layers on a space have in common: they share its lock, and learn which ids it lost.
+// What the layers on a space have in common: they share its lock, and learn which ids it lost. For
+// the library's own layers: what is protected here may change, and is not for others to derive from.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "ioasid/readers.hpp"
 #include "ioasid/space.hpp"
 
+#include <cstdint>
 #include <exception>
 
 namespace ioasid {
@@ -33,6 +35,10 @@ class Layer {
   Ioasid alloc_locked(SetToken set, Range range, void* data);
   Error free_locked(Ioasid id, std::exception_ptr& thrown);
   Error set_data_locked(Ioasid id, void* data);
+  // Sets of all layers on the space are numbered together, so that a number is one set's alone: the
+  // next number, and that it is taken now. With the lock held.
+  std::uint32_t next_set() const { return space_.last_set_ + 1; }
+  void take_next_set() { ++space_.last_set_; }
   // Held while somebody else's code is called with the lock held.
   detail::Callback callback() const;
 

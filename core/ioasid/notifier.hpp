@@ -9,7 +9,8 @@
 
 namespace ioasid {
 
-// A set of a SetSpace. Numbers are never used again, so that of a set that is gone stays harmless.
+// A set of a SetSpace. Numbers are never used again, not even by another SetSpace on the same space,
+// so that of a set that is gone stays harmless.
 using SetNumber = std::uint32_t;
 inline constexpr SetNumber no_set = 0;
 

@@ -62,7 +62,7 @@ SetResult SetSpace::alloc_set(const SetSpec& spec) {
   const std::uint32_t left = capacity_ - taken_;
   if (spec.quota > left || left == 0) return {Error::enospc};
   auto set = std::make_unique<Set>();
-  set->number = last_set_ + 1;
+  set->number = next_set();
   set->token = spec.token;
   set->quota = spec.quota == 0 ? left : spec.quota;
   Set& object = *set;
@@ -74,7 +74,7 @@ SetResult SetSpace::alloc_set(const SetSpec& spec) {
     throw;
   }
   taken_ += object.quota;
-  last_set_ = object.number;
+  take_next_set();
   return {Error::ok, object.number};
 }
 

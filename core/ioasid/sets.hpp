@@ -33,7 +33,8 @@ struct SetResult {
 
 // The design of the "IOASID extensions" series of 2020-21 (version 4) as a layer on a Space. Each
 // feature costs nothing until used: aliases and notifiers are empty containers before. Allocate and
-// free through this layer alone. Thread-safe; it holds the space's lock while helpers, listeners
+// free through this layer alone. There may be several on a space: no two sets have the same number,
+// and a set is one layer's, unknown to the others. Thread-safe; it holds the space's lock while helpers, listeners
 // and notifiers are called, and calls from inside those, but find(), throw UsageError. Where memory
 // is short alloc() answers invalid_ioasid and every other call throws std::bad_alloc; nothing has
 // changed then.
@@ -150,7 +151,6 @@ class SetSpace : private Layer {
   std::uint32_t taken_ = 0;     // by quotas and reservations
   std::uint32_t reserved_ = 0;  // by reservations alone
   bool installed_ = false;
-  SetNumber last_set_ = no_set;
   std::map<SetNumber, std::unique_ptr<Set>> sets_;
   std::map<const void*, Set*> by_token_;
   Records records_;

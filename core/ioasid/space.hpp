@@ -158,7 +158,8 @@ class Space {
   std::vector<std::unique_ptr<Group>> groups_;  // in order of precedence
   // A find may still be looking at these.
   mutable std::vector<std::unique_ptr<Group>> retired_;
-  Layer* layers_ = nullptr;  // the first of a list
+  Layer* layers_ = nullptr;     // the first of a list
+  std::uint32_t last_set_ = 0;  // that a layer numbered
 
   // The spinlock of the lock, at its end, shares a cache line with what the default group's writers
   // touch first.

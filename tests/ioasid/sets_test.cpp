@@ -291,6 +291,22 @@ TEST_CASE(
   CHECK(endings.data == std::vector<void*>{nullptr, nullptr});
 }
 
+TEST_CASE("two SetSpaces on one space do not take each other's sets for their own") {
+  Rig rig;
+  ioasid::SetSpace others(rig.space);
+  const SetNumber mine = rig.make({.quota = 5});
+  const SetNumber theirs = others.alloc_set({.quota = 5}).set;
+  CHECK(mine != theirs);
+  const Ioasid id = rig.sets.alloc(mine, all, data(1));
+  CHECK(others.find(theirs, id).error == Error::eacces);
+  CHECK(others.find_set(id) == no_set);
+  CHECK(others.free(theirs, id) == Error::enoent);
+  CHECK(others.size(mine) == 0);
+  CHECK(others.free_set(mine) == Error::enoent);
+  CHECK(rig.sets.find(mine, id) == ioasid::Found{Error::ok, data(1)});
+  CHECK(rig.space.ids(nullptr).size() == 1);
+}
+
 TEST_CASE("a notifier may find, and nothing else") {
   Rig rig;
   Meddler meddler(rig.sets);
