@@ -1,0 +1,52 @@
+// The summary of full blocks against a sorted set, while they come and go.
+// SPDX-License-Identifier: Apache-2.0
+#include "ioasid/full_blocks.hpp"
+
+#include "core/base/rng.hpp"
+#include "tests/support/catch.hpp"
+
+#include <set>
+
+namespace {
+
+using ioasid::detail::FullBlocks;
+
+void set(FullBlocks& full, std::uint32_t block) {
+  full.reserve();
+  full.set(block);
+}
+
+}  // namespace
+
+TEST_CASE("the summary of full blocks agrees with a sorted set while it grows and shrinks") {
+  const auto stride = GENERATE(1u, 3u, 64u, 10'946u);
+  FullBlocks full;
+  std::set<std::uint32_t> model;
+  viosim::Rng random(9, "blocks");
+  for (int step = 0; step < 40'000; ++step) {
+    const bool grow = step / 4000 % 2 == 0;
+    const auto block = static_cast<std::uint32_t>(random.below(5000)) * stride;
+    if (random.below(10) < (grow ? 9u : 1u)) {
+      if (model.insert(block).second) set(full, block);
+    } else if (const auto at = model.lower_bound(block); at != model.end()) {
+      full.clear(*at);
+      model.erase(at);
+    }
+    std::uint32_t next = block;
+    while (model.contains(next)) ++next;
+    if (full.next_with_room(block) != next) FAIL("block " << block << ", step " << step);
+  }
+  for (const std::uint32_t block : model) full.clear(block);
+  INFO(stride << " apart");
+  CHECK(full.bytes() <= 512);
+}
+
+TEST_CASE("one full block far from others does not pay for those that went") {
+  FullBlocks full;
+  for (std::uint32_t n = 0; n < 10'000; ++n) set(full, n * 64);
+  CHECK(full.bytes() >= 160'000);
+  for (std::uint32_t n = 1; n < 10'000; ++n) full.clear(n * 64);
+  CHECK(full.bytes() <= 512);
+  CHECK(full.next_with_room(0) == 1);
+  CHECK(full.next_with_room(64) == 64);
+}
