@@ -138,7 +138,13 @@ TEST_CASE("alloc, free, find and set_data are linearizable", "[threads]") {
   for (unsigned t = 0; t < threads; ++t)
     crew.emplace_back([&, t] {
       for (int round = 1; round <= rounds; ++round) {
-        while (begun.load() < round) std::this_thread::yield();
+        while (begun.load() < 2 * round - 1) std::this_thread::yield();
+        // In most rounds the lock gets used to one thread first, whose favour is then revoked.
+        if (static_cast<unsigned>(round) % (threads + 1) == t) {
+          for (int i = 0; i < 20; ++i) static_cast<void>(space->size());
+          begun.store(2 * round);
+        }
+        while (begun.load() < 2 * round) std::this_thread::yield();
         for (Event& event : plans[t]) perform(*space, event, clock);
         ended.fetch_add(1);
       }
@@ -148,7 +154,8 @@ TEST_CASE("alloc, free, find and set_data are linearizable", "[threads]") {
   for (int round = 1; round <= rounds; ++round) {
     space = std::make_unique<ioasid::Space>();
     for (unsigned t = 0; t < threads; ++t) plans[t] = draw(random, t);
-    begun.store(round);
+    const bool get_used = static_cast<unsigned>(round) % (threads + 1) < threads;
+    begun.store(get_used ? 2 * round - 1 : 2 * round);
     while (ended.load() < round * static_cast<int>(threads)) std::this_thread::yield();
     History history;
     for (const auto& plan : plans) history.insert(history.end(), plan.begin(), plan.end());

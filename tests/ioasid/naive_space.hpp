@@ -91,26 +91,26 @@ class Space {
     return Error::ok;
   }
 
-  void unregister_allocator(const AllocatorOps& ops) {
+  Error unregister_allocator(const AllocatorOps& ops) {
     if (groups_.empty()) {
       log.push_back("warn:no_custom");
-      return;
+      return Error::enoent;
     }
     const bool quirky = options_.behaviour == ioasid::Behaviour::linux_6_1;
     for (auto group = groups_.begin(); group != groups_.end(); ++group) {
       if (!group->helpers.same_helpers(ops)) continue;
-      if (!quirky && !member(*group, ops)) return;
+      if (!quirky && !member(*group, ops)) return Error::enoent;
       if (group->sharers.size() > 1) {
-        std::erase(group->sharers, &ops);
+        if (std::erase(group->sharers, &ops) == 0) return Error::enoent;
         if (!quirky && group->head == &ops) {
           group->head = group->sharers.front();
           group->pdata = group->head->pdata;
         }
-        return;
+        return Error::ok;
       }
       if (!group->ids.empty() && options_.refuse_unregister_with_live_ids) {
         log.push_back("err:live_ids");
-        return;
+        return Error::ebusy;
       }
       if (!group->ids.empty()) log.push_back("WARN:outstanding");
       const bool was_active = group == groups_.begin();
@@ -119,8 +119,9 @@ class Space {
         log.push_back("info:to_default");
       else if (was_active)
         log.push_back("info:changed");
-      return;
+      return Error::ok;
     }
+    return Error::enoent;
   }
 
   std::vector<Ioasid> ids() {

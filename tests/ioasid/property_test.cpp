@@ -110,8 +110,7 @@ std::uint64_t apply(Space& space, Backends& backends, const Op& op) {
     case Kind::enlist:
       return static_cast<std::uint64_t>(space.register_allocator(allocator));
     case Kind::dismiss:
-      space.unregister_allocator(allocator);
-      return 0;
+      return static_cast<std::uint64_t>(space.unregister_allocator(allocator));
   }
   return 0;
 }
