@@ -3,9 +3,10 @@
 //
 // Ids live in blocks of 64 (block.hpp), found through a hash table (directory.hpp); which blocks
 // are full is summarised 64-fold upwards (full_blocks.hpp). A lookup touches the bucket (and some
-// beside it where ids are not dense), the head of the block and the record. The lowest free id of a range is found from the head of one block,
-// or from a few words of the summary when that block is full; and since allocations come from the
-// same range again and again, the map remembers one run of live ids that it need not look through.
+// beside it where ids are not dense), the head of the block and the record. The lowest free id of a
+// range is found from the head of one block, or from a few words of the summary when that block is
+// full; and since allocations come from the same range again and again, the map remembers one run
+// of live ids that it need not look through.
 #pragma once
 
 #include "ioasid/directory.hpp"

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/page_request_handler.hpp"
 
+#include <algorithm>
+
 namespace viosim {
 
 PageRequestHandler::PageRequestHandler(std::string path, const HostKernelParams& params,
@@ -36,7 +38,8 @@ void PageRequestHandler::page_requests_pending() {
 void PageRequestHandler::empty_queue() {
   for (;;) {
     interrupt_.wait();
-    engine_.sleep_until(interrupted_ + params_.fault_interrupt);
+    // An interrupt that came while the thread was at work is taken at once.
+    engine_.sleep_until(std::max(engine_.now(), interrupted_ + params_.fault_interrupt));
     take_all();
   }
 }

@@ -136,6 +136,21 @@ TEST_CASE("requests of a PASID that the kernel does not know are refused", "[mod
   CHECK(rig.handler.stats.malformed == 1);
 }
 
+TEST_CASE("a request that comes while the queue is being emptied is taken in the next pass",
+          "[models][pri]") {
+  HostKernelParams costs;
+  costs.fault_interrupt = 1us;
+  costs.page_request_read = 5us;  // a pass takes longer than an interrupt
+  KernelRig rig({}, costs);
+  DmaParams dma = one_per_page(64, 64);
+  dma.outstanding = 8;
+  AtsDevice& device = rig.add(dma, {});
+  rig.run();
+  CHECK(device.stats.aborted == 0);
+  CHECK(rig.requests().size() == 64);
+  CHECK(rig.handler.stats.mapped == 64);
+}
+
 TEST_CASE("a queue that overflows under a burst recovers, and every request succeeds in the end",
           "[models][pri]") {
   RigParams params;
