@@ -5,40 +5,6 @@
 #include <algorithm>
 
 namespace viosim {
-namespace {
-
-IommuPort port_of(const DmaFabric::Device& device) {
-  IommuPort port;
-  port.source = device.source;
-  port.pasid = device.pasid;
-  port.device = device.number;
-  return port;
-}
-
-}  // namespace
-
-AtsDevice::AtsDevice(const DmaFabric::Device& device, const AtsParams& ats,
-                     const std::optional<PriParams>& pri, const Wiring& wiring)
-    : config_(device),
-      params_(ats),
-      agenda_(wiring.agenda),
-      tracer_(wiring.tracer),
-      host_(wiring.host),
-      port_(port_of(device)),
-      traffic_(device.dma.traffic, device.base, Rng(device.seed, device.path), device.zipf),
-      tlb_(ats.tlb, Rng(device.seed, device.path + ".device_tlb")),
-      requests_(device.dma.outstanding),
-      left_(Workload::first(device.dma.requests)),
-      next_issue_(device.start) {
-  if (pri) {
-    const Iova end = device.base + device.dma.traffic.window;
-    pages_.emplace(*pri, ats.misbehaviour, device.source, device.pasid, port_.privileged, end);
-  }
-  for (auto number = static_cast<std::uint32_t>(requests_.size()); number-- > 0;)
-    free_.push_back(number);
-  consider_issue();
-}
-
 // life 31:0, number 55:32, what 63:56.
 std::uint64_t AtsDevice::cookie(What what, std::uint64_t number) const {
   return life_ | number << 32U | static_cast<std::uint64_t>(what) << 56U;
@@ -51,7 +17,6 @@ void AtsDevice::schedule(Instant at, What what, std::uint64_t number) {
 void AtsDevice::fire(std::uint64_t code) {
   const auto what = static_cast<What>(code >> 56U);
   const auto number = static_cast<std::uint32_t>(code >> 32U & 0xff'ffffU);
-  const bool of_this_life = static_cast<std::uint32_t>(code) == life_;
   switch (what) {  // what a reset does not touch: messages on the link
     case What::issue:
       return issue();
@@ -66,10 +31,13 @@ void AtsDevice::fire(std::uint64_t code) {
       arriving_page_requests_.pop_front();
       return host_.request_page(request);
     }
+    case What::answer:
+      if (static_cast<std::uint32_t>(code) == life_) answer_leaves(number);
+      return;
     default:
       break;
   }
-  if (!of_this_life) return;
+  if (requests_[number].stage == Stage::lost) return discard(number);
   switch (what) {
     case What::translation_request:
       return translation_request_arrives(number);
@@ -81,33 +49,25 @@ void AtsDevice::fire(std::uint64_t code) {
       return untranslated_arrives(number);
     case What::end:
       return end(number, false);
-    case What::error:
-      return end(number, true);
     default:
-      return answer_leaves(number);
+      return end(number, true);
   }
 }
 
-bool AtsDevice::may_issue() const {
-  return state_ == State::run || (state_ == State::stopped && params_.misbehaviour.use_after_stop);
-}
-
-void AtsDevice::consider_issue() {
-  if (issue_pending_ || left_ == 0 || free_.empty() || !may_issue()) return;
-  const Instant at = std::max(agenda_.now(), next_issue_);
-  if (at >= config_.until) return;
-  issue_pending_ = true;
-  schedule(at, What::issue);
-}
-
 void AtsDevice::issue() {
-  issue_pending_ = false;
-  if (free_.empty() || !may_issue()) return;
-  const std::uint32_t number = free_.back();
-  free_.pop_back();
-  const Traffic::Next next = traffic_.next();
+  if (issue_at_ != agenda_.now()) return;  // an earlier one came before it
+  issue_at_ = never;
+  if (!may_issue()) return;
+  if (Queue* const queue = take_turn()) issue_from(*queue);
+  consider_issue();
+}
+
+void AtsDevice::issue_from(Queue& queue) {
+  const std::uint32_t number = take_slot();
+  const Traffic::Next next = queue.traffic.next();
   Request& request = requests_[number];
   request = {};
+  request.queue = &queue;
   request.issue = agenda_.now();
   request.part = agenda_.now();
   request.number = stats.requests;
@@ -115,16 +75,29 @@ void AtsDevice::issue() {
   request.access = next.access;
   ++stats.requests;
   ++in_flight_;
-  --left_;
-  next_issue_ = agenda_.now() + config_.dma.interval;
+  ++queue.in_flight;
+  --queue.left;
+  queue.next_issue = agenda_.now() + queue.interval;
+  next_issue_ = agenda_.now() + config_.params.request_interval;
   look_up(number);
-  consider_issue();
+  offer(queue);
+}
+
+std::uint32_t AtsDevice::take_slot() {
+  if (free_.empty()) {
+    requests_.emplace_back();
+    return static_cast<std::uint32_t>(requests_.size() - 1);
+  }
+  const std::uint32_t number = free_.back();
+  free_.pop_back();
+  return number;
 }
 
 void AtsDevice::look_up(std::uint32_t number) {
   Request& request = requests_[number];
   last_use_ = UseStamp::event(agenda_.now(), last_use_);
-  if (const auto found = tlb_.look_up(port_.pasid, request.iova, request.access, last_use_)) {
+  if (const auto found =
+          tlb_.look_up(request.queue->space(), request.iova, request.access, last_use_)) {
     ++stats.hits;
     return use(number, *found, false);
   }
@@ -154,19 +127,20 @@ void AtsDevice::use(std::uint32_t number, const DeviceTlb::Found& found, bool ta
 
 void AtsDevice::translation_request_arrives(std::uint32_t number) {
   const Request& request = requests_[number];
+  IommuPort& port = request.queue->port;
   Iommu& iommu = *config_.iommu;
   const UseStamp stamp = iommu.use_now();
   WalkResult result;
-  if (iommu.lookup_translation(port_, request.iova, request.access, stamp, result)) {
+  if (iommu.lookup_translation(port, request.iova, request.access, stamp, result)) {
     return answer_translation(number, result, agenda_.now() + iommu.hit_latency());
   }
-  iommu.start_walk(port_, request.iova, request.access, stamp, *this,
+  iommu.start_walk(port, request.iova, request.access, stamp, *this,
                    cookie(What::translation_request, number), AddressType::translation);
 }
 
 void AtsDevice::walked(std::uint64_t of, const WalkResult& result) {
-  if (static_cast<std::uint32_t>(of) != life_) return;
   const auto number = static_cast<std::uint32_t>(of >> 32U & 0xff'ffffU);
+  if (requests_[number].stage == Stage::lost) return discard(number);
   const auto what = static_cast<What>(of >> 56U);
   if (what == What::translation_request && !result.faulted())
     return answer_translation(number, result, agenda_.now());
@@ -189,7 +163,7 @@ void AtsDevice::walked(std::uint64_t of, const WalkResult& result) {
 
 void AtsDevice::answer_translation(std::uint32_t number, const WalkResult& result, Instant at) {
   const Translation& translation = result.translation;
-  const bool privileged = port_.privileged;
+  const bool privileged = requests_[number].queue->port.privileged;
   TranslationCompletion completion;
   completion.page = translation.page;
   completion.size = leaf_size(translation.level);
@@ -213,10 +187,7 @@ void AtsDevice::completion_arrives(std::uint32_t number) {
   const auto completion = TranslationCompletion::decode(request.completion);
   translation_latency.record(agenda_.now() - request.since);
   const bool late = overtaken(request, request.iova.page_base(completion.size), completion.size);
-  if (--translating_ == 0) {
-    invalidations_dropped_ += invalidations_.size();
-    invalidations_.clear();
-  }
+  no_more_translating();
   if (late) {
     ++stats.overtaken;
     return look_up(number);
@@ -225,7 +196,7 @@ void AtsDevice::completion_arrives(std::uint32_t number) {
                                completion.execute, completion.untranslated_only};
   if (completion.read || completion.write) {
     last_use_ = UseStamp::event(agenda_.now(), last_use_);
-    tlb_.insert(port_.pasid, request.iova, completion, last_use_);
+    tlb_.insert(request.queue->space(), request.iova, completion, last_use_);
   }
   if (!entry.allows(request.access)) return page_needed(number);
   use(number, {entry, request.iova.page_base(completion.size), completion.size}, true);
@@ -233,21 +204,23 @@ void AtsDevice::completion_arrives(std::uint32_t number) {
 
 void AtsDevice::translated_arrives(std::uint32_t number) {
   Iommu& iommu = *config_.iommu;
-  const UseStamp stamp = iommu.use_now();
-  if (iommu.admit(port_, AddressType::translated, stamp))
-    return access_memory(number, agenda_.now() + iommu.context_latency());
   const Request& request = requests_[number];
-  iommu.start_walk(port_, request.iova, request.access, stamp, *this,
+  IommuPort& port = request.queue->port;
+  const UseStamp stamp = iommu.use_now();
+  if (iommu.admit(port, AddressType::translated, stamp))
+    return access_memory(number, agenda_.now() + iommu.context_latency());
+  iommu.start_walk(port, request.iova, request.access, stamp, *this,
                    cookie(What::translated, number), AddressType::translated);
 }
 
 void AtsDevice::untranslated_arrives(std::uint32_t number) {
   Request& request = requests_[number];
+  IommuPort& port = request.queue->port;
   Iommu& iommu = *config_.iommu;
   const UseStamp stamp = iommu.use_now();
-  if (iommu.lookup(port_, request.iova, request.access, stamp, request.at))
+  if (iommu.lookup(port, request.iova, request.access, stamp, request.at))
     return access_memory(number, agenda_.now() + iommu.hit_latency());
-  iommu.start_walk(port_, request.iova, request.access, stamp, *this,
+  iommu.start_walk(port, request.iova, request.access, stamp, *this,
                    cookie(What::untranslated, number));
 }
 
@@ -266,10 +239,8 @@ void AtsDevice::end(std::uint32_t number, bool error) {
   Request& request = requests_[number];
   if (error) {
     ++stats.aborted;
-    if (request.stage == Stage::translating && --translating_ == 0) {
-      invalidations_dropped_ += invalidations_.size();
-      invalidations_.clear();
-    }
+    ++request.queue->failed;
+    if (request.stage == Stage::translating) no_more_translating();
   } else {
     latency.record(agenda_.now() - request.issue);
     used(request);
@@ -279,8 +250,18 @@ void AtsDevice::end(std::uint32_t number, bool error) {
   request.stage = Stage::free;
   free_.push_back(number);
   --in_flight_;
+  --request.queue->in_flight;
+  Queue& queue = *request.queue;
   if (state_ == State::stopping && in_flight_ == 0) now_stopped();
+  settle(queue);
   consider_issue();
+}
+
+// One translation request less is on its way.
+void AtsDevice::no_more_translating() {
+  if (--translating_ != 0) return;
+  invalidations_dropped_ += invalidations_.size();
+  invalidations_.clear();
 }
 
 }  // namespace viosim

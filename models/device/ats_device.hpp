@@ -1,15 +1,16 @@
-// A function with a translation cache of its own, and its DMA engine: requests look for their
-// translation in the device first, ask the IOMMU for it otherwise, and ask software for missing pages.
+// A function with a translation cache of its own, and work queues: requests look for their translation
+// in the device first, ask the IOMMU for it otherwise, and ask software for missing pages.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The life of a request. It is issued, as in dma_fabric.hpp, and looked up in the device TLB. A hit
-// crosses the link as a translated request: the IOMMU checks that the function may send those, and it
-// reaches memory. A miss first sends a translation request over the link; the IOMMU looks it up or
+// The life of a request. A queue whose turn it is issues it, and it is looked up in the device TLB. A
+// hit crosses the link as a translated request: the IOMMU checks that the function may send those, and
+// it reaches memory. A miss first sends a translation request over the link; the IOMMU looks it up or
 // walks; the completion crosses the link back, is kept, and the request goes out translated. Where the
 // completion lacks the rights, the request waits for a page (page_requester.hpp) or ends with an
 // error.
 //
 // Each message takes an event. Devices without a TLB are in dma_fabric.hpp, which needs none for hits.
+// The queues' side is in ats_device_queues.cpp, messages other than requests in ats_device_messages.cpp.
 #pragma once
 
 #include "core/des/agenda.hpp"
@@ -18,6 +19,8 @@
 #include "models/device/device_tlb.hpp"
 #include "models/device/dma_fabric.hpp"
 #include "models/device/page_requester.hpp"
+#include "models/device/round_robin.hpp"
+#include "models/device/work_queues.hpp"
 #include "models/event_order.hpp"
 #include "models/iommu/iommu.hpp"
 #include "models/pcie/ats.hpp"
@@ -26,6 +29,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,39 +39,67 @@ namespace viosim {
 // Software that wants to know when a function that it stopped has nothing in flight.
 class StopListener {
  public:
-  virtual void stopped(Bdf source) = 0;  // from a hardware event
+  virtual void stopped(Bdf source) = 0;  // from a hardware event, or from within stop()
 
  protected:
   ~StopListener() = default;
 };
 
-class AtsDevice final : public EventHandler, public WalkClient, public AtsFunction {
+class AtsDevice final : public EventHandler,
+                        public WalkClient,
+                        public AtsFunction,
+                        public WorkQueues {
  public:
   struct Wiring {
     Agenda& agenda;
     Tracer& tracer;
     AtsHost& host;
   };
-  // `device.dma.on_fault` has no meaning here: a fault is a page request, or an error.
+  // One queue, enabled from the start; nothing disables it. `device.dma.on_fault` has no meaning here:
+  // a fault is a page request, or an error.
   AtsDevice(const DmaFabric::Device& device, const AtsParams& ats,
             const std::optional<PriParams>& pri, const Wiring& wiring);
+  // With queues that software enables.
+  AtsDevice(const DeviceFunction& function, const AtsParams& ats,
+            const std::optional<PriParams>& pri, const Wiring& wiring);
+  // A virtual function: it shares the page requests of its physical function, which outlives it, and
+  // its resets and removals.
+  AtsDevice(const DeviceFunction& function, const AtsParams& ats, AtsDevice& physical,
+            const Wiring& wiring);
   AtsDevice(const AtsDevice&) = delete;
   AtsDevice& operator=(const AtsDevice&) = delete;
 
-  enum class State : std::uint8_t { run, stopping, stopped, reset };
+  // The function as a whole.
+  enum class State : std::uint8_t { run, stopping, stopped, reset, gone };
   State state() const { return state_; }
   // No new requests; those in flight finish, without asking for further pages. Then, if wanted, a stop
-  // marker is sent, and the function is stopped.
+  // marker is sent, and the function is stopped. Queues stay enabled.
   void stop(bool marker);
   void start();  // again
   // Leaves at least this much after each request from the next one on.
-  void set_interval(Ps interval) { config_.dma.interval = interval; }
+  void set_interval(Ps interval);
   // Function-level reset: requests in flight, the device TLB and page request groups are gone; nobody
   // gets an answer. Silent, and page requests disabled, until told otherwise.
   void reset();
   void enable_page_requests();
-  bool page_requests_enabled() const { return pages_ && pages_->enabled(); }
+  bool page_requests_enabled() const { return pages_ != nullptr && pages_->enabled(); }
   void listen(StopListener& listener) { stop_listener_ = &listener; }
+
+  // Its queues.
+  std::uint32_t queues() const override { return static_cast<std::uint32_t>(queues_.size()); }
+  QueueState queue_state(std::uint32_t queue) const override;
+  void enable(std::uint32_t queue, const QueueWork& work) override;
+  void stop_queue(std::uint32_t queue, bool marker) override;
+  // All queues with this PASID. One marker, after the last of them; then listen_to_pasids() is told.
+  void stop_pasid(Pasid pasid, bool marker);
+  void listen_to_pasids(QueueListener& listener) { pasid_listener_ = &listener; }
+  void reset_function() override;
+  void remove() override;
+  void insert() override;
+  bool present() const override { return state_ != State::gone; }
+  std::uint64_t requests_in_flight() const override { return in_flight_; }
+  const WorkQueueStats& queue_stats() const override { return queue_stats_; }
+  bool pasid_in_use(Pasid pasid) const;  // by a queue that is running or stopping
 
   void invalidate(const AtsInvalidation& invalidation) override;
   void answer(const PageResponse& response) override;
@@ -79,8 +111,13 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
   Bdf source() const { return config_.source; }
   const DeviceTlb& tlb() const { return tlb_; }
   std::uint32_t in_flight() const { return in_flight_; }
-  Workload workload() const { return Workload::of(stats.requests, left_); }
-  std::uint32_t page_requests_outstanding() const { return pages_ ? pages_->outstanding() : 0; }
+  // Of a device with one queue; of others, what was sent.
+  Workload workload() const;
+  // Requests that a reset has dropped while the IOMMU still worked on them, or a link carried them.
+  std::uint32_t lost_in_flight() const;
+  std::uint32_t page_requests_outstanding() const {
+    return pages_ == nullptr ? 0 : pages_->outstanding(config_.source);
+  }
 
   AtsStats stats;
   Histogram latency;               // issue to completion
@@ -103,7 +140,30 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
     response,             // to a page request group arrives at the device
     page_request          // arrives at the IOMMU
   };
-  enum class Stage : std::uint8_t { free, translating, using_translation, waiting_for_page };
+  // Lost: dropped by a reset, and until its event or its walk comes to an end the place is taken.
+  enum class Stage : std::uint8_t { free, translating, using_translation, waiting_for_page, lost };
+  enum class Enabled : std::uint8_t { running, stopping, stopped };  // stopped: it misbehaves
+  // What a queue has while it is enabled, or something of it is in flight.
+  struct Queue {
+    IommuPort port;
+    Traffic traffic;
+    Iova window_end;
+    Ps interval;
+    Instant next_issue;  // not before this
+    Instant until;
+    std::uint64_t left;
+    QueueListener* listener;
+    std::uint32_t number;
+    std::uint32_t outstanding;
+    std::uint32_t in_flight = 0;
+    std::uint32_t lost = 0;
+    std::uint64_t failed = 0;  // requests that ended with an error
+    Enabled state = Enabled::running;
+    bool takes_turns = false;  // noted in turns_
+    bool retired = false;      // its place is another's, or nobody's
+    bool marker = false;
+    DeviceTlb::Space space() const { return {port.pasid, port.privileged}; }
+  };
   struct Request {
     Instant issue;
     Instant since;      // translation request sent; page needed
@@ -114,6 +174,7 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
     Iova page;  // what translation it uses
     Bytes size;
     Hpa at;
+    Queue* queue = nullptr;
     std::uint64_t invalidations_before = 0;  // translation request sent
     std::uint64_t completion = 0;            // translation completion on its way
     std::uint32_t holds = 0;                 // ITags of invalidations that wait for it
@@ -129,11 +190,17 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
     std::uint32_t users = 0;  // reads in flight that use what it covers
     bool open = false;
   };
+  struct StoppingPasid {
+    Pasid pasid;
+    bool marker;
+  };
   static constexpr std::uint32_t tags = 32;
+  static constexpr Instant never = Instant::latest() + Ps(1);
 
   // Requests.
-  void consider_issue();
   void issue();
+  void issue_from(Queue& queue);
+  std::uint32_t take_slot();
   void look_up(std::uint32_t number);
   void use(std::uint32_t number, const DeviceTlb::Found& found, bool taken_up);
   void translation_request_arrives(std::uint32_t number);
@@ -146,7 +213,23 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
   void fail(std::uint32_t number);
   void end(std::uint32_t number, bool error);
   void release(Request& request);
+  void no_more_translating();
+  // Queues.
+  void put(std::uint32_t number, const QueueWork& work, Instant start, Rng rng);
+  void consider_issue();
+  void offer(Queue& queue);
+  Queue* take_turn();
   bool may_issue() const;
+  bool may_issue(const Queue& queue) const;
+  void begin_stop(Queue& queue);
+  void settle(Queue& queue);
+  void queue_is_stopped(Queue& queue);
+  void pasid_may_be_stopped(Pasid pasid);
+  void retire(std::uint32_t number);
+  void bury(Queue& queue);
+  void drop_requests();
+  void discard(std::uint32_t number);
+  void send_marker(Pasid pasid);
   // Messages.
   void invalidation_arrives();
   void answer_when_ready(std::uint32_t tag);
@@ -154,35 +237,47 @@ class AtsDevice final : public EventHandler, public WalkClient, public AtsFuncti
   bool overtaken(const Request& request, Iova page, Bytes size) const;
   void response_arrives();
   void go_on_after(const PageRequester::Answered& answered);
+  void pages_answered(std::uint32_t number, bool retry);
   void send(const std::vector<PageRequest>& requests);
+  void send_own(const PageRequest& request);
+  AtsDevice& sharing(Bdf source);
   void now_stopped();
   void schedule(Instant at, What what, std::uint64_t number = 0);
   std::uint64_t cookie(What what, std::uint64_t number) const;
   void emit(const Request& request, std::uint16_t code);
+  static std::uint32_t pasid_of(const Request& request);
   void part(Request& request, EventKind kind, Instant until);
   void used(Request& request);
 
-  DmaFabric::Device config_;
+  DeviceFunction config_;
   AtsParams params_;
   Agenda& agenda_;
   Tracer& tracer_;
   AtsHost& host_;
-  IommuPort port_;
-  Traffic traffic_;
   DeviceTlb tlb_;
-  std::optional<PageRequester> pages_;
+  std::unique_ptr<PageRequester> own_pages_;
+  PageRequester* pages_ = nullptr;  // its own, or its physical function's
+  AtsDevice* physical_ = nullptr;
+  std::vector<AtsDevice*> virtual_functions_;
   StopListener* stop_listener_ = nullptr;
+  QueueListener* pasid_listener_ = nullptr;
   UseStamp last_use_;
+  bool queue_is_fixed_ = false;                  // the only one, which no reset disables
+  std::vector<std::unique_ptr<Queue>> queues_;   // null: disabled
+  std::vector<std::unique_ptr<Queue>> retired_;  // with something in flight
+  std::vector<StoppingPasid> stopping_pasids_;
+  RoundRobin turns_;
+  std::vector<std::uint32_t> lives_;  // of each queue: how often it was enabled
   std::vector<Request> requests_;
   std::vector<std::uint32_t> free_;
-  std::uint64_t left_;
-  Instant next_issue_;
+  Instant next_issue_;        // of the function: not before this
+  Instant issue_at_ = never;  // the pending event that counts
   std::uint32_t in_flight_ = 0;
   std::uint32_t translating_ = 0;
   std::uint32_t life_ = 0;  // ends with a reset: what was on its way then is not taken up
   State state_ = State::run;
-  bool issue_pending_ = false;
   bool marker_ = false;
+  WorkQueueStats queue_stats_;
   std::array<Unanswered, tags> unanswered_;
   std::vector<AtsInvalidation>
       invalidations_;  // since a translation request was sent that is on its way

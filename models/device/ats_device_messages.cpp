@@ -1,5 +1,4 @@
-// What a function with a translation cache exchanges with software: invalidations, page requests, and
-// its states.
+// What a function with a translation cache exchanges with software: invalidations and page requests.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/ats_device.hpp"
 
@@ -18,6 +17,10 @@ void AtsDevice::invalidate(const AtsInvalidation& invalidation) {
 void AtsDevice::invalidation_arrives() {
   const AtsInvalidation invalidation = arriving_invalidations_.front();
   arriving_invalidations_.pop_front();
+  if (!present()) {
+    ++queue_stats_.lost_invalidations;
+    return;
+  }
   ++stats.invalidations;
   const bool keeps = params_.misbehaviour.keep_invalidated;
   if (!keeps) {
@@ -30,7 +33,7 @@ void AtsDevice::invalidation_arrives() {
   unanswered.ready = agenda_.now() + params_.invalidation;
   for (Request& request : requests_) {
     const bool uses = request.stage == Stage::using_translation &&
-                      invalidation.covers(port_.pasid, request.page, request.size);
+                      invalidation.covers(request.queue->port.pasid, request.page, request.size);
     if (keeps || !uses) continue;
     if (request.access == Access::write) {
       unanswered.ready = std::max(unanswered.ready, request.departure);
@@ -72,29 +75,45 @@ void AtsDevice::release(Request& request) {
 bool AtsDevice::overtaken(const Request& request, Iova page, Bytes size) const {
   for (std::uint64_t i = request.invalidations_before - invalidations_dropped_;
        i < invalidations_.size(); ++i) {
-    if (invalidations_[i].covers(port_.pasid, page, size)) return true;
+    if (invalidations_[i].covers(request.queue->port.pasid, page, size)) return true;
   }
   return false;
 }
 
 void AtsDevice::page_needed(std::uint32_t number) {
   Request& request = requests_[number];
+  const Queue& queue = *request.queue;
   ++stats.faults;
-  if (!page_requests_enabled() || !may_issue()) return fail(number);
+  if (!page_requests_enabled() || !may_issue() || !may_issue(queue)) return fail(number);
   request.stage = Stage::waiting_for_page;
   request.since = agenda_.now();
   std::vector<PageRequest> sends;
-  pages_->want(number, request.iova.page_base(page_4k), request.access, sends);
+  const PageAsker asker{config_.source, queue.port.pasid, queue.port.privileged, queue.window_end};
+  pages_->want(asker, number, request.iova.page_base(page_4k), request.access, sends);
   send(sends);
 }
 
+AtsDevice& AtsDevice::sharing(Bdf source) {
+  if (source == config_.source) return *this;
+  AtsDevice& physical = physical_ == nullptr ? *this : *physical_;
+  if (source == physical.config_.source) return physical;
+  const auto found =
+      std::find_if(physical.virtual_functions_.begin(), physical.virtual_functions_.end(),
+                   [&](const AtsDevice* function) { return function->config_.source == source; });
+  ensure(found != physical.virtual_functions_.end(),
+         "a page request of a function that does not share them");
+  return **found;
+}
+
 void AtsDevice::send(const std::vector<PageRequest>& requests) {
-  for (const PageRequest& request : requests) {
-    ++stats.page_requests;
-    arriving_page_requests_.push_back(request);
-    schedule(agenda_.now() + config_.link.latency, What::page_request);
-  }
-  if (pages_) stats.page_groups = pages_->groups_sent();
+  for (const PageRequest& request : requests) sharing(request.source).send_own(request);
+}
+
+void AtsDevice::send_own(const PageRequest& request) {
+  ++stats.page_requests;
+  arriving_page_requests_.push_back(request);
+  schedule(agenda_.now() + config_.link.latency, What::page_request);
+  if (pages_ != nullptr) stats.page_groups = pages_->groups_sent(config_.source);
 }
 
 void AtsDevice::answer(const PageResponse& response) {
@@ -105,7 +124,11 @@ void AtsDevice::answer(const PageResponse& response) {
 void AtsDevice::response_arrives() {
   const PageResponse response = arriving_responses_.front();
   arriving_responses_.pop_front();
-  if (!pages_) {
+  if (!present()) {
+    ++queue_stats_.lost_responses;
+    return;
+  }
+  if (pages_ == nullptr) {
     ++stats.unexpected_responses;
     return;
   }
@@ -128,65 +151,23 @@ void AtsDevice::go_on_after(const PageRequester::Answered& answered) {
       break;
   }
   ++stats.page_responses;
-  for (const std::uint32_t number : answered.waiters) {
-    page_latency.record(agenda_.now() - requests_[number].since);
-    if (answered.outcome == PageRequester::Outcome::retry) {
-      part(requests_[number], EventKind::page, agenda_.now());
-      look_up(number);
-    } else {
-      fail(number);
-    }
-  }
+  const bool retry = answered.outcome == PageRequester::Outcome::retry;
+  for (const PageWaiter& waiter : answered.waiters)
+    sharing(waiter.source).pages_answered(waiter.number, retry);
 }
 
-void AtsDevice::stop(bool marker) {
-  if (state_ != State::run) return;
-  state_ = State::stopping;
-  marker_ = marker;
-  if (pages_) {
-    for (const std::uint32_t number : pages_->give_up_unsent()) fail(number);
+void AtsDevice::pages_answered(std::uint32_t number, bool retry) {
+  page_latency.record(agenda_.now() - requests_[number].since);
+  if (retry) {
+    part(requests_[number], EventKind::page, agenda_.now());
+    look_up(number);
+  } else {
+    fail(number);
   }
-  if (state_ == State::stopping && in_flight_ == 0) now_stopped();
-}
-
-void AtsDevice::now_stopped() {
-  state_ = State::stopped;
-  if (marker_) {
-    PageRequest marker;
-    marker.source = config_.source;
-    marker.pasid = config_.pasid;
-    marker.last = true;
-    send({marker});
-  }
-  if (stop_listener_ != nullptr) stop_listener_->stopped(config_.source);
-  consider_issue();  // of a function that misbehaves
-}
-
-void AtsDevice::start() {
-  state_ = State::run;
-  consider_issue();
 }
 
 void AtsDevice::enable_page_requests() {
-  if (pages_) pages_->enable();
-}
-
-void AtsDevice::reset() {
-  ++life_;
-  stats.dropped += in_flight_;
-  in_flight_ = 0;
-  translating_ = 0;
-  free_.clear();
-  for (auto number = static_cast<std::uint32_t>(requests_.size()); number-- > 0;) {
-    requests_[number] = {};
-    free_.push_back(number);
-  }
-  tlb_.clear();
-  if (pages_) pages_->reset();
-  unanswered_ = {};
-  invalidations_dropped_ += invalidations_.size();
-  invalidations_.clear();
-  state_ = State::reset;
+  if (pages_ != nullptr) pages_->enable();
 }
 
 }  // namespace viosim

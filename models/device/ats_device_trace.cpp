@@ -5,6 +5,11 @@
 
 namespace viosim {
 
+std::uint32_t AtsDevice::pasid_of(const Request& request) {
+  const Pasid pasid = request.queue->port.pasid;
+  return pasid == no_pasid ? 0 : pasid.value();
+}
+
 void AtsDevice::emit(const Request& request, std::uint16_t code) {
   TraceEvent event;
   event.time = agenda_.now().ps();
@@ -12,7 +17,7 @@ void AtsDevice::emit(const Request& request, std::uint16_t code) {
   event.address = request.iova.value();
   event.value = request.at.value();
   event.component = config_.component;
-  event.pasid = port_.pasid == no_pasid ? 0 : port_.pasid.value();
+  event.pasid = pasid_of(request);
   event.kind = static_cast<std::uint16_t>(EventKind::translate);
   event.code = code;
   tracer_.emit(event);
@@ -29,7 +34,7 @@ void AtsDevice::part(Request& request, EventKind kind, Instant until) {
   event.address = request.iova.value();
   event.value = request.number;
   event.component = config_.component;
-  event.pasid = port_.pasid == no_pasid ? 0 : port_.pasid.value();
+  event.pasid = pasid_of(request);
   event.kind = static_cast<std::uint16_t>(kind);
   event.code = config_.source.value();
   tracer_.emit(event);

@@ -12,10 +12,10 @@ unsigned DeviceTlb::level_of(Bytes size) {
   return level;
 }
 
-std::optional<DeviceTlb::Found> DeviceTlb::look_up(Pasid pasid, Iova iova, Access access,
+std::optional<DeviceTlb::Found> DeviceTlb::look_up(Space space, Iova iova, Access access,
                                                    UseStamp stamp) {
   for (unsigned level = 1; level <= largest_level_; ++level) {
-    const std::uint32_t slot = cache_.probe(PageTag::of(iova, level, pasid.value()));
+    const std::uint32_t slot = cache_.probe(PageTag::of(iova, level, space.bits()));
     if (slot == decltype(cache_)::none || !cache_.value(slot).allows(access)) continue;
     cache_.touch(slot, stamp);
     ++cache_.stats.hits;
@@ -25,12 +25,12 @@ std::optional<DeviceTlb::Found> DeviceTlb::look_up(Pasid pasid, Iova iova, Acces
   return {};
 }
 
-void DeviceTlb::insert(Pasid pasid, Iova iova, const TranslationCompletion& completion,
+void DeviceTlb::insert(Space space, Iova iova, const TranslationCompletion& completion,
                        UseStamp stamp) {
   const unsigned level = level_of(completion.size);
   largest_level_ = std::max(largest_level_, level);
   const Hpa address = completion.page + iova.page_offset(completion.size);
-  cache_.insert(PageTag::of(iova, level, pasid.value()),
+  cache_.insert(PageTag::of(iova, level, space.bits()),
                 {address.page_base(leaf_size(level)), completion.read, completion.write,
                  completion.execute, completion.untranslated_only},
                 stamp);

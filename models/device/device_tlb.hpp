@@ -11,9 +11,9 @@
 
 namespace viosim {
 
-// An entry is found by PASID (or none), page and size: 4 KiB, 2 MiB or 1 GiB. Completions of other
-// sizes are kept as the largest of these that they hold. A function asks with one privilege, so that an
-// entry's rights need not say whose they are.
+// An entry is found by PASID (or none), privilege, page and size: 4 KiB, 2 MiB or 1 GiB. Completions of
+// other sizes are kept as the largest of these that they hold. An entry's rights are of the privilege
+// that was asked with.
 class DeviceTlb {
  public:
   struct Entry {
@@ -35,10 +35,18 @@ class DeviceTlb {
 
   DeviceTlb(const CacheParams& params, Rng rng) : cache_(params, rng) {}
 
+  // Whose translations: of a PASID or none, asked for with one privilege.
+  struct Space {
+    Space(Pasid of, bool with_privilege = false)
+        : pasid(of), privileged(with_privilege) {}  // NOLINT
+    std::uint64_t bits() const { return pasid.value() | std::uint64_t{privileged} << 32U; }
+    Pasid pasid;
+    bool privileged;
+  };
   // Empty also when the entry does not allow the access: then the IOMMU has to be asked again.
-  std::optional<Found> look_up(Pasid pasid, Iova iova, Access access, UseStamp stamp);
+  std::optional<Found> look_up(Space space, Iova iova, Access access, UseStamp stamp);
   // What a completion says about the page of `iova`.
-  void insert(Pasid pasid, Iova iova, const TranslationCompletion& completion, UseStamp stamp);
+  void insert(Space space, Iova iova, const TranslationCompletion& completion, UseStamp stamp);
   void invalidate(const AtsInvalidation& invalidation);
   void clear();
 

@@ -17,34 +17,26 @@ void PriParams::check(const Where& where) const {
   }
 }
 
-PageRequester::PageRequester(const PriParams& params, const AtsMisbehaviour& wrong, Bdf source,
-                             Pasid pasid, bool privileged, Iova end)
-    : params_(params),
-      wrong_(wrong),
-      source_(source),
-      pasid_(pasid),
-      privileged_(privileged),
-      end_(end) {}
-
-bool PageRequester::Group::asks_for(Iova page, Access access) const {
-  return access == wanted.access && page >= wanted.page &&
+bool PageRequester::Group::asks_for(const PageAsker& asker, Iova page, Access access) const {
+  return wanted.asker.same_space(asker) && access == wanted.access && page >= wanted.page &&
          page - wanted.page < Bytes(requests * page_4k.count());
 }
 
-bool PageRequester::asked_for(Iova page, Access access) const {
+bool PageRequester::asked_for(const PageAsker& asker, Iova page, Access access) const {
   return std::any_of(groups_.begin(), groups_.end(),
-                     [&](const Group& group) { return group.asks_for(page, access); });
+                     [&](const Group& group) { return group.asks_for(asker, page, access); });
 }
 
-void PageRequester::want(std::uint32_t waiter, Iova page, Access access,
+void PageRequester::want(const PageAsker& asker, std::uint32_t waiter, Iova page, Access access,
                          std::vector<PageRequest>& sends) {
   for (Group& group : groups_) {
-    if (group.asks_for(page, access)) return group.wanted.waiters.push_back(waiter);
+    if (group.asks_for(asker, page, access)) return group.wanted.waiters.push_back(waiter);
   }
   for (Wanted& wanted : unsent_) {
-    if (wanted.page == page && wanted.access == access) return wanted.waiters.push_back(waiter);
+    if (wanted.asker.same_space(asker) && wanted.page == page && wanted.access == access)
+      return wanted.waiters.push_back(waiter);
   }
-  unsent_.push_back({page, access, {waiter}});
+  unsent_.push_back({asker, page, access, {waiter}});
   send(sends);
 }
 
@@ -74,13 +66,13 @@ std::uint16_t PageRequester::take_index() {
 
 void PageRequester::send_group(Wanted wanted, std::vector<PageRequest>& sends) {
   PageRequest request;
-  request.source = source_;
-  request.pasid = pasid_;
+  request.source = wanted.asker.source;
+  request.pasid = wanted.asker.pasid;
   request.group = take_index();
   request.read = wanted.access != Access::write;
   request.write = wanted.access == Access::write;
   request.execute = wanted.access == Access::execute;
-  request.privileged = privileged_;
+  request.privileged = wanted.asker.privileged;
   std::uint32_t requests = 0;
   Iova page = wanted.page;
   do {
@@ -88,11 +80,12 @@ void PageRequester::send_group(Wanted wanted, std::vector<PageRequest>& sends) {
     sends.push_back(request);
     ++requests;
     page = page + page_4k;
-  } while (requests < params_.group_pages && page < end_ && !asked_for(page, wanted.access) &&
+  } while (requests < params_.group_pages && page < wanted.asker.end &&
+           !asked_for(wanted.asker, page, wanted.access) &&
            (outstanding_ + requests < params_.credits || wrong_.exceed_credits));
   sends.back().last = !wrong_.omit_last;
   outstanding_ += requests;
-  ++groups_sent_;
+  ++groups_sent_[request.source];
   groups_.push_back({request.group, requests, std::move(wanted)});
 }
 
@@ -100,36 +93,38 @@ PageRequester::Answered PageRequester::answered(const PageResponse& response,
                                                 std::vector<PageRequest>& sends) {
   // PCIe 10.4.2.1: after a failure responses are ignored until page requests are enabled again.
   if (!enabled_) return {Outcome::ignored, {}};
-  const auto group = std::find_if(groups_.begin(), groups_.end(),
-                                  [&](const Group& sent) { return sent.index == response.group; });
+  const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& sent) {
+    return sent.index == response.group && sent.wanted.asker.source == response.source;
+  });
   if (group == groups_.end()) return {Outcome::unexpected, {}};
   if (response.code == PageResponseCode::failure) {
     enabled_ = false;
     return {Outcome::end, drop_all()};
   }
-  std::vector<std::uint32_t> waiters = std::move(group->wanted.waiters);
-  outstanding_ -= group->requests;
-  index_in_use_.reset(group->index);
+  std::vector<PageWaiter> waiters;
+  for (const std::uint32_t number : group->wanted.waiters)
+    waiters.push_back({response.source, number});
+  end_group(*group);
   groups_.erase(group);
   send(sends);
   const bool success = response.code == PageResponseCode::success;
   return {success ? Outcome::retry : Outcome::end, std::move(waiters)};
 }
 
-std::vector<std::uint32_t> PageRequester::give_up_unsent() {
-  std::vector<std::uint32_t> waiters;
-  for (const Wanted& wanted : unsent_)
-    waiters.insert(waiters.end(), wanted.waiters.begin(), wanted.waiters.end());
-  unsent_.clear();
-  return waiters;
+void PageRequester::end_group(const Group& group) {
+  outstanding_ -= group.requests;
+  index_in_use_.reset(group.index);
 }
 
-std::vector<std::uint32_t> PageRequester::drop_all() {
-  std::vector<std::uint32_t> waiters;
-  for (const Group& group : groups_)
-    waiters.insert(waiters.end(), group.wanted.waiters.begin(), group.wanted.waiters.end());
-  const std::vector<std::uint32_t> unsent = give_up_unsent();
-  waiters.insert(waiters.end(), unsent.begin(), unsent.end());
+std::vector<PageWaiter> PageRequester::drop_all() {
+  std::vector<PageWaiter> waiters;
+  const auto drop = [&](const Wanted& wanted) {
+    for (const std::uint32_t number : wanted.waiters)
+      waiters.push_back({wanted.asker.source, number});
+  };
+  for (const Group& group : groups_) drop(group.wanted);
+  for (const Wanted& wanted : unsent_) drop(wanted);
+  unsent_.clear();
   groups_.clear();
   index_in_use_.reset();
   outstanding_ = 0;
@@ -139,6 +134,28 @@ std::vector<std::uint32_t> PageRequester::drop_all() {
 void PageRequester::reset() {
   drop_all();
   enabled_ = false;
+}
+
+void PageRequester::forget(Bdf source, std::vector<PageRequest>& sends) {
+  std::erase_if(unsent_, [&](const Wanted& wanted) { return wanted.asker.source == source; });
+  std::erase_if(groups_, [&](const Group& group) {
+    if (group.wanted.asker.source != source) return false;
+    end_group(group);
+    return true;
+  });
+  send(sends);
+}
+
+std::uint32_t PageRequester::outstanding(Bdf source) const {
+  std::uint32_t requests = 0;
+  for (const Group& group : groups_)
+    requests += group.wanted.asker.source == source ? group.requests : 0;
+  return requests;
+}
+
+std::uint64_t PageRequester::groups_sent(Bdf source) const {
+  const auto found = groups_sent_.find(source);
+  return found == groups_sent_.end() ? 0 : found->second;
 }
 
 }  // namespace viosim

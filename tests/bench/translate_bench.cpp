@@ -16,6 +16,7 @@
 
 namespace viosim::test {
 void register_nested_benchmarks();
+void register_queue_benchmarks();
 
 namespace {
 
@@ -138,6 +139,7 @@ int main(int argc, char** argv) {
     add("reference/misses", {1024, 1, 100'000}, reference);
   }
   register_nested_benchmarks();
+  register_queue_benchmarks();
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -60,6 +60,7 @@ std::string differences(const SmallRun& ours, const SmallRun& reference) {
   for (std::size_t d = 0; d < ours.devices.size(); ++d) {
     const std::string who = fmt::format("device {}", d);
     compare(text, who, ours.devices[d].stats, reference.devices[d].stats);
+    if (ours.devices[d].stopped != reference.devices[d].stopped) text += who + " when it stopped\n";
     if (!(ours.devices[d].latency == reference.devices[d].latency)) text += who + " latency\n";
   }
   compare(text, "iommu", ours.iommu, reference.iommu);
@@ -76,6 +77,7 @@ std::string differences(const SmallRun& ours, const SmallRun& reference) {
 // That the seeds reach what is to be compared.
 struct Reached {
   std::vector<std::pair<std::string, std::uint64_t>> counters;
+  std::uint64_t stops = 0;
 
   void add(const SmallRun& run) {
     add("iommu", run.iommu);
@@ -83,7 +85,10 @@ struct Reached {
     add("PASID cache", run.pasids);
     add("IOTLB", run.iotlb);
     add("invalidation queue", run.queue);
-    for (const SmallRun::Device& device : run.devices) add("device", device.stats);
+    for (const SmallRun::Device& device : run.devices) {
+      add("device", device.stats);
+      stops += device.stopped.size();
+    }
   }
   template <class Stats>
   void add(const std::string& what, const Stats& stats) {
@@ -102,6 +107,7 @@ struct Reached {
       INFO(name << ": " << count);
       CHECK(count > 100);
     }
+    CHECK(stops > 100);
   }
 };
 

@@ -291,3 +291,18 @@ TEST_CASE("a function that is detached leaves its requests to time out", "[model
   rig.run();
   CHECK(rig.log.back() == "1195 ns ITE 01:00.0");
 }
+
+TEST_CASE("what a function answers after it was unplugged is counted, and its request times out",
+          "[models][queue]") {
+  vtd::UnitParams params;
+  params.invalidation.device_tlb_timeout = 1us;
+  QueueRig rig(params);
+  FakeFunction function(rig.agenda, rig.unit, device);
+  rig.put(rig.device_tlb(device));
+  rig.submit();
+  rig.run_to(500ns);
+  rig.unit.detach_ats(device);
+  rig.run();
+  CHECK(rig.queue().devices().stats.completions_lost == 1);
+  CHECK(rig.log.back() == "1190 ns ITE 01:00.0");
+}

@@ -14,10 +14,11 @@ namespace {
 constexpr Bdf source{1, 0, 0};
 constexpr Pasid pasid{5};
 constexpr Iova window_end{0x10'0000};
+constexpr PageAsker asker{source, pasid, false, window_end};
 
 PageRequester requester(std::uint32_t credits, std::uint32_t group_pages = 1,
                         AtsMisbehaviour wrong = {}) {
-  return {{credits, group_pages}, wrong, source, pasid, false, window_end};
+  return {{credits, group_pages}, wrong};
 }
 
 Iova page(std::uint64_t number) { return Iova(number << 12U); }
@@ -25,7 +26,7 @@ Iova page(std::uint64_t number) { return Iova(number << 12U); }
 std::vector<PageRequest> want(PageRequester& pages, std::uint32_t waiter, std::uint64_t number,
                               Access access = Access::read) {
   std::vector<PageRequest> sends;
-  pages.want(waiter, page(number), access, sends);
+  pages.want(asker, waiter, page(number), access, sends);
   return sends;
 }
 
@@ -38,7 +39,9 @@ AfterAnswer answer(PageRequester& pages, std::uint16_t group,
                    PageResponseCode code = PageResponseCode::success) {
   std::vector<PageRequest> sends;
   const auto answered = pages.answered({source, pasid, group, code}, sends);
-  return {answered.outcome, answered.waiters, sends};
+  std::vector<std::uint32_t> waiters;
+  for (const PageWaiter& waiter : answered.waiters) waiters.push_back(waiter.number);
+  return {answered.outcome, waiters, sends};
 }
 
 using Waiters = std::vector<std::uint32_t>;
@@ -72,8 +75,12 @@ TEST_CASE("accesses are asked for as what they are", "[models][pri]") {
   const PageRequest execute = want(pages, 1, 2, Access::execute).at(0);
   CHECK((execute.read && !execute.write && execute.execute));
   const auto privileged_pages = [] {
-    PageRequester supervisor({32, 1}, {}, source, pasid, true, window_end);
-    return want(supervisor, 0, 1);
+    PageRequester supervisor({32, 1}, {});
+    PageAsker privileged = asker;
+    privileged.privileged = true;
+    std::vector<PageRequest> sends;
+    supervisor.want(privileged, 0, page(1), Access::read, sends);
+    return sends;
   };
   CHECK(privileged_pages().at(0).privileged);
 }
@@ -114,7 +121,7 @@ TEST_CASE("an index is unique while its group is outstanding", "[models][pri]") 
   std::set<std::uint16_t> indexes;
   for (std::uint32_t i = 0; i < PageRequester::indexes; ++i) {
     std::vector<PageRequest> sends;
-    pages.want(i, Iova(std::uint64_t{i} << 20U), Access::read, sends);
+    pages.want(asker, i, Iova(std::uint64_t{i} << 20U), Access::read, sends);
     REQUIRE(sends.size() == 1);
     CHECK(sends[0].group < PageRequester::indexes);
     indexes.insert(sends[0].group);

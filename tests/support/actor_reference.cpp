@@ -21,6 +21,7 @@ class ActorReference::Simulation {
     software_.spawn();
     queue_.spawn();
     for (std::size_t d = 0; d < model.devices.size(); ++d) devices_.spawn(d);
+    devices_.spawn_drivers(software_.actors());
   }
 
   SmallRun run() {

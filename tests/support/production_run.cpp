@@ -20,6 +20,12 @@ struct Kept final : TraceSink {
   }
 };
 
+struct Drained final : QueueListener {
+  explicit Drained(Engine& engine) : signal(engine, "a queue with nothing in flight") {}
+  void queue_stopped(Bdf /*source*/, std::uint32_t /*queue*/) override { signal.raise(); }
+  Signal signal;
+};
+
 class Production final : FaultService, vtd::InvalidationListener {
  public:
   explicit Production(const SmallModel& model)
@@ -35,6 +41,7 @@ class Production final : FaultService, vtd::InvalidationListener {
     for (std::size_t device = 0; device < model.devices.size(); ++device) add(device);
     unit_.queue().listen(*this);
     run_.operators_done.resize(model.operators.size());
+    run_.devices.resize(model.devices.size());
     for (std::size_t number = 0; number < model.operators.size(); ++number) {
       executed_.push_back(std::make_unique<Signal>(engine_, "a status write"));
       engine_.spawn("operator", Lifetime::finishes, [this, number] { operate(number); });
@@ -42,6 +49,10 @@ class Production final : FaultService, vtd::InvalidationListener {
     for (std::uint32_t handler = 0; handler < model.fault_handlers; ++handler)
       engine_.spawn("fault handler", Lifetime::serves, [this] { handle_faults(); });
     engine_.spawn("repairer", Lifetime::serves, [this] { repair_queue(); });
+    for (std::size_t device = 0; device < model.devices.size(); ++device) {
+      if (model.devices[device].turns.empty()) continue;
+      engine_.spawn("driver", Lifetime::finishes, [this, device] { drive(device); });
+    }
     if (model.fault_handlers > 0) fabric_.set_fault_service(*this);
   }
 
@@ -121,8 +132,27 @@ class Production final : FaultService, vtd::InvalidationListener {
     }
   }
 
+  void drive(std::size_t index) {
+    const SmallModel::Device& is = model_.devices[index];
+    const auto device = static_cast<std::uint32_t>(index);
+    QueueWork work;
+    work.pasid = is.pasid;
+    work.dma = is.dma;
+    work.base = model_.spaces[is.space].base;
+    work.until = is.until;
+    work.zipf = zipf_[index].get();
+    Drained drained(engine_);
+    for (const auto& turn : is.turns) {
+      engine_.sleep_for(turn.on);
+      fabric_.stop(device, &drained);
+      drained.signal.wait();
+      run_.devices[index].stopped.push_back(engine_.now().ps());
+      engine_.sleep_for(turn.off);
+      fabric_.enable(device, work);
+    }
+  }
+
   void collect() {
-    run_.devices.resize(model_.devices.size());
     for (const TraceEvent& event : kept_.events) {
       if (event.kind != static_cast<std::uint16_t>(EventKind::translate)) continue;
       run_.devices[event.component].requests.push_back(

@@ -174,6 +174,17 @@ vtd::Descriptor other_descriptor(Draw& draw, const SmallModel& model, const Step
   return descriptor;
 }
 
+// Last of all: what was drawn before is what it was without drivers.
+void draw_turns(Draw& draw, SmallModel& model) {
+  if (!draw.chance(40)) return;
+  for (SmallModel::Device& device : model.devices) {
+    if (!draw.chance(30)) continue;
+    const std::uint64_t turns = draw.between(1, 6);
+    for (std::uint64_t i = 0; i < turns; ++i)
+      device.turns.push_back({draw.time(0, 60), draw.time(0, 30)});
+  }
+}
+
 Step draw_step(Draw& draw, const SmallModel& model) {
   using What = Step::What;
   Step step;
@@ -217,6 +228,7 @@ SmallModel random_model(std::uint64_t seed) {
   }
   model.fault_handlers = static_cast<std::uint32_t>(draw.below(3));
   model.fault_handling = draw.chance(30) ? Ps(1'500'000) : draw.time(1, 30);
+  draw_turns(draw, model);
   return model;
 }
 

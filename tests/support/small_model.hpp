@@ -41,6 +41,13 @@ struct SmallModel {
     DmaParams dma;
     Instant start;
     Instant until = Instant::latest();
+    // Its driver lets it run for a while, stops it, waits until nothing is in flight, and enables it
+    // again after another while.
+    struct Turn {
+      Ps on{0};
+      Ps off{0};
+    };
+    std::vector<Turn> turns{};
   };
   // What an operator does to some pages, or to a device; then it tells the IOMMU, and waits.
   struct Step {
@@ -73,6 +80,10 @@ struct SmallModel {
   Ps fault_handling{0};
 
   std::string path_of(std::size_t device) const { return "dev[" + std::to_string(device) + "]"; }
+  // Of its random numbers, from the second time that it is enabled on.
+  std::string path_of(std::size_t device, unsigned life) const {
+    return life == 0 ? path_of(device) : path_of(device) + "." + std::to_string(life);
+  }
   // Places in the order of events: the IOMMU is 0.
   static std::uint32_t number_of(std::size_t device) {
     return static_cast<std::uint32_t>(device) + 1;
@@ -137,6 +148,7 @@ struct SmallRun {
     std::vector<RequestRecord> requests;  // in the order of issue, then of being told
     DeviceStats stats;
     Histogram latency;
+    std::vector<std::int64_t> stopped;  // when its driver learned that nothing is in flight
   };
   std::vector<Device> devices;
   IommuStats iommu;

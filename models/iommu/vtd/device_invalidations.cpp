@@ -88,7 +88,10 @@ void DeviceInvalidations::answer(const Descriptor& descriptor) {
 
 void DeviceInvalidations::completed(Bdf source, std::uint32_t tags) {
   const auto at = functions_.find(source);
-  ensure(at != functions_.end(), "a completion of a function that is not attached for ATS");
+  if (at == functions_.end()) {  // unplugged while it was on its way: nobody listens
+    ++stats.completions_lost;
+    return;
+  }
   schedule(agenda_.now() + at->second.link, What::arrival,
            std::uint64_t{tags} << 16U | source.value());
 }

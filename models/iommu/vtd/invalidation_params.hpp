@@ -101,6 +101,7 @@ struct DeviceInvalidationStats {
   std::uint64_t in_flight_most = 0;
   std::uint64_t timeouts = 0;
   std::uint64_t unexpected = 0;
+  std::uint64_t completions_lost = 0;
   std::uint64_t waits_aborted = 0;
   std::uint64_t responses = 0;
   std::uint64_t responses_lost = 0;
@@ -115,6 +116,8 @@ struct DeviceInvalidationStats {
         metric("timeouts", &S::timeouts, Unit::count, "Requests that were not completed in time."),
         metric("unexpected", &S::unexpected, Unit::count,
                "Completions of requests that had not been sent, or no longer waited."),
+        metric("completions_lost", &S::completions_lost, Unit::count,
+               "Completions from functions that are not there any more."),
         metric("waits_aborted", &S::waits_aborted, Unit::count,
                "Wait descriptors that a time-out aborted."),
         metric("responses", &S::responses, Unit::count, "Page group responses sent to functions."),

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
 #include <optional>
+#include <string>
 
 namespace viosim::test::reference {
 
@@ -22,78 +24,130 @@ class Devices {
 
   void spawn(std::size_t d) {
     const SmallModel::Device& is = world_.model.devices[d];
-    devices_.push_back(
-        Device{{is, SmallModel::number_of(d)},
-               Traffic(is.dma.traffic, world_.model.spaces[is.space].base,
-                       Rng(world_.model.seed, world_.model.path_of(d)), zipf_[d].get()),
-               is.dma.requests,
-               is.start,
-               world_.run.devices[d],
-               false,
-               {}});
-    Device& device = devices_.back();
-    for (std::uint32_t slot = 0; slot < is.dma.outstanding; ++slot)
-      world_.turns.spawn("device", false,
-                         [this, &device](Self& self) { send_requests(device, self); });
+    devices_.push_back(Device{{is, SmallModel::number_of(d)}, d, world_.run.devices[d], 0, {}, {}});
+    enable(devices_.back(), is.start);
+  }
+
+  // Their drivers; software, so many actors of which there are already.
+  void spawn_drivers(std::uint32_t number) {
+    for (Device& device : devices_) {
+      if (device.is.turns.empty()) continue;
+      world_.turns.spawn("driver", false,
+                         [this, &device, number](Self& self) { drive(device, self, number); });
+      ++number;
+    }
   }
 
  private:
-  struct Device : Requester {
+  // From when a device is enabled until it has stopped.
+  struct Life {
     Traffic traffic;
     std::uint64_t left;
     Instant next_issue;
-    SmallRun::Device& out;
+    Instant until;
     bool issuing = false;
-    std::deque<Self*> wait_to_issue;
+    std::deque<Self*> wait_to_issue{};
+    std::uint32_t in_flight = 0;
+    bool stopping = false;
+  };
+  struct Device : Requester {
+    std::size_t index;
+    SmallRun::Device& out;
+    unsigned lives = 0;
+    std::shared_ptr<Life> life;
+    SoftwareSignal drained;
+    bool driven() const { return !is.turns.empty(); }
   };
 
-  void send_requests(Device& device, Self& self) {
-    const bool alone = device.is.dma.outstanding == 1;
-    Instant free_at = device.is.start;
+  void enable(Device& device, Instant start) {
+    const SmallModel::Device& is = device.is;
+    const std::string path = world_.model.path_of(device.index, device.lives++);
+    device.life = std::make_shared<Life>(
+        Life{Traffic(is.dma.traffic, world_.model.spaces[is.space].base,
+                     Rng(world_.model.seed, path), zipf_[device.index].get()),
+             is.dma.requests, start, is.until});
+    for (std::uint32_t slot = 0; slot < is.dma.outstanding; ++slot)
+      world_.turns.spawn("device", false, [this, &device, start, life = device.life](Self& self) {
+        send_requests(device, *life, start, self);
+      });
+  }
+
+  void drive(Device& device, Self& self, std::uint32_t number) {
+    software_.sleep(self, number, Ps(0));
+    for (const auto& turn : device.is.turns) {
+      software_.sleep(self, number, turn.on);
+      Life& life = *device.life;
+      life.until = std::min(life.until, world_.now());
+      life.stopping = true;
+      if (life.in_flight == 0) {
+        world_.turn(self, EventClass::message, device.number, 0);
+        software_.sleep(self, number, Ps(0));
+      } else {
+        software_.wait(device.drained, self, number);
+      }
+      device.out.stopped.push_back(world_.now().ps());
+      software_.sleep(self, number, turn.off);
+      enable(device, world_.now());
+    }
+  }
+
+  void send_requests(Device& device, Life& life, Instant start, Self& self) {
+    const bool alone = device.is.dma.outstanding == 1 && !device.driven();
+    Instant free_at = start;
     for (;;) {
       // A device with one request in flight need not wake up only to send the next.
       if (!alone) {
         world_.turns.sleep_until(free_at);
-        begin_issue(device, self);
-        world_.turns.sleep_until(std::max(world_.now(), device.next_issue));
+        begin_issue(life, self);
+        world_.turns.sleep_until(std::max(world_.now(), life.next_issue));
+        // Software may stop it at this very instant, and comes first.
+        if (device.driven()) world_.turn(self, EventClass::arrival, 0, device.number);
       }
-      const Instant issue = std::max(free_at, device.next_issue);
-      const bool goes_on = device.left > 0 && issue < device.is.until;
+      const Instant issue = std::max(free_at, life.next_issue);
+      const bool goes_on = life.left > 0 && issue < life.until;
       if (goes_on) {
-        --device.left;
-        device.next_issue = issue + device.is.dma.interval;
+        --life.left;
+        ++life.in_flight;
+        life.next_issue = issue + device.is.dma.interval;
       }
-      if (!alone) end_issue(device);
+      if (!alone) end_issue(life);
       if (!goes_on) return;
       world_.turns.sleep_until(issue + device.is.link.latency);
       world_.turn(self, EventClass::arrival, device.number, 0);
-      free_at = serve(device, self, issue);
+      free_at = serve(device, life, self, issue);
       std::uint64_t& last = device.out.stats.last_completion;
       last = std::max(last, static_cast<std::uint64_t>(free_at.ps()));
+      if (device.driven()) come_back(device, life, self, free_at);
     }
   }
 
-  void begin_issue(Device& device, Self& self) {
-    if (device.issuing) {
-      device.wait_to_issue.push_back(&self);
+  void come_back(Device& device, Life& life, Self& self, Instant at) {
+    world_.turns.sleep_until(at);
+    world_.turn(self, EventClass::message, device.number, 0);
+    if (--life.in_flight == 0 && life.stopping) world_.raise(device.drained);
+  }
+
+  void begin_issue(Life& life, Self& self) {
+    if (life.issuing) {
+      life.wait_to_issue.push_back(&self);
       world_.turns.wait(self);
     }
-    device.issuing = true;
+    life.issuing = true;
   }
 
-  void end_issue(Device& device) {
-    if (device.wait_to_issue.empty()) {
-      device.issuing = false;
+  void end_issue(Life& life) {
+    if (life.wait_to_issue.empty()) {
+      life.issuing = false;
       return;
     }
-    Self& next = *device.wait_to_issue.front();
-    device.wait_to_issue.pop_front();
+    Self& next = *life.wait_to_issue.front();
+    life.wait_to_issue.pop_front();
     world_.turns.wake(next);
   }
 
   // One request from its arrival on. Returns when its slot is free again.
-  Instant serve(Device& device, Self& self, Instant issue) {
-    const Traffic::Next request = device.traffic.next();
+  Instant serve(Device& device, Life& life, Self& self, Instant issue) {
+    const Traffic::Next request = life.traffic.next();
     const Ps link = device.is.link.latency;
     const Ps back = world_.model.memory_latency + link;
     DeviceStats& stats = device.out.stats;

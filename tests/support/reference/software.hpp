@@ -37,18 +37,9 @@ class Software {
     }
     world_.turns.spawn("repairer", true,
                        [this, number](Self& self) { repair_queue(number, self); });
+    actors_ = number + 1;
   }
-
- private:
-  void repair_queue(std::uint32_t number, Self& self) {
-    sleep(self, number, Ps(0));
-    for (;;) {
-      wait(world_.stopped, self, number);
-      sleep(self, number, world_.model.fault_handling);
-      world_.small.repair(queue_.head());
-      queue_.restart();
-    }
-  }
+  std::uint32_t actors() const { return actors_; }
 
   void sleep(Self& self, std::uint32_t number, Ps time) {
     world_.turns.sleep_until(world_.now() + time);
@@ -63,6 +54,17 @@ class Software {
     signal.waiters.push_back(&self);
     world_.turns.wait(self);
     world_.turns.take_turn(self, {-1, number, 0});
+  }
+
+ private:
+  void repair_queue(std::uint32_t number, Self& self) {
+    sleep(self, number, Ps(0));
+    for (;;) {
+      wait(world_.stopped, self, number);
+      sleep(self, number, world_.model.fault_handling);
+      world_.small.repair(queue_.head());
+      queue_.restart();
+    }
   }
 
   void operate(std::size_t script, std::uint32_t number, Self& self) {
@@ -94,6 +96,7 @@ class Software {
   World& world_;
   Queue& queue_;
   std::deque<Faulted> faults_;
+  std::uint32_t actors_ = 0;
 };
 
 }  // namespace viosim::test::reference

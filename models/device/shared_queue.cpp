@@ -1,0 +1,144 @@
+// Descriptors from the portal to an engine, and their end.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/device/shared_queue.hpp"
+
+#include "models/event_order.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+
+void SharedQueueParams::check(const Where& where) const {
+  if (entries == 0) (where / "entries").reject("read 0; expected at least one descriptor");
+  if (engines == 0) (where / "engines").reject("read 0; expected at least one engine");
+  // Software that waits for the answer has to come after it.
+  if (accept < Ps(1)) (where / "accept").reject("read \"0 ps\"; expected at least \"1 ps\"");
+  if (refuse < Ps(1)) (where / "refuse").reject("read \"0 ps\"; expected at least \"1 ps\"");
+}
+
+SharedQueue::SharedQueue(AtsDevice& function, std::uint32_t first, const SharedQueueParams& params,
+                         LinkParams link, std::uint32_t number, Agenda& agenda)
+    : function_(function),
+      first_(first),
+      params_(params),
+      link_(link),
+      number_(number),
+      agenda_(agenda),
+      engines_(params.engines) {
+  ensure(first + params.engines <= function.queues(),
+         "a shared queue has more engines than its function has queues");
+}
+
+std::uint32_t SharedQueue::submit(const Descriptor& descriptor) {
+  ensure(descriptor.dma.requests != 0, "a descriptor without an end was submitted");
+  if (free_outcomes_.empty()) {
+    free_outcomes_.push_back(static_cast<std::uint32_t>(outcomes_.size()));
+    outcomes_.push_back(Outcome::free);
+  }
+  const std::uint32_t submission = free_outcomes_.back();
+  free_outcomes_.pop_back();
+  outcomes_[submission] = Outcome::on_its_way;
+  arriving_.push_back({descriptor, submission});
+  agenda_.schedule(agenda_.now() + link_.latency, rank(EventClass::message, number_), *this, 0);
+  return submission;
+}
+
+std::optional<bool> SharedQueue::outcome(std::uint32_t submission) {
+  Outcome& outcome = outcomes_.at(submission);
+  ensure(outcome != Outcome::free, "a submission's outcome was asked for twice");
+  if (outcome == Outcome::on_its_way) return {};
+  free_outcomes_.push_back(submission);
+  return std::exchange(outcome, Outcome::free) == Outcome::accepted;
+}
+
+void SharedQueue::fire(std::uint64_t /*what*/) {
+  const Arriving arrived = arriving_.front();
+  arriving_.pop_front();
+  notice_reset();
+  outcomes_[arrived.submission] = take(arrived.descriptor) ? Outcome::accepted : Outcome::refused;
+}
+
+bool SharedQueue::take(const Descriptor& descriptor) {
+  if (!function_.present()) {
+    ++stats.unanswered;
+    return false;
+  }
+  if (waiting_.size() >= params_.entries) {
+    ++stats.refused;
+    return false;
+  }
+  ++stats.accepted;
+  waiting_.push_back(descriptor);
+  dispatch();
+  stats.longest = std::max<std::uint64_t>(stats.longest, waiting_.size());
+  return true;
+}
+
+void SharedQueue::dispatch() {
+  for (std::uint32_t engine = 0; engine < params_.engines && !waiting_.empty(); ++engine) {
+    if (engines_[engine]) continue;
+    const Descriptor next = waiting_.front();
+    waiting_.pop_front();
+    engines_[engine] = next;
+    QueueWork work;
+    work.pasid = next.pasid;
+    work.privileged = next.privileged;
+    work.dma = next.dma;
+    work.base = next.base;
+    work.zipf = next.zipf;
+    work.listener = this;
+    function_.enable(first_ + engine, work);
+  }
+}
+
+// With the function's queues all that was here is gone.
+void SharedQueue::notice_reset() {
+  if (function_.queue_stats().resets == resets_) return;
+  resets_ = function_.queue_stats().resets;
+  stats.lost += waiting_.size() + at_work();
+  waiting_.clear();
+  std::fill(engines_.begin(), engines_.end(), std::nullopt);
+}
+
+std::size_t SharedQueue::at_work() const {
+  return static_cast<std::size_t>(std::count_if(engines_.begin(), engines_.end(),
+                                                [](const auto& each) { return each.has_value(); }));
+}
+
+void SharedQueue::end(const Descriptor& descriptor, End end) {
+  if (end == End::aborted) {
+    ++stats.aborted;
+  } else {
+    ++stats.done;
+    stats.failed += end == End::failed ? 1 : 0;
+  }
+  if (descriptor.listener != nullptr) descriptor.listener->descriptor_ended(descriptor.cookie, end);
+}
+
+void SharedQueue::queue_done(Bdf /*source*/, std::uint32_t queue, std::uint64_t failed) {
+  const Descriptor descriptor = *std::exchange(engines_[queue - first_], std::nullopt);
+  end(descriptor, failed == 0 ? End::done : End::failed);
+  function_.stop_queue(queue, false);  // at once: it has nothing in flight
+}
+
+// When its descriptor is done, or when its PASID was stopped before that.
+void SharedQueue::queue_stopped(Bdf /*source*/, std::uint32_t queue) {
+  if (const auto descriptor = std::exchange(engines_[queue - first_], std::nullopt))
+    end(*descriptor, End::aborted);
+  dispatch();
+}
+
+void SharedQueue::stop_pasid(Pasid pasid, bool marker) {
+  notice_reset();
+  std::vector<Descriptor> over;
+  std::erase_if(waiting_, [&](const Descriptor& descriptor) {
+    if (descriptor.pasid != pasid) return false;
+    over.push_back(descriptor);
+    return true;
+  });
+  for (const Descriptor& descriptor : over) end(descriptor, End::aborted);
+  function_.stop_pasid(pasid, marker);
+}
+
+}  // namespace viosim
