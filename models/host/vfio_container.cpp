@@ -19,9 +19,17 @@ VfioContainer::VfioContainer(Engine& engine, std::string path, const VfioParams&
       number_(number),
       mutex_(engine, path_ + ".container", params.mutex_wake) {}
 
-// Before the run, or by a thread.
+Errno VfioContainer::open(Thread& thread) {
+  const Guard guard(ids_.lock, thread);
+  return take_set();
+}
+
 Errno VfioContainer::open() {
   ensure(!ids_.lock.held(), "a container is opened while others use the sets");
+  return take_set();
+}
+
+Errno VfioContainer::take_set() {
   const auto [error, set] = ids_.sets.alloc_set({ioasid::SetType::mm, this, params_.quota});
   set_ = set;
   return errno_of(error);

@@ -140,7 +140,8 @@ class VfioContainer final : public EventHandler {
   VfioContainer& operator=(const VfioContainer&) = delete;
 
   // -ENOSPC: the quota is more than the host has left.
-  Errno open();
+  Errno open(Thread& thread);
+  Errno open();  // before the run
   // Before the run; a slice's default PASID is allocated by attach_default().
   std::size_t add_device(const AssignedDevice& device);
   const AssignedDevice& device(std::size_t number) const { return devices_[number]; }
@@ -193,6 +194,7 @@ class VfioContainer final : public EventHandler {
     std::uint32_t users = 0;
   };
 
+  Errno take_set();
   Errno find(std::uint64_t hpasid) const;
   bool is_default(ioasid::Ioasid id) const;
   Errno may_bind(std::size_t device, const BindGpasid& request) const;

@@ -1,0 +1,176 @@
+// A guest: a virtual machine on a host, the vIOMMUs that its hypervisor emulates, the functions that
+// are assigned to it, and its own kernel, which drives them.
+// SPDX-License-Identifier: Apache-2.0
+//
+// Its life: boot() opens the hypervisor's files in the host, which attach the functions to the guest's
+// memory; then its kernel registers the vIOMMUs' allocators and probes the functions. shut_down()
+// undoes that in order. kill() ends it at once, and the host takes back what it had.
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "ioasid/backends.hpp"
+#include "models/guest/guest_iommu.hpp"
+#include "models/guest/virtual_command_driver.hpp"
+#include "models/host/guest_memory.hpp"
+#include "models/host/host.hpp"
+#include "models/host/vfio_container.hpp"
+#include "models/kernel/function_driver.hpp"
+#include "models/kernel/kernel.hpp"
+#include "models/vmm/hypervisor.hpp"
+#include "models/vmm/viommu.hpp"
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace viosim {
+
+// Where a guest's kernel gets PASIDs by a vIOMMU.
+enum class PasidBackend : std::uint8_t { virtual_command, guest_local, none };
+
+constexpr auto choices(PasidBackend) {
+  return std::array{
+      Choice{PasidBackend::virtual_command, "virtual-command",
+             "from the host: all vIOMMUs with this share one allocator, and one id space"},
+      Choice{PasidBackend::guest_local, "guest-local",
+             "an allocator of its own, whose numbers mean something in this guest only"},
+      Choice{PasidBackend::none, "none", "the vIOMMU registers no allocator"}};
+}
+
+struct GuestParams {
+  std::uint32_t vcpus = 4;
+  Bytes memory = 1_GiB;
+  PasidScope pasids = PasidScope::system_wide;
+  KernelParams kernel;
+  GuestIommuParams iommu;
+  VirtualCommandDriverParams virtual_commands;
+  WorldSwitchParams world_switch;
+  VfioParams vfio;
+
+  static constexpr auto fields() {
+    using P = GuestParams;
+    return std::tuple{
+        field("vcpus", &P::vcpus, "Its virtual processors; each has one of the host to itself."),
+        field("memory", &P::memory,
+              "Its memory, which the host maps at once; a multiple of 2 MiB. Half of it is for "
+              "pages of processes."),
+        field("pasids", &P::pasids, "Whose numbers its PASIDs are."),
+        field("kernel", &P::kernel, "Its kernel."),
+        field("iommu", &P::iommu, "Its kernel's access to vIOMMUs."),
+        field("virtual_commands", &P::virtual_commands, "Its driver of virtual commands."),
+        field("world_switch", &P::world_switch, "What it costs to leave it, and to come back."),
+        field("vfio", &P::vfio, "What its hypervisor has of the host's kernel.")};
+  }
+  void check(const Where& where) const;
+  bool operator==(const GuestParams&) const = default;
+};
+
+class Guest {
+ public:
+  // `number`: its place in the order of events; it takes numbers_of() of them.
+  Guest(Host& host, const std::string& path, const GuestParams& params, std::uint32_t number);
+  Guest(const Guest&) = delete;
+  Guest& operator=(const Guest&) = delete;
+  ~Guest();
+
+  static constexpr std::uint32_t numbers_of(std::size_t units, std::size_t functions) {
+    return static_cast<std::uint32_t>(2 + units + functions);
+  }
+
+  // What the kernel has for one vIOMMU.
+  struct Unit {
+    Unit(Guest& guest, const std::string& path, const ViommuParams& params, PasidBackend backend);
+    Viommu viommu;
+    vtd::Tables tables;
+    GuestIommu iommu;
+    GuestPageRequests registers;
+    VirtualCommandChannel commands;
+    Kernel::Unit& kernel;
+    PasidBackend backend;
+    std::unique_ptr<ioasid::GuestLocalBackend> own;  // where it is guest-local
+    ioasid::AllocatorOps ops;
+    bool registered = false;
+  };
+  // Before boot().
+  Unit& add_unit(const std::string& name, const ViommuParams& params, PasidBackend backend);
+
+  // A function of the host that is the guest's, at the same address. Before boot().
+  struct Assignment {
+    AtsDevice* device = nullptr;
+    SharedQueue* shared = nullptr;
+    Host::Unit* host_unit = nullptr;
+    Ps link{0};
+    IommuFunction capabilities{};
+    FunctionDriverParams driver{};
+  };
+  FunctionDriver& assign(const std::string& name, const Assignment& assignment, Unit& behind);
+
+  // From anybody. `booted` is told by a thread of the guest's kernel.
+  void boot(std::function<void(Thread&)> booted);
+  bool booted() const { return booted_; }
+  // Errors of the boot, by what they were about; a guest with some goes on without that.
+  struct BootError {
+    std::string what;
+    Errno error;
+  };
+  const std::vector<BootError>& boot_errors() const { return boot_errors_; }
+  // For a thread of its kernel: removes its functions, unregisters its allocators, and powers off.
+  void shut_down(Thread& thread);
+  void kill() { machine.kill(); }
+
+  Engine& engine() const { return host.engine; }
+  FunctionDriver& driver(std::size_t function) { return *drivers_[function]; }
+  std::size_t functions() const { return drivers_.size(); }
+  // Nothing of it is left in the host.
+  bool nothing_left() const {
+    return container.pasids() == 0 && container.bindings() == 0 && container.pending_faults() == 0;
+  }
+
+  Host& host;
+  Kernel kernel;
+  VirtualMachine machine;
+  PageTable second_stage;
+  GuestMemory memory;
+  FramePool frames;
+
+ private:
+  GuestParams params_;
+  std::uint32_t number_;
+  std::uint32_t used_numbers_ = 2;
+  vtd::PasidEntry host_entry_;  // of its memory, in the host's IOMMUs
+
+ public:
+  VfioContainer container;
+  Hypervisor hypervisor;
+  VirtualCommandDriver virtual_commands;
+  std::deque<Unit> units;
+
+ private:
+  class Access;
+  struct Assigned {
+    Assignment is;
+    AtsFunctionConfig config;
+    bool attached = false;
+  };
+  std::uint32_t next_number() { return number_ + used_numbers_++; }
+  void open_files(Thread& thread);
+  Errno attach(Thread& thread, std::size_t function);
+  void close_files(Thread& thread);
+  void detach(Thread& thread, Assigned& assigned);
+  void start_kernel(Thread& thread, const std::function<void(Thread&)>& booted);
+  Errno register_allocator(Thread& thread, Unit& unit);
+  void boot_error(std::string what, Errno error);
+
+  std::deque<Assigned> assigned_;
+  std::deque<std::unique_ptr<Access>> accesses_;
+  std::deque<std::unique_ptr<FunctionDriver>> drivers_;
+  std::vector<BootError> boot_errors_;
+  bool booted_ = false;
+};
+
+}  // namespace viosim

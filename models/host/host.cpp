@@ -1,0 +1,34 @@
+// Putting a host together.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/host/host.hpp"
+
+namespace viosim {
+namespace {
+
+constexpr std::uint64_t frames_in(Bytes memory) { return memory.count() >> 12U; }
+
+}  // namespace
+
+Host::Host(Engine& of, const std::string& path, const HostParams& params,
+           PhysicalMemory& its_memory, std::uint32_t number)
+    : engine(of),
+      memory(its_memory),
+      kernel(of, path, params.kernel, params.cpus, number),
+      ids(of, path, kernel.pasids, params.sets_lock_handover),
+      frames(its_memory.allocate_ram(frames_in(params.process_memory), 1),
+             frames_in(params.process_memory)),
+      params_(params) {}
+
+Host::Unit::Unit(Host& host, vtd::Unit& its_hardware, InvalidationDriver& queue)
+    : hardware(its_hardware),
+      iommu(host.engine, hardware, queue, host.memory, abilities_of(hardware.params()),
+            host.params_.iommu),
+      registers(hardware.page_requests(), host.params_.page_request_registers),
+      kernel(host.kernel.add_unit(iommu, hardware.tables(), registers)),
+      router(&kernel.faults) {}
+
+Host::Unit& Host::add_unit(vtd::Unit& hardware, InvalidationDriver& queue) {
+  return units.emplace_back(*this, hardware, queue);
+}
+
+}  // namespace viosim

@@ -1,0 +1,108 @@
+// A host as software sees it: its kernel, the hardware units that it drives, the ids that it shares
+// out, and its memory for processes.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "models/device/ats_device.hpp"
+#include "models/host/guest_fault_router.hpp"
+#include "models/host/host_ids.hpp"
+#include "models/host/invalidation_driver.hpp"
+#include "models/host/physical_memory.hpp"
+#include "models/iommu/vtd/unit.hpp"
+#include "models/kernel/host_iommu.hpp"
+#include "models/kernel/kernel.hpp"
+#include "models/kernel/kernel_page_requests.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <tuple>
+
+namespace viosim {
+
+struct HostParams {
+  std::uint32_t cpus = 16;
+  Bytes process_memory{std::uint64_t{64} << 30U};
+  KernelParams kernel;
+  HostIommuParams iommu;
+  HostPageRequestsParams page_request_registers;
+  Ps poll = 50ns;
+  Ps sets_lock_handover = 100ns;
+  Ps function_reset = 100ms;
+
+  static constexpr auto fields() {
+    using P = HostParams;
+    return std::tuple{
+        field("cpus", &P::cpus, "Processors of the host's kernel; guests' vCPUs have their own."),
+        field("process_memory", &P::process_memory, "Memory for pages of the host's processes."),
+        embedded(&P::kernel),
+        field("iommu", &P::iommu, "What its driver's access to an IOMMU costs."),
+        field("page_request_registers", &P::page_request_registers,
+              "The same for registers of the page request queue."),
+        field("poll", &P::poll, "Noticing that a status word in memory has changed.", "assumed"),
+        field("sets_lock_handover", &P::sets_lock_handover,
+              "From the release of the lock around sets of ids to the next holder's going on.",
+              "assumed"),
+        field("function_reset", &P::function_reset,
+              "A function's reset, when a machine that used it is closed.",
+              "PCIe 4.0, 6.6.2: software waits 100 ms")};
+  }
+  bool operator==(const HostParams&) const = default;
+};
+
+// The switches in a function's configuration space.
+class AtsFunctionConfig final : public FunctionConfig {
+ public:
+  explicit AtsFunctionConfig(AtsDevice& device) : device_(device) {}
+  void enable_pasid(bool /*on*/) override {}
+  void enable_page_requests(bool on) override {
+    if (on && device_.present() && !device_.page_requests_enabled()) device_.enable_page_requests();
+  }
+  void enable_ats(bool /*on*/) override {}
+
+ private:
+  AtsDevice& device_;
+};
+
+class Host {
+ public:
+  // `number`: its place in the order of events.
+  Host(Engine& engine, const std::string& path, const HostParams& params, PhysicalMemory& memory,
+       std::uint32_t number);
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  // A hardware unit that this kernel drives.
+  struct Unit {
+    Unit(Host& host, vtd::Unit& hardware, InvalidationDriver& queue);
+    vtd::Unit& hardware;
+    HostIommu iommu;
+    HostPageRequests registers;
+    Kernel::Unit& kernel;
+    GuestFaultRouter router;  // of functions that machines use
+  };
+  // Before the run; arguments outlive the host. Scalable mode.
+  Unit& add_unit(vtd::Unit& hardware, InvalidationDriver& queue);
+
+  const HostParams& params() const { return params_; }
+  // The domain of a machine's memory, the same in all units: the highest that no other has. Drivers
+  // take theirs from below.
+  DomainId take_domain() {
+    ensure(next_domain_ > 0x8000, "a host has had more machines than there are domains");
+    return DomainId(next_domain_--);
+  }
+
+  Engine& engine;
+  PhysicalMemory& memory;
+  Kernel kernel;
+  HostIds ids;
+  FramePool frames;
+  std::deque<Unit> units;
+
+ private:
+  HostParams params_;
+  std::uint16_t next_domain_ = 0xffff;
+};
+
+}  // namespace viosim

@@ -1,0 +1,292 @@
+// Opening, submitting, stopping, closing; and a function that vanishes meanwhile.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/kernel/function_driver.hpp"
+
+#include "models/event_order.hpp"
+
+#include <utility>
+
+namespace viosim {
+
+FunctionDriver::FunctionDriver(Kernel& kernel, Kernel::Unit& unit,
+                               const FunctionDriverParams& params, const Function& function)
+    : kernel_(kernel),
+      unit_(unit),
+      params_(params),
+      function_(function),
+      freed_(kernel.engine(), function.path + ": a queue is free"),
+      stopped_(kernel.engine(), function.path + ": a queue has stopped") {
+  if (function_.access == nullptr) function_.access = &own_;
+  if (function_.shared != nullptr) {
+    function_.device->listen_to_pasids(*this);
+    return;
+  }
+  queues_.resize(function_.device->queues());
+  for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) free_.insert(queue);
+}
+
+// The function comes and goes.
+
+Errno FunctionDriver::probe(Thread& thread) {
+  if (known_) return Errno::eexist;
+  Errno error = unit_.driver.add(thread, function_.source, function_.capabilities);
+  if (error != Errno::ok) return error;
+  error = kernel_.sva.device_init(thread, function_.source, function_.sva);
+  if (error != Errno::ok) {
+    unit_.driver.remove(thread, function_.source);
+    return error;
+  }
+  known_ = probed_ = true;
+  ++probes_;
+  return Errno::ok;
+}
+
+Errno FunctionDriver::remove(Thread& thread) {
+  if (!known_) return Errno::enodev;
+  probed_ = false;
+  forget_waiting();
+  for (std::uint32_t number = 0; number < queues_.size(); ++number) {
+    if (queues_[number].taken) stop(thread, number);
+  }
+  known_ = false;
+  const Errno shut = kernel_.sva.device_shutdown(thread, function_.source);
+  const Errno removed = unit_.driver.remove(thread, function_.source);
+  return shut != Errno::ok ? shut : removed;
+}
+
+void FunctionDriver::gone() {
+  if (!std::exchange(probed_, false)) return;
+  forget_waiting();
+  unit_.driver.gone(function_.source);
+  for (Queue& queue : queues_) {
+    if (queue.done) end(queue, End::gone);
+    has_stopped(queue);
+  }
+}
+
+void FunctionDriver::forget_waiting() {
+  ++life_;
+  for (; waiting_ > promised_; ++promised_) freed_.raise();
+  waiting_ = promised_ = 0;
+}
+
+// Processes.
+
+Result<FunctionDriver::Use> FunctionDriver::open(Thread& thread, Mm& mm,
+                                                 const Sva::BindOptions& asked) {
+  if (!there()) {
+    ++stats.refused;
+    return Errno::enodev;
+  }
+  const Result<std::uint32_t> queue = take_queue(thread);
+  if (!queue.ok()) {
+    ++stats.refused;
+    return queue.error();
+  }
+  Sva::BindOptions options = asked;
+  options.client = this;
+  const Result<Pasid> pasid = kernel_.sva.bind(thread, function_.source, mm, options);
+  if (!pasid.ok()) {
+    ++stats.refused;
+    give_back(queue.value());
+    return pasid.error();
+  }
+  queues_[queue.value()].pasid = pasid.value();
+  ++stats.opened;
+  ++uses_;
+  return Use{pasid.value(), queue.value(), probes_};
+}
+
+Errno FunctionDriver::close(Thread& thread, const Use& use) {
+  stop(thread, use.queue);
+  // A function that has come back knows nothing of who used it before.
+  const Errno error = use.probe == probes_ ? kernel_.sva.unbind(thread, function_.source, use.pasid)
+                                           : Errno::enodev;
+  give_back(use.queue);
+  ++stats.closed;
+  --uses_;
+  return error;
+}
+
+// First come, first served. Everybody has a place of his own where queues are shared.
+Result<std::uint32_t> FunctionDriver::take_queue(Thread& thread) {
+  if (function_.shared != nullptr && free_.empty()) {
+    free_.insert(static_cast<std::uint32_t>(queues_.size()));
+    queues_.emplace_back();
+  }
+  if (free_.size() <= promised_) {
+    const std::uint32_t life = life_;
+    ++waiting_;
+    thread.wait(freed_);
+    if (life != life_) return Errno::enodev;
+    --waiting_;
+    --promised_;
+  }
+  const std::uint32_t number = free_.extract(free_.begin()).value();
+  queues_[number].taken = true;
+  thread.run(params_.set_up_queue);
+  return number;
+}
+
+void FunctionDriver::give_back(std::uint32_t queue) {
+  queues_[queue].taken = false;
+  free_.insert(queue);
+  if (waiting_ == promised_) return;
+  ++promised_;
+  freed_.raise();
+}
+
+// Work.
+
+Errno FunctionDriver::submit(Thread& thread, const Use& use, const QueueWork& work, Done done) {
+  Queue& queue = queues_[use.queue];
+  ensure(queue.taken && !queue.done, "work is submitted to a queue that has some, or is nobody's");
+  ensure(work.dma.requests > 0, "work without an end was submitted");
+  if (!there() || use.probe != probes_) return Errno::enodev;
+  const bool shared = function_.shared != nullptr;
+  const Result<Pasid> wire = shared ? function_.access->enqcmd(thread, use.pasid)
+                                    : function_.access->program(thread, use.pasid);
+  if (!wire.ok()) return wire.error();
+  if (!there()) return Errno::enodev;
+  queue.work = work;
+  queue.work.pasid = wire.value();
+  queue.work.listener = this;
+  queue.done = std::move(done);
+  queue.since = kernel_.engine().now();
+  queue.enabled = true;
+  if (shared) return submit_shared(thread, use.queue);
+  ++stats.submitted;
+  send(thread, What::enable, use.queue);
+  return Errno::ok;
+}
+
+// It may be done before this thread knows that it was accepted.
+Errno FunctionDriver::submit_shared(Thread& thread, std::uint32_t number) {
+  const QueueWork& work = queues_[number].work;
+  SharedQueue::Descriptor descriptor;
+  descriptor.pasid = work.pasid;
+  descriptor.privileged = work.privileged;
+  descriptor.dma = work.dma;
+  descriptor.base = work.base;
+  descriptor.zipf = work.zipf;
+  descriptor.listener = this;
+  descriptor.cookie = number;
+  const bool accepted = enqcmd(thread, *function_.shared, descriptor, params_.enqcmd) != 0;
+  if (accepted) {
+    ++stats.submitted;
+    return Errno::ok;
+  }
+  Queue& queue = queues_[number];
+  ++stats.not_accepted;
+  has_stopped(queue);
+  if (!queue.done) return Errno::ok;  // gone meanwhile: it was told so
+  queue.done = nullptr;
+  return Errno::eagain;
+}
+
+// A posted write, on its way.
+void FunctionDriver::send(Thread& thread, What what, std::uint32_t number) {
+  thread.run(params_.register_write);
+  Engine& engine = kernel_.engine();
+  const std::uint64_t cookie = number * std::uint64_t{2} + static_cast<std::uint64_t>(what);
+  engine.agenda().schedule(engine.now() + function_.link,
+                           rank(EventClass::message, function_.number), *this, cookie);
+}
+
+// A write to a register has arrived. What is enabled already has done its work: it begins anew.
+void FunctionDriver::fire(std::uint64_t cookie) {
+  AtsDevice& device = *function_.device;
+  const auto number = static_cast<std::uint32_t>(cookie / 2);
+  if (!device.present()) return;
+  const QueueState state = device.queue_state(number);
+  if (static_cast<What>(cookie % 2) == What::stop) {
+    if (state == QueueState::disabled) has_stopped(queues_[number]);
+    device.stop_queue(number, params_.stop_marker);
+    return;
+  }
+  if (!queues_[number].done) return;
+  if (state == QueueState::running) {
+    queues_[number].enabled = false;  // by what came before
+    device.stop_queue(number, false);
+    queues_[number].enabled = true;
+  }
+  device.enable(number, queues_[number].work);
+}
+
+void FunctionDriver::queue_done(Bdf /*source*/, std::uint32_t number, std::uint64_t failed) {
+  end(queues_[number], failed == 0 ? End::completed : End::failed);
+}
+
+void FunctionDriver::descriptor_ended(std::uint64_t number, SharedQueue::End how) {
+  Queue& queue = queues_[number];
+  has_stopped(queue);
+  if (queue.done) end(queue, how == SharedQueue::End::done ? End::completed : End::failed);
+}
+
+// An interrupt tells who waits for the work.
+void FunctionDriver::end(Queue& queue, End how) {
+  if (!queue.done) return;
+  ++(how == End::completed ? stats.completed : stats.failed);
+  const Instant seen = kernel_.engine().now() + params_.interrupt;
+  latency.record(seen - queue.since);
+  kernel_.workers.post_at(seen, [done = std::exchange(queue.done, nullptr), how](Thread& thread) {
+    done(thread, how);
+  });
+}
+
+// Stopping.
+
+void FunctionDriver::stop(Thread& thread, std::uint32_t number) {
+  Queue& queue = queues_[number];
+  if (!queue.enabled) return;
+  if (function_.shared != nullptr) {
+    stop_shared(thread, queue.work.pasid);
+    return;
+  }
+  send(thread, What::stop, number);
+  wait_until_stopped(thread, queue);
+  end(queue, End::failed);
+}
+
+void FunctionDriver::stop_shared(Thread& thread, Pasid wire) {
+  thread.run(params_.register_write);
+  function_.shared->stop_pasid(wire, params_.stop_marker);
+  for (const Queue& queue : queues_) {
+    if (queue.work.pasid == wire) wait_until_stopped(thread, queue);
+  }
+}
+
+// It is seen by a read, when the answer is back.
+void FunctionDriver::wait_until_stopped(Thread& thread, const Queue& queue) {
+  if (!queue.enabled) return;
+  while (queue.enabled) {
+    ++stopping_;
+    thread.wait(stopped_);
+    --stopping_;
+  }
+  thread.run(function_.link);
+}
+
+void FunctionDriver::has_stopped(Queue& queue) {
+  if (!std::exchange(queue.enabled, false)) return;
+  for (std::uint32_t thread = 0; thread < stopping_; ++thread) stopped_.raise();
+}
+
+void FunctionDriver::queue_stopped(Bdf /*source*/, std::uint32_t number) {
+  has_stopped(queues_[number]);
+}
+
+void FunctionDriver::pasid_stopped(Bdf /*source*/, Pasid pasid) {
+  for (Queue& queue : queues_) {
+    if (queue.work.pasid == pasid) has_stopped(queue);
+  }
+}
+
+void FunctionDriver::mm_exit(Thread& thread, Bdf /*source*/, Pasid pasid) {
+  ++stats.exits;
+  for (std::uint32_t number = 0; number < queues_.size(); ++number) {
+    if (queues_[number].taken && queues_[number].pasid == pasid) stop(thread, number);
+  }
+}
+
+}  // namespace viosim

@@ -1,0 +1,172 @@
+// The life of a process, in jobs of its kernel.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/kernel/process.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+
+void ProcessParams::check(const Where& where) const {
+  work.check(where / "work");
+  if (work.requests == 0)
+    (where / "work" / "requests").reject("read 0; expected how many requests a round has");
+  if (base.value() % page_4k.count() != 0) (where / "base").reject("expected a multiple of 4 KiB");
+  const std::uint64_t pages = work.traffic.window.count() / page_4k.count();
+  if (unmap > pages)
+    (where / "unmap")
+        .reject(fmt::format("read {} pages; expected at most the {} of the window", unmap, pages));
+}
+
+void ProcessStats::count(Errno error) {
+  ++failed;
+  switch (error) {
+    case Errno::einval:
+      ++einval;
+      break;
+    case Errno::ebusy:
+      ++ebusy;
+      break;
+    case Errno::enodev:
+      ++enodev;
+      break;
+    case Errno::enomem:
+      ++enomem;
+      break;
+    case Errno::eoverflow:
+      ++eoverflow;
+      break;
+    case Errno::enoent:
+      ++enoent;
+      break;
+    case Errno::eagain:
+      ++eagain;
+      break;
+    default:
+      ++other_errors;
+  }
+}
+
+Process::Process(ProcessGroup& group, std::string name)
+    : group_(group),
+      mm_(group.kernel.engine(), std::move(name), group.kernel.params().mm, group.memory,
+          group.frames) {}
+
+void Process::start() {
+  ++group_.stats.started;
+  group_.kernel.workers.post([this](Thread& thread) { begin(thread); });
+}
+
+Region Process::memory() const {
+  const std::uint64_t bytes = group_.params.work.traffic.window.count();
+  const std::uint64_t pages = (bytes + page_4k.count() - 1) / page_4k.count();
+  return {group_.params.base, pages, {true, true, false, true}, group_.params.backing};
+}
+
+void Process::begin(Thread& thread) {
+  const Errno mapped = mm_.map(thread, memory());
+  ensure(mapped == Errno::ok, "a process' first region could not be mapped");
+  const Errno touched = group_.params.populate ? mm_.populate(thread) : Errno::ok;
+  if (touched != Errno::ok) {
+    fail(touched);
+    return finish(thread);
+  }
+  if (!open(thread) || group_.params.rounds == 0) return finish(thread);
+  round(thread);
+}
+
+void Process::fail(Errno error) {
+  failed_ = true;
+  group_.stats.count(error);
+}
+
+// All of its devices, or as far as it gets.
+bool Process::open(Thread& thread) {
+  for (FunctionDriver* const device : group_.devices) {
+    const Result<FunctionDriver::Use> use = device->open(thread, mm_);
+    if (!use.ok()) {
+      fail(use.error());
+      return false;
+    }
+    uses_.push_back(use.value());
+  }
+  return true;
+}
+
+// The last one first. A device that is gone has been closed for it.
+void Process::close(Thread& thread) {
+  while (!uses_.empty()) {
+    group_.devices[uses_.size() - 1]->close(thread, uses_.back());
+    uses_.pop_back();
+  }
+}
+
+// The process counts as one more piece until it has submitted all.
+void Process::round(Thread& thread) {
+  QueueWork work;
+  work.dma = group_.params.work;
+  work.base = group_.params.base;
+  work.zipf = group_.zipf;
+  since_ = thread.now();
+  pending_ = 1;
+  for (std::size_t i = 0; i < uses_.size() && !failed_; ++i) {
+    ++pending_;
+    const Errno error = group_.devices[i]->submit(
+        thread, uses_[i], work,
+        [this](Thread& worker, FunctionDriver::End how) { work_ended(worker, how); });
+    if (error == Errno::ok) continue;
+    --pending_;
+    fail(error);
+  }
+  if (--pending_ == 0) after_round(thread);
+}
+
+void Process::work_ended(Thread& thread, FunctionDriver::End how) {
+  if (how != FunctionDriver::End::completed) ++group_.stats.work_failed;
+  if (how == FunctionDriver::End::gone) failed_ = true;
+  if (--pending_ == 0) after_round(thread);
+}
+
+void Process::after_round(Thread& thread) {
+  ++group_.stats.rounds;
+  group_.round_latency.record(thread.now() - since_);
+  unmap_some(thread);
+  if (failed_ || ++rounds_ >= group_.params.rounds) return finish(thread);
+  const auto again = [this](Thread& worker) {
+    if (group_.params.rebind) {
+      close(worker);
+      if (!open(worker)) return finish(worker);
+    }
+    round(worker);
+  };
+  if (group_.params.pause == Ps(0)) return again(thread);
+  group_.kernel.workers.post_at(thread.now() + group_.params.pause, again);
+}
+
+void Process::unmap_some(Thread& thread) {
+  if (group_.params.unmap == 0) return;
+  const Region all = memory();
+  for (std::uint64_t left = group_.params.unmap; left > 0;) {
+    const std::uint64_t pages = std::min(left, all.pages - next_page_);
+    Region part = all;
+    part.base = all.base + Bytes(next_page_ << 12U);
+    part.pages = pages;
+    mm_.unmap(thread, part.base, pages);
+    mm_.map(thread, part);
+    next_page_ = (next_page_ + pages) % all.pages;
+    left -= pages;
+  }
+  ++group_.stats.unmaps;
+}
+
+void Process::finish(Thread& thread) {
+  if (group_.params.end == ProcessEnd::orderly) close(thread);
+  mm_.exit(thread);
+  close(thread);
+  finished_ = true;
+  ++group_.stats.finished;
+}
+
+}  // namespace viosim

@@ -1,0 +1,161 @@
+// Processes that work with devices: what one does from its start to its exit.
+// SPDX-License-Identifier: Apache-2.0
+//
+// A process maps a window of memory, opens its devices (each binds it), and then works in rounds: it
+// gives each device a piece of work over the window, waits for all of them, unmaps some pages and
+// maps them again, and pauses. At the end it closes its devices and exits; or exits without, and
+// closes them afterwards, as a kernel does for it. It is data: only while it has something to do
+// does it occupy a thread.
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "core/base/stats.hpp"
+#include "models/kernel/function_driver.hpp"
+#include "models/kernel/kernel.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace viosim {
+
+enum class ProcessEnd : std::uint8_t { orderly, exit_first };
+
+constexpr auto choices(ProcessEnd) {
+  return std::array{
+      Choice{ProcessEnd::orderly, "orderly", "closes its devices, then exits"},
+      Choice{
+          ProcessEnd::exit_first, "exit-first",
+          "exits while its devices are open: they are stopped on its exit, and closed after it"}};
+}
+
+struct ProcessParams {
+  DmaParams work = a_round();
+  Iova base{0x7f00'0000'0000};
+  Backing backing = Backing::memory;
+  bool populate = false;
+  std::uint32_t rounds = 1;
+  Ps pause{0};
+  std::uint64_t unmap = 0;
+  bool rebind = false;
+  ProcessEnd end = ProcessEnd::orderly;
+
+  static constexpr auto fields() {
+    using P = ProcessParams;
+    return std::tuple{
+        field("work", &P::work,
+              "What each of its devices does in a round; `requests` of them. Pages that are "
+              "missing are requested, not failed, whatever `on_fault` says."),
+        field("base", &P::base, "Where its memory begins; a multiple of 4 KiB."),
+        field("backing", &P::backing, "Where the content of a page is before it is first touched."),
+        field("populate", &P::populate,
+              "It touches all of its memory itself before the first round; otherwise devices' "
+              "page requests bring the pages in."),
+        field("rounds", &P::rounds, "How often it works; 0: it opens its devices, and exits."),
+        field("pause", &P::pause, "From the end of a round to the next."),
+        field(
+            "unmap", &P::unmap,
+            "Pages that it unmaps after each round, and maps again: the next ones of its memory."),
+        field("rebind", &P::rebind,
+              "It closes its devices after each round, and opens them again."),
+        field("end", &P::end, "How it ends.")};
+  }
+  void check(const Where& where) const;
+  bool operator==(const ProcessParams&) const = default;
+  static constexpr DmaParams a_round() {
+    DmaParams work;
+    work.requests = 64;
+    return work;
+  }
+};
+
+struct ProcessStats {
+  std::uint64_t started = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t rounds = 0;
+  std::uint64_t work_failed = 0;
+  std::uint64_t unmaps = 0;
+  std::uint64_t failed = 0;
+  // Of these, by what the failing call answered.
+  std::uint64_t einval = 0;
+  std::uint64_t ebusy = 0;
+  std::uint64_t enodev = 0;
+  std::uint64_t enomem = 0;
+  std::uint64_t eoverflow = 0;
+  std::uint64_t enoent = 0;
+  std::uint64_t eagain = 0;
+  std::uint64_t other_errors = 0;
+
+  static constexpr auto fields() {
+    using S = ProcessStats;
+    return std::tuple{
+        metric("started", &S::started, Unit::count, "Processes started."),
+        metric("finished", &S::finished, Unit::count, "Processes that have exited."),
+        metric("rounds", &S::rounds, Unit::count, "Rounds of work done."),
+        metric("work_failed", &S::work_failed, Unit::count,
+               "Pieces of work that ended with an error."),
+        metric("unmaps", &S::unmaps, Unit::count, "Times that one unmapped pages."),
+        metric("failed", &S::failed, Unit::count,
+               "Calls that failed: opening a device, or submitting to it. The process then ends."),
+        metric("einval", &S::einval, Unit::count, "Of these, with -EINVAL."),
+        metric("ebusy", &S::ebusy, Unit::count, "Of these, with -EBUSY."),
+        metric("enodev", &S::enodev, Unit::count, "Of these, with -ENODEV."),
+        metric("enomem", &S::enomem, Unit::count, "Of these, with -ENOMEM."),
+        metric("eoverflow", &S::eoverflow, Unit::count, "Of these, with -EOVERFLOW."),
+        metric("enoent", &S::enoent, Unit::count, "Of these, with -ENOENT."),
+        metric("eagain", &S::eagain, Unit::count, "Of these, with -EAGAIN."),
+        metric("other_errors", &S::other_errors, Unit::count, "Of these, with another error.")};
+  }
+  void count(Errno error);
+};
+
+// What many processes have in common.
+struct ProcessGroup {
+  Kernel& kernel;
+  TableMemory& memory;  // for their page tables
+  FramePool& frames;
+  ProcessParams params;
+  std::vector<FunctionDriver*> devices;  // that each of them opens
+  const ZipfTable* zipf = nullptr;
+  ProcessStats stats;
+  Histogram round_latency;  // first submission to last completion, seen by the process
+};
+
+class Process {
+ public:
+  Process(ProcessGroup& group, std::string name);
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  // From anybody, once.
+  void start();
+  bool finished() const { return finished_; }
+  const Mm& mm() const { return mm_; }
+
+ private:
+  void begin(Thread& thread);
+  bool open(Thread& thread);
+  void close(Thread& thread);
+  void round(Thread& thread);
+  void work_ended(Thread& thread, FunctionDriver::End how);
+  void after_round(Thread& thread);
+  void unmap_some(Thread& thread);
+  void finish(Thread& thread);
+  void fail(Errno error);
+  Region memory() const;
+
+  ProcessGroup& group_;
+  Mm mm_;
+  std::vector<FunctionDriver::Use> uses_;  // of the devices, in their order
+  std::uint32_t rounds_ = 0;
+  std::size_t pending_ = 0;  // pieces of work
+  std::uint64_t next_page_ = 0;
+  Instant since_;
+  bool failed_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace viosim

@@ -1,0 +1,73 @@
+// Processes that work with devices, on a host and in guests, over the whole of hardware and software.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/kernel/process.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/support/software_rig.hpp"
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+ProcessParams small_work() {
+  ProcessParams params;
+  params.work.traffic.pattern = Pattern::sequential;
+  params.work.traffic.window = Bytes(16 * 4096);
+  params.work.traffic.request = 4_KiB;
+  params.work.requests = 16;
+  params.rounds = 3;
+  params.unmap = 4;
+  return params;
+}
+
+}  // namespace
+
+TEST_CASE("a process on the host binds, works, unmaps, and leaves nothing", "[process]") {
+  SoftwareRig rig;
+  AtsDevice& device = rig.add_device();
+  FunctionDriver& driver = rig.host_driver(device);
+  ProcessGroup& group = rig.host_group(small_work(), {&driver});
+  Process& process = rig.process(group);
+  rig.at(10us, [&](Thread&) { process.start(); });
+  rig.run();
+  CHECK(process.finished());
+  CHECK(group.stats.rounds == 3);
+  CHECK(group.stats.work_failed == 0);
+  CHECK(group.stats.failed == 0);
+  CHECK(driver.stats.completed == 3);
+  CHECK(device.stats.requests == 48);
+  CHECK(process.mm().stats.faults == 16 + 4 + 4);
+  CHECK(process.mm().resident() == 0);
+  CHECK(rig.host.frames.taken() == 0);
+  CHECK(rig.host.kernel.pasids.space().size() == 0);
+  CHECK(rig.host.kernel.sva.bonds() == 0);
+  CHECK(driver.uses() == 0);
+}
+
+TEST_CASE("a process in a guest does the same through its vIOMMU", "[process][guest]") {
+  SoftwareRig rig;
+  AtsDevice& device = rig.add_device();
+  GuestParams params;
+  params.pasids = GENERATE(PasidScope::system_wide, PasidScope::guest_wide);
+  Guest& guest = rig.add_guest(params);
+  const bool whole = params.pasids == PasidScope::system_wide;
+  Guest::Unit& unit =
+      guest.add_unit("v0", {}, whole ? PasidBackend::virtual_command : PasidBackend::guest_local);
+  FunctionDriver& driver = rig.assign(guest, unit, device);
+  ProcessGroup& group = rig.group(guest, small_work(), {&driver});
+  Process& process = rig.process(group);
+  guest.boot([&](Thread&) { process.start(); });
+  rig.run();
+  CHECK(guest.boot_errors().empty());
+  REQUIRE(guest.booted());
+  CHECK(process.finished());
+  CHECK(group.stats.rounds == 3);
+  CHECK(group.stats.work_failed == 0);
+  CHECK(group.stats.failed == 0);
+  CHECK(device.stats.requests == 48);
+  CHECK(process.mm().stats.faults == 16 + 4 + 4);
+  CHECK(guest.frames.taken() == 0);
+  CHECK(guest.nothing_left());
+  CHECK(rig.host.kernel.pasids.space().size() == 0);
+}

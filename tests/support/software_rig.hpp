@@ -1,0 +1,102 @@
+// A host with one IOMMU and functions with work queues, its kernel, and guests on it: hardware and software
+// together, for tests.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/guest/guest.hpp"
+#include "models/host/host.hpp"
+#include "models/kernel/process.hpp"
+#include "tests/support/rig.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace viosim::test {
+
+class SoftwareRig {
+ public:
+  explicit SoftwareRig(const RigParams& params = {}, const HostParams& host_params = {})
+      : rig(params),
+        queue(rig.engine, rig.memory, rig.unit().queue(), 50ns),
+        host(rig.engine, "host", host_params, rig.memory, 10'000),
+        unit(host.add_unit(rig.unit(), queue)) {}
+
+  AtsDevice& add_device(std::uint32_t queues = 8) {
+    const auto number = static_cast<std::uint32_t>(devices.size());
+    DeviceFunction function;
+    function.path = "acc[" + std::to_string(number) + "]";
+    function.iommu = &rig.iommu();
+    function.source = Rig::source_of(number);
+    function.link = link;
+    function.memory_latency = 80ns;
+    function.seed = 1;
+    function.number = number + 1;
+    function.component = number;
+    function.params.queues = queues;
+    AtsDevice& device =
+        devices.emplace_back(function, AtsParams{}, std::optional<PriParams>(PriParams{}),
+                             AtsDevice::Wiring{rig.engine.agenda(), rig.tracer(), rig.unit()});
+    rig.unit().attach_ats(function.source, device);
+    configs.emplace_back(device);
+    return device;
+  }
+  // The host's own driver of a device, ready.
+  FunctionDriver& host_driver(AtsDevice& device) {
+    FunctionDriver::Function function;
+    function.path = "host." + device.path();
+    function.source = device.source();
+    function.device = &device;
+    function.link = link.latency;
+    function.capabilities.config = &configs[device.source().value() - 0x100];
+    function.number = 20'000 + static_cast<std::uint32_t>(drivers.size());
+    FunctionDriver& driver = *drivers.emplace_back(std::make_unique<FunctionDriver>(
+        host.kernel, unit.kernel, FunctionDriverParams{}, function));
+    host.kernel.workers.post([&driver](Thread& thread) { driver.probe(thread); });
+    return driver;
+  }
+  Guest& add_guest(const GuestParams& params = {}) {
+    const auto number = static_cast<std::uint32_t>(30'000 + 100 * guests.size());
+    return *guests.emplace_back(
+        std::make_unique<Guest>(host, "vm[" + std::to_string(guests.size()) + "]", params, number));
+  }
+  FunctionDriver& assign(Guest& guest, Guest::Unit& behind, AtsDevice& device) {
+    Guest::Assignment assignment;
+    assignment.device = &device;
+    assignment.host_unit = &unit;
+    assignment.link = link.latency;
+    return guest.assign(device.path(), assignment, behind);
+  }
+  ProcessGroup& host_group(const ProcessParams& params, std::vector<FunctionDriver*> drivers_of) {
+    return groups.emplace_back(ProcessGroup{
+        host.kernel, rig.memory, host.frames, params, std::move(drivers_of), nullptr, {}, {}});
+  }
+  ProcessGroup& group(Guest& guest, const ProcessParams& params,
+                      std::vector<FunctionDriver*> drivers_of) {
+    return groups.emplace_back(ProcessGroup{
+        guest.kernel, guest.memory, guest.frames, params, std::move(drivers_of), nullptr, {}, {}});
+  }
+  Process& process(ProcessGroup& group) {
+    return processes.emplace_back(group, "process[" + std::to_string(processes.size()) + "]");
+  }
+  void at(Ps when, std::function<void(Thread&)> work) {
+    host.kernel.workers.post_at(Instant(when), std::move(work));
+  }
+  void run() { rig.engine.run(); }
+
+  LinkParams link{};
+  Rig rig;
+  InvalidationDriver queue;
+  Host host;
+  Host::Unit& unit;
+  std::deque<AtsDevice> devices;
+  std::deque<AtsFunctionConfig> configs;
+  std::deque<std::unique_ptr<FunctionDriver>> drivers;
+  std::deque<std::unique_ptr<Guest>> guests;
+  std::deque<ProcessGroup> groups;
+  std::deque<Process> processes;
+};
+
+}  // namespace viosim::test
