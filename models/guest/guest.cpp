@@ -19,6 +19,13 @@ vtd::PasidEntry entry_of(const PageTable& second_stage, DomainId domain) {
   return entry;
 }
 
+ioasid::SpaceOptions space_of(const GuestParams& params) {
+  ioasid::SpaceOptions options;
+  options.keep_live_on_duplicate = true;
+  options.refuse_unregister_with_live_ids = params.refuse_unregister_with_live_ids;
+  return options;
+}
+
 }  // namespace
 
 void GuestParams::check(const Where& where) const {
@@ -53,8 +60,7 @@ class Guest::Access final : public FunctionAccess {
 
 Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::uint32_t number)
     : host(on),
-      kernel(on.engine, path, params.kernel, params.vcpus, number,
-             {.keep_live_on_duplicate = true}),
+      kernel(on.engine, path, params.kernel, params.vcpus, number, space_of(params)),
       machine(on.engine, path, params.world_switch, on.kernel.workers, kernel.workers),
       second_stage(on.memory, TableFormat::second_level, 4),
       memory(on.memory, second_stage, Hpa(0), params.memory, large_leaf),
@@ -68,9 +74,10 @@ Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::
 
 Guest::~Guest() = default;
 
-Guest::Unit::Unit(Guest& guest, const std::string& path, const ViommuParams& params,
+Guest::Unit::Unit(Guest& guest, std::string its_name, const ViommuParams& params,
                   PasidBackend its_backend)
-    : viommu(path, params, guest.hypervisor, guest.memory),
+    : name(std::move(its_name)),
+      viommu(guest.machine.path() + "." + name, params, guest.hypervisor, guest.memory),
       tables(guest.memory, vtd::Mode::scalable),
       iommu(viommu, tables.root(), guest.params_.iommu),
       registers(viommu),
@@ -86,7 +93,7 @@ Guest::Unit::Unit(Guest& guest, const std::string& path, const ViommuParams& par
 
 Guest::Unit& Guest::add_unit(const std::string& name, const ViommuParams& params,
                              PasidBackend backend) {
-  return units.emplace_back(*this, machine.path() + "." + name, params, backend);
+  return units.emplace_back(*this, name, params, backend);
 }
 
 FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignment, Unit& behind) {
@@ -97,6 +104,7 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
       container.add_device({device.source(), &assignment.host_unit->kernel.driver,
                             &assignment.host_unit->kernel.requests});
   behind.viommu.add_device(device.source(), number);
+  behind.functions.push_back(number);
   FunctionDriver::Function function;
   function.path = machine.path() + "." + name;
   function.source = device.source();
@@ -187,14 +195,15 @@ void Guest::close_files(Thread& thread) {
   }
   if (reset) thread.sleep(host.params().function_reset);
   container.close(thread);
-  for (Assigned& assigned : assigned_) detach(thread, assigned);
+  for (std::size_t number = 0; number < assigned_.size(); ++number) detach(thread, number);
 }
 
-void Guest::detach(Thread& thread, Assigned& assigned) {
+void Guest::detach(Thread& thread, std::size_t number) {
+  Assigned& assigned = assigned_[number];
   if (!std::exchange(assigned.attached, false)) return;
   Host::Unit& unit = *assigned.is.host_unit;
   const Bdf source = assigned.is.device->source();
-  unit.router.remove(container);
+  unit.router.remove(container, number);
   unit.kernel.requests.unregister_handler(source);
   const Guard guard(host.kernel.pasid_mutex, thread);
   unit.kernel.driver.detach(thread, source);

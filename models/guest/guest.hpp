@@ -42,6 +42,57 @@ constexpr auto choices(PasidBackend) {
       Choice{PasidBackend::none, "none", "the vIOMMU registers no allocator"}};
 }
 
+enum class Unplug : std::uint8_t { orderly, surprise };
+
+constexpr auto choices(Unplug) {
+  return std::array{
+      Choice{Unplug::orderly, "orderly", "software is asked first, and lets go of it"},
+      Choice{Unplug::surprise, "surprise", "it is gone, and software learns it afterwards"}};
+}
+
+struct HotplugParams {
+  Ps notice = 10us;
+  Ps wait_for_processes = 10ms;
+  bool register_on_hot_add = true;
+
+  static constexpr auto fields() {
+    using P = HotplugParams;
+    return std::tuple{
+        field("notice", &P::notice,
+              "From the vanishing of a function to its kernel's noticing it: link down, interrupt, "
+              "thread.",
+              "assumed"),
+        field("wait_for_processes", &P::wait_for_processes,
+              "How long the removal of the last vIOMMU that serves an id space waits for processes "
+              "to give their PASIDs back.",
+              "assumed"),
+        field("register_on_hot_add", &P::register_on_hot_add,
+              "A vIOMMU that is plugged in registers its allocator.",
+              "the specification's flow; Linux 6.1 registers at boot only")};
+  }
+  bool operator==(const HotplugParams&) const = default;
+};
+
+struct HotplugStats {
+  std::uint64_t plugged = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t unplugged = 0;
+  std::uint64_t not_unplugged = 0;
+  std::uint64_t orphans = 0;
+  static constexpr auto fields() {
+    using S = HotplugStats;
+    return std::tuple{
+        metric("plugged", &S::plugged, Unit::count, "vIOMMUs and functions plugged in."),
+        metric("refused", &S::refused, Unit::count,
+               "Of these, refused by the guest's kernel, or without its allocator."),
+        metric("unplugged", &S::unplugged, Unit::count, "vIOMMUs and functions that went."),
+        metric("not_unplugged", &S::not_unplugged, Unit::count,
+               "vIOMMUs that stayed, since their PASIDs were in use."),
+        metric("orphans", &S::orphans, Unit::count,
+               "PASIDs that nobody in the guest knows any more, since their allocator went.")};
+  }
+};
+
 struct GuestParams {
   std::uint32_t vcpus = 4;
   Bytes memory = 1_GiB;
@@ -51,6 +102,8 @@ struct GuestParams {
   VirtualCommandDriverParams virtual_commands;
   WorldSwitchParams world_switch;
   VfioParams vfio;
+  HotplugParams hotplug;
+  bool refuse_unregister_with_live_ids = false;
 
   static constexpr auto fields() {
     using P = GuestParams;
@@ -64,7 +117,11 @@ struct GuestParams {
         field("iommu", &P::iommu, "Its kernel's access to vIOMMUs."),
         field("virtual_commands", &P::virtual_commands, "Its driver of virtual commands."),
         field("world_switch", &P::world_switch, "What it costs to leave it, and to come back."),
-        field("vfio", &P::vfio, "What its hypervisor has of the host's kernel.")};
+        field("vfio", &P::vfio, "What its hypervisor has of the host's kernel."),
+        field("hotplug", &P::hotplug, "Plugging and unplugging vIOMMUs and functions."),
+        field("refuse_unregister_with_live_ids", &P::refuse_unregister_with_live_ids,
+              "An allocator whose departure would orphan PASIDs stays, and with it its vIOMMU.",
+              "Linux only warns")};
   }
   void check(const Where& where) const;
   bool operator==(const GuestParams&) const = default;
@@ -84,7 +141,8 @@ class Guest {
 
   // What the kernel has for one vIOMMU.
   struct Unit {
-    Unit(Guest& guest, const std::string& path, const ViommuParams& params, PasidBackend backend);
+    Unit(Guest& guest, std::string name, const ViommuParams& params, PasidBackend backend);
+    std::string name;
     Viommu viommu;
     vtd::Tables tables;
     GuestIommu iommu;
@@ -95,6 +153,7 @@ class Guest {
     std::unique_ptr<ioasid::GuestLocalBackend> own;  // where it is guest-local
     ioasid::AllocatorOps ops;
     bool registered = false;
+    std::vector<std::size_t> functions;  // behind it, as numbered by driver()
   };
   // Before boot().
   Unit& add_unit(const std::string& name, const ViommuParams& params, PasidBackend backend);
@@ -109,6 +168,8 @@ class Guest {
     FunctionDriverParams driver{};
   };
   FunctionDriver& assign(const std::string& name, const Assignment& assignment, Unit& behind);
+  // The last one of that name: one that was plugged in again is another.
+  Unit& unit_named(const std::string& name);
 
   // From anybody. `booted` is told by a thread of the guest's kernel.
   void boot(std::function<void(Thread&)> booted);
@@ -122,6 +183,14 @@ class Guest {
   // For a thread of its kernel: removes its functions, unregisters its allocators, and powers off.
   void shut_down(Thread& thread);
   void kill() { machine.kill(); }
+
+  // From anybody; software does it from then on. What is not there is not unplugged, and the other way
+  // round; nor does anything happen to a guest that does not run. A vIOMMU takes the use of
+  // the functions behind it with it, and brings it back.
+  void unplug_unit(const std::string& name, Unplug how);
+  void plug_unit(const std::string& name);
+  void unplug_function(std::size_t function, Unplug how);
+  void plug_function(std::size_t function);
 
   Engine& engine() const { return host.engine; }
   FunctionDriver& driver(std::size_t function) { return *drivers_[function]; }
@@ -149,6 +218,7 @@ class Guest {
   Hypervisor hypervisor;
   VirtualCommandDriver virtual_commands;
   std::deque<Unit> units;
+  HotplugStats hotplug;
 
  private:
   class Access;
@@ -161,10 +231,17 @@ class Guest {
   void open_files(Thread& thread);
   Errno attach(Thread& thread, std::size_t function);
   void close_files(Thread& thread);
-  void detach(Thread& thread, Assigned& assigned);
+  void detach(Thread& thread, std::size_t function);
   void start_kernel(Thread& thread, const std::function<void(Thread&)>& booted);
   Errno register_allocator(Thread& thread, Unit& unit);
   void boot_error(std::string what, Errno error);
+  void release(Thread& thread, Unit& unit);
+  void release(Thread& thread, std::size_t function, Unplug how);
+  bool let_go(Thread& thread, Unit& unit);
+  bool unregister_allocator(Unit& unit);
+  bool serves_alone(const Unit& unit) const;
+  Errno take_up(Thread& thread, Unit& unit);
+  IommuAbilities running_abilities(const Unit& but) const;
 
   std::deque<Assigned> assigned_;
   std::deque<std::unique_ptr<Access>> accesses_;

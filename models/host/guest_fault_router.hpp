@@ -21,8 +21,10 @@ class GuestFaultRouter final : public PageFaultHandler {
   void add(VfioContainer& container, std::size_t device) {
     routes_.push_back({&container, device});
   }
-  void remove(const VfioContainer& container) {
-    std::erase_if(routes_, [&](const Route& one) { return one.container == &container; });
+  void remove(const VfioContainer& container, std::size_t device) {
+    std::erase_if(routes_, [&](const Route& one) {
+      return one.container == &container && one.device == device;
+    });
   }
 
   bool report(Thread& thread, const PageRequest& request) override {

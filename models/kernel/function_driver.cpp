@@ -11,7 +11,7 @@ namespace viosim {
 FunctionDriver::FunctionDriver(Kernel& kernel, Kernel::Unit& unit,
                                const FunctionDriverParams& params, const Function& function)
     : kernel_(kernel),
-      unit_(unit),
+      unit_(&unit),
       params_(params),
       function_(function),
       freed_(kernel.engine(), function.path + ": a queue is free"),
@@ -29,16 +29,21 @@ FunctionDriver::FunctionDriver(Kernel& kernel, Kernel::Unit& unit,
 
 Errno FunctionDriver::probe(Thread& thread) {
   if (known_) return Errno::eexist;
-  Errno error = unit_.driver.add(thread, function_.source, function_.capabilities);
+  Errno error = unit_->driver.add(thread, function_.source, function_.capabilities);
   if (error != Errno::ok) return error;
   error = kernel_.sva.device_init(thread, function_.source, function_.sva);
   if (error != Errno::ok) {
-    unit_.driver.remove(thread, function_.source);
+    unit_->driver.remove(thread, function_.source);
     return error;
   }
   known_ = probed_ = true;
   ++probes_;
   return Errno::ok;
+}
+
+void FunctionDriver::put_behind(Kernel::Unit& unit) {
+  ensure(!known_, "a function changed its IOMMU while one knew it");
+  unit_ = &unit;
 }
 
 Errno FunctionDriver::remove(Thread& thread) {
@@ -50,14 +55,14 @@ Errno FunctionDriver::remove(Thread& thread) {
   }
   known_ = false;
   const Errno shut = kernel_.sva.device_shutdown(thread, function_.source);
-  const Errno removed = unit_.driver.remove(thread, function_.source);
+  const Errno removed = unit_->driver.remove(thread, function_.source);
   return shut != Errno::ok ? shut : removed;
 }
 
 void FunctionDriver::gone() {
   if (!std::exchange(probed_, false)) return;
   forget_waiting();
-  unit_.driver.gone(function_.source);
+  unit_->driver.gone(function_.source);
   for (Queue& queue : queues_) {
     if (queue.done) end(queue, End::gone);
     has_stopped(queue);

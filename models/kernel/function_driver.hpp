@@ -124,8 +124,11 @@ class FunctionDriver final : public SvaClient,
 
   const Function& function() const { return function_; }
   Kernel& kernel() { return kernel_; }
-  Kernel::Unit& unit() { return unit_; }
+  Kernel::Unit& unit() { return *unit_; }
+  // Another IOMMU translates for it from now on. It is not known to the one before.
+  void put_behind(Kernel::Unit& unit);
   bool probed() const { return probed_; }
+  bool known() const { return known_; }
 
   // Its function is there: makes it known to the IOMMU's driver, and ready for processes. -EEXIST: it
   // is. Errors of IommuDriver::add() and Sva::device_init().
@@ -184,7 +187,7 @@ class FunctionDriver final : public SvaClient,
   void fire(std::uint64_t what) override;
 
   Kernel& kernel_;
-  Kernel::Unit& unit_;
+  Kernel::Unit* unit_;
   FunctionDriverParams params_;
   Function function_;
   FunctionAccess own_;

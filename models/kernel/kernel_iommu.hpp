@@ -36,6 +36,11 @@ struct IommuAbilities {
   bool operator==(const IommuAbilities&) const = default;
 };
 
+// Whether a kernel takes a unit that is plugged in while others run, which can all do what `running`
+// says. By Linux 6.1's cap_audit_hotplug() and intel_iommu_add(). -EFAULT: it is narrower. -ENXIO: it
+// cannot pass requests through, or has not the largest pages in use.
+Errno may_hot_add(const IommuAbilities& running, const IommuAbilities& added);
+
 class KernelIommu {
  public:
   virtual const std::string& path() const = 0;

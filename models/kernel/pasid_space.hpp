@@ -52,7 +52,12 @@ class PasidSpace final : private ioasid::ExternalLock {
     Thread* const thread = Thread::current(engine_);
     if (thread == nullptr) return;
     lock_.lock(*thread);
-    thread->run(params_.operation);
+    try {
+      thread->run(params_.operation);
+    } catch (const ThreadGone&) {
+      lock_.unlock(*thread);
+      throw;
+    }
   }
   void unlock() override {
     if (Thread* const thread = Thread::current(engine_)) lock_.unlock(*thread);

@@ -23,6 +23,9 @@ struct ViommuParams {
   bool forward_device_tlb = false;
   bool kill_on_bind_failure = false;
   bool early_waits = false;
+  std::uint8_t address_width = 48;
+  std::uint8_t pasid_bits = 20;
+  bool pass_through = true;
 
   static constexpr auto fields() {
     using P = ViommuParams;
@@ -52,8 +55,15 @@ struct ViommuParams {
               "to the guest. Otherwise the PASID stays unbound, and its DMA faults."),
         field("early_waits", &P::early_waits,
               "Wait descriptors complete before what is ahead of them has been done in the host: "
-              "an error of the hypervisor, for tests.")};
+              "an error of the hypervisor, for tests."),
+        field("address_width", &P::address_width,
+              "Bits of addresses that it translates (MGAW). A unit that is plugged in with fewer "
+              "than "
+              "others have is refused; so for the next two."),
+        field("pasid_bits", &P::pasid_bits, "Bits of its PASIDs (PSS)."),
+        field("pass_through", &P::pass_through, "It can pass requests through untranslated (PT).")};
   }
+  void check(const Where& where) const;
   bool operator==(const ViommuParams&) const = default;
 };
 
@@ -104,8 +114,11 @@ struct ViommuStats {
 };
 
 // What an emulated unit says of itself.
-constexpr IommuAbilities viommu_abilities(bool virtual_commands) {
+constexpr IommuAbilities viommu_abilities(const ViommuParams& params, bool virtual_commands) {
   IommuAbilities can;
+  can.address_width = params.address_width;
+  can.pasid_bits = params.pasid_bits;
+  can.pass_through = params.pass_through;
   can.caching_mode = true;
   can.nesting = false;
   can.virtual_commands = virtual_commands;

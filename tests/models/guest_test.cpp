@@ -120,8 +120,7 @@ TEST_CASE("a guest may be killed at any instant; its host is left empty", "[gues
     SoftwareRig rig;
     GuestParams params;
     params.pasids = whole ? PasidScope::system_wide : PasidScope::guest_wide;
-    TwoUnits two(rig, params,
-                 whole ? PasidBackend::virtual_command : PasidBackend::guest_local, 3);
+    TwoUnits two(rig, params, whole ? PasidBackend::virtual_command : PasidBackend::guest_local, 3);
     TwoUnits other(rig, {}, PasidBackend::virtual_command, 2);
     two.boot();
     other.boot();

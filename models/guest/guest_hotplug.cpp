@@ -1,0 +1,181 @@
+// vIOMMUs and functions that come and go while the guest runs.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/guest/guest.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+namespace {
+
+constexpr Ps look_again = 20us;  // whether processes have given their PASIDs back
+
+}  // namespace
+
+Guest::Unit& Guest::unit_named(const std::string& name) {
+  const auto found = std::find_if(units.rbegin(), units.rend(),
+                                  [&](const Unit& unit) { return unit.name == name; });
+  ensure(found != units.rend(), "a vIOMMU was asked for that the guest never had");
+  return *found;
+}
+
+// vIOMMUs go.
+
+// Orderly: the hypervisor asks the guest, which lets go of it and has it ejected. Otherwise it is
+// ejected, and then the guest is told.
+void Guest::unplug_unit(const std::string& name, Unplug how) {
+  machine.post_to_hypervisor([this, name, how](Thread& thread) {
+    Unit& unit = unit_named(name);
+    if (!unit.viommu.present() || !booted_) return;
+    if (how == Unplug::surprise) unit.viommu.eject(thread);
+    machine.inject(thread);
+    kernel.workers.post([this, &unit](Thread& worker) { release(worker, unit); });
+  });
+}
+
+void Guest::release(Thread& thread, Unit& unit) {
+  if (!let_go(thread, unit)) {
+    ++hotplug.not_unplugged;
+    take_up(thread, unit);
+    return;
+  }
+  ++hotplug.unplugged;
+  if (!unit.viommu.present()) return;
+  machine.exit_to_user(thread, [&] { unit.viommu.eject(thread); });
+}
+
+// Its functions are stopped, and unbound; then, where nobody else serves its id space, processes give their
+// PASIDs back; then its allocator goes. Of a unit that is not there any more the allocator goes
+// first: whoever asked it would wait for ever.
+bool Guest::let_go(Thread& thread, Unit& unit) {
+  if (!unit.viommu.present()) unregister_allocator(unit);
+  for (const std::size_t function : unit.functions) drivers_[function]->remove(thread);
+  const Instant limit = thread.now() + params_.hotplug.wait_for_processes;
+  while (serves_alone(unit) && kernel.pasids.space().size() > 0 && thread.now() < limit)
+    thread.sleep(look_again);
+  return unregister_allocator(unit);
+}
+
+bool Guest::serves_alone(const Unit& unit) const {
+  return unit.registered && std::none_of(units.begin(), units.end(), [&](const Unit& other) {
+           return &other != &unit && other.registered && other.ops.same_helpers(unit.ops);
+         });
+}
+
+bool Guest::unregister_allocator(Unit& unit) {
+  if (!unit.registered) return true;
+  std::vector<ioasid::Ioasid> orphans;
+  const ioasid::Error error = kernel.pasids.space().unregister_allocator(unit.ops, &orphans);
+  if (error == ioasid::Error::ebusy && unit.viommu.present()) return false;
+  unit.registered = error == ioasid::Error::ebusy;
+  hotplug.orphans += orphans.size();
+  return true;
+}
+
+// And come.
+
+void Guest::plug_unit(const std::string& name) {
+  machine.post_to_hypervisor([this, name](Thread& thread) {
+    const Unit& before = unit_named(name);
+    if (before.viommu.present() || !booted_) return;
+    Unit& unit = add_unit(name, before.viommu.params(), before.backend);
+    unit.functions = before.functions;
+    {
+      const Guard guard(machine.emulation(), thread);
+      for (const std::size_t function : unit.functions)
+        unit.viommu.add_device(drivers_[function]->function().source, function);
+    }
+    machine.inject(thread);
+    ++hotplug.plugged;
+    kernel.workers.post([this, &unit](Thread& worker) {
+      const Errno error = may_hot_add(running_abilities(unit), unit.viommu.abilities());
+      if (error != Errno::ok || take_up(worker, unit) != Errno::ok) ++hotplug.refused;
+    });
+  });
+}
+
+// What all that run can do.
+IommuAbilities Guest::running_abilities(const Unit& but) const {
+  IommuAbilities all = but.viommu.abilities();
+  bool first = true;
+  for (const Unit& unit : units) {
+    if (&unit == &but || !unit.viommu.present()) continue;
+    const IommuAbilities& one = unit.viommu.abilities();
+    if (std::exchange(first, false)) {
+      all = one;
+      continue;
+    }
+    all.address_width = std::min(all.address_width, one.address_width);
+    all.pasid_bits = std::min(all.pasid_bits, one.pasid_bits);
+    all.pass_through = all.pass_through && one.pass_through;
+  }
+  return all;
+}
+
+// Its allocator, where it is to have one, and the functions behind it that are there.
+Errno Guest::take_up(Thread& thread, Unit& unit) {
+  Errno first = Errno::ok;
+  if (!unit.registered && params_.hotplug.register_on_hot_add)
+    first = register_allocator(thread, unit);
+  for (const std::size_t function : unit.functions) {
+    FunctionDriver& driver = *drivers_[function];
+    if (driver.known() || !driver.function().device->present()) continue;
+    driver.put_behind(unit.kernel);
+    const Errno error = driver.probe(thread);
+    if (first == Errno::ok) first = error;
+  }
+  return first;
+}
+
+// Functions.
+
+// Orderly: as vIOMMUs do; then the host takes it back. Otherwise both kernels learn it after a
+// while, and clear up without it.
+void Guest::unplug_function(std::size_t function, Unplug how) {
+  AtsDevice& device = *assigned_[function].is.device;
+  if (!device.present()) return;
+  if (how == Unplug::surprise) device.remove();
+  machine.post_to_hypervisor([this, function, how](Thread& thread) {
+    if (how == Unplug::surprise) {
+      thread.sleep(params_.hotplug.notice);
+      const Assigned& assigned = assigned_[function];
+      assigned.is.host_unit->kernel.driver.gone(assigned.is.device->source());
+    }
+    machine.inject(thread);
+    kernel.workers.post([this, function, how](Thread& worker) { release(worker, function, how); });
+  });
+}
+
+void Guest::release(Thread& thread, std::size_t function, Unplug how) {
+  FunctionDriver& driver = *drivers_[function];
+  if (how == Unplug::surprise) driver.gone();
+  driver.remove(thread);
+  ++hotplug.unplugged;
+  machine.exit_to_user(thread, [&] {
+    machine.ioctl(thread, [&] {
+      detach(thread, function);
+      return 0;
+    });
+  });
+  if (assigned_[function].is.device->present()) assigned_[function].is.device->remove();
+}
+
+void Guest::plug_function(std::size_t function) {
+  AtsDevice& device = *assigned_[function].is.device;
+  if (device.present()) return;
+  device.insert();
+  machine.post_to_hypervisor([this, function](Thread& thread) {
+    const Errno error = machine.ioctl(thread, [&] { return attach(thread, function); });
+    ++hotplug.plugged;
+    if (error != Errno::ok) {
+      ++hotplug.refused;
+      return;
+    }
+    machine.inject(thread);
+    kernel.workers.post([this, function](Thread& worker) {
+      if (drivers_[function]->probe(worker) != Errno::ok) ++hotplug.refused;
+    });
+  });
+}
+
+}  // namespace viosim

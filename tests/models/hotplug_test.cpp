@@ -1,0 +1,201 @@
+// vIOMMUs and functions that are plugged and unplugged under a guest's processes.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/catch.hpp"
+#include "tests/support/software_rig.hpp"
+
+#include <vector>
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+ProcessParams long_work() {
+  ProcessParams params;
+  params.work.traffic.window = Bytes(16 * 4096);
+  params.work.traffic.request = 4_KiB;
+  params.work.requests = 16;
+  params.rounds = 200;
+  params.unmap = 2;
+  params.pause = 5us;
+  return params;
+}
+
+// A guest with two vIOMMUs, a function behind each, and two processes for each function.
+struct Plugged {
+  explicit Plugged(const GuestParams& params = {},
+                   PasidBackend first = PasidBackend::virtual_command,
+                   PasidBackend second = PasidBackend::virtual_command)
+      : guest(rig.add_guest(params)) {
+    Guest::Unit& v0 = guest.add_unit("v0", {}, first);
+    Guest::Unit& v1 = guest.add_unit("v1", {}, second);
+    for (Guest::Unit* const unit : {&v0, &v1}) {
+      FunctionDriver& driver = rig.assign(guest, *unit, rig.add_device(4));
+      groups.push_back(&rig.group(guest, long_work(), {&driver}));
+      for (int i = 0; i < 2; ++i) rig.process(*groups.back());
+    }
+    guest.boot([this](Thread&) {
+      for (std::size_t i = 0; i < 4; ++i) rig.processes[i].start();
+    });
+  }
+  void start_again(Ps when, std::size_t group) {
+    Process& process = rig.process(*groups[group]);
+    rig.at(when, [&](Thread&) { process.start(); });
+  }
+  void check_empty() {
+    for (const Process& process : rig.processes) CHECK(process.finished());
+    CHECK(guest.frames.taken() == 0);
+    CHECK(guest.container.bindings() == 0);
+    for (const AtsDevice& device : rig.devices) {
+      CHECK(device.requests_in_flight() == 0);
+      CHECK(device.tlb().size() == 0);
+    }
+  }
+
+  SoftwareRig rig;
+  Guest& guest;
+  std::vector<ProcessGroup*> groups;
+};
+
+}  // namespace
+
+TEST_CASE("the head of a shared group leaves in order: the other serves on", "[hotplug]") {
+  Plugged p;
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::orderly); });
+  p.start_again(3ms, 0);
+  p.start_again(3ms, 1);
+  p.rig.run();
+  CHECK(p.guest.hotplug.unplugged == 1);
+  CHECK(p.guest.hotplug.orphans == 0);
+  CHECK(p.groups[0]->stats.work_failed > 0);  // was stopped in the middle
+  CHECK(p.groups[0]->stats.enodev >= 1);      // the one that came later
+  CHECK(p.groups[1]->stats.work_failed == 0);
+  CHECK(p.groups[1]->stats.failed == 0);
+  CHECK(p.groups[1]->stats.rounds == 600);
+  CHECK(p.guest.container.stats.allocated == 5);  // without the one that was refused
+  CHECK(p.guest.container.stats.freed == 5);
+  CHECK(p.guest.container.pasids() == 0);
+  p.check_empty();
+}
+
+TEST_CASE("the head leaves by surprise: what was bound behind it is unbound", "[hotplug]") {
+  Plugged p;
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::surprise); });
+  p.start_again(3ms, 1);
+  p.rig.run();
+  CHECK(p.guest.hotplug.unplugged == 1);
+  CHECK(p.guest.hotplug.orphans == 0);  // the group lives on
+  CHECK(p.groups[1]->stats.work_failed == 0);
+  CHECK(p.groups[1]->stats.rounds == 600);
+  CHECK(p.guest.container.pasids() == 0);
+  p.check_empty();
+}
+
+TEST_CASE("the only serving vIOMMU leaves by surprise: its PASIDs are orphans, and stay charged",
+          "[hotplug]") {
+  GuestParams params;
+  Plugged p(params, PasidBackend::virtual_command, PasidBackend::none);
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::surprise); });
+  p.rig.run();
+  CHECK(p.guest.hotplug.orphans == 4);
+  CHECK(p.guest.container.pasids() == 4);
+  CHECK(p.guest.kernel.pasids.space().size() == 0);
+  p.check_empty();
+}
+
+TEST_CASE("the only serving vIOMMU waits for processes to end, or leaves orphans", "[hotplug]") {
+  const bool waits = GENERATE(true, false);
+  GuestParams params;
+  params.hotplug.wait_for_processes = waits ? 1s : Ps(0);
+  Plugged p(params, PasidBackend::virtual_command, PasidBackend::none);
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::orderly); });
+  p.rig.run();
+  CHECK(p.guest.hotplug.unplugged == 1);
+  CHECK((p.guest.hotplug.orphans == 0) == waits);
+  CHECK((p.guest.container.pasids() == 0) == waits);
+  p.check_empty();
+}
+
+TEST_CASE("where orphans are refused the vIOMMU stays, and its functions are used again",
+          "[hotplug]") {
+  GuestParams params;
+  params.hotplug.wait_for_processes = Ps(0);
+  params.refuse_unregister_with_live_ids = true;
+  Plugged p(params, PasidBackend::virtual_command, PasidBackend::none);
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::orderly); });
+  p.start_again(3ms, 0);
+  p.rig.run();
+  CHECK(p.guest.hotplug.not_unplugged == 1);
+  CHECK(p.guest.hotplug.unplugged == 0);
+  CHECK(p.groups[0]->stats.enodev == 2);  // those whose work was stopped
+  CHECK(p.groups[0]->stats.failed == 2);
+  CHECK(p.groups[0]->stats.rounds > 200);
+  CHECK(p.guest.container.pasids() == 0);
+  p.check_empty();
+}
+
+TEST_CASE("of two spaces the standby takes over, when the first one's is empty", "[hotplug]") {
+  GuestParams params;
+  params.pasids = PasidScope::guest_wide;
+  Plugged p(params, PasidBackend::guest_local, PasidBackend::guest_local);
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::orderly); });
+  p.rig.run();
+  CHECK(p.guest.hotplug.unplugged == 1);
+  CHECK(p.guest.kernel.pasids.space().custom_active());
+  p.check_empty();
+}
+
+TEST_CASE("a vIOMMU that comes back is registered, and its functions are used again", "[hotplug]") {
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  Plugged p;
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", how); });
+  p.rig.at(2ms, [&](Thread&) { p.guest.plug_unit("v0"); });
+  p.start_again(4ms, 0);
+  p.rig.run();
+  CHECK(p.guest.hotplug.plugged == 1);
+  CHECK(p.guest.hotplug.refused == 0);
+  CHECK(p.guest.unit_named("v0").registered);
+  CHECK(p.groups[0]->stats.failed <= 2);
+  CHECK(p.groups[0]->stats.rounds >= 200);
+  CHECK(p.groups[1]->stats.rounds == 400);
+  p.check_empty();
+}
+
+TEST_CASE("a function goes and comes back; processes of the other one do not notice", "[hotplug]") {
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  Plugged p;
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_function(0, how); });
+  p.rig.at(2ms, [&](Thread&) { p.guest.plug_function(0); });
+  p.start_again(4ms, 0);
+  p.rig.run();
+  CHECK(p.guest.hotplug.unplugged == 1);
+  CHECK(p.guest.hotplug.plugged == 1);
+  CHECK(p.guest.hotplug.refused == 0);
+  CHECK(p.groups[0]->stats.rounds >= 200);
+  CHECK(p.groups[1]->stats.rounds == 400);
+  CHECK(p.groups[1]->stats.work_failed == 0);
+  CHECK(p.guest.container.pasids() == 0);
+  p.check_empty();
+}
+
+TEST_CASE("a vIOMMU that can do less than those that run is refused", "[hotplug]") {
+  const IommuAbilities running;
+  IommuAbilities added = running;
+  CHECK(may_hot_add(running, added) == Errno::ok);
+  SECTION("address width") { added.address_width = 39; }
+  SECTION("PASID bits") { added.pasid_bits = 19; }
+  SECTION("domains") { added.domain_bits = 8; }
+  SECTION("table widths") { added.address_widths = 2; }
+  SECTION("address masks") { added.max_address_mask = 9; }
+  CHECK(may_hot_add(running, added) == (added == running ? Errno::ok : Errno::efault));
+}
+
+TEST_CASE("one without pass-through, or without pages that are in use, is no device", "[hotplug]") {
+  const IommuAbilities running;
+  IommuAbilities added = running;
+  added.pass_through = false;
+  CHECK(may_hot_add(running, added) == Errno::enxio);
+  added = running;
+  added.large_pages = 1;
+  CHECK(may_hot_add(running, added) == Errno::enxio);
+}
