@@ -36,6 +36,15 @@ struct CpuStats {
   }
 };
 
+// Someone who has work for a processor, and needs nothing before he gets one.
+class CpuClient {
+ public:
+  virtual void cpu_given(std::uint32_t cpu, std::uint64_t cookie) = 0;
+
+ protected:
+  ~CpuClient() = default;
+};
+
 class Cpus {
  public:
   enum class Turn : std::uint8_t { behind_others, before_others };
@@ -46,6 +55,8 @@ class Cpus {
 
   // For actors: returns once one is free, with its number; the lowest free one is taken.
   std::uint32_t take(Turn turn = Turn::behind_others);
+  // From anybody: the client is given one, within this call if one is free.
+  void request(CpuClient& client, std::uint64_t cookie, Turn turn = Turn::behind_others);
   void give_back(std::uint32_t cpu);
 
   const std::string& path() const { return path_; }
@@ -57,17 +68,23 @@ class Cpus {
   Histogram run_delay;  // able to run until running; only of those that had to wait
 
  private:
+  // An actor, or a client.
   struct Waiter {
-    Signal* chosen;
-    std::uint32_t cpu = 0;
+    Signal* chosen = nullptr;
+    std::uint32_t* cpu = nullptr;  // which the actor got
+    CpuClient* client = nullptr;
+    std::uint64_t cookie = 0;
+    Instant since;
   };
+  std::uint32_t take_free();
+  void queue(const Waiter& waiter, Turn turn);
 
   Engine& engine_;
   std::string path_;
   std::vector<CpuStats> stats_;
   std::vector<bool> busy_;
   std::uint32_t free_count_;
-  std::deque<Waiter*> waiters_;
+  std::deque<Waiter> waiters_;
 };
 
 }  // namespace viosim

@@ -19,12 +19,12 @@
 
 namespace viosim {
 
-void Thread::start(Cpus::Turn turn) {
+void Thread::start(std::uint32_t cpu) {
   ensure(cpu_ == none, "a thread was started twice");
   engine_->set_actor_data(this);
   actor_ = engine_->actor();
   stack_top_ = static_cast<char*>(__builtin_frame_address(0));
-  cpu_ = cpus_->take(turn);
+  cpu_ = cpu;
 }
 
 void Thread::stop() {

@@ -24,7 +24,7 @@ struct ThreadGone {};
 
 class Thread {
  public:
-  // Needs no processor before start().
+  // Has no processor before start().
   Thread(Engine& engine, Cpus& cpus) : engine_(&engine), cpus_(&cpus) {}
   Thread(const Thread&) = delete;
   Thread& operator=(const Thread&) = delete;
@@ -34,8 +34,8 @@ class Thread {
   // The thread whose actor is running; null for actors that are no threads.
   static Thread* current(const Engine& engine) { return static_cast<Thread*>(engine.actor_data()); }
 
-  // Takes a processor, and gives it back.
-  void start(Cpus::Turn turn = Cpus::Turn::behind_others);
+  // Begins on a processor that was taken for it, and gives it back.
+  void start(std::uint32_t cpu);
   void stop();
 
   // Works for this long. In the host on behalf of a guest: the vCPU stands still meanwhile.

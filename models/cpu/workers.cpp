@@ -15,7 +15,7 @@ struct Workers::Worker {
   Thread thread;
   Signal woken;
   Job job;
-  Cpus::Turn turn = Cpus::Turn::behind_others;
+  std::uint32_t cpu = 0;  // for the job
 };
 
 Workers::Workers(Engine& engine, Cpus& cpus, std::string name, std::uint32_t number)
@@ -25,19 +25,35 @@ Workers::~Workers() = default;
 
 void Workers::post(Job job, Cpus::Turn turn) {
   engine_.hold();
-  if (!idle_.empty()) {
-    Worker& worker = *idle_.back();
-    idle_.pop_back();
-    worker.job = std::move(job);
-    worker.turn = turn;
-    worker.woken.raise();
-    return;
+  cpus_.request(*this, keep(std::move(job), turn), turn);
+}
+
+std::uint64_t Workers::keep(Job job, Cpus::Turn turn) {
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(kept_.size()));
+    kept_.emplace_back();
   }
-  const std::string name = fmt::format("{}/{}", name_, workers_.size());
-  Worker& worker = *workers_.emplace_back(std::make_unique<Worker>(engine_, cpus_, name));
-  worker.job = std::move(job);
-  worker.turn = turn;
-  engine_.spawn(name, Lifetime::serves, [this, &worker] { serve(worker); });
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  kept_[slot] = {std::move(job), turn};
+  return slot;
+}
+
+// An idle worker does it, or a new one.
+void Workers::cpu_given(std::uint32_t cpu, std::uint64_t slot) {
+  const bool new_one = idle_.empty();
+  if (new_one) {
+    const std::string name = fmt::format("{}/{}", name_, workers_.size());
+    idle_.push_back(workers_.emplace_back(std::make_unique<Worker>(engine_, cpus_, name)).get());
+  }
+  Worker& worker = *idle_.back();
+  idle_.pop_back();
+  worker.job = std::exchange(kept_[slot].job, nullptr);
+  worker.cpu = cpu;
+  free_.push_back(static_cast<std::uint32_t>(slot));
+  worker.woken.raise();
+  if (new_one)
+    engine_.spawn(worker.woken.name(), Lifetime::serves, [this, &worker] { serve(worker); });
 }
 
 void Workers::end() {
@@ -53,33 +69,27 @@ void Workers::work(Worker& worker) {
   }
 }
 
+// With its processor it may be given its next job, too.
 void Workers::serve(Worker& worker) {
   for (;;) {
-    worker.thread.start(worker.turn);
+    worker.woken.wait();
+    worker.thread.start(worker.cpu);
     work(worker);
     worker.job = nullptr;
-    worker.thread.stop();
     idle_.push_back(&worker);
+    worker.thread.stop();
     engine_.release();
-    worker.woken.wait();
   }
 }
 
 void Workers::post_at(Instant at, Job job, Cpus::Turn turn) {
-  if (later_free_.empty()) {
-    later_free_.push_back(static_cast<std::uint32_t>(later_.size()));
-    later_.emplace_back();
-  }
-  const std::uint32_t slot = later_free_.back();
-  later_free_.pop_back();
-  later_[slot] = {std::move(job), turn};
-  engine_.agenda().schedule(at, rank(EventClass::timer, number_), *this, slot);
+  engine_.agenda().schedule(at, rank(EventClass::timer, number_), *this,
+                            keep(std::move(job), turn));
 }
 
-void Workers::fire(std::uint64_t what) {
-  Later due = std::exchange(later_[what], {nullptr, Cpus::Turn::behind_others});
-  later_free_.push_back(static_cast<std::uint32_t>(what));
-  post(std::move(due.job), due.turn);
+void Workers::fire(std::uint64_t slot) {
+  engine_.hold();
+  cpus_.request(*this, slot, kept_[slot].turn);
 }
 
 }  // namespace viosim

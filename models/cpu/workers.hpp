@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Processes and interrupt handlers are data; a thread exists while one of them has something to do,
-// and serves the next one afterwards. So a guest with a thousand sleeping processes needs as many
-// actors as it has ever had work at the same time, not a thousand.
+// and serves the next one afterwards. One that has no processor yet needs no thread. So a guest with a
+// thousand sleeping processes needs as many actors as it has processors and threads that wait in
+// the middle of something, not a thousand.
 #pragma once
 
 #include "core/des/engine.hpp"
@@ -17,7 +18,7 @@
 
 namespace viosim {
 
-class Workers final : public EventHandler {
+class Workers final : public EventHandler, private CpuClient {
  public:
   using Job = std::function<void(Thread&)>;
 
@@ -43,6 +44,8 @@ class Workers final : public EventHandler {
 
  private:
   struct Worker;
+  void cpu_given(std::uint32_t cpu, std::uint64_t slot) override;
+  std::uint64_t keep(Job job, Cpus::Turn turn);
   void serve(Worker& worker);
   void work(Worker& worker);
 
@@ -53,12 +56,13 @@ class Workers final : public EventHandler {
   bool ended_ = false;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> idle_;  // the one that was busy last is taken first
-  struct Later {
+  // Jobs that have not begun: they wait for their instant, or for a processor.
+  struct Kept {
     Job job;
     Cpus::Turn turn;
   };
-  std::vector<Later> later_;  // by the number of their event
-  std::vector<std::uint32_t> later_free_;
+  std::vector<Kept> kept_;
+  std::vector<std::uint32_t> free_;  // places among these
 };
 
 }  // namespace viosim

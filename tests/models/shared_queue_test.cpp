@@ -38,7 +38,7 @@ struct SharedRig : SharedQueue::Listener {
   void thread(F&& body) {
     rig.rig.engine.spawn("thread", Lifetime::finishes, [this, body] {
       Thread self(rig.rig.engine, cpus);
-      self.start();
+      self.start(cpus.take());
       body(self);
       self.stop();
     });
