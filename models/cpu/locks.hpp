@@ -10,6 +10,7 @@
 #include "models/cpu/thread.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <tuple>
 
@@ -90,7 +91,10 @@ template <class L>
 class Guard {
  public:
   Guard(L& lock, Thread& thread) : lock_(lock), thread_(thread) { lock_.lock(thread_); }
-  ~Guard() { lock_.unlock(thread_); }
+  // Within, it may be given away for a while. A thread that ends just then does not have it back.
+  ~Guard() {
+    if (std::uncaught_exceptions() == 0 || lock_.held_by(thread_)) lock_.unlock(thread_);
+  }
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 

@@ -42,26 +42,13 @@ constexpr auto choices(PasidBackend) {
       Choice{PasidBackend::none, "none", "the vIOMMU registers no allocator"}};
 }
 
-enum class Unplug : std::uint8_t { orderly, surprise };
-
-constexpr auto choices(Unplug) {
-  return std::array{
-      Choice{Unplug::orderly, "orderly", "software is asked first, and lets go of it"},
-      Choice{Unplug::surprise, "surprise", "it is gone, and software learns it afterwards"}};
-}
-
 struct HotplugParams {
-  Ps notice = 10us;
   Ps wait_for_processes = 10ms;
   bool register_on_hot_add = true;
 
   static constexpr auto fields() {
     using P = HotplugParams;
     return std::tuple{
-        field("notice", &P::notice,
-              "From the vanishing of a function to its kernel's noticing it: link down, interrupt, "
-              "thread.",
-              "assumed"),
         field("wait_for_processes", &P::wait_for_processes,
               "How long the removal of the last vIOMMU that serves an id space waits for processes "
               "to give their PASIDs back.",

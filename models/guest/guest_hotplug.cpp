@@ -137,7 +137,7 @@ void Guest::unplug_function(std::size_t function, Unplug how) {
   if (how == Unplug::surprise) device.remove();
   machine.post_to_hypervisor([this, function, how](Thread& thread) {
     if (how == Unplug::surprise) {
-      thread.sleep(params_.hotplug.notice);
+      thread.sleep(host.params().unplug_notice);
       const Assigned& assigned = assigned_[function];
       assigned.is.host_unit->kernel.driver.gone(assigned.is.device->source());
     }

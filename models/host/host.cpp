@@ -31,4 +31,25 @@ Host::Unit& Host::add_unit(vtd::Unit& hardware, InvalidationDriver& queue) {
   return units.emplace_back(*this, hardware, queue);
 }
 
+void Host::unplug(FunctionDriver& driver, Unplug how) {
+  AtsDevice& device = *driver.function().device;
+  if (!device.present()) return;
+  if (how == Unplug::surprise) device.remove();
+  kernel.workers.post([this, &driver, how](Thread& thread) {
+    if (how == Unplug::surprise) {
+      thread.sleep(params_.unplug_notice);
+      driver.gone();
+    }
+    driver.remove(thread);
+    if (driver.function().device->present()) driver.function().device->remove();
+  });
+}
+
+void Host::plug(FunctionDriver& driver) {
+  AtsDevice& device = *driver.function().device;
+  if (device.present()) return;
+  device.insert();
+  kernel.workers.post([&driver](Thread& thread) { driver.probe(thread); });
+}
+
 }  // namespace viosim

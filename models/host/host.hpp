@@ -10,16 +10,26 @@
 #include "models/host/invalidation_driver.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/vtd/unit.hpp"
+#include "models/kernel/function_driver.hpp"
 #include "models/kernel/host_iommu.hpp"
 #include "models/kernel/kernel.hpp"
 #include "models/kernel/kernel_page_requests.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <string>
 #include <tuple>
 
 namespace viosim {
+
+enum class Unplug : std::uint8_t { orderly, surprise };
+
+constexpr auto choices(Unplug) {
+  return std::array{
+      Choice{Unplug::orderly, "orderly", "software is asked first, and lets go of it"},
+      Choice{Unplug::surprise, "surprise", "it is gone, and software learns it afterwards"}};
+}
 
 struct HostParams {
   std::uint32_t cpus = 16;
@@ -30,6 +40,7 @@ struct HostParams {
   Ps poll = 50ns;
   Ps sets_lock_handover = 100ns;
   Ps function_reset = 100ms;
+  Ps unplug_notice = 10us;
 
   static constexpr auto fields() {
     using P = HostParams;
@@ -46,7 +57,11 @@ struct HostParams {
               "assumed"),
         field("function_reset", &P::function_reset,
               "A function's reset, when a machine that used it is closed.",
-              "PCIe 4.0, 6.6.2: software waits 100 ms")};
+              "PCIe 4.0, 6.6.2: software waits 100 ms"),
+        field("unplug_notice", &P::unplug_notice,
+              "From the vanishing of a function to its kernel's noticing it: link down, interrupt, "
+              "thread.",
+              "assumed")};
   }
   bool operator==(const HostParams&) const = default;
 };
@@ -84,6 +99,11 @@ class Host {
   };
   // Before the run; arguments outlive the host. Scalable mode.
   Unit& add_unit(vtd::Unit& hardware, InvalidationDriver& queue);
+
+  // A function that its own processes use is unplugged, and comes back. From anybody; software does it
+  // from then on. One that is not there is not unplugged, and the other way round.
+  void unplug(FunctionDriver& driver, Unplug how);
+  void plug(FunctionDriver& driver);
 
   const HostParams& params() const { return params_; }
   // The domain of a machine's memory, the same in all units: the highest that no other has. Drivers

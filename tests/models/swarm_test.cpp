@@ -1,0 +1,196 @@
+// Whole systems at random: hosts' and guests' processes, functions and vIOMMUs that come and go, guests
+// that are killed or shut down. Whatever happened, the host is empty afterwards, and a seed gives the
+// same twice.
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/rng.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/software_rig.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <vector>
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+class Swarm {
+ public:
+  explicit Swarm(std::uint64_t seed) : rng_(seed, "swarm") {
+    for (std::uint64_t i = 2 + rng_.below(3); i > 0; --i) add_guest();
+    add_host_processes();
+    for (std::uint64_t i = rng_.below(40); i > 0; --i) add_event();
+    // At last everybody goes.
+    rig_.at(60ms, [this](Thread&) {
+      for (const auto& guest : rig_.guests) guest->kill();
+    });
+  }
+
+  std::string run() {
+    rig_.run();
+    check();
+    return result();
+  }
+
+ private:
+  Ps random(Ps below) {
+    return Ps(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(below.count()))));
+  }
+  bool chance(std::uint64_t one_in) { return rng_.below(one_in) == 0; }
+
+  ProcessParams random_life() {
+    ProcessParams params;
+    params.work.traffic.window = Bytes((1 + rng_.below(32)) * 4096);
+    params.work.traffic.request = 4_KiB;
+    params.work.requests = 1 + rng_.below(40);
+    params.work.outstanding = 1 + static_cast<std::uint32_t>(rng_.below(4));
+    params.populate = chance(3);
+    params.rounds = static_cast<std::uint32_t>(rng_.below(30));
+    params.pause = random(50us);
+    params.unmap = rng_.below(1 + params.work.traffic.window.count() / 4096);
+    params.rebind = chance(3);
+    params.end = chance(3) ? ProcessEnd::exit_first : ProcessEnd::orderly;
+    return params;
+  }
+  void add_guest() {
+    GuestParams params;
+    params.memory = 64_MiB;
+    params.vcpus = 1 + static_cast<std::uint32_t>(rng_.below(4));
+    params.pasids = chance(3) ? PasidScope::guest_wide : PasidScope::system_wide;
+    params.vfio.quota = chance(3) ? 3 : 1000;
+    params.vfio.free_while_bound = chance(2) ? FreeWhileBound::refuse : FreeWhileBound::pend;
+    params.hotplug.wait_for_processes = random(500us);
+    params.refuse_unregister_with_live_ids = chance(4);
+    params.virtual_commands.poll_limit = 1ms;
+    const bool whole = params.pasids == PasidScope::system_wide;
+    Guest& guest = rig_.add_guest(params);
+    ViommuParams viommu;
+    viommu.asynchronous_commands = whole && chance(2);
+    std::vector<FunctionDriver*> drivers;
+    for (const char* const name : {"v0", "v1"}) {
+      const PasidBackend backend =
+          whole ? PasidBackend::virtual_command : PasidBackend::guest_local;
+      Guest::Unit& unit = guest.add_unit(name, viommu, backend);
+      drivers.push_back(&rig_.assign(
+          guest, unit, rig_.add_device(1 + static_cast<std::uint32_t>(rng_.below(4)))));
+    }
+    std::vector<Process*> all;
+    for (int i = 0; i < 3; ++i) {
+      std::vector<FunctionDriver*> used = drivers;
+      if (chance(2)) used.erase(used.begin() + static_cast<std::ptrdiff_t>(rng_.below(2)));
+      ProcessGroup& group = rig_.group(guest, random_life(), used);
+      for (std::uint64_t p = rng_.below(4); p > 0; --p) all.push_back(&rig_.process(group));
+    }
+    std::vector<Ps> starts;
+    for (std::size_t i = 0; i < all.size(); ++i) starts.push_back(random(2ms));
+    guest.boot([&guest, all, starts](Thread& thread) {
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        guest.kernel.workers.post_at(thread.now() + starts[i],
+                                     [process = all[i]](Thread&) { process->start(); });
+      }
+    });
+  }
+  void add_host_processes() {
+    host_driver_ = &rig_.host_driver(rig_.add_device(2));
+    for (int i = 0; i < 2; ++i) {
+      ProcessGroup& group = rig_.host_group(random_life(), {host_driver_});
+      for (std::uint64_t p = rng_.below(4); p > 0; --p) {
+        Process& process = rig_.process(group);
+        host_processes_.push_back(&process);
+        rig_.at(random(2ms) + 1us, [&process](Thread&) { process.start(); });
+      }
+    }
+  }
+  void add_event() {
+    const Ps when = random(5ms);
+    Guest& guest = *rig_.guests[rng_.below(rig_.guests.size())];
+    const std::string unit = chance(2) ? "v0" : "v1";
+    const std::size_t function = rng_.below(2);
+    const Unplug how = chance(2) ? Unplug::orderly : Unplug::surprise;
+    switch (rng_.below(12)) {
+      case 0:
+        return rig_.at(when, [&guest](Thread&) { guest.kill(); });
+      case 1:
+        return rig_.at(when, [&guest](Thread&) {
+          if (!guest.booted() || !guest.machine.guest_runs()) return;
+          guest.kernel.workers.post([&guest](Thread& thread) { guest.shut_down(thread); });
+        });
+      case 2:
+      case 3:
+        return rig_.at(when, [&guest, unit, how](Thread&) { guest.unplug_unit(unit, how); });
+      case 4:
+      case 5:
+        return rig_.at(when, [&guest, unit](Thread&) { guest.plug_unit(unit); });
+      case 6:
+      case 7:
+        return rig_.at(when, [&guest, function, how](Thread&) {
+          if (guest.booted()) guest.unplug_function(function, how);
+        });
+      case 8:
+      case 9:
+        return rig_.at(when, [&guest, function](Thread&) {
+          if (guest.booted()) guest.plug_function(function);
+        });
+      case 10:
+        return rig_.at(when, [this, how](Thread&) { rig_.host.unplug(*host_driver_, how); });
+      default:
+        return rig_.at(when, [this](Thread&) { rig_.host.plug(*host_driver_); });
+    }
+  }
+
+  void check() {
+    const Host& host = rig_.host;
+    CHECK(host.kernel.pasids.space().size() == 0);
+    CHECK(host.ids.sets.capacity_left() == 1U << 20U);
+    CHECK(host.frames.taken() == 0);
+    CHECK(host.kernel.sva.bonds() == 0);
+    CHECK(host_driver_->uses() == 0);
+    CHECK(rig_.unit.kernel.requests.pending() == 0);
+    CHECK(rig_.unit.kernel.faults.incomplete() == 0);
+    for (const Process* const process : host_processes_) CHECK(process->finished());
+    for (const auto& guest : rig_.guests) {
+      CHECK(guest->machine.closed());
+      CHECK(guest->nothing_left());
+    }
+    for (const AtsDevice& device : rig_.devices) {
+      CHECK(device.requests_in_flight() == 0);
+      CHECK(device.page_requests_outstanding() == 0);
+      if (device.present()) CHECK(device.tlb().size() == 0);
+      for (std::uint32_t pasid = 1; pasid < 64; ++pasid)
+        CHECK(!rig_.unit.kernel.driver.present(device.source(), Pasid(pasid)));
+    }
+  }
+  std::string result() const {
+    std::string text = fmt::format("{}\n", rig_.rig.engine.now().ps());
+    for (const ProcessGroup& group : rig_.groups) {
+      text += fmt::format("{} {} {} {} {} {}\n", group.stats.started, group.stats.finished,
+                          group.stats.rounds, group.stats.work_failed, group.stats.failed,
+                          group.round_latency.sum().count());
+    }
+    for (const auto& guest : rig_.guests) {
+      text += fmt::format("{} {} {} {} {} {}\n", guest->machine.paths.user_exits,
+                          guest->machine.paths.ioctls, guest->container.stats.allocated,
+                          guest->hotplug.unplugged, guest->hotplug.orphans,
+                          guest->machine.panicked() ? guest->machine.panicked()->reason : "");
+    }
+    for (const AtsDevice& device : rig_.devices)
+      text += fmt::format("{} {}\n", device.stats.requests, device.stats.page_requests);
+    return text;
+  }
+
+  Rng rng_;
+  SoftwareRig rig_;
+  FunctionDriver* host_driver_ = nullptr;
+  std::vector<Process*> host_processes_;
+};
+
+}  // namespace
+
+TEST_CASE("swarms leave an empty host, and are the same when repeated", "[swarm]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(1, 101)));
+  INFO("seed " << seed);
+  const std::string once = Swarm(seed).run();
+  CHECK(once == Swarm(seed).run());
+}
