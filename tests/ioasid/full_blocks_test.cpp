@@ -50,3 +50,16 @@ TEST_CASE("one full block far from others does not pay for those that went") {
   CHECK(full.next_with_room(0) == 1);
   CHECK(full.next_with_room(64) == 64);
 }
+
+TEST_CASE("a full block that comes and goes leaves the summary as large as it was") {
+  FullBlocks full;
+  set(full, 5);
+  const std::size_t bytes = full.bytes();
+  for (int round = 1; round <= 4; ++round) {
+    full.clear(5);
+    INFO("gone " << round << " times");
+    REQUIRE(full.bytes() == bytes);
+    set(full, 5);
+    REQUIRE(full.next_with_room(5) == 6);
+  }
+}

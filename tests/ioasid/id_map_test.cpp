@@ -9,7 +9,9 @@
 
 #include <rapidcheck.h>
 
+#include <array>
 #include <map>
+#include <optional>
 
 namespace {
 
@@ -110,6 +112,54 @@ TEST_CASE("the id map agrees with a sorted map") {
   const auto seed = GENERATE(range(1u, 4u));
   INFO(profile.name << " seed " << seed);
   run(profile, seed, 12'000);
+}
+
+// Tides: full blocks, blocks far apart and blocks whose keys would lie side by side come in runs and
+// go in any order, so that tables are made anew for each reason there is while the others' remain.
+TEST_CASE("the id map agrees with a sorted map while the tide comes and goes") {
+  const auto seed = GENERATE(range(1u, 7u));
+  constexpr std::array strides{1u, 64u, 96u, 4096u, 700'544u};
+  viosim::Rng random(seed, "tides");
+  IdMap map;
+  Oracle oracle;
+  for (std::uintptr_t tide = 1; tide <= 24; ++tide) {
+    const Ioasid stride = strides[random.below(strides.size())];
+    const auto first = static_cast<Ioasid>(random.below(1u << 20) * 64);
+    const Ioasid count = 200 + static_cast<Ioasid>(random.below(3000));
+    for (Ioasid n = 0; n < count; ++n) {
+      const Ioasid id = first + n * stride;
+      if (map.insert(id, nullptr, data(tide)) != oracle.insert(id, tide)) FAIL("inserted: " << id);
+    }
+    std::vector<Ioasid> ids = map.ids(nullptr);
+    for (std::size_t left = ids.size(); left > 1; --left)
+      std::swap(ids[left - 1], ids[random.below(left)]);
+    if (tide % 3 == 0)
+      ids.resize(ids.size() - ids.size() / (4u << random.below(8)));
+    else
+      ids.resize(ids.size() / 4);
+    // Now and then a reader is in the way of what goes.
+    std::optional<crew::Reader> reader;
+    if (random.below(3) == 0) reader.emplace();
+    for (const Ioasid id : ids)
+      if (map.erase(id) != oracle.erase(id)) FAIL("erased: " << id);
+    reader.reset();
+    for (int look = 0; look < 200; ++look) {
+      const auto id = static_cast<Ioasid>(first + random.below(count) * stride + random.below(3));
+      if (map.find(nullptr, id) != oracle.find(id)) FAIL("found: " << id);
+      const Ioasid given = map.insert_lowest({id, id + 200}, nullptr, data(tide));
+      if (given != oracle.insert_lowest({id, id + 200}, tide)) FAIL("given: " << given);
+    }
+    REQUIRE(map.size() == oracle.ids().size());
+    for (const auto& [id, value] : oracle.ids())
+      if (map.find(nullptr, id) != Found{Error::ok, data(value)}) FAIL("lost: " << id);
+    // What a reader was in the way of is made good by the next frees that empty a block.
+    for (const Ioasid id : {~1u, ~1u - 64, ~1u - 128}) {
+      if (!map.insert(id, nullptr, nullptr)) FAIL("the last ids are taken");
+      map.erase(id);
+    }
+    map.flush();
+    if (tide % 3 == 0) CHECK(map.bytes() <= 110 * map.size() + 12'000);
+  }
 }
 
 TEST_CASE("the id map agrees with a sorted map in any short history") {
