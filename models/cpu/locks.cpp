@@ -41,9 +41,13 @@ void SpinLock::lock(Thread& thread) {
     const Instant since = engine_.now();
     begin_wait();
     turn_.wait();
-    if (handover_ > Ps(0)) engine_.sleep_for(handover_);
+    const bool halted = params_.halts && engine_.now() - since > params_.halts_after;
+    const Ps handover =
+        (halted ? params_.kick : params_.handover) + params_.per_waiter * (waiting() - 1);
+    if (handover > Ps(0)) engine_.sleep_for(handover);
     taken_after(thread, since);
-    thread.spun(engine_.now() - since);
+    stats.halted += halted ? 1 : 0;
+    thread.spun(halted ? params_.halts_after : engine_.now() - since);
   }
   thread.enter_atomic();
 }

@@ -5,6 +5,7 @@
 // mutex with handoff), and nobody overtakes. Optimistic spinning on mutexes is left out.
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "models/cpu/thread.hpp"
@@ -22,6 +23,7 @@ struct LockStats {
   Ps waited{0};
   Ps longest_wait{0};
   Ps held{0};
+  std::uint64_t halted = 0;
   static constexpr auto fields() {
     using S = LockStats;
     return std::tuple{
@@ -29,7 +31,8 @@ struct LockStats {
         metric("contended", &S::contended, Unit::count, "Of these, after waiting."),
         metric("waited", &S::waited, Unit::picoseconds, "Time that threads waited for it, in all."),
         metric("longest_wait", &S::longest_wait, Unit::picoseconds, "The longest such wait."),
-        metric("held", &S::held, Unit::picoseconds, "Time that it was held.")};
+        metric("held", &S::held, Unit::picoseconds, "Time that it was held."),
+        metric("halted", &S::halted, Unit::count, "Waits for it that halted a vCPU.")};
   }
 };
 
@@ -49,6 +52,7 @@ class Lock {
   ~Lock() = default;
   bool try_take(Thread& thread);
   void begin_wait() { ++waiting_; }
+  std::int64_t waiting() const { return waiting_; }
   void give_up_wait() { --waiting_; }
   void taken_after(Thread& thread, Instant since);
   void release(const Thread& thread);
@@ -62,17 +66,49 @@ class Lock {
   Instant taken_at_;
 };
 
+// How a spinlock passes to who waits for it. A guest's kernel may stop spinning after a while, and halt
+// its vCPU until the one that releases the lock kicks it (Linux' paravirtual spinlocks).
+struct SpinLockParams {
+  Ps handover = 100ns;
+  Ps per_waiter{0};
+  bool halts = false;
+  Ps halts_after = 50us;
+  Ps kick = 50us;
+
+  static constexpr auto fields() {
+    using P = SpinLockParams;
+    return std::tuple{
+        field("handover", &P::handover,
+              "From the release of the lock to the next holder's going on, if it spins.",
+              "assumed: a contended cache line"),
+        field("per_waiter", &P::per_waiter,
+              "Added for each other waiter: they take the lock's cache line from one another.",
+              "assumed; nothing with queued spinlocks"),
+        field("halts", &P::halts,
+              "A vCPU that waits for long halts until it is kicked (paravirtual spinlock)."),
+        field("halts_after", &P::halts_after, "How long it spins before.",
+              "assumed; Linux counts 2^15 looks at the lock"),
+        field("kick", &P::kick,
+              "From the release to a halted holder's going on: a kick that leaves the guest, and "
+              "a vCPU that is woken.",
+              "assumed, fitted: 40-70 us where vCPUs are many")};
+  }
+  bool operator==(const SpinLockParams&) const = default;
+};
+
 // Who waits keeps his processor; who holds it must not block.
 class SpinLock final : public Lock {
  public:
   // `handover`: from its release to the next holder's going on.
   SpinLock(Engine& engine, std::string name, Ps handover)
-      : Lock(engine, std::move(name)), handover_(handover) {}
+      : Lock(engine, std::move(name)), params_{.handover = handover} {}
+  SpinLock(Engine& engine, std::string name, const SpinLockParams& params)
+      : Lock(engine, std::move(name)), params_(params) {}
   void lock(Thread& thread);
   void unlock(Thread& thread);
 
  private:
-  Ps handover_;
+  SpinLockParams params_;
 };
 
 // Who waits gives his processor away.

@@ -113,6 +113,10 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
   function.link = assignment.link;
   function.access = accesses_.emplace_back(std::make_unique<Access>(*this)).get();
   function.capabilities = assignment.capabilities;
+  if (!assignment.shows_ats) {
+    function.capabilities.ats = function.capabilities.page_requests = false;
+    function.sva.features = 0;
+  }
   function.number = next_number();
   return *drivers_.emplace_back(
       std::make_unique<FunctionDriver>(kernel, behind.kernel, assignment.driver, function));

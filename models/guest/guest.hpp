@@ -152,6 +152,7 @@ class Guest {
     Host::Unit* host_unit = nullptr;
     Ps link{0};
     IommuFunction capabilities{};
+    bool shows_ats = true;  // to the guest; otherwise its processes' memory is pinned
     FunctionDriverParams driver{};
   };
   FunctionDriver& assign(const std::string& name, const Assignment& assignment, Unit& behind);

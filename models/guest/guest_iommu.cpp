@@ -23,7 +23,7 @@ std::uint64_t frames(std::uint64_t bytes) {
 GuestIommu::GuestIommu(Viommu& viommu, Hpa root, const GuestIommuParams& params)
     : viommu_(viommu),
       params_(params),
-      lock_(viommu.machine().engine(), viommu.path() + ".queue", params.lock_handover),
+      lock_(viommu.machine().engine(), viommu.path() + ".queue", params.lock),
       ring_(viommu.memory().allocate_frames(frames(std::uint64_t{params.entries} << entry_shift))),
       status_(viommu.memory().allocate_frames(frames(std::uint64_t{params.entries} * 8))) {
   ensure(std::has_single_bit(params.entries), "a ring's size is no power of two");

@@ -21,7 +21,7 @@ namespace viosim {
 struct GuestIommuParams {
   std::uint32_t entries = 256;
   Ps descriptor_write = 10ns;
-  Ps lock_handover = 100ns;
+  SpinLockParams lock;
   Ps poll = 50ns;
 
   static constexpr auto fields() {
@@ -31,8 +31,7 @@ struct GuestIommuParams {
               "Linux uses 256"),
         field("descriptor_write", &P::descriptor_write,
               "Writing a descriptor into the invalidation queue, for software.", "assumed"),
-        field("lock_handover", &P::lock_handover,
-              "From the release of the queue's lock to the next holder's going on.", "assumed"),
+        field("lock", &P::lock, "The queue's lock."),
         field("poll", &P::poll,
               "Between two looks at a status word; each comes with a read of the fault status, "
               "which leaves the guest.",

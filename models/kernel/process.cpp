@@ -68,13 +68,14 @@ Region Process::memory() const {
 void Process::begin(Thread& thread) {
   const Errno mapped = mm_.map(thread, memory());
   ensure(mapped == Errno::ok, "a process' first region could not be mapped");
-  const Errno touched = group_.params.populate ? mm_.populate(thread) : Errno::ok;
-  if (touched != Errno::ok) {
-    fail(touched);
-    return finish(thread);
-  }
-  if (!open(thread) || group_.params.rounds == 0) return finish(thread);
+  if (!touch(thread) || !open(thread) || group_.params.rounds == 0) return finish(thread);
   round(thread);
+}
+
+bool Process::touch(Thread& thread) {
+  const Errno touched = group_.params.populate ? mm_.populate(thread) : Errno::ok;
+  if (touched != Errno::ok) fail(touched);
+  return touched == Errno::ok;
 }
 
 void Process::fail(Errno error) {
@@ -133,7 +134,7 @@ void Process::after_round(Thread& thread) {
   ++group_.stats.rounds;
   group_.round_latency.record(thread.now() - since_);
   unmap_some(thread);
-  if (failed_ || ++rounds_ >= group_.params.rounds) return finish(thread);
+  if (failed_ || ++rounds_ >= group_.params.rounds || !touch(thread)) return finish(thread);
   const auto again = [this](Thread& worker) {
     if (group_.params.rebind) {
       close(worker);
@@ -167,6 +168,7 @@ void Process::finish(Thread& thread) {
   close(thread);
   finished_ = true;
   ++group_.stats.finished;
+  group_.last_exit = thread.now();
 }
 
 }  // namespace viosim

@@ -52,8 +52,8 @@ struct ProcessParams {
         field("base", &P::base, "Where its memory begins; a multiple of 4 KiB."),
         field("backing", &P::backing, "Where the content of a page is before it is first touched."),
         field("populate", &P::populate,
-              "It touches all of its memory itself before the first round; otherwise devices' "
-              "page requests bring the pages in."),
+              "It touches all of its memory itself before each round; otherwise devices' page "
+              "requests bring the pages in."),
         field("rounds", &P::rounds, "How often it works; 0: it opens its devices, and exits."),
         field("pause", &P::pause, "From the end of a round to the next."),
         field(
@@ -122,6 +122,7 @@ struct ProcessGroup {
   const ZipfTable* zipf = nullptr;
   ProcessStats stats;
   Histogram round_latency;  // first submission to last completion, seen by the process
+  Instant last_exit;        // of a process
 };
 
 class Process {
@@ -137,6 +138,7 @@ class Process {
 
  private:
   void begin(Thread& thread);
+  bool touch(Thread& thread);
   bool open(Thread& thread);
   void close(Thread& thread);
   void round(Thread& thread);

@@ -180,6 +180,31 @@ TEST_CASE("a thread in the host occupies its vCPU, whatever it waits for", "[cpu
   CHECK(guest.cpus.stats(0).away == 57ns);
 }
 
+TEST_CASE("a vCPU that waits for long halts, and has to be kicked; each other waiter adds to it",
+          "[cpu]") {
+  Machine machine(4);
+  SpinLockParams params;
+  params.handover = 5ns;
+  params.per_waiter = 2ns;
+  params.halts = true;
+  params.halts_after = 30ns;
+  params.kick = 100ns;
+  SpinLock lock(machine.engine, "lock", params);
+  for (const char* name : {"a", "b", "c"}) {
+    machine.job(at(0), [&machine, &lock, name](Thread& thread) {
+      const Guard guard(lock, thread);
+      machine.note(name);
+      thread.run(20ns);
+    });
+  }
+  machine.engine.run();
+  // b: 20 + 5 + 2 for c; c has waited 47 by then: 47 + 100.
+  CHECK(machine.log == Log{"a@0", "b@27", "c@147"});
+  CHECK(lock.stats.halted == 1);
+  CHECK(machine.cpus.stats(1).spinning == 27ns);
+  CHECK(machine.cpus.stats(2).spinning == 30ns);
+}
+
 TEST_CASE("in the host a thread may block while its guest's spinlock is held, and others spin",
           "[cpu]") {
   Machine guest(2);

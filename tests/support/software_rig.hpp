@@ -62,8 +62,8 @@ class SoftwareRig {
     return *guests.emplace_back(
         std::make_unique<Guest>(host, "vm[" + std::to_string(guests.size()) + "]", params, number));
   }
-  FunctionDriver& assign(Guest& guest, Guest::Unit& behind, AtsDevice& device) {
-    Guest::Assignment assignment;
+  FunctionDriver& assign(Guest& guest, Guest::Unit& behind, AtsDevice& device,
+                         Guest::Assignment assignment = {}) {
     assignment.device = &device;
     assignment.host_unit = &unit;
     assignment.link = link.latency;
@@ -71,12 +71,19 @@ class SoftwareRig {
   }
   ProcessGroup& host_group(const ProcessParams& params, std::vector<FunctionDriver*> drivers_of) {
     return groups.emplace_back(ProcessGroup{
-        host.kernel, rig.memory, host.frames, params, std::move(drivers_of), nullptr, {}, {}});
+        host.kernel, rig.memory, host.frames, params, std::move(drivers_of), nullptr, {}, {}, {}});
   }
   ProcessGroup& group(Guest& guest, const ProcessParams& params,
                       std::vector<FunctionDriver*> drivers_of) {
-    return groups.emplace_back(ProcessGroup{
-        guest.kernel, guest.memory, guest.frames, params, std::move(drivers_of), nullptr, {}, {}});
+    return groups.emplace_back(ProcessGroup{guest.kernel,
+                                            guest.memory,
+                                            guest.frames,
+                                            params,
+                                            std::move(drivers_of),
+                                            nullptr,
+                                            {},
+                                            {},
+                                            {}});
   }
   Process& process(ProcessGroup& group) {
     return processes.emplace_back(group, "process[" + std::to_string(processes.size()) + "]");
