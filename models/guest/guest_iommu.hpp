@@ -21,7 +21,7 @@ namespace viosim {
 struct GuestIommuParams {
   std::uint32_t entries = 256;
   Ps descriptor_write = 10ns;
-  SpinLockParams lock;
+  SpinLockParams lock{};
   Ps poll = 50ns;
 
   static constexpr auto fields() {
