@@ -242,6 +242,10 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     for (const viosim::Problem& problem : error.problems()) complain("viosim: " + problem.text());
     return wrong_input;
+  } catch (const viosim::LivelockError& error) {
+    std::fflush(stdout);
+    complain(fmt::format("viosim: the run failed: {}", error.what()));
+    return unexpected;
   } catch (const std::system_error& error) {
     const bool of_print = std::ferror(stdout) != 0;
     complain(fmt::format("viosim: {}: {}",

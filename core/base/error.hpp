@@ -1,5 +1,5 @@
-// What goes wrong, and whose fault it is. The user's: ConfigError. Ours: ensure(). Modelled faults
-// are values, not errors.
+// What goes wrong, and whose fault it is. The user's: ConfigError. Ours: ensure(). The simulated
+// system's: LivelockError. Modelled faults are values, not errors.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -56,6 +56,13 @@ class Where {
   std::vector<Problem>* problems_;
   std::string file_;
   std::string pointer_;
+};
+
+// The simulated system goes round in circles: software tries something again and again that never
+// succeeds. Neither the input's mistake nor ours: what the run has found. Exit code 1.
+class LivelockError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
 };
 
 // Our own mistake: a broken invariant of the program. Exit code 3.

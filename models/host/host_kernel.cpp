@@ -4,9 +4,15 @@
 
 #include "models/trace_events.hpp"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace viosim {
+
+void HostKernelParams::check(const Where& where) const {
+  if (tries == 0) (where / "tries").reject("read 0; expected at least one try");
+}
 
 HostKernel::HostKernel(std::string path, const HostKernelParams& params, Engine& engine,
                        DmaFabric& fabric, Tracer& tracer, std::uint32_t component,
@@ -68,7 +74,7 @@ void HostKernel::handle_faults() {
 void HostKernel::handle(const Queued& fault) {
   const FaultedRequest& request = fault.request;
   engine_.sleep_for(params_.fault_handling);
-  const bool allowed = map_on_demand(space_of_[request.device], request.iova);
+  const bool allowed = map_on_demand(space_of_[request.device], request.iova, request.cookie);
   engine_.sleep_for(params_.fault_response);
   fault_latency.record(engine_.now() - fault.at);
   if (allowed) {
@@ -80,14 +86,27 @@ void HostKernel::handle(const Queued& fault) {
   }
 }
 
-bool HostKernel::map_on_demand(std::size_t number, Iova iova) {
+bool HostKernel::map_on_demand(std::size_t number, Iova iova, std::uint64_t requester) {
   const HostSpace& space = spaces_[number];
   const Iova page = iova.page_base(page_4k);
   if (page < space.base || (page - space.base) >= space.size) return false;
+  if (space.table->mapped(page)) asked_again(page, requester);
   const Hpa frame = space.frames + (page - space.base);
   space.table->map(page, frame, 1, {true, true});
   emit_map(page, frame, space.pasid);
+  // No device TLB keeps what is absent.
+  if (space.absent_cached) invalidate(space, page, {});
   return true;
+}
+
+// Some requests miss a page that has come meanwhile; few, and not for long.
+void HostKernel::asked_again(Iova page, std::uint64_t requester) {
+  if (++in_vain_[{requester, page}] < params_.tries) return;
+  throw LivelockError(
+      fmt::format("{}: a device asked {} times for the page at {:#x} after it was mapped, and its "
+                  "requests still "
+                  "fault; an IOMMU that caches absent pages has to be told of new ones",
+                  path_, params_.tries, page.value()));
 }
 
 void HostKernel::migrate_pages(std::uint32_t order) {
@@ -109,12 +128,12 @@ void HostKernel::migrate(HostSpace& space, Iova page, Hpa frame) {
   const Instant begin = engine_.now();
   space.table->map(page, frame, 1, {true, true});
   emit_map(page, frame, space.pasid);
-  invalidate(space, page);
+  invalidate(space, page, space.device_tlbs);
   ++stats.pages_migrated;
   migration_latency.record(engine_.now() - begin);
 }
 
-void HostKernel::invalidate(const HostSpace& space, Iova page) {
+void HostKernel::invalidate(const HostSpace& space, Iova page, std::span<const Bdf> device_tlbs) {
   Invalidation order;
   order.what = Invalidation::What::translations;
   order.scope =
@@ -123,7 +142,7 @@ void HostKernel::invalidate(const HostSpace& space, Iova page) {
   order.pasid = space.tag;
   order.address = page;
   order.leaf_only = true;
-  space.driver->invalidate_and_wait(order, {space.device_tlbs, space.pasid});
+  space.driver->invalidate_and_wait(order, {device_tlbs, space.pasid});
 }
 
 void HostKernel::emit_map(Iova page, Hpa frame, Pasid pasid) {

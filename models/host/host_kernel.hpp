@@ -14,8 +14,10 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace viosim {
@@ -28,6 +30,7 @@ struct HostKernelParams {
   Ps migrate_every{0};
   Ps page_update = 200ns;
   Ps poll = 50ns;
+  std::uint32_t tries = 1000;
 
   static constexpr auto fields() {
     using P = HostKernelParams;
@@ -44,8 +47,15 @@ struct HostKernelParams {
               "time, as memory compaction does; \"0 ps\": never."),
         field("page_update", &P::page_update, "Rewriting one page table entry, in software.",
               "assumed"),
-        field("poll", &P::poll, "Noticing that a status word in memory has changed.", "assumed")};
+        field("poll", &P::poll, "Noticing that a status word in memory has changed.", "assumed"),
+        field(
+            "tries", &P::tries,
+            "How often software does the same thing in vain before the run ends as failed: maps a "
+            "page for a request that does not find it, submits an invalidation that a device does "
+            "not answer.",
+            "Linux tries for ever; races take few tries")};
   }
+  void check(const Where& where) const;
   bool operator==(const HostKernelParams&) const = default;
 };
 
@@ -72,7 +82,8 @@ struct HostSpace {
   Pasid pasid = no_pasid;  // no_pasid: used by requests without one
   Pasid tag{0};            // with the domain, what its cached translations are tagged with
   bool first_level = false;
-  Iova base;  // what may be mapped: [base, base + size)
+  bool absent_cached = false;  // caching mode: new mappings are announced, too
+  Iova base;                   // what may be mapped: [base, base + size)
   Bytes size;
   Hpa frames;  // the frame of `base` when a page is mapped first; nested: the guest's
   Invalidator* driver = nullptr;
@@ -101,8 +112,10 @@ class HostKernel final : public FaultService {
   // Pages are moved at this rate from now on; zero: no longer. From an actor.
   void migrate_every(Ps time);
 
-  // Maps the page of an address that a device was missing. False: it may not use that. No time passes.
-  bool map_on_demand(std::size_t space, Iova iova);
+  // For actors: maps the page of an address that a device was missing, and announces it where absent
+  // pages may be cached, which takes time. False: the device may not use it. `requester`: who is
+  // missing it; asking again and again is a LivelockError.
+  bool map_on_demand(std::size_t space, Iova iova, std::uint64_t requester);
 
   HostKernelStats stats;
   Histogram fault_latency;      // fault record to response
@@ -118,7 +131,8 @@ class HostKernel final : public FaultService {
   void start_migration();
   void migrate_pages(std::uint32_t order);
   void migrate(HostSpace& space, Iova page, Hpa frame);
-  void invalidate(const HostSpace& space, Iova page);
+  void invalidate(const HostSpace& space, Iova page, std::span<const Bdf> device_tlbs);
+  void asked_again(Iova page, std::uint64_t requester);
   void emit_map(Iova page, Hpa frame, Pasid pasid);
 
   std::string path_;
@@ -131,6 +145,7 @@ class HostKernel final : public FaultService {
   std::vector<HostSpace> spaces_;
   std::vector<std::size_t> space_of_;  // by device
   std::deque<Queued> faults_;
+  std::map<std::pair<std::uint64_t, Iova>, std::uint32_t> in_vain_;  // of pages that were there
   Signal fault_;
   Instant until_;                      // no page is migrated from then on
   std::uint32_t migration_order_ = 0;  // the last one; who follows another one ends

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/invalidation_driver.hpp"
 
+#include <fmt/format.h>
+
 namespace viosim {
 namespace {
 
@@ -100,7 +102,9 @@ InvalidationDriver::Outcome InvalidationDriver::end(Waiter& waiter) {
 
 void InvalidationDriver::submit_and_wait(std::span<const vtd::Descriptor> descriptors) {
   Waiter* waiter = nullptr;
+  std::uint32_t tries = 0;
   do {
+    if (tries++ == tries_) give_up();
     wait_for_room(descriptors.size());
     if (waiter == nullptr) {
       waiter = &submit(descriptors, {});
@@ -111,6 +115,13 @@ void InvalidationDriver::submit_and_wait(std::span<const vtd::Descriptor> descri
     engine_.sleep_for(poll_);
   } while (waiter->outcome == Outcome::aborted);
   ensure(end(*waiter) == Outcome::done, "hardware did not take an invalidation descriptor");
+}
+
+void InvalidationDriver::give_up() const {
+  throw LivelockError(fmt::format(
+      "an invalidation was submitted {} times, and each time aborted by an invalidation time-out "
+      "error (ITE): device {} does not answer, or not within device_tlb_timeout",
+      tries_, timed_out_.text()));
 }
 
 void InvalidationDriver::fill(Waiter& waiter, std::span<const vtd::Descriptor> descriptors,
@@ -220,7 +231,8 @@ void InvalidationDriver::queue_stopped(std::uint32_t head) {
 }
 
 // Software polls FSTS while it waits. Every submission whose wait was aborted is made again.
-void InvalidationDriver::invalidation_timed_out(Bdf /*source*/) {
+void InvalidationDriver::invalidation_timed_out(Bdf source) {
+  timed_out_ = source;
   queue_.clear(false, false, true);
 }
 

@@ -32,6 +32,8 @@ class InvalidationDriver final : public Invalidator,
   // `poll`: how long software takes to notice a status word that has changed.
   InvalidationDriver(Engine& engine, PhysicalMemory& memory, vtd::InvalidationQueue& queue,
                      Ps poll);
+  // How often submit_and_wait() submits before it gives up.
+  void give_up_after(std::uint32_t tries) { tries_ = tries; }
   ~InvalidationDriver();
 
   // A submission in parts, for software that holds a lock of its own while it makes it.
@@ -54,7 +56,8 @@ class InvalidationDriver final : public Invalidator,
 
   // For actors: submits the descriptors and a wait descriptor of its own, and returns when software
   // sees that it is done. When the ring has no room, waits until it has: like Linux, keeps two
-  // slots free. When a device does not complete an invalidation in time, submits all of them again.
+  // slots free. When a device does not complete an invalidation in time, submits all of them again;
+  // LivelockError when that never helps.
   void submit_and_wait(std::span<const vtd::Descriptor> descriptors);
   void invalidate_and_wait(const Invalidation& order, const DeviceTlbs& devices) override;
   // For actors: by a page group response descriptor; returns when it was executed.
@@ -73,6 +76,7 @@ class InvalidationDriver final : public Invalidator,
   void invalidation_timed_out(Bdf source) override;
 
  private:
+  [[noreturn]] void give_up() const;
   Waiter& free_waiter();
   Waiter* waiting_at(Hpa address) const;
   std::uint32_t free_entries() const;
@@ -84,6 +88,8 @@ class InvalidationDriver final : public Invalidator,
   PhysicalMemory& memory_;
   vtd::InvalidationQueue& queue_;
   Ps poll_;
+  std::uint32_t tries_ = 1000;
+  Bdf timed_out_{};  // last
   std::uint32_t tail_ = 0;
   std::uint64_t submitted_ = 0;
   std::vector<std::unique_ptr<Waiter>> waiters_;

@@ -5,6 +5,11 @@
 #include <algorithm>
 
 namespace viosim {
+namespace {
+
+constexpr std::uint64_t of_page_requests = std::uint64_t{1} << 63U;  // no request's number has it
+
+}  // namespace
 
 PageRequestHandler::PageRequestHandler(std::string path, const HostKernelParams& params,
                                        Engine& engine, HostKernel& kernel,
@@ -106,12 +111,15 @@ void PageRequestHandler::handle_groups() {
 void PageRequestHandler::handle(const Group& group) {
   ++stats.groups;
   const PageRequest& last = group.requests.back();
+  const std::uint64_t requester =
+      of_page_requests | std::uint64_t{last.source.value()} << 32U | last.pasid.value();
   bool allowed = true;
   for (const PageRequest& request : group.requests) {
     const Served* const of = served(request);
     engine_.sleep_for(params_.fault_handling);
     // The first error decides for the whole group; what was mapped before stays.
-    allowed = allowed && of != nullptr && kernel_.map_on_demand(of->space, request.address);
+    allowed =
+        allowed && of != nullptr && kernel_.map_on_demand(of->space, request.address, requester);
     if (allowed) ++stats.mapped;
   }
   engine_.sleep_for(params_.fault_response);

@@ -27,6 +27,9 @@ enum class ConfigStep : std::uint8_t {
 // 8-byte words of memory, little-endian.
 using Words = std::span<const std::uint64_t>;
 
+// What a request did not get past because it was not there.
+enum class Missing : std::uint8_t { nothing, device_entry, process_entry };
+
 // A request on its way through the tables that lead to its address space.
 struct ConfigWalk {
   Request request;
@@ -38,6 +41,9 @@ struct ConfigWalk {
   bool config_learned = false;  // the last step did: for the caches
   bool space_learned = false;
   bool fault_silenced = false;  // FPD: blocked, not reported
+  // Faulted: an entry was not there, which may be cached in caching mode. Architectures that do not
+  // say so have no such entries cached.
+  Missing missing = Missing::nothing;
 
   // The PASID whose entry is wanted: the request's, or the device's for requests without one.
   Pasid pasid() const { return request.pasid == no_pasid ? config.default_pasid : request.pasid; }
@@ -57,6 +63,9 @@ class Architecture {
   virtual ~Architecture() = default;
   const MessageWindow& message_window() const { return messages_; }
 
+  // Whether pages that a first stage does not have may be cached as absent in caching mode, as those
+  // of a second stage are.
+  virtual bool caches_absent_first_pages() const = 0;
   // Whether requests are also looked up in the cache of process entries (VT-d: PASID cache).
   virtual bool has_process_tables() const = 0;
 

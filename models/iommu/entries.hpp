@@ -4,6 +4,7 @@
 
 #include "core/base/address.hpp"
 #include "models/iommu/page_table.hpp"
+#include "models/iommu/request.hpp"
 #include "models/iommu/rights.hpp"
 
 #include <cstdint>
@@ -52,6 +53,12 @@ struct IotlbValue {
   bool first_stage = false;  // with a first stage: its input addresses say nothing of the second's
   bool absent = false;       // caching mode: a page that was not there
   bool absent_in_first = false;  // and it was the first stage that did not have it
+};
+
+// Caching mode: a device or process entry that was not there, and what requests that need it are told.
+struct AbsentEntry {
+  FaultCode fault = FaultCode::none;
+  bool silenced = false;  // FPD of what leads to it
 };
 
 }  // namespace viosim

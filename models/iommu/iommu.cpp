@@ -8,6 +8,11 @@
 #include <utility>
 
 namespace viosim {
+namespace {
+
+constexpr CacheParams unused{1, 0, Replacement::lru, Ps(0)};
+
+}  // namespace
 
 void IommuParams::check(const Where& where) const {
   if (walkers == 0) (where / "walkers").reject("read 0; expected at least one walker");
@@ -39,6 +44,10 @@ Iommu::Iommu(std::string path, const IommuParams& params, const Architecture& ar
       memory_(memory),
       contexts_(params.context_cache, Rng(seed, path_ + ".context_cache")),
       pasids_(params.pasid_cache, Rng(seed, path_ + ".pasid_cache")),
+      absent_devices_(params.caching_mode ? params.context_cache : unused,
+                      Rng(seed, path_ + ".absent_devices")),
+      absent_processes_(params.caching_mode ? params.pasid_cache : unused,
+                        Rng(seed, path_ + ".absent_processes")),
       iotlb_(params.iotlb, Rng(seed, path_ + ".iotlb")),
       walk_caches_(params.walk_caches, seed, path_),
       hit_latency_(params.iotlb.latency),
@@ -144,6 +153,25 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
   return {};
 }
 
+// The walk is about to read an entry that caching mode remembers as absent.
+std::optional<WalkResult> Iommu::known_absent(const Walk& walk, const Known& known) const {
+  if (walk.step() != WalkStep::read || walk.in_pages()) return {};
+  const Bdf source = walk.request().source;
+  const AbsentEntry* absent = nullptr;
+  if (known.config == nullptr) {
+    const std::uint32_t slot = absent_devices_.probe({source});
+    if (slot != decltype(absent_devices_)::none) absent = &absent_devices_.value(slot);
+  } else {
+    const std::uint32_t slot = absent_processes_.probe({source, walk.pasid()});
+    if (slot != decltype(absent_processes_)::none) absent = &absent_processes_.value(slot);
+  }
+  if (absent == nullptr) return {};
+  WalkResult result;
+  result.fault = absent->fault;
+  result.silenced = absent->silenced;
+  return result;
+}
+
 namespace {
 
 std::uint64_t page_key(const Request& request) {
@@ -196,6 +224,10 @@ void Iommu::begin(WalkSlot& slot, const Known& found, bool waited) {
   const std::uint64_t page = params_.merge_walks ? page_key(request) : 0;
   if (params_.merge_walks && merge(miss, request, page)) return free_slot(slot);
   slot.walk.begin(architecture_, request, found.config, found.space, walk_caches_.any());
+  if (params_.caching_mode) {
+    if (const auto absent = known_absent(slot.walk, found))
+      return answer_at(slot, start + params_.fault_record, *absent);
+  }
   const WalkStep step = slot.walk.step();
   const bool steps = step != WalkStep::translated && step != WalkStep::faulted;
   if (steps && free_walkers_ == 0) {

@@ -128,6 +128,12 @@ class Iommu final : public EventHandler, public ReadsAhead {
   bool drain(DrainClient& client, std::uint64_t cookie);
   void memory_changes() override;
 
+  // Caching mode: whether a page that this stage does not have may be cached as absent.
+  bool caches_absent_pages(Stage stage) const {
+    return params_.caching_mode &&
+           (stage == Stage::second || architecture_.caches_absent_first_pages());
+  }
+
   // Writes the parts of each miss's time here.
   void trace_to(Tracer& tracer, std::uint32_t component) {
     tracer_ = &tracer;
@@ -174,6 +180,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
     std::uint32_t slot;
   };
   std::optional<Cached> cached(const Miss& miss, const Known& known) const;
+  std::optional<WalkResult> known_absent(const Walk& walk, const Known& known) const;
 
   // From a miss to a walker.
   void begin_again(const Miss& miss);
@@ -204,6 +211,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   static WalkResult result_of(const Walk& walk);
   void fill(WalkSlot& slot, const WalkResult& result);
   void fill_absent(const WalkSlot& slot);
+  void fill_absent_entry(const WalkSlot& slot);
   void fill_walk_caches(WalkSlot& slot);
   void hint(const WalkSlot& slot);
   std::uint64_t walk_space(Stage stage, const AddressSpace& space) const {
@@ -234,6 +242,9 @@ class Iommu final : public EventHandler, public ReadsAhead {
   PhysicalMemory& memory_;
   Cache<ContextTag, DeviceEntry> contexts_;
   Cache<PasidTag, AddressSpace> pasids_;
+  // Caching mode: entries that were not there, beside those that were.
+  Cache<ContextTag, AbsentEntry> absent_devices_;
+  Cache<PasidTag, AbsentEntry> absent_processes_;
   Cache<PageTag, IotlbValue> iotlb_;
   WalkCaches walk_caches_;
   unsigned largest_level_ = 1;  // of the pages that the IOTLB may hold

@@ -87,12 +87,14 @@ void Iommu::hint(const WalkSlot& slot) {
   hint.slot = slot.trail.lowest_slot;
 }
 
-// Caching mode: a page that was not there is remembered as such.
+// Caching mode: what was not there is remembered as such.
 void Iommu::fill_absent(const WalkSlot& slot) {
+  if (!params_.caching_mode) return;
+  if (!slot.walk.in_pages()) return fill_absent_entry(slot);
   const PageFault fault = slot.walk.page_fault();
   const bool first = fault == PageFault::first_absent;
-  if (!params_.caching_mode || (!first && fault != PageFault::second_absent)) return;
-  if (!slot.walk.in_pages()) return;  // of a table that leads to the address space
+  if (!first && fault != PageFault::second_absent) return;
+  if (!caches_absent_pages(first ? Stage::first : Stage::second)) return;
   if ((slot.withhold_fill >> 1U & 1U) != 0) {
     ++stats.fills_withheld;
     return;
@@ -102,6 +104,18 @@ void Iommu::fill_absent(const WalkSlot& slot) {
   const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
   iotlb_.insert(PageTag::of(request.iova, 1, space_tag(request.source, space.domain, pasid)),
                 {{}, space.tag, space.domain, {}, space.first_levels != 0, true, first}, use_now());
+}
+
+void Iommu::fill_absent_entry(const WalkSlot& slot) {
+  const Walk& walk = slot.walk;
+  if (walk.missing() == Missing::nothing || slot.withhold_fill != 0) return;
+  const Bdf source = walk.request().source;
+  const AbsentEntry absent{walk.fault(), walk.fault_silenced()};
+  if (walk.missing() == Missing::device_entry) {
+    absent_devices_.insert({source}, absent, use_now());
+  } else {
+    absent_processes_.insert({source, walk.pasid()}, absent, use_now());
+  }
 }
 
 // Walks that run ahead have seen the walk caches as they are: they go back before something

@@ -24,6 +24,8 @@ void Iommu::apply(const Invalidation& invalidation) {
 void Iommu::drop_all() {
   contexts_.invalidate_all();
   pasids_.invalidate_all();
+  absent_devices_.invalidate_all();
+  absent_processes_.invalidate_all();
   iotlb_.invalidate_all();
   if (walk_caches_.any()) {
     go_back_all();
@@ -68,6 +70,17 @@ void Iommu::forget_devices(const Invalidation& of) {
     });
   }
   contexts_.invalidate_if(covered);
+  // What was not there has no domain: it is cached under number 0 (VT-d 3.x, 6.2.2).
+  absent_devices_.invalidate_if([&](const ContextTag& tag, const AbsentEntry&) {
+    return of.scope == Scope::all || (of.scope == Scope::source && is_source(tag.source)) ||
+           (of.scope == Scope::domain && (process_tables_ || of.domain == DomainId()));
+  });
+  if (params_.devices_with_processes) {
+    absent_processes_.invalidate_if([&](const PasidTag& tag, const AbsentEntry&) {
+      return of.scope == Scope::all || of.scope == Scope::domain ||
+             (of.scope == Scope::source && is_source(tag.source));
+    });
+  }
   withhold_all();
 }
 
@@ -77,6 +90,13 @@ void Iommu::forget_processes(const Invalidation& of) {
            (of.scope == Scope::process && tag.source == of.source && tag.pasid == of.pasid) ||
            (space.domain == of.domain &&
             (of.scope == Scope::domain || (of.scope == Scope::space && tag.pasid == of.pasid)));
+  });
+  // Which domain a missing entry would have had, nobody knows: software names the new one's.
+  absent_processes_.invalidate_if([&](const PasidTag& tag, const AbsentEntry&) {
+    return of.scope == Scope::all || of.scope == Scope::domain ||
+           (of.scope == Scope::source && tag.source == of.source) ||
+           (of.scope == Scope::process && tag.source == of.source && tag.pasid == of.pasid) ||
+           (of.scope == Scope::space && tag.pasid == of.pasid);
   });
   withhold_all();
 }

@@ -224,7 +224,12 @@ void Iommu::ask_pasid_cache(WalkSlot& slot) {
   const PasidTag tag{slot.walk.request().source, slot.walk.pasid()};
   const std::uint32_t found = pasids_.probe(tag);
   count_use(pasids_, found, use_now());
-  if (found != decltype(pasids_)::none) slot.walk.know(pasids_.value(found));
+  if (found != decltype(pasids_)::none) return slot.walk.know(pasids_.value(found));
+  if (!params_.caching_mode) return;
+  const std::uint32_t absent = absent_processes_.probe(tag);
+  if (absent == decltype(absent_processes_)::none) return;
+  slot.walk.know_absent(absent_processes_.value(absent).fault,
+                        absent_processes_.value(absent).silenced);
 }
 
 }  // namespace viosim

@@ -38,6 +38,11 @@ void Walk::know(const AddressSpace& space) {
   enter();
 }
 
+void Walk::know_absent(FaultCode code, bool silenced) {
+  config_.fault_silenced = silenced;
+  fail(code);
+}
+
 // The address space is known.
 void Walk::enter() {
   const Request& request = config_.request;

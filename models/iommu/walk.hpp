@@ -29,6 +29,8 @@ class Walk {
   void advance(const PhysicalMemory::Line& line);
   // Before the address space was read: a cache knows it.
   void know(const AddressSpace& space);
+  // The same: it knows that there is none, and what such requests are told.
+  void know_absent(FaultCode code, bool silenced);
   // The same where in_pages() holds: the word at next_read().
   void advance_pages(std::uint64_t word) {
     pages_.advance(word);
@@ -56,6 +58,7 @@ class Walk {
   FaultCode fault() const { return config_.fault; }     // when faulted
   PageFault page_fault() const { return page_fault_; }  // the page walk's, if it was its
   bool fault_silenced() const { return config_.fault_silenced; }
+  Missing missing() const { return config_.missing; }
   bool message() const { return message_; }  // an interrupt: translated as it is, not to be cached
 
   // What the last step learned, for the caches. Null when they knew it before.
@@ -104,6 +107,7 @@ inline void Walk::begin(const Architecture& architecture, const Request& request
   config_.config_learned = false;
   config_.space_learned = false;
   config_.fault_silenced = false;
+  config_.missing = Missing::nothing;
   phase_ = Phase::config;
   page_fault_ = PageFault::none;
   caches_ = caches;

@@ -22,6 +22,9 @@ void Plan::run() {
   } catch (const StuckError& error) {
     if (!expectations_->expect_failure()) throw;
     failed_ = {RunFailure::stuck, error.what()};
+  } catch (const LivelockError& error) {
+    if (!expectations_->expect_failure()) throw;
+    failed_ = {RunFailure::livelock, error.what()};
   } catch (const TimeLimitError& error) {
     if (!expectations_->expect_failure()) throw;
     failed_ = {RunFailure::time_limit, error.what()};

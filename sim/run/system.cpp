@@ -84,6 +84,7 @@ void System::build_unit(const IommuConfig& config, const HostConfig& host_config
   };
   if (const auto* vtd = std::get_if<VtdIommu>(&config)) {
     build(system.vtd, vtd->params);
+    system.vtd->driver.give_up_after(host_config.kernel.tries);
   } else {
     build(system.riscv, std::get<RiscvIommu>(config).params);
   }
@@ -149,6 +150,8 @@ std::size_t System::build_space(const DmaDevice& config, HostSystem& host, Iommu
   next_frame_ = (next_frame_ + each - 1) / each * each;
   space.frames = Hpa(next_frame_ << 12U);
   space.driver = iommu.invalidator;
+  space.absent_cached =
+      iommu.iommu->caches_absent_pages(space.first_level ? Stage::first : Stage::second);
   next_frame_ += pages;
   TableMemory* memory = &host.memory;
   if (kind == TableKind::nested) {

@@ -58,10 +58,12 @@ struct MetricClause {
   bool operator==(const MetricClause&) const = default;
 };
 
-enum class RunFailure : std::uint8_t { stuck, time_limit };
+enum class RunFailure : std::uint8_t { stuck, livelock, time_limit };
 
 constexpr auto choices(RunFailure) {
   return std::array{Choice{RunFailure::stuck, "stuck", "software waits for what never comes"},
+                    Choice{RunFailure::livelock, "livelock",
+                           "software tries again and again what never succeeds"},
                     Choice{RunFailure::time_limit, "time-limit",
                            "simulated time passes 2^53 ps, the longest that is exact"}};
 }

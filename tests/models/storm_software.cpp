@@ -293,7 +293,10 @@ void Storm::rebind() {
     device.entry.fence(submitted, agenda_.now());
     later(some_time(20), [this, number, next] {
       bind(number, next);
-      later(some_time(100), [this] { step(); });
+      if (!iommu().params().caching_mode) return later(some_time(100), [this] { step(); });
+      Device& bound = devices_[number];
+      system_->announce(bound.function, *spaces_[next].tables);
+      finish_step({&bound.space, &bound.entry}, some_time(30));
     });
   });
 }

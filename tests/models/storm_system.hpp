@@ -43,6 +43,9 @@ class StormSystem {
   // send what needs no address space.
   virtual bool unbind(const StormFunction& function, const PagedSpace& space) = 0;
 
+  // Orders that hardware forgets that there was no entry (caching mode).
+  virtual void announce(const StormFunction& /*function*/, const PagedSpace& /*space*/) {}
+
   // Orders, sent with the next submit(). Pages: those that an entry of `level` covers.
   virtual void forget_page(const PagedSpace& space, bool second, Iova at, unsigned level,
                            bool leaf_only) = 0;

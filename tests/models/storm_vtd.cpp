@@ -51,22 +51,35 @@ class VtdSystem final : public StormSystem, public vtd::InvalidationListener {
   }
 
   bool unbind(const StormFunction& function, const PagedSpace& space) override {
-    Descriptor descriptor;
-    descriptor.domain = space.shape().domain;
     if (legacy()) {
       unit_.tables().detach(function.source);
+    } else {
+      unit_.tables().clear_present(function.source, entry_of(function));
+    }
+    forget_entry(function, space.shape().domain);
+    forget_space(space);
+    return !legacy();
+  }
+
+  // Linux: what was absent is cached under domain 0, as a context entry; as a PASID entry, it goes
+  // with any domain.
+  void announce(const StormFunction& function, const PagedSpace& space) override {
+    forget_entry(function, legacy() ? DomainId() : space.shape().domain);
+  }
+
+  void forget_entry(const StormFunction& function, DomainId domain) {
+    Descriptor descriptor;
+    descriptor.domain = domain;
+    if (legacy()) {
       descriptor.type = DescriptorType::context_cache;
       descriptor.granularity = Granularity::device;
       descriptor.source = function.source;
     } else {
-      unit_.tables().clear_present(function.source, entry_of(function));
       descriptor.type = DescriptorType::pasid_cache;
       descriptor.granularity = Granularity::pasid;
       descriptor.pasid = entry_of(function);
     }
     orders_.push_back(descriptor);
-    forget_space(space);
-    return !legacy();
   }
 
   void forget_page(const PagedSpace& space, bool second, Iova at, unsigned level,

@@ -30,6 +30,7 @@ class RiscvArchitecture final : public Architecture {
     return device < device_limit(directory_.mode, format_);
   }
 
+  bool caches_absent_first_pages() const override { return true; }
   bool has_process_tables() const override { return true; }
   ConfigStep begin(ConfigWalk& walk) const override;
   ConfigStep with_config(ConfigWalk& walk) const override;

@@ -12,6 +12,11 @@ ConfigStep fail(ConfigWalk& walk, FaultReason reason) {
   return ConfigStep::faulted;
 }
 
+ConfigStep missing(ConfigWalk& walk, Missing what, FaultReason reason) {
+  walk.missing = what;
+  return fail(walk, reason);
+}
+
 ConfigStep want(ConfigWalk& walk, std::uint8_t phase, Hpa at) {
   walk.phase = phase;
   walk.next_read = at;
@@ -67,7 +72,8 @@ ConfigStep VtdArchitecture::advance(ConfigWalk& walk, Words words) const {
 ConfigStep VtdArchitecture::have_root(ConfigWalk& walk, Words words) const {
   const bool scalable = mode_ == Mode::scalable;
   if (!root_entry::present(words[0])) {
-    return fail(walk, scalable ? FaultReason::sm_root_not_present : FaultReason::root_not_present);
+    return missing(walk, Missing::device_entry,
+                   scalable ? FaultReason::sm_root_not_present : FaultReason::root_not_present);
   }
   const unsigned devfn = walk.request.source.devfn();
   const Bytes offset = scalable ? Bytes(devfn % 128 * 32) : Bytes(devfn * 16);
@@ -79,13 +85,15 @@ ConfigStep VtdArchitecture::have_context(ConfigWalk& walk, Words words) const {
   if (mode_ == Mode::legacy) {
     const LegacyContext context = LegacyContext::decode(words);
     walk.fault_silenced = context.fault_disable;
-    if (!context.present) return fail(walk, FaultReason::context_not_present);
+    if (!context.present)
+      return missing(walk, Missing::device_entry, FaultReason::context_not_present);
     if (!context.valid()) return fail(walk, FaultReason::context_invalid);
     walk.config = context.config();
   } else {
     const ScalableContext context = ScalableContext::decode(words);
     walk.fault_silenced = context.fault_disable;
-    if (!context.present) return fail(walk, FaultReason::sm_context_not_present);
+    if (!context.present)
+      return missing(walk, Missing::device_entry, FaultReason::sm_context_not_present);
     walk.config = context.config();
   }
   walk.config_learned = true;
@@ -127,7 +135,8 @@ ConfigStep VtdArchitecture::with_config(ConfigWalk& walk) const {
 
 ConfigStep VtdArchitecture::have_directory_entry(ConfigWalk& walk, Words words) const {
   walk.fault_silenced = walk.fault_silenced || (words[0] & 2U) != 0;
-  if ((words[0] & 1U) == 0) return fail(walk, FaultReason::sm_directory_not_present);
+  if ((words[0] & 1U) == 0)
+    return missing(walk, Missing::process_entry, FaultReason::sm_directory_not_present);
   return want(walk, static_cast<std::uint8_t>(Phase::pasid_entry),
               pasid_entry_address(table_of(words[0]), walk.pasid()));
 }
@@ -135,7 +144,8 @@ ConfigStep VtdArchitecture::have_directory_entry(ConfigWalk& walk, Words words) 
 ConfigStep VtdArchitecture::have_pasid_entry(ConfigWalk& walk, Words words) const {
   const PasidEntry entry = PasidEntry::decode(words);
   walk.fault_silenced = walk.fault_silenced || entry.fault_disable;
-  if (!entry.present) return fail(walk, FaultReason::sm_pasid_entry_not_present);
+  if (!entry.present)
+    return missing(walk, Missing::process_entry, FaultReason::sm_pasid_entry_not_present);
   if (!entry.valid()) return fail(walk, FaultReason::sm_pasid_entry_invalid);
   walk.space_learned = true;
   return found(walk, entry.space(walk.pasid()));

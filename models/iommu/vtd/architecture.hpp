@@ -76,6 +76,8 @@ class VtdArchitecture final : public Architecture {
   void enable(bool on) { translates_ = on; }
   bool translates() const { return translates_; }
 
+  // VT-d 3.x, 6.1: what software changes in first-stage tables is no concern of caching mode.
+  bool caches_absent_first_pages() const override { return false; }
   bool has_process_tables() const override { return mode_ == Mode::scalable; }
   ConfigStep begin(ConfigWalk& walk) const override;
   ConfigStep with_config(ConfigWalk& walk) const override;
