@@ -118,6 +118,7 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
   if (probe && (known.config == nullptr || !known.config->translation_requests)) return {};
   if (known.space == nullptr && !by_source) return {};
   const IommuPort& port = *miss.port;
+  if (port.pasid == no_pasid && messages_.holds(miss.iova.value())) return {};
   const std::uint64_t space = by_source
                                   ? space_tag(port.source, {}, port.pasid)
                                   : space_tag(port.source, known.space->domain, known.space->tag);
@@ -142,8 +143,9 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
                         (known.space != nullptr && known.space->fault_disable);
       return Cached{result, slot};
     }
-    const bool message = port.pasid == no_pasid && messages_.holds(miss.iova.value());
-    if (message || !value.rights.contain(Rights::needed(miss.access, privileged))) return {};
+    if (!value.rights.contain(Rights::needed(miss.access, privileged))) return {};
+    const Hpa at = value.page + miss.iova.page_offset(leaf_size(level));
+    if (port.pasid != no_pasid && messages_.holds(at.value())) return {};
     const bool implied = privileged && port.pasid == no_pasid;
     Rights rights = value.rights;
     if (probe && known.space != nullptr) rights = rights & known.space->allowed();

@@ -26,12 +26,16 @@ inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova,
     if (slot == decltype(iotlb_)::none) continue;
     const IotlbValue& value = iotlb_.value(slot);
     if (!value.rights.contain(needed)) break;  // walks again: the entry may be stale and too strict
-    if (level > 1 && port.pasid == no_pasid && messages_.holds(iova.value())) break;
+    // Requests with RID_PASID and without one share entries, but not what is a message: the former's
+    // addresses are not, and their translations must not be.
+    const Hpa at = value.page + iova.page_offset(leaf_size(level));
+    if (messages_.holds(port.pasid == no_pasid ? iova.value() : at.value())) [[unlikely]]
+      break;
     iotlb_.touch(slot, stamp);
     port.iotlb_hint = slot;
     port.iotlb_page = tag.page;
     ++iotlb_.stats.hits;
-    answer = value.page + iova.page_offset(leaf_size(level));
+    answer = at;
     translation_latency.record(hit_latency_);
     return true;
   }

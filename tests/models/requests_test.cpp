@@ -187,6 +187,40 @@ TEST_CASE("writes to the interrupt window are messages, other uses of it are ref
   }
 }
 
+TEST_CASE("requests with RID_PASID and without one share translations, and no messages",
+          "[models][iommu]") {
+  const bool large = GENERATE(false, true);
+  const bool caches_absent = GENERATE(false, true);
+  const bool ats = GENERATE(false, true);
+  const AddressType type = ats ? AddressType::translation : AddressType::untranslated;
+  Bench bench([&](IommuParams& params) { params.caching_mode = caches_absent; });
+  const Iova window(0xfee0'1234);
+  PageTable table(bench.rig.memory, TableFormat::second_level, 4);
+  if (large) {
+    table.map(Iova(0xc000'0000), Hpa(0x40'0000'0000), page_1g.count() >> 12U, {true, true}, 3);
+    table.map(Iova(0x4000'0000), Hpa(0xc000'0000), page_1g.count() >> 12U, {true, true}, 3);
+  } else {
+    table.map(Iova(0xfee0'1000), Hpa(0x40'0000'0000), 1, {true, true});
+    table.map(Iova(0x7ee0'1000), Hpa(0xfee0'1000), 1, {true, true});
+  }
+  vtd::ScalableContext context;
+  context.device_tlb_enable = true;
+  context.rid_pasid = pasid;
+  bench.port.pasid = pasid;
+  bench.attach(second_level(table), context);
+  bench.run([&] {
+    CHECK_FALSE(bench.ask(window, Access::write).result.message);
+    CHECK(bench.ask(Iova(0xfee0'5000), Access::write).fault() == (large ? 0U : 0x79U));
+    bench.port.pasid = no_pasid;
+    CHECK(bench.ask(window, Access::write, type).result.message);
+    CHECK(bench.ask(Iova(0xfee0'5000), Access::write, type).result.message);
+    CHECK(bench.ask(window, Access::read).fault() == 0x87);
+    CHECK(bench.ask(Iova(0x7ee0'1000), Access::write).fault() == 0);
+    bench.port.pasid = pasid;
+    CHECK(bench.ask(Iova(0x7ee0'1000), Access::write, type).fault() == 0x87);
+  });
+}
+
 TEST_CASE("translated requests need ATS to be enabled, and are not translated again",
           "[models][iommu]") {
   Bench bench;
