@@ -105,6 +105,37 @@ TEST_CASE("a drain is complete when the walks that were in flight are answered",
   CHECK(std::count(rig.log.begin(), rig.log.end(), "1142 ns walked 2") == 1);
 }
 
+TEST_CASE("an invalidation by PASID drains without being asked, also behind one of its entry",
+          "[models][queue]") {
+  const bool drains = GENERATE(true, false);
+  const bool teardown = GENERATE(false, true);
+  vtd::UnitParams params;
+  params.invalidation.pasid_drain = drains;
+  params.invalidation.drain = false;  // of descriptors that may ask
+  QueueRig rig(params);
+  Walker walker(rig);
+  if (teardown) {
+    vtd::Descriptor entry;
+    entry.type = vtd::DescriptorType::pasid_cache;
+    entry.granularity = vtd::Granularity::pasid;
+    entry.domain = DomainId(5);
+    rig.put(entry);
+  }
+  vtd::Descriptor pasid;
+  pasid.type = vtd::DescriptorType::pasid_iotlb;
+  pasid.granularity = vtd::Granularity::pasid;
+  pasid.domain = DomainId(5);
+  rig.put(pasid);
+  rig.put_wait(1);
+  rig.submit();
+  rig.run_to(250ns);
+  walker.walk(1);  // until 892 ns
+  rig.run();
+  const std::string early = teardown ? "595 ns status 1" : "490 ns status 1";
+  CHECK(std::count(rig.log.begin(), rig.log.end(), drains ? "992 ns status 1" : early) == 1);
+  CHECK(std::count(rig.log.begin(), rig.log.end(), "892 ns walked 1") == 1);
+}
+
 TEST_CASE("a drain of an idle IOMMU takes no time", "[models][queue]") {
   vtd::UnitParams params;
   params.invalidation.drain = true;

@@ -41,6 +41,9 @@ struct Answer {
   unsigned level = 0;
   Rights rights;
   Rights needed() const { return Rights::needed(access, privileged); }
+  Instant walked() const {  // when its walk was answered; its arrival where there was none
+    return Instant(Ps(hit || by_device_tlb ? arrival : at));
+  }
   bool operator==(const Answer&) const = default;
 };
 

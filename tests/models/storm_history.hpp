@@ -18,14 +18,22 @@ class History {
     Rights rights;
   };
   void change(Instant at, Value value) { changes_.push_back({at, value}); }
-  // An invalidation that software submitted at `submitted` is done.
-  void fence(Instant submitted, Instant done) { fences_.push_back({submitted, done}); }
+  // An invalidation that software submitted at `submitted` is done. `drained`: after the walks that
+  // were in flight.
+  void fence(Instant submitted, Instant done, bool drained) {
+    fences_.push_back({submitted, done, drained});
+  }
   Value last() const { return changes_.back().value; }
-  // What was there before may not be known to who asks at `arrival`.
-  Instant known_since(Instant arrival) const {
+  // What was there before may not be known to who asks at `arrival`, nor to whose walk is answered at
+  // `walked`: `arrival` where there was none.
+  // What software changed just before it submitted is over then, but for who asks at one instant
+  // with all of it.
+  Instant known_since(Instant arrival, Instant walked) const {
     Instant since;
     for (const Fence& fence : fences_) {
-      if (fence.done <= arrival) since = std::max(since, fence.submitted);
+      const bool over = fence.done < (fence.drained ? std::max(arrival, walked) : arrival);
+      if (over || fence.done == arrival)
+        since = std::max(since, fence.submitted + Ps(over ? 1 : 0));
     }
     return since;
   }
@@ -45,6 +53,7 @@ class History {
   struct Fence {
     Instant submitted;
     Instant done;
+    bool drained;
   };
   std::vector<Change> changes_;
   std::vector<Fence> fences_;

@@ -114,7 +114,8 @@ bool Storm::allowed(const Answer& answer) const {
   const Instant arrival(Ps(answer.arrival));
   bool found = false;
   device.space.for_each(
-      device.space.known_since(arrival), Instant(Ps(answer.at)), [&](History::Value value) {
+      device.space.known_since(arrival, answer.walked()), Instant(Ps(answer.at)),
+      [&](History::Value value) {
         const bool refuses = value.target == 0 || !value.rights.contain(answer.needed()) ||
                              (needs_ats && !allows_ats(spaces_[value.target - 1]));
         // What a device is told to keep is no more than the entry allows.
@@ -140,7 +141,7 @@ bool Storm::allowed_by_entry(const Answer& answer) const {
   const bool enabled = page ? device.function.page_requests : device.function.translations;
   if (!enabled || (device.function.outlaw && system_->riscv())) return faulted;
   bool found = false;
-  device.entry.for_each(device.entry.known_since(Instant(Ps(answer.arrival))),
+  device.entry.for_each(device.entry.known_since(Instant(Ps(answer.arrival)), answer.walked()),
                         Instant(Ps(answer.at)), [&](History::Value value) {
                           const bool ok = value.target != 0 && (page || !value.rights.empty());
                           found = found || ok != faulted;
@@ -171,7 +172,9 @@ void Storm::for_each_mapping(const Space& space, const Answer& answer, See&& see
   const bool fresh = refused && !system_->iommu().params().caching_mode;
   const Instant arrival(Ps(answer.arrival));
   const Instant to(Ps(answer.at));
-  const auto since = [&](const History& of) { return fresh ? arrival : of.known_since(arrival); };
+  const auto since = [&](const History& of) {
+    return fresh ? arrival : of.known_since(arrival, answer.walked());
+  };
   if (!shape.first()) {
     const History& of = space.second[answer.page];
     return of.for_each(since(of), to, [&](History::Value value) { see(value, value.rights); });

@@ -125,7 +125,7 @@ void Storm::step() {
     later(some_time(30), [this, change, known] {
       change();
       const Instant since = agenda_.now() + Ps(1);
-      for (History* of : known) of->fence(since, since);
+      for (History* of : known) of->fence(since, since, false);
       later(some_time(200), [this] { step(); });
     });
   });
@@ -135,7 +135,7 @@ void Storm::finish_step(std::vector<History*> known, Ps wait) {
   later(wait, [this, known = std::move(known)] {
     const Instant submitted = agenda_.now();
     submit([this, known, submitted] {
-      for (History* of : known) of->fence(submitted, agenda_.now());
+      for (History* of : known) of->fence(submitted, agenda_.now(), system_->drained());
       later(some_time(200), [this] { step(); });
     });
   });
@@ -289,8 +289,8 @@ void Storm::rebind() {
   ++reach_.rebound;
   const Instant submitted = agenda_.now();
   submit([this, number, next, submitted, &device] {
-    device.space.fence(submitted, agenda_.now());
-    device.entry.fence(submitted, agenda_.now());
+    device.space.fence(submitted, agenda_.now(), system_->drained());
+    device.entry.fence(submitted, agenda_.now(), system_->drained());
     later(some_time(20), [this, number, next] {
       bind(number, next);
       if (!iommu().params().caching_mode) return later(some_time(100), [this] { step(); });

@@ -57,8 +57,13 @@ class StormSystem {
   // All orders, and `done` when they are complete. `at_once`: as if they took no time, where
   // nobody but the IOMMU has to be told.
   virtual void submit(bool at_once, std::function<void()> done) = 0;
+  // Whether what is done last waited for the walks that were in flight.
+  bool drained() const { return drained_; }
 
   virtual ~StormSystem() = default;
+
+ protected:
+  bool drained_ = false;
 };
 
 struct StormWorld {

@@ -57,7 +57,17 @@ class VtdSystem final : public StormSystem, public vtd::InvalidationListener {
       unit_.tables().clear_present(function.source, entry_of(function));
     }
     forget_entry(function, space.shape().domain);
-    forget_space(space);
+    if (legacy() || space.shape().second()) {
+      forget_space(space);
+    } else {
+      Descriptor descriptor;
+      descriptor.type = DescriptorType::pasid_iotlb;
+      descriptor.granularity = Granularity::pasid;
+      descriptor.domain = space.shape().domain;
+      descriptor.pasid = entry_of(function);
+      orders_.push_back(descriptor);
+      forget_in_devices({}, Descriptor::every_address);
+    }
     return !legacy();
   }
 
@@ -93,6 +103,7 @@ class VtdSystem final : public StormSystem, public vtd::InvalidationListener {
     descriptor.address_mask = mask;
     descriptor.leaf_only = leaf_only;
     descriptor.type = second ? DescriptorType::iotlb : DescriptorType::pasid_iotlb;
+    descriptor.drain_reads = descriptor.drain_writes = second;
     // The same table may be that of every requester, each with its own PASID.
     for (const StormFunction& function : functions_) {
       descriptor.pasid = entry_of(function);
@@ -110,6 +121,7 @@ class VtdSystem final : public StormSystem, public vtd::InvalidationListener {
   void forget_space(const PagedSpace& space) override {
     Descriptor descriptor;
     descriptor.type = DescriptorType::iotlb;
+    descriptor.drain_reads = descriptor.drain_writes = true;
     descriptor.granularity = Granularity::domain;
     descriptor.domain = space.shape().domain;
     orders_.push_back(descriptor);
@@ -137,8 +149,11 @@ class VtdSystem final : public StormSystem, public vtd::InvalidationListener {
     if (at_once && device_orders_.empty() && responses_.empty()) {
       for (const Descriptor& descriptor : std::exchange(orders_, {}))
         iommu().apply(*descriptor.invalidation());
+      drained_ = false;
       return done();
     }
+    // Whatever walks used of the earlier ones' is in flight when the last one takes effect.
+    drained_ = !orders_.empty() && drains(orders_.back());
     for (const Descriptor& descriptor : std::exchange(orders_, {})) put(descriptor);
     // Device TLBs last: they may fill themselves again from the IOTLB. Answers after all of it.
     for (const Descriptor& descriptor : std::exchange(device_orders_, {})) put(descriptor);
@@ -165,6 +180,7 @@ class VtdSystem final : public StormSystem, public vtd::InvalidationListener {
     draw_caches(rng, params);
     auto& queue = params.invalidation;
     queue.drain = rng.below(2) == 0;
+    queue.pasid_drain = rng.below(4) != 0;
     for (Ps* time : {&queue.doorbell, &queue.fetch, &queue.fetch_each, &queue.context_cache,
                      &queue.pasid_cache, &queue.iotlb, &queue.wait, &queue.device_tlb_send,
                      &queue.page_response})
@@ -172,6 +188,12 @@ class VtdSystem final : public StormSystem, public vtd::InvalidationListener {
     params.page_requests.entries = 128;
     params.page_requests.write = storm_time(rng, 10);
     return params;
+  }
+
+  bool drains(const Descriptor& descriptor) const {
+    const auto& queue = unit_.params().invalidation;
+    if (descriptor.type == DescriptorType::pasid_iotlb) return queue.pasid_drain;
+    return queue.drain && descriptor.drain_reads;
   }
 
   // Where a function's PASID entry is, which for requests without a PASID is RID_PASID.

@@ -54,6 +54,7 @@ vtd::UnitParams draw_iommu(Draw& draw) {
   vtd::UnitParams iommu;
   iommu.merge_walks = false;  // the reference lets every miss walk
   iommu.invalidation.drain = false;
+  iommu.invalidation.pasid_drain = false;
   iommu.mode = draw.chance(50) ? vtd::Mode::legacy : vtd::Mode::scalable;
   iommu.context_cache = draw_cache(draw, true);
   iommu.pasid_cache = draw_cache(draw, true);

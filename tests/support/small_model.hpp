@@ -70,6 +70,7 @@ struct SmallModel {
     vtd::UnitParams params;
     params.merge_walks = false;
     params.invalidation.drain = false;  // nor does it drain
+    params.invalidation.pasid_drain = false;
     return params;
   }();
   Ps memory_latency{0};

@@ -28,6 +28,7 @@ struct InvalidationQueueParams {
   std::uint32_t outstanding = 128;
   std::uint32_t max_address_mask = 18;
   bool drain = true;
+  bool pasid_drain = true;
 
   static constexpr auto fields() {
     using P = InvalidationQueueParams;
@@ -73,7 +74,11 @@ struct InvalidationQueueParams {
         field("drain", &P::drain,
               "DRD, DWD: IOTLB descriptors that ask for it are complete only when the walks in "
               "flight are answered.",
-              "off: descriptors that ask take no longer than others")};
+              "off: descriptors that ask take no longer than others"),
+        field("pasid_drain", &P::pasid_drain,
+              "The same of all PASID-IOTLB descriptors, which cannot ask for it.",
+              "assumed: Linux frees pages and PASIDs after "
+              "such a descriptor and its wait")};
   }
   void check(const Where& where) const;
   bool operator==(const InvalidationQueueParams&) const = default;

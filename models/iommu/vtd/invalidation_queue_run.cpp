@@ -39,7 +39,9 @@ void InvalidationQueue::executed() {
 
 bool InvalidationQueue::stays_under_way(const Running& done) {
   const Descriptor& descriptor = done.descriptor;
-  const bool drains = params_.drain && (descriptor.drain_reads || descriptor.drain_writes);
+  const bool asks = descriptor.drain_reads || descriptor.drain_writes;
+  const bool drains =
+      descriptor.type == DescriptorType::pasid_iotlb ? params_.pasid_drain : params_.drain && asks;
   if (descriptor.of_device_tlb() && devices_.attached(descriptor.source)) {
     running_.push_back(done);
     devices_.send(done.number, descriptor);
