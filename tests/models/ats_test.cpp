@@ -291,6 +291,31 @@ TEST_CASE("a posted write is pushed by the answer, which does not wait for it", 
   CHECK(used.answers.at(1).first == answer_leaves + Ps(1) + 200ns + 300ns + 200ns);
 }
 
+TEST_CASE("a write that has looked up its translation leaves before the answer", "[models][ats]") {
+  static constexpr Ps look_up = 1us;
+  const auto run = [](Ps told) {
+    AtsRig rig;
+    const PageTable& table = rig.rig.new_space(Iova(0), 4_KiB, Hpa(0x100000));
+    rig.attach(rig.source(), table);
+    AtsRig::Options options;
+    options.ats.tlb.latency = look_up;
+    options.ats.invalidation = 10ns;
+    AtsDevice& device = rig.add(one_per_page(1, 2, Direction::write), options);
+    if (told > Ps(0)) {
+      rig.rig.engine.spawn("software", Lifetime::finishes, [&] {
+        rig.rig.engine.sleep_until(Instant(told));
+        device.invalidate({Iova(0), page_4k, AtsRig::pasid, false, 3});
+      });
+    }
+    rig.run();
+    return std::pair(rig.ended.all, rig.host.answers);
+  };
+  const Ps issued = run(Ps(0)).first.at(1).at - run(Ps(0)).first.at(1).took;
+  const auto answers = run(issued + 100ns).second;  // arrives 200 ns later
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].first == issued + look_up + 200ns);
+}
+
 TEST_CASE("an invalidation that nothing uses is answered after its own time", "[models][ats]") {
   AtsRig rig;
   AtsDevice& device = rig.add(one_per_page(1, 1), {.start = Instant(1ms)});

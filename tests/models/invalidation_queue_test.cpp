@@ -166,6 +166,27 @@ TEST_CASE("an unexpected completion does not stop the queue", "[models][queue]")
   CHECK(rig.log == Log{"200 ns ICE 01:00.0", "485 ns status 1", "485 ns 1 done"});
 }
 
+TEST_CASE("the first device that timed out is named until the error is cleared",
+          "[models][queue]") {
+  vtd::UnitParams params;
+  params.invalidation.device_tlb_timeout = 1us;
+  QueueRig rig(params);
+  FakeFunction one(rig.agenda, rig.unit, device);
+  FakeFunction two(rig.agenda, rig.unit, other);
+  one.answers = two.answers = false;
+  rig.put(rig.device_tlb(device));
+  rig.put(rig.device_tlb(other));
+  rig.submit();
+  rig.run();
+  CHECK(rig.queue().devices().stats.timeouts == 2);
+  CHECK(rig.queue().errors().timed_out == device);
+  rig.queue().clear(false, false, true);
+  rig.put(rig.device_tlb(other));
+  rig.submit();
+  rig.run();
+  CHECK(rig.queue().errors().timed_out == other);
+}
+
 TEST_CASE("a time-out leaves a status write that is on its way alone", "[models][queue]") {
   vtd::UnitParams params;
   params.invalidation.device_tlb_timeout = 750ns;  // between the first completion and its status

@@ -65,3 +65,88 @@ TEST_CASE("what the caches know does not let ATS past the device's entry", "[mod
   const WalkResult refused = lone.answer(0, Access::read, type);
   CHECK(refused.fault == vtd::code_of(vtd::FaultReason::sm_device_tlb_disabled));
 }
+
+TEST_CASE("an absent page of a table that software has replaced meanwhile is not remembered",
+          "[models][iommu]") {
+  const bool forgets = GENERATE(false, true);
+  vtd::UnitParams params;
+  params.caching_mode = true;
+  LoneIommu lone(params, {});
+  lone.space().map(0, Hpa(0x5000'0000));
+  const Iova iova = lone.space().iova(1);
+  const Hpa slot = lone.space().second_entry(iova, 2);
+  REQUIRE(slot == lone.space().second_entry(lone.space().iova(0), 2));
+  const std::size_t walk = lone.ask(1);
+  // Root, context, directory, PASID entry and three levels have been read; the last one is the old
+  // table's.
+  lone.at(lone.after_reads(7) + 1ns, [&] {
+    const Hpa table = lone.memory().allocate_frames();
+    lone.memory().write(entry_address(table, iova, 1), 0x6000'0003);
+    lone.memory().write(slot, table.value() | 3U);
+    Invalidation order;
+    order.scope = Invalidation::Scope::domain;
+    order.domain = lone.space().shape().domain;
+    if (forgets) lone.iommu().apply(order);
+  });
+  lone.run();
+  CHECK(lone.told(walk).result.faulted());
+  CHECK(lone.answer(1).faulted() == !forgets);
+}
+
+TEST_CASE("a PASID entry of a table that software has replaced meanwhile is not kept",
+          "[models][iommu]") {
+  const bool forgets = GENERATE(false, true);
+  LoneIommu lone({}, {});
+  lone.space().map(0, Hpa(0x5000'0000));
+  const Hpa directory = lone.unit().tables().context(lone.port().source)->directory;
+  const std::size_t walk = lone.ask(0);
+  lone.at(lone.after_reads(3) + 1ns, [&] {  // its PASID entry is read next, from the old table
+    lone.memory().write(vtd::directory_entry_address(directory, LoneIommu::pasid),
+                        lone.memory().allocate_frames().value() | 1U);
+    Invalidation order;
+    order.what = Invalidation::What::processes;
+    order.scope = Invalidation::Scope::space;
+    order.domain = lone.space().shape().domain;
+    order.pasid = LoneIommu::pasid;
+    if (forgets) lone.iommu().apply(order);
+  });
+  lone.run();
+  CHECK_FALSE(lone.told(walk).result.faulted());
+  CHECK(lone.answer(0).faulted() == forgets);
+}
+
+TEST_CASE("FPD of a directory entry silences what is wrong with it and below it",
+          "[models][iommu]") {
+  const bool silent = GENERATE(false, true);
+  const bool directory_present = GENERATE(false, true);
+  LoneIommu lone({}, {});
+  lone.unit().tables().clear_present(lone.port().source, LoneIommu::pasid);
+  const Hpa at = vtd::directory_entry_address(
+      lone.unit().tables().context(lone.port().source)->directory, LoneIommu::pasid);
+  lone.memory().write(at, (lone.memory().read(at) & ~std::uint64_t{3}) |
+                              (directory_present ? 1U : 0U) | (silent ? 2U : 0U));
+  const WalkResult refused = lone.answer(0);
+  CHECK(vtd::reason_of(refused.fault) == (directory_present
+                                              ? vtd::FaultReason::sm_pasid_entry_not_present
+                                              : vtd::FaultReason::sm_directory_not_present));
+  CHECK(refused.silenced == silent);
+  CHECK(lone.iommu().stats.faults_reported == (silent ? 0 : 1));
+}
+
+TEST_CASE("the first PASID beyond a function's table is refused, as RID_PASID and in a request",
+          "[models][iommu]") {
+  using Reason = vtd::FaultReason;
+  const bool implied = GENERATE(false, true);
+  const bool beyond = GENERATE(false, true);
+  const Pasid asked(beyond ? 8192 : 8191);  // PDTS 0: 128 directory entries of 64
+  LoneIommu lone({}, {});
+  lone.port().source = Bdf(0x300);
+  lone.port().pasid = implied ? no_pasid : asked;
+  vtd::ScalableContext context;
+  context.pasid_enable = true;
+  if (implied) context.rid_pasid = asked;
+  lone.unit().tables().attach(lone.port().source, 64, context);
+  const Reason refused = implied ? Reason::sm_rid_pasid : Reason::sm_pasid_too_large;
+  CHECK(vtd::reason_of(lone.answer(0).fault) ==
+        (beyond ? refused : Reason::sm_directory_not_present));
+}

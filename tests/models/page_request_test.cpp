@@ -314,6 +314,26 @@ TEST_CASE("a reset drops walks in flight, and an invalidation that waits for a r
   CHECK(rig.host.answers.empty());
 }
 
+TEST_CASE("an invalidation after a reset does not wait for reads from before it", "[models][pri]") {
+  AtsRig rig;
+  const PageTable& table = rig.rig.new_space(Iova(0), 4_KiB, Hpa(0x100000));
+  rig.attach(rig.source(), table);
+  AtsDevice& device = rig.add(one_per_page(1, 3), {});
+  rig.rig.engine.spawn("software", Lifetime::finishes, [&] {
+    const AtsInvalidation page{Iova(0), page_4k, AtsRig::pasid, false, 4};
+    while (device.latency.count() == 0) rig.rig.engine.sleep_for(10ns);
+    device.invalidate(page);  // meets the second one's read
+    rig.rig.engine.sleep_for(250ns);
+    CHECK(device.in_flight() == 1);
+    device.reset();
+    rig.rig.engine.sleep_for(1us);
+    CHECK(rig.host.answers.empty());
+    device.invalidate(page);
+  });
+  rig.run();
+  CHECK(rig.host.answers.size() == 1);
+}
+
 TEST_CASE("a failure response turns page requests off until they are enabled again",
           "[models][pri]") {
   AtsRig rig;
