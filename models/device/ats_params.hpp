@@ -64,6 +64,7 @@ struct AtsParams {
 struct PriParams {
   std::uint32_t credits = 32;
   std::uint32_t group_pages = 1;
+  bool private_data = false;
 
   static constexpr auto fields() {
     using P = PriParams;
@@ -74,7 +75,12 @@ struct PriParams {
         field("group_pages", &P::group_pages,
               "Pages asked for by one group, as far as credits allow: the one that is needed and "
               "those that follow it in the window.",
-              "1: nothing is asked for in advance")};
+              "1: nothing is asked for in advance"),
+        field(
+            "private_data", &P::private_data,
+            "The last request of each group carries data of the function's own, and a response "
+            "without the same is none of its groups'.",
+            "VT-d 3.x, 7.4.1: of functions within the processor's package; PCIe has no such data")};
   }
   void check(const Where& where) const;
   bool operator==(const PriParams&) const = default;

@@ -85,8 +85,9 @@ void PageRequester::send_group(Wanted wanted, std::vector<PageRequest>& sends) {
            (outstanding_ + requests < params_.credits || wrong_.exceed_credits));
   sends.back().last = !wrong_.omit_last;
   outstanding_ += requests;
-  ++groups_sent_[request.source];
-  groups_.push_back({request.group, requests, std::move(wanted)});
+  const std::uint64_t number = ++groups_sent_[request.source];
+  if (params_.private_data) sends.back().private_data = {number, request.source.value()};
+  groups_.push_back({request.group, requests, std::move(wanted), sends.back().private_data});
 }
 
 PageRequester::Answered PageRequester::answered(const PageResponse& response,
@@ -96,7 +97,8 @@ PageRequester::Answered PageRequester::answered(const PageResponse& response,
   const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& sent) {
     return sent.index == response.group && sent.wanted.asker.source == response.source;
   });
-  if (group == groups_.end()) return {Outcome::unexpected, {}};
+  if (group == groups_.end() || group->data != response.private_data)
+    return {Outcome::unexpected, {}};
   if (response.code == PageResponseCode::failure) {
     enabled_ = false;
     return {Outcome::end, drop_all()};

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -80,6 +81,7 @@ class PageRequester {
     std::uint16_t index;
     std::uint32_t requests;  // the first of them for the page that is wanted
     Wanted wanted;
+    std::optional<PageRequestData> data;
     bool asks_for(const PageAsker& asker, Iova page, Access access) const;
   };
 

@@ -179,6 +179,8 @@ void InvalidationDriver::respond(const PageResponse& response) {
   descriptor.last = true;
   descriptor.group = response.group;
   descriptor.code = response.code;
+  descriptor.has_private_data = response.private_data.has_value();
+  if (descriptor.has_private_data) descriptor.private_data = *response.private_data;
   submit_and_wait({&descriptor, 1});
 }
 

@@ -133,6 +133,8 @@ vtd::Descriptor descriptor_of(const PageResponse& response) {
   descriptor.last = true;
   descriptor.group = response.group;
   descriptor.code = response.code;
+  descriptor.has_private_data = response.private_data.has_value();
+  if (descriptor.has_private_data) descriptor.private_data = *response.private_data;
   return descriptor;
 }
 

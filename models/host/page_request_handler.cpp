@@ -87,7 +87,7 @@ void PageRequestHandler::refuse(const PageRequest& request) {
   ++stats.malformed;
   if (!request.last || queue_.function(request.source) == nullptr) return;
   partial_.erase({request.source, request.group});
-  respond({request.source, request.pasid, request.group, PageResponseCode::invalid});
+  respond(PageResponse::to(request, PageResponseCode::invalid));
 }
 
 // Some requests were lost: a group that is not complete by now never will be, and hardware answers its
@@ -125,8 +125,7 @@ void PageRequestHandler::handle(const Group& group) {
   engine_.sleep_for(params_.fault_response);
   if (!allowed) ++stats.refused;
   group_latency.record(engine_.now() - group.complete);
-  respond({last.source, last.pasid, last.group,
-           allowed ? PageResponseCode::success : PageResponseCode::invalid});
+  respond(PageResponse::to(last, allowed ? PageResponseCode::success : PageResponseCode::invalid));
 }
 
 void PageRequestHandler::respond(const PageResponse& response) {

@@ -178,7 +178,7 @@ Errno VfioContainer::page_response(Thread& thread, std::size_t number,
   const auto group = static_cast<std::uint16_t>(order.group);
   const auto request = faults_.match(number, has_pasid ? Pasid(order.pasid) : no_pasid, group);
   if (!request) return Errno::einval;
-  respond(thread, number, {request->source, request->pasid, group, order.response_code()});
+  respond(thread, number, PageResponse::to(*request, order.response_code()));
   return Errno::ok;
 }
 
@@ -194,8 +194,7 @@ void VfioContainer::respond(Thread& thread, std::size_t number, const PageRespon
 void VfioContainer::answer_for_guest(Thread& thread,
                                      const std::vector<GuestFaults::Pending>& groups) {
   for (const GuestFaults::Pending& one : groups) {
-    respond(thread, one.device,
-            {one.request.source, one.pasid, one.request.group, PageResponseCode::invalid});
+    respond(thread, one.device, PageResponse::to(one.request, PageResponseCode::invalid));
   }
 }
 
@@ -236,8 +235,7 @@ void VfioContainer::fire(std::uint64_t /*what*/) {
   if (!expired.empty()) {
     host_.post([this, expired](Thread& thread) {
       for (const GuestFaults::Pending& one : expired) {
-        respond(thread, one.device,
-                {one.request.source, one.pasid, one.request.group, PageResponseCode::failure});
+        respond(thread, one.device, PageResponse::to(one.request, PageResponseCode::failure));
       }
     });
   }

@@ -124,7 +124,7 @@ class PageWalk {
   void read_second(Hpa table);
   void have_first(std::uint64_t bits);
   void have_second(std::uint64_t bits);
-  bool dirties(TableFormat format, Rights rights) const;
+  bool dirties(Rights rights) const;
   std::uint64_t used(TableFormat format, std::uint64_t bits, bool leaf, Rights rights) const;
   void update(std::uint64_t bits, std::uint64_t used);
   PageFault first_denied(Rights rights) const;

@@ -163,12 +163,11 @@ inline void PageWalk::advance(std::uint64_t entry) {
   }
 }
 
-// Whether the page of a leaf is written to. In RISC-V's second stage that of a first-stage table is,
-// too, where its entries are updated: ahead of that, as RISC-V IOMMU 1.0, 2.3 allows.
-inline bool PageWalk::dirties(TableFormat format, Rights rights) const {
+// Whether the page of a leaf is written to. That of a first-stage table is, too, where its entries may
+// be updated: ahead of that, as RISC-V IOMMU 1.0, 2.3 allows, and as processors do it under EPT.
+inline bool PageWalk::dirties(Rights rights) const {
   if (of_page()) return access_ == Access::write && rights.contain(need_);
-  return format == TableFormat::sv_guest && space_->first_updates && space_->second_updates &&
-         rights.can_write(false);
+  return space_->first_updates && space_->second_updates && rights.can_write(false);
 }
 
 // An entry with accessed set, and dirty where the page is written to. A pointer to a table has
@@ -177,7 +176,7 @@ inline std::uint64_t PageWalk::used(TableFormat format, std::uint64_t bits, bool
                                     Rights rights) const {
   if (is_sv(format) && !leaf) return bits;
   bits |= accessed_bit(format);
-  if (leaf && dirties(format, rights)) bits |= dirty_bit(format);
+  if (leaf && dirties(rights)) bits |= dirty_bit(format);
   if (format == TableFormat::first_level && space_->rules.extended_accessed)
     bits |= extended_accessed_bit;
   return bits;

@@ -47,8 +47,8 @@ void IoPageFaults::handle(Thread& thread, const Group& group) {
   }
   ++stats.groups;
   if (!valid) ++stats.invalid;
-  requests_.respond(thread, {last.source, last.pasid, last.group,
-                             valid ? PageResponseCode::success : PageResponseCode::invalid});
+  requests_.respond(thread, PageResponse::to(last, valid ? PageResponseCode::success
+                                                         : PageResponseCode::invalid));
   latency.record(engine_.now() - group.complete);
   jobs_.erase({last.source, group.job});
   for (; waiting_ > 0; --waiting_) done_.raise();

@@ -111,7 +111,7 @@ void PageRequestThread::report(Thread& thread, const PageRequest& request) {
 void PageRequestThread::refuse(Thread& thread, const PageRequest& request) {
   ++stats.refused;
   if (!request.last) return;
-  send(thread, {request.source, request.pasid, request.group, PageResponseCode::invalid});
+  send(thread, PageResponse::to(request, PageResponseCode::invalid));
 }
 
 // Hardware takes requests again when the flag is clear; what came since the head was moved has
@@ -150,6 +150,8 @@ void PageRequestThread::send(Thread& thread, const PageResponse& response) {
   descriptor.last = true;
   descriptor.group = response.group;
   descriptor.code = response.code;
+  descriptor.has_private_data = response.private_data.has_value();
+  if (descriptor.has_private_data) descriptor.private_data = *response.private_data;
   driver_.submit(thread, {descriptor});
   ++stats.responses;
 }

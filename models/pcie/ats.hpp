@@ -12,7 +12,9 @@
 #include "core/base/time.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <optional>
 
 namespace viosim {
 
@@ -50,6 +52,8 @@ struct TranslationCompletion {
   bool operator==(const TranslationCompletion&) const = default;
 };
 
+using PageRequestData = std::array<std::uint64_t, 2>;
+
 // PCIe 10.4.1: a page is needed.
 struct PageRequest {
   Bdf source{};
@@ -61,6 +65,8 @@ struct PageRequest {
   bool execute = false;
   bool privileged = false;
   bool last = false;  // of its group (LPIG); with neither read nor write: a stop marker
+  // The function's own, which its response brings back (VT-d).
+  std::optional<PageRequestData> private_data = {};
 };
 
 enum class PageResponseCode : std::uint8_t { success = 0x0, invalid = 0x1, failure = 0xf };
@@ -71,6 +77,11 @@ struct PageResponse {
   Pasid pasid{0xffffffff};
   std::uint16_t group = 0;
   PageResponseCode code = PageResponseCode::success;
+  std::optional<PageRequestData> private_data = {};  // of the group's last request
+
+  static PageResponse to(const PageRequest& last, PageResponseCode code) {
+    return {last.source, last.pasid, last.group, code, last.private_data};
+  }
 };
 
 // A function with a translation cache, to the IOMMU.

@@ -39,6 +39,24 @@ TEST_CASE("a submission that a time-out aborts is made again", "[models][driver]
   CHECK(rig.unit().queue().devices().stats.timeouts == 1);
 }
 
+TEST_CASE("a device that never answers ends the run, and the run says so", "[models][driver]") {
+  const bool late = GENERATE(false, true);  // or answers, and always too late
+  RigParams params;
+  params.iommu.invalidation.device_tlb_timeout = late ? 1ns : 10us;
+  Rig rig(params);
+  FakeFunction function(rig.engine.agenda(), rig.unit(), device);
+  function.answers = late;
+  InvalidationDriver driver(rig.engine, rig.memory, rig.unit().queue(), 50ns);
+  driver.give_up_after(5);
+  rig.engine.spawn("submitter", Lifetime::finishes, [&] {
+    const vtd::Descriptor flush = QueueRig::device_tlb(device);
+    driver.submit_and_wait({&flush, 1});
+  });
+  CHECK_THROWS_WITH(rig.engine.run(), Catch::Contains("submitted 5 times") &&
+                                          Catch::Contains("(ITE): device 01:00.0"));
+  CHECK(function.requests.size() == 5);
+}
+
 TEST_CASE("submitters wait for room, and the ring never overflows", "[models][driver]") {
   RigParams params;
   params.iommu.invalidation.entries = 128;

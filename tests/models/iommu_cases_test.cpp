@@ -150,3 +150,25 @@ TEST_CASE("the first PASID beyond a function's table is refused, as RID_PASID an
   CHECK(vtd::reason_of(lone.answer(0).fault) ==
         (beyond ? refused : Reason::sm_directory_not_present));
 }
+
+TEST_CASE("marking first-stage entries marks the pages of their tables dirty", "[models][iommu]") {
+  const bool marks = GENERATE(false, true);
+  LoneIommu lone({}, {.type = Type::nested, .second_updates = marks});
+  PagedSpace& space = lone.space();
+  space.map(0, Hpa(0x5000'0000));
+  constexpr std::uint64_t dirty = 1U << 9U;
+  const auto leaf_of_table = [&](unsigned level) {
+    const Hpa table = space.first_entry(0, level).page_base(page_4k);
+    Iova guest(0x4000'0000);
+    while (*space.second().find(guest) != table) guest = guest + page_4k;
+    return space.second_entry(guest, 1);
+  };
+  std::vector<Hpa> tables;
+  for (const unsigned level : {1U, 2U, 3U, 4U}) tables.push_back(leaf_of_table(level));
+  const Hpa page = space.second_entry(space.guest(0), 1);
+  for (const Hpa leaf : tables) lone.memory().write(leaf, lone.memory().read(leaf) & ~dirty);
+  lone.memory().write(page, lone.memory().read(page) & ~dirty);
+  CHECK_FALSE(lone.answer(0).faulted());
+  for (const Hpa leaf : tables) CHECK(((lone.memory().read(leaf) & dirty) != 0) == marks);
+  CHECK((lone.memory().read(page) & dirty) == 0);  // it was only read itself
+}

@@ -1,6 +1,7 @@
 // Page requests from the device to the kernel and back: latency as the sum of its parts, refusals,
 // overflow; a function that is stopped, or reset.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/host/invalidation_driver.hpp"
 #include "models/host/page_request_handler.hpp"
 #include "tests/support/ats_rig.hpp"
 #include "tests/support/catch.hpp"
@@ -18,11 +19,14 @@ constexpr Hpa frames{0x4000'0000};
 
 // Functions on one address space of 64 pages, none mapped, and a kernel that maps what they ask for.
 struct KernelRig {
-  explicit KernelRig(const RigParams& params = {}, const HostKernelParams& costs = {})
+  explicit KernelRig(const RigParams& params = {}, const HostKernelParams& costs = {},
+                     bool by_descriptor = false)
       : ats(params),
+        driver(ats.rig.engine, ats.rig.memory, ats.rig.unit().queue(), costs.poll),
         kernel("kernel", costs, ats.rig.engine, ats.rig.fabric(), ats.rig.tracer(), 99, 1),
         table(ats.rig.new_space(Iova(0), window, frames, false)),
-        handler("prq", costs, ats.rig.engine, kernel, ats.rig.unit().page_requests()) {
+        handler("prq", costs, ats.rig.engine, kernel, ats.rig.unit().page_requests(),
+                by_descriptor ? &driver : nullptr) {
     HostSpace of_all;
     of_all.table = &table;
     of_all.domain = DomainId(2);
@@ -47,6 +51,7 @@ struct KernelRig {
   const std::vector<Ended>& requests() const { return ats.ended.all; }
 
   AtsRig ats;
+  InvalidationDriver driver;
   HostKernel kernel;
   PageTable& table;
   std::size_t space = 0;
@@ -111,6 +116,49 @@ TEST_CASE("a group maps all its pages, and is answered once", "[models][pri]") {
   CHECK(device.stats.faults == 8);
   CHECK(device.stats.aborted == 0);
   for (const Ended& ended : rig.requests()) CHECK(ended.hpa == frames.value() + ended.iova);
+}
+
+TEST_CASE("a response brings back the private data of its group", "[models][pri]") {
+  const bool by_descriptor = GENERATE(false, true);
+  const bool overflows = GENERATE(false, true);
+  RigParams params;
+  params.iommu.page_requests.entries = 128;
+  KernelRig rig(params, {}, by_descriptor);
+  DmaParams dma = one_per_page(64, 64);
+  dma.outstanding = 64;
+  std::vector<AtsDevice*> devices;
+  for (int i = 0; i < (overflows ? 4 : 1); ++i) {
+    AtsRig::Options options;
+    options.pri = PriParams{64, 1, true};
+    devices.push_back(&rig.add(dma, options));
+    if (by_descriptor) rig.ats.rig.unit().attach_ats(devices.back()->source(), *devices.back());
+  }
+  rig.run();
+  CHECK((rig.ats.rig.unit().page_requests().stats.overflows > 0) == overflows);
+  for (const AtsDevice* device : devices) {
+    CHECK(device->stats.aborted == 0);
+    CHECK(device->stats.unexpected_responses == 0);
+    CHECK(device->page_requests_outstanding() == 0);
+  }
+}
+
+TEST_CASE("a response without the private data of a group is none to it", "[models][pri]") {
+  AtsRig rig;
+  rig.attach(rig.source(), rig.rig.new_space(Iova(0), 4_KiB, Hpa(0x100000), false));
+  AtsRig::Options options;
+  options.pri = PriParams{32, 1, true};
+  AtsDevice& device = rig.add(one_per_page(1, 1), options);
+  rig.host.on_page_request = [&](const PageRequest& request) {
+    PageResponse response = PageResponse::to(request, PageResponseCode::invalid);
+    CHECK(response.private_data.has_value());
+    response.private_data = {{7, 7}};
+    device.answer(response);
+    response.private_data.reset();
+    device.answer(response);
+  };
+  rig.run();
+  CHECK(device.stats.unexpected_responses == 2);
+  CHECK(device.page_requests_outstanding() == 1);
 }
 
 TEST_CASE("a page that the device may not use ends its request and is not asked for again",

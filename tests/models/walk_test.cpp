@@ -229,7 +229,7 @@ class Dumb {
       if (writes && !writable) return {legacy_ ? 0x05U : 0x85U};
       if (!writes && !readable) return {legacy_ ? 0x06U : 0x86U};
       if (executes && !executable) return {legacy_ ? 0x06U : 0x82U};
-      const bool dirties = leaf && writes;
+      const bool dirties = leaf && (writes || (for_table && writable));
       if (second_updates_ && ((entry & 0x100) == 0 || (dirties && (entry & 0x200) == 0)))
         ++updates_;
       if (!leaf) {

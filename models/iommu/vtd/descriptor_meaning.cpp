@@ -106,7 +106,9 @@ AtsInvalidation Descriptor::device_tlb_message(std::uint8_t tag) const {
 }
 
 PageResponse Descriptor::response() const {
-  return {source, has_pasid ? pasid : no_pasid, group, code};
+  PageResponse response{source, has_pasid ? pasid : no_pasid, group, code};
+  if (has_private_data) response.private_data = private_data;
+  return response;
 }
 
 }  // namespace viosim::vtd

@@ -30,11 +30,13 @@ void PageRequestQueueParams::check(const Where& where) const {
 std::array<std::uint64_t, 4> PageRequestEntry::encode(const PageRequest& request) {
   const bool has_pasid = request.pasid != no_pasid;
   const std::uint64_t pasid = has_pasid ? request.pasid.value() & most_pasid : 0;
-  return {page_request_type | put(has_pasid, 8) | std::uint64_t{request.source.value()} << 16U |
-              pasid << 32U | put(request.execute, 52) | put(request.privileged, 53),
+  const PageRequestData data = request.private_data.value_or(PageRequestData{});
+  return {page_request_type | put(has_pasid, 8) | put(request.private_data.has_value(), 9) |
+              std::uint64_t{request.source.value()} << 16U | pasid << 32U |
+              put(request.execute, 52) | put(request.privileged, 53),
           put(request.read, 0) | put(request.write, 1) | put(request.last, 2) |
               std::uint64_t{request.group} << 3U | request.address.page_base(page_4k).value(),
-          0, 0};
+          data[0], data[1]};
 }
 
 PageRequest PageRequestEntry::decode(const std::array<std::uint64_t, 4>& words) {
@@ -49,6 +51,7 @@ PageRequest PageRequestEntry::decode(const std::array<std::uint64_t, 4>& words) 
   request.last = bit_of(words[1], 2);
   request.group = static_cast<std::uint16_t>(words[1] >> 3U & 0x1ffU);
   request.address = Iova(words[1]).page_base(page_4k);
+  if (bit_of(words[0], 9)) request.private_data = {words[2], words[3]};
   return request;
 }
 
@@ -101,7 +104,8 @@ void PageRequestQueue::mask_event(bool on) {
 
 PageRequest PageRequestQueue::entry(std::uint32_t number) const {
   const Hpa at = base_ + Bytes(number * PageRequestEntry::size.count());
-  return PageRequestEntry::decode({memory_.read(at), memory_.read(at + Bytes(8)), 0, 0});
+  return PageRequestEntry::decode({memory_.read(at), memory_.read(at + Bytes(8)),
+                                   memory_.read(at + Bytes(16)), memory_.read(at + Bytes(24))});
 }
 
 void PageRequestQueue::request_page(const PageRequest& request) {
@@ -193,7 +197,7 @@ void PageRequestQueue::answer(const PageRequest& request, PageResponseCode code)
   AtsFunction* const to = function(request.source);
   ensure(to != nullptr, "a page request came from a function that is not connected");
   ++stats.answered;
-  to->answer({request.source, request.pasid, request.group, code});
+  to->answer(PageResponse::to(request, code));
   answers_arrive_ = std::max(answers_arrive_, agenda_.now() + to->answer_time());
 }
 
