@@ -48,11 +48,12 @@ struct IommuParams {
         field("iotlb", &P::iotlb, "Caches finished translations.",
               "64 entries: Neugebauer et al., SIGCOMM 2018; latency assumed, 2-10 ns"),
         field("iotlb_tag", &P::iotlb_tag,
-              "What an IOTLB entry is tagged with, besides page and size."),
+              "What an IOTLB entry is tagged with, besides page and size.",
+              "domain: VT-d 3.x, 6.2.5; source: QEMU 7.2, hw/i386/intel_iommu.c"),
         field("page_match_bits", &P::page_match_bits,
               "How many low bits of the page number a page-selective IOTLB invalidation compares; "
-              "52 compares all, as specified. "
-              "QEMU 7.2 compares 8."),
+              "52 compares all.",
+              "52: VT-d 3.x, 6.5.2.3; QEMU 7.2 compares 8"),
         field("walkers", &P::walkers, "Page walks in flight at a time; further misses queue.",
               "about 6: derived from pcie-bench throughput"),
         field("walk_read", &P::walk_read, "One read of a table by a walker.",
@@ -65,10 +66,14 @@ struct IommuParams {
               "assumed"),
         field("merge_walks", &P::merge_walks,
               "A miss on a page that is being walked for the same requester and PASID waits for "
-              "that walk."),
+              "that walk.",
+              "assumed: caches merge misses so; off: each miss walks"),
         field("caching_mode", &P::caching_mode,
-              "Pages that were not there are cached as such, as emulated IOMMUs may: software has "
-              "to invalidate after mapping, too."),
+              "What was not there is cached as such (pages of a second stage; VT-d: root, context "
+              "and "
+              "PASID entries), as emulated IOMMUs may: software has to invalidate after mapping, "
+              "too.",
+              "off, as hardware: VT-d 3.x, 6.1; emulated VT-d sets it (CAP.CM)"),
         field("devices_with_processes", &P::devices_with_processes,
               "Invalidating device entries also removes their process (PASID) entries.",
               "unclear in the specification; software always does both"),
