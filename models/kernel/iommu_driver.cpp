@@ -90,7 +90,7 @@ Errno IommuDriver::set_up_entry(Job& job) {
     job.unlock();
     return Errno::ebusy;
   }
-  join(job);
+  join({job.source, job.pasid, job.entry.type}, job.domain);
   run(Order::set_up, job);
   ++stats.set_up;
   return job.error;
@@ -126,6 +126,32 @@ Errno IommuDriver::change(Thread& thread, Bdf source, Pasid pasid, const vtd::Pa
   return job.error;
 }
 
+// What caches are told is about the old entry: its domain, and its kind of flush.
+Errno IommuDriver::replace(Thread& thread, Bdf source, Pasid pasid, const vtd::PasidEntry& entry) {
+  if (function(source) == nullptr) return Errno::enodev;
+  const auto at = tables_.entry(source, pasid);
+  if (!at || check(entry) != Errno::ok) return Errno::einval;
+  Job job{thread, source, pasid, DomainId(0)};
+  job.at = *at;
+  job.lock(lock_);
+  job.entry = tables_.read_entry(*at);
+  job.domain = job.entry.domain;
+  job.next = entry;
+  job.next.present = true;
+  if (!job.entry.present) {
+    job.unlock();
+    return Errno::einval;
+  }
+  const Member old{source, pasid, job.entry.type};
+  const Member now{source, pasid, entry.type};
+  const bool moves = job.domain != entry.domain || !(old == now);
+  if (moves) join(now, entry.domain);
+  run(Order::replace, job);
+  if (moves) leave(old, job.domain);
+  ++stats.replaced;
+  return job.error;
+}
+
 Errno IommuDriver::tear_down(Thread& thread, Bdf source, Pasid pasid, bool quiet) {
   Job job{thread, source, pasid, DomainId(0)};
   job.quiet = quiet;
@@ -145,7 +171,7 @@ Errno IommuDriver::tear_down_entry(Job& job) {
     return Errno::enoent;
   }
   run(Order::tear_down, job);
-  leave(job);
+  leave({job.source, job.pasid, job.entry.type}, job.domain);
   ++stats.torn_down;
   return job.error;
 }

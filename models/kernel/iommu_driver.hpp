@@ -57,6 +57,7 @@ struct IommuDriverParams {
 
 struct IommuDriverStats {
   std::uint64_t set_up = 0;
+  std::uint64_t replaced = 0;
   std::uint64_t torn_down = 0;
   std::uint64_t flushes = 0;
   std::uint64_t drains = 0;
@@ -66,6 +67,7 @@ struct IommuDriverStats {
     using S = IommuDriverStats;
     return std::tuple{
         metric("set_up", &S::set_up, Unit::count, "PASID entries made present."),
+        metric("replaced", &S::replaced, Unit::count, "PASID entries replaced while present."),
         metric("torn_down", &S::torn_down, Unit::count, "PASID entries cleared."),
         metric("flushes", &S::flushes, Unit::count, "Ranges of pages flushed."),
         metric("drains", &S::drains, Unit::count, "Drains of page requests."),
@@ -153,6 +155,9 @@ class IommuDriver {
   Errno set_up(Thread& thread, Bdf source, Pasid pasid, const vtd::PasidEntry& entry);
   // Rights and snooping of a present entry. -ENOENT: not present. -EINVAL: more than those differs.
   Errno change(Thread& thread, Bdf source, Pasid pasid, const vtd::PasidEntry& entry);
+  // Another address space in place of a present entry's: no request finds none. What is cached is of
+  // the old one until this returns. Errors of set_up(), but -EINVAL: not present.
+  Errno replace(Thread& thread, Bdf source, Pasid pasid, const vtd::PasidEntry& entry);
   // `quiet`: leaves FPD set, so that faults from now on are not reported. -ENOENT: not present; one
   // that was left quiet is zeroed nevertheless.
   Errno tear_down(Thread& thread, Bdf source, Pasid pasid, bool quiet = false);
@@ -206,6 +211,7 @@ class IommuDriver {
   void write_context(Job& job);
   void write_fields(Job& job);
   void write_changes(Job& job);
+  void write_entry(Job& job);
   void clear_present(Job& job);
   void zero_entry(Job& job);
   void flush_device_tlbs(Job& job, bool pages);
@@ -219,8 +225,8 @@ class IommuDriver {
   vtd::Descriptor device_tlb_of(const Member& of, bool everything, const Job& job) const;
   Errno set_up_entry(Job& job);
   Errno tear_down_entry(Job& job);
-  void join(const Job& job);
-  void leave(const Job& job);
+  void join(const Member& member, DomainId domain);
+  void leave(const Member& member, DomainId domain);
   bool reachable(Bdf source) const;
 
   IommuDriverParams params_;

@@ -34,6 +34,7 @@ void IommuDriver::take(Step step, Job& job) {
     case Step::write_fields:
     case Step::set_present:
     case Step::write_changes:
+    case Step::write_entry:
     case Step::clear_present:
     case Step::zero_entry:
     case Step::barrier:
@@ -107,16 +108,16 @@ void IommuDriver::configure(Step step, Job& job) {
 
 // Domains.
 
-void IommuDriver::join(const Job& job) {
-  if (job.domain == first_level_domain) return;
-  members_[job.domain].push_back({job.source, job.pasid, job.entry.type});
-  stale_domains_.insert(job.domain);
+void IommuDriver::join(const Member& member, DomainId domain) {
+  if (domain == first_level_domain) return;
+  members_[domain].push_back(member);
+  stale_domains_.insert(domain);
 }
 
-void IommuDriver::leave(const Job& job) {
-  const auto members = members_.find(job.domain);
+void IommuDriver::leave(const Member& member, DomainId domain) {
+  const auto members = members_.find(domain);
   if (members == members_.end()) return;
-  std::erase(members->second, Member{job.source, job.pasid, job.entry.type});
+  std::erase(members->second, member);
   if (members->second.empty()) members_.erase(members);
 }
 

@@ -39,6 +39,8 @@ void IommuDriver::write_table(Step step, Job& job) {
       return write(job, job.at, memory.read(job.at) | present_bit);
     case Step::write_changes:
       return write_changes(job);
+    case Step::write_entry:
+      return write_entry(job);
     case Step::clear_present:
       return clear_present(job);
     case Step::zero_entry:
@@ -74,6 +76,15 @@ void IommuDriver::write_changes(Job& job) {
     const Hpa at = job.at + Bytes(word * 8);
     if (iommu_.memory().read(at) != words[word]) write(job, at, words[word]);
   }
+}
+
+// Hardware that reads it finds the old one or the new one. Linux leaves it to the compiler how the
+// structure is stored; one store of 64 bytes (MOVDIR64B) is what never tears.
+void IommuDriver::write_entry(Job& job) {
+  const PhysicalMemory::Line words = job.next.encode();
+  job.thread.run(params_.table_write);
+  for (std::size_t word = 0; word < words.size(); ++word)
+    iommu_.memory().write(job.at + Bytes(word * 8), words[word]);
 }
 
 void IommuDriver::clear_present(Job& job) {

@@ -25,6 +25,7 @@ struct IommuDriver::Job {
   Pasid pasid;
   DomainId domain;
   vtd::PasidEntry entry{};
+  vtd::PasidEntry next{};  // replaces it
   Hpa at{};  // of the PASID entry
   Iova address{};
   std::uint8_t address_mask = 0;

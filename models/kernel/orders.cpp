@@ -37,6 +37,12 @@ Steps right(Order order) {
               {S::flush_pasid_cache},
               {S::flush_iotlb_of_entry},
               {S::flush_device_tlb, not_caching}};
+    case Order::replace:  // intel_pasid_replace_nested, intel_pasid_flush_present (Linux 6.13)
+      return {{S::write_entry},
+              {S::barrier},
+              {S::flush_pasid_cache},
+              {S::flush_iotlb_of_entry},
+              {S::flush_device_tlb, not_caching}};
     case Order::tear_down:  // intel_pasid_tear_down_entry
       return {{S::clear_present},
               {S::barrier},

@@ -21,6 +21,7 @@ enum class Order : std::uint8_t {
   add,
   set_up,
   change,
+  replace,
   tear_down,
   unmap_first,
   unmap_second,
@@ -30,13 +31,14 @@ enum class Order : std::uint8_t {
   remove,
   drain
 };
-inline constexpr std::size_t order_count = 11;
+inline constexpr std::size_t order_count = 12;
 
 constexpr auto choices(Order) {
   return std::array{
       Choice{Order::add, "add", "a function gets its context entry and PASID table"},
       Choice{Order::set_up, "set_up", "a PASID entry becomes present"},
       Choice{Order::change, "change", "a present PASID entry changes"},
+      Choice{Order::replace, "replace", "a present PASID entry makes way for another one"},
       Choice{Order::tear_down, "tear_down", "a PASID entry goes"},
       Choice{Order::unmap_first, "unmap_first", "pages were unmapped in a first level"},
       Choice{Order::unmap_second, "unmap_second", "pages were unmapped in a second level"},
@@ -55,6 +57,7 @@ enum class Step : std::uint8_t {
   write_fields,
   set_present,
   write_changes,
+  write_entry,
   clear_present,
   zero_entry,
   barrier,
@@ -93,6 +96,7 @@ constexpr auto choices(Step) {
       Choice{Step::write_fields, "write_fields", "all of a PASID entry but P"},
       Choice{Step::set_present, "set_present", "P of it"},
       Choice{Step::write_changes, "write_changes", "words of a present PASID entry"},
+      Choice{Step::write_entry, "write_entry", "all of a PASID entry, by one store of 64 bytes"},
       Choice{Step::clear_present, "clear_present", "P of it; with FPD set where it is to be quiet"},
       Choice{Step::zero_entry, "zero_entry", "the rest of it; FPD stays"},
       Choice{Step::barrier, "barrier", "what was written is seen before what follows"},

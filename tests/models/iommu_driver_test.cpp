@@ -7,6 +7,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/noting_iommu.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -123,6 +124,75 @@ TEST_CASE("a new entry is announced only under caching mode", "[kernel]") {
   });
   CHECK(rig.iommu.log ==
         (caching ? Log{"pasid-cache pasid 5 did 7", "pasid-iotlb pasid 5 did 7"} : Log{}));
+}
+
+TEST_CASE("an entry is replaced by one store, and what is flushed is the old one's", "[kernel]") {
+  const bool caching = GENERATE(false, true);
+  const Type old = GENERATE(Type::first_level, Type::second_level, Type::nested);
+  DriverRig rig(abilities(caching));
+  std::vector<bool> present;
+  rig.run([&](Thread& thread) {
+    rig.add(thread, device);
+    REQUIRE(rig.driver.set_up(thread, device, pasid, entry_of(old, 7)) == Errno::ok);
+    rig.iommu.log.clear();
+    rig.iommu.before = [&](const std::string&) {
+      present.push_back(rig.driver.present(device, pasid));
+    };
+    vtd::PasidEntry next = entry_of(Type::nested, 8);
+    next.first_level = Hpa(0x9000);
+    CHECK(rig.driver.replace(thread, device, pasid, next) == Errno::ok);
+    next.present = true;
+    CHECK(rig.tables.read_entry(*rig.tables.entry(device, pasid)) == next);
+  });
+  const std::string iotlb = old == Type::first_level ? "pasid-iotlb pasid 5 did 7" : "iotlb did 7";
+  const Log expected{"pasid-cache pasid 5 did 7", iotlb, "pasid-device-tlb 01:00.0 pasid 5 all"};
+  CHECK(rig.iommu.log == (caching ? without_device_tlbs(expected) : expected));
+  CHECK(std::count(present.begin(), present.end(), false) == 0);
+  CHECK(rig.driver.stats.replaced == 1);
+}
+
+TEST_CASE("a replacement needs something to replace, and nothing that the IOMMU has not",
+          "[kernel]") {
+  IommuAbilities can;
+  can.nesting = false;
+  DriverRig rig(can);
+  rig.run([&](Thread& thread) {
+    const vtd::PasidEntry first = entry_of(Type::first_level, 1);
+    CHECK(rig.driver.replace(thread, device, pasid, first) == Errno::enodev);
+    rig.add(thread, device);
+    CHECK(rig.driver.replace(thread, device, pasid, first) == Errno::einval);
+    REQUIRE(rig.driver.set_up(thread, device, pasid, first) == Errno::ok);
+    CHECK(rig.driver.replace(thread, device, pasid, entry_of(Type::nested, 7)) == Errno::einval);
+    CHECK(rig.driver.replace(thread, device, pasid, entry_of(Type::second_level, 7)) == Errno::ok);
+    REQUIRE(rig.driver.tear_down(thread, device, pasid) == Errno::ok);
+    CHECK(rig.driver.replace(thread, device, pasid, first) == Errno::einval);
+  });
+  CHECK(rig.driver.stats.replaced == 1);
+}
+
+TEST_CASE("a replacement moves its function from the one domain to the other", "[kernel]") {
+  DriverRig rig;
+  rig.run([&](Thread& thread) {
+    rig.add(thread, device);
+    const DomainId one = rig.driver.take_domain().value();
+    const DomainId two = rig.driver.take_domain().value();
+    const auto nested = [&](DomainId domain) {
+      vtd::PasidEntry entry = entry_of(Type::nested, 0);
+      entry.domain = domain;
+      return entry;
+    };
+    REQUIRE(rig.driver.set_up(thread, device, pasid, nested(one)) == Errno::ok);
+    // Within its domain, too: it is still a member once.
+    REQUIRE(rig.driver.replace(thread, device, pasid, nested(one)) == Errno::ok);
+    REQUIRE(rig.driver.replace(thread, device, pasid, nested(two)) == Errno::ok);
+    rig.iommu.log.clear();
+    rig.driver.give_back_domain(thread, one);
+    rig.driver.flush_second_level(thread, two, {.address = Iova(0x4000)});
+    CHECK(rig.iommu.log ==
+          Log{"iotlb did 2", "iotlb did 3 0x4000+2^0", "pasid-device-tlb 01:00.0 pasid 5 all"});
+    REQUIRE(rig.driver.tear_down(thread, device, pasid) == Errno::ok);
+    rig.driver.give_back_domain(thread, two);
+  });
 }
 
 TEST_CASE("a change of a present entry, and its end: PASID cache, IOTLB, device TLB", "[kernel]") {
