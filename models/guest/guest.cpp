@@ -39,9 +39,9 @@ void GuestParams::check(const Where& where) const {
 // hypervisor writes them.
 class Guest::Access final : public FunctionAccess {
  public:
-  explicit Access(Guest& guest) : guest_(guest) {}
+  Access(Guest& guest, std::size_t device) : guest_(guest), device_(device) {}
   Result<Pasid> program(Thread& thread, Pasid pasid) override {
-    if (guest_.hypervisor.scope() == PasidScope::system_wide) return pasid;
+    if (guest_.hypervisor.host().same_numbers(device_)) return pasid;
     return guest_.machine.exit_to_user(thread, [&]() -> Result<Pasid> {
       const Guard guard(guest_.machine.emulation(), thread);
       return translated(pasid);
@@ -51,11 +51,12 @@ class Guest::Access final : public FunctionAccess {
 
  private:
   Result<Pasid> translated(Pasid pasid) const {
-    const auto host = guest_.hypervisor.host_of(pasid);
+    const auto host = guest_.hypervisor.host_of(device_, pasid);
     if (!host) return Errno::enoent;
     return *host;
   }
   Guest& guest_;
+  std::size_t device_;  // as the hypervisor knows it
 };
 
 Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::uint32_t number)
@@ -111,7 +112,7 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
   function.device = &device;
   function.shared = assignment.shared;
   function.link = assignment.link;
-  function.access = accesses_.emplace_back(std::make_unique<Access>(*this)).get();
+  function.access = accesses_.emplace_back(std::make_unique<Access>(*this, number)).get();
   function.capabilities = assignment.capabilities;
   if (!assignment.shows_ats) {
     function.capabilities.ats = function.capabilities.page_requests = false;

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "models/host/vfio_container.hpp"
+#include "models/host/assigned_device.hpp"
 #include "models/kernel/page_request_thread.hpp"
 
 #include <cstddef>
@@ -12,31 +12,29 @@
 namespace viosim {
 
 // Handler of the functions behind one IOMMU. Groups that a guest leaves without an answer when its
-// PASID is unbound are answered by its container, before anybody drains.
+// PASID is unbound are answered by its machine's side of the host, before anybody drains.
 class GuestFaultRouter final : public PageFaultHandler {
  public:
   // `own`: of the host's processes; null: there are none.
   explicit GuestFaultRouter(PageFaultHandler* own = nullptr) : own_(own) {}
 
-  void add(VfioContainer& container, std::size_t device) {
-    routes_.push_back({&container, device});
-  }
-  void remove(const VfioContainer& container, std::size_t device) {
-    std::erase_if(routes_, [&](const Route& one) {
-      return one.container == &container && one.device == device;
-    });
+  void add(GuestFaultTaker& machine, std::size_t device) { routes_.push_back({&machine, device}); }
+  void remove(const GuestFaultTaker& machine, std::size_t device) {
+    std::erase_if(
+        routes_, [&](const Route& one) { return one.machine == &machine && one.device == device; });
   }
 
   bool report(Thread& thread, const PageRequest& request) override {
     for (const Route& route : routes_) {
-      if (route.container->device(route.device).function == request.source &&
-          route.container->forward_fault(route.device, request)) {
+      if (route.machine->function_of(route.device) == request.source &&
+          route.machine->forward_fault(route.device, request)) {
         return true;
       }
     }
     return own_ != nullptr && own_->report(thread, request);
   }
   void discard_incomplete() override {
+    for (const Route& route : routes_) route.machine->discard_incomplete();
     if (own_ != nullptr) own_->discard_incomplete();
   }
   void flush(Thread& thread, Bdf source, Pasid pasid) override {
@@ -45,7 +43,7 @@ class GuestFaultRouter final : public PageFaultHandler {
 
  private:
   struct Route {
-    VfioContainer* container;
+    GuestFaultTaker* machine;
     std::size_t device;
   };
   PageFaultHandler* own_;

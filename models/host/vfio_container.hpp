@@ -11,12 +11,11 @@
 #include "core/des/engine.hpp"
 #include "models/cpu/locks.hpp"
 #include "models/cpu/workers.hpp"
+#include "models/host/assigned_device.hpp"
 #include "models/host/guest_faults.hpp"
 #include "models/host/host_ids.hpp"
 #include "models/host/nesting_api.hpp"
 #include "models/kernel/errno.hpp"
-#include "models/kernel/iommu_driver.hpp"
-#include "models/kernel/page_request_thread.hpp"
 
 #include <array>
 #include <cstdint>
@@ -108,28 +107,7 @@ struct VfioStats {
   }
 };
 
-// A device of the host that a machine uses: a function, or a slice of one that is told apart by its
-// PASIDs only.
-struct AssignedDevice {
-  Bdf function{};
-  IommuDriver* driver = nullptr;  // of its IOMMU; knows the function
-  // Who took its page requests, and sends answers; null: they go to the IOMMU at once.
-  PageRequestThread* requests = nullptr;
-  bool pci = true;
-  std::uint8_t pasid_width = 20;
-  bool mediated = false;  // a slice: gets a default PASID
-};
-
-// The hypervisor, to the kernel.
-class GuestFaultListener {
- public:
-  virtual void faults_forwarded() = 0;  // an event; taken as read with read_faults()
-
- protected:
-  ~GuestFaultListener() = default;
-};
-
-class VfioContainer final : public EventHandler {
+class VfioContainer final : public EventHandler, public GuestFaultTaker {
  public:
   // `second_stage`: the entry of an untranslated device of this machine (second level, domain, widths),
   // over which guests' page tables are nested. `host`: the host's kernel. `number`: its place in the
@@ -167,7 +145,10 @@ class VfioContainer final : public EventHandler {
   void close(Thread& thread);
 
   // For the host's page request thread. False: not bound, and nobody will answer it but the caller.
-  bool forward_fault(std::size_t device, const PageRequest& request);
+  Bdf function_of(std::size_t device) const override { return devices_[device].function; }
+  bool forward_fault(std::size_t device, const PageRequest& request) override;
+  // Incomplete groups are the guest's, which sees no overflow of the host.
+  void discard_incomplete() override {}
 
   // What the host holds for this machine.
   std::uint32_t pasids() const { return ids_.sets.size(set_); }

@@ -183,12 +183,7 @@ Errno VfioContainer::page_response(Thread& thread, std::size_t number,
 }
 
 void VfioContainer::respond(Thread& thread, std::size_t number, const PageResponse& response) {
-  const AssignedDevice& device = devices_[number];
-  if (device.requests != nullptr) {
-    device.requests->respond(thread, response);
-  } else {
-    device.driver->submit(thread, {descriptor_of(response)});
-  }
+  devices_[number].respond(thread, response);
 }
 
 void VfioContainer::answer_for_guest(Thread& thread,

@@ -26,7 +26,7 @@ struct IommuDriver::Job {
   DomainId domain;
   vtd::PasidEntry entry{};
   vtd::PasidEntry next{};  // replaces it
-  Hpa at{};  // of the PASID entry
+  Hpa at{};                // of the PASID entry
   Iova address{};
   std::uint8_t address_mask = 0;
   bool leaf_only = false;

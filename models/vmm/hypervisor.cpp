@@ -1,47 +1,22 @@
-// Guest's PASIDs to the host's, and the host's page requests to the guest.
+// The host's page requests to the guest.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/vmm/hypervisor.hpp"
 
 #include "models/vmm/viommu.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace viosim {
 
+Hypervisor::Hypervisor(VirtualMachine& machine, std::unique_ptr<HostFlow> host)
+    : machine_(machine), host_(std::move(host)) {
+  host_->listen(*this);
+  machine.on_close([this](Thread& thread) { host_->close(thread); });
+}
+
 Hypervisor::Hypervisor(VirtualMachine& machine, VfioContainer& container, PasidScope scope)
-    : machine_(machine), container_(container), scope_(scope) {
-  container.listen(*this);
-  machine.on_close([&container](Thread& thread) { container.close(thread); });
-}
-
-Result<Pasid> Hypervisor::acquire(Thread& thread, Pasid guest) {
-  if (scope_ == PasidScope::system_wide) return guest;
-  if (const auto found = mapped_.find(guest); found != mapped_.end()) {
-    ++found->second.users;
-    return found->second.host;
-  }
-  const Result<Pasid> host = machine_.ioctl(thread, [&] {
-    return container_.alloc_pasid(thread, {1, pasid_max.value()});
-  });
-  if (host.ok()) mapped_[guest] = {host.value(), 1};
-  return host;
-}
-
-// After the host's tables have forgotten it; then the guest may use its number again.
-void Hypervisor::release(Thread& thread, Pasid guest) {
-  const auto found = mapped_.find(guest);
-  if (found == mapped_.end() || --found->second.users > 0) return;
-  const ioasid::Ioasid host = found->second.host.value();
-  mapped_.erase(found);
-  machine_.ioctl(thread, [&] { return container_.free_pasids(thread, {host, host}); });
-}
-
-std::optional<Pasid> Hypervisor::host_of(Pasid guest) const {
-  if (scope_ == PasidScope::system_wide) return guest;
-  const auto found = mapped_.find(guest);
-  if (found == mapped_.end()) return {};
-  return found->second.host;
-}
+    : Hypervisor(machine, std::make_unique<VfioFlow>(machine, container, scope)) {}
 
 void Hypervisor::faults_forwarded() {
   ++machine_.paths.host_interrupts;
@@ -53,7 +28,7 @@ void Hypervisor::faults_forwarded() {
 
 void Hypervisor::deliver_faults(Thread& thread) {
   std::vector<Viommu*> told;
-  for (const ForwardedFault& fault : container_.read_faults()) {
+  for (const ForwardedFault& fault : host_->read_faults(thread)) {
     const auto behind = behind_.find(fault.device);
     if (behind == behind_.end()) {
       answer(thread, fault, PageResponseCode::invalid);
@@ -67,11 +42,7 @@ void Hypervisor::deliver_faults(Thread& thread) {
 
 void Hypervisor::answer(Thread& thread, const ForwardedFault& fault, PageResponseCode code) {
   if (!fault.request.last) return;
-  PageResponseOrder order;
-  order.pasid = fault.request.pasid.value();
-  order.group = fault.request.group;
-  order.code = code == PageResponseCode::success ? 0 : code == PageResponseCode::invalid ? 1 : 2;
-  machine_.ioctl(thread, [&] { return container_.page_response(thread, fault.device, order); });
+  host_->respond(thread, {fault.device, fault.guest_pasid, fault.request.group, code});
 }
 
 }  // namespace viosim

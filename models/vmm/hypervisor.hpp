@@ -1,53 +1,44 @@
-// The hypervisor's process of one virtual machine: which PASIDs of the host stand behind the guest's,
-// and the page requests that the host forwards.
+// The hypervisor's process of one virtual machine: which vIOMMU each device is behind, and the page
+// requests that the host forwards.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "core/base/fields.hpp"
-#include "models/host/vfio_container.hpp"
+#include "models/host/assigned_device.hpp"
+#include "models/vmm/host_flow.hpp"
+#include "models/vmm/vfio_flow.hpp"
 #include "models/vmm/virtual_machine.hpp"
 
-#include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 
 namespace viosim {
-
-enum class PasidScope : std::uint8_t { system_wide, guest_wide };
-
-constexpr auto choices(PasidScope) {
-  return std::array{
-      Choice{PasidScope::system_wide, "system_wide",
-             "the guest's numbers are the host's: it gets them from there"},
-      Choice{
-          PasidScope::guest_wide, "guest_wide",
-          "the guest chooses its numbers; each gets one of the host's behind it when it is bound"}};
-}
 
 class Viommu;
 
 // All calls are for threads of the process that hold its emulation lock, unless they say otherwise.
 class Hypervisor final : public GuestFaultListener {
  public:
+  // `host`: how it asks its host's kernel; closed with the machine.
+  Hypervisor(VirtualMachine& machine, std::unique_ptr<HostFlow> host);
   Hypervisor(VirtualMachine& machine, VfioContainer& container, PasidScope scope);
   Hypervisor(const Hypervisor&) = delete;
   Hypervisor& operator=(const Hypervisor&) = delete;
 
   VirtualMachine& machine() { return machine_; }
-  VfioContainer& container() { return container_; }
-  PasidScope scope() const { return scope_; }
+  HostFlow& host() { return *host_; }
+  const HostFlow& host() const { return *host_; }
 
-  // The container's device is behind this vIOMMU. Before the run, or when one is plugged.
+  // The device is behind this vIOMMU. Before the run, or when one is plugged.
   void put_behind(std::size_t device, Viommu& viommu) { behind_[device] = &viommu; }
   void take_away(std::size_t device) { behind_.erase(device); }
 
-  // The host's PASID behind one of the guest; of guest-wide ones the first user allocates it, and
-  // the last one frees it.
-  Result<Pasid> acquire(Thread& thread, Pasid guest);
-  void release(Thread& thread, Pasid guest);
-  std::optional<Pasid> host_of(Pasid guest) const;
-  std::size_t mapped() const { return mapped_.size(); }
+  // The host's PASID behind one of the guest.
+  std::optional<Pasid> host_of(std::size_t device, Pasid guest) const {
+    return host_->host_of(device, guest);
+  }
+  std::size_t mapped() const { return host_->mapped(); }
 
   // Reads what the host has forwarded, and puts it into the queues of the guest.
   void deliver_faults(Thread& thread);
@@ -57,15 +48,9 @@ class Hypervisor final : public GuestFaultListener {
   void faults_forwarded() override;  // by the host's kernel
 
  private:
-  struct Mapped {
-    Pasid host;
-    std::uint32_t users = 0;
-  };
   VirtualMachine& machine_;
-  VfioContainer& container_;
-  PasidScope scope_;
+  std::unique_ptr<HostFlow> host_;
   std::map<std::size_t, Viommu*> behind_;
-  std::map<Pasid, Mapped> mapped_;
 };
 
 }  // namespace viosim

@@ -20,7 +20,6 @@ struct ShadowKey {
 
 struct Shadow {
   vtd::PasidEntry guest;  // as it was when it was bound
-  Pasid host_pasid{0};
   bool fresh = true;  // no flush of the PASID has come since: the one of the bind itself is next
 };
 

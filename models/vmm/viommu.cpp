@@ -14,7 +14,7 @@ constexpr std::uint64_t descriptor_shift = 5;  // entries of 32 bytes
 constexpr std::uint64_t entry_shift = 5;       // of the page request queue
 
 bool commands_offered(const ViommuParams& params, const Hypervisor& hypervisor) {
-  return params.offer_pasids && hypervisor.scope() == PasidScope::system_wide;
+  return params.offer_pasids && hypervisor.host().gives_pasids();
 }
 
 }  // namespace
@@ -140,23 +140,16 @@ void Viommu::execute(Thread& thread, const VirtualCommand::Order& order) {
 // The host's range is the hypervisor's choice: the command has none. A PASID for a command that was
 // reset meanwhile goes back.
 void Viommu::allocate(Thread& thread, std::uint64_t order) {
-  VfioContainer& container = hypervisor_.container();
-  const Result<Pasid> pasid = machine_.ioctl(thread, [&] {
-    return container.alloc_pasid(thread, {1, pasid_max.value()});
-  });
+  HostFlow& host = hypervisor_.host();
+  const Result<Pasid> pasid = host.alloc_pasid(thread);
   const std::uint64_t late = command_.stats.late;
   if (!pasid.ok()) return command_.complete(order, command_.format().no_pasid());
   command_.complete(order, VcmdFormat::success, pasid.value());
-  if (command_.stats.late == late) return;
-  const ioasid::Ioasid id = pasid.value().value();
-  machine_.ioctl(thread, [&] { return container.free_pasids(thread, {id, id}); });
+  if (command_.stats.late != late) host.free_pasid(thread, pasid.value());
 }
 
 void Viommu::free(Thread& thread, const VirtualCommand::Order& order) {
-  const ioasid::Ioasid id = order.command.pasid.value();
-  const Errno error = machine_.ioctl(thread, [&] {
-    return hypervisor_.container().free_pasids(thread, {id, id});
-  });
+  const Errno error = hypervisor_.host().free_pasid(thread, order.command.pasid);
   command_.complete(order.number,
                     error == Errno::ok ? VcmdFormat::success : command_.format().bad_pasid());
 }

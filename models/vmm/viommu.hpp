@@ -95,6 +95,7 @@ class Viommu {
 
   void take_descriptors(Thread& thread);
   vtd::DescriptorBits descriptor_at(std::uint32_t entry) const;
+  void carry_out_all(Thread& thread);
   void carry_out(Thread& thread, const vtd::Descriptor& descriptor);
   void complete_wait(Thread& thread, const vtd::Descriptor& wait);
   void write_status(const vtd::Descriptor& wait);
@@ -104,15 +105,16 @@ class Viommu {
   void invalidate_pasids(Thread& thread, const vtd::Descriptor& order);
   void look_again(Thread& thread, const Device& device, Pasid pasid, const vtd::Descriptor& order);
   void bind(Thread& thread, const Device& device, Pasid pasid, const vtd::PasidEntry& entry);
+  void rebind(Thread& thread, const Device& device, Pasid pasid, const vtd::PasidEntry& entry);
   void bind_refused(Errno error);
   void unbind(Thread& thread, const Device& device, Pasid pasid);
   void unbind_all(Thread& thread);
 
-  void invalidate_translations(Thread& thread, const vtd::Descriptor& order);
-  void flush_matching(Thread& thread, const vtd::Descriptor& order);
-  void flush(Thread& thread, const Device& device, const Shadow& shadow,
-             const vtd::Descriptor& order);
-  void flush_device_tlb(Thread& thread, const vtd::Descriptor& order);
+  void invalidate_translations(const vtd::Descriptor& order);
+  void flush_matching(const vtd::Descriptor& order);
+  void flush(const Device& device, Pasid pasid, const vtd::Descriptor& order);
+  void flush_device_tlb(const vtd::Descriptor& order);
+  void send_flushes(Thread& thread);
   void answer_page_request(Thread& thread, const vtd::Descriptor& response);
 
   void write_command(Thread& thread, std::uint64_t value);
@@ -150,6 +152,7 @@ class Viommu {
 
   std::vector<Device> devices_;
   std::map<ShadowKey, Shadow> shadows_;
+  std::vector<GuestFlush> flushes_;  // collected, to be asked of the host together
   std::map<Errno, std::uint64_t> bind_errors_;
 };
 

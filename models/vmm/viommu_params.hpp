@@ -92,7 +92,8 @@ struct ViommuStats {
         metric("bind_failed", &S::bind_failed, Unit::count, "Binds that the host refused."),
         metric("unbound", &S::unbound, Unit::count, "Page tables unbound."),
         metric("rebound", &S::rebound, Unit::count,
-               "Changed entries: unbound and bound again, with a gap for DMA."),
+               "Changed entries: replaced in the host, with a gap for DMA where it can only unbind "
+               "and bind again."),
         metric("attached", &S::attached, Unit::count,
                "Entries that pass requests through to guest physical addresses."),
         metric("unsupported", &S::unsupported, Unit::count,

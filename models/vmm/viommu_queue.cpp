@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
+#include <vector>
 
 namespace viosim {
 namespace {
@@ -31,8 +33,13 @@ vtd::DescriptorBits Viommu::descriptor_at(std::uint32_t entry) const {
   return bits;
 }
 
-// One that is not understood stops the queue, with head at it, until the guest clears the error.
 void Viommu::take_descriptors(Thread& thread) {
+  carry_out_all(thread);
+  send_flushes(thread);
+}
+
+// One that is not understood stops the queue, with head at it, until the guest clears the error.
+void Viommu::carry_out_all(Thread& thread) {
   while (head_ != tail_ && !queue_error_) {
     const vtd::DescriptorBits bits = descriptor_at(head_);
     if (vtd::Descriptor::error(bits, abilities_.max_address_mask) != vtd::QueueError::none) {
@@ -46,24 +53,30 @@ void Viommu::take_descriptors(Thread& thread) {
   }
 }
 
+// Flushes are collected; whatever else there is to do finds them done.
 void Viommu::carry_out(Thread& thread, const vtd::Descriptor& descriptor) {
   using Type = vtd::DescriptorType;
+  switch (descriptor.type) {
+    case Type::iotlb:
+    case Type::pasid_iotlb:
+      return invalidate_translations(descriptor);
+    case Type::device_tlb:
+    case Type::pasid_device_tlb:
+      return flush_device_tlb(descriptor);
+    default:
+      break;
+  }
+  send_flushes(thread);
   switch (descriptor.type) {
     case Type::context_cache:
       return invalidate_contexts(thread, descriptor);
     case Type::pasid_cache:
       return invalidate_pasids(thread, descriptor);
-    case Type::iotlb:
-    case Type::pasid_iotlb:
-      return invalidate_translations(thread, descriptor);
-    case Type::device_tlb:
-    case Type::pasid_device_tlb:
-      return flush_device_tlb(thread, descriptor);
     case Type::page_response:
       return answer_page_request(thread, descriptor);
     case Type::wait:
       return complete_wait(thread, descriptor);
-    case Type::interrupt_cache:
+    default:
       return;
   }
 }
@@ -134,6 +147,7 @@ void Viommu::look_again(Thread& thread, const Device& device, Pasid pasid,
     case ShadowAction::nothing:
       return;
     case ShadowAction::bind:
+      send_flushes(thread);
       return bind(thread, device, pasid, now);
     case ShadowAction::attach_second_stage:
       ++stats.attached;
@@ -142,31 +156,29 @@ void Viommu::look_again(Thread& thread, const Device& device, Pasid pasid,
       ++stats.unsupported;
       return bind_refused(Errno::einval);
     case ShadowAction::unbind:
+      send_flushes(thread);
       return unbind(thread, device, pasid);
     case ShadowAction::flush: {
       vtd::Descriptor whole;
       whole.type = vtd::DescriptorType::pasid_iotlb;
       whole.granularity = vtd::Granularity::pasid;
-      return flush(thread, device, *before, whole);
+      return flush(device, pasid, whole);
     }
     case ShadowAction::rebind:
-      ++stats.rebound;
-      unbind(thread, device, pasid);
-      if (decide(nullptr, now, pasid, rid_pasid(device)) == ShadowAction::bind)
-        bind(thread, device, pasid, now);
-      return;
+      send_flushes(thread);
+      return rebind(thread, device, pasid, now);
   }
 }
 
-void Viommu::invalidate_translations(Thread& thread, const vtd::Descriptor& order) {
-  if (order.type == vtd::DescriptorType::pasid_iotlb) return flush_matching(thread, order);
+void Viommu::invalidate_translations(const vtd::Descriptor& order) {
+  if (order.type == vtd::DescriptorType::pasid_iotlb) return flush_matching(order);
   // By domain: first-level entries of the domain lose everything, whatever the range.
   vtd::Descriptor whole = order;
   whole.type = vtd::DescriptorType::iotlb;
-  flush_matching(thread, whole);
+  flush_matching(whole);
 }
 
-void Viommu::flush_matching(Thread& thread, const vtd::Descriptor& order) {
+void Viommu::flush_matching(const vtd::Descriptor& order) {
   const bool by_pasid = order.type == vtd::DescriptorType::pasid_iotlb;
   std::vector<ShadowKey> matching;
   for (const auto& [key, shadow] : shadows_) {
@@ -183,47 +195,43 @@ void Viommu::flush_matching(Thread& thread, const vtd::Descriptor& order) {
       ++stats.flushes_skipped;
       continue;
     }
-    flush(thread, *device_at(key.source), shadow, order);
+    flush(*device_at(key.source), key.pasid, order);
   }
 }
 
-void Viommu::flush(Thread& thread, const Device& device, const Shadow& shadow,
-                   const vtd::Descriptor& order) {
-  CacheInvalidate request;
-  request.pasid = shadow.host_pasid.value();
+void Viommu::flush(const Device& device, Pasid pasid, const vtd::Descriptor& order) {
+  GuestFlush flush{device.number, pasid};
   if (order.type == vtd::DescriptorType::pasid_iotlb && !whole_pasid(order)) {
-    request.granularity = CacheInvalidate::Granularity::address;
-    request.address = order.address;
-    request.granules = std::uint64_t{1} << order.address_mask;
-    if (order.leaf_only) request.flags |= CacheInvalidate::leaf;
+    flush.what = GuestFlush::What::pages;
+    flush.address = order.address;
+    flush.address_mask = order.address_mask;
+    flush.leaf_only = order.leaf_only;
   }
-  ++stats.flushes;
-  machine_.ioctl(thread, [&] {
-    return hypervisor_.container().cache_invalidate(thread, device.number, request);
-  });
+  flushes_.push_back(flush);
 }
 
 // A size that covers more than a PASID's addresses is its whole: that goes as a flush of the PASID.
-void Viommu::flush_device_tlb(Thread& thread, const vtd::Descriptor& order) {
+void Viommu::flush_device_tlb(const vtd::Descriptor& order) {
   const Device* const device = device_at(order.source);
   if (!params_.forward_device_tlb || device == nullptr ||
-      order.type != vtd::DescriptorType::pasid_device_tlb) {
+      order.type != vtd::DescriptorType::pasid_device_tlb ||
+      shadow(order.source, order.pasid) == nullptr) {
     return;
   }
-  const Shadow* const bound = shadow(order.source, order.pasid);
-  if (bound == nullptr) return;
-  CacheInvalidate request;
-  request.pasid = bound->host_pasid.value();
+  GuestFlush flush{device->number, order.pasid};
   if (order.address_mask < vtd::Descriptor::every_address) {
-    request.caches = CacheInvalidate::device_iotlb;
-    request.granularity = CacheInvalidate::Granularity::address;
-    request.address = order.address;
-    request.granules = std::uint64_t{1} << order.address_mask;
+    flush.what = GuestFlush::What::pages_of_device_tlb;
+    flush.address = order.address;
+    flush.address_mask = order.address_mask;
   }
-  ++stats.flushes;
-  machine_.ioctl(thread, [&] {
-    return hypervisor_.container().cache_invalidate(thread, device->number, request);
-  });
+  flushes_.push_back(flush);
+}
+
+void Viommu::send_flushes(Thread& thread) {
+  if (flushes_.empty()) return;
+  const std::vector<GuestFlush> flushes = std::exchange(flushes_, {});
+  stats.flushes += flushes.size();
+  hypervisor_.host().invalidate(thread, flushes);
 }
 
 }  // namespace viosim

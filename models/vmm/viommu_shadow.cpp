@@ -5,24 +5,27 @@
 namespace viosim {
 
 void Viommu::bind(Thread& thread, const Device& device, Pasid pasid, const vtd::PasidEntry& entry) {
-  const Result<Pasid> host = hypervisor_.acquire(thread, pasid);
-  if (!host.ok()) return bind_refused(host.error());
-  BindGpasid request;
-  request.addr_width = entry.first_level_mode == 1 ? 57 : 48;
-  request.flags = BindGpasid::gpasid_valid;
-  request.root = Gpa(entry.first_level.value());
-  request.hpasid = host.value().value();
-  request.gpasid = pasid.value();
-  if (entry.supervisor_requests) request.vendor_flags |= BindGpasid::supervisor;
-  if (entry.extended_accessed) request.vendor_flags |= BindGpasid::extended_accessed;
-  const Errno error = machine_.ioctl(
-      thread, [&] { return hypervisor_.container().bind_gpasid(thread, device.number, request); });
-  if (error != Errno::ok) {
-    hypervisor_.release(thread, pasid);
-    return bind_refused(error);
-  }
-  shadows_[{device.source, pasid}] = {entry, host.value(), true};
+  const Errno error = hypervisor_.host().bind(thread, {device.number, pasid, entry});
+  if (error != Errno::ok) return bind_refused(error);
+  shadows_[{device.source, pasid}] = {entry, true};
   ++stats.bound;
+}
+
+// What the guest's entry was is not what it wants any more, whatever becomes of the new one.
+void Viommu::rebind(Thread& thread, const Device& device, Pasid pasid,
+                    const vtd::PasidEntry& entry) {
+  ++stats.rebound;
+  if (decide(nullptr, entry, pasid, rid_pasid(device)) != ShadowAction::bind)
+    return unbind(thread, device, pasid);
+  ++stats.unbound;
+  const Errno error = hypervisor_.host().replace(thread, {device.number, pasid, entry});
+  if (error == Errno::ok) {
+    shadows_[{device.source, pasid}] = {entry, true};
+    ++stats.bound;
+    return;
+  }
+  shadows_.erase({device.source, pasid});
+  bind_refused(error);
 }
 
 // No descriptor can tell the guest.
@@ -36,12 +39,9 @@ void Viommu::bind_refused(Errno error) {
 void Viommu::unbind(Thread& thread, const Device& device, Pasid pasid) {
   const auto found = shadows_.find({device.source, pasid});
   if (found == shadows_.end()) return;
-  const std::uint64_t host = found->second.host_pasid.value();
   shadows_.erase(found);
   ++stats.unbound;
-  machine_.ioctl(
-      thread, [&] { return hypervisor_.container().unbind_gpasid(thread, device.number, host); });
-  hypervisor_.release(thread, pasid);
+  hypervisor_.host().unbind(thread, device.number, pasid);
 }
 
 void Viommu::unbind_all(Thread& thread) {
@@ -53,20 +53,12 @@ void Viommu::unbind_all(Thread& thread) {
 
 void Viommu::answer_page_request(Thread& thread, const vtd::Descriptor& response) {
   const Device* const device = device_at(response.source);
-  const auto host = response.has_pasid ? hypervisor_.host_of(response.pasid) : no_pasid;
-  if (device == nullptr || !host) {
-    ++stats.responses_refused;
-    return;
-  }
-  PageResponseOrder order;
-  if (!response.has_pasid) order.flags = 0;
-  order.pasid = host->value();
-  order.group = response.group;
-  order.code = response.code == PageResponseCode::success   ? 0
-               : response.code == PageResponseCode::invalid ? 1
-                                                            : 2;
-  const Errno error = machine_.ioctl(
-      thread, [&] { return hypervisor_.container().page_response(thread, device->number, order); });
+  const Errno error =
+      device == nullptr
+          ? Errno::enodev
+          : hypervisor_.host().respond(
+                thread, {device->number, response.has_pasid ? response.pasid : no_pasid,
+                         response.group, response.code});
   ++(error == Errno::ok ? stats.responses : stats.responses_refused);
 }
 

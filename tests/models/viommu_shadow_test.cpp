@@ -34,7 +34,7 @@ TEST_CASE("what a guest's entry says against what was bound decides, in every ca
   const Pasid rid{0};
   const Pasid pasid{5};
   const vtd::PasidEntry first = present(of_type(Type::first_level));
-  const Shadow bound{first, Pasid(9)};
+  const Shadow bound{first};
   CHECK(decide(nullptr, {}, pasid, rid) == ShadowAction::nothing);
   CHECK(decide(nullptr, first, pasid, rid) == ShadowAction::bind);
   const vtd::PasidEntry through = present(of_type(Type::pass_through));
@@ -278,14 +278,14 @@ TEST_CASE(
     rig.vm.bind(thread, rig.v, device, 40);
     rig.vm.bind(thread, rig.v, other_device, 40);
     rig.vm.bind(thread, rig.v, device, 41);
-    CHECK(rig.vm.hypervisor.host_of(Pasid(40)) == Pasid(2));
-    CHECK(rig.vm.hypervisor.host_of(Pasid(41)) == Pasid(3));
+    CHECK(rig.vm.hypervisor.host_of(0, Pasid(40)) == Pasid(2));
+    CHECK(rig.vm.hypervisor.host_of(0, Pasid(41)) == Pasid(3));
     CHECK(rig.host.entry(device, Pasid(2)));
     CHECK(rig.host.entry(other_device, Pasid(2)));
     rig.vm.unbind(thread, rig.v, device, 40);
-    CHECK(rig.vm.hypervisor.host_of(Pasid(40)) == Pasid(2));
+    CHECK(rig.vm.hypervisor.host_of(0, Pasid(40)) == Pasid(2));
     rig.vm.unbind(thread, rig.v, other_device, 40);
-    CHECK(!rig.vm.hypervisor.host_of(Pasid(40)));
+    CHECK(!rig.vm.hypervisor.host_of(0, Pasid(40)));
     CHECK(rig.vm.container.pasids() == 1);
   });
 }

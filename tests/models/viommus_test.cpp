@@ -208,7 +208,7 @@ TEST_CASE("with a space each, the first serves the whole guest and the second st
     const ioasid::Ioasid id = rig.vm.alloc();
     CHECK(id == 100);
     CHECK(rig.vm.bind(thread, rig.second, other_device, id) == Errno::ok);
-    CHECK(rig.vm.hypervisor.host_of(Pasid(id)) == Pasid(1));
+    CHECK(rig.vm.hypervisor.host_of(0, Pasid(id)) == Pasid(1));
     CHECK(rig.host.entry(other_device, Pasid(1)));
     // A switch with live ids makes orphans of them.
     std::vector<ioasid::Ioasid> orphans;

@@ -43,7 +43,7 @@ void die_at(Ps when, const VmOptions& options) {
     vm.bind(thread, v, other_device, id);
     vm.unmap(thread, v, device, id);
     host.workers.post([&, id](Thread&) {
-      const auto host_id = vm.hypervisor.host_of(Pasid(id));
+      const auto host_id = vm.hypervisor.host_of(0, Pasid(id));
       if (!host_id) return;
       vm.container.forward_fault(0, page_request(device, host_id->value(), 1));
       vm.container.forward_fault(1, page_request(other_device, host_id->value(), 1));
@@ -159,7 +159,7 @@ class Storm {
   void fault(VmRig& vm, std::size_t v, ioasid::Ioasid id) {
     const auto group = static_cast<std::uint16_t>(next_group_++ % 512);
     host_.workers.post([this, &vm, v, id, group](Thread&) {
-      const auto pasid = vm.hypervisor.host_of(Pasid(id));
+      const auto pasid = vm.hypervisor.host_of(0, Pasid(id));
       if (!pasid) return;
       const PageRequest request = page_request(function_of(vm, v), pasid->value(), group);
       if (vm.container.forward_fault(v, request)) ++asked_;

@@ -1,0 +1,53 @@
+// A device of the host that a virtual machine uses, and who is told of its page requests.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The same for both ways in which a host's kernel has given devices to machines: vfio_container.hpp
+// and iommufd.hpp.
+#pragma once
+
+#include "models/kernel/iommu_driver.hpp"
+#include "models/kernel/page_request_thread.hpp"
+#include "models/pcie/ats.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace viosim {
+
+// A function, or a slice of one that is told apart by its PASIDs only.
+struct AssignedDevice {
+  Bdf function{};
+  IommuDriver* driver = nullptr;  // of its IOMMU; knows the function
+  // Who took its page requests, and sends answers; null: they go to the IOMMU at once.
+  PageRequestThread* requests = nullptr;
+  bool pci = true;
+  std::uint8_t pasid_width = 20;
+  bool mediated = false;  // a slice: gets a default PASID
+
+  // Answers a group of its page requests.
+  void respond(Thread& thread, const PageResponse& response) const;
+};
+
+// The hypervisor, to the kernel.
+class GuestFaultListener {
+ public:
+  virtual void faults_forwarded() = 0;  // an event; taken as read when the faults are read
+
+ protected:
+  ~GuestFaultListener() = default;
+};
+
+// What a machine has of its host, to the host's page request thread.
+class GuestFaultTaker {
+ public:
+  virtual Bdf function_of(std::size_t device) const = 0;
+  // False: this PASID of the device is not the machine's, and nobody will answer but the caller.
+  virtual bool forward_fault(std::size_t device, const PageRequest& request) = 0;
+  // Requests were lost: groups that are not complete by now never will be.
+  virtual void discard_incomplete() = 0;
+
+ protected:
+  ~GuestFaultTaker() = default;
+};
+
+}  // namespace viosim
