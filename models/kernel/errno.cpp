@@ -12,6 +12,8 @@ std::string_view name_of(Errno error) {
       return "-EPERM";
     case Errno::enoent:
       return "-ENOENT";
+    case Errno::eio:
+      return "-EIO";
     case Errno::enxio:
       return "-ENXIO";
     case Errno::eagain:

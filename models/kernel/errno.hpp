@@ -15,6 +15,7 @@ enum class Errno : std::int16_t {
   ok = 0,
   eperm = -1,
   enoent = -2,
+  eio = -5,
   enxio = -6,
   eagain = -11,
   enomem = -12,

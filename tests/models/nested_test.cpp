@@ -18,20 +18,29 @@ constexpr Iova page{0x7f00'0000'0000};
 constexpr Hpa guest_frame{0x40'0000};
 
 struct Chain {
-  Chain()
+  explicit Chain(Flow flow = Flow::vfio)
       : ids(host.rig.engine, "host0", host.pasids, 100ns),
-        vm({host.rig.engine, host.workers, host.rig.memory, host.driver, ids, &host.requests},
-           "vm0"),
+        global(host.rig.engine, "host0.global_pasids"),
+        iommufd{global, {}},
+        vm({host.rig.engine, host.workers, host.rig.memory, host.driver, ids, &host.requests,
+            &iommufd},
+           "vm0", options(flow)),
         v(vm.add_viommu()),
         device(host.devices.emplace_back(host.rig.engine, host.rig.unit(), function, 1)),
         process(vm.memory, TableFormat::first_level, 4) {
-    router.add(vm.container, vm.add_device(v, function));
+    vm.route(router, vm.add_device(v, function));
     REQUIRE(host.requests.register_handler(function, router) == Errno::ok);
-    REQUIRE(vm.space.register_allocator(v.ops) == ioasid::Error::ok);
+    if (vm.hypervisor.host().gives_pasids())
+      REQUIRE(vm.space.register_allocator(v.ops) == ioasid::Error::ok);
     v.handler.on_request = [this](const PageRequest& request) {
       if (gives) process.map(request.address, guest_frame, 1, {true, true, false, true});
     };
     device.on_use = [this](Pasid, Iova, Hpa frame, Instant) { used.push_back(frame); };
+  }
+  static VmOptions options(Flow flow) {
+    VmOptions options;
+    options.flow = flow;
+    return options;
   }
   void run(std::function<void(Thread&)> work) {
     vm.job(0ns, std::move(work));
@@ -45,6 +54,8 @@ struct Chain {
 
   KernelRig host;
   HostIds ids;
+  GlobalPasids global;
+  IommufdHost iommufd;
   VmRig vm;
   ViommuRig& v;
   ScriptedDevice& device;
@@ -57,7 +68,7 @@ struct Chain {
 }  // namespace
 
 TEST_CASE("a device gets a guest's page on demand, through both kernels", "[vmm]") {
-  Chain chain;
+  Chain chain(GENERATE(Flow::vfio, Flow::iommufd));
   chain.run([&](Thread& thread) {
     const ioasid::Ioasid id = chain.bind(thread);
     chain.device.access(Pasid(id), page, true);
@@ -82,7 +93,7 @@ TEST_CASE("a device gets a guest's page on demand, through both kernels", "[vmm]
 
 TEST_CASE("what a guest does not answer, its unbind does; the drain does not wait for it",
           "[vmm]") {
-  Chain chain;
+  Chain chain(GENERATE(Flow::vfio, Flow::iommufd));
   chain.gives = false;
   chain.v.handler.answers = false;
   chain.run([&](Thread& thread) {
@@ -99,13 +110,15 @@ TEST_CASE("what a guest does not answer, its unbind does; the drain does not wai
   CHECK(chain.device.responses[0].second.code == PageResponseCode::invalid);
   CHECK(chain.used.empty());
   CHECK(chain.host.driver.stats.drains == 1);
-  CHECK(chain.vm.nothing_left());
+  CHECK(chain.vm.waiting_faults() == 0);
+  CHECK(chain.vm.hypervisor.mapped() == 0);
+  CHECK(chain.vm.container.pasids() == 0);
 }
 
 TEST_CASE("a machine dies under DMA and page requests: its devices are answered, and refused then",
           "[vmm]") {
   const Ps when = GENERATE(1us, 5us, 9us, 14us, 20us, 26us, 40us, 70us);
-  Chain chain;
+  Chain chain(GENERATE(Flow::vfio, Flow::iommufd));
   ioasid::Ioasid id = 0;
   chain.run([&](Thread& thread) {
     id = chain.bind(thread);
@@ -128,7 +141,7 @@ TEST_CASE("a machine dies under DMA and page requests: its devices are answered,
 
 TEST_CASE("a device's request with a PASID that no machine has bound is refused by the host",
           "[vmm]") {
-  Chain chain;
+  Chain chain(GENERATE(Flow::vfio, Flow::iommufd));
   chain.run([&](Thread& thread) {
     chain.device.ask(Pasid(77), {page}, false, 3);
     thread.sleep(100us);
@@ -136,5 +149,5 @@ TEST_CASE("a device's request with a PASID that no machine has bound is refused 
   });
   REQUIRE(chain.device.responses.size() == 1);
   CHECK(chain.device.responses[0].second.code == PageResponseCode::invalid);
-  CHECK(chain.vm.container.fault_stats().forwarded == 0);
+  CHECK(chain.vm.waiting_faults() == 0);
 }

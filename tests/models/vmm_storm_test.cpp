@@ -35,7 +35,7 @@ void die_at(Ps when, const VmOptions& options) {
   ViommuRig& v = vm.add_viommu();
   vm.add_device(v, device);
   vm.add_device(v, other_device);
-  if (options.scope == PasidScope::system_wide)
+  if (vm.hypervisor.host().gives_pasids())
     REQUIRE(vm.space.register_allocator(v.ops) == ioasid::Error::ok);
   vm.job(0ns, [&](Thread& thread) {
     const ioasid::Ioasid id = vm.alloc();
@@ -43,10 +43,13 @@ void die_at(Ps when, const VmOptions& options) {
     vm.bind(thread, v, other_device, id);
     vm.unmap(thread, v, device, id);
     host.workers.post([&, id](Thread&) {
-      const auto host_id = vm.hypervisor.host_of(0, Pasid(id));
-      if (!host_id) return;
-      vm.container.forward_fault(0, page_request(device, host_id->value(), 1));
-      vm.container.forward_fault(1, page_request(other_device, host_id->value(), 1));
+      for (const std::size_t number : {0U, 1U}) {
+        const auto host_id = vm.hypervisor.host_of(number, Pasid(id));
+        if (!host_id) continue;
+        const Bdf function = number == 0 ? device : other_device;
+        vm.fault(number, page_request(function, host_id->value(), 1, false));
+        vm.fault(number, page_request(function, host_id->value(), 1));
+      }
     });
     thread.sleep(60us);
     vm.unbind(thread, v, device, id);
@@ -73,7 +76,12 @@ void die_at(Ps when, const VmOptions& options) {
   CHECK(!vm.machine.emulation().held());
   CHECK(vm.cpus.free() == 4);
   const auto& faults = vm.container.fault_stats();
-  CHECK(faults.forwarded == faults.answered + faults.answered_for_guest);
+  CHECK(faults.forwarded == 2 * (faults.answered + faults.answered_for_guest));
+  if (!vm.file) return;
+  const auto& groups = vm.file->fault_stats;
+  CHECK(groups.delivered == groups.answered + groups.answered_for_user);
+  CHECK(host.iommufd.owners.empty());
+  CHECK(host.global.size() == 0);
 }
 
 class Storm {
@@ -109,18 +117,28 @@ class Storm {
     options.vfio.fault_limit = 200us;
     options.scope = rng_.below(3) == 0 ? PasidScope::guest_wide : PasidScope::system_wide;
     options.commands.poll_limit = 1ms;
+    options.flow = rng_.below(2) == 0 ? Flow::vfio : Flow::iommufd;
+    options.iommufd.fault_limit = options.vfio.fault_limit;
+    const bool sliced = options.flow == Flow::iommufd && rng_.below(2) == 0;
     auto& vm = *machines_.emplace_back(
         std::make_unique<VmRig>(host_, fmt::format("vm{}", number), options, number + 1));
     for (unsigned v = 0; v < 2; ++v) {
       ViommuRig& behind = vm.add_viommu();
       const Bdf function(number + 1, v, 0);
       functions_.push_back(function);
-      vm.add_device(behind, function);
+      vm.add_device(behind, function, sliced);
       behind.handler.code = static_cast<PageResponseCode>(rng_.below(2));
-      if (options.scope == PasidScope::system_wide) vm.space.register_allocator(behind.ops);
+      if (vm.hypervisor.host().gives_pasids()) vm.space.register_allocator(behind.ops);
     }
   }
-  Bdf function_of(const VmRig& vm, std::size_t v) const { return vm.container.device(v).function; }
+  Bdf function_of(const VmRig& vm, std::size_t v) const {
+    return {static_cast<unsigned>(number_of(vm)) + 1, static_cast<unsigned>(v), 0};
+  }
+  std::size_t number_of(const VmRig& vm) const {
+    const auto found = std::find_if(machines_.begin(), machines_.end(),
+                                    [&](const auto& one) { return one.get() == &vm; });
+    return static_cast<std::size_t>(found - machines_.begin());
+  }
   Ps random(Ps below) {
     return Ps(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(below.count()))));
   }
@@ -145,7 +163,10 @@ class Storm {
       if ((which >> v & 1U) != 0) vm.bind(thread, *vm.viommus[v], function_of(vm, v), id);
     for (std::uint64_t i = rng_.below(6); i > 0; --i) {
       const std::size_t v = rng_.below(2);
-      if (rng_.below(2) == 0) {
+      const std::uint64_t what = rng_.below(5);
+      if (what == 0 && (which >> v & 1U) != 0) {
+        change(vm, v, thread, id);
+      } else if (what < 3) {
         vm.unmap(thread, *vm.viommus[v], function_of(vm, v), id);
       } else {
         fault(vm, v, id);
@@ -156,13 +177,26 @@ class Storm {
       if (!forgets && (which >> v & 1U) != 0)
         vm.unbind(thread, *vm.viommus[v], function_of(vm, v), id);
   }
+  // Another page table behind the number, in place of the one that is bound.
+  void change(VmRig& vm, std::size_t v, Thread& thread, ioasid::Ioasid id) {
+    ViommuRig& behind = *vm.viommus[v];
+    vtd::PasidEntry moved = VmRig::first_level(0x10000 + (rng_.below(16) << 12U));
+    moved.present = true;
+    behind.tables.set_entry(function_of(vm, v), Pasid(id), moved);
+    vtd::Descriptor announce;
+    announce.type = vtd::DescriptorType::pasid_cache;
+    announce.granularity = vtd::Granularity::pasid;
+    announce.domain = IommuDriver::first_level_domain;
+    announce.pasid = Pasid(id);
+    behind.iommu.submit(thread, {&announce, 1});
+  }
   void fault(VmRig& vm, std::size_t v, ioasid::Ioasid id) {
     const auto group = static_cast<std::uint16_t>(next_group_++ % 512);
     host_.workers.post([this, &vm, v, id, group](Thread&) {
-      const auto pasid = vm.hypervisor.host_of(0, Pasid(id));
+      const auto pasid = vm.hypervisor.host_of(v, Pasid(id));
       if (!pasid) return;
       const PageRequest request = page_request(function_of(vm, v), pasid->value(), group);
-      if (vm.container.forward_fault(v, request)) ++asked_;
+      if (vm.fault(v, request)) ++asked_;
     });
   }
   void eject_one() {
@@ -180,6 +214,8 @@ class Storm {
   void check() const {
     CHECK(host_.pasids.space().size() == 0);
     CHECK(host_.ids.sets.capacity_left() == 1U << 20U);
+    CHECK(host_.global.size() == 0);
+    CHECK(host_.iommufd.owners.empty());
     CHECK(asked_ == responses_);
     for (const auto& vm : machines_) {
       CHECK(vm->machine.closed());
@@ -194,7 +230,8 @@ class Storm {
     for (const std::string& line : host_.iommu.log) text += line + "\n";
     for (const auto& vm : machines_) {
       text += fmt::format("{} {} {} {} {}\n", vm->machine.path(), vm->machine.paths.user_exits,
-                          vm->machine.paths.ioctls, vm->container.stats.allocated,
+                          vm->machine.paths.ioctls,
+                          vm->container.stats.allocated + (vm->file ? vm->file->stats.objects : 0),
                           vm->machine.panicked() ? vm->machine.panicked()->reason : "");
     }
     return text + fmt::format("{}", host_.engine.now().ps());
@@ -214,7 +251,9 @@ class Storm {
 TEST_CASE("a machine may die at any instant of any operation; the host keeps nothing", "[vmm]") {
   VmOptions options;
   options.viommu.asynchronous_commands = GENERATE(false, true);
+  options.flow = GENERATE(Flow::vfio, Flow::iommufd);
   options.scope = GENERATE(PasidScope::system_wide, PasidScope::guest_wide);
+  if (options.flow == Flow::iommufd && options.scope == PasidScope::guest_wide) return;
   for (std::int64_t step = 0; step < 90; ++step) die_at(2300ns * step, options);
 }
 

@@ -4,18 +4,21 @@
 
 #include "models/guest/guest_iommu.hpp"
 #include "models/guest/virtual_command_driver.hpp"
+#include "models/host/guest_fault_router.hpp"
 #include "models/host/guest_memory.hpp"
 #include "models/host/vfio_container.hpp"
 #include "models/kernel/iommu_driver.hpp"
 #include "models/kernel/page_request_thread.hpp"
 #include "models/kernel/pasid_space.hpp"
 #include "models/vmm/hypervisor.hpp"
+#include "models/vmm/iommufd_flow.hpp"
 #include "models/vmm/viommu.hpp"
 #include "tests/support/noting_iommu.hpp"
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace viosim::test {
@@ -30,6 +33,7 @@ struct HostParts {
   IommuDriver& driver;
   HostIds& ids;
   PageRequestThread* requests = nullptr;
+  IommufdHost* iommufd = nullptr;  // of hosts that have it
 };
 
 struct HostRig {
@@ -39,7 +43,9 @@ struct HostRig {
     workers.post_at(when, std::move(work));
   }
   bool entry(Bdf function, Pasid pasid) const { return driver.present(function, pasid); }
-  operator HostParts() { return {engine, workers, iommu.physical(), driver, ids}; }
+  operator HostParts() {
+    return {engine, workers, iommu.physical(), driver, ids, nullptr, &iommufd};
+  }
 
   Engine engine;
   Cpus cpus;
@@ -50,6 +56,8 @@ struct HostRig {
   IommuDriver driver;
   PasidSpace pasids;
   HostIds ids;
+  GlobalPasids global;
+  IommufdHost iommufd;
 };
 
 // A guest's handler that answers each group with one code.
@@ -96,9 +104,14 @@ struct ViommuRig {
   ioasid::AllocatorOps ops;
 };
 
+// How a hypervisor asks its host.
+enum class Flow { vfio, iommufd };
+
 struct VmOptions {
+  Flow flow = Flow::vfio;
   WorldSwitchParams switches{};
   VfioParams vfio{};
+  IommufdParams iommufd{};
   ViommuParams viommu{};
   VirtualCommandDriverParams commands{};
   PasidScope scope = PasidScope::system_wide;
@@ -113,13 +126,13 @@ struct VmRig {
   VmRig(const HostParts& on, const std::string& path, Options options = {},
         std::uint32_t number = 1);
 
-  static vtd::PasidEntry entry_of(const PageTable& stage2, std::uint32_t number) {
+  static vtd::PasidEntry entry_of(const PageTable& stage2, DomainId domain) {
     vtd::PasidEntry entry;
     entry.present = true;
     entry.type = vtd::PasidEntry::Type::second_level;
     entry.address_width = 2;
     entry.second_level = stage2.root();
-    entry.domain = DomainId(number + 1);
+    entry.domain = domain;
     return entry;
   }
   static vtd::PasidEntry first_level(std::uint64_t root) {
@@ -131,8 +144,10 @@ struct VmRig {
   }
 
   ViommuRig& add_viommu();
-  // A function of the host, at the same address in the guest, behind that vIOMMU.
-  std::size_t add_device(ViommuRig& behind, Bdf function);
+  // A function of the host, at the same address in the guest, behind that vIOMMU. `mediated`: a slice.
+  std::size_t add_device(ViommuRig& behind, Bdf function, bool mediated = false);
+  // The host's page requests of the device reach this machine by the router.
+  void route(GuestFaultRouter& router, std::size_t device);
   // A thread of the guest, not before it has booted.
   static constexpr Ps booted = 1ms;
   void job(Ps after_boot, std::function<void(Thread&)> work) {
@@ -152,9 +167,14 @@ struct VmRig {
                                            IommuDriver::first_level_domain,
                                            {.address = Iova(0x7f0000000000), .leaf_only = true});
   }
+  // As the host's page request thread does.
+  bool fault(std::size_t device, const PageRequest& request);
+  // Page requests that wait for the guest, or for the host in its place.
+  std::size_t waiting_faults() const;
   // Nothing of this machine is left in the host.
   bool nothing_left() const {
-    return container.pasids() == 0 && container.bindings() == 0 && container.pending_faults() == 0;
+    const bool no_file = !file || (file->objects().size() == 0 && file->attachments() == 0);
+    return no_file && container.pasids() == 0 && container.bindings() == 0 && waiting_faults() == 0;
   }
 
   HostParts host;
@@ -165,7 +185,9 @@ struct VmRig {
   GuestMemory memory;
   vtd::PasidEntry second_stage;
   VirtualMachine machine;
-  VfioContainer container;
+  VfioContainer container;  // one of these two is used
+  std::unique_ptr<Iommufd> file;
+  IommufdFlow* flow = nullptr;  // of the file
   Hypervisor hypervisor;
   Mutex pasid_mutex;
   PasidSpace pasids;
@@ -173,6 +195,10 @@ struct VmRig {
   VirtualCommandDriver backend;
   std::vector<std::unique_ptr<ViommuRig>> viommus;
   Errno opened = Errno::ok;
+
+ private:
+  std::unique_ptr<HostFlow> make_flow(std::uint32_t number);
+  std::vector<std::pair<GuestFaultRouter*, std::size_t>> routes_;  // once the file is open
 };
 
 inline PageRequest page_request(Bdf function, std::uint32_t pasid, std::uint16_t group = 0,

@@ -1,0 +1,218 @@
+// Devices, and what their requests are translated by.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/host/iommufd.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+
+using namespace iommufd;
+
+Result<ObjectId> Iommufd::bind(Thread& thread, const AssignedDevice& device) {
+  thread.run(params_.bind_device);
+  if (device.driver->function(device.function) == nullptr) return Errno::enodev;
+  if (!device.mediated && !shared_.owners.try_emplace(device.function, this).second)
+    return Errno::ebusy;
+  Device bound;
+  bound.is = device;
+  bound.mutex = std::make_unique<Mutex>(engine_, path_ + ".device", params_.mutex_wake);
+  const ObjectId id = add(std::move(bound));
+  objects_.use(id);  // its file
+  return id;
+}
+
+// PASIDs go before what requests without one use: that ends the function's use of PASIDs.
+void Iommufd::unbind(Thread& thread, ObjectId id) {
+  Device* const device = objects_.find<Device>(id);
+  if (device == nullptr) return;
+  {
+    const Guard guard(*device->mutex, thread);
+    while (!device->attachments.empty())
+      detach_from(thread, id, device->attachments.begin()->first);
+  }
+  if (device->vdevice != no_object) destroy(thread, device->vdevice);
+  if (!device->is.mediated) shared_.owners.erase(device->is.function);
+  objects_.unuse(id);
+  thread.run(params_.destroy);
+  objects_.remove(id);
+}
+
+bool Iommufd::takes_whole_function(const Device& device, Pasid pasid) const {
+  return pasid == no_pasid && !device.is.mediated;
+}
+
+Errno Iommufd::may_attach(const Device& device, Pasid pasid, ObjectId hwpt) {
+  const IommuDriver& driver = *device.is.driver;
+  if (pasid != no_pasid) {
+    const IommuFunction* const function = driver.function(device.is.function);
+    if (function == nullptr) return Errno::enodev;
+    const bool reserved = pasid == Pasid(0) || pasid == function->rid_pasid;
+    if (reserved || pasid.value() >= driver.pasid_limit(device.is.function)) return Errno::einval;
+  }
+  const Hwpt* const table = objects_.hwpt(hwpt);
+  if (table == nullptr) return objects_.contains(hwpt) ? Errno::einval : Errno::enoent;
+  const HwptNested* const nested = objects_.find<HwptNested>(hwpt);
+  const bool walkable = nested == nullptr || nested->width_known;
+  return walkable && table->driver == &driver ? Errno::ok : Errno::einval;
+}
+
+// A slice's numbers are unique in the whole system, its default one included.
+Result<Pasid> Iommufd::number_for(Thread& thread, const Device& device, Pasid pasid) {
+  const IommuDriver& driver = *device.is.driver;
+  if (device.is.mediated)
+    return shared_.pasids.alloc(thread, driver.pasid_limit(device.is.function));
+  return pasid == no_pasid ? driver.function(device.is.function)->rid_pasid : pasid;
+}
+
+Errno Iommufd::set_entry(Thread& thread, const Device& device, Pasid pasid, Pasid host,
+                         const vtd::PasidEntry& entry) {
+  IommuDriver& driver = *device.is.driver;
+  const Guard guard(driver.pasid_mutex(), thread);
+  if (takes_whole_function(device, pasid)) return driver.attach(thread, device.is.function, entry);
+  return driver.set_up(thread, device.is.function, host, entry);
+}
+
+void Iommufd::move(const Place& place, ObjectId from, ObjectId to) {
+  if (Hwpt* const old = objects_.hwpt(from)) {
+    std::erase(old->attached, place);
+    objects_.unuse(from);
+  }
+  if (Hwpt* const now = objects_.hwpt(to)) {
+    now->attached.push_back(place);
+    objects_.use(to);
+  }
+}
+
+// Known before its entry is present: page requests may come at once.
+Errno Iommufd::attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt) {
+  Device& device = *objects_.find<Device>(id);
+  if (const Errno error = may_attach(device, pasid, hwpt); error != Errno::ok) return error;
+  if (device.attachments.contains(pasid)) return Errno::ebusy;
+  const Pin pin(objects_, hwpt);
+  const Result<Pasid> host = number_for(thread, device, pasid);
+  if (!host.ok()) return host.error();
+  device.attachments[pasid] = {hwpt, host.value()};
+  move({id, pasid}, no_object, hwpt);
+  const Errno error = set_entry(thread, device, pasid, host.value(), objects_.hwpt(hwpt)->entry);
+  if (error != Errno::ok) {
+    answer_for_user(thread, hwpt, {id, pasid});
+    device.attachments.erase(pasid);
+    move({id, pasid}, hwpt, no_object);
+    if (device.is.mediated) shared_.pasids.free(thread, host.value());
+    return error;
+  }
+  ++stats.attached;
+  return Errno::ok;
+}
+
+// Who waits for an answer in the old address space is told by the host that there is none.
+Errno Iommufd::replace_with(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt) {
+  Device& device = *objects_.find<Device>(id);
+  if (const Errno error = may_attach(device, pasid, hwpt); error != Errno::ok) return error;
+  const auto attached = device.attachments.find(pasid);
+  if (attached == device.attachments.end()) return Errno::einval;
+  const ObjectId old = attached->second.hwpt;
+  if (old == hwpt) return Errno::ok;
+  const Pin pin(objects_, hwpt);
+  IommuDriver& driver = *device.is.driver;
+  {
+    const Guard guard(driver.pasid_mutex(), thread);
+    const Errno error = driver.replace(thread, device.is.function, attached->second.host,
+                                       objects_.hwpt(hwpt)->entry);
+    if (error != Errno::ok) return error;
+  }
+  attached->second.hwpt = hwpt;
+  move({id, pasid}, old, hwpt);
+  answer_for_user(thread, old, {id, pasid});
+  ++stats.replaced;
+  return Errno::ok;
+}
+
+// Whoever waits for user space's answer in the device is answered by the host, once the entry is
+// gone; only then is it drained, and only then may the number be another's.
+void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid) {
+  Device& device = *objects_.find<Device>(id);
+  Attachment& attachment = device.attachments.at(pasid);
+  const Pasid host = attachment.host;
+  const ObjectId hwpt = attachment.hwpt;
+  IommuDriver& driver = *device.is.driver;
+  attachment.leaving = true;
+  {
+    const Guard guard(driver.pasid_mutex(), thread);
+    if (takes_whole_function(device, pasid)) {
+      driver.detach(thread, device.is.function);
+    } else {
+      driver.tear_down(thread, device.is.function, host);
+    }
+  }
+  std::erase_if(device.incomplete, [host](const PageRequest& one) { return one.pasid == host; });
+  answer_for_user(thread, hwpt, {id, pasid});
+  if (!takes_whole_function(device, pasid)) {
+    const Guard guard(driver.pasid_mutex(), thread);
+    driver.drain_page_requests(thread, device.is.function, host, objects_.hwpt(hwpt)->entry.domain);
+  }
+  device.attachments.erase(pasid);
+  move({id, pasid}, hwpt, no_object);
+  if (device.is.mediated) shared_.pasids.free(thread, host);
+  ++stats.detached;
+}
+
+Errno Iommufd::attach(Thread& thread, ObjectId id, ObjectId hwpt) {
+  Device* const device = objects_.find<Device>(id);
+  if (device == nullptr) return Errno::enoent;
+  const Pin pin(objects_, id);
+  const Guard guard(*device->mutex, thread);
+  thread.run(params_.attach);
+  return device->attachments.contains(no_pasid) ? replace_with(thread, id, no_pasid, hwpt)
+                                                : attach_to(thread, id, no_pasid, hwpt);
+}
+
+Errno Iommufd::detach(Thread& thread, ObjectId id) { return pasid_detach(thread, id, no_pasid); }
+
+Errno Iommufd::pasid_attach(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt) {
+  Device* const device = objects_.find<Device>(id);
+  if (device == nullptr) return Errno::enoent;
+  const Pin pin(objects_, id);
+  const Guard guard(*device->mutex, thread);
+  thread.run(params_.attach);
+  if (pasid == no_pasid) return Errno::einval;
+  return attach_to(thread, id, pasid, hwpt);
+}
+
+Errno Iommufd::pasid_replace(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt) {
+  Device* const device = objects_.find<Device>(id);
+  if (device == nullptr) return Errno::enoent;
+  const Pin pin(objects_, id);
+  const Guard guard(*device->mutex, thread);
+  thread.run(params_.attach);
+  if (pasid == no_pasid) return Errno::einval;
+  return replace_with(thread, id, pasid, hwpt);
+}
+
+Errno Iommufd::pasid_detach(Thread& thread, ObjectId id, Pasid pasid) {
+  Device* const device = objects_.find<Device>(id);
+  if (device == nullptr) return Errno::enoent;
+  const Pin pin(objects_, id);
+  const Guard guard(*device->mutex, thread);
+  thread.run(params_.detach);
+  if (device->attachments.contains(pasid)) detach_from(thread, id, pasid);
+  return Errno::ok;
+}
+
+std::optional<Pasid> Iommufd::host_pasid(ObjectId id, Pasid pasid) const {
+  const Device* const device = objects_.find<Device>(id);
+  if (device == nullptr) return {};
+  const auto found = device->attachments.find(pasid);
+  if (found == device->attachments.end()) return {};
+  return found->second.host;
+}
+
+std::size_t Iommufd::attachments() const {
+  std::size_t count = 0;
+  for (const ObjectId id : objects_.all<Device>())
+    count += objects_.find<Device>(id)->attachments.size();
+  return count;
+}
+
+}  // namespace viosim
