@@ -14,6 +14,8 @@ test_packages="sqlite3 zstd catch2 librapidcheck-dev
 check_packages="clang libclang-rt-dev clang-format clang-tidy python3"
 
 log=$root/build/setup.log
+# What ccache must not mind when headers are precompiled.
+export CCACHE_SLOPPINESS="${CCACHE_SLOPPINESS:-pch_defines,time_macros}"
 hint=  # what else to say when the configuration fails
 
 say() { printf 'viosim: %s\n' "$*" >&2; }

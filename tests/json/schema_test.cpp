@@ -3,40 +3,16 @@
 #include "sim/json/json.hpp"
 #include "tests/json/any_sample.hpp"
 #include "tests/support/catch.hpp"
-
-#include <nlohmann/json.hpp>
-// The validator's headers are not as strict as ours.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validator.hpp>
-#pragma GCC diagnostic pop
+#include "tests/support/json_schema.hpp"
 
 using namespace viosim;
 using sample::Scenario;
 
 namespace {
 
-class SampleSchema {
- public:
-  SampleSchema() : document_(nlohmann::json::parse(to_text(viosim::schema<Scenario>("sample")))) {
-    valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
-    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(document_), schema_);
-  }
-  bool accepts(const std::string& text) {
-    const nlohmann::json target = nlohmann::json::parse(text);
-    return validator_.validate(schema_, valijson::adapters::NlohmannJsonAdapter(target), nullptr);
-  }
-
- private:
-  nlohmann::json document_;
-  valijson::Schema schema_;
-  // Strong types: a text "1" is no number.
-  valijson::Validator validator_{valijson::Validator::kStrongTypes};
-};
+test::JsonSchema sample_schema() {
+  return test::JsonSchema(to_text(viosim::schema<Scenario>("sample")));
+}
 
 bool reader_accepts(const std::string& text) {
   std::vector<Problem> problems;
@@ -47,7 +23,7 @@ bool reader_accepts(const std::string& text) {
 }  // namespace
 
 TEST_CASE("the schema accepts every document that is written", "[json][schema]") {
-  SampleSchema schema;
+  auto schema = sample_schema();
   const bool held = rc::check([&] {
     Scenario scenario = *sample::any_scenario();
     scenario.seed &= INT64_MAX;  // valijson takes larger numbers for negative ones
@@ -58,7 +34,7 @@ TEST_CASE("the schema accepts every document that is written", "[json][schema]")
 }
 
 TEST_CASE("the schema and the reader agree on the structure of a document", "[json][schema]") {
-  SampleSchema schema;
+  auto schema = sample_schema();
   const std::string text = GENERATE(
       as<std::string>(), R"({})", R"([])", R"(7)", R"({"sed": 1})", R"({"seed": -1})",
       R"({"seed": "1"})", R"({"seed": 1.5})", R"({"pasid": 4294967295})",

@@ -5,41 +5,18 @@
 
 #include "sim/json/json.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/json_schema.hpp"
 
-#include <nlohmann/json.hpp>
-
+#include <filesystem>
 #include <fstream>
 #include <iterator>
-// The validator's headers are not as strict as ours.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validator.hpp>
-#pragma GCC diagnostic pop
+#include <string>
 
 using namespace viosim;
 
 namespace {
 
-class ScenarioSchema {
- public:
-  ScenarioSchema() : document_(nlohmann::json::parse(to_text(scenario_schema()))) {
-    valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
-    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(document_), schema_);
-  }
-  bool accepts(const std::string& text) {
-    const nlohmann::json target = nlohmann::json::parse(text);
-    return validator_.validate(schema_, valijson::adapters::NlohmannJsonAdapter(target), nullptr);
-  }
-
- private:
-  nlohmann::json document_;
-  valijson::Schema schema_;
-  valijson::Validator validator_{valijson::Validator::kStrongTypes};
-};
+test::JsonSchema shipped_schema() { return test::JsonSchema(to_text(scenario_schema())); }
 
 std::string contents(const std::filesystem::path& file) {
   std::ifstream in(file);
@@ -57,7 +34,7 @@ std::string with_event(const std::string& event) {
 }  // namespace
 
 TEST_CASE("the schema accepts the shipped scenarios", "[scenario][schema]") {
-  ScenarioSchema schema;
+  auto schema = shipped_schema();
   std::size_t files = 0;
   for (const std::string folder : {"scenarios", "scenarios/validation"}) {
     for (const auto& entry :
@@ -73,7 +50,7 @@ TEST_CASE("the schema accepts the shipped scenarios", "[scenario][schema]") {
 }
 
 TEST_CASE("what an object requires may come from a part or a template", "[scenario][schema]") {
-  ScenarioSchema schema;
+  auto schema = shipped_schema();
   CHECK(schema.accepts(with_iommu(R"({"name": "i", "model": "vtd"})")));
   CHECK(schema.accepts(with_iommu(R"({"name": "i", "part": "p"})")));
   CHECK(schema.accepts(with_iommu(R"({"name": "i", "template": "t", "walkers": 3})")));
@@ -83,7 +60,7 @@ TEST_CASE("what an object requires may come from a part or a template", "[scenar
 }
 
 TEST_CASE("the schema knows which keys go with an action", "[scenario][schema]") {
-  ScenarioSchema schema;
+  auto schema = shipped_schema();
   CHECK(schema.accepts(with_event(R"({"at": "1 us", "stop": "h.d"})")));
   CHECK(schema.accepts(with_event(R"({"at": "1 us", "pace": "h.d", "interval": "2 ns"})")));
   CHECK_FALSE(schema.accepts(with_event(R"({"at": "1 us", "pace": "h.d"})")));

@@ -11,6 +11,8 @@
 #include "core/base/time.hpp"
 #include "core/des/simgrid_compat.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -121,7 +123,7 @@ class Turns {
   bool turns_given_ = false;
 
   char* set_precision() {
-    const std::string text = std::string("--cfg=") + compat::precision_option + ":1e-9";
+    const std::string text = fmt::format("--cfg={}:1e-9", compat::precision_option);
     text.copy(precision_, sizeof precision_ - 1);
     return precision_;
   }
