@@ -1,6 +1,7 @@
 // The command line of viosim: verbs, no logic.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
+#include "sim/json/value.hpp"
 #include "sim/verbs/verbs.hpp"
 #include "sim/version.hpp"
 
@@ -87,6 +88,20 @@ std::string unknown_option(const CLI::App& verb, const std::vector<std::string_v
   return {};
 }
 
+// The verb that knows this option: the one that is written after it, or the first that does. Empty when none does.
+std::string verb_with_option(const CLI::App& app, const std::vector<std::string_view>& words) {
+  std::string first;
+  const std::string_view option = words.front().substr(0, words.front().find('='));
+  for (const CLI::App* verb : app.get_subcommands({})) {
+    const std::vector<std::string> names = option_names(*verb);
+    if (std::find(names.begin(), names.end(), option) == names.end()) continue;
+    const bool written = std::find(words.begin(), words.end(), verb->get_name()) != words.end();
+    if (written || first.empty()) first = verb->get_name();
+    if (written) break;
+  }
+  return first;
+}
+
 // What a verb lacks, or has too much of.
 std::string arguments_problem(const CLI::App& verb, const std::vector<std::string_view>& words,
                               const CLI::ParseError& error) {
@@ -116,11 +131,17 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int
   const auto is = [&](CLI::ExitCodes kind) {
     return error.get_exit_code() == static_cast<int>(kind);
   };
+  const std::string_view first = words.empty() ? "" : words.front();
+  if (first.starts_with('-')) {
+    if (const std::string verb = verb_with_option(app, words); !verb.empty()) {
+      const std::string_view name = first.substr(0, first.find('='));
+      return fmt::format("{} comes after the verb: viosim {} {}", name, verb, first);
+    }
+  }
   if (const auto verbs = app.get_subcommands(); !verbs.empty()) {
     if (!is(CLI::ExitCodes::RequiredError) && !is(CLI::ExitCodes::ExtrasError)) return error.what();
     return arguments_problem(*verbs.front(), {words.begin() + 1, words.end()}, error);
   }
-  const std::string_view first = words.empty() ? "" : words.front();
   if (first.starts_with('-')) {
     const std::string problem = unknown_option(app, words);
     return problem.empty() ? error.what() : problem;
@@ -128,8 +149,8 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int
   std::vector<std::string> names;
   for (const CLI::App* verb : app.get_subcommands({})) names.push_back(verb->get_name());
   if (words.empty()) return fmt::format("no verb; expected one of {}", fmt::join(names, ", "));
-  return fmt::format("unknown verb \"{}\"; expected one of {}{}", first, fmt::join(names, ", "),
-                     did_you_mean(first, names));
+  return fmt::format("unknown verb {}; expected one of {}{}", quote_short(first),
+                     fmt::join(names, ", "), did_you_mean(first, names));
 }
 
 enum Exit : int { fine = 0, unexpected = 1, wrong_input = 2, our_fault = 3 };
@@ -179,8 +200,10 @@ void add_replay(CLI::App& app, ReplayArguments& arguments, int& code) {
   replay->add_option("TRACE", arguments.trace, "a recording, .jsonl.zst or .jsonl")
       ->required()
       ->check(named("file"));
-  replay->add_option("--iommu", arguments.iommu,
-                     "A named configuration, see `viosim models` (default: the recorder's own)");
+  replay
+      ->add_option("--iommu", arguments.iommu,
+                   "A named configuration, see `viosim models` (default: the recorder's own)")
+      ->check(named("configuration; `viosim models` lists them"));
   replay->add_option("--out", arguments.out, "Directory for run.db (default: none is written)")
       ->check(named("directory"));
   add_progress(*replay, arguments.progress);

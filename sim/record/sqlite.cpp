@@ -7,10 +7,21 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cstdint>
+#include <optional>
+#include <sys/resource.h>
 #include <system_error>
 
 namespace viosim {
 namespace {
+
+// The limit of its owner on the size of files (`ulimit -f`). SQLite reports reaching it like a broken disk, and
+// has taken back what it wrote by then.
+std::optional<std::uintmax_t> file_size_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
+  return limit.rlim_cur;
+}
 
 [[noreturn]] void fail(sqlite3* connection, const std::string& file, int code) {
   const char* reason = connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(code);
@@ -31,6 +42,14 @@ namespace {
     default:
       message = fmt::format("the run database cannot be used: {}", reason);
       break;
+  }
+  const auto limit = file_size_limit();
+  if (limit && connection != nullptr &&
+      sqlite3_extended_errcode(connection) == SQLITE_IOERR_WRITE) {
+    message = fmt::format(
+        "the run database cannot be written, likely because files may have {} bytes here (ulimit "
+        "-f)",
+        *limit);
   }
   const int system = connection != nullptr ? sqlite3_system_errno(connection) : 0;
   const int kind = code & 0xff;

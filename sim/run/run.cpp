@@ -163,10 +163,24 @@ Recordings read_recordings(const Scenario& scenario, const std::filesystem::path
   return recordings;
 }
 
+namespace {
+
+// A scenario names the file of its schema; a schema names the language that it is written in.
+bool is_schema(const Value& document) {
+  const Value::Object* const object = document.if_object();
+  const Value* const language = object != nullptr ? find(*object, "$schema") : nullptr;
+  const std::string* const name = language != nullptr ? language->if_text() : nullptr;
+  return name != nullptr && name->find("//json-schema.org/") != std::string::npos;
+}
+
+}  // namespace
+
 Scenario load_scenario(const std::filesystem::path& file,
                        const std::vector<std::string>& assignments,
                        std::optional<std::uint64_t> seed) {
   Value document = read_json_file(file);
+  if (is_schema(document))
+    throw SchemaGiven(Problem{file.string(), "/$schema", "a JSON Schema; expected a scenario"});
   for (const std::string& assignment : assignments) set_assignment(document, assignment);
   AssembledDocument assembled = assemble(std::move(document), file.string());
   try {

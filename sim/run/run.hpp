@@ -54,6 +54,12 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
 // ConfigError.
 void check_plan(const Scenario& scenario, const Recordings& recordings);
 
+// The file is a JSON Schema, perhaps that of scenarios, and no scenario.
+class SchemaGiven : public ConfigError {
+ public:
+  using ConfigError::ConfigError;
+};
+
 // A document with the overrides of the command line applied ("/json/pointer=value") and then its parts put
 // in, read strictly.
 Scenario load_scenario(const std::filesystem::path& file,

@@ -44,6 +44,16 @@ void erase(int descriptor, std::size_t characters) {
   put(descriptor, "\r");
 }
 
+// As much of a line as fits: whole parts of it, since half a number is another number.
+std::string_view fitting(std::string_view text, std::size_t columns) {
+  if (text.size() <= columns) return text;
+  for (std::size_t end = columns; end != 0; --end) {
+    const std::string_view rest = text.substr(end);
+    if (rest.starts_with(", ") || rest.starts_with(": ")) return text.substr(0, end);
+  }
+  return text.substr(0, columns);
+}
+
 // What an interrupt must take away. One status line at a time.
 bool exists = false;
 std::atomic<int> shown_on = -1;
@@ -112,7 +122,7 @@ std::size_t StatusLine::columns() const {
 
 void StatusLine::show(std::string_view text) {
   if (in_background(descriptor_)) text = {};
-  text = text.substr(0, columns());
+  text = fitting(text, columns());
   if (text.empty()) {
     if (shown_ != 0) erase(descriptor_, shown_);
   } else {

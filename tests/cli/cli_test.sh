@@ -89,6 +89,10 @@ cat >figures.json <<'SCENARIO'
   "expect": [{ "metric": "h.i.iotlb.hitrate", "above": 0.5 }, { "metric": "h.d.aborted", "equals": 0 },
              { "metric": "h.d[0].dma.p99", "below": 5 }] }
 SCENARIO
+schema=$tree/scenarios/scenario.schema.json
+expect "validate all there is" 0 "scenario.schema.json: passed over: a JSON Schema" "$viosim" validate "$good" "$schema"
+expect "run a schema" 2 'scenario.schema.json: /$schema: a JSON Schema; expected a scenario' "$viosim" run "$schema"
+expect "validate a schema" 2 'a JSON Schema; expected a scenario' "$viosim" validate "$schema"
 for verb in run validate; do
   expect "unknown figure, $verb" 2 '/expect/0/metric: read "h.i.iotlb.hitrate"' "$viosim" $verb figures.json
   expect "its nearest name, $verb" 2 'did you mean "hit_rate"?' "$viosim" $verb figures.json
@@ -185,12 +189,21 @@ expect "beyond 2^53, by a start" 2 'one-device.json: a request of "host0.dev" wo
   "$viosim" run "$good" --set '/hosts/0/devices/0/start=9007.199254740992 s' --out late
 [ ! -e late/run.db ] || { echo "FAILED: a run beyond 2^53 left a database"; failures=$((failures + 1)); }
 expect "unknown verb" 2 'did you mean "run"?' "$viosim" rum
+"$viosim" "$(printf 'r\033[31mun')" >output 2>&1
+grep -qF 'unknown verb "r\u001b[31mun"' output || fail "an unknown verb is printed with its escapes"
+expect "an option before the verb" 2 '--json comes after the verb: viosim run --json' "$viosim" --json run "$good"
+expect "an option before no verb" 2 '--iommu comes after the verb: viosim replay --iommu' "$viosim" --iommu=vtd
+# The limit is in blocks of 512 or 1024 bytes.
+(ulimit -f 64 && expect "a limit on the size of files" 2 'bytes here (ulimit -f)' "$viosim" run "$tree/scenarios/nvme-random-4k.json" --out limited &&
+  exit "$failures") || failures=$((failures + 1))
 expect "no verb" 2 'no verb; expected one of run, replay' "$viosim"
 expect "an option without its value" 2 '--set: read nothing after it' "$viosim" run "$good" --set
 expect "an option given twice" 2 '--out: read twice' "$viosim" run "$good" --out a --out b
 expect "empty directory of a run" 2 '--out: read ""; expected the name of a directory' "$viosim" run "$good" --out ''
 expect "empty directory of a replay" 2 '--out: read ""; expected the name of a directory' \
   "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --out ''
+expect "empty name of an IOMMU" 2 '--iommu: read ""; expected the name of a configuration; `viosim models` lists them' \
+  "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --iommu ''
 expect "empty scenario" 2 'SCENARIO: read ""; expected the name of a file' "$viosim" run ''
 expect "empty recording" 2 'TRACE: read ""; expected the name of a file' "$viosim" replay ''
 expect "empty file to validate" 2 'FILE: read ""; expected the name of a file' "$viosim" validate ''

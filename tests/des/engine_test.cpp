@@ -182,6 +182,50 @@ TEST_CASE("an exception of an actor ends the run and reaches its caller", "[des]
   CHECK_THROWS_WITH(engine.run(), "broken");
 }
 
+TEST_CASE("of what is due when an actor throws, only what comes before it happens", "[des]") {
+  Engine engine;
+  std::vector<std::string> seen;
+  Callback hardware;
+  hardware.call = [&](std::uint64_t) { seen.push_back("hardware"); };
+  const auto due = at(1'000);
+  const auto act = [&](const std::string& name, bool fails) {
+    engine.spawn(name, Lifetime::finishes, [&engine, &seen, due, name, fails] {
+      engine.sleep_until(due);
+      seen.push_back(name);
+      if (fails) throw std::runtime_error(name + " is broken");
+    });
+  };
+  act("first", false);
+  act("second", true);
+  act("third", true);
+  act("fourth", false);
+  engine.agenda().schedule(due, {0, 0}, hardware, 0);
+  CHECK_THROWS_WITH(engine.run(), "second is broken");
+  CHECK(seen == std::vector<std::string>{"first", "second"});
+  CHECK(engine.now() == due);
+}
+
+TEST_CASE("what a hardware event does is undone by no exception of an actor that it wakes",
+          "[des]") {
+  Engine engine;
+  std::vector<std::string> seen;
+  Signal rung(engine, "rung");
+  Callback hardware;
+  hardware.call = [&](std::uint64_t what) {
+    seen.push_back("event " + std::to_string(what));
+    if (what == 0) rung.raise();
+  };
+  engine.spawn("handler", Lifetime::finishes, [&] {
+    rung.wait();
+    throw std::runtime_error("broken");
+  });
+  engine.agenda().schedule(at(1'000), {0, 0}, hardware, 0);
+  engine.agenda().schedule(at(1'000), {0, 1}, hardware, 1);
+  CHECK_THROWS_WITH(engine.run(), "broken");
+  CHECK(seen == std::vector<std::string>{"event 0"});
+  CHECK(engine.now() == at(1'000));
+}
+
 TEST_CASE("thirty thousand actors run, each waking at its own picosecond", "[des]") {
   Engine engine;
   constexpr std::int64_t actors = 30'000;

@@ -77,6 +77,21 @@ TEST_CASE("a status line never reaches the last column, which would begin a new 
   CHECK(terminal.written() == "\r123456789");
 }
 
+TEST_CASE("on a narrow terminal a status line ends after a part of it, not inside a number",
+          "[terminal]") {
+  const auto [columns, shown] =
+      GENERATE(table<unsigned short, std::string>({{45, "\r31 %, about 12 s left: 4.5 us of 20 ms"},
+                                                   {39, "\r31 %, about 12 s left: 4.5 us of 20 ms"},
+                                                   {38, "\r31 %, about 12 s left"},
+                                                   {22, "\r31 %, about 12 s left"},
+                                                   {21, "\r31 %"},
+                                                   {4, "\r31 "}}));
+  const Terminal terminal(columns);
+  StatusLine line(terminal.inside());
+  line.show("31 %, about 12 s left: 4.5 us of 20 ms, 1,234,567 requests");
+  CHECK(terminal.written() == shown);
+}
+
 TEST_CASE("an interrupt does what it did before, once the line is gone", "[terminal]") {
   const auto handler_of = [](int signal) {
     struct sigaction action {};
