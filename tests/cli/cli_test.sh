@@ -194,8 +194,8 @@ grep -qF 'unknown verb "r\u001b[31mun"' output || fail "an unknown verb is print
 expect "an option before the verb" 2 '--json comes after the verb: viosim run --json' "$viosim" --json run "$good"
 expect "an option before no verb" 2 '--iommu comes after the verb: viosim replay --iommu' "$viosim" --iommu=vtd
 # The limit is in blocks of 512 or 1024 bytes.
-(ulimit -f 64 && expect "a limit on the size of files" 2 'bytes here (ulimit -f)' "$viosim" run "$tree/scenarios/nvme-random-4k.json" --out limited &&
-  exit "$failures") || failures=$((failures + 1))
+(ulimit -f 64 && expect "a limit on the size of files" 2 'bytes here (ulimit -f)' \
+  "$viosim" run "$tree/scenarios/nvme-random-4k.json" --out limited && exit "$failures") || failures=$((failures + 1))
 expect "no verb" 2 'no verb; expected one of run, replay' "$viosim"
 expect "an option without its value" 2 '--set: read nothing after it' "$viosim" run "$good" --set
 expect "an option given twice" 2 '--out: read twice' "$viosim" run "$good" --out a --out b
