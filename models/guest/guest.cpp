@@ -114,6 +114,7 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
   function.link = assignment.link;
   function.access = accesses_.emplace_back(std::make_unique<Access>(*this, number)).get();
   function.capabilities = assignment.capabilities;
+  function.sva = assignment.sva;
   if (!assignment.shows_ats) {
     function.capabilities.ats = function.capabilities.page_requests = false;
     function.sva.features = 0;

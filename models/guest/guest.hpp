@@ -153,6 +153,7 @@ class Guest {
     Ps link{0};
     IommuFunction capabilities{};
     bool shows_ats = true;  // to the guest; otherwise its processes' memory is pinned
+    Sva::DeviceOptions sva{};
     FunctionDriverParams driver{};
   };
   FunctionDriver& assign(const std::string& name, const Assignment& assignment, Unit& behind);

@@ -134,7 +134,8 @@ void Process::after_round(Thread& thread) {
   ++group_.stats.rounds;
   group_.round_latency.record(thread.now() - since_);
   unmap_some(thread);
-  if (failed_ || ++rounds_ >= group_.params.rounds || !touch(thread)) return finish(thread);
+  const bool over = thread.now() + group_.params.pause >= group_.until;
+  if (failed_ || ++rounds_ >= group_.params.rounds || over || !touch(thread)) return finish(thread);
   const auto again = [this](Thread& worker) {
     if (group_.params.rebind) {
       close(worker);
@@ -169,6 +170,7 @@ void Process::finish(Thread& thread) {
   finished_ = true;
   ++group_.stats.finished;
   group_.last_exit = thread.now();
+  if (group_.exited) group_.exited();
 }
 
 }  // namespace viosim

@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -123,6 +124,10 @@ struct ProcessGroup {
   ProcessStats stats;
   Histogram round_latency;  // first submission to last completion, seen by the process
   Instant last_exit;        // of a process
+  // No process begins a round from this instant on, but its first.
+  Instant until = Instant::latest();
+  // Told by a thread of the kernel when a process has exited.
+  std::function<void()> exited{};
 };
 
 class Process {

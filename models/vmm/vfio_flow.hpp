@@ -18,10 +18,10 @@ enum class PasidScope : std::uint8_t { system_wide, guest_wide };
 
 constexpr auto choices(PasidScope) {
   return std::array{
-      Choice{PasidScope::system_wide, "system_wide",
+      Choice{PasidScope::system_wide, "system-wide",
              "the guest's numbers are the host's: it gets them from there"},
       Choice{
-          PasidScope::guest_wide, "guest_wide",
+          PasidScope::guest_wide, "guest-wide",
           "the guest chooses its numbers; each gets one of the host's behind it when it is bound"}};
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "sim/actions/flush.hpp"
+#include "sim/actions/guests.hpp"
 #include "sim/actions/move_pages.hpp"
 #include "sim/actions/pace.hpp"
+#include "sim/actions/plug.hpp"
 #include "sim/actions/reset.hpp"
 #include "sim/actions/start.hpp"
 #include "sim/actions/stop.hpp"
@@ -12,6 +14,7 @@
 namespace viosim {
 
 using Action =
-    OneOfKeys<StopDevices, StartDevices, ResetDevices, PaceDevices, MovePages, FlushIommus>;
+    OneOfKeys<StopDevices, StartDevices, ResetDevices, PaceDevices, MovePages, FlushIommus,
+              BootGuests, ShutDownGuests, KillGuests, UnplugParts, PlugParts>;
 
 }  // namespace viosim

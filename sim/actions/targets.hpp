@@ -4,6 +4,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/time.hpp"
+#include "models/host/host.hpp"
 #include "sim/scenario/component_path.hpp"
 
 #include <cstdint>
@@ -37,6 +38,20 @@ struct IommuControl {
   Invalidator* invalidator = nullptr;
 };
 
+struct GuestControl {
+  std::uint32_t component = 0;
+  std::function<void()> boot;  // empty: it boots by itself
+  std::function<void()> shut_down;
+  std::function<void()> kill;
+};
+
+// A vIOMMU of a guest, or an accelerator where it is used.
+struct PlugControl {
+  std::uint32_t component = 0;
+  std::function<void(Unplug)> unplug;
+  std::function<void()> plug;
+};
+
 // One thing that an event does to one component. `run` is for an actor, at the event's instant.
 struct Act {
   std::uint32_t component = 0;
@@ -52,6 +67,8 @@ class Targets {
   std::vector<DeviceControl> devices(const PathPattern& pattern, const Where& where) const;
   std::vector<HostControl> hosts(const PathPattern& pattern, const Where& where) const;
   std::vector<IommuControl> iommus(const PathPattern& pattern, const Where& where) const;
+  std::vector<GuestControl> guests(const PathPattern& pattern, const Where& where) const;
+  std::vector<PlugControl> pluggable(const PathPattern& pattern, const Where& where) const;
 
  private:
   template <class Control, class Find>

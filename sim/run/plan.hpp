@@ -19,7 +19,8 @@ class Plan {
   // that the scenario names and the system does not have. All of them outlive the plan.
   Plan(const Scenario& scenario, System& system, const ComponentIndex& components, Tracer& tracer);
 
-  // Runs the system. What the scenario did not expect to end a run is thrown.
+  // Runs the system. What the scenario did not expect to end a run is thrown; but software that is
+  // the scenario's, and waits for what never comes, is a run that failed.
   void run();
 
   const Events& events() const { return *events_; }
@@ -27,7 +28,10 @@ class Plan {
   std::vector<Verdict> verdicts() const;
 
  private:
+  void check_processes();
+
   System& system_;
+  bool has_software_ = false;
   std::optional<Figures> figures_;
   std::optional<Events> events_;
   std::optional<Expectations> expectations_;

@@ -2,49 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/results.hpp"
 
-#include "core/base/fields.hpp"
+#include "sim/run/reading.hpp"
 
 namespace viosim {
 namespace {
-
-// What an instrument writes its readings with.
-class Reading {
- public:
-  Reading(Results& results, std::uint32_t component) : results_(results), component_(component) {}
-
-  template <class Stats>
-  void metrics(const Stats& stats) {
-    for_each_field<Stats>([&](const auto& metric) {
-      results_.metrics.push_back(
-          {component_, std::string(metric.name), metric.unit, value_of(stats.*(metric.member))});
-    });
-  }
-  void latency(const char* operation, const Histogram& histogram) {
-    results_.latencies.push_back({component_, operation, &histogram});
-  }
-
- private:
-  Results& results_;
-  std::uint32_t component_;
-};
-
-class Instruments {
- public:
-  // `read` is called with a Reading.
-  template <class Read>
-  void add(std::uint32_t component, Read read, Bytes request = Bytes(0)) {
-    all.push_back({component,
-                   [component, read](Results& results) { read(Reading(results, component)); },
-                   request});
-  }
-  // Of a component that has metrics only.
-  template <class Stats>
-  void add_metrics(std::uint32_t component, const Stats& stats) {
-    add(component, [&stats](Reading reading) { reading.metrics(stats); });
-  }
-
-  std::vector<Instrument> all;
-};
 
 void add_iommu(Instruments& all, const System::IommuSystem& s) {
   const Iommu& iommu = *s.iommu;
@@ -120,6 +81,9 @@ std::vector<Instrument> instruments(const System& system) {
         reading.latency("translation", function.latency);
       });
     }
+  }
+  for (const System::HostSystem& host : system.hosts()) {
+    if (host.software) add_software(all, *host.software);
   }
   return std::move(all.all);
 }

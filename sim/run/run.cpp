@@ -92,10 +92,17 @@ std::vector<std::string> notes(const Scenario& scenario, const Recordings& recor
         note(host, dma->name, "request", dma->start);
         continue;
       }
-      const auto& recorded = std::get<RecordedDevice>(device);
-      const RecordedStream& stream = recordings.at(recorded.trace);
+      const auto* recorded = std::get_if<RecordedDevice>(&device);
+      if (recorded == nullptr) continue;
+      const RecordedStream& stream = recordings.at(recorded->trace);
       if (!stream.ops.empty())
-        note(host, recorded.name, "record", Ps(stream.ops.front().time_ps / recorded.player.speed));
+        note(host, recorded->name, "record",
+             Ps(stream.ops.front().time_ps / recorded->player.speed));
+    }
+    for (const ProcessesConfig& processes : host.processes)
+      note(host, processes.name, "process", processes.start);
+    for (const GuestConfig& guest : host.guests) {
+      if (guest.boots) note(host, guest.name, "boot", guest.start);
     }
   }
   return all;

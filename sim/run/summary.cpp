@@ -3,46 +3,15 @@
 #include "sim/run/summary.hpp"
 
 #include "sim/run/numbers.hpp"
+#include "sim/run/text_table.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <array>
 
 namespace viosim {
 namespace {
-
-constexpr std::size_t most_rows = 24;  // of a table on the terminal; the database has all
-
-// Columns as wide as they need; the first to the left, the others to the right.
-class Table {
- public:
-  explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-  bool empty() const { return rows_.size() == 1; }
-
-  std::string text() const {
-    std::vector<std::size_t> widths(rows_[0].size());
-    for (const auto& row : rows_) {
-      for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    std::string text;
-    const std::size_t shown = std::min(rows_.size(), most_rows + 1);
-    for (std::size_t r = 0; r < shown; ++r) {
-      std::string line = fmt::format("{:<{}}", rows_[r][0], widths[0]);
-      for (std::size_t i = 1; i < rows_[r].size(); ++i)
-        line += fmt::format("  {:>{}}", rows_[r][i], widths[i]);
-      line.erase(line.find_last_not_of(' ') + 1);
-      text += line + '\n';
-    }
-    if (shown < rows_.size())
-      text += fmt::format("... and {} more, in the database\n", rows_.size() - shown);
-    return text;
-  }
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-};
 
 std::string percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? "-"
@@ -50,45 +19,41 @@ std::string percent(std::uint64_t part, std::uint64_t whole) {
                                   100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
-// A component's metrics by name.
-using Metrics = std::map<std::string, std::uint64_t>;
-
-std::vector<Metrics> by_component(const Results& results, std::size_t components) {
-  std::vector<Metrics> all(components);
-  for (const MetricValue& metric : results.metrics)
-    all[metric.component][metric.name] = metric.value;
-  return all;
-}
-
 constexpr std::array percentiles = {std::pair{"p50", 0.50}, std::pair{"p90", 0.90},
                                     std::pair{"p99", 0.99}, std::pair{"p99.9", 0.999}};
 
 std::string latency_table(const Results& results, const std::vector<std::string>& components) {
-  Table table({"latency", "operation", "count", "mean", "p50", "p90", "p99", "p99.9", "max"});
-  for (const LatencyValue& latency : results.latencies) {
-    const Histogram& h = *latency.histogram;
-    std::vector<std::string> row = {components[latency.component], latency.operation,
-                                    grouped(h.count()), format_time(h.mean())};
+  TextTable table({"latency", "operation", "count", "mean", "p50", "p90", "p99", "p99.9", "max"});
+  std::vector<RowKey> keys;
+  for (const LatencyValue& latency : results.latencies)
+    keys.push_back({components[latency.component], latency.operation});
+  for (const TableRow& one : rows_of(keys)) {
+    Histogram h;
+    for (const std::size_t member : one.members) h.merge(*results.latencies[member].histogram);
+    std::vector<std::string> row = {one.name, keys[one.members.front()].more, grouped(h.count()),
+                                    format_time(h.mean())};
     for (const auto& [name, p] : percentiles) row.push_back(format_time(h.percentile(p)));
     row.push_back(format_time(h.max()));
     table.add(std::move(row));
   }
-  return table.empty() ? "" : table.text();
+  return table.text();
 }
 
 std::string cache_table(const std::vector<Metrics>& metrics,
                         const std::vector<std::string>& components) {
-  Table table({"cache", "look-ups", "hits", "hit rate", "inserted", "evicted", "invalidated"});
-  for (std::size_t c = 0; c < components.size(); ++c) {
-    const Metrics& m = metrics[c];
-    if (!m.contains("evictions")) continue;
-    const std::uint64_t lookups = m.at("hits") + m.at("misses");
-    if (lookups == 0) continue;
-    table.add({components[c], grouped(lookups), grouped(m.at("hits")),
-               percent(m.at("hits"), lookups), grouped(m.at("insertions")),
-               grouped(m.at("evictions")), grouped(m.at("invalidations"))});
-  }
-  return table.empty() ? "" : table.text();
+  return metrics_table(
+      {"cache", "look-ups", "hits", "hit rate", "inserted", "evicted", "invalidated"}, metrics,
+      components,
+      [](const Metrics& m) { return m.contains("evictions") && m.at("hits") + m.at("misses") > 0; },
+      [](const Metrics& m) -> std::vector<std::string> {
+        const std::uint64_t lookups = m.at("hits") + m.at("misses");
+        return {grouped(lookups),
+                grouped(m.at("hits")),
+                percent(m.at("hits"), lookups),
+                grouped(m.at("insertions")),
+                grouped(m.at("evictions")),
+                grouped(m.at("invalidations"))};
+      });
 }
 
 std::string device_table(const std::vector<Metrics>& metrics,
@@ -101,35 +66,82 @@ std::string device_table(const std::vector<Metrics>& metrics,
   std::vector<std::string> head = {"device",   "requests", "hits",   "misses",
                                    "hit rate", "faults",   "aborted"};
   if (any_bypassed) head.emplace_back("bypassed");
-  Table table(std::move(head));
-  for (std::size_t c = 0; c < components.size(); ++c) {
-    const Metrics& m = metrics[c];
-    if (!m.contains("aborted") || m.at("requests") == 0) continue;
-    const std::uint64_t lookups = m.at("hits") + m.at("misses");
-    std::vector<std::string> row = {
-        components[c],           grouped(m.at("requests")),      grouped(m.at("hits")),
-        grouped(m.at("misses")), percent(m.at("hits"), lookups), grouped(m.at("faults")),
-        grouped(m.at("aborted"))};
-    if (any_bypassed) row.push_back(grouped(bypassed(m)));
-    table.add(std::move(row));
-  }
-  return table.empty() ? "" : table.text();
+  return metrics_table(
+      std::move(head), metrics, components,
+      [](const Metrics& m) {
+        return m.contains("aborted") && m.contains("misses") && m.at("requests") > 0;
+      },
+      [&](const Metrics& m) {
+        const std::uint64_t lookups = m.at("hits") + m.at("misses");
+        std::vector<std::string> row = {grouped(m.at("requests")), grouped(m.at("hits")),
+                                        grouped(m.at("misses")),   percent(m.at("hits"), lookups),
+                                        grouped(m.at("faults")),   grouped(m.at("aborted"))};
+        if (any_bypassed) row.push_back(grouped(bypassed(m)));
+        return row;
+      });
 }
 
 std::string iommu_table(const std::vector<Metrics>& metrics,
                         const std::vector<std::string>& components) {
-  Table table({"iommu", "requests", "walks", "table reads", "walks queued", "longest queue",
-               "mean wait", "faults"});
-  for (std::size_t c = 0; c < components.size(); ++c) {
-    const Metrics& m = metrics[c];
-    if (!m.contains("walk_reads") || m.at("requests") == 0) continue;
-    const std::uint64_t walks = m.at("walks");
-    const Ps wait(static_cast<std::int64_t>(walks == 0 ? 0 : m.at("walk_wait") / walks));
-    table.add({components[c], grouped(m.at("requests")), grouped(walks),
-               grouped(m.at("walk_reads")), grouped(m.at("walks_queued")),
-               grouped(m.at("walk_queue_longest")), format_time(wait), grouped(m.at("faults"))});
-  }
-  return table.empty() ? "" : table.text();
+  return metrics_table(
+      {"iommu", "requests", "walks", "table reads", "walks queued", "longest queue", "mean wait",
+       "faults"},
+      metrics, components,
+      [](const Metrics& m) { return m.contains("walk_reads") && m.at("requests") > 0; },
+      [](const Metrics& m) -> std::vector<std::string> {
+        const std::uint64_t walks = m.at("walks");
+        const Ps wait(static_cast<std::int64_t>(walks == 0 ? 0 : m.at("walk_wait") / walks));
+        return {grouped(m.at("requests")),
+                grouped(walks),
+                grouped(m.at("walk_reads")),
+                grouped(m.at("walks_queued")),
+                grouped(m.at("walk_queue_longest")),
+                format_time(wait),
+                grouped(m.at("faults"))};
+      });
+}
+
+std::string process_table(const std::vector<Metrics>& metrics,
+                          const std::vector<std::string>& components) {
+  return metrics_table(
+      {"processes", "started", "finished", "rounds", "work failed", "calls failed", "unmaps",
+       "page faults"},
+      metrics, components, [](const Metrics& m) { return m.contains("work_failed"); },
+      [](const Metrics& m) -> std::vector<std::string> {
+        return {grouped(m.at("started")),     grouped(m.at("finished")), grouped(m.at("rounds")),
+                grouped(m.at("work_failed")), grouped(m.at("failed")),   grouped(m.at("unmaps")),
+                grouped(m.at("faults"))};
+      });
+}
+
+std::string guest_table(const std::vector<Metrics>& metrics,
+                        const std::vector<std::string>& components) {
+  return metrics_table(
+      {"guest", "booted", "panics", "errors", "exits", "to user", "kicks", "ioctls", "events",
+       "injected"},
+      metrics, components, [](const Metrics& m) { return m.contains("kernel_exits"); },
+      [](const Metrics& m) -> std::vector<std::string> {
+        return {grouped(m.at("booted")),     grouped(m.at("panics")),
+                grouped(m.at("errors")),     grouped(m.at("kernel_exits") + m.at("user_exits")),
+                grouped(m.at("user_exits")), grouped(m.at("kicks")),
+                grouped(m.at("ioctls")),     grouped(m.at("eventfds")),
+                grouped(m.at("injected"))};
+      });
+}
+
+// Those that somebody waited for.
+std::string lock_table(const std::vector<Metrics>& metrics,
+                       const std::vector<std::string>& components) {
+  const auto time = [](const Metrics& m, const char* name) {
+    return format_time(Ps(static_cast<std::int64_t>(m.at(name))));
+  };
+  return metrics_table(
+      {"lock", "taken", "contended", "waited", "longest wait", "held"}, metrics, components,
+      [](const Metrics& m) { return m.contains("contended") && m.at("contended") > 0; },
+      [&](const Metrics& m) -> std::vector<std::string> {
+        return {grouped(m.at("taken")), grouped(m.at("contended")), time(m, "waited"),
+                time(m, "longest_wait"), time(m, "held")};
+      });
 }
 
 std::uint64_t requests_of(const std::vector<Metrics>& metrics) {
@@ -148,7 +160,7 @@ std::string rate(std::uint64_t count, double seconds) {
 
 std::string summary_text(const RunFacts& facts, const Results& results,
                          const std::vector<std::string>& components) {
-  const std::vector<Metrics> metrics = by_component(results, components.size());
+  const std::vector<Metrics> metrics = metrics_by_component(results, components.size());
   const std::uint64_t requests = requests_of(metrics);
   std::string text = fmt::format("{}: {} of simulated time in {:.3f} s, seed {}\n", facts.name,
                                  format_time(facts.simulated, 6), facts.wall_seconds, facts.seed);
@@ -157,8 +169,10 @@ std::string summary_text(const RunFacts& facts, const Results& results,
                       rate(facts.events, facts.wall_seconds),
                       counted(facts.software_steps, "software step"));
   for (const std::string& table :
-       {device_table(metrics, components), cache_table(metrics, components),
-        iommu_table(metrics, components), latency_table(results, components)}) {
+       {guest_table(metrics, components), process_table(metrics, components),
+        device_table(metrics, components), cache_table(metrics, components),
+        iommu_table(metrics, components), lock_table(metrics, components),
+        latency_table(results, components)}) {
     if (!table.empty()) text += table + '\n';
   }
   for (const std::string& note : facts.notes) text += note + '\n';

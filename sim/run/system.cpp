@@ -61,19 +61,24 @@ void System::build_host(const HostConfig& config, std::uint32_t index) {
   host.kernel = std::make_unique<HostKernel>(host.path + ".kernel", config.kernel, engine_, fabric_,
                                              tracer_, host.component, scenario_.seed);
   for (const IommuConfig& iommu : config.iommus) build_iommu(iommu, config, host);
+  if (config.has_software()) build_software(config, host);
   for (const DeviceConfig& device : config.devices) {
-    if (const auto* dma = std::get_if<DmaDevice>(&device)) {
+    if (const auto* accelerator = std::get_if<AcceleratorDevice>(&device)) {
+      build_accelerators(*accelerator, config, host);
+    } else if (const auto* dma = std::get_if<DmaDevice>(&device)) {
       build_dma(*dma, config, host);
     } else {
       build_recorded(std::get<RecordedDevice>(device), host);
     }
   }
   host.kernel->start(until_);
+  if (host.software) host.software->build();
 }
 
 void System::build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,
                         const std::string& path, IommuSystem& system) {
-  const Ps poll = host_config.kernel.poll;
+  const Ps poll =
+      has_accelerators(host_config, config) ? host_config.software.poll : host_config.kernel.poll;
   const std::uint32_t number = next_number_++;
   const auto build = [&](auto& whole, const auto& params) {
     whole = std::make_unique<std::decay_t<decltype(*whole)>>(path, params, number, engine_,

@@ -15,6 +15,7 @@
 #include "models/host/riscv_command_driver.hpp"
 #include "models/iommu/riscv/unit.hpp"
 #include "models/iommu/vtd/unit.hpp"
+#include "sim/run/software.hpp"
 #include "sim/scenario/scenario.hpp"
 
 #include <cstdint>
@@ -32,6 +33,9 @@ namespace viosim {
 // The recordings that a scenario names, by the name in the file; read before anything is built.
 using Recordings = std::map<std::string, RecordedStream>;
 
+// Whether there are accelerators behind it.
+bool has_accelerators(const HostConfig& host, const IommuConfig& iommu);
+
 class System : private FaultService {
  public:
   // The scenario is valid; scenario and recordings outlive the system. Gives every component path to
@@ -48,6 +52,7 @@ class System : private FaultService {
     std::uint32_t component = 0;
     PhysicalMemory memory;
     std::unique_ptr<HostKernel> kernel;
+    std::unique_ptr<HostSoftware> software;  // where there are accelerators, processes or guests
   };
   // A unit, and the software that uses its queue.
   template <class Unit, class Driver>
@@ -107,6 +112,7 @@ class System : private FaultService {
 
  private:
   void build_host(const HostConfig& config, std::uint32_t index);
+  void build_software(const HostConfig& config, HostSystem& host);
   void build_iommu(const IommuConfig& config, const HostConfig& host_config, HostSystem& host);
   void build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,
                   const std::string& path, IommuSystem& system);
@@ -115,6 +121,8 @@ class System : private FaultService {
                  HostSystem& host, IommuSystem& iommu, const HostConfig& host_config);
   PageRequestHandler& page_requests_of(IommuSystem& iommu, HostSystem& host,
                                        const HostConfig& host_config);
+  void build_accelerators(const AcceleratorDevice& config, const HostConfig& host_config,
+                          HostSystem& host);
   void build_recorded(const RecordedDevice& config, HostSystem& host);
   std::size_t space_for(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);
   std::size_t build_space(const DmaDevice& config, HostSystem& host, IommuSystem& iommu);

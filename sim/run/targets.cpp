@@ -39,6 +39,58 @@ DeviceControl control_of(const System::AtsSystem& ats) {
           [&device](Ps interval) { device.set_interval(interval); }, [&device] { device.reset(); }};
 }
 
+// The one that `find` gives of some host's software.
+template <class Control, class Find>
+std::optional<Control> of_software(System& system, Find find) {
+  for (const System::HostSystem& host : system.hosts()) {
+    if (!host.software) continue;
+    if (std::optional<Control> control = find(*host.software)) return control;
+  }
+  return std::nullopt;
+}
+
+std::optional<GuestControl> control_of(HostSoftware& software, std::uint32_t component) {
+  HostSoftware::GuestSystem* const guest = part_of(software.guests(), component);
+  if (guest == nullptr) return std::nullopt;
+  GuestControl control;
+  control.component = component;
+  if (!guest->config->boots) control.boot = [&software, guest] { software.boot(*guest); };
+  control.shut_down = [guest] { HostSoftware::shut_down(*guest); };
+  control.kill = [guest] { guest->guest->kill(); };
+  return control;
+}
+
+// Of a guest that is not that component itself.
+std::optional<PlugControl> part_of_guest(HostSoftware::GuestSystem& system,
+                                         std::uint32_t component) {
+  Guest& guest = *system.guest;
+  for (const HostSoftware::ViommuParts& viommu : system.viommus) {
+    if (viommu.component != component) continue;
+    return PlugControl{component, [&](Unplug how) { guest.unplug_unit(viommu.name, how); },
+                       [&] { guest.plug_unit(viommu.name); }};
+  }
+  for (std::size_t i = 0; i < system.drivers.size(); ++i) {
+    if (system.drivers[i] != component) continue;
+    return PlugControl{component, [&guest, i](Unplug how) { guest.unplug_function(i, how); },
+                       [&guest, i] { guest.plug_function(i); }};
+  }
+  return std::nullopt;
+}
+
+std::optional<PlugControl> plug_of(HostSoftware& software, std::uint32_t component) {
+  if (auto* const accelerator = part_of(software.accelerators(), component)) {
+    if (!accelerator->driver) return std::nullopt;
+    return PlugControl{
+        component,
+        [&software, accelerator](Unplug how) { software.host().unplug(*accelerator->driver, how); },
+        [&software, accelerator] { software.host().plug(*accelerator->driver); }};
+  }
+  for (HostSoftware::GuestSystem& guest : software.guests()) {
+    if (std::optional<PlugControl> control = part_of_guest(guest, component)) return control;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 template <class Control, class Find>
@@ -84,6 +136,22 @@ std::vector<IommuControl> Targets::iommus(const PathPattern& pattern, const Wher
                              if (iommu == nullptr) return std::nullopt;
                              return IommuControl{component, iommu->invalidator};
                            });
+}
+
+std::vector<GuestControl> Targets::guests(const PathPattern& pattern, const Where& where) const {
+  return all<GuestControl>(pattern, where, "a guest", [&](std::uint32_t component) {
+    return of_software<GuestControl>(
+        system_, [&](HostSoftware& software) { return control_of(software, component); });
+  });
+}
+
+std::vector<PlugControl> Targets::pluggable(const PathPattern& pattern, const Where& where) const {
+  return all<PlugControl>(
+      pattern, where, "a vIOMMU, or an accelerator where a guest or the host's processes use it",
+      [&](std::uint32_t component) {
+        return of_software<PlugControl>(
+            system_, [&](HostSoftware& software) { return plug_of(software, component); });
+      });
 }
 
 }  // namespace viosim

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
 #include "sim/scenario/names.hpp"
+#include "sim/scenario/software_check.hpp"
 
 #include <fmt/format.h>
 
@@ -40,6 +41,7 @@ class HostChecker {
           .reject(fmt::format("read {} devices in all; expected at most {} on a host", functions_,
                               DmaDevice::most_functions));
     }
+    check_software(host_, where_);
   }
 
  private:
@@ -59,7 +61,11 @@ class HostChecker {
       reject_iommu(host_, iommu_of_device(device), where / "iommu");
       return;
     }
-    if (const auto* dma = std::get_if<DmaDevice>(&device)) {
+    if (const auto* accelerator = std::get_if<AcceleratorDevice>(&device)) {
+      functions_ += accelerator->count;
+      check_accelerator(*accelerator, *iommu, where);
+      users_[name_of(*iommu)].insert("accelerator");
+    } else if (const auto* dma = std::get_if<DmaDevice>(&device)) {
       functions_ += dma->count;
       const std::uint64_t pages = dma->dma.traffic.window.count() / page_4k.count();
       if (dma->populate) populated_pages_ += pages * (dma->domain ? 1 : dma->count);
@@ -73,7 +79,9 @@ class HostChecker {
                             "tables and descriptors",
                             quote_short(name_of(*iommu))));
       }
-      if (!users_[name_of(*iommu)].empty()) {
+      if (users_[name_of(*iommu)].contains("accelerator")) {
+        reject_mixed(name_of(*iommu), where);
+      } else if (!users_[name_of(*iommu)].empty()) {
         (where / "iommu")
             .reject(fmt::format("read {}; expected an IOMMU of its own: recorded requester and "
                                 "domain ids would meet those of other devices",
@@ -83,7 +91,28 @@ class HostChecker {
     }
   }
 
+  void check_accelerator(const AcceleratorDevice& device, const IommuConfig& iommu,
+                         const Where& where) {
+    const auto* vtd = std::get_if<VtdIommu>(&iommu);
+    if (vtd == nullptr || vtd->params.mode != vtd::Mode::scalable) {
+      (where / "iommu")
+          .reject(fmt::format("read {}; expected an IOMMU of model \"vtd\" in scalable mode: "
+                              "accelerators are used by PASIDs, whose tables it has",
+                              quote_short(device.iommu)));
+    }
+    const std::set<std::string>& users = users_[device.iommu];
+    if (users.contains("dma") || users.contains("recording")) reject_mixed(device.iommu, where);
+  }
+
+  static void reject_mixed(const std::string& iommu, const Where& where) {
+    (where / "iommu")
+        .reject(fmt::format("read {}; expected another IOMMU: one with accelerators has no devices "
+                            "of other models, whose tables other software writes",
+                            quote_short(iommu)));
+  }
+
   void check_dma(const DmaDevice& device, const IommuConfig& iommu, const Where& where) {
+    if (users_[name_of(iommu)].contains("accelerator")) reject_mixed(name_of(iommu), where);
     if (users_[name_of(iommu)].contains("recording")) {
       (where / "iommu")
           .reject(fmt::format("read {}; expected another IOMMU: a recording has that one to itself",

@@ -4,6 +4,7 @@
 
 #include "sim/json/json.hpp"
 #include "sim/scenario/names.hpp"
+#include "sim/scenario/software_check.hpp"
 
 #include <fmt/format.h>
 
@@ -23,17 +24,19 @@ void Scenario::check(const Where& where) const {
   std::set<std::string> names;
   std::uint64_t devices = 0;
   for (const HostConfig& host : hosts) {
-    std::uint64_t of_host = host.iommus.size();
+    std::uint64_t of_host = host.iommus.size() + places_of_software(host);
     for (const DeviceConfig& device : host.devices) {
       const auto* dma = std::get_if<DmaDevice>(&device);
-      of_host += dma == nullptr ? 1 : dma->count;
+      if (dma != nullptr) of_host += dma->count;
+      if (std::holds_alternative<RecordedDevice>(device)) ++of_host;
     }
     devices += of_host * host.count;
   }
   if (devices > most_devices) {
     (where / "hosts")
-        .reject(fmt::format("read {} devices and IOMMUs in all; expected at most {}", devices,
-                            most_devices));
+        .reject(
+            fmt::format("read {} devices, IOMMUs and parts of guests in all; expected at most {}",
+                        devices, most_devices));
   }
   check_events(events, duration.has_value(), where / "events");
   for (std::size_t i = 0; i < hosts.size(); ++i) {

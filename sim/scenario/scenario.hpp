@@ -13,6 +13,7 @@
 #include "sim/scenario/event.hpp"
 #include "sim/scenario/expectation.hpp"
 #include "sim/scenario/origins.hpp"
+#include "sim/scenario/software.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -138,7 +139,7 @@ struct RecordedDevice {
 };
 
 using IommuConfig = OneOf<"model", VtdIommu, RiscvIommu>;
-using DeviceConfig = OneOf<"model", DmaDevice, RecordedDevice>;
+using DeviceConfig = OneOf<"model", DmaDevice, RecordedDevice, AcceleratorDevice>;
 
 struct MemoryParams {
   Ps latency = 80ns;
@@ -154,8 +155,11 @@ struct HostConfig {
   std::uint32_t count = 1;
   MemoryParams memory;
   HostKernelParams kernel;
+  HostParams software;
   std::vector<IommuConfig> iommus;
   std::vector<DeviceConfig> devices;
+  std::vector<GuestConfig> guests;
+  std::vector<ProcessesConfig> processes;
 
   static constexpr auto fields() {
     using H = HostConfig;
@@ -163,10 +167,19 @@ struct HostConfig {
         required("name", &H::name, "How results call it; with `count`, name[0], name[1] ..."),
         field("count", &H::count, "How many hosts like this there are."),
         field("memory", &H::memory, "Its memory."),
-        field("kernel", &H::kernel, "Its kernel's costs."),
+        field(
+            "kernel", &H::kernel,
+            "What its kernel does for devices of model \"dma\" and \"recording\", and its costs."),
+        field(
+            "software", &H::software,
+            "What drives accelerators, and runs processes and guests: processors, kernel, costs."),
         required("iommus", &H::iommus, "Its IOMMUs."),
-        required("devices", &H::devices, "Its devices.")};
+        required("devices", &H::devices, "Its devices."),
+        field("guests", &H::guests, "Virtual machines on it."),
+        field("processes", &H::processes, "Its own processes.")};
   }
+  // It has accelerators, processes or guests.
+  bool has_software() const;
   void check(const Where& where) const;
   bool operator==(const HostConfig&) const = default;
 };
@@ -189,9 +202,10 @@ struct Scenario {
         required("name", &S::name, "Names the run: letters, digits, '-' and '_'."),
         field("description", &S::description, "What it shows."),
         field("seed", &S::seed, "Everything random comes from it."),
-        field("duration", &S::duration,
-              "No device issues requests from this instant on; those in flight complete. Without "
-              "it the run ends with its traffic."),
+        field(
+            "duration", &S::duration,
+            "No device issues requests from this instant on, and no process begins a further round "
+            "of work; what is in flight completes. Without it the run ends with its traffic."),
         required("hosts", &S::hosts, "The machines."),
         field("events", &S::events, "What happens to them during the run."),
         field("expect", &S::expect,

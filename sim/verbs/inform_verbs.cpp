@@ -28,9 +28,16 @@ std::vector<Model> models() {
       {"iommu riscv", RiscvIommu::alternative.sentence, parameter_table<RiscvIommu>()},
       {"device dma", DmaDevice::alternative.sentence, parameter_table<DmaDevice>()},
       {"device recording", RecordedDevice::alternative.sentence, parameter_table<RecordedDevice>()},
+      {"device accelerator", AcceleratorDevice::alternative.sentence,
+       parameter_table<AcceleratorDevice>()},
       {"host memory", "The memory behind the IOMMUs.", parameter_table<MemoryParams>()},
       {"host kernel", "The host's kernel: fault handling and page migration.",
-       parameter_table<HostKernelParams>()}};
+       parameter_table<HostKernelParams>()},
+      {"host software", "What drives accelerators, and runs processes and guests.",
+       parameter_table<HostParams>()},
+      {"guest", "A virtual machine, or many alike.", parameter_table<GuestConfig>()},
+      {"processes", "Processes that use accelerators, on a host or in a guest.",
+       parameter_table<ProcessesConfig>()}};
 }
 
 Value to_json(const Model& model) {

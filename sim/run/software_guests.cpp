@@ -1,0 +1,105 @@
+// Builds guests, boots them, and starts their processes.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/run/software_parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace viosim {
+
+void HostSoftware::build_guest(const GuestConfig& config, std::uint32_t index,
+                               const std::vector<AssignedFunction>& functions) {
+  GuestSystem& system = guests_.emplace_back();
+  const auto& add = setting_.add_component;
+  const std::string path = path_ + '.' + name_of(DeviceGroup{config.name, config.count}, index);
+  system.config = &config;
+  system.component = add(path);
+  system.guest = std::make_unique<Guest>(
+      host_, path, config.params,
+      setting_.take_numbers(Guest::numbers_of(config.viommus.size(), functions.size())));
+  Guest& guest = *system.guest;
+  system.kernel = add_kernel(path + ".kernel", guest.kernel);
+  system.virtual_commands = add(path + ".kernel.virtual_commands");
+  system.vfio = add(path + ".vfio");
+  system.vfio_lock = add(path + ".vfio.lock");
+  system.emulation_lock = add(path + ".emulation_lock");
+  for (const ViommuConfig& viommu : config.viommus) {
+    const std::string its_path = path + '.' + viommu.name;
+    guest.add_unit(viommu.name, viommu.params, viommu.backend);
+    const std::uint32_t component = add(its_path);
+    system.viommus.push_back(
+        {viommu.name, component, add(its_path + ".command_lock"), add_unit_parts(its_path)});
+  }
+  const std::vector<DeviceGroup> devices = devices_of(config, config_);
+  for (const AssignedFunction& function : functions) assign(system, devices, function);
+  for (const ProcessesConfig& processes : config.processes) {
+    std::vector<FunctionDriver*> drivers;
+    for (const DeviceNumber number : devices_named(processes.devices, devices)) {
+      const auto found =
+          std::find_if(functions.begin(), functions.end(),
+                       [&](const AssignedFunction& one) { return one.in_guest == number; });
+      drivers.push_back(&guest.driver(static_cast<std::size_t>(found - functions.begin())));
+    }
+    const std::string its_path = path + '.' + processes.name;
+    Processes& added = system.processes.emplace_back(
+        processes, add(its_path),
+        group_of(guest.kernel, guest.memory, guest.frames, processes, std::move(drivers)));
+    added.group.exited = [this, &system] { process_exited(system); };
+    for (std::uint32_t i = 0; i < processes.count; ++i)
+      added.all.emplace_back(added.group, fmt::format("{}[{}]", its_path, i));
+    system.running += processes.count;
+  }
+  if (!config.boots) return;
+  host_.kernel.workers.post_at(Instant(config.start + config.every * index),
+                               [this, &system](Thread&) { boot(system); });
+}
+
+void HostSoftware::assign(GuestSystem& system, const std::vector<DeviceGroup>& devices,
+                          const AssignedFunction& function) {
+  Accelerator& accelerator = this->accelerator(function.on_host);
+  Guest::Assignment assignment;
+  assignment.device = accelerator.device.get();
+  assignment.shared = accelerator.shared.get();
+  assignment.host_unit = accelerator.unit;
+  assignment.link = accelerator.config->link.latency;
+  assignment.capabilities = capabilities_of(*accelerator.config);
+  assignment.sva = options_of(*accelerator.config);
+  assignment.shows_ats = function.ats;
+  assignment.driver = accelerator.config->driver;
+  const std::string name = name_of(devices[function.in_guest.group], function.in_guest.index);
+  system.guest->assign(name, assignment, system.guest->units[function.viommu]);
+  system.drivers.push_back(setting_.add_component(system.guest->machine.path() + '.' + name));
+}
+
+void HostSoftware::start_processes_of(GuestSystem& system, Thread& thread) {
+  for (Processes& processes : system.processes) {
+    for (std::uint32_t i = 0; i < processes.config->count; ++i) {
+      const Instant start = thread.now() + start_of(*processes.config, i);
+      if (start >= setting_.until) {
+        process_exited(system);
+        continue;
+      }
+      Process& process = processes.all[i];
+      system.guest->kernel.workers.post_at(start, [&process](Thread&) { process.start(); });
+    }
+  }
+}
+
+void HostSoftware::process_exited(GuestSystem& system) {
+  if (--system.running == 0 && system.config->shut_down) shut_down(system);
+}
+
+void HostSoftware::boot(GuestSystem& guest) {
+  if (std::exchange(guest.boots, true)) return;
+  guest.guest->boot([this, &guest](Thread& thread) { start_processes_of(guest, thread); });
+}
+
+void HostSoftware::shut_down(GuestSystem& guest) {
+  if (!guest.guest->booted()) return;
+  Guest& its = *guest.guest;
+  its.kernel.workers.post([&its](Thread& thread) { its.shut_down(thread); });
+}
+
+}  // namespace viosim

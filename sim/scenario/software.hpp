@@ -1,0 +1,159 @@
+// Accelerators, the processes that use them, and guests, as a scenario names them.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "models/guest/guest.hpp"
+#include "models/kernel/process.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace viosim {
+
+struct AcceleratorDevice {
+  static constexpr Alternative alternative{
+      "accelerator",
+      "A PCIe function, or many alike, with ATS and work queues that processes use, each by its "
+      "own "
+      "PASID: processes of the host, or of a guest that it is assigned to."};
+  std::string name;
+  std::uint32_t count = 1;
+  std::string iommu;
+  LinkParams link;
+  AtsParams ats;
+  bool page_requests = true;
+  PriParams pri;
+  std::uint32_t pasid_width = 20;
+  FunctionParams function;
+  std::optional<SharedQueueParams> shared_queue;
+  FunctionDriverParams driver;
+
+  static constexpr auto fields() {
+    using A = AcceleratorDevice;
+    return std::tuple{
+        required("name", &A::name, "How results call it; with `count`, name[0], name[1] ..."),
+        field("count", &A::count, "How many accelerators like this there are."),
+        required(
+            "iommu", &A::iommu,
+            "The IOMMU of this host that translates its requests: of model \"vtd\", in scalable "
+            "mode, with accelerators only."),
+        field("link", &A::link, "Its PCIe link."),
+        field("ats", &A::ats, "Its device TLB."),
+        field("page_requests", &A::page_requests,
+              "It asks for pages that are missing. Otherwise all of a process' memory is mapped "
+              "when it opens the device."),
+        field("pri", &A::pri, "How it asks for pages."),
+        field("pasid_width", &A::pasid_width, "Bits of its PASIDs; 1 to 20."),
+        embedded(&A::function),
+        field(
+            "shared_queue", &A::shared_queue,
+            "One queue for all processes, which they submit to by ENQCMD; its engines are the "
+            "function's queues. Without it each process has a queue to itself, and waits until one "
+            "is free."),
+        field("driver", &A::driver, "Its driver, in whichever kernel.")};
+  }
+  void check(const Where& where) const;
+  bool operator==(const AcceleratorDevice&) const = default;
+  std::uint32_t queues() const { return shared_queue ? shared_queue->engines : function.queues; }
+};
+
+struct ProcessesConfig {
+  static constexpr std::uint32_t most = 100'000;
+  std::string name;
+  std::uint32_t count = 1;
+  Ps start{0};
+  Ps every{0};
+  std::vector<std::string> devices;
+  ProcessParams params;
+
+  static constexpr auto fields() {
+    using P = ProcessesConfig;
+    return std::tuple{
+        required("name", &P::name, "How results call them, all together."),
+        field("count", &P::count, "How many there are."),
+        field("start", &P::start, "When the first one starts; in a guest, after its boot."),
+        field("every", &P::every, "From the start of one to the start of the next."),
+        required("devices", &P::devices,
+                 "Accelerators that each of them opens: \"acc\", \"acc[0]\", \"acc[0-3]\", "
+                 "\"acc[*]\". In a guest those that it has, counted anew. They are opened in the "
+                 "order in which the scenario has them."),
+        embedded(&P::params)};
+  }
+  void check(const Where& where) const;
+  bool operator==(const ProcessesConfig&) const = default;
+};
+
+struct ViommuConfig {
+  std::string name;
+  PasidBackend backend = PasidBackend::virtual_command;
+  ViommuParams params;
+
+  static constexpr auto fields() {
+    using V = ViommuConfig;
+    return std::tuple{
+        required("name", &V::name, "How the guest's assignments and results call it."),
+        field("backend", &V::backend, "Where the guest's kernel gets PASIDs by it."),
+        embedded(&V::params)};
+  }
+  bool operator==(const ViommuConfig&) const = default;
+};
+
+struct AssignConfig {
+  std::string devices;
+  std::uint32_t number = 1;
+  std::string viommu;
+  bool ats = true;
+
+  static constexpr auto fields() {
+    using A = AssignConfig;
+    return std::tuple{
+        required("devices", &A::devices,
+                 "Accelerators of the host: by their name, and each guest gets the next ones that "
+                 "nobody has; or certain ones, such as \"acc[3]\" or \"acc[0-3]\". In the guest "
+                 "those of one name are acc[0], acc[1] ..., a single one is acc."),
+        field("number", &A::number, "How many each guest gets, where they are given by name."),
+        required("viommu", &A::viommu, "The vIOMMU of the guest that they are behind."),
+        field(
+            "ats", &A::ats,
+            "The guest sees that they have ATS and page requests; otherwise its processes' memory "
+            "is mapped when they open them.")};
+  }
+  bool operator==(const AssignConfig&) const = default;
+};
+
+struct GuestConfig {
+  static constexpr std::uint32_t most = 10'000;
+  std::string name;
+  std::uint32_t count = 1;
+  Ps start{0};
+  Ps every{0};
+  bool boots = true;
+  bool shut_down = false;
+  GuestParams params;
+  std::vector<ViommuConfig> viommus;
+  std::vector<AssignConfig> assign;
+  std::vector<ProcessesConfig> processes;
+
+  static constexpr auto fields() {
+    using G = GuestConfig;
+    return std::tuple{
+        required("name", &G::name, "How results call it; with `count`, name[0], name[1] ..."),
+        field("count", &G::count, "How many guests like this there are."),
+        field("start", &G::start, "When the first one boots."),
+        field("every", &G::every, "From the boot of one to the boot of the next."),
+        field("boots", &G::boots, "It boots by itself; otherwise an event says when (`boot`)."),
+        field("shut_down", &G::shut_down, "It shuts down when all of its processes have exited."),
+        embedded(&G::params),
+        field("viommus", &G::viommus, "Its vIOMMUs."),
+        field("assign", &G::assign, "Accelerators of the host that are its own."),
+        field("processes", &G::processes, "Its processes.")};
+  }
+  void check(const Where& where) const;
+  bool operator==(const GuestConfig&) const = default;
+};
+
+}  // namespace viosim
