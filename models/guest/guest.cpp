@@ -76,13 +76,14 @@ Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::
 Guest::~Guest() = default;
 
 Guest::Unit::Unit(Guest& guest, std::string its_name, const ViommuParams& params,
-                  PasidBackend its_backend)
+                  PasidBackend its_backend, std::uint32_t its_number)
     : name(std::move(its_name)),
+      number(its_number),
       viommu(guest.machine.path() + "." + name, params, guest.hypervisor, guest.memory),
       tables(guest.memory, vtd::Mode::scalable),
       iommu(viommu, tables.root(), guest.params_.iommu),
       registers(viommu),
-      commands(viommu, guest.params_.virtual_commands, guest.next_number()),
+      commands(viommu, guest.params_.virtual_commands, number),
       kernel(guest.kernel.add_unit(iommu, tables, registers)),
       backend(its_backend) {
   if (backend == PasidBackend::virtual_command) ops = guest.virtual_commands.ops(commands);
@@ -94,7 +95,7 @@ Guest::Unit::Unit(Guest& guest, std::string its_name, const ViommuParams& params
 
 Guest::Unit& Guest::add_unit(const std::string& name, const ViommuParams& params,
                              PasidBackend backend) {
-  return units.emplace_back(*this, name, params, backend);
+  return units.emplace_back(*this, name, params, backend, next_number());
 }
 
 FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignment, Unit& behind) {

@@ -128,8 +128,11 @@ class Guest {
 
   // What the kernel has for one vIOMMU.
   struct Unit {
-    Unit(Guest& guest, std::string name, const ViommuParams& params, PasidBackend backend);
+    Unit(Guest& guest, std::string name, const ViommuParams& params, PasidBackend backend,
+         std::uint32_t number);
     std::string name;
+    std::uint32_t
+        number;  // its place in the order of events; one that is plugged in again has the same
     Viommu viommu;
     vtd::Tables tables;
     GuestIommu iommu;

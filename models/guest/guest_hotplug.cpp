@@ -78,7 +78,8 @@ void Guest::plug_unit(const std::string& name) {
   machine.post_to_hypervisor([this, name](Thread& thread) {
     const Unit& before = unit_named(name);
     if (before.viommu.present() || !booted_) return;
-    Unit& unit = add_unit(name, before.viommu.params(), before.backend);
+    Unit& unit =
+        units.emplace_back(*this, name, before.viommu.params(), before.backend, before.number);
     unit.functions = before.functions;
     {
       const Guard guard(machine.emulation(), thread);

@@ -23,15 +23,17 @@ namespace {
 
 const std::filesystem::path source_tree = VIOSIM_SOURCE_DIR;
 
-std::vector<std::filesystem::path> shipped_scenarios() {
+std::vector<std::filesystem::path> scenarios_in(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(source_tree / "scenarios")) {
+  for (const auto& entry : std::filesystem::directory_iterator(source_tree / folder)) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with(".json") && !name.ends_with(".schema.json")) files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
 }
+
+std::vector<std::filesystem::path> shipped_scenarios() { return scenarios_in("scenarios"); }
 
 Value run_into(const std::filesystem::path& out, const std::filesystem::path& scenario,
                Progress* progress = nullptr) {
@@ -70,6 +72,17 @@ TEST_CASE("a shipped scenario gives the recorded figures", "[golden]") {
   }
   INFO("scenario " << name << "; UPDATE_GOLDEN=1 rewrites " << expected);
   CHECK(figures == contents(expected));
+}
+
+TEST_CASE("a scenario of something that goes wrong sees what it expects", "[golden]") {
+  const std::filesystem::path file = GENERATE(from_range(scenarios_in("scenarios/errors")));
+  const Scenario scenario = load_scenario(file, {}, {});
+  INFO("scenario " << file);
+  CHECK(scenario.name == file.stem().string());
+  const RunReport report = run_scenario(scenario, file.parent_path(), {});
+  CHECK(report.verdicts.size() == scenario.expect.size());
+  CHECK(!report.verdicts.empty());
+  for (const Verdict& verdict : report.verdicts) CHECK(verdict.met);
 }
 
 TEST_CASE("two runs of a shipped scenario fill their databases with the same bytes", "[golden]") {
