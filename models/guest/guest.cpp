@@ -100,7 +100,7 @@ Guest::Unit& Guest::add_unit(const std::string& name, const ViommuParams& params
 
 FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignment, Unit& behind) {
   AtsDevice& device = *assignment.device;
-  Assigned& assigned = assigned_.emplace_back(assignment, AtsFunctionConfig(device), false);
+  Assigned& assigned = assigned_.emplace_back(Assigned{assignment, AtsFunctionConfig(device)});
   assigned.is.capabilities.config = &assigned.config;
   const std::size_t number =
       container.add_device({device.source(), &assignment.host_unit->kernel.driver,
