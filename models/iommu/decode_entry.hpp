@@ -38,8 +38,10 @@ inline DecodedEntry decode_second_level(std::uint64_t bits, unsigned level, Entr
   entry.present = (bits & 3U) != 0;
   entry.leaf = level == 1 || bit_of_entry(bits, 7);
   entry.address = Hpa(bits & TableEntry::address_mask);
+  // SNP and TM are of pages; in pointers to tables they are reserved.
+  constexpr std::uint64_t of_pages = std::uint64_t{1} << 62U | 1U << 11U;
   entry.malformed =
-      entry.leaf && (level > largest_leaf || (entry.address.value() & page_bits(level)) != 0);
+      entry.leaf ? level > largest_leaf || (bits & page_bits(level)) != 0 : (bits & of_pages) != 0;
   const bool read = bit_of_entry(bits, 0);
   entry.rights = Rights::both(read, bit_of_entry(bits, 1),
                               read && (!rules.second_execute || bit_of_entry(bits, 2)));

@@ -60,10 +60,14 @@ class DumbWalk {
     const std::uint64_t slot = root + request_.source.bus() * 16ULL;
     const std::uint64_t r = read(slot, Place::root);
     if ((r & 1) == 0) return fault(0x01);
+    if ((r & 0xfff0'0000'0000'0ffeULL) != 0 || beside(slot, Place::root, 1) != 0)
+      return fault(0x0a);
     const std::uint64_t entry = (r & ~0xfffULL) + request_.source.devfn() * 16ULL;
     const std::uint64_t low = read(entry, Place::context);
     const std::uint64_t high = beside(entry, Place::context, 1);
     if ((low & 1) == 0) return fault(0x02);
+    if ((low & 0xfff0'0000'0000'0ff0ULL) != 0 || (high & 0xffff'ffff'ff00'0080ULL) != 0)
+      return fault(0x0b);
     const std::uint64_t type = low >> 2 & 3;
     const std::uint64_t width = high & 7;
     if (type == 3 || width < 1 || width > 3) return fault(0x03);
@@ -79,10 +83,14 @@ class DumbWalk {
     const std::uint64_t r =
         read(root + request_.source.bus() * 16ULL + (devfn >= 128 ? 8 : 0), Place::root);
     if ((r & 1) == 0) return fault(0x39);
+    if ((r & 0xfff0'0000'0000'0ffeULL) != 0) return fault(0x3a);
     const std::uint64_t slot = (r & ~0xfffULL) + devfn % 128 * 32ULL;
     const std::uint64_t context = read(slot, Place::context);
     if ((context & 1) == 0) return fault(0x41);
     const std::uint64_t rid = beside(slot, Place::context, 1);
+    if ((context & 0xfff0'0000'0000'01e0ULL) != 0 || rid >> 21 != 0 ||
+        beside(slot, Place::context, 2) != 0 || beside(slot, Place::context, 3) != 0)
+      return fault(0x42);
     const bool tagged = request_.pasid != no_pasid;
     const std::uint64_t limit = 1ULL << ((context >> 9 & 7) + 13);
     const std::uint64_t pasid = tagged ? request_.pasid.value() : rid & 0xfffff;
@@ -92,6 +100,7 @@ class DumbWalk {
     if (pasid >= limit) return fault(0x46);
     const std::uint64_t directory = read((context & ~0xfffULL) + pasid / 64 * 8, Place::directory);
     if ((directory & 1) == 0) return fault(0x51);
+    if ((directory & 0xfff0'0000'0000'0ffcULL) != 0) return fault(0x52);
     return pasid_entry((directory & ~0xfffULL) + pasid % 64 * 64, tagged);
   }
 
@@ -126,10 +135,18 @@ class DumbWalk {
   WalkOutcome pasid_entry(std::uint64_t entry, bool tagged) {
     const std::uint64_t e0 = read(entry, Place::pasid_entry);
     if ((e0 & 1) == 0) return fault(0x59);
+    const std::uint64_t e1 = beside(entry, Place::pasid_entry, 1);
     const std::uint64_t e2 = beside(entry, Place::pasid_entry, 2);
     const std::uint64_t type = e0 >> 6 & 7;
     const bool uses_first = type == 1 || type == 3;
     const bool uses_second = type == 2 || type == 3;
+    bool reserved = (e0 & 0xc00) != 0 || (e1 & 0xffff'ffff'fe7f'0000ULL) != 0 || (e2 & 0xf00) != 0;
+    if (uses_second && e0 >> 52 != 0) reserved = true;
+    if (uses_first && e2 >> 52 != 0) reserved = true;
+    for (unsigned word = 3; word < 8; ++word) {
+      if (beside(entry, Place::pasid_entry, word) != 0) reserved = true;
+    }
+    if (reserved) return fault(0x5a);
     const std::uint64_t width = e0 >> 2 & 7;
     if (type < 1 || type > 4) return fault(0x5b);
     if (uses_first && (e2 >> 2 & 3) > 1) return fault(0x5b);
@@ -215,7 +232,9 @@ class DumbWalk {
       if ((entry & 3) == 0) return {legacy_ ? (writes ? 0x05U : 0x06U) : 0x79U};
       const std::uint64_t target = entry & 0x000f'ffff'ffff'f000ULL;
       const bool leaf = level == 1 || (entry & 0x80) != 0;
-      if (leaf && (level > 3 || misaligned(target, shift, 0))) return {legacy_ ? 0x0cU : 0x7aU};
+      const bool reserved = leaf ? level > 3 || misaligned(target, shift, 0)
+                                 : (entry >> 62 & 1) != 0 || (entry >> 11 & 1) != 0;
+      if (reserved) return {legacy_ ? 0x0cU : 0x7aU};
       readable = readable && (entry & 1) != 0;
       writable = writable && (entry & 2) != 0;
       executable = executable && (entry & (second_executes_ ? 4U : 1U)) != 0;

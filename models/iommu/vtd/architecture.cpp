@@ -75,6 +75,8 @@ ConfigStep VtdArchitecture::have_root(ConfigWalk& walk, Words words) const {
     return missing(walk, Missing::device_entry,
                    scalable ? FaultReason::sm_root_not_present : FaultReason::root_not_present);
   }
+  if (root_entry::malformed(words, mode_))
+    return fail(walk, scalable ? FaultReason::sm_root_reserved : FaultReason::root_reserved);
   const unsigned devfn = walk.request.source.devfn();
   const Bytes offset = scalable ? Bytes(devfn % 128 * 32) : Bytes(devfn * 16);
   return want(walk, static_cast<std::uint8_t>(Phase::context),
@@ -87,6 +89,7 @@ ConfigStep VtdArchitecture::have_context(ConfigWalk& walk, Words words) const {
     walk.fault_silenced = context.fault_disable;
     if (!context.present)
       return missing(walk, Missing::device_entry, FaultReason::context_not_present);
+    if (LegacyContext::malformed(words)) return fail(walk, FaultReason::context_reserved);
     if (!context.valid()) return fail(walk, FaultReason::context_invalid);
     walk.config = context.config();
   } else {
@@ -94,6 +97,7 @@ ConfigStep VtdArchitecture::have_context(ConfigWalk& walk, Words words) const {
     walk.fault_silenced = context.fault_disable;
     if (!context.present)
       return missing(walk, Missing::device_entry, FaultReason::sm_context_not_present);
+    if (ScalableContext::malformed(words)) return fail(walk, FaultReason::sm_context_reserved);
     walk.config = context.config();
   }
   walk.config_learned = true;
@@ -137,6 +141,7 @@ ConfigStep VtdArchitecture::have_directory_entry(ConfigWalk& walk, Words words) 
   walk.fault_silenced = walk.fault_silenced || (words[0] & 2U) != 0;
   if ((words[0] & 1U) == 0)
     return missing(walk, Missing::process_entry, FaultReason::sm_directory_not_present);
+  if (directory_entry_malformed(words[0])) return fail(walk, FaultReason::sm_directory_reserved);
   return want(walk, static_cast<std::uint8_t>(Phase::pasid_entry),
               pasid_entry_address(table_of(words[0]), walk.pasid()));
 }
@@ -146,6 +151,7 @@ ConfigStep VtdArchitecture::have_pasid_entry(ConfigWalk& walk, Words words) cons
   walk.fault_silenced = walk.fault_silenced || entry.fault_disable;
   if (!entry.present)
     return missing(walk, Missing::process_entry, FaultReason::sm_pasid_entry_not_present);
+  if (PasidEntry::malformed(words)) return fail(walk, FaultReason::sm_pasid_entry_reserved);
   if (!entry.valid()) return fail(walk, FaultReason::sm_pasid_entry_invalid);
   walk.space_learned = true;
   return found(walk, entry.space(walk.pasid()));
@@ -247,6 +253,13 @@ std::string_view VtdArchitecture::describe(FaultCode code) const {
     case FaultReason::read_denied:
     case FaultReason::sm_read_denied:
       return "no permission to read";
+    case FaultReason::root_reserved:
+    case FaultReason::sm_root_reserved:
+    case FaultReason::context_reserved:
+    case FaultReason::sm_context_reserved:
+    case FaultReason::sm_directory_reserved:
+    case FaultReason::sm_pasid_entry_reserved:
+      return "reserved bits set in a root, context or PASID entry";
     case FaultReason::reserved_in_table:
     case FaultReason::sm_second_level_reserved:
       return "reserved bits set in a second-level entry";

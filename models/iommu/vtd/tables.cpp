@@ -20,7 +20,30 @@ constexpr std::uint64_t put(bool value, unsigned low) { return std::uint64_t{val
 
 constexpr std::uint64_t directory_entry_coverage = 64;
 
+// Whether any of the bits of a mask is set, word by word.
+template <std::size_t Size>
+bool any_of(Words words, const std::array<std::uint64_t, Size>& mask) {
+  std::uint64_t set = 0;
+  for (std::size_t i = 0; i < Size; ++i) set |= words[i] & mask[i];
+  return set != 0;
+}
+
+constexpr std::uint64_t all_bits = ~std::uint64_t{0};
+constexpr std::uint64_t bits(unsigned high, unsigned low) {
+  return all_bits >> (63U - high) & all_bits << low;
+}
+
 }  // namespace
+
+bool root_entry::malformed(Words words, Mode mode) {
+  const bool half = (words[0] & (beyond_host_width | bits(11, 1))) != 0;
+  return half || (mode == Mode::legacy && words[1] != 0);
+}
+
+// Bits 70:67 are software's.
+bool LegacyContext::malformed(Words words) {
+  return any_of(words, std::array{beyond_host_width | bits(11, 4), bits(63, 24) | bits(7, 7)});
+}
 
 LegacyContext LegacyContext::decode(Words words) {
   LegacyContext entry;
@@ -50,6 +73,11 @@ DeviceEntry LegacyContext::config() const {
   config.space.fault_disable = fault_disable;
   config.translation_requests = translation_type == 1;
   return config;
+}
+
+bool ScalableContext::malformed(Words words) {
+  return any_of(words,
+                std::array{beyond_host_width | bits(8, 5), bits(63, 21), all_bits, all_bits});
 }
 
 ScalableContext ScalableContext::decode(Words words) {
@@ -86,6 +114,16 @@ DeviceEntry ScalableContext::config() const {
   config.translation_requests = device_tlb_enable;
   config.page_requests = page_request_enable;
   return config;
+}
+
+bool PasidEntry::malformed(Words words) {
+  const auto type = static_cast<Type>(field_of(words[0], 6, 3));
+  const bool first = type == Type::first_level || type == Type::nested;
+  const bool second = type == Type::second_level || type == Type::nested;
+  return any_of(
+      words, std::array{bits(11, 10) | (second ? beyond_host_width : 0),
+                        bits(22, 16) | bits(63, 25), bits(11, 8) | (first ? beyond_host_width : 0),
+                        all_bits, all_bits, all_bits, all_bits, all_bits});
 }
 
 PasidEntry PasidEntry::decode(Words words) {

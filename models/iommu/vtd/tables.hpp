@@ -19,6 +19,9 @@ namespace viosim::vtd {
 
 enum class Mode : std::uint8_t { legacy, scalable };
 
+// Host physical addresses have 52 bits: what entries hold above that is reserved.
+inline constexpr std::uint64_t beyond_host_width = ~((std::uint64_t{1} << 52U) - 1);
+
 constexpr auto choices(Mode) {
   return std::array{
       Choice{Mode::legacy, "legacy",
@@ -26,7 +29,6 @@ constexpr auto choices(Mode) {
       Choice{Mode::scalable, "scalable", "root, context and PASID tables, a page table per PASID"}};
 }
 
-// Where a page table is and how to read it: all that a page walk needs to know.
 // Root entry, 16 bytes a bus. Legacy: P 0, context table 63:12. Scalable: the same twice, for
 // functions 0-127 and 128-255.
 namespace root_entry {
@@ -34,6 +36,8 @@ constexpr Hpa address(Hpa root_table, Bdf source) { return root_table + Bytes(so
 constexpr bool present(std::uint64_t word) { return (word & 1U) != 0; }
 constexpr Hpa context_table(std::uint64_t word) { return Hpa(word & ~std::uint64_t{0xfff}); }
 constexpr std::uint64_t encode(Hpa context_table) { return context_table.value() | 1U; }
+// Whether reserved bits are set: in the half that is used; legacy, the other half is reserved.
+bool malformed(Words words, Mode mode);
 }  // namespace root_entry
 
 // Legacy context entry, 16 bytes: P 0, FPD 1, TT 3:2, table 63:12; AW 66:64, DID 87:72.
@@ -47,6 +51,7 @@ struct LegacyContext {
   static LegacyContext decode(Words words);
   std::array<std::uint64_t, 2> encode() const;
   bool valid() const { return translation_type <= 2 && address_width >= 1 && address_width <= 3; }
+  static bool malformed(Words words);  // reserved bits are set
   DeviceEntry config() const;
   bool operator==(const LegacyContext&) const = default;
 };
@@ -64,6 +69,7 @@ struct ScalableContext {
   bool page_request_enable = false;  // PRE
   bool rid_privileged = false;       // RID_PRIV: requests without a PASID are supervisor requests
   static ScalableContext decode(Words words);
+  static bool malformed(Words words);  // reserved bits are set
   std::array<std::uint64_t, 4> encode() const;
   constexpr std::uint32_t pasid_limit() const {
     return 1U << (directory_size + 13U);
@@ -100,6 +106,9 @@ struct PasidEntry {
   bool extended_accessed = false;     // EAFE
   Hpa first_level;
   static PasidEntry decode(Words words);
+  // Reserved bits are set. Those of a table's address count where the table is used; CD, EMTE, EMT and
+  // PAT are reserved where there are no memory types (ECAP.MTS), as here.
+  static bool malformed(Words words);
   PhysicalMemory::Line encode() const;
   bool valid() const;
   AddressSpace space(Pasid pasid) const;
@@ -107,6 +116,9 @@ struct PasidEntry {
 };
 
 // A PASID directory entry: P 0, FPD 1, table 63:12. A directory entry covers 64 PASIDs, one 4 KiB page.
+constexpr bool directory_entry_malformed(std::uint64_t word) {
+  return (word & (beyond_host_width | 0xffcU)) != 0;
+}
 constexpr Hpa directory_entry_address(Hpa directory, Pasid pasid) {
   return directory + Bytes((pasid.value() >> 6U) * 8);
 }
