@@ -187,6 +187,29 @@ TEST_CASE("writes to the interrupt window are messages, other uses of it are ref
   }
 }
 
+TEST_CASE("SRE and ERE are asked before it is known that nothing is translated",
+          "[models][iommu]") {
+  Bench bench;
+  bench.port.pasid = pasid;
+  vtd::PasidEntry entry;
+  entry.present = true;
+  entry.type = vtd::PasidEntry::Type::pass_through;
+  entry.domain = DomainId(2);
+  entry.supervisor_requests = GENERATE(false, true);
+  entry.execute_requests = GENERATE(false, true);
+  bench.attach(entry);
+  bench.run([&] {
+    for (int again = 0; again < 2; ++again) {
+      bench.port.privileged = false;
+      CHECK(bench.ask(Iova(0x5000)).fault() == 0);
+      CHECK(bench.ask(Iova(0x5000), Access::execute).fault() ==
+            (entry.execute_requests ? 0U : 0x5cU));
+      bench.port.privileged = true;
+      CHECK(bench.ask(Iova(0x5000)).fault() == (entry.supervisor_requests ? 0U : 0x5dU));
+    }
+  });
+}
+
 TEST_CASE("requests with RID_PASID and without one share translations, and no messages",
           "[models][iommu]") {
   const bool large = GENERATE(false, true);

@@ -197,15 +197,13 @@ void Storm::bind(std::uint32_t number, std::uint64_t space) {
   Device& device = devices_[number];
   Rights rights = draw_entry(device.function);
   PagedSpace& tables = *spaces_[space].tables;
-  // VT-d: SRE and ERE belong to the first level, and mean nothing to pass-through.
-  const bool passes = tables.shape().type == SpaceShape::Type::pass_through;
-  if (passes && !system_->riscv()) rights = Rights::all();
   // RISC-V: ENS is of processes. Legacy entries have no such flags.
   const bool no_flags = system_->riscv() && device.function.pasid == no_pasid;
   if (no_flags || system_->legacy()) rights = Rights::all();
   system_->bind(device.function, tables);
   device.space.change(agenda_.now(), {space + 1, rights});
   // Legacy entries that say pass-through cannot say that ATS is allowed.
+  const bool passes = tables.shape().type == SpaceShape::Type::pass_through;
   const bool no_ats = passes && system_->legacy();
   device.entry.change(agenda_.now(), {1, no_ats ? Rights() : Rights::all()});
 }

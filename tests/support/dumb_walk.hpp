@@ -152,9 +152,9 @@ class DumbWalk {
     if (uses_first && (e2 >> 2 & 3) > 1) return fault(0x5b);
     if (uses_second && (width < 1 || width > 3)) return fault(0x5b);
     if (!tagged && in_window(iova_)) return write_ ? done(iova_, true) : fault(0x87);
-    if (type == 4) return tagged && in_window(iova_) ? fault(0x87) : done(iova_, true);
     if (privileged_ && (e2 & 1) == 0) return fault(0x5d);
     if (request_.access == Access::execute && (e2 & 2) == 0) return fault(0x5c);
+    if (type == 4) return tagged && in_window(iova_) ? fault(0x87) : done(iova_, true);
     if (uses_second) second_ = {e0 & ~0xfffULL, static_cast<unsigned>(width + 2)};
     if (uses_first) first_ = {e2 & ~0xfffULL, static_cast<unsigned>((e2 >> 2 & 3) + 4)};
     protect_ = (e2 >> 4 & 1) != 0;

@@ -184,10 +184,6 @@ AddressSpace PasidEntry::space(Pasid pasid) const {
   space.supervisor_requests = supervisor_requests;
   space.execute_requests = execute_requests;
   space.pass_through = type == Type::pass_through;
-  if (space.pass_through) {  // SRE and ERE belong to the first level
-    space.supervisor_requests = true;
-    space.execute_requests = true;
-  }
   if (type == Type::first_level || type == Type::nested) {
     space.first_root = first_level;
     space.first_levels = static_cast<std::uint8_t>(first_level_mode + 4);
