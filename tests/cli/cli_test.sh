@@ -105,6 +105,25 @@ for verb in run validate; do
 done
 grep -q ker_engine output && { echo "FAILED: a library speaks when a plan is refused"; failures=$((failures + 1)); }
 
+# Software that tries again and again what never succeeds: a device that never answers invalidations.
+cat >livelock.json <<'SCENARIO'
+{ "name": "livelock", "duration": "10 ms", "hosts": [{ "name": "h", "kernel": { "tries": 3, "migrate_every": "50 us" },
+    "iommus": [{ "name": "i", "model": "vtd", "invalidation": { "device_tlb_timeout": "20 us" } }],
+    "devices": [{ "name": "d", "model": "dma", "iommu": "i", "requests": 100000, "interval": "100 ns",
+                  "ats": { "misbehaviour": { "never_answer": true } } }] }] }
+SCENARIO
+aborts="an invalidation was submitted 3 times, and each time aborted by an invalidation time-out error (ITE)"
+expect "a livelock" 1 "viosim: the run failed: $aborts" "$viosim" run livelock.json --out livelocked
+expect "an expected livelock" 0 "expected: 1 of 1 met" "$viosim" run livelock.json --out livelocked \
+  --set '/expect=[{"failure":"livelock","says":"device 01:00.0 does not answer"}]'
+[ -f livelocked/run.db ] || fail "an expected livelock wrote no database"
+expect "another failure expected" 1 "NOT MET" "$viosim" run livelock.json --out livelocked \
+  --set '/expect=[{"failure":"stuck"}]'
+expect "a livelock that says something else" 1 "NOT MET" "$viosim" run livelock.json --out livelocked \
+  --set '/expect=[{"failure":"livelock","says":"caches absent pages"}]'
+expect "a livelock expected of a run that ends" 1 "NOT MET" "$viosim" run "$good" --out livelocked \
+  --set '/expect=[{"failure":"livelock"}]'
+
 # Parts: found beside the scenario, changed beside their name, wrong where their text stands.
 mkdir -p parted/parts
 cat >parted/parts/small.json <<'PART'

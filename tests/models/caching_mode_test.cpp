@@ -162,3 +162,38 @@ TEST_CASE("requests that never see what was mapped for them end the run", "[mode
   CHECK_THROWS_WITH(run.rig.engine.run(), Catch::Contains("asked 20 times for the page at 0x0") &&
                                               Catch::Contains("caches absent pages"));
 }
+
+TEST_CASE("page requests for what was mapped unannounced end the run", "[models][pri]") {
+  const bool announces = GENERATE(false, true);
+  AtsRig ats(OnDemand::params());
+  HostKernelParams costs = OnDemand::costs();
+  InvalidationDriver driver(ats.rig.engine, ats.rig.memory, ats.rig.unit().queue(), costs.poll);
+  HostKernel kernel("kernel", costs, ats.rig.engine, ats.rig.fabric(), ats.rig.tracer(), 99, 1);
+  PageRequestHandler handler("prq", costs, ats.rig.engine, kernel, ats.rig.unit().page_requests(),
+                             nullptr);
+  HostSpace space;
+  PageTable& table = ats.rig.new_space(Iova(0), 16_KiB, Hpa(0x4000'0000), false);
+  REQUIRE(table.format() == TableFormat::second_level);
+  space.table = &table;
+  space.domain = DomainId(2);
+  space.pasid = AtsRig::pasid;
+  space.size = 16_KiB;
+  space.frames = Hpa(0x4000'0000);
+  space.driver = &driver;
+  space.absent_cached = announces;
+  AtsRig::Options options;
+  options.pri = PriParams{};
+  options.host = &ats.rig.unit();
+  AtsDevice& device = ats.add(one_per_page(1, 1), options);
+  ats.attach(device.source(), table);
+  handler.serve(device.source(), AtsRig::pasid, kernel.add_space(space), device);
+  handler.start();
+  if (announces) {
+    ats.run();
+    CHECK(handler.stats.groups == 1);
+    CHECK(handler.stats.mapped == 1);
+  } else {
+    CHECK_THROWS_WITH(ats.run(), Catch::Contains("kernel: a device asked 20 times for the page"));
+    CHECK(handler.stats.groups == 21);  // the first one mapped it
+  }
+}
