@@ -74,10 +74,10 @@ TEST_CASE("the latency of a read over the window is pcie-bench's within 5 %",
 TEST_CASE("the throughput of reads over the window is pcie-bench's within 10 %",
           "[golden][validation]") {
   const Simulated simulated("pcie-bench-throughput");
-  const std::vector<Point> points = {{"256KiB", 32.43},  {"512KiB", 22.34}, {"1MiB", 15.19},
-                                     {"1536KiB", 13.04}, {"2MiB", 12.13},   {"3MiB", 11.29},
-                                     {"4MiB", 10.92},    {"8MiB", 10.40},   {"16MiB", 10.15},
-                                     {"32MiB", 9.90},    {"64MiB", 9.83}};
+  const std::vector<Point> points = {
+      {"4KiB", 31.38},    {"16KiB", 32.08}, {"256KiB", 32.43}, {"512KiB", 22.34}, {"1MiB", 15.19},
+      {"1536KiB", 13.04}, {"2MiB", 12.13},  {"3MiB", 11.29},   {"4MiB", 10.92},   {"8MiB", 10.40},
+      {"16MiB", 10.15},   {"32MiB", 9.90},  {"64MiB", 9.83}};
   for (const Point& point : points) {
     INFO(point.window << ": measured " << point.measured << ", simulated "
                       << simulated.gigabits(point.window));
