@@ -51,9 +51,9 @@ class Guest::Access final : public FunctionAccess {
 
  private:
   Result<Pasid> translated(Pasid pasid) const {
-    const auto host = guest_.hypervisor.host_of(device_, pasid);
-    if (!host) return Errno::enoent;
-    return *host;
+    const auto found = guest_.hypervisor.host_of(device_, pasid);
+    if (!found) return Errno::enoent;
+    return *found;
   }
   Guest& guest_;
   std::size_t device_;  // as the hypervisor knows it

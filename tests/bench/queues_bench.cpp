@@ -98,7 +98,7 @@ void queues(benchmark::State& state, const QueueLoad& load) {
     done += load.requests;
     state.counters["idle_function_bytes"] = static_cast<double>(idle - empty) / functions;
     state.counters["enabled_queue_bytes"] =
-        static_cast<double>(enabled - idle) / (std::uint64_t{functions} * each);
+        static_cast<double>(enabled - idle) / static_cast<double>(std::uint64_t{functions} * each);
     state.counters["resident_mib"] = static_cast<double>(resident_bytes()) / (1U << 20U);
     ats.clear();
     rig.reset();
