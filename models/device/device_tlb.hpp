@@ -37,8 +37,8 @@ class DeviceTlb {
 
   // Whose translations: of a PASID or none, asked for with one privilege.
   struct Space {
-    Space(Pasid of, bool with_privilege = false)
-        : pasid(of), privileged(with_privilege) {}  // NOLINT
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Space(Pasid of, bool with_privilege = false) : pasid(of), privileged(with_privilege) {}
     std::uint64_t bits() const { return pasid.value() | std::uint64_t{privileged} << 32U; }
     Pasid pasid;
     bool privileged;
