@@ -62,10 +62,10 @@ void Directory::replace_table(NodePool& pool, Table* table) {
 void Directory::rebuild(NodePool& pool, std::uint32_t capacity) {
   const std::size_t bytes = sizeof(Table) + capacity * sizeof(Bucket);
   auto* table = new (pool.allocate(bytes)) Table{capacity};
-  if (!fill(*table)) {
-    *table = Table{.capacity = capacity, .mixed = 1};
-    fill(*table);
-  }
+  std::uint32_t salt = table_.load(std::memory_order_relaxed)->salt;
+  if (salt == 0) salt = Table::next_salt(salt);
+  for (; !fill(*table); salt = Table::next_salt(salt))
+    *table = Table{.capacity = capacity, .salt = salt};
   replace_table(pool, table);
 }
 
@@ -78,7 +78,7 @@ bool Directory::fill(Table& table) const {
     if (!well_spread) return;
     Bucket& bucket = add_key(table, key, std::memory_order_relaxed);
     bucket.block.store(BlockRef(&block).mark(), std::memory_order_relaxed);
-    well_spread = table.mixed != 0 || table.steps <= 2 * std::uint64_t{table.keyed} + 32;
+    well_spread = table.steps <= 2 * std::uint64_t{table.keyed} + 32;
   });
   return well_spread;
 }

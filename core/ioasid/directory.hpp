@@ -44,18 +44,19 @@ struct Bucket {
 // A product spreads consecutive keys evenly, so that dense ids hardly collide, and costs a find
 // next to nothing. But there are distances at which all keys come to lie side by side (that of the
 // 21st Fibonacci number, 10,946 blocks, for instance), and then a look-up is a walk. So a table
-// counts how far its keys are from home; where that is too much the next one mixes them.
+// counts how far its keys are from home; where that is too much the next one mixes them. Keys can
+// be chosen to lie side by side in a mixture, too; then the next one mixes them with another salt.
 struct Table {
   std::uint32_t capacity;
   std::uint32_t keyed = 0;  // buckets with a key
-  std::uint32_t mixed = 0;  // or not
+  std::uint32_t salt = 0;   // of the mixture; 0: a product
   std::uint32_t steps = 0;  // from home to each key, all added up; enough is enough
   Bucket* buckets() { return reinterpret_cast<Bucket*>(this + 1); }
   const Bucket* buckets() const { return reinterpret_cast<const Bucket*>(this + 1); }
   std::uint32_t home(std::uint32_t key) const {
     std::uint32_t spread = key * 0x9e3779b1u;
-    if (mixed != 0) [[unlikely]]
-      spread = mix(key);
+    if (salt != 0) [[unlikely]]
+      spread = mix(key ^ salt);
     return static_cast<std::uint32_t>((std::uint64_t{spread} * capacity) >> 32);
   }
   // The bucket with the key or, if there is none, the first bucket where it could go.
@@ -64,7 +65,9 @@ struct Table {
   std::uint32_t steps_to(std::uint32_t key) const;
   // Keys that are spread at random are 3.5 buckets from home in a table that is as full as it gets,
   // and one bucket in a new one.
-  bool crowded() const { return mixed == 0 && steps > 6 * std::uint64_t{keyed} + 64; }
+  bool crowded() const { return steps > 6 * std::uint64_t{keyed} + 64; }
+  // From 0 it goes through all numbers before it comes back.
+  static std::uint32_t next_salt(std::uint32_t salt) { return salt * 0x9e3779b1u + 0x85ebca6bu; }
 };
 static_assert(sizeof(Table) % alignof(Bucket) == 0);
 
