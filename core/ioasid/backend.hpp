@@ -32,7 +32,8 @@ class Backend : public AllocHelper, public FreeHelper {};
 
 // A custom allocator as it is registered. Its address is its identity. Allocators whose two
 // helpers are the same objects share one group, and so one id space, whatever their pdata are (one
-// driver, several vIOMMUs: pdata says which). The helpers and pdata are read at registration only.
+// driver, several vIOMMUs: pdata says which). The helpers and pdata are read at registration only;
+// the helpers must live until the last of their allocators has left, or the space is gone.
 struct AllocatorOps {
   AllocHelper* alloc = nullptr;
   FreeHelper* free = nullptr;

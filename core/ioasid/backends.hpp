@@ -12,10 +12,12 @@
 
 namespace ioasid {
 
-// What the built-in default allocator does, as a backend: the lowest free id of the range, freed
-// ids reusable at once. pdata is not used. Thread-safe, since several spaces may share it.
+// What the built-in default allocator of drivers/iommu/ioasid.c does (default_alloc, default_free),
+// as a backend: the lowest free id of the range, freed ids reusable at once. pdata is not used.
+// Thread-safe, since several spaces may share it.
 class DefaultBackend : public Backend {
  public:
+  // Both bounds included. invalid_ioasid: the range is full or inverted, or memory is short.
   Ioasid alloc(Range range, void* pdata) override;
   void free(Ioasid id, void* pdata) override;  // an id that is not out is let pass
 

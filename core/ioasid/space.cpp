@@ -287,6 +287,9 @@ void Space::drop_group(std::size_t index) {
 
 void Space::reclaim_groups() const noexcept {
   if (!retired_.empty() && detail::sections_passed()) retired_.clear();
+  if (!groups_.empty() || !retired_.empty()) return;
+  Groups().swap(groups_);
+  Groups().swap(retired_);
 }
 
 // What readers were in the way of, in calls that have the time to look again.
@@ -314,7 +317,7 @@ std::size_t Space::memory() const {
   const Locked locked(*this, "memory");
   give_memory_back();
   std::size_t bytes = sizeof(Space) + default_.ids.bytes();
-  for (const auto* groups : {&groups_, &std::as_const(retired_)}) {
+  for (const Groups* groups : {&groups_, &retired_}) {
     bytes += groups->capacity() * sizeof(groups->front());
     for (const auto& group : *groups) bytes += sizeof(Group) + group->ids.bytes();
   }

@@ -45,13 +45,16 @@ class Layer;
 // layers on it, which share its lock (layer.hpp).
 //
 // The first call of a thread into the library, find too, may need 64 bytes of memory for it; where
-// that is short it throws std::bad_alloc and nothing has changed. Later ones of it do not.
+// that is short it throws std::bad_alloc and nothing has changed. Later ones of it do not, but for
+// those that fill a vector: ids(), and unregister_allocator() with *orphans.
 //
 // Semantics follow drivers/iommu/ioasid.c of Linux 6.1; each function names its counterpart there.
 class Space {
  public:
   explicit Space(SpaceOptions options = {});
-  ~Space();  // no other thread may be using it
+  // No other thread may be using it, and all layers on it must be gone. Ids that are live then are
+  // forgotten: nobody is told, the backends neither.
+  ~Space();
   Space(const Space&) = delete;
   Space& operator=(const Space&) = delete;
 
@@ -102,6 +105,7 @@ class Space {
   // those with the same helpers. -EAGAIN: the default allocator has ids. -EEXIST: it is registered
   // already. -ENOMEM. -EINVAL: it lacks a helper. Nothing has changed unless 0.
   Error register_allocator(const AllocatorOps& ops);
+  Error register_allocator(const AllocatorOps&& temporary) = delete;  // its address is not its own
 
   // ioasid_unregister_allocator. The last of a group takes the group with it: its ids are orphans
   // then, unknown to everybody, and the backend is not told, but the layers are; they are appended
@@ -126,6 +130,7 @@ class Space {
   class Locked;
   friend class Layer;
   using Group = detail::Group;
+  using Groups = std::vector<std::unique_ptr<Group>>;
 
   void say(Message message, Ioasid id = invalid_ioasid) const {
     if (options_.listener == nullptr) [[likely]]
@@ -155,9 +160,9 @@ class Space {
 
   std::atomic<Group*> active_;
   const SpaceOptions options_;
-  std::vector<std::unique_ptr<Group>> groups_;  // in order of precedence
-  // A find may still be looking at these.
-  mutable std::vector<std::unique_ptr<Group>> retired_;
+  // Without groups they keep no room for any.
+  mutable Groups groups_;       // in order of precedence
+  mutable Groups retired_;      // a find may still be looking at these
   Layer* layers_ = nullptr;     // the first of a list
   std::uint32_t last_set_ = 0;  // that a layer numbered
 

@@ -66,6 +66,8 @@ class VcmdBackend : public Backend {
   static constexpr Range accepted{1, 0x100000};
   AllocatorOps ops(VcmdChannel& channel) { return {this, this, &channel}; }
 
+  // intel_vcmd_ioasid_alloc and _free of drivers/iommu/intel/iommu.c. invalid_ioasid: the range is
+  // refused, the host has no id, or it failed. Thread-safe as far as the channels are.
   Ioasid alloc(Range range, void* channel) override;
   void free(Ioasid id, void* channel) override;  // a refusal of the host is not reported
 };

@@ -49,8 +49,9 @@ struct Custom : Rig {
 
 TEST_CASE("a set that is freed goes with its last id also when the backend throws") {
   Failing failing;
+  const ioasid::AllocatorOps ops{&failing, &failing, nullptr};
   Rig rig;
-  rig.space.register_allocator({&failing, &failing, nullptr});
+  rig.space.register_allocator(ops);
   const SetNumber set = rig.make({.quota = 5});
   REQUIRE(rig.sets.alloc(set, all, nullptr) == 1);
   CHECK(rig.sets.free_set(set) == Error::ebusy);
@@ -62,8 +63,9 @@ TEST_CASE("a set that is freed goes with its last id also when the backend throw
 
 TEST_CASE("all ids of a set are freed though the backend throws for each, and the first is told") {
   Failing failing;
+  const ioasid::AllocatorOps ops{&failing, &failing, nullptr};
   Rig rig;
-  rig.space.register_allocator({&failing, &failing, nullptr});
+  rig.space.register_allocator(ops);
   const SetNumber set = rig.make({.quota = 5});
   for (int i = 0; i < 3; ++i) rig.sets.alloc(set, all, nullptr);
   CHECK_THROWS_WITH(rig.sets.free_all_in_set(set), "no host for 1");

@@ -100,9 +100,26 @@ TEST_CASE("after a double registration the second unregistration is a stranger's
 TEST_CASE("an allocator that lacks a helper is refused") {
   Space space({.behaviour = any_behaviour()});
   fakes::Scripted backend;
-  CHECK(space.register_allocator({nullptr, &backend, nullptr}) == Error::einval);
-  CHECK(space.register_allocator({&backend, nullptr, nullptr}) == Error::einval);
+  const AllocatorOps no_alloc{nullptr, &backend, nullptr};
+  const AllocatorOps no_free{&backend, nullptr, nullptr};
+  CHECK(space.register_allocator(no_alloc) == Error::einval);
+  CHECK(space.register_allocator(no_free) == Error::einval);
   CHECK_FALSE(space.custom_active());
+}
+
+namespace {
+
+template <class Ops>
+concept Registered = requires(Space& space, Ops&& ops) {
+  space.register_allocator(std::forward<Ops>(ops));
+};
+
+}  // namespace
+
+TEST_CASE("an allocator that is gone at the end of the call cannot be registered") {
+  // Another one at the same address would be taken for it.
+  STATIC_REQUIRE(Registered<const AllocatorOps&>);
+  STATIC_REQUIRE_FALSE(Registered<AllocatorOps>);
 }
 
 TEST_CASE("a refused duplicate of the head leaves the group whole") {
@@ -251,5 +268,15 @@ TEST_CASE("an empty space is small, also after use") {
   CHECK(space.memory() < 1024);
   const Ioasid id = space.alloc(nullptr, {1, 100}, nullptr);
   space.free(id);
+  CHECK(space.memory() < 1024);
+}
+
+TEST_CASE("a space that many allocators have left is small") {
+  Space space;
+  std::vector<fakes::Scripted> backends(500);
+  std::vector<AllocatorOps> ops;
+  for (fakes::Scripted& backend : backends) ops.push_back({&backend, &backend, nullptr});
+  for (const AllocatorOps& each : ops) REQUIRE(space.register_allocator(each) == Error::ok);
+  for (const AllocatorOps& each : ops) REQUIRE(space.unregister_allocator(each) == Error::ok);
   CHECK(space.memory() < 1024);
 }
