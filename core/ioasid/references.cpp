@@ -45,7 +45,7 @@ bool References::drop(Ioasid id, std::exception_ptr& thrown) {
   return false;
 }
 
-std::uint32_t References::count(Ioasid id) const {
+std::uint64_t References::count(Ioasid id) const {
   const Locked locked(*this, "References::count");
   if (!space_.find(nullptr, id)) return 0;
   const auto further = further_.find(id);

@@ -39,14 +39,14 @@ class References : private Layer {
   // the id is unknown (which the space logs).
   bool put(Ioasid id);
 
-  std::uint32_t count(Ioasid id) const;  // 0: unknown
+  std::uint64_t count(Ioasid id) const;  // 0: unknown
 
  private:
   bool drop(Ioasid id, std::exception_ptr& thrown);
   void ids_lost() noexcept override { further_.clear(); }
 
   Listener* listener_;
-  std::unordered_map<Ioasid, std::uint32_t> further_;  // references beyond the first
+  std::unordered_map<Ioasid, std::uint64_t> further_;  // references beyond the first
 };
 
 }  // namespace ioasid

@@ -15,8 +15,8 @@ Error SetSpace::check(SetNumber set, Records::const_iterator record) const {
 Error SetSpace::get(SetNumber set, Ioasid id) {
   const Locked locked(*this, "SetSpace::get");
   const auto record = records_.find(id);
+  if (record != records_.end() && record->second.pending) return Error::ebusy;
   if (const Error error = check(set, record); error != Error::ok) return error;
-  if (record->second.pending) return Error::ebusy;
   ++record->second.references;
   return Error::ok;
 }
@@ -48,7 +48,7 @@ Error SetSpace::put(SetNumber set, Ioasid id) {
   return Error::ok;
 }
 
-std::uint32_t SetSpace::references(Ioasid id) const {
+std::uint64_t SetSpace::references(Ioasid id) const {
   const Locked locked(*this, "SetSpace::references");
   const auto record = records_.find(id);
   return record == records_.end() ? 0 : record->second.references;
@@ -77,12 +77,13 @@ Error SetSpace::detach_data(Ioasid id) {
 
 Error SetSpace::attach_spid(Ioasid id, Ioasid spid) {
   const Locked locked(*this, "SetSpace::attach_spid");
+  if (spid == invalid_ioasid) return Error::einval;
   const auto record = records_.find(id);
   if (record == records_.end()) return Error::enoent;
   Set& set = *record->second.set;
-  if (spid == invalid_ioasid) return Error::einval;
+  if (set.by_spid.contains(spid)) return Error::einval;
   if (record->second.pending || record->second.spid != invalid_ioasid) return Error::ebusy;
-  if (!set.by_spid.emplace(spid, id).second) return Error::einval;
+  set.by_spid.emplace(spid, id);
   record->second.spid = spid;
   tell(Event::bind, id, record->second);
   return Error::ok;

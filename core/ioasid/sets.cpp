@@ -13,9 +13,11 @@ namespace ioasid {
 SetSpace::SetSpace(Space& space) : Layer(space) { join_space(); }
 SetSpace::~SetSpace() { leave_space(); }
 
-// In the space a set is known by an address that can never be one of an object.
+// In the space a set is known by an address that can never be one of an object: one of the last,
+// which belong to the kernel. (A low one may be a static object's.)
 SetToken SetSpace::token_of(SetNumber set) {
-  return reinterpret_cast<SetToken>(std::uintptr_t{set});  // NOLINT(performance-no-int-to-ptr)
+  if (set == no_set) return nullptr;
+  return reinterpret_cast<SetToken>(~std::uintptr_t{set});  // NOLINT(performance-no-int-to-ptr)
 }
 
 SetSpace::Set* SetSpace::set_of(SetNumber set) const {
@@ -60,7 +62,7 @@ SetResult SetSpace::alloc_set(const SetSpec& spec) {
   if ((spec.type == SetType::mm) != (spec.token != nullptr)) return {Error::einval};
   if (spec.token != nullptr && by_token_.contains(spec.token)) return {Error::eexist};
   const std::uint32_t left = capacity_ - taken_;
-  if (spec.quota > left || left == 0) return {Error::enospc};
+  if (spec.quota > left || left == 0 || next_set() == no_set) return {Error::enospc};
   auto set = std::make_unique<Set>();
   set->number = next_set();
   set->token = spec.token;

@@ -31,7 +31,8 @@ struct SetResult {
   SetNumber set = no_set;
 };
 
-// The design of the "IOASID extensions" series of 2020-21 (version 4) as a layer on a Space. Each
+// The design of the "IOASID extensions" series of 2020-21 as a layer on a Space. Each function names
+// its counterpart there (version 4 unless it says otherwise), or that it was added. Each
 // feature costs nothing until used: aliases and notifiers are empty containers before. Allocate and
 // free through this layer alone. There may be several on a space: no two sets have the same number,
 // and a set is one layer's, unknown to the others. Thread-safe; it holds the space's lock while helpers, listeners
@@ -53,35 +54,43 @@ class SetSpace : private Layer {
   explicit SetSpace(Space& space);
   ~SetSpace();
 
-  // How many ids all quotas may add up to.
-  Error install_capacity(std::uint32_t total);  // -EBUSY: installed already, or in use
-  // Takes capacity that belongs to no set; 0: all that is left. -ENOSPC.
+  // ioasid_install_capacity: how many ids all quotas may add up to. -EBUSY: installed already, or
+  // in use.
+  Error install_capacity(std::uint32_t total);
+  // ioasid_reserve_capacity: takes capacity that belongs to no set; 0: all that is left. -ENOSPC:
+  // more than is left, or nothing is.
   Error reserve_capacity(std::uint32_t count);
-  Error cancel_capacity(std::uint32_t count);  // -EINVAL: not that much is reserved
-  std::uint32_t capacity_left() const;         // that belongs to no set and no reservation
+  // ioasid_cancel_capacity. -EINVAL: not that much is reserved.
+  Error cancel_capacity(std::uint32_t count);
+  // Added: what belongs to no set and no reservation.
+  std::uint32_t capacity_left() const;
 
-  // -EINVAL: an mm set without a token, a null set with one, or neither type. -EEXIST: the token
-  // has a set. -ENOSPC: the quota is more than what is left, or nothing is left. The quota is taken
-  // from the capacity until the set is gone.
+  // ioasid_set_alloc. -EINVAL: an mm set without a token, a null set with one, or neither type.
+  // -EEXIST: the token has a set. -ENOSPC: the quota is more than what is left, or nothing is left,
+  // neither capacity nor a number (there are 2^32 - 1, for all sets that ever are). The quota is
+  // taken from the capacity until the set is gone.
   SetResult alloc_set(const SetSpec& spec);
-  // -ENOENT. -EBUSY: it has ids; it takes no new ones, and goes with its last id.
+  // ioasid_set_free. -ENOENT. -EBUSY: it has ids; it takes no new ones, and goes with its last id.
   Error free_set(SetNumber set);
-  // -ENOENT. -ENOSPC: more than there is, or less than the set holds. 0 is no ids here, and all
-  // that is left only when a set is made.
+  // ioasid_adjust_set of version 2. -ENOENT. -ENOSPC: more than there is, or less than the set
+  // holds. 0 is no ids here, and all that is left only when a set is made.
   Error adjust_quota(SetNumber set, std::uint32_t quota);
-  SetNumber find_mm_set(const void* token) const;  // no_set: none
-  SetNumber find_set(Ioasid id) const;             // whose id it is; no_set: unknown
-  std::uint32_t size(SetNumber set) const;         // its ids, pending ones too; 0: unknown
+  SetNumber find_mm_set(const void* token) const;  // ioasid_find_mm_set. no_set: none
+  SetNumber find_set(Ioasid id) const;             // ioasid_find_set. no_set: the id is unknown
+  std::uint32_t size(SetNumber set) const;         // added: its ids, pending ones too; 0: unknown
 
-  // invalid_ioasid also when the set is unknown or being freed, or its quota is reached. Where memory
-  // is short it may wait as Space::free does: the data is nobody's then.
+  // ioasid_alloc: Space::alloc in a set. invalid_ioasid also when the set is unknown or being freed,
+  // or its quota is reached. Where memory is short it may wait as Space::free does: the data is
+  // nobody's then.
   Ioasid alloc(SetNumber set, Range range, void* data);
-  // -ENOENT: unknown. -EACCES: not of this set. 0 also when it was freed before and is pending.
+  // ioasid_free. -ENOENT: unknown. -EACCES: not of this set. 0 also when it was freed before and is
+  // pending.
   Error free(SetNumber set, Ioasid id);
-  // -ENOENT. Where a backend throws for some of them the others are freed as well, and the first
-  // exception is thrown in the end.
+  // ioasid_free_all_in_set. -ENOENT. Where a backend throws for some of them the others are freed as
+  // well, and the first exception is thrown in the end.
   Error free_all_in_set(SetNumber set);
-  // Calls visit(id) for each id, ascending, without the lock: it may free them.
+  // ioasid_set_for_each_ioasid. Calls visit(id) for each id that the set has at the call, ascending,
+  // without the lock: it may free them. -ENOENT.
   template <class Visit>
   Error for_each(SetNumber set, Visit&& visit) const {
     std::vector<Ioasid> ids;
@@ -90,30 +99,35 @@ class SetSpace : private Layer {
     return error;
   }
 
-  // set: no_set for whichever. -EINVAL: unknown. -EACCES: not of this set. -EBUSY: pending.
+  // ioasid_get. set: no_set for whichever. -EINVAL: unknown. -EBUSY: pending, whosever it is.
+  // -EACCES: not of this set.
   Error get(SetNumber set, Ioasid id);
-  // For a process that claims an id. -ENOENT: unknown. -EINVAL: its set is not an mm set. -EPERM:
-  // of another process. -EBUSY: pending.
+  // ioasid_get_if_owned, for a process that claims an id. -ENOENT: unknown. -EINVAL: its set is not
+  // an mm set. -EPERM: of another process. -EBUSY: pending.
   Error get_if_owned(const void* token, Ioasid id);
-  // -EINVAL and -EACCES as for get. The last reference ends the id; then it waits as Space::free.
+  // ioasid_put. -EINVAL: unknown. -EACCES: not of this set. The last reference ends the id; then it
+  // waits as Space::free.
   Error put(SetNumber set, Ioasid id);
-  std::uint32_t references(Ioasid id) const;  // 0: unknown
+  std::uint64_t references(Ioasid id) const;  // added; 0: unknown
 
-  // Space::find by set; lock-free. Works until the id ends, also while it is pending. no_set
+  // ioasid_find: Space::find by set; lock-free. Works until the id ends, also while it is pending. no_set
   // matches all.
   Found find(SetNumber set, Ioasid id) const;
-  Error attach_data(Ioasid id, void* data);  // -ENOENT. -EBUSY: it has data, or is pending.
-  Error detach_data(Ioasid id);              // -ENOENT. Waits as Space::free does.
+  // ioasid_attach_data. -ENOENT. -EBUSY: it has data, or is pending.
+  Error attach_data(Ioasid id, void* data);
+  Error detach_data(Ioasid id);  // ioasid_detach_data. -ENOENT. Waits as Space::free does.
 
-  // The number a guest knows the id by: at most one for an id, unique in the set. -ENOENT: unknown
-  // id. -EINVAL: spid is invalid_ioasid or in use in the set. -EBUSY: the id has one,
-  // or is pending.
+  // ioasid_attach_spid: the number a guest knows the id by, at most one for an id, unique in the
+  // set. -EINVAL: spid is invalid_ioasid. -ENOENT: unknown id. -EINVAL: spid is in use in the set.
+  // -EBUSY: the id has another one, or is pending.
   Error attach_spid(Ioasid id, Ioasid spid);
-  Error detach_spid(Ioasid id);  // -ENOENT: unknown, or it has none
-  // invalid_ioasid: none, or with_reference and pending.
+  Error detach_spid(Ioasid id);  // ioasid_detach_spid. -ENOENT: unknown, or it has none
+  // ioasid_find_by_spid. invalid_ioasid: none, or with_reference and pending.
   Ioasid find_by_spid(SetNumber set, Ioasid spid, bool with_reference = false);
 
-  // The set's own chain is called before the system-wide one. -EEXIST: it is in that chain.
+  // ioasid_register_notifier, of all sets and of one; ioasid_register_notifier_mm;
+  // ioasid_unregister_notifier. The set's own chain is called before the system-wide one. -EEXIST:
+  // it is in that chain.
   Error register_notifier(Notifier& notifier, Priority priority);
   Error register_notifier(Notifier& notifier, Priority priority, SetNumber set);  // -ENOENT
   // Of the mm set with that token, now or as soon as there is one. -EINVAL: no token.
@@ -124,7 +138,7 @@ class SetSpace : private Layer {
   struct Set;
   struct Record {
     Set* set = nullptr;
-    std::uint32_t references = 1;
+    std::uint64_t references = 1;  // so many that nobody can count to the end of them
     bool pending = false;
     bool lost = false;  // freed behind this layer's back, and its number given out again
     Ioasid spid = invalid_ioasid;

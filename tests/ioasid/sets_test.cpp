@@ -65,6 +65,14 @@ TEST_CASE("quotas are taken from the capacity when the set is made and returned 
   CHECK(rig.sets.adjust_quota(99, 1) == Error::enoent);
 }
 
+TEST_CASE("a capacity that is in use is not replaced") {
+  Rig rig;
+  SECTION("by a set") { rig.make({.quota = 1}); }
+  SECTION("by a reservation") { REQUIRE(rig.sets.reserve_capacity(1) == Error::ok); }
+  CHECK(rig.sets.install_capacity(10) == Error::ebusy);
+  CHECK(rig.sets.capacity_left() == ioasid::SetSpace::default_capacity - 1);
+}
+
 TEST_CASE("a set at its quota gets no more ids, and may not shrink below what it holds") {
   Rig rig;
   const SetNumber set = rig.make({.quota = 2});
@@ -105,6 +113,7 @@ TEST_CASE("an id in use stays pending after free until the last reference goes")
   CHECK(rig.sets.free(set, id) == Error::ok);  // once is enough
   CHECK(rig.sets.references(id) == 1);
   CHECK(rig.sets.get(no_set, id) == Error::ebusy);
+  CHECK(rig.sets.get(other, id) == Error::ebusy);  // looked at before whose it is
   CHECK(rig.sets.find(set, id).data == data(4));
   CHECK(rig.sets.find(other, id).error == Error::eacces);
   CHECK(rig.sets.alloc(other, {id, id}, nullptr) == invalid_ioasid);
@@ -151,8 +160,10 @@ TEST_CASE("an alias is unique in its set and free in others") {
   const Ioasid b = rig.sets.alloc(one, all, nullptr);
   const Ioasid c = rig.sets.alloc(two, all, nullptr);
   CHECK(rig.sets.attach_spid(99, 7) == Error::enoent);
+  CHECK(rig.sets.attach_spid(99, invalid_ioasid) == Error::einval);
   CHECK(rig.sets.attach_spid(a, invalid_ioasid) == Error::einval);
   CHECK(rig.sets.attach_spid(a, 7) == Error::ok);
+  CHECK(rig.sets.attach_spid(a, 7) == Error::einval);
   CHECK(rig.sets.attach_spid(a, 8) == Error::ebusy);
   CHECK(rig.sets.attach_spid(b, 7) == Error::einval);
   CHECK(rig.sets.attach_spid(c, 7) == Error::ok);
@@ -190,6 +201,17 @@ TEST_CASE("each transition is told once, the processor first") {
   rig.sets.free(set, id);
   rig.sets.put(set, id);
   CHECK(lines == Lines{"cpu bind 1 as 5", "cpu free 1 as 5", "cpu unbind 1 as 5"});
+}
+
+TEST_CASE("of one priority who came first is told first") {
+  Rig rig;
+  Lines lines;
+  Recorder first("first ", lines);
+  Recorder second("second ", lines);
+  rig.sets.register_notifier(first, Priority::iommu);
+  rig.sets.register_notifier(second, Priority::iommu);
+  rig.sets.alloc(rig.make({.quota = 1}), all, nullptr);
+  CHECK(lines == Lines{"first alloc 1", "second alloc 1"});
 }
 
 TEST_CASE("a process's chain may be joined before its set exists") {
@@ -305,6 +327,14 @@ TEST_CASE("two SetSpaces on one space do not take each other's sets for their ow
   CHECK(others.free_set(mine) == Error::enoent);
   CHECK(rig.sets.find(mine, id) == ioasid::Found{Error::ok, data(1)});
   CHECK(rig.space.ids(nullptr).size() == 1);
+}
+
+TEST_CASE("a set is not found by an object whose address is the set's number") {
+  Rig rig;
+  const SetNumber set = rig.make({.quota = 1});
+  const Ioasid id = rig.sets.alloc(set, all, data(1));
+  CHECK(rig.space.find(data(set), id).error == Error::eacces);
+  CHECK(rig.sets.find(set, id).data == data(1));
 }
 
 TEST_CASE("a notifier may find, and nothing else") {
