@@ -352,6 +352,20 @@ TEST_CASE("an id that its set has no memory for is gone when nobody can hold its
   CHECK(sets.size(set) == space.size());
 }
 
+TEST_CASE("wherever memory for an id of a set runs out, the set has as many as the space") {
+  ioasid::Space space;
+  ioasid::SetSpace sets(space);
+  const ioasid::SetNumber set = sets.alloc_set({.quota = 9}).set;
+  int failures = 0;
+  for (Ioasid id = ioasid::invalid_ioasid; id == ioasid::invalid_ioasid; ++failures) {
+    allocations_left = failures;
+    id = sets.alloc(set, {1, 9}, nullptr);
+    allocations_left = -1;
+    REQUIRE(sets.size(set) == space.size());
+  }
+  CHECK(failures > 4);
+}
+
 TEST_CASE("a set that memory is too short for takes neither capacity nor token") {
   ioasid::Space space;
   ioasid::SetSpace sets(space);

@@ -51,6 +51,15 @@ TEST_CASE("a get after the last put does not revive the id") {
   CHECK(rig.references.count(id) == 1);
 }
 
+TEST_CASE("references of an id that the space freed do not pass to the next one of that number") {
+  Rig rig;
+  const Ioasid id = rig.references.alloc(nullptr, {1, 1}, nullptr);
+  rig.references.get(id);
+  rig.space.free(id);
+  REQUIRE(rig.references.alloc(nullptr, {1, 1}, nullptr) == id);
+  CHECK(rig.references.count(id) == 1);
+}
+
 TEST_CASE("references of an orphan do not pass to the next id of that number, asked for or not") {
   Rig rig;
   fakes::Scripted backend;
