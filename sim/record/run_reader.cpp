@@ -15,7 +15,7 @@ namespace viosim {
 namespace {
 
 // The file may come from anywhere: nothing in its schema is to be executed.
-constexpr const char* settings = R"sql(
+constexpr const char* reading_settings = R"sql(
 PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 PRAGMA cache_size = -2048;
@@ -50,7 +50,7 @@ RunReader RunReader::open(const std::filesystem::path& path) {
 }
 
 RunReader::RunReader(Connection connection) : connection_(std::move(connection)) {
-  connection_.run(settings);
+  connection_.run(reading_settings);
   check_format();
   check_digests();
   read_manifest();

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t asid_max = 0xffff;
 constexpr std::uint8_t read_write = 3;
-constexpr std::uint64_t last_page = std::numeric_limits<std::uint64_t>::max() >> 12U;
+constexpr std::uint64_t highest_page = std::numeric_limits<std::uint64_t>::max() >> 12U;
 
 // log2 of the translation granule behind `tg`: 1 is 4 KiB, 2 is 16 KiB, 3 is 64 KiB.
 unsigned granule_shift(const Record& record) {
@@ -103,7 +103,7 @@ class Smmu : public Dialect {
     const std::uint64_t most = std::numeric_limits<std::uint32_t>::max() / pages_each;
     const std::uint64_t pages = record.integer(Key::n, 1, most) * pages_each;
     const std::uint64_t first = (record.hex(Key::addr) >> granule) << (granule - 12U);
-    if (pages - 1 > last_page - first) record.reject(Key::n, "pages that end within 64 bits");
+    if (pages - 1 > highest_page - first) record.reject(Key::n, "pages that end within 64 bits");
     return {first, first + pages - 1};
   }
 

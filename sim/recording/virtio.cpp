@@ -10,8 +10,8 @@ namespace viosim::recording {
 namespace {
 
 constexpr std::uint64_t domain_max = 0xffff;  // guests count from 0; VT-d's ids have 16 bits
-constexpr std::uint64_t pages_max = std::numeric_limits<std::uint32_t>::max();
-constexpr std::uint64_t page_bytes = 4096;
+constexpr std::uint64_t most_pages = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t page_length = 4096;
 
 class Virtio : public Dialect {
  public:
@@ -47,11 +47,11 @@ class Virtio : public Dialect {
   static PageRange range_of(const Record& record) {
     const std::uint64_t first = record.hex(Key::iova);
     const std::uint64_t last = record.hex(Key::end);
-    if (first % page_bytes != 0) record.reject(Key::iova, "the address of a 4 KiB page");
-    if (last % page_bytes != page_bytes - 1 || last < first)
+    if (first % page_length != 0) record.reject(Key::iova, "the address of a 4 KiB page");
+    if (last % page_length != page_length - 1 || last < first)
       record.reject(Key::end, "the last byte of a 4 KiB page after `iova`");
-    const PageRange range{first / page_bytes, last / page_bytes};
-    if (range.pages() > pages_max) record.reject(Key::end, "at most 16 TiB after `iova`");
+    const PageRange range{first / page_length, last / page_length};
+    if (range.pages() > most_pages) record.reject(Key::end, "at most 16 TiB after `iova`");
     return range;
   }
 

@@ -3,17 +3,12 @@
 #include "models/iommu/riscv/command.hpp"
 
 #include "core/base/error.hpp"
+#include "models/iommu/bits.hpp"
 #include "models/iommu/riscv/structures.hpp"
 
 namespace viosim::riscv {
 namespace {
 
-constexpr std::uint64_t field_of(std::uint64_t word, unsigned low, unsigned bits) {
-  return word >> low & ((std::uint64_t{1} << bits) - 1);
-}
-constexpr bool bit_of(std::uint64_t word, unsigned at) { return field_of(word, at, 1) != 0; }
-constexpr std::uint64_t put(std::uint64_t value, unsigned low) { return value << low; }
-constexpr std::uint64_t put(bool value, unsigned low) { return std::uint64_t{value} << low; }
 constexpr std::uint64_t bits(unsigned low, unsigned count) {
   return ((std::uint64_t{1} << count) - 1) << low;
 }

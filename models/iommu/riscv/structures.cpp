@@ -2,15 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/riscv/structures.hpp"
 
+#include "models/iommu/bits.hpp"
 namespace viosim::riscv {
 namespace {
 
-constexpr std::uint64_t field_of(std::uint64_t word, unsigned low, unsigned bits) {
-  return word >> low & ((std::uint64_t{1} << bits) - 1);
-}
-constexpr bool bit_of(std::uint64_t word, unsigned at) { return field_of(word, at, 1) != 0; }
-constexpr std::uint64_t put(std::uint64_t value, unsigned low) { return value << low; }
-constexpr std::uint64_t put(bool value, unsigned low) { return std::uint64_t{value} << low; }
 constexpr Hpa frame(std::uint64_t number) { return Hpa(number << 12U); }
 constexpr std::uint64_t number(Hpa frame) { return frame.value() >> 12U; }
 

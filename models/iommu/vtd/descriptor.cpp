@@ -3,6 +3,7 @@
 #include "models/iommu/vtd/descriptor.hpp"
 
 #include "core/base/error.hpp"
+#include "models/iommu/bits.hpp"
 
 #include <bit>
 #include <span>
@@ -11,9 +12,6 @@ namespace viosim::vtd {
 namespace {
 
 constexpr std::uint64_t ones(unsigned bits) { return (std::uint64_t{1} << bits) - 1; }
-constexpr std::uint64_t field_of(std::uint64_t word, unsigned low, unsigned bits) {
-  return word >> low & ones(bits);
-}
 constexpr std::uint64_t page_bits = ~std::uint64_t{0xfff};
 
 // The granularity field, bits 5:4, means something else in each type.

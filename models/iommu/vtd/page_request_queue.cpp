@@ -3,6 +3,7 @@
 #include "models/iommu/vtd/page_request_queue.hpp"
 
 #include "models/event_order.hpp"
+#include "models/iommu/bits.hpp"
 
 #include <fmt/format.h>
 
@@ -11,9 +12,6 @@
 
 namespace viosim::vtd {
 namespace {
-
-constexpr std::uint64_t put(bool value, unsigned at) { return std::uint64_t{value} << at; }
-constexpr bool bit_of(std::uint64_t word, unsigned at) { return (word >> at & 1U) != 0; }
 
 constexpr std::uint64_t page_request_type = 1;
 constexpr std::uint64_t most_pasid = (1U << pasid_bits) - 1;

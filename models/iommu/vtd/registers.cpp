@@ -3,6 +3,7 @@
 #include "models/iommu/vtd/registers.hpp"
 
 #include "core/base/error.hpp"
+#include "models/iommu/bits.hpp"
 
 #include <bit>
 
@@ -10,7 +11,6 @@ namespace viosim::vtd {
 namespace {
 
 constexpr std::uint64_t bit(unsigned number) { return std::uint64_t{1} << number; }
-constexpr std::uint64_t frame_bits = ~std::uint64_t{0xfff};
 constexpr std::uint64_t low_half = 0xffffffff;
 constexpr unsigned mode_shift = 10;              // RTADDR.TTM
 constexpr std::uint64_t wide_entries = bit(11);  // IQA.DW

@@ -1,5 +1,6 @@
 // The registers of faults, of page requests, and of the interrupts about them.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/bits.hpp"
 #include "models/iommu/vtd/registers.hpp"
 
 #include <bit>
@@ -7,7 +8,6 @@
 namespace viosim::vtd {
 namespace {
 
-constexpr std::uint64_t frame_bits = ~std::uint64_t{0xfff};
 constexpr std::uint32_t entries_of_a_page = 128;
 
 std::uint32_t control_of(const EventControl& event) {

@@ -3,6 +3,7 @@
 #include "models/iommu/vtd/tables.hpp"
 
 #include "core/base/error.hpp"
+#include "models/iommu/bits.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -10,13 +11,7 @@
 namespace viosim::vtd {
 namespace {
 
-constexpr std::uint64_t field_of(std::uint64_t word, unsigned low, unsigned bits) {
-  return word >> low & ((std::uint64_t{1} << bits) - 1);
-}
-constexpr bool bit_of(std::uint64_t word, unsigned at) { return field_of(word, at, 1) != 0; }
 constexpr Hpa table_of(std::uint64_t word) { return Hpa(word & ~std::uint64_t{0xfff}); }
-constexpr std::uint64_t put(std::uint64_t value, unsigned low) { return value << low; }
-constexpr std::uint64_t put(bool value, unsigned low) { return std::uint64_t{value} << low; }
 
 constexpr std::uint64_t directory_entry_coverage = 64;
 
