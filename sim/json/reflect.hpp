@@ -142,17 +142,22 @@ const JsonType& optional() {
   return type;
 }
 
+// Put together once: each time costs the compiler as much as there are fields.
+template <Described T>
+inline constexpr auto fields_of = T::fields();
+
 template <class T, std::size_t I>
 FieldInfo field_info() {
-  constexpr auto declared = std::get<I>(T::fields());
-  using Member = typename std::remove_const_t<decltype(declared)>::Type;
+  constexpr auto& declared = std::get<I>(fields_of<T>);
+  using Member = typename std::remove_cvref_t<decltype(declared)>::Type;
   return {declared.name,
           declared.sentence,
           declared.source,
           declared.presence,
           &json_type<Member>,
           [](const void* owner) -> const void* {
-            return &(as<T>(owner).*(std::get<I>(T::fields()).member));
+            constexpr auto member = std::get<I>(fields_of<T>).member;
+            return &(as<T>(owner).*member);
           }};
 }
 
@@ -161,7 +166,7 @@ const KeyedType& object() {
   static const ObjectType type(
       []<std::size_t... I>(std::index_sequence<I...>) {
         return std::vector<FieldInfo>{field_info<T, I>()...};
-      }(std::make_index_sequence<std::tuple_size_v<decltype(T::fields())>>()),
+      }(std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<decltype(fields_of<T>)>>>()),
       []() -> ObjectType::Checker {
         if constexpr (Checked<T>) {
           return [](const void* checked, const Where& where) { as<T>(checked).check(where); };
