@@ -59,20 +59,20 @@ TEST_CASE("a guest's number is the host's, and stands for another table with eac
   Emulated rig(on(Flow::iommufd));
   rig.run([&](Thread& thread) {
     rig.vm.bind(thread, rig.v, device, 40, 0x10000);
-    rig.vm.bind(thread, rig.v, other_device, 40, 0x20000);
+    rig.vm.bind(thread, rig.v, neighbour, 40, 0x20000);
     const auto entry = [&](Bdf function) {
       return rig.host.tables.read_entry(*rig.host.tables.entry(function, Pasid(40)));
     };
     CHECK(entry(device).first_level == Hpa(0x10000));
-    CHECK(entry(other_device).first_level == Hpa(0x20000));
-    CHECK(entry(device).domain != entry(other_device).domain);
+    CHECK(entry(neighbour).first_level == Hpa(0x20000));
+    CHECK(entry(device).domain != entry(neighbour).domain);
     CHECK(rig.vm.hypervisor.host_of(0, Pasid(40)) == Pasid(40));
     CHECK(!rig.vm.hypervisor.host_of(0, Pasid(41)));
     CHECK(rig.vm.hypervisor.host().same_numbers(0));
     CHECK(rig.vm.hypervisor.mapped() == 2);
     CHECK(rig.host.pasids.space().size() == 0);
     rig.vm.unbind(thread, rig.v, device, 40);
-    rig.vm.unbind(thread, rig.v, other_device, 40);
+    rig.vm.unbind(thread, rig.v, neighbour, 40);
     CHECK(rig.vm.hypervisor.mapped() == 0);
     // Requests without a PASID use the guest's memory all the while.
     CHECK(rig.host.entry(device, Pasid(0)));
@@ -85,7 +85,7 @@ TEST_CASE("a guest's flushes up to a wait are one array, in which equal ones are
   Emulated rig(on(Flow::iommufd));
   rig.run([&](Thread& thread) {
     rig.vm.bind(thread, rig.v, device, 5);
-    rig.vm.bind(thread, rig.v, other_device, 5);
+    rig.vm.bind(thread, rig.v, neighbour, 5);
     vtd::Descriptor order;
     order.type = vtd::DescriptorType::pasid_iotlb;
     order.granularity = vtd::Granularity::page;
@@ -197,15 +197,15 @@ TEST_CASE("a device is taken away while the others work, and comes again", "[iom
   Emulated rig(on(Flow::iommufd));
   rig.run([&](Thread& thread) {
     rig.vm.bind(thread, rig.v, device, 5);
-    rig.vm.bind(thread, rig.v, other_device, 5);
+    rig.vm.bind(thread, rig.v, neighbour, 5);
     thread.away([&] {
       const Guard guard(rig.vm.machine.emulation(), thread);
       rig.vm.flow->unplug(thread, 0);
     });
     CHECK(!rig.host.entry(device, Pasid(5)));
     CHECK(!rig.host.entry(device, Pasid(0)));
-    CHECK(rig.host.entry(other_device, Pasid(5)));
-    CHECK(rig.vm.unmap(thread, rig.v, other_device, 5) == Errno::ok);
+    CHECK(rig.host.entry(neighbour, Pasid(5)));
+    CHECK(rig.vm.unmap(thread, rig.v, neighbour, 5) == Errno::ok);
     CHECK(rig.host.iommufd.owners.size() == 1);
     thread.away([&] {
       const Guard guard(rig.vm.machine.emulation(), thread);

@@ -201,17 +201,17 @@ TEST_CASE("a domain or everything: all entries concerned are looked at again", "
     std::vector<ioasid::Ioasid> ids;
     for (int i = 0; i < 3; ++i) ids.push_back(rig.vm.alloc());
     for (const ioasid::Ioasid id : ids) rig.write(device, id, VmRig::first_level(0x10000));
-    rig.write(other_device, ids[0], VmRig::first_level(0x10000));
+    rig.write(neighbour, ids[0], VmRig::first_level(0x10000));
     vtd::PasidEntry elsewhere = VmRig::first_level(0x30000);
     elsewhere.domain = DomainId(8);
-    rig.write(other_device, ids[1], elsewhere);
+    rig.write(neighbour, ids[1], elsewhere);
     rig.announce(thread, 0, global ? vtd::Granularity::global : vtd::Granularity::domain);
     CHECK(rig.v.viommu.shadows() == (global ? 5 : 4));
-    CHECK((rig.v.viommu.shadow(other_device, Pasid(ids[1])) != nullptr) == global);
+    CHECK((rig.v.viommu.shadow(neighbour, Pasid(ids[1])) != nullptr) == global);
     for (const ioasid::Ioasid id : ids) rig.v.tables.clear_present(device, Pasid(id));
     rig.announce(thread, 0, global ? vtd::Granularity::global : vtd::Granularity::domain);
     CHECK(rig.v.viommu.shadow(device, Pasid(ids[0])) == nullptr);
-    CHECK(rig.v.viommu.shadow(other_device, Pasid(ids[0])) != nullptr);
+    CHECK(rig.v.viommu.shadow(neighbour, Pasid(ids[0])) != nullptr);
   });
 }
 
@@ -220,7 +220,7 @@ TEST_CASE("a function that loses its context entry loses what was bound behind i
   rig.run([&](Thread& thread) {
     const ioasid::Ioasid id = rig.vm.alloc();
     rig.vm.bind(thread, rig.v, device, id);
-    rig.vm.bind(thread, rig.v, other_device, id);
+    rig.vm.bind(thread, rig.v, neighbour, id);
     vtd::Descriptor order;
     order.type = vtd::DescriptorType::context_cache;
     order.granularity = vtd::Granularity::device;
@@ -230,9 +230,9 @@ TEST_CASE("a function that loses its context entry loses what was bound behind i
     rig.v.tables.detach(device);
     rig.v.iommu.submit(thread, {&order, 1});
     CHECK(rig.v.viommu.shadow(device, Pasid(id)) == nullptr);
-    CHECK(rig.v.viommu.shadow(other_device, Pasid(id)) != nullptr);
+    CHECK(rig.v.viommu.shadow(neighbour, Pasid(id)) != nullptr);
     CHECK(!rig.host.entry(device, Pasid(id)));
-    CHECK(rig.host.entry(other_device, Pasid(id)));
+    CHECK(rig.host.entry(neighbour, Pasid(id)));
   });
 }
 
@@ -276,15 +276,15 @@ TEST_CASE(
     CHECK(other.container.alloc_pasid(thread, {1, 1}).ok());
     CHECK(!rig.v.channel.offers_pasids(thread));
     rig.vm.bind(thread, rig.v, device, 40);
-    rig.vm.bind(thread, rig.v, other_device, 40);
+    rig.vm.bind(thread, rig.v, neighbour, 40);
     rig.vm.bind(thread, rig.v, device, 41);
     CHECK(rig.vm.hypervisor.host_of(0, Pasid(40)) == Pasid(2));
     CHECK(rig.vm.hypervisor.host_of(0, Pasid(41)) == Pasid(3));
     CHECK(rig.host.entry(device, Pasid(2)));
-    CHECK(rig.host.entry(other_device, Pasid(2)));
+    CHECK(rig.host.entry(neighbour, Pasid(2)));
     rig.vm.unbind(thread, rig.v, device, 40);
     CHECK(rig.vm.hypervisor.host_of(0, Pasid(40)) == Pasid(2));
-    rig.vm.unbind(thread, rig.v, other_device, 40);
+    rig.vm.unbind(thread, rig.v, neighbour, 40);
     CHECK(!rig.vm.hypervisor.host_of(0, Pasid(40)));
     CHECK(rig.vm.container.pasids() == 1);
   });

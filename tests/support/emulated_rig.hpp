@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tests/support/catch.hpp"
+#include "tests/support/vm_devices.hpp"
 #include "tests/support/vm_rig.hpp"
 
 #include <functional>
@@ -10,14 +11,10 @@
 
 namespace viosim::test {
 
-// Not inline: other rigs of the same program have other devices of these names.
-constexpr Bdf device{1, 0, 0};
-constexpr Bdf other_device{1, 0, 1};
-
 struct Emulated {
   explicit Emulated(const VmOptions& options = {}) : vm(host, "vm0", options), v(vm.add_viommu()) {
     vm.add_device(v, device);
-    vm.add_device(v, other_device);
+    vm.add_device(v, neighbour);
     if (vm.flow == nullptr) REQUIRE(vm.space.register_allocator(v.ops) == ioasid::Error::ok);
   }
   void run(std::function<void(Thread&)> work) {

@@ -4,6 +4,7 @@
 
 #include "models/host/iommufd.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/vm_devices.hpp"
 #include "tests/support/vm_rig.hpp"
 
 #include <functional>
@@ -11,9 +12,6 @@
 #include <vector>
 
 namespace viosim::test {
-
-inline constexpr Bdf device{1, 0, 0};
-inline constexpr Bdf other_device{2, 0, 0};
 
 using iommufd::ObjectId;
 

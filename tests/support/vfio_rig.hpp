@@ -3,15 +3,13 @@
 #pragma once
 
 #include "tests/support/catch.hpp"
+#include "tests/support/vm_devices.hpp"
 #include "tests/support/vm_rig.hpp"
 
 #include <functional>
 #include <utility>
 
 namespace viosim::test {
-
-inline constexpr Bdf device{1, 0, 0};
-inline constexpr Bdf other_device{2, 0, 0};
 
 // A hypervisor that reads nothing of what is forwarded to it.
 struct Deaf final : GuestFaultListener {
