@@ -1,6 +1,7 @@
 #!/bin/sh
+# Does a command end with that status, and does it say so? ctest alone looks at one of both.
 # SPDX-License-Identifier: Apache-2.0
-# ends_with.sh STATUS PATTERN COMMAND...: does the command end with that status, and does it say so? ctest alone looks at one of both.
+# usage: ends_with.sh STATUS PATTERN COMMAND...
 status=$1 pattern=$2
 shift 2
 said=$("$@" 2>&1)

@@ -1,6 +1,7 @@
 #!/bin/sh
+# A script that prints more than a pipe holds, to a reader that comes after the time limit.
 # SPDX-License-Identifier: Apache-2.0
-# unread.sh IOASID_VECTORS: a script that prints more than a pipe holds, to a reader that comes after the time limit.
+# usage: unread.sh IOASID_VECTORS
 script=$(mktemp)
 trap 'rm -f "$script"' EXIT
 wrong='{"op":"alloc","set":"S","min":1,"max":9,"tok":1,"expect":{"r":1000}}'
