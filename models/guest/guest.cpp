@@ -10,15 +10,6 @@ namespace {
 constexpr Bytes large_page{std::uint64_t{2} << 20U};
 constexpr unsigned large_leaf = 2;
 
-vtd::PasidEntry entry_of(const PageTable& second_stage, DomainId domain) {
-  vtd::PasidEntry entry;
-  entry.type = vtd::PasidEntry::Type::second_level;
-  entry.address_width = static_cast<std::uint8_t>(second_stage.levels() - 2);
-  entry.second_level = second_stage.root();
-  entry.domain = domain;
-  return entry;
-}
-
 ioasid::SpaceOptions space_of(const GuestParams& params) {
   ioasid::SpaceOptions options;
   options.keep_live_on_duplicate = true;
@@ -60,18 +51,25 @@ class Guest::Access final : public FunctionAccess {
 };
 
 Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::uint32_t number)
-    : host(on),
-      kernel(on.engine, path, params.kernel, params.vcpus, number, space_of(params)),
+    : kernel(on.engine, path, params.kernel, params.vcpus, number, space_of(params)),
       machine(on.engine, path, params.world_switch, on.kernel.workers, kernel.workers),
-      second_stage(on.memory, TableFormat::second_level, 4),
-      memory(on.memory, second_stage, Hpa(0), params.memory, large_leaf),
-      frames(memory.allocate_frames(params.memory.count() >> 13U), params.memory.count() >> 13U),
       params_(params),
       number_(number),
-      host_entry_(entry_of(second_stage, on.take_domain())),
-      container(on.engine, path, params.vfio, on.ids, on.kernel.workers, host_entry_, number + 1),
-      hypervisor(machine, container, params.pasids),
+      residence_(make_residence(on)),
+      memory(on.memory, residence_->second_stage(), Hpa(0), params.memory, large_leaf),
+      frames(memory.allocate_frames(params.memory.count() >> 13U), params.memory.count() >> 13U),
+      hypervisor(machine, residence_->flow()),
       virtual_commands(on.engine, params.virtual_commands, kernel.pasids.space()) {}
+
+std::unique_ptr<Residence> Guest::make_residence(Host& on) {
+  return std::make_unique<VfioResidence>(on, machine, params_.vfio, params_.pasids, number_ + 1);
+}
+
+VfioContainer& Guest::container() const {
+  VfioContainer* const container = residence_->container();
+  ensure(container != nullptr, "a guest without a container was asked for it");
+  return *container;
+}
 
 Guest::~Guest() = default;
 
@@ -100,11 +98,10 @@ Guest::Unit& Guest::add_unit(const std::string& name, const ViommuParams& params
 
 FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignment, Unit& behind) {
   AtsDevice& device = *assignment.device;
-  Assigned& assigned = assigned_.emplace_back(Assigned{assignment, AtsFunctionConfig(device)});
-  assigned.is.capabilities.config = &assigned.config;
   const std::size_t number =
-      container.add_device({device.source(), &assignment.host_unit->kernel.driver,
-                            &assignment.host_unit->kernel.requests});
+      residence_->add({assignment.device, assignment.shared, assignment.host_unit, assignment.link,
+                       assignment.capabilities},
+                      device.source());
   behind.viommu.add_device(device.source(), number);
   behind.functions.push_back(number);
   FunctionDriver::Function function;
@@ -115,6 +112,7 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
   function.link = assignment.link;
   function.access = accesses_.emplace_back(std::make_unique<Access>(*this, number)).get();
   function.capabilities = assignment.capabilities;
+  function.capabilities.config = &residence_->switches(number);
   function.sva = assignment.sva;
   if (!assignment.shows_ats) {
     function.capabilities.ats = function.capabilities.page_requests = false;
@@ -128,9 +126,9 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
 // Boot.
 
 void Guest::boot(std::function<void(Thread&)> booted) {
-  machine.on_close([this](Thread& thread) { close_files(thread); });
+  machine.on_close([this](Thread& thread) { residence_->close(thread); });
   machine.post_to_hypervisor([this, booted = std::move(booted)](Thread& thread) {
-    open_files(thread);
+    move_in(thread);
     kernel.workers.post([this, booted](Thread& worker) { start_kernel(worker, booted); });
   });
 }
@@ -139,30 +137,10 @@ void Guest::boot_error(std::string what, Errno error) {
   if (error != Errno::ok) boot_errors_.push_back({std::move(what), error});
 }
 
-void Guest::open_files(Thread& thread) {
-  boot_error("container", machine.ioctl(thread, [&] { return container.open(thread); }));
-  for (std::size_t number = 0; number < assigned_.size(); ++number) {
-    const Errno error = machine.ioctl(thread, [&] { return attach(thread, number); });
-    boot_error(drivers_[number]->function().path, error);
-  }
-}
-
-// Its requests without a PASID use the guest's memory.
-Errno Guest::attach(Thread& thread, std::size_t number) {
-  Assigned& assigned = assigned_[number];
-  Host::Unit& unit = *assigned.is.host_unit;
-  const Bdf source = assigned.is.device->source();
-  const Guard guard(host.kernel.pasid_mutex, thread);
-  Errno error = unit.kernel.driver.add(thread, source, assigned.is.capabilities);
-  if (error != Errno::ok) return error;
-  error = unit.kernel.driver.attach(thread, source, host_entry_);
-  if (error != Errno::ok) {
-    unit.kernel.driver.remove(thread, source);
-    return error;
-  }
-  unit.router.add(container, number);
-  assigned.attached = true;
-  return unit.kernel.requests.register_handler(source, unit.router);
+void Guest::move_in(Thread& thread) {
+  boot_error("container", residence_->open(thread));
+  for (std::size_t number = 0; number < drivers_.size(); ++number)
+    boot_error(drivers_[number]->function().path, residence_->attach(thread, number));
 }
 
 void Guest::start_kernel(Thread& thread, const std::function<void(Thread&)>& booted) {
@@ -189,32 +167,6 @@ void Guest::shut_down(Thread& thread) {
     if (std::exchange(unit.registered, false)) kernel.pasids.space().unregister_allocator(unit.ops);
   }
   machine.kill();
-}
-
-// The hypervisor's process is gone. Nothing of the guest's runs on while its address spaces are taken
-// down.
-void Guest::close_files(Thread& thread) {
-  bool reset = false;
-  for (const Assigned& assigned : assigned_) {
-    if (!assigned.attached || !assigned.is.device->present()) continue;
-    assigned.is.device->reset_function();
-    reset = true;
-  }
-  if (reset) thread.sleep(host.params().function_reset);
-  container.close(thread);
-  for (std::size_t number = 0; number < assigned_.size(); ++number) detach(thread, number);
-}
-
-void Guest::detach(Thread& thread, std::size_t number) {
-  Assigned& assigned = assigned_[number];
-  if (!std::exchange(assigned.attached, false)) return;
-  Host::Unit& unit = *assigned.is.host_unit;
-  const Bdf source = assigned.is.device->source();
-  unit.router.remove(container, number);
-  unit.kernel.requests.unregister_handler(source);
-  const Guard guard(host.kernel.pasid_mutex, thread);
-  unit.kernel.driver.detach(thread, source);
-  unit.kernel.driver.remove(thread, source);
 }
 
 }  // namespace viosim

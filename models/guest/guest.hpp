@@ -10,10 +10,10 @@
 #include "core/base/fields.hpp"
 #include "ioasid/backends.hpp"
 #include "models/guest/guest_iommu.hpp"
+#include "models/guest/vfio_residence.hpp"
 #include "models/guest/virtual_command_driver.hpp"
 #include "models/host/guest_memory.hpp"
 #include "models/host/host.hpp"
-#include "models/host/vfio_container.hpp"
 #include "models/kernel/function_driver.hpp"
 #include "models/kernel/kernel.hpp"
 #include "models/vmm/hypervisor.hpp"
@@ -184,29 +184,29 @@ class Guest {
   void unplug_function(std::size_t function, Unplug how);
   void plug_function(std::size_t function);
 
-  Engine& engine() const { return host.engine; }
+  Engine& engine() const { return kernel.engine(); }
+  // Where it lives.
+  Residence& residence() const { return *residence_; }
+  Host& host() const { return residence_->host(); }
+  // Its files in the host, where they are VFIO's.
+  VfioContainer& container() const;
   FunctionDriver& driver(std::size_t function) { return *drivers_[function]; }
   std::size_t functions() const { return drivers_.size(); }
   // Nothing of it is left in the host.
-  bool nothing_left() const {
-    return container.pasids() == 0 && container.bindings() == 0 && container.pending_faults() == 0;
-  }
+  bool nothing_left() const { return residence_->empty(); }
 
-  Host& host;
   Kernel kernel;
   VirtualMachine machine;
-  PageTable second_stage;
-  GuestMemory memory;
-  FramePool frames;
 
  private:
   GuestParams params_;
   std::uint32_t number_;
   std::uint32_t used_numbers_ = 2;
-  vtd::PasidEntry host_entry_;  // of its memory, in the host's IOMMUs
+  std::unique_ptr<Residence> residence_;
 
  public:
-  VfioContainer container;
+  GuestMemory memory;
+  FramePool frames;
   Hypervisor hypervisor;
   VirtualCommandDriver virtual_commands;
   std::deque<Unit> units;
@@ -214,16 +214,9 @@ class Guest {
 
  private:
   class Access;
-  struct Assigned {
-    Assignment is;
-    AtsFunctionConfig config;
-    bool attached = false;
-  };
   std::uint32_t next_number() { return number_ + used_numbers_++; }
-  void open_files(Thread& thread);
-  Errno attach(Thread& thread, std::size_t function);
-  void close_files(Thread& thread);
-  void detach(Thread& thread, std::size_t function);
+  std::unique_ptr<Residence> make_residence(Host& on);
+  void move_in(Thread& thread);
   void start_kernel(Thread& thread, const std::function<void(Thread&)>& booted);
   Errno register_allocator(Thread& thread, Unit& unit);
   void boot_error(std::string what, Errno error);
@@ -235,7 +228,6 @@ class Guest {
   Errno take_up(Thread& thread, Unit& unit);
   IommuAbilities running_abilities(const Unit& but) const;
 
-  std::deque<Assigned> assigned_;
   std::deque<std::unique_ptr<Access>> accesses_;
   std::deque<std::unique_ptr<FunctionDriver>> drivers_;
   std::vector<BootError> boot_errors_;

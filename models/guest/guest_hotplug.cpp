@@ -133,14 +133,13 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
 // Orderly: as vIOMMUs do; then the host takes it back. Otherwise both kernels learn it after a
 // while, and clear up without it.
 void Guest::unplug_function(std::size_t function, Unplug how) {
-  AtsDevice& device = *assigned_[function].is.device;
-  if (!device.present()) return;
-  if (how == Unplug::surprise) device.remove();
-  machine.post_to_hypervisor([this, function, how](Thread& thread) {
+  const Residence::Function& its = residence_->function(function);
+  if (!its.device->present()) return;
+  if (how == Unplug::surprise) its.device->remove();
+  machine.post_to_hypervisor([this, &its, function, how](Thread& thread) {
     if (how == Unplug::surprise) {
-      thread.sleep(host.params().unplug_notice);
-      const Assigned& assigned = assigned_[function];
-      assigned.is.host_unit->kernel.driver.gone(assigned.is.device->source());
+      thread.sleep(host().params().unplug_notice);
+      its.unit->kernel.driver.gone(its.device->source());
     }
     machine.inject(thread);
     kernel.workers.post([this, function, how](Thread& worker) { release(worker, function, how); });
@@ -154,19 +153,20 @@ void Guest::release(Thread& thread, std::size_t function, Unplug how) {
   ++hotplug.unplugged;
   machine.exit_to_user(thread, [&] {
     machine.ioctl(thread, [&] {
-      detach(thread, function);
+      residence_->detach(thread, function);
       return 0;
     });
   });
-  if (assigned_[function].is.device->present()) assigned_[function].is.device->remove();
+  AtsDevice& device = *residence_->function(function).device;
+  if (device.present()) device.remove();
 }
 
 void Guest::plug_function(std::size_t function) {
-  AtsDevice& device = *assigned_[function].is.device;
+  AtsDevice& device = *residence_->function(function).device;
   if (device.present()) return;
   device.insert();
   machine.post_to_hypervisor([this, function](Thread& thread) {
-    const Errno error = machine.ioctl(thread, [&] { return attach(thread, function); });
+    const Errno error = residence_->attach(thread, function);
     ++hotplug.plugged;
     if (error != Errno::ok) {
       ++hotplug.refused;

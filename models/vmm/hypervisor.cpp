@@ -4,19 +4,14 @@
 
 #include "models/vmm/viommu.hpp"
 
-#include <utility>
 #include <vector>
 
 namespace viosim {
 
-Hypervisor::Hypervisor(VirtualMachine& machine, std::unique_ptr<HostFlow> host)
-    : machine_(machine), host_(std::move(host)) {
-  host_->listen(*this);
+Hypervisor::Hypervisor(VirtualMachine& machine, HostFlow& host) : machine_(machine), host_(&host) {
+  host.listen(*this);
   machine.on_close([this](Thread& thread) { host_->close(thread); });
 }
-
-Hypervisor::Hypervisor(VirtualMachine& machine, VfioContainer& container, PasidScope scope)
-    : Hypervisor(machine, std::make_unique<VfioFlow>(machine, container, scope)) {}
 
 void Hypervisor::faults_forwarded() {
   ++machine_.paths.host_interrupts;

@@ -5,12 +5,10 @@
 
 #include "models/host/assigned_device.hpp"
 #include "models/vmm/host_flow.hpp"
-#include "models/vmm/vfio_flow.hpp"
 #include "models/vmm/virtual_machine.hpp"
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 
 namespace viosim {
@@ -20,9 +18,8 @@ class Viommu;
 // All calls are for threads of the process that hold its emulation lock, unless they say otherwise.
 class Hypervisor final : public GuestFaultListener {
  public:
-  // `host`: how it asks its host's kernel; closed with the machine.
-  Hypervisor(VirtualMachine& machine, std::unique_ptr<HostFlow> host);
-  Hypervisor(VirtualMachine& machine, VfioContainer& container, PasidScope scope);
+  // `host`: how it asks its host's kernel; outlives it, and is closed with the machine.
+  Hypervisor(VirtualMachine& machine, HostFlow& host);
   Hypervisor(const Hypervisor&) = delete;
   Hypervisor& operator=(const Hypervisor&) = delete;
 
@@ -49,7 +46,7 @@ class Hypervisor final : public GuestFaultListener {
 
  private:
   VirtualMachine& machine_;
-  std::unique_ptr<HostFlow> host_;
+  HostFlow* host_;
   std::map<std::size_t, Viommu*> behind_;
 };
 

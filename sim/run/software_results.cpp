@@ -208,13 +208,13 @@ void add_guest(Instruments& all, const HostSoftware::GuestSystem& system) {
   });
   add_kernel(all, system.kernel, guest.kernel);
   all.add_metrics(system.virtual_commands, guest.virtual_commands.stats);
-  all.add(system.vfio, [&container = guest.container](Reading reading) {
+  all.add(system.vfio, [&container = guest.container()](Reading reading) {
     reading.metrics(container.stats);
     reading.metrics(container.fault_stats());
     reading.metrics(
         HostHolds{container.pasids(), container.bindings(), container.pending_faults()});
   });
-  all.add_metrics(system.vfio_lock, guest.container.mutex().stats);
+  all.add_metrics(system.vfio_lock, guest.container().mutex().stats);
   all.add_metrics(system.emulation_lock, guest.machine.emulation().stats);
   for (const HostSoftware::ViommuParts& viommu : system.viommus) add_viommu(all, viommu, guest);
   for (std::size_t i = 0; i < system.drivers.size(); ++i)

@@ -82,9 +82,9 @@ TEST_CASE("two vIOMMUs with one backend: one id space, one PASID behind both", "
   CHECK(two.guest.boot_errors().empty());
   CHECK(two.finished());
   CHECK(two.group->stats.work_failed == 0);
-  CHECK(two.guest.container.stats.allocated == 6);
-  CHECK(two.guest.container.stats.freed == 6);
-  CHECK(two.guest.container.stats.bound == 12);
+  CHECK(two.guest.container().stats.allocated == 6);
+  CHECK(two.guest.container().stats.freed == 6);
+  CHECK(two.guest.container().stats.bound == 12);
   check_host_empty(rig);
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("two vIOMMUs with spaces of their own: the first serves the whole gues
   rig.run();
   CHECK(two.finished());
   CHECK(two.group->stats.work_failed == 0);
-  CHECK(two.guest.container.stats.allocated == 6);
+  CHECK(two.guest.container().stats.allocated == 6);
   check_host_empty(rig);
 }
 

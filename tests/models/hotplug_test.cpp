@@ -45,7 +45,7 @@ struct Plugged {
   void check_empty() {
     for (const Process& process : rig.processes) CHECK(process.finished());
     CHECK(guest.frames.taken() == 0);
-    CHECK(guest.container.bindings() == 0);
+    CHECK(guest.container().bindings() == 0);
     for (const AtsDevice& device : rig.devices) {
       CHECK(device.requests_in_flight() == 0);
       CHECK(device.tlb().size() == 0);
@@ -72,9 +72,9 @@ TEST_CASE("the head of a shared group leaves in order: the other serves on", "[h
   CHECK(p.groups[1]->stats.work_failed == 0);
   CHECK(p.groups[1]->stats.failed == 0);
   CHECK(p.groups[1]->stats.rounds == 600);
-  CHECK(p.guest.container.stats.allocated == 5);  // without the one that was refused
-  CHECK(p.guest.container.stats.freed == 5);
-  CHECK(p.guest.container.pasids() == 0);
+  CHECK(p.guest.container().stats.allocated == 5);  // without the one that was refused
+  CHECK(p.guest.container().stats.freed == 5);
+  CHECK(p.guest.container().pasids() == 0);
   p.check_empty();
 }
 
@@ -87,7 +87,7 @@ TEST_CASE("the head leaves by surprise: what was bound behind it is unbound", "[
   CHECK(p.guest.hotplug.orphans == 0);  // the group lives on
   CHECK(p.groups[1]->stats.work_failed == 0);
   CHECK(p.groups[1]->stats.rounds == 600);
-  CHECK(p.guest.container.pasids() == 0);
+  CHECK(p.guest.container().pasids() == 0);
   p.check_empty();
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("the only serving vIOMMU leaves by surprise: its PASIDs are orphans, a
   p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::surprise); });
   p.rig.run();
   CHECK(p.guest.hotplug.orphans == 4);
-  CHECK(p.guest.container.pasids() == 4);
+  CHECK(p.guest.container().pasids() == 4);
   CHECK(p.guest.kernel.pasids.space().size() == 0);
   p.check_empty();
 }
@@ -112,7 +112,7 @@ TEST_CASE("the only serving vIOMMU waits for processes to end, or leaves orphans
   p.rig.run();
   CHECK(p.guest.hotplug.unplugged == 1);
   CHECK((p.guest.hotplug.orphans == 0) == waits);
-  CHECK((p.guest.container.pasids() == 0) == waits);
+  CHECK((p.guest.container().pasids() == 0) == waits);
   p.check_empty();
 }
 
@@ -130,7 +130,7 @@ TEST_CASE("where orphans are refused the vIOMMU stays, and its functions are use
   CHECK(p.groups[0]->stats.enodev == 2);  // those whose work was stopped
   CHECK(p.groups[0]->stats.failed == 2);
   CHECK(p.groups[0]->stats.rounds > 200);
-  CHECK(p.guest.container.pasids() == 0);
+  CHECK(p.guest.container().pasids() == 0);
   p.check_empty();
 }
 
@@ -174,7 +174,7 @@ TEST_CASE("a function goes and comes back; processes of the other one do not not
   CHECK(p.groups[0]->stats.rounds >= 200);
   CHECK(p.groups[1]->stats.rounds == 400);
   CHECK(p.groups[1]->stats.work_failed == 0);
-  CHECK(p.guest.container.pasids() == 0);
+  CHECK(p.guest.container().pasids() == 0);
   p.check_empty();
 }
 

@@ -171,7 +171,7 @@ class Swarm {
     }
     for (const auto& guest : rig_.guests) {
       text += fmt::format("{} {} {} {} {} {}\n", guest->machine.paths.user_exits,
-                          guest->machine.paths.ioctls, guest->container.stats.allocated,
+                          guest->machine.paths.ioctls, guest->container().stats.allocated,
                           guest->hotplug.unplugged, guest->hotplug.orphans,
                           guest->machine.panicked() ? guest->machine.panicked()->reason : "");
     }

@@ -12,6 +12,7 @@
 #include "models/kernel/pasid_space.hpp"
 #include "models/vmm/hypervisor.hpp"
 #include "models/vmm/iommufd_flow.hpp"
+#include "models/vmm/vfio_flow.hpp"
 #include "models/vmm/viommu.hpp"
 #include "tests/support/noting_iommu.hpp"
 
@@ -188,6 +189,7 @@ struct VmRig {
   VfioContainer container;  // one of these two is used
   std::unique_ptr<Iommufd> file;
   IommufdFlow* flow = nullptr;  // of the file
+  std::unique_ptr<HostFlow> host_flow;
   Hypervisor hypervisor;
   Mutex pasid_mutex;
   PasidSpace pasids;
