@@ -32,6 +32,11 @@ constexpr std::array byte_units = {UnitName{"B", 1},
 constexpr std::array rate_units = {UnitName{"/s", 1}, UnitName{"K/s", 1'000},
                                    UnitName{"M/s", 1'000'000}, UnitName{"G/s", 1'000'000'000}};
 
+constexpr std::array bandwidth_units = {
+    UnitName{"B/s", 1},          UnitName{"KB/s", 1'000},
+    UnitName{"MB/s", 1'000'000}, UnitName{"GB/s", 1'000'000'000},
+    UnitName{"Mbit/s", 125'000}, UnitName{"Gbit/s", 125'000'000}};
+
 // A decimal number as digits * 10^-places: exact, unlike a double.
 struct Decimal {
   std::uint64_t digits = 0;
@@ -118,6 +123,22 @@ std::optional<Rate> parse_rate(std::string_view text) {
   return Rate(Ps(static_cast<std::int64_t>(ps_per_second / *per_second)));
 }
 
+std::optional<Bandwidth> parse_bandwidth(std::string_view text) {
+  const auto per_second = parse_exact(text, bandwidth_units);
+  if (!per_second) return std::nullopt;
+  return Bandwidth(*per_second);
+}
+
+Ps time_for(Bytes bytes, Bandwidth bandwidth) {
+  const Wide scaled = static_cast<Wide>(bytes.count()) * ps_per_second;
+  return Ps(static_cast<std::int64_t>((scaled + bandwidth.value() - 1) / bandwidth.value()));
+}
+
+Bytes bytes_in(Ps time, Bandwidth bandwidth) {
+  const Wide scaled = static_cast<Wide>(time.count()) * bandwidth.value();
+  return Bytes(static_cast<std::uint64_t>(scaled / ps_per_second));
+}
+
 std::vector<std::string_view> unit_names(Quantity quantity) {
   std::vector<std::string_view> names;
   const auto collect = [&](const auto& units) {
@@ -126,6 +147,7 @@ std::vector<std::string_view> unit_names(Quantity quantity) {
   if (quantity == Quantity::time) collect(time_units);
   if (quantity == Quantity::size) collect(byte_units);
   if (quantity == Quantity::rate) collect(rate_units);
+  if (quantity == Quantity::bandwidth) collect(bandwidth_units);
   return names;
 }
 
@@ -138,6 +160,8 @@ std::string to_text(Bytes bytes) { return write_exact(bytes.count(), byte_units)
 std::string to_text(Rate rate) {
   return write_exact(ps_per_second / static_cast<std::uint64_t>(rate.value().count()), rate_units);
 }
+
+std::string to_text(Bandwidth bandwidth) { return write_exact(bandwidth.value(), bandwidth_units); }
 
 std::string format_time(Ps time, int digits) {
   const auto magnitude =

@@ -10,7 +10,8 @@
 namespace viosim {
 
 Cpus::Cpus(Engine& engine, std::string path, std::uint32_t count)
-    : engine_(engine),
+    : gate(engine, path),
+      engine_(engine),
       path_(std::move(path)),
       stats_(count),
       busy_(count, false),

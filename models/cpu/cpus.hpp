@@ -10,6 +10,7 @@
 
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
+#include "models/cpu/gate.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -65,6 +66,7 @@ class Cpus {
   CpuStats& stats(std::uint32_t cpu) { return stats_[cpu]; }
   const CpuStats& stats(std::uint32_t cpu) const { return stats_[cpu]; }
 
+  Gate gate;
   Histogram run_delay;  // able to run until running; only of those that had to wait
 
  private:

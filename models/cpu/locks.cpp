@@ -45,6 +45,7 @@ void SpinLock::lock(Thread& thread) {
     const Ps handover =
         (halted ? params_.kick : params_.handover) + params_.per_waiter * (waiting() - 1);
     if (handover > Ps(0)) engine_.sleep_for(handover);
+    thread.pass_gate();
     taken_after(thread, since);
     stats.halted += halted ? 1 : 0;
     thread.spun(halted ? params_.halts_after : engine_.now() - since);

@@ -37,9 +37,22 @@ void Thread::stop() {
 void Thread::run(Ps work) {
   ensure(cpu_ != none, "a thread works without a processor");
   if (work == Ps(0)) return;
-  if (depth_ == 0) cpus_->stats(cpu_).working += work;
-  engine_->sleep_for(work);
+  if (depth_ > 0) return engine_->sleep_for(work);
+  cpus_->stats(cpu_).working += work;
+  const Gate& gate = cpus_->gate;
+  do {
+    const Ps before = gate.closed_for();
+    engine_->sleep_for(work);
+    work = gate.closed_for() - before;  // of which nothing has been done
+    pass_gate();
+  } while (work > Ps(0) && !ended_);
   end_if_told();
+}
+
+void Thread::pass_gate() {
+  if (depth_ > 0) return;
+  Gate& gate = cpus_->gate;
+  while (gate.closed() && !ended_) gate.wait_with([this](Signal& opened) { block_on(opened); });
 }
 
 void Thread::block_on(Signal& signal) {
@@ -73,6 +86,7 @@ void Thread::wait(Signal& signal) {
   cpus_->give_back(cpu_);
   block_on(signal);
   cpu_ = cpus_->take();
+  pass_gate();
   end_if_told();
 }
 
@@ -85,6 +99,7 @@ void Thread::sleep(Ps time) {
   cpus_->give_back(cpu_);
   engine_->sleep_for(time);
   cpu_ = cpus_->take();
+  pass_gate();
   end_if_told();
 }
 
@@ -97,6 +112,7 @@ void Thread::poll(Signal& signal) {
   end_if_told();
   block_on(signal);
   cpus_->stats(cpu_).working += now() - since;
+  pass_gate();
   end_if_told();
 }
 
@@ -106,7 +122,9 @@ void Thread::spun(Ps time) {
 
 Thread::Away::~Away() {
   thread_.spinlocks_ = guest_spinlocks_;
-  if (--thread_.depth_ == 0) thread_.cpus_->stats(thread_.cpu_).away += thread_.now() - since_;
+  if (--thread_.depth_ > 0) return;
+  thread_.cpus_->stats(thread_.cpu_).away += thread_.now() - since_;
+  thread_.cpus_->gate.come_back();
 }
 
 void Thread::must_not_be_atomic() const {

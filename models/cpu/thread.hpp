@@ -14,6 +14,7 @@
 #include "models/cpu/cpus.hpp"
 
 #include <cstdint>
+#include <exception>
 #include <utility>
 
 namespace viosim {
@@ -50,10 +51,15 @@ class Thread {
   // What `in_host` does is done by the host: for the guest its vCPU is away.
   template <class F>
   auto away(F&& in_host) {
+    const Returns returns(*this);
     const Away while_away(*this);
     return std::forward<F>(in_host)();
   }
   bool is_away() const { return depth_ > 0; }
+
+  // While its kernel is paused it does not go on; in the host it does. Everything that blocks sees to that by
+  // itself, but SpinLock.
+  void pass_gate();
 
   // From anybody: its kernel is no more. What it does in the host it finishes; in its own kernel it
   // ends with what it does now, by ThreadGone. If it waits, at once.
@@ -76,7 +82,7 @@ class Thread {
         : thread_(thread),
           since_(thread.now()),
           guest_spinlocks_(std::exchange(thread.spinlocks_, 0)) {
-      ++thread_.depth_;
+      if (thread_.depth_++ == 0) thread_.cpus_->gate.go_away();
     }
     ~Away();
     Away(const Away&) = delete;
@@ -86,6 +92,20 @@ class Thread {
     Thread& thread_;
     Instant since_;
     std::uint32_t guest_spinlocks_;
+  };
+  // It comes back, and may have to stop there, unless its stack is being unwound.
+  class Returns {
+   public:
+    explicit Returns(Thread& thread) : thread_(thread), unwinding_(std::uncaught_exceptions()) {}
+    ~Returns() {
+      if (std::uncaught_exceptions() == unwinding_) thread_.pass_gate();
+    }
+    Returns(const Returns&) = delete;
+    Returns& operator=(const Returns&) = delete;
+
+   private:
+    Thread& thread_;
+    int unwinding_;
   };
   static constexpr std::uint32_t none = 0xffffffff;
   void must_not_be_atomic() const;

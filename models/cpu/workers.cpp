@@ -62,6 +62,7 @@ void Workers::end() {
 }
 
 void Workers::work(Worker& worker) {
+  worker.thread.pass_gate();
   if (ended_) return;
   try {
     worker.job(worker.thread);

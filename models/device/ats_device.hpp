@@ -99,6 +99,10 @@ class AtsDevice final : public EventHandler,
   bool present() const override { return state_ != State::gone; }
   std::uint64_t requests_in_flight() const override { return in_flight_; }
   const WorkQueueStats& queue_stats() const override { return queue_stats_; }
+  // It is running, and has not done all of its work.
+  bool at_work(std::uint32_t queue) const;
+  // Of its last stop. Since then it has not been enabled.
+  QueueRest rest(std::uint32_t queue) const { return rests_[queue]; }
   bool pasid_in_use(Pasid pasid) const;  // by a queue that is running or stopping
 
   void invalidate(const AtsInvalidation& invalidation) override;
@@ -158,6 +162,7 @@ class AtsDevice final : public EventHandler,
     std::uint32_t in_flight = 0;
     std::uint32_t lost = 0;
     std::uint64_t failed = 0;  // requests that ended with an error
+    std::uint64_t failed_at_stop = 0;
     Enabled state = Enabled::running;
     bool takes_turns = false;  // noted in turns_
     bool retired = false;      // its place is another's, or nobody's
@@ -267,6 +272,7 @@ class AtsDevice final : public EventHandler,
   std::vector<std::unique_ptr<Queue>> retired_;  // with something in flight
   std::vector<StoppingPasid> stopping_pasids_;
   RoundRobin turns_;
+  std::vector<QueueRest> rests_;
   std::vector<std::uint32_t> lives_;  // of each queue: how often it was enabled
   std::vector<Request> requests_;
   std::vector<std::uint32_t> free_;

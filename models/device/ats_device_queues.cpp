@@ -36,6 +36,7 @@ AtsDevice::AtsDevice(const DeviceFunction& function, const AtsParams& ats,
       tlb_(ats.tlb, Rng(function.seed, function.path + ".device_tlb")),
       queues_(function.params.queues),
       turns_(function.params.queues),
+      rests_(function.params.queues),
       lives_(function.params.queues) {
   if (pri) own_pages_ = std::make_unique<PageRequester>(*pri, ats.misbehaviour);
   pages_ = own_pages_.get();
@@ -113,6 +114,12 @@ QueueState AtsDevice::queue_state(std::uint32_t queue) const {
   return found->state == Enabled::running ? QueueState::running : QueueState::stopping;
 }
 
+bool AtsDevice::at_work(std::uint32_t queue) const {
+  const Queue* const found = queues_.at(queue).get();
+  return found != nullptr && found->state == Enabled::running &&
+         (found->left > 0 || found->in_flight > 0);
+}
+
 void AtsDevice::put(std::uint32_t number, const QueueWork& work, Instant start, Rng rng) {
   IommuPort port;
   port.source = config_.source;
@@ -155,6 +162,7 @@ void AtsDevice::stop_queue(std::uint32_t queue, bool marker) {
 void AtsDevice::begin_stop(Queue& queue) {
   const std::uint32_t number = queue.number;
   queue.state = Enabled::stopping;
+  queue.failed_at_stop = queue.failed;
   if (std::exchange(queue.takes_turns, false)) turns_.remove(number);
   if (pages_ != nullptr) {
     const auto of_queue = [&](std::uint32_t waiter) { return requests_[waiter].queue == &queue; };
@@ -203,6 +211,7 @@ void AtsDevice::queue_is_stopped(Queue& queue) {
   const Pasid pasid = queue.port.pasid;
   QueueListener* const listener = queue.listener;
   ++queue_stats_.stopped;
+  rests_[number] = {queue.left + (queue.failed - queue.failed_at_stop), queue.failed_at_stop};
   if (queue.marker) send_marker(pasid);
   if (params_.misbehaviour.use_after_stop) {
     queue.state = Enabled::stopped;

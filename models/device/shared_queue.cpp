@@ -25,7 +25,8 @@ SharedQueue::SharedQueue(AtsDevice& function, std::uint32_t first, const SharedQ
       link_(link),
       number_(number),
       agenda_(agenda),
-      engines_(params.engines) {
+      engines_(params.engines),
+      halting_(params.engines) {
   ensure(first + params.engines <= function.queues(),
          "a shared queue has more engines than its function has queues");
 }
@@ -99,6 +100,7 @@ void SharedQueue::notice_reset() {
   stats.lost += waiting_.size() + at_work();
   waiting_.clear();
   std::fill(engines_.begin(), engines_.end(), std::nullopt);
+  std::fill(halting_.begin(), halting_.end(), false);
 }
 
 std::size_t SharedQueue::at_work() const {
@@ -124,8 +126,14 @@ void SharedQueue::queue_done(Bdf /*source*/, std::uint32_t queue, std::uint64_t 
 
 // When its descriptor is done, or when its PASID was stopped before that.
 void SharedQueue::queue_stopped(Bdf /*source*/, std::uint32_t queue) {
-  if (const auto descriptor = std::exchange(engines_[queue - first_], std::nullopt))
+  const std::uint32_t engine = queue - first_;
+  const bool halted = halting_[engine];
+  halting_[engine] = false;
+  if (const auto descriptor = std::exchange(engines_[engine], std::nullopt)) {
+    if (halted)
+      return descriptor->listener->descriptor_halted(descriptor->cookie, function_.rest(queue));
     end(*descriptor, End::aborted);
+  }
   dispatch();
 }
 
@@ -139,6 +147,25 @@ void SharedQueue::stop_pasid(Pasid pasid, bool marker) {
   });
   for (const Descriptor& descriptor : over) end(descriptor, End::aborted);
   function_.stop_pasid(pasid, marker);
+}
+
+void SharedQueue::halt() {
+  notice_reset();
+  for (const Descriptor& descriptor : std::exchange(waiting_, {}))
+    descriptor.listener->descriptor_halted(descriptor.cookie, {descriptor.dma.requests, 0});
+  for (std::uint32_t engine = 0; engine < params_.engines; ++engine) {
+    if (!engines_[engine] || !function_.at_work(first_ + engine)) continue;
+    halting_[engine] = true;
+    function_.stop_queue(first_ + engine, false);
+  }
+}
+
+void SharedQueue::put_back(const Descriptor& descriptor) {
+  notice_reset();
+  ensure(waiting_.size() < params_.entries,
+         "a shared queue has no entry for what comes back to it");
+  waiting_.push_back(descriptor);
+  dispatch();
 }
 
 }  // namespace viosim

@@ -77,6 +77,8 @@ class SharedQueue final : public EventHandler, private QueueListener {
   class Listener {
    public:
     virtual void descriptor_ended(std::uint64_t cookie, End end) = 0;
+    // By halt(). It is over here, and this much of it is not done.
+    virtual void descriptor_halted(std::uint64_t /*cookie*/, QueueRest /*rest*/) {}
 
    protected:
     ~Listener() = default;
@@ -109,6 +111,12 @@ class SharedQueue final : public EventHandler, private QueueListener {
   // with it are done like others: whoever stops a PASID sees to it that nobody submits any.
   void stop_pasid(Pasid pasid, bool marker);
 
+  // All that are here are over without an end: their listeners are told what is left of them, when no
+  // request of theirs is in flight any more. at_work() says whether that is so of all.
+  void halt();
+  // A descriptor goes on that was halted, here or elsewhere. There is an entry for it.
+  void put_back(const Descriptor& descriptor);
+
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t at_work() const;
   void fire(std::uint64_t what) override;
@@ -132,6 +140,7 @@ class SharedQueue final : public EventHandler, private QueueListener {
   Agenda& agenda_;
   std::deque<Descriptor> waiting_;
   std::vector<std::optional<Descriptor>> engines_;  // what they work on
+  std::vector<bool> halting_;                       // of these
   struct Arriving {
     Descriptor descriptor;
     std::uint32_t submission;

@@ -78,6 +78,13 @@ struct QueueWork {
 // Stopping: no new requests, and those in flight finish.
 enum class QueueState : std::uint8_t { disabled, running, stopping };
 
+// Of a queue that was told to stop: requests that are not done, since they were not issued or ended with an
+// error afterwards; and those that had ended with one before.
+struct QueueRest {
+  std::uint64_t requests = 0;
+  std::uint64_t failed = 0;
+};
+
 struct WorkQueueStats {
   std::uint64_t enabled = 0;
   std::uint64_t stopped = 0;

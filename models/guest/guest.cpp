@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/guest/guest.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace viosim {
@@ -39,6 +40,7 @@ class Guest::Access final : public FunctionAccess {
     });
   }
   Result<Pasid> enqcmd(Thread& /*thread*/, Pasid pasid) override { return translated(pasid); }
+  Result<Pasid> on_wire(Pasid pasid) override { return translated(pasid); }
 
  private:
   Result<Pasid> translated(Pasid pasid) const {
@@ -55,14 +57,20 @@ Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::
       machine(on.engine, path, params.world_switch, on.kernel.workers, kernel.workers),
       params_(params),
       number_(number),
-      residence_(make_residence(on)),
+      residence_(&add_residence(on)),
       memory(on.memory, residence_->second_stage(), Hpa(0), params.memory, large_leaf),
       frames(memory.allocate_frames(params.memory.count() >> 13U), params.memory.count() >> 13U),
       hypervisor(machine, residence_->flow()),
       virtual_commands(on.engine, params.virtual_commands, kernel.pasids.space()) {}
 
-std::unique_ptr<Residence> Guest::make_residence(Host& on) {
-  return std::make_unique<VfioResidence>(on, machine, params_.vfio, params_.pasids, number_ + 1);
+Residence& Guest::add_residence(Host& on) {
+  return *residences_.emplace_back(
+      std::make_unique<VfioResidence>(on, machine, params_.vfio, params_.pasids, number_ + 1));
+}
+
+bool Guest::nothing_left() const {
+  return std::all_of(residences_.begin(), residences_.end(),
+                     [](const auto& residence) { return residence->empty(); });
 }
 
 VfioContainer& Guest::container() const {
@@ -126,7 +134,10 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
 // Boot.
 
 void Guest::boot(std::function<void(Thread&)> booted) {
-  machine.on_close([this](Thread& thread) { residence_->close(thread); });
+  machine.on_close([this](Thread& thread) {
+    if (migration_) migration_->wait_until_decided(thread);
+    residence_->close(thread);
+  });
   machine.post_to_hypervisor([this, booted = std::move(booted)](Thread& thread) {
     move_in(thread);
     kernel.workers.post([this, booted](Thread& worker) { start_kernel(worker, booted); });

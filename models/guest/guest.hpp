@@ -10,6 +10,7 @@
 #include "core/base/fields.hpp"
 #include "ioasid/backends.hpp"
 #include "models/guest/guest_iommu.hpp"
+#include "models/guest/migration.hpp"
 #include "models/guest/vfio_residence.hpp"
 #include "models/guest/virtual_command_driver.hpp"
 #include "models/host/guest_memory.hpp"
@@ -90,6 +91,7 @@ struct GuestParams {
   WorldSwitchParams world_switch;
   VfioParams vfio;
   HotplugParams hotplug;
+  MigrationParams migration;
   bool refuse_unregister_with_live_ids = false;
 
   static constexpr auto fields() {
@@ -106,6 +108,7 @@ struct GuestParams {
         field("world_switch", &P::world_switch, "What it costs to leave it, and to come back."),
         field("vfio", &P::vfio, "What its hypervisor has of the host's kernel."),
         field("hotplug", &P::hotplug, "Plugging and unplugging vIOMMUs and functions."),
+        field("migration", &P::migration, "Moving to another host while it runs."),
         field("refuse_unregister_with_live_ids", &P::refuse_unregister_with_live_ids,
               "An allocator whose departure would orphan PASIDs stays, and with it its vIOMMU.",
               "Linux only warns")};
@@ -184,16 +187,24 @@ class Guest {
   void unplug_function(std::size_t function, Unplug how);
   void plug_function(std::size_t function);
 
+  // It moves to another host while it runs. From anybody; software does it from then on. How it ended is in
+  // the reports, one for each time that it was asked to.
+  void migrate(const Migration::Target& target);
+  bool migrates() const { return migration_ != nullptr && !migration_->over(); }
+  const std::deque<MigrationReport>& migrations() const { return reports_; }
+
   Engine& engine() const { return kernel.engine(); }
   // Where it lives.
   Residence& residence() const { return *residence_; }
+  // And where it has lived, or was to live; in order.
+  const std::vector<std::unique_ptr<Residence>>& residences() const { return residences_; }
   Host& host() const { return residence_->host(); }
   // Its files in the host, where they are VFIO's.
   VfioContainer& container() const;
   FunctionDriver& driver(std::size_t function) { return *drivers_[function]; }
   std::size_t functions() const { return drivers_.size(); }
-  // Nothing of it is left in the host.
-  bool nothing_left() const { return residence_->empty(); }
+  // Nothing of it is left in any host.
+  bool nothing_left() const;
 
   Kernel kernel;
   VirtualMachine machine;
@@ -202,7 +213,8 @@ class Guest {
   GuestParams params_;
   std::uint32_t number_;
   std::uint32_t used_numbers_ = 2;
-  std::unique_ptr<Residence> residence_;
+  std::vector<std::unique_ptr<Residence>> residences_;
+  Residence* residence_;  // the one that it has
 
  public:
   GuestMemory memory;
@@ -213,9 +225,13 @@ class Guest {
   HotplugStats hotplug;
 
  private:
+  friend class Migration;
   class Access;
   std::uint32_t next_number() { return number_ + used_numbers_++; }
-  std::unique_ptr<Residence> make_residence(Host& on);
+  Residence& add_residence(Host& on);
+  // By a migration: `moves` says of each function whether it comes along.
+  void change_residence(Residence& to, const std::vector<bool>& moves);
+  void refuse_migration(const Migration::Target& target, MigrationFailure why);
   void move_in(Thread& thread);
   void start_kernel(Thread& thread, const std::function<void(Thread&)>& booted);
   Errno register_allocator(Thread& thread, Unit& unit);
@@ -232,6 +248,8 @@ class Guest {
   std::deque<std::unique_ptr<FunctionDriver>> drivers_;
   std::vector<BootError> boot_errors_;
   bool booted_ = false;
+  std::deque<MigrationReport> reports_;
+  std::unique_ptr<Migration> migration_;  // the last one
 };
 
 }  // namespace viosim

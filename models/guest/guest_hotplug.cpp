@@ -131,7 +131,7 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
 // Functions.
 
 // Orderly: as vIOMMUs do; then the host takes it back. Otherwise both kernels learn it after a
-// while, and clear up without it.
+// while, and clear up without it. A guest that has moved meanwhile may have another one in its place.
 void Guest::unplug_function(std::size_t function, Unplug how) {
   const Residence::Function& its = residence_->function(function);
   if (!its.device->present()) return;
@@ -140,6 +140,7 @@ void Guest::unplug_function(std::size_t function, Unplug how) {
     if (how == Unplug::surprise) {
       thread.sleep(host().params().unplug_notice);
       its.unit->kernel.driver.gone(its.device->source());
+      if (&its != &residence_->function(function) && residence_->attached(function)) return;
     }
     machine.inject(thread);
     kernel.workers.post([this, function, how](Thread& worker) { release(worker, function, how); });
@@ -165,7 +166,9 @@ void Guest::plug_function(std::size_t function) {
   AtsDevice& device = *residence_->function(function).device;
   if (device.present()) return;
   device.insert();
-  machine.post_to_hypervisor([this, function](Thread& thread) {
+  machine.post_to_hypervisor([this, &device, function](Thread& thread) {
+    AtsDevice& now = *residence_->function(function).device;
+    if (&now != &device && !now.present()) now.insert();  // it has moved meanwhile
     const Errno error = residence_->attach(thread, function);
     ++hotplug.plugged;
     if (error != Errno::ok) {

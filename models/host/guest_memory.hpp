@@ -8,6 +8,7 @@
 #include "models/iommu/page_table.hpp"
 
 #include <cstdint>
+#include <unordered_set>
 
 namespace viosim {
 
@@ -17,33 +18,66 @@ class GuestMemory final : public TableMemory {
   // All of [base, base + size) is backed by frames of `host` and mapped in `second_stage` by leaves
   // of this level, whose size divides both; host and table outlive this.
   GuestMemory(PhysicalMemory& host, PageTable& second_stage, Hpa base, Bytes size, unsigned leaf)
-      : host_(host), second_stage_(second_stage), next_(base), end_(base + size) {
-    const std::uint64_t pages = size.count() >> 12U;
-    const std::uint64_t per_leaf = leaf_size(leaf).count() >> 12U;
-    second_stage.map(Iova(base.value()), host.allocate_ram(pages, per_leaf), pages,
-                     {true, true, true}, leaf);
+      : host_(&host),
+        second_stage_(&second_stage),
+        base_(base),
+        next_(base),
+        end_(base + size),
+        leaf_(leaf) {
+    back(host, second_stage);
   }
 
-  std::uint64_t read(Hpa at) const override { return host_.read(in_host(at)); }
-  void write(Hpa at, std::uint64_t word) override { host_.write(in_host(at), word); }
+  std::uint64_t read(Hpa at) const override { return host_->read(in_host(at)); }
+  void write(Hpa at, std::uint64_t word) override {
+    host_->write(in_host(at), word);
+    if (notes_writes_) written_.insert(at.value() >> 12U);
+  }
   Hpa allocate_frames(std::uint64_t count = 1) override {
     const Hpa frames = next_;
     next_ = next_ + Bytes(count << 12U);
     ensure(next_ <= end_, "a guest's tables need more memory than it has");
     return frames;
   }
+  Bytes size() const { return end_ - base_; }
+
+  // Frames of a host behind all of it, the same or another one.
+  void back(PhysicalMemory& host, PageTable& second_stage) const {
+    const std::uint64_t per_leaf = leaf_size(leaf_).count() >> 12U;
+    second_stage.map(Iova(base_.value()), host.allocate_ram(pages(), per_leaf), pages(),
+                     {true, true, true}, leaf_);
+  }
+  // With all that it holds, to frames that have been put behind it by back().
+  void move_to(PhysicalMemory& host, PageTable& second_stage) {
+    const auto there = second_stage.find(Iova(base_.value()));
+    ensure(there.has_value(), "a guest's memory moves where none is");
+    host_->copy_ram(in_host(base_), pages(), host, *there);
+    host_ = &host;
+    second_stage_ = &second_stage;
+  }
+
+  // Pages written from now on are noted, until told otherwise.
+  void note_writes(bool on) {
+    notes_writes_ = on;
+    written_.clear();
+  }
+  Bytes written() const { return Bytes(written_.size() << 12U); }
 
  private:
+  std::uint64_t pages() const { return size().count() >> 12U; }
   Hpa in_host(Hpa at) const {
-    const auto found = second_stage_.find(Iova(at.value()));
+    const auto found = second_stage_->find(Iova(at.value()));
     ensure(found.has_value(), "a guest's table lies where the guest has no memory");
     return *found;
   }
 
-  PhysicalMemory& host_;
-  PageTable& second_stage_;
+  PhysicalMemory* host_;
+  PageTable* second_stage_;
+  Hpa base_;
   Hpa next_;
   Hpa end_;
+  unsigned leaf_;
+  bool notes_writes_ = false;
+  std::unordered_set<std::uint64_t> written_;  // pages; counted, never gone through
 };
 
 }  // namespace viosim

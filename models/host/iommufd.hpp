@@ -177,6 +177,8 @@ class Iommufd final : public GuestFaultTaker {
   const iommufd::Objects& objects() const { return objects_; }
   std::size_t attachments() const;
   std::size_t pending_faults() const;
+  // All that wait in this FAULT are answered by the host.
+  void answer_for_user(Thread& thread, ObjectId fault);
   bool closed() const { return closed_; }
 
   IommufdStats stats;

@@ -91,6 +91,10 @@ void Iommufd::answer_for_user(Thread& thread, ObjectId hwpt, const Place& place)
   answer(thread, objects_.find<Fault>(fault)->queue->take_of(place.device.value(), place.pasid));
 }
 
+void Iommufd::answer_for_user(Thread& thread, ObjectId id) {
+  if (Fault* const fault = objects_.find<Fault>(id)) answer(thread, fault->queue->take_all());
+}
+
 std::size_t Iommufd::pending_faults() const {
   std::size_t waiting = 0;
   for (const auto& queue : queues_) waiting += queue->waiting();

@@ -44,6 +44,22 @@ Hpa PhysicalMemory::allocate_ram(std::uint64_t count, std::uint64_t alignment) {
   return Hpa(base << frame_shift);
 }
 
+void PhysicalMemory::copy_ram(Hpa from, std::uint64_t count, PhysicalMemory& other, Hpa to) const {
+  const std::uint64_t first = from.value() >> frame_shift;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const Frame* const frame = find(first + i);
+    if (frame == nullptr) continue;
+    const Hpa at = to + Bytes(i << frame_shift);
+    std::size_t place = 0;
+    for (unsigned line = 0; line < 64; ++line) {
+      if ((frame->present >> line & 1U) == 0) continue;
+      const Line& words = frame->lines[place++];
+      for (std::size_t word = 0; word < words.size(); ++word)
+        other.write(at + Bytes((std::uint64_t{line} << line_shift) + word * 8), words[word]);
+    }
+  }
+}
+
 PhysicalMemory::Frame& PhysicalMemory::find_or_add(std::uint64_t number) {
   if (const Frame* found = find(number)) return const_cast<Frame&>(*found);
   if (number >= first_allocated && number < next_free_frame_) return add_allocated(number);

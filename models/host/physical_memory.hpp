@@ -54,6 +54,9 @@ class PhysicalMemory final : public TableMemory {
   // is a multiple of `alignment`.
   Hpa allocate_ram(std::uint64_t count, std::uint64_t alignment);
 
+  // What these frames hold goes to as many in another host's memory.
+  void copy_ram(Hpa from, std::uint64_t count, PhysicalMemory& other, Hpa to) const;
+
   // Calls memory_changes() once, before the next write.
   void warn(ReadsAhead& reader) { warned_.push_back(&reader); }
 

@@ -56,6 +56,23 @@ Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
   return Pasid(id);
 }
 
+Errno VfioContainer::take_pasid(Thread& thread, Pasid pasid) {
+  const ioasid::Ioasid id = pasid.value();
+  const Result<Pasid> got = alloc_pasid(thread, {id, id});
+  const bool taken = ids_.pasids.space().find(nullptr, id).error != ioasid::Error::enoent;
+  return got.error() == Errno::enospc && taken ? Errno::eexist : got.error();
+}
+
+std::vector<Pasid> VfioContainer::own_pasids(Thread& thread) const {
+  std::vector<Pasid> own;
+  const Guard core(ids_.lock, thread);
+  ids_.sets.for_each(set_, [&](ioasid::Ioasid id) {
+    if (!is_default(id)) own.emplace_back(id);
+  });
+  std::sort(own.begin(), own.end());
+  return own;
+}
+
 // The loop is over the machine's own ids, whatever the range.
 Errno VfioContainer::free_pasids(Thread& thread, ioasid::Range range) {
   if (closed_) return Errno::enodev;

@@ -127,6 +127,11 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   void listen(GuestFaultListener& listener) { listener_ = &listener; }
 
   Result<Pasid> alloc_pasid(Thread& thread, ioasid::Range range);
+  // Of another host's numbers, where the machine comes from. -EEXIST: somebody has it already; otherwise
+  // as above.
+  Errno take_pasid(Thread& thread, Pasid pasid);
+  // What it has got by these, ascending.
+  std::vector<Pasid> own_pasids(Thread& thread) const;
   // Those of this machine in the range. -EBUSY: one is bound. Of a single one that is not this
   // machine's: -EACCES, -ENOENT.
   Errno free_pasids(Thread& thread, ioasid::Range range);
@@ -135,6 +140,8 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Errno cache_invalidate(Thread& thread, std::size_t device, const CacheInvalidate& order);
   Errno page_response(Thread& thread, std::size_t device, const PageResponseOrder& order);
   std::vector<ForwardedFault> read_faults();
+  // All that wait are answered by the host.
+  void answer_for_guest(Thread& thread);
 
   // The machine's own addresses for requests of a slice: a PASID for each function that slices are
   // of, and an entry for it.

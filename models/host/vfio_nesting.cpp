@@ -193,6 +193,11 @@ void VfioContainer::answer_for_guest(Thread& thread,
   }
 }
 
+void VfioContainer::answer_for_guest(Thread& thread) {
+  event_raised_ = false;
+  answer_for_guest(thread, faults_.take_all());
+}
+
 bool VfioContainer::forward_fault(std::size_t number, const PageRequest& request) {
   if (closed_) return false;
   const auto bound = bindings_.find(request.pasid);

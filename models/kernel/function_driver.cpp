@@ -148,9 +148,7 @@ Errno FunctionDriver::submit(Thread& thread, const Use& use, const QueueWork& wo
   ensure(queue.taken && !queue.done, "work is submitted to a queue that has some, or is nobody's");
   ensure(work.dma.requests > 0, "work without an end was submitted");
   if (!there() || use.probe != probes_) return Errno::enodev;
-  const bool shared = function_.shared != nullptr;
-  const Result<Pasid> wire = shared ? function_.access->enqcmd(thread, use.pasid)
-                                    : function_.access->program(thread, use.pasid);
+  const Result<Pasid> wire = wire_for(thread, use.pasid);
   if (!wire.ok()) return wire.error();
   if (!there()) return Errno::enodev;
   queue.work = work;
@@ -158,15 +156,26 @@ Errno FunctionDriver::submit(Thread& thread, const Use& use, const QueueWork& wo
   queue.work.listener = this;
   queue.done = std::move(done);
   queue.since = kernel_.engine().now();
+  queue.failed = 0;
   queue.enabled = true;
-  if (shared) return submit_shared(thread, use.queue);
+  if (function_.shared != nullptr) return submit_shared(thread, use.queue);
   ++stats.submitted;
   send(thread, What::enable, use.queue);
   return Errno::ok;
 }
 
-// It may be done before this thread knows that it was accepted.
-Errno FunctionDriver::submit_shared(Thread& thread, std::uint32_t number) {
+// A kernel that has moved meanwhile asks again.
+Result<Pasid> FunctionDriver::wire_for(Thread& thread, Pasid pasid) {
+  for (;;) {
+    const std::uint32_t moves = moves_;
+    const Result<Pasid> wire = function_.shared != nullptr
+                                   ? function_.access->enqcmd(thread, pasid)
+                                   : function_.access->program(thread, pasid);
+    if (moves == moves_) return wire;
+  }
+}
+
+SharedQueue::Descriptor FunctionDriver::descriptor_of(std::uint32_t number) const {
   const QueueWork& work = queues_[number].work;
   SharedQueue::Descriptor descriptor;
   descriptor.pasid = work.pasid;
@@ -174,10 +183,23 @@ Errno FunctionDriver::submit_shared(Thread& thread, std::uint32_t number) {
   descriptor.dma = work.dma;
   descriptor.base = work.base;
   descriptor.zipf = work.zipf;
-  descriptor.listener = this;
+  descriptor.listener = const_cast<FunctionDriver*>(this);
   descriptor.cookie = number;
-  const bool accepted = enqcmd(thread, *function_.shared, descriptor, params_.enqcmd) != 0;
-  if (accepted) {
+  return descriptor;
+}
+
+// Again and again: at the function, and with the PASID, that it has at that time.
+bool FunctionDriver::enqueue(Thread& thread, std::uint32_t number) {
+  for (std::uint32_t tries = 0; tries < params_.enqcmd.tries; ++tries) {
+    if (tries > 0) thread.run(params_.enqcmd.pause);
+    if (enqcmd(thread, *function_.shared, descriptor_of(number))) return true;
+  }
+  return false;
+}
+
+// It may be done before this thread knows that it was accepted.
+Errno FunctionDriver::submit_shared(Thread& thread, std::uint32_t number) {
+  if (enqueue(thread, number)) {
     ++stats.submitted;
     return Errno::ok;
   }
@@ -219,13 +241,15 @@ void FunctionDriver::fire(std::uint64_t cookie) {
 }
 
 void FunctionDriver::queue_done(Bdf /*source*/, std::uint32_t number, std::uint64_t failed) {
-  end(queues_[number], failed == 0 ? End::completed : End::failed);
+  Queue& queue = queues_[number];
+  end(queue, failed + queue.failed == 0 ? End::completed : End::failed);
 }
 
 void FunctionDriver::descriptor_ended(std::uint64_t number, SharedQueue::End how) {
   Queue& queue = queues_[number];
   has_stopped(queue);
-  if (queue.done) end(queue, how == SharedQueue::End::done ? End::completed : End::failed);
+  const bool whole = how == SharedQueue::End::done && queue.failed == 0;
+  if (queue.done) end(queue, whole ? End::completed : End::failed);
 }
 
 // An interrupt tells who waits for the work.
@@ -245,7 +269,7 @@ void FunctionDriver::stop(Thread& thread, std::uint32_t number) {
   Queue& queue = queues_[number];
   if (!queue.enabled) return;
   if (function_.shared != nullptr) {
-    stop_shared(thread, queue.work.pasid);
+    stop_shared(thread, queue);
     return;
   }
   send(thread, What::stop, number);
@@ -253,8 +277,9 @@ void FunctionDriver::stop(Thread& thread, std::uint32_t number) {
   end(queue, End::failed);
 }
 
-void FunctionDriver::stop_shared(Thread& thread, Pasid wire) {
+void FunctionDriver::stop_shared(Thread& thread, const Queue& of) {
   thread.run(params_.register_write);
+  const Pasid wire = of.work.pasid;
   function_.shared->stop_pasid(wire, params_.stop_marker);
   for (const Queue& queue : queues_) {
     if (queue.work.pasid == wire) wait_until_stopped(thread, queue);
@@ -278,7 +303,9 @@ void FunctionDriver::has_stopped(Queue& queue) {
 }
 
 void FunctionDriver::queue_stopped(Bdf /*source*/, std::uint32_t number) {
-  has_stopped(queues_[number]);
+  Queue& queue = queues_[number];
+  if (!std::exchange(queue.halting, false)) return has_stopped(queue);
+  queue.halted = function_.device->rest(number);
 }
 
 void FunctionDriver::pasid_stopped(Bdf /*source*/, Pasid pasid) {

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -88,6 +89,8 @@ class FunctionAccess {
   virtual Result<Pasid> program(Thread& /*thread*/, Pasid pasid) { return pasid; }
   // A PASID that ENQCMD takes from the thread that executes it.
   virtual Result<Pasid> enqcmd(Thread& /*thread*/, Pasid pasid) { return pasid; }
+  // What the function has for it now. Nobody pays.
+  virtual Result<Pasid> on_wire(Pasid pasid) { return pasid; }
 
   virtual ~FunctionAccess() = default;
 };
@@ -150,6 +153,24 @@ class FunctionDriver final : public SvaClient,
   // Stops what is under way, and unbinds; a process that has exited, too.
   Errno close(Thread& thread, const Use& use);
 
+  // The kernel is paused: what is under way at the function stops, unfinished, and nobody in the kernel is
+  // told. Writes to registers have arrived. From anybody.
+  void halt();
+  // Nothing of it is in flight any more.
+  bool halted() const;
+  // Pieces of work that were halted.
+  std::size_t halted_work() const;
+  // They go on, as far as they were not done. Of a function that has vanished they do not.
+  void go_on();
+  // In between: it is another function from now on, of the same kind, at the same address in the kernel.
+  struct Place {
+    AtsDevice* device = nullptr;
+    SharedQueue* shared = nullptr;
+    Ps link{0};
+    FunctionConfig* config = nullptr;
+  };
+  void move_to(const Place& place);
+
   // Nothing sends with this PASID any more when it returns.
   void mm_exit(Thread& thread, Bdf source, Pasid pasid) override;
 
@@ -166,15 +187,22 @@ class FunctionDriver final : public SvaClient,
     QueueWork work;        // of its last submission
     Done done;             // of work that is under way
     Instant since;
+    std::uint64_t failed = 0;  // its requests with an error, before it was halted
+    bool halting = false;
+    std::optional<QueueRest> halted;
   };
   enum class What : std::uint8_t { enable, stop };
 
   bool there() const { return probed_ && function_.device->present(); }
   Result<std::uint32_t> take_queue(Thread& thread);
   void give_back(std::uint32_t queue);
+  Result<Pasid> wire_for(Thread& thread, Pasid pasid);
   Errno submit_shared(Thread& thread, std::uint32_t number);
+  SharedQueue::Descriptor descriptor_of(std::uint32_t number) const;
+  bool enqueue(Thread& thread, std::uint32_t number);
+  void restart(std::uint32_t number, const QueueRest& rest);
   void stop(Thread& thread, std::uint32_t number);
-  void stop_shared(Thread& thread, Pasid wire);
+  void stop_shared(Thread& thread, const Queue& queue);
   void wait_until_stopped(Thread& thread, const Queue& queue);
   void send(Thread& thread, What what, std::uint32_t number);
   void end(Queue& queue, End how);
@@ -184,6 +212,7 @@ class FunctionDriver final : public SvaClient,
   void queue_done(Bdf source, std::uint32_t number, std::uint64_t failed) override;
   void pasid_stopped(Bdf source, Pasid pasid) override;
   void descriptor_ended(std::uint64_t number, SharedQueue::End end) override;
+  void descriptor_halted(std::uint64_t number, QueueRest rest) override;
   void fire(std::uint64_t what) override;
 
   Kernel& kernel_;
@@ -200,6 +229,7 @@ class FunctionDriver final : public SvaClient,
   std::uint32_t promised_ = 0;  // queues that are free and somebody's who waited
   std::uint32_t life_ = 0;      // ends when nobody gets the function any more
   std::uint32_t probes_ = 0;
+  std::uint32_t moves_ = 0;
   Signal stopped_;
   std::uint32_t stopping_ = 0;  // threads that wait for that
   std::uint32_t uses_ = 0;

@@ -61,6 +61,11 @@ class HostFlow {
   virtual Result<Pasid> alloc_pasid(Thread&) { return Errno::eopnotsupp; }
   virtual Errno free_pasid(Thread&, Pasid) { return Errno::eopnotsupp; }
 
+  // Those that it has given and that are not back. For a thread of the host.
+  virtual std::vector<Pasid> given_pasids(Thread&) const { return {}; }
+  // For a guest that comes from elsewhere and has it already. -EEXIST: somebody else has it; -ENOSPC.
+  virtual Errno take_pasid(Thread&, Pasid) { return Errno::eopnotsupp; }
+
   // Errors are the host's; nothing has changed then.
   virtual Errno bind(Thread& thread, const GuestSpace& space) = 0;
   // In place of what is bound. After an error nothing is bound any more.
@@ -75,6 +80,9 @@ class HostFlow {
   virtual std::vector<ForwardedFault> read_faults(Thread& thread) = 0;
   // -EINVAL: no such group waits.
   virtual Errno respond(Thread& thread, const GuestAnswer& answer) = 0;
+  // Page requests that wait for the guest's answer, read or not; and the host's answer to all of them.
+  virtual std::size_t waiting_faults() const = 0;
+  virtual void answer_for_guest(Thread& thread) = 0;
 
   // Whether the guest may write its numbers into the device itself: they are the host's.
   virtual bool same_numbers(std::size_t device) const = 0;

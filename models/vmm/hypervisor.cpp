@@ -13,6 +13,11 @@ Hypervisor::Hypervisor(VirtualMachine& machine, HostFlow& host) : machine_(machi
   machine.on_close([this](Thread& thread) { host_->close(thread); });
 }
 
+void Hypervisor::move_to(HostFlow& host) {
+  host_ = &host;
+  host.listen(*this);
+}
+
 void Hypervisor::faults_forwarded() {
   ++machine_.paths.host_interrupts;
   machine_.raise_eventfd([this](Thread& thread) {

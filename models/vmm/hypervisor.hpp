@@ -24,6 +24,8 @@ class Hypervisor final : public GuestFaultListener {
   Hypervisor& operator=(const Hypervisor&) = delete;
 
   VirtualMachine& machine() { return machine_; }
+  // The machine has moved: it is another host's kernel that is asked.
+  void move_to(HostFlow& host);
   HostFlow& host() { return *host_; }
   const HostFlow& host() const { return *host_; }
 

@@ -210,4 +210,12 @@ std::optional<Pasid> IommufdFlow::host_of(std::size_t device, Pasid pasid) const
   return file_.host_pasid(devices_[device].id, pasid);
 }
 
+void IommufdFlow::answer_for_guest(Thread& thread) {
+  cookies_.clear();
+  machine_.ioctl(thread, [&] {
+    file_.answer_for_user(thread, fault_);
+    return Errno::ok;
+  });
+}
+
 }  // namespace viosim

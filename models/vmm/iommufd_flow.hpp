@@ -48,6 +48,8 @@ class IommufdFlow final : public HostFlow {
   void listen(GuestFaultListener& listener) override { listener_ = &listener; }
   std::vector<ForwardedFault> read_faults(Thread& thread) override;
   Errno respond(Thread& thread, const GuestAnswer& answer) override;
+  std::size_t waiting_faults() const override { return file_.pending_faults(); }
+  void answer_for_guest(Thread& thread) override;
 
   bool same_numbers(std::size_t device) const override { return !devices_[device].is.mediated; }
   std::optional<Pasid> host_of(std::size_t device, Pasid pasid) const override;

@@ -44,6 +44,15 @@ Errno VfioFlow::free_pasid(Thread& thread, Pasid pasid) {
   return machine_.ioctl(thread, [&] { return container_.free_pasids(thread, {id, id}); });
 }
 
+std::vector<Pasid> VfioFlow::given_pasids(Thread& thread) const {
+  if (!gives_pasids()) return {};
+  return container_.own_pasids(thread);
+}
+
+Errno VfioFlow::take_pasid(Thread& thread, Pasid pasid) {
+  return machine_.ioctl(thread, [&] { return container_.take_pasid(thread, pasid); });
+}
+
 Result<Pasid> VfioFlow::acquire(Thread& thread, Pasid guest) {
   if (scope_ == PasidScope::system_wide) return guest;
   if (const auto found = mapped_.find(guest); found != mapped_.end()) {
@@ -116,6 +125,13 @@ Errno VfioFlow::respond(Thread& thread, const GuestAnswer& answer) {
                                                           : 2;
   return machine_.ioctl(thread,
                         [&] { return container_.page_response(thread, answer.device, order); });
+}
+
+void VfioFlow::answer_for_guest(Thread& thread) {
+  machine_.ioctl(thread, [&] {
+    container_.answer_for_guest(thread);
+    return Errno::ok;
+  });
 }
 
 }  // namespace viosim

@@ -33,6 +33,8 @@ class VfioFlow final : public HostFlow {
   bool gives_pasids() const override { return scope_ == PasidScope::system_wide; }
   Result<Pasid> alloc_pasid(Thread& thread) override;
   Errno free_pasid(Thread& thread, Pasid pasid) override;
+  std::vector<Pasid> given_pasids(Thread& thread) const override;
+  Errno take_pasid(Thread& thread, Pasid pasid) override;
 
   Errno bind(Thread& thread, const GuestSpace& space) override;
   // Unbinds, then binds: what the device asks in between is refused.
@@ -43,6 +45,8 @@ class VfioFlow final : public HostFlow {
   void listen(GuestFaultListener& listener) override { container_.listen(listener); }
   std::vector<ForwardedFault> read_faults(Thread&) override { return container_.read_faults(); }
   Errno respond(Thread& thread, const GuestAnswer& answer) override;
+  std::size_t waiting_faults() const override { return container_.pending_faults(); }
+  void answer_for_guest(Thread& thread) override;
 
   bool same_numbers(std::size_t) const override { return scope_ == PasidScope::system_wide; }
   std::optional<Pasid> host_of(std::size_t device, Pasid pasid) const override;

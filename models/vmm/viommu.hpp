@@ -78,6 +78,10 @@ class Viommu {
   void page_request_interrupt(Thread& thread);
 
   std::size_t shadows() const { return shadows_.size(); }
+  // What is bound, as the host would be asked for it.
+  std::vector<GuestSpace> bound() const;
+  // The host has nothing of this device any more.
+  void forget(std::size_t device);
   const Shadow* shadow(Bdf source, Pasid pasid) const;
   // Why the host refused binds, and how often.
   const std::map<Errno, std::uint64_t>& bind_errors() const { return bind_errors_; }

@@ -44,6 +44,18 @@ void Viommu::unbind(Thread& thread, const Device& device, Pasid pasid) {
   hypervisor_.host().unbind(thread, device.number, pasid);
 }
 
+std::vector<GuestSpace> Viommu::bound() const {
+  std::vector<GuestSpace> spaces;
+  for (const auto& [key, shadow] : shadows_)
+    spaces.push_back({device_at(key.source)->number, key.pasid, shadow.guest});
+  return spaces;
+}
+
+void Viommu::forget(std::size_t number) {
+  std::erase_if(shadows_,
+                [&](const auto& one) { return device_at(one.first.source)->number == number; });
+}
+
 void Viommu::unbind_all(Thread& thread) {
   while (!shadows_.empty()) {
     const ShadowKey key = shadows_.begin()->first;

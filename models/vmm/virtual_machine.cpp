@@ -3,6 +3,7 @@
 #include "models/vmm/virtual_machine.hpp"
 
 #include <exception>
+#include <utility>
 
 namespace viosim {
 
@@ -11,10 +12,11 @@ VirtualMachine::VirtualMachine(Engine& engine, std::string path, const WorldSwit
     : engine_(engine),
       path_(std::move(path)),
       params_(params),
-      host_(host),
+      host_(&host),
       guest_(guest),
       emulation_(engine, path_ + ".emulation", params.mutex_wake),
-      call_returned_(engine, path_ + ": calls into the host return") {}
+      call_returned_(engine, path_ + ": calls into the host return"),
+      jobs_done_(engine, path_ + ": its hypervisor has nothing to do") {}
 
 VirtualMachine::Way::Way(VirtualMachine& machine, Thread& thread, Ps cost)
     : machine_(machine),
@@ -46,9 +48,31 @@ VirtualMachine::KernelCall::~KernelCall() {
 
 void VirtualMachine::post_to_hypervisor(Job job) {
   if (dead_) return;
-  host_.post([this, job = std::move(job)](Thread& thread) {
+  if (holds_jobs_) return held_.push_back(std::move(job));
+  ++jobs_;
+  host_->post([this, job = std::move(job)](Thread& thread) {
+    const PostedJob posted(*this);
     if (!dead_) job(thread);
   });
+}
+
+void VirtualMachine::hold_jobs(Thread& thread) {
+  while (jobs_ > 0) {
+    jobs_wanted_ = true;
+    thread.wait(jobs_done_);
+    jobs_wanted_ = false;
+  }
+  holds_jobs_ = true;
+}
+
+void VirtualMachine::release_jobs() {
+  holds_jobs_ = false;
+  for (Job& job : std::exchange(held_, {})) post_to_hypervisor(std::move(job));
+}
+
+void VirtualMachine::move_to(Workers& host) {
+  ensure(holds_jobs_ && jobs_ == 0 && calls_ == 0, "a machine moves while its process works");
+  host_ = &host;
 }
 
 void VirtualMachine::raise_eventfd(Job job) {
@@ -75,7 +99,7 @@ void VirtualMachine::kill() {
   if (dead_) return;
   dead_ = true;
   stop();
-  host_.post([this](Thread& thread) { close_files(thread); });
+  host_->post([this](Thread& thread) { close_files(thread); });
 }
 
 void VirtualMachine::panic(std::string reason) {

@@ -76,6 +76,13 @@ class VirtualMachine {
     require_process();
     return result;
   }
+  // For a machine that moves. Until release_jobs() nothing new is begun; returns when what is under way has
+  // been done. The guest is paused: none of its threads is in the process any more.
+  void hold_jobs(Thread& thread);
+  void release_jobs();
+  // From now on it is a process of another host. Its jobs are held.
+  void move_to(Workers& host);
+
   // From a thread of the host's kernel: a thread of the hypervisor does this.
   void raise_eventfd(Job job);
   // From a thread of the hypervisor: interrupts the guest. What then starts there is for who calls.
@@ -128,6 +135,19 @@ class VirtualMachine {
     Thread& thread_;
     int unwinding_;
   };
+  // One that has been posted to the host.
+  class PostedJob {
+   public:
+    explicit PostedJob(VirtualMachine& machine) : machine_(machine) {}
+    ~PostedJob() {
+      if (--machine_.jobs_ == 0 && machine_.jobs_wanted_) machine_.jobs_done_.raise();
+    }
+    PostedJob(const PostedJob&) = delete;
+    PostedJob& operator=(const PostedJob&) = delete;
+
+   private:
+    VirtualMachine& machine_;
+  };
   void require_guest() const {
     if (!guest_runs()) Thread::current(engine_)->leave();
   }
@@ -140,11 +160,16 @@ class VirtualMachine {
   Engine& engine_;
   std::string path_;
   WorldSwitchParams params_;
-  Workers& host_;
+  Workers* host_;
   Workers& guest_;
   Mutex emulation_;
   Signal call_returned_;
   std::uint32_t calls_ = 0;  // into the host's kernel, under way
+  Signal jobs_done_;
+  std::uint32_t jobs_ = 0;  // posted to the host and not done
+  bool jobs_wanted_ = false;
+  bool holds_jobs_ = false;
+  std::vector<Job> held_;
   bool dead_ = false;
   bool closed_ = false;
   std::optional<Panic> panic_;

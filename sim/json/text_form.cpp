@@ -44,6 +44,9 @@ std::string why_not_rate(std::string_view text) {
       text, Quantity::rate,
       "the time between two events must be whole picoseconds, as with 1, 2, 4, 5, 8 or 10 M/s");
 }
+std::string why_not_bandwidth(std::string_view text) {
+  return why_not_quantity(text, Quantity::bandwidth, "bandwidths are whole bytes per second");
+}
 std::string why_not_address(std::string_view text) {
   if (!text.starts_with("0x")) return "addresses are hexadecimal and begin with 0x";
   if (text.find_first_not_of("0123456789abcdefABCDEF", 2) != std::string_view::npos) return {};
@@ -71,6 +74,10 @@ const TextFormInfo TextForm<Bytes>::info = {"size", "a size such as \"4 KiB\"",
 
 const TextFormInfo TextForm<Rate>::info = {"rate", "a rate such as \"5 M/s\"",
                                            "^[0-9]+(\\.[0-9]+)? *(K|M|G)?/s$", why_not_rate};
+
+const TextFormInfo TextForm<Bandwidth>::info = {"bandwidth", "a bandwidth such as \"12.5 GB/s\"",
+                                                "^[0-9]+(\\.[0-9]+)? *(B|KB|MB|GB|Mbit|Gbit)/s$",
+                                                why_not_bandwidth};
 
 const TextFormInfo TextForm<Bdf>::info = {"requester id", "a requester id such as \"01:00.0\"",
                                           "^[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$", nothing_more};

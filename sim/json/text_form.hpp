@@ -45,6 +45,13 @@ struct TextForm<Rate> {
 };
 
 template <>
+struct TextForm<Bandwidth> {
+  static const TextFormInfo info;
+  static std::optional<Bandwidth> parse(std::string_view text) { return parse_bandwidth(text); }
+  static std::string write(Bandwidth bandwidth) { return to_text(bandwidth); }
+};
+
+template <>
 struct TextForm<Bdf> {
   static const TextFormInfo info;
   static std::optional<Bdf> parse(std::string_view text);

@@ -34,6 +34,12 @@ TEST_CASE("sizes know binary and decimal units, rates whole periods", "[base][un
   CHECK(parse_rate("5 M/s") == Rate(200ns));
   CHECK_FALSE(parse_rate("3 /s").has_value());
   CHECK_FALSE(parse_rate("0 /s").has_value());
+  CHECK(parse_bandwidth("100 Gbit/s") == Bandwidth(12'500'000'000));
+  CHECK(parse_bandwidth("12.5 GB/s") == Bandwidth(12'500'000'000));
+  CHECK(to_text(Bandwidth(12'500'000'000)) == "100 Gbit/s");
+  CHECK(parse_bandwidth("0 B/s") == Bandwidth(0));
+  CHECK_FALSE(parse_bandwidth("0.5 B/s").has_value());
+  CHECK_FALSE(parse_bandwidth("1 GB").has_value());
 }
 
 TEST_CASE("what is written reads back as the same value", "[base][units]") {

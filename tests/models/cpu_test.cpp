@@ -316,3 +316,75 @@ TEST_CASE("the thread that runs is known, and hardware is none", "[cpu]") {
   });
   machine.engine.run();
 }
+
+TEST_CASE("a paused kernel's threads work on for the rest when they may", "[cpu][gate]") {
+  Machine machine(2);
+  machine.job(at(0), [&](Thread& thread) {
+    thread.run(100ns);
+    machine.note("worked");
+    thread.sleep(10ns);
+    machine.note("slept");
+  });
+  machine.engine.spawn("pauses", Lifetime::finishes, [&] {
+    for (int i = 0; i < 2; ++i) {
+      machine.engine.sleep_for(30ns);
+      machine.cpus.gate.close();
+      machine.engine.sleep_for(20ns);
+      machine.cpus.gate.open();
+    }
+  });
+  machine.job(at(110), [&](Thread& thread) {
+    thread.away([&] { thread.run(40ns); });  // is not held
+    machine.note("back");
+  });
+  machine.engine.spawn("pauses again", Lifetime::finishes, [&] {
+    machine.engine.sleep_until(at(111));
+    machine.cpus.gate.close();
+    CHECK(machine.cpus.gate.away() == 1);
+    machine.engine.sleep_until(at(200));
+    CHECK(machine.cpus.gate.away() == 0);
+    machine.cpus.gate.open();
+  });
+  machine.engine.run();
+  CHECK(machine.log == Log{"back@200", "worked@229", "slept@239"});
+  CHECK(machine.cpus.gate.closed_for() == 129ns);
+}
+
+TEST_CASE("who waits for a lock does not get on while its kernel is paused", "[cpu][gate]") {
+  Machine machine(3);
+  SpinLock lock(machine.engine, "lock", 5ns);
+  for (const char* const name : {"a", "b"}) {
+    machine.job(at(0), [&, name](Thread& thread) {
+      const Guard guard(lock, thread);
+      thread.run(20ns);
+      machine.note(name);
+    });
+  }
+  machine.engine.spawn("pauses", Lifetime::finishes, [&] {
+    machine.engine.sleep_until(at(22));  // the lock is on its way to the second one
+    machine.cpus.gate.close();
+    machine.engine.sleep_until(at(50));
+    CHECK(lock.held());
+    machine.cpus.gate.open();
+  });
+  machine.engine.run();
+  CHECK(machine.log == Log{"a@20", "b@70"});
+}
+
+TEST_CASE("threads of a paused kernel that ends are gone at once", "[cpu][gate]") {
+  Machine machine(1);
+  machine.job(at(0), [&](Thread& thread) {
+    thread.run(10ns);
+    machine.note("never");
+  });
+  machine.engine.spawn("ends it", Lifetime::finishes, [&] {
+    machine.engine.sleep_until(at(5));
+    machine.cpus.gate.close();
+    machine.engine.sleep_until(at(20));
+    machine.workers.end();
+    machine.engine.sleep_until(at(30));
+    CHECK(machine.workers.at_work() == 0);
+  });
+  machine.engine.run();
+  CHECK(machine.log.empty());
+}

@@ -1,14 +1,18 @@
 // Whole systems at random: hosts' and guests' processes, functions and vIOMMUs that come and go, guests
-// that are killed or shut down. Whatever happened, the host is empty afterwards, and a seed gives the
-// same twice.
+// that are killed or shut down, or move to another host and back. Whatever happened, both hosts are empty
+// afterwards, and a seed gives the same twice.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/software_rig.hpp"
+#include "tests/support/second_host.hpp"
 
 #include <fmt/format.h>
 
+#include <deque>
+#include <map>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 using namespace viosim;
@@ -18,12 +22,14 @@ namespace {
 
 class Swarm {
  public:
-  explicit Swarm(std::uint64_t seed) : rng_(seed, "swarm") {
+  explicit Swarm(std::uint64_t seed) : rng_(seed, "swarm"), second_(rig_, network(rng_)) {
     for (std::uint64_t i = 2 + rng_.below(3); i > 0; --i) add_guest();
     add_host_processes();
+    take_some_there();
     for (std::uint64_t i = rng_.below(40); i > 0; --i) add_event();
     // At last everybody goes.
-    rig_.at(60ms, [this](Thread&) {
+    rig_.at(400ms, [this](Thread&) {
+      for (const std::uint32_t pasid : foreign_) second_.host.kernel.pasids.space().free(pasid);
       for (const auto& guest : rig_.guests) guest->kill();
     });
   }
@@ -33,12 +39,24 @@ class Swarm {
     check();
     return result();
   }
+  std::vector<MigrationReport> migrations() const {
+    std::vector<MigrationReport> all;
+    for (const auto& guest : rig_.guests)
+      all.insert(all.end(), guest->migrations().begin(), guest->migrations().end());
+    return all;
+  }
 
  private:
   Ps random(Ps below) {
     return Ps(static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(below.count()))));
   }
   bool chance(std::uint64_t one_in) { return rng_.below(one_in) == 0; }
+  static NetworkLinkParams network(Rng& rng) {
+    NetworkLinkParams params;
+    params.bandwidth = Bandwidth((1 + rng.below(4)) * 50'000'000'000);
+    params.latency = Ps(static_cast<std::int64_t>(1'000'000 * rng.below(20)));
+    return params;
+  }
 
   ProcessParams random_life() {
     ProcessParams params;
@@ -64,6 +82,8 @@ class Swarm {
     params.hotplug.wait_for_processes = random(500us);
     params.refuse_unregister_with_live_ids = chance(4);
     params.virtual_commands.poll_limit = 1ms;
+    params.migration.dirty_rate = Bandwidth(rng_.below(3) * 20'000'000'000);
+    params.migration.rounds = static_cast<std::uint32_t>(rng_.below(6));
     const bool whole = params.pasids == PasidScope::system_wide;
     Guest& guest = rig_.add_guest(params);
     ViommuParams viommu;
@@ -85,6 +105,7 @@ class Swarm {
     }
     std::vector<Ps> starts;
     for (std::size_t i = 0; i < all.size(); ++i) starts.push_back(random(2ms));
+    targets_.push_back(second_.target_for(guest));
     guest.boot([&guest, all, starts](Thread& thread) {
       for (std::size_t i = 0; i < all.size(); ++i) {
         guest.kernel.workers.post_at(thread.now() + starts[i],
@@ -103,13 +124,32 @@ class Swarm {
       }
     }
   }
+  // Numbers there that a guest cannot take along.
+  void take_some_there() {
+    for (std::uint64_t i = rng_.below(3); i > 0; --i)
+      foreign_.insert(1 + static_cast<std::uint32_t>(rng_.below(20)));
+    second_.host.kernel.workers.post_at(Instant(1us), [this](Thread&) {
+      for (const std::uint32_t pasid : foreign_)
+        second_.host.kernel.pasids.space().alloc(nullptr, {pasid, pasid}, nullptr);
+    });
+  }
+  void migrate(std::size_t number) {
+    Guest& guest = *rig_.guests[number];
+    const bool back = &guest.host() == &second_.host;
+    guest.migrate(back ? second_.back_to_first(guest) : targets_[number]);
+  }
   void add_event() {
     const Ps when = random(5ms);
-    Guest& guest = *rig_.guests[rng_.below(rig_.guests.size())];
+    const std::size_t number = rng_.below(rig_.guests.size());
+    Guest& guest = *rig_.guests[number];
     const std::string unit = chance(2) ? "v0" : "v1";
     const std::size_t function = rng_.below(2);
     const Unplug how = chance(2) ? Unplug::orderly : Unplug::surprise;
-    switch (rng_.below(12)) {
+    switch (rng_.below(14)) {
+      case 12:
+        return rig_.at(when, [this, number](Thread&) { migrate(number); });
+      case 13:  // back, if it has moved: when the functions that it left have been reset
+        return rig_.at(when + 150ms, [this, number](Thread&) { migrate(number); });
       case 0:
         return rig_.at(when, [&guest](Thread&) { guest.kill(); });
       case 1:
@@ -142,24 +182,28 @@ class Swarm {
 
   void check() {
     const Host& host = rig_.host;
-    CHECK(host.kernel.pasids.space().size() == 0);
-    CHECK(host.ids.sets.capacity_left() == 1U << 20U);
     CHECK(host.frames.taken() == 0);
     CHECK(host.kernel.sva.bonds() == 0);
     CHECK(host_driver_->uses() == 0);
-    CHECK(rig_.unit.kernel.requests.pending() == 0);
-    CHECK(rig_.unit.kernel.faults.incomplete() == 0);
     for (const Process* const process : host_processes_) CHECK(process->finished());
     for (const auto& guest : rig_.guests) {
       CHECK(guest->machine.closed());
       CHECK(guest->nothing_left());
     }
-    for (const AtsDevice& device : rig_.devices) {
+    check(host, rig_.unit, rig_.devices);
+    check(second_.host, second_.unit, second_.devices);
+  }
+  static void check(const Host& host, Host::Unit& unit, const std::deque<AtsDevice>& devices) {
+    CHECK(host.kernel.pasids.space().size() == 0);
+    CHECK(host.ids.sets.capacity_left() == 1U << 20U);
+    CHECK(unit.kernel.requests.pending() == 0);
+    CHECK(unit.kernel.faults.incomplete() == 0);
+    for (const AtsDevice& device : devices) {
       CHECK(device.requests_in_flight() == 0);
       CHECK(device.page_requests_outstanding() == 0);
       if (device.present()) CHECK(device.tlb().size() == 0);
       for (std::uint32_t pasid = 1; pasid < 64; ++pasid)
-        CHECK(!rig_.unit.kernel.driver.present(device.source(), Pasid(pasid)));
+        CHECK(!unit.kernel.driver.present(device.source(), Pasid(pasid)));
     }
   }
   std::string result() const {
@@ -175,13 +219,26 @@ class Swarm {
                           guest->hotplug.unplugged, guest->hotplug.orphans,
                           guest->machine.panicked() ? guest->machine.panicked()->reason : "");
     }
-    for (const AtsDevice& device : rig_.devices)
-      text += fmt::format("{} {}\n", device.stats.requests, device.stats.page_requests);
+    for (const auto* devices : {&rig_.devices, &second_.devices}) {
+      for (const AtsDevice& device : *devices)
+        text += fmt::format("{} {}\n", device.stats.requests, device.stats.page_requests);
+    }
+    for (const auto& guest : rig_.guests) {
+      for (const MigrationReport& report : guest->migrations()) {
+        text +=
+            fmt::format("{} {} {} {} {} {}\n", report.total().count(), report.downtime().count(),
+                        report.bytes, report.rebinds, report.moved_work,
+                        report.failed ? name_of(report.failed->why) : "moved");
+      }
+    }
     return text;
   }
 
   Rng rng_;
   SoftwareRig rig_;
+  SecondHost second_;
+  std::vector<Migration::Target> targets_;  // of each guest
+  std::set<std::uint32_t> foreign_;
   FunctionDriver* host_driver_ = nullptr;
   std::vector<Process*> host_processes_;
 };
@@ -193,4 +250,23 @@ TEST_CASE("swarms leave an empty host, and are the same when repeated", "[swarm]
   INFO("seed " << seed);
   const std::string once = Swarm(seed).run();
   CHECK(once == Swarm(seed).run());
+}
+
+TEST_CASE("swarms contain migrations of every outcome that they can have", "[swarm]") {
+  std::map<std::string_view, int> outcomes;
+  std::uint64_t moved_work = 0;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    Swarm swarm(seed);
+    swarm.run();
+    for (const MigrationReport& report : swarm.migrations()) {
+      ++outcomes[report.failed ? name_of(report.failed->why) : "moved"];
+      moved_work += report.moved_work;
+    }
+  }
+  for (const std::string_view outcome :
+       {"moved", "not-running", "guest-ended", "pasid-taken", "under-way"}) {
+    INFO(outcome);
+    CHECK(outcomes[outcome] > 0);
+  }
+  CHECK(moved_work > 0);
 }

@@ -1,0 +1,90 @@
+// Another host beside the one of a SoftwareRig, and a link to it: for tests of guests that move.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/guest/guest.hpp"
+#include "models/network/network_link.hpp"
+#include "tests/support/software_rig.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace viosim::test {
+
+class SecondHost {
+ public:
+  explicit SecondHost(SoftwareRig& beside, const NetworkLinkParams& network = {},
+                      const HostParams& host_params = {})
+      : rig(beside),
+        hardware("dmar1", {}, 60'000, beside.rig.engine.agenda(), memory, 1),
+        queue(beside.rig.engine, memory, hardware.queue(), 50ns),
+        host(beside.rig.engine, "host1", host_params, memory, 61'000),
+        unit(host.add_unit(hardware, queue)),
+        link(beside.rig.engine, "net", network) {}
+
+  // Of the same kind as that one of the first host.
+  AtsDevice& add_like(const AtsDevice& other) {
+    const auto number = static_cast<std::uint32_t>(devices.size());
+    DeviceFunction function;
+    function.path = "there.acc[" + std::to_string(number) + "]";
+    function.iommu = &hardware.iommu();
+    function.source = Bdf(static_cast<std::uint16_t>(0x800 + number));
+    function.link = rig.link;
+    function.memory_latency = 80ns;
+    function.seed = 1;
+    function.number = 62'000 + number;
+    function.component = 1'000 + number;
+    function.params.queues = other.queues();
+    AtsDevice& device = devices.emplace_back(
+        function, AtsParams{}, std::optional<PriParams>(PriParams{}),
+        AtsDevice::Wiring{rig.rig.engine.agenda(), rig.rig.tracer(), hardware});
+    hardware.attach_ats(function.source, device);
+    return device;
+  }
+  // A function there for each that the guest has.
+  Migration::Target target_for(Guest& guest) {
+    Migration::Target target;
+    target.host = &host;
+    target.name = "host1";
+    target.there = &link.forth;
+    target.back = &link.back;
+    for (std::size_t function = 0; function < guest.functions(); ++function) {
+      const FunctionDriver::Function& its = guest.driver(function).function();
+      AtsDevice& device = add_like(*its.device);
+      SharedQueue* shared = nullptr;
+      if (its.shared != nullptr) {
+        shared = &shared_queues.emplace_back(device, 0, its.shared->params(), rig.link,
+                                             63'000 + static_cast<std::uint32_t>(function),
+                                             rig.rig.engine.agenda());
+      }
+      target.functions.push_back({&device, shared, &unit, its.link, {}});
+    }
+    return target;
+  }
+  // And back, to the functions that it had there.
+  Migration::Target back_to_first(const Guest& guest) {
+    Migration::Target target;
+    target.host = &rig.host;
+    target.name = "host0";
+    target.there = &link.back;
+    target.back = &link.forth;
+    for (std::size_t function = 0; function < guest.functions(); ++function)
+      target.functions.push_back(guest.residences().front()->function(function));
+    return target;
+  }
+
+  SoftwareRig& rig;
+  PhysicalMemory memory;
+  vtd::Unit hardware;
+  InvalidationDriver queue;
+  Host host;
+  Host::Unit& unit;
+  NetworkLink link;
+  std::deque<AtsDevice> devices;
+  std::deque<SharedQueue> shared_queues;
+};
+
+}  // namespace viosim::test
