@@ -4,6 +4,7 @@
 
 #include "sim/actions/flush.hpp"
 #include "sim/actions/guests.hpp"
+#include "sim/actions/migrate.hpp"
 #include "sim/actions/move_pages.hpp"
 #include "sim/actions/pace.hpp"
 #include "sim/actions/plug.hpp"
@@ -15,6 +16,6 @@ namespace viosim {
 
 using Action =
     OneOfKeys<StopDevices, StartDevices, ResetDevices, PaceDevices, MovePages, FlushIommus,
-              BootGuests, ShutDownGuests, KillGuests, UnplugParts, PlugParts>;
+              BootGuests, ShutDownGuests, KillGuests, MigrateGuest, UnplugParts, PlugParts>;
 
 }  // namespace viosim

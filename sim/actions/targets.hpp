@@ -9,6 +9,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -52,6 +54,13 @@ struct PlugControl {
   std::function<void()> plug;
 };
 
+// A guest is to move to a host, where it gets these accelerators.
+struct MoveOrder {
+  const PathPattern& guest;
+  const PathPattern& to;
+  const std::vector<std::string>& assign;
+};
+
 // One thing that an event does to one component. `run` is for an actor, at the event's instant.
 struct Act {
   std::uint32_t component = 0;
@@ -69,6 +78,8 @@ class Targets {
   std::vector<IommuControl> iommus(const PathPattern& pattern, const Where& where) const;
   std::vector<GuestControl> guests(const PathPattern& pattern, const Where& where) const;
   std::vector<PlugControl> pluggable(const PathPattern& pattern, const Where& where) const;
+  // `where`: the action's place.
+  std::optional<Act> move(const MoveOrder& order, const Where& where) const;
 
  private:
   template <class Control, class Find>

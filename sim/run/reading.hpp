@@ -66,6 +66,11 @@ class Instruments {
   std::vector<Instrument> all;
 };
 
+// Of a guest that moves.
+void add_migrations(Instruments& all, std::uint32_t component, const Guest& guest);
+// Links between hosts.
+void add_links(Instruments& all, const System& system);
+
 // Everything that a host's software has, and its accelerators.
 void add_software(Instruments& all, HostSoftware& software);
 

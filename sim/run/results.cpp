@@ -85,6 +85,7 @@ std::vector<Instrument> instruments(const System& system) {
   for (const System::HostSystem& host : system.hosts()) {
     if (host.software) add_software(all, *host.software);
   }
+  add_links(all, system);
   return std::move(all.all);
 }
 

@@ -8,6 +8,7 @@
 #include "sim/recording/recording.hpp"
 #include "sim/run/conclusions.hpp"
 #include "sim/run/plan.hpp"
+#include "sim/run/software_migrations.hpp"
 #include "sim/scenario/parts.hpp"
 #include "sim/version.hpp"
 
@@ -234,6 +235,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   report.facts.database = output.path();
   report.facts.traced = options.trace == TraceMode::full;
   report.facts.notes = notes(scenario, recordings);
+  for (std::string& note : migration_notes(system)) report.facts.notes.push_back(std::move(note));
   report.facts.trace_events = tracer.handed_over();
 
   if (options.progress != nullptr) options.progress->finally("writing " + output.path());

@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ class HostSoftware {
     std::function<std::uint32_t(std::string_view)> add_component;
     std::function<const ZipfTable*(const TrafficParams&)> zipf_for;
     std::function<std::uint32_t(std::uint32_t)> take_numbers;  // places in the order of events
+    std::function<bool(std::string_view)> moves;  // whether the guest of that path does
     std::uint64_t seed = 0;
     Instant until;  // of the load
   };
@@ -94,7 +96,9 @@ class HostSoftware {
     std::uint32_t vfio_lock = 0;
     std::uint32_t emulation_lock = 0;
     std::vector<ViommuParts> viommus;
-    std::vector<std::uint32_t> drivers;  // components, by number of the function
+    std::vector<std::uint32_t> drivers;           // components, by number of the function
+    std::vector<const AcceleratorDevice*> kinds;  // likewise
+    std::optional<std::uint32_t> migration;       // of guests that move
     std::unique_ptr<Guest> guest;
     std::deque<Processes> processes;
     std::uint64_t running = 0;  // processes that have not exited
@@ -122,6 +126,10 @@ class HostSoftware {
   const std::deque<Unit>& units() const { return units_; }
   std::deque<Accelerator>& accelerators() { return accelerators_; }
   std::deque<GuestSystem>& guests() { return guests_; }
+  // Accelerators by the scenario's names, as a machine gets them.
+  const std::vector<DeviceGroup>& groups() const { return groups_; }
+  Accelerator& accelerator(DeviceNumber number);
+  Residence::Function function_of(DeviceNumber number);
   const std::deque<Processes>& processes() const { return processes_; }
   // Of drivers that could not take their function.
   const std::vector<Errno>& probe_errors() const { return probe_errors_; }
@@ -148,7 +156,6 @@ class HostSoftware {
   void boot(Thread& thread);
   ProcessGroup group_of(Kernel& kernel, TableMemory& memory, FramePool& frames,
                         const ProcessesConfig& config, std::vector<FunctionDriver*> devices);
-  Accelerator& accelerator(DeviceNumber number);
 
   const HostConfig& config_;
   std::string path_;

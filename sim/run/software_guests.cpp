@@ -25,6 +25,7 @@ void HostSoftware::build_guest(const GuestConfig& config, std::uint32_t index,
   system.vfio = add(path + ".vfio");
   system.vfio_lock = add(path + ".vfio.lock");
   system.emulation_lock = add(path + ".emulation_lock");
+  if (setting_.moves(path)) system.migration = add(path + ".migration");
   for (const ViommuConfig& viommu : config.viommus) {
     const std::string its_path = path + '.' + viommu.name;
     guest.add_unit(viommu.name, viommu.params, viommu.backend);
@@ -59,18 +60,26 @@ void HostSoftware::build_guest(const GuestConfig& config, std::uint32_t index,
 void HostSoftware::assign(GuestSystem& system, const std::vector<DeviceGroup>& devices,
                           const AssignedFunction& function) {
   Accelerator& accelerator = this->accelerator(function.on_host);
+  const Residence::Function its = function_of(function.on_host);
   Guest::Assignment assignment;
-  assignment.device = accelerator.device.get();
-  assignment.shared = accelerator.shared.get();
-  assignment.host_unit = accelerator.unit;
-  assignment.link = accelerator.config->link.latency;
-  assignment.capabilities = capabilities_of(*accelerator.config);
+  assignment.device = its.device;
+  assignment.shared = its.shared;
+  assignment.host_unit = its.unit;
+  assignment.link = its.link;
+  assignment.capabilities = its.capabilities;
   assignment.sva = options_of(*accelerator.config);
   assignment.shows_ats = function.ats;
   assignment.driver = accelerator.config->driver;
   const std::string name = name_of(devices[function.in_guest.group], function.in_guest.index);
   system.guest->assign(name, assignment, system.guest->units[function.viommu]);
+  system.kinds.push_back(accelerator.config);
   system.drivers.push_back(setting_.add_component(system.guest->machine.path() + '.' + name));
+}
+
+Residence::Function HostSoftware::function_of(DeviceNumber number) {
+  const Accelerator& its = accelerator(number);
+  return {its.device.get(), its.shared.get(), its.unit, its.config->link.latency,
+          capabilities_of(*its.config)};
 }
 
 void HostSoftware::start_processes_of(GuestSystem& system, Thread& thread) {

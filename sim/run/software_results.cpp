@@ -192,6 +192,25 @@ void add_viommu(Instruments& all, const HostSoftware::ViommuParts& parts, Guest&
   add_unit(all, parts.unit, first.kernel, first.iommu);
 }
 
+// A guest that has moved has had several containers.
+void add_vfio(Instruments& all, const HostSoftware::GuestSystem& system) {
+  const auto& residences = system.guest->residences();
+  all.add(system.vfio, [&residences](Reading reading) {
+    const auto of_all = [&](auto read) {
+      reading.metrics_of_all(residences, [&](const auto& one) { return read(*one->container()); });
+    };
+    of_all([](const VfioContainer& container) { return container.stats; });
+    of_all([](const VfioContainer& container) { return container.fault_stats(); });
+    of_all([](const VfioContainer& container) {
+      return HostHolds{container.pasids(), container.bindings(), container.pending_faults()};
+    });
+  });
+  all.add(system.vfio_lock, [&residences](Reading reading) {
+    reading.metrics_of_all(residences,
+                           [](const auto& one) { return one->container()->mutex().stats; });
+  });
+}
+
 void add_guest(Instruments& all, const HostSoftware::GuestSystem& system) {
   Guest& guest = *system.guest;
   all.add(system.component, [&guest](Reading reading) {
@@ -208,13 +227,8 @@ void add_guest(Instruments& all, const HostSoftware::GuestSystem& system) {
   });
   add_kernel(all, system.kernel, guest.kernel);
   all.add_metrics(system.virtual_commands, guest.virtual_commands.stats);
-  all.add(system.vfio, [&container = guest.container()](Reading reading) {
-    reading.metrics(container.stats);
-    reading.metrics(container.fault_stats());
-    reading.metrics(
-        HostHolds{container.pasids(), container.bindings(), container.pending_faults()});
-  });
-  all.add_metrics(system.vfio_lock, guest.container().mutex().stats);
+  add_vfio(all, system);
+  if (system.migration) add_migrations(all, *system.migration, guest);
   all.add_metrics(system.emulation_lock, guest.machine.emulation().stats);
   for (const HostSoftware::ViommuParts& viommu : system.viommus) add_viommu(all, viommu, guest);
   for (std::size_t i = 0; i < system.drivers.size(); ++i)

@@ -129,6 +129,22 @@ std::string guest_table(const std::vector<Metrics>& metrics,
       });
 }
 
+std::string migration_table(const std::vector<Metrics>& metrics,
+                            const std::vector<std::string>& components) {
+  const auto time = [](const Metrics& m, const char* name) {
+    return format_time(Ps(static_cast<std::int64_t>(m.at(name))));
+  };
+  return metrics_table(
+      {"migration", "moved", "stayed", "total", "downtime", "rounds", "bytes", "rebinds", "work"},
+      metrics, components,
+      [](const Metrics& m) { return m.contains("kept_pasids") && m.at("migrations") > 0; },
+      [&](const Metrics& m) -> std::vector<std::string> {
+        return {grouped(m.at("moved")),   grouped(m.at("stayed")),    time(m, "total"),
+                time(m, "downtime"),      grouped(m.at("rounds")),    grouped(m.at("bytes")),
+                grouped(m.at("rebinds")), grouped(m.at("moved_work"))};
+      });
+}
+
 // Those that somebody waited for.
 std::string lock_table(const std::vector<Metrics>& metrics,
                        const std::vector<std::string>& components) {
@@ -169,10 +185,10 @@ std::string summary_text(const RunFacts& facts, const Results& results,
                       rate(facts.events, facts.wall_seconds),
                       counted(facts.software_steps, "software step"));
   for (const std::string& table :
-       {guest_table(metrics, components), process_table(metrics, components),
-        device_table(metrics, components), cache_table(metrics, components),
-        iommu_table(metrics, components), lock_table(metrics, components),
-        latency_table(results, components)}) {
+       {guest_table(metrics, components), migration_table(metrics, components),
+        process_table(metrics, components), device_table(metrics, components),
+        cache_table(metrics, components), iommu_table(metrics, components),
+        lock_table(metrics, components), latency_table(results, components)}) {
     if (!table.empty()) text += table + '\n';
   }
   for (const std::string& note : facts.notes) text += note + '\n';

@@ -50,6 +50,7 @@ System::System(const Scenario& scenario, const Recordings& recordings, Tracer& t
   for (const HostConfig& host : scenario.hosts) {
     for (std::uint32_t i = 0; i < host.count; ++i) build_host(host, i);
   }
+  build_links();
 }
 
 void System::build_host(const HostConfig& config, std::uint32_t index) {

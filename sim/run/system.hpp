@@ -15,6 +15,7 @@
 #include "models/host/riscv_command_driver.hpp"
 #include "models/iommu/riscv/unit.hpp"
 #include "models/iommu/vtd/unit.hpp"
+#include "models/network/network_link.hpp"
 #include "sim/run/software.hpp"
 #include "sim/scenario/scenario.hpp"
 
@@ -99,6 +100,16 @@ class System : private FaultService {
     Bytes request{};
   };
 
+  struct LinkSystem {
+    LinkSystem(Engine& engine, const std::string& path, const NetworkLinkParams& params)
+        : link(engine, path, params) {}
+    NetworkLink link;
+    std::uint32_t forth = 0;  // components
+    std::uint32_t back = 0;
+    Host* first = nullptr;  // null: a host without software
+    Host* second = nullptr;
+  };
+
   Engine& engine() { return engine_; }
   const DmaFabric& fabric() const { return fabric_; }
   DmaFabric& fabric() { return fabric_; }
@@ -107,12 +118,18 @@ class System : private FaultService {
   const std::vector<DmaSystem>& dma_devices() const { return dma_devices_; }
   const std::vector<AtsSystem>& ats_devices() const { return ats_devices_; }
   const std::deque<TracePlayer>& players() const { return players_; }
+  const std::deque<LinkSystem>& links() const { return links_; }
+  // There and back, over the link between the two; null: there is none.
+  std::pair<NetworkLane*, NetworkLane*> lanes(const Host& from, const Host& to);
   // When the last thing happened.
   Instant end() const { return end_; }
 
  private:
   void build_host(const HostConfig& config, std::uint32_t index);
   void build_software(const HostConfig& config, HostSystem& host);
+  void build_links();
+  bool guest_moves(std::string_view path) const;
+  Host* software_at(const std::string& path);
   void build_iommu(const IommuConfig& config, const HostConfig& host_config, HostSystem& host);
   void build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,
                   const std::string& path, IommuSystem& system);
@@ -148,6 +165,7 @@ class System : private FaultService {
   std::vector<DmaSystem> dma_devices_;
   std::vector<AtsSystem> ats_devices_;
   std::deque<TracePlayer> players_;
+  std::deque<LinkSystem> links_;
   std::map<std::pair<std::uint64_t, double>, std::unique_ptr<ZipfTable>> zipf_tables_;
   std::map<std::string, std::size_t>
       shared_spaces_;  // host.iommu/domain -> number of the space in its kernel

@@ -20,6 +20,7 @@ void System::build_software(const HostConfig& config, HostSystem& host) {
       add_component_,
       [this](const TrafficParams& traffic) { return zipf_for(traffic); },
       [this](std::uint32_t count) { return std::exchange(next_number_, next_number_ + count); },
+      [this](std::string_view path) { return guest_moves(path); },
       scenario_.seed,
       until_};
   host.software = std::make_unique<HostSoftware>(config, host.path, host.memory, setting);
@@ -30,6 +31,39 @@ void System::build_software(const HostConfig& config, HostSystem& host) {
     host.software->add_unit(name_of(iommu), system.vtd->unit, system.vtd->driver,
                             system.page_request_queue);
   }
+}
+
+bool System::guest_moves(std::string_view path) const {
+  return std::any_of(scenario_.events.begin(), scenario_.events.end(), [&](const auto& event) {
+    const auto* move = std::get_if<MigrateGuest>(&event.action);
+    return move != nullptr && move->migrate.matches(path);
+  });
+}
+
+void System::build_links() {
+  for (const LinkConfig& config : scenario_.links) {
+    LinkSystem& system = links_.emplace_back(engine_, config.name, config.params);
+    system.forth = add_component_(config.name + ".forth");
+    system.back = add_component_(config.name + ".back");
+    system.first = software_at(config.between[0]);
+    system.second = software_at(config.between[1]);
+  }
+}
+
+// Null: the host has no software.
+Host* System::software_at(const std::string& path) {
+  const auto found = std::find_if(hosts_.begin(), hosts_.end(),
+                                  [&](const HostSystem& host) { return host.path == path; });
+  ensure(found != hosts_.end(), "a valid scenario links a host that is not there");
+  return found->software ? &found->software->host() : nullptr;
+}
+
+std::pair<NetworkLane*, NetworkLane*> System::lanes(const Host& from, const Host& to) {
+  for (LinkSystem& link : links_) {
+    if (link.first == &from && link.second == &to) return {&link.link.forth, &link.link.back};
+    if (link.first == &to && link.second == &from) return {&link.link.back, &link.link.forth};
+  }
+  return {nullptr, nullptr};
 }
 
 void System::build_accelerators(const AcceleratorDevice& config, const HostConfig& host_config,

@@ -38,6 +38,7 @@ void Scenario::check(const Where& where) const {
             fmt::format("read {} devices, IOMMUs and parts of guests in all; expected at most {}",
                         devices, most_devices));
   }
+  check_links(*this, where / "links");
   check_events(events, duration.has_value(), where / "events");
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     if (!names.insert(hosts[i].name).second) {

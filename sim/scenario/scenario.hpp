@@ -12,6 +12,7 @@
 #include "sim/json/value.hpp"
 #include "sim/scenario/event.hpp"
 #include "sim/scenario/expectation.hpp"
+#include "sim/scenario/links.hpp"
 #include "sim/scenario/origins.hpp"
 #include "sim/scenario/software.hpp"
 
@@ -191,6 +192,7 @@ struct Scenario {
   std::uint64_t seed = 1;
   std::optional<Ps> duration;
   std::vector<HostConfig> hosts;
+  std::vector<LinkConfig> links;
   std::vector<EventConfig> events;
   std::vector<Expectation> expect;
   Origins origins;
@@ -207,6 +209,7 @@ struct Scenario {
             "No device issues requests from this instant on, and no process begins a further round "
             "of work; what is in flight completes. Without it the run ends with its traffic."),
         required("hosts", &S::hosts, "The machines."),
+        field("links", &S::links, "Links of a network between hosts."),
         field("events", &S::events, "What happens to them during the run."),
         field("expect", &S::expect,
               "What is expected of the run; what is not met is exit code 1.")};
