@@ -361,8 +361,8 @@ TEST_CASE("slices of a function have the host's global numbers, the default one 
 
 TEST_CASE("the host's own PASIDs and those of slices come from one allocator", "[iommufd]") {
   Files rig;
-  REQUIRE(rig.host.pasids.space().register_allocator(rig.host.global.backend()) ==
-          ioasid::Error::ok);
+  const ioasid::AllocatorOps backend = rig.host.global.backend();
+  REQUIRE(rig.host.pasids.space().register_allocator(backend) == ioasid::Error::ok);
   rig.run([&](Thread& thread) {
     ioasid::Space& own = rig.host.pasids.space();
     CHECK(own.alloc(&rig, {1, 0xfffff}, nullptr) == 1);

@@ -5,8 +5,6 @@
 namespace viosim::vtd {
 namespace {
 
-constexpr Hpa table_of(std::uint64_t word) { return Hpa(word & ~std::uint64_t{0xfff}); }
-
 ConfigStep fail(ConfigWalk& walk, FaultReason reason) {
   walk.fault = code_of(reason);
   return ConfigStep::faulted;

@@ -11,8 +11,6 @@
 namespace viosim::vtd {
 namespace {
 
-constexpr Hpa table_of(std::uint64_t word) { return Hpa(word & ~std::uint64_t{0xfff}); }
-
 constexpr std::uint64_t directory_entry_coverage = 64;
 
 // Whether any of the bits of a mask is set, word by word.

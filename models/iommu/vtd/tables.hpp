@@ -10,6 +10,7 @@
 #include "core/base/fields.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/architecture.hpp"
+#include "models/iommu/bits.hpp"
 
 #include <array>
 #include <cstdint>
@@ -114,6 +115,9 @@ struct PasidEntry {
   AddressSpace space(Pasid pasid) const;
   bool operator==(const PasidEntry&) const = default;
 };
+
+// The table that a word of an entry names, bits 63:12.
+constexpr Hpa table_of(std::uint64_t word) { return Hpa(word & frame_bits); }
 
 // A PASID directory entry: P 0, FPD 1, table 63:12. A directory entry covers 64 PASIDs, one 4 KiB page.
 constexpr bool directory_entry_malformed(std::uint64_t word) {
