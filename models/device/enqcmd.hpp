@@ -6,7 +6,9 @@
 #include "models/cpu/thread.hpp"
 #include "models/device/shared_queue.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <tuple>
 
 namespace viosim {
@@ -25,13 +27,36 @@ struct EnqcmdParams {
   bool operator==(const EnqcmdParams&) const = default;
 };
 
+// A descriptor on its way. A thread that ends while it waits for the answer forgets it.
+class Submission {
+ public:
+  Submission(SharedQueue& queue, const SharedQueue::Descriptor& descriptor)
+      : queue_(queue), number_(queue.submit(descriptor)) {}
+  ~Submission() {
+    if (!asked_) queue_.forget(number_);
+  }
+  Submission(const Submission&) = delete;
+  Submission& operator=(const Submission&) = delete;
+
+  // Once.
+  std::optional<bool> outcome() {
+    asked_ = true;
+    return queue_.outcome(number_);
+  }
+
+ private:
+  SharedQueue& queue_;
+  std::uint32_t number_;
+  bool asked_ = false;
+};
+
 // Whether it was accepted. The processor is occupied until the answer is there.
 inline bool enqcmd(Thread& thread, SharedQueue& queue, const SharedQueue::Descriptor& descriptor) {
   const SharedQueueParams& portal = queue.params();
-  const std::uint32_t submission = queue.submit(descriptor);
+  Submission submission(queue, descriptor);
   const Ps sooner = std::min(portal.accept, portal.refuse);
   thread.run(queue.link().latency + sooner);
-  const auto accepted = queue.outcome(submission);
+  const auto accepted = submission.outcome();
   ensure(accepted.has_value(), "a portal has not answered in time");
   thread.run((*accepted ? portal.accept : portal.refuse) - sooner + queue.link().latency);
   return *accepted;

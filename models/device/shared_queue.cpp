@@ -49,15 +49,33 @@ std::optional<bool> SharedQueue::outcome(std::uint32_t submission) {
   Outcome& outcome = outcomes_.at(submission);
   ensure(outcome != Outcome::free, "a submission's outcome was asked for twice");
   if (outcome == Outcome::on_its_way) return {};
+  const bool accepted = outcome == Outcome::accepted;
+  free_outcome(submission);
+  return accepted;
+}
+
+void SharedQueue::forget(std::uint32_t submission) {
+  Outcome& outcome = outcomes_.at(submission);
+  ensure(outcome != Outcome::free, "a submission whose outcome is known was forgotten");
+  if (outcome == Outcome::on_its_way) {
+    outcome = Outcome::forgotten;
+  } else {
+    free_outcome(submission);
+  }
+}
+
+void SharedQueue::free_outcome(std::uint32_t submission) {
+  outcomes_[submission] = Outcome::free;
   free_outcomes_.push_back(submission);
-  return std::exchange(outcome, Outcome::free) == Outcome::accepted;
 }
 
 void SharedQueue::fire(std::uint64_t /*what*/) {
   const Arriving arrived = arriving_.front();
   arriving_.pop_front();
   notice_reset();
-  outcomes_[arrived.submission] = take(arrived.descriptor) ? Outcome::accepted : Outcome::refused;
+  const bool accepted = take(arrived.descriptor);
+  if (outcomes_[arrived.submission] == Outcome::forgotten) return free_outcome(arrived.submission);
+  outcomes_[arrived.submission] = accepted ? Outcome::accepted : Outcome::refused;
 }
 
 bool SharedQueue::take(const Descriptor& descriptor) {

@@ -106,6 +106,8 @@ class SharedQueue final : public EventHandler, private QueueListener {
   std::uint32_t submit(const Descriptor& descriptor);
   // Once, with the number that submit() gave: whether it was accepted; nothing: it has not arrived.
   std::optional<bool> outcome(std::uint32_t submission);
+  // Instead: nobody will ask. The descriptor goes its way.
+  void forget(std::uint32_t submission);
 
   // Descriptors with this PASID that are here end without being done; then as the function's. Later ones
   // with it are done like others: whoever stops a PASID sees to it that nobody submits any.
@@ -117,6 +119,8 @@ class SharedQueue final : public EventHandler, private QueueListener {
   // A descriptor goes on that was halted, here or elsewhere. There is an entry for it.
   void put_back(const Descriptor& descriptor);
 
+  // Of which somebody will ask what became of them.
+  std::size_t submissions() const { return outcomes_.size() - free_outcomes_.size(); }
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t at_work() const;
   void fire(std::uint64_t what) override;
@@ -124,9 +128,10 @@ class SharedQueue final : public EventHandler, private QueueListener {
   SharedQueueStats stats;
 
  private:
-  enum class Outcome : std::uint8_t { free, on_its_way, accepted, refused };
+  enum class Outcome : std::uint8_t { free, on_its_way, forgotten, accepted, refused };
   void queue_stopped(Bdf source, std::uint32_t queue) override;
   void queue_done(Bdf source, std::uint32_t queue, std::uint64_t failed) override;
+  void free_outcome(std::uint32_t submission);
   bool take(const Descriptor& descriptor);
   void dispatch();
   void notice_reset();
@@ -155,7 +160,8 @@ class SharedQueue final : public EventHandler, private QueueListener {
 // others by their PASID alone. Requests for which no PASID is asked use the default one.
 class Adi {
  public:
-  Adi(WorkQueues& function, std::uint32_t first, std::uint32_t queues, Pasid default_pasid)
+  Adi(WorkQueues& function, std::uint32_t first, std::uint32_t queues,
+      Pasid default_pasid = no_pasid)
       : function_(&function), first_(first), queues_(queues), default_pasid_(default_pasid) {}
 
   std::uint32_t queues() const { return queues_; }
@@ -169,6 +175,11 @@ class Adi {
   }
   void stop_queue(std::uint32_t queue, bool marker) {
     function_->stop_queue(number_of(queue), marker);
+  }
+  // Its number here, of one of the function's that is this interface's.
+  std::uint32_t own_number_of(std::uint32_t queue) const {
+    ensure(queue >= first_ && queue - first_ < queues_, "a queue of another device interface");
+    return queue - first_;
   }
 
  private:

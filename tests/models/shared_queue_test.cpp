@@ -97,6 +97,23 @@ TEST_CASE("the default round trip of an ENQCMD is 500 ns, and a thread gives up 
   CHECK(rig.queue.stats.refused == 32);
 }
 
+TEST_CASE("a thread that ends in an ENQCMD leaves no submission behind, wherever its descriptor is",
+          "[models][queues][enqcmd]") {
+  const Ps gone = GENERATE(0ns, 199ns, 200ns, 201ns, 299ns, 300ns, 499ns);
+  SharedRig rig({1, 1, 100ns, 100ns});
+  rig.thread([&](Thread& self) {
+    const std::uint32_t submission = rig.queue.submit(rig.descriptor(1, 1));
+    self.sleep(gone);
+    rig.queue.forget(submission);
+    self.sleep(10us);
+    CHECK(rig.queue.submissions() == 0);
+    CHECK(enqcmd(self, rig.queue, rig.descriptor(1, 1)));
+  });
+  rig.rig.run();
+  CHECK(rig.ends[0] == std::vector{End::done, End::done});
+  CHECK(rig.queue.submissions() == 0);
+}
+
 TEST_CASE("descriptors of many processes are done with their own PASIDs, each once",
           "[models][queues][enqcmd]") {
   SharedRig rig({4, 2, 100ns, 100ns});
