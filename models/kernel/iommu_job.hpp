@@ -35,6 +35,8 @@ struct IommuDriver::Job {
   Errno error = Errno::ok;  // the first one
   SpinLock* held = nullptr;
 
+  // A thread that ends in the middle of it gives its lock back.
+  ~Job() { unlock(); }
   void lock(SpinLock& lock) {
     if (held != nullptr) return;
     lock.lock(thread);
