@@ -90,9 +90,10 @@ class AtsDevice final : public EventHandler,
   QueueState queue_state(std::uint32_t queue) const override;
   void enable(std::uint32_t queue, const QueueWork& work) override;
   void stop_queue(std::uint32_t queue, bool marker) override;
-  // All queues with this PASID. One marker, after the last of them; then listen_to_pasids() is told.
+  // All queues with this PASID. One marker, after the last of them; then all of listen_to_pasids() are told.
   void stop_pasid(Pasid pasid, bool marker);
-  void listen_to_pasids(QueueListener& listener) { pasid_listener_ = &listener; }
+  void listen_to_pasids(QueueListener& listener) { pasid_listeners_.push_back(&listener); }
+  void listen_no_more(QueueListener& listener) { std::erase(pasid_listeners_, &listener); }
   void reset_function() override;
   void remove() override;
   void insert() override;
@@ -265,7 +266,7 @@ class AtsDevice final : public EventHandler,
   AtsDevice* physical_ = nullptr;
   std::vector<AtsDevice*> virtual_functions_;
   StopListener* stop_listener_ = nullptr;
-  QueueListener* pasid_listener_ = nullptr;
+  std::vector<QueueListener*> pasid_listeners_;  // a driver in each kernel that uses it
   UseStamp last_use_;
   bool queue_is_fixed_ = false;                  // the only one, which no reset disables
   std::vector<std::unique_ptr<Queue>> queues_;   // null: disabled

@@ -177,7 +177,13 @@ void AtsDevice::begin_stop(Queue& queue) {
 
 void AtsDevice::stop_pasid(Pasid pasid, bool marker) {
   ensure(!queue_is_fixed_, "the queue of a function that has only one was stopped");
-  stopping_pasids_.push_back({pasid, marker});
+  const auto known = std::find_if(stopping_pasids_.begin(), stopping_pasids_.end(),
+                                  [&](const StoppingPasid& each) { return each.pasid == pasid; });
+  if (known == stopping_pasids_.end()) {
+    stopping_pasids_.push_back({pasid, marker});
+  } else {
+    known->marker = known->marker || marker;
+  }
   for (std::uint32_t number = 0; number < queues_.size(); ++number) {
     Queue* const queue = queues_[number].get();
     if (queue != nullptr && queue->port.pasid == pasid && queue->state == Enabled::running)
@@ -231,7 +237,8 @@ void AtsDevice::pasid_may_be_stopped(Pasid pasid) {
   const bool marker = stopping->marker;
   stopping_pasids_.erase(stopping);
   if (marker) send_marker(pasid);
-  if (pasid_listener_ != nullptr) pasid_listener_->pasid_stopped(config_.source, pasid);
+  for (QueueListener* const listener : pasid_listeners_)
+    listener->pasid_stopped(config_.source, pasid);
 }
 
 void AtsDevice::send_marker(Pasid pasid) {

@@ -176,17 +176,17 @@ class Adi {
   void stop_queue(std::uint32_t queue, bool marker) {
     function_->stop_queue(number_of(queue), marker);
   }
-  // Its number here, of one of the function's that is this interface's.
+  // The function's number of a queue; and its number here, of one of the function's that is this interface's.
+  std::uint32_t number_of(std::uint32_t queue) const {
+    ensure(queue < queues_, "a queue that its device interface does not have");
+    return first_ + queue;
+  }
   std::uint32_t own_number_of(std::uint32_t queue) const {
     ensure(queue >= first_ && queue - first_ < queues_, "a queue of another device interface");
     return queue - first_;
   }
 
  private:
-  std::uint32_t number_of(std::uint32_t queue) const {
-    ensure(queue < queues_, "a queue that its device interface does not have");
-    return first_ + queue;
-  }
   WorkQueues* function_;
   std::uint32_t first_;
   std::uint32_t queues_;

@@ -8,20 +8,27 @@
 
 namespace viosim {
 
+Adi FunctionDriver::slice_of(const Function& function) {
+  AtsDevice& device = *function.device;
+  if (function.shared != nullptr) return {device, 0, 0};  // engines are nobody's
+  const QueueSlice slice = function.slice.value_or(QueueSlice{0, device.queues()});
+  ensure(slice.first + slice.count <= device.queues(), "a slice has queues that nobody has");
+  return {device, slice.first, slice.count};
+}
+
 FunctionDriver::FunctionDriver(Kernel& kernel, Kernel::Unit& unit,
                                const FunctionDriverParams& params, const Function& function)
     : kernel_(kernel),
       unit_(&unit),
       params_(params),
       function_(function),
+      slice_(slice_of(function)),
       freed_(kernel.engine(), function.path + ": a queue is free"),
-      stopped_(kernel.engine(), function.path + ": a queue has stopped") {
+      stopped_(kernel.engine(), function.path + ": a queue has stopped"),
+      pasid_stopped_(kernel.engine(), function.path + ": a PASID has stopped") {
   if (function_.access == nullptr) function_.access = &own_;
-  if (function_.shared != nullptr) {
-    function_.device->listen_to_pasids(*this);
-    return;
-  }
-  queues_.resize(function_.device->queues());
+  function_.device->listen_to_pasids(*this);
+  queues_.resize(slice_.queues());
   for (std::uint32_t queue = 0; queue < queues_.size(); ++queue) free_.insert(queue);
 }
 
@@ -222,26 +229,25 @@ void FunctionDriver::send(Thread& thread, What what, std::uint32_t number) {
 
 // A write to a register has arrived. What is enabled already has done its work: it begins anew.
 void FunctionDriver::fire(std::uint64_t cookie) {
-  AtsDevice& device = *function_.device;
   const auto number = static_cast<std::uint32_t>(cookie / 2);
-  if (!device.present()) return;
-  const QueueState state = device.queue_state(number);
+  if (!function_.device->present()) return;
+  const QueueState state = slice_.queue_state(number);
   if (static_cast<What>(cookie % 2) == What::stop) {
     if (state == QueueState::disabled) has_stopped(queues_[number]);
-    device.stop_queue(number, params_.stop_marker);
+    slice_.stop_queue(number, params_.stop_marker);
     return;
   }
   if (!queues_[number].done) return;
   if (state == QueueState::running) {
     queues_[number].enabled = false;  // by what came before
-    device.stop_queue(number, false);
+    slice_.stop_queue(number, false);
     queues_[number].enabled = true;
   }
-  device.enable(number, queues_[number].work);
+  slice_.enable(number, queues_[number].work);
 }
 
-void FunctionDriver::queue_done(Bdf /*source*/, std::uint32_t number, std::uint64_t failed) {
-  Queue& queue = queues_[number];
+void FunctionDriver::queue_done(Bdf /*source*/, std::uint32_t of_function, std::uint64_t failed) {
+  Queue& queue = queues_[slice_.own_number_of(of_function)];
   end(queue, failed + queue.failed == 0 ? End::completed : End::failed);
 }
 
@@ -261,64 +267,6 @@ void FunctionDriver::end(Queue& queue, End how) {
   kernel_.workers.post_at(seen, [done = std::exchange(queue.done, nullptr), how](Thread& thread) {
     done(thread, how);
   });
-}
-
-// Stopping.
-
-void FunctionDriver::stop(Thread& thread, std::uint32_t number) {
-  Queue& queue = queues_[number];
-  if (!queue.enabled) return;
-  if (function_.shared != nullptr) {
-    stop_shared(thread, queue);
-    return;
-  }
-  send(thread, What::stop, number);
-  wait_until_stopped(thread, queue);
-  end(queue, End::failed);
-}
-
-void FunctionDriver::stop_shared(Thread& thread, const Queue& of) {
-  thread.run(params_.register_write);
-  const Pasid wire = of.work.pasid;
-  function_.shared->stop_pasid(wire, params_.stop_marker);
-  for (const Queue& queue : queues_) {
-    if (queue.work.pasid == wire) wait_until_stopped(thread, queue);
-  }
-}
-
-// It is seen by a read, when the answer is back.
-void FunctionDriver::wait_until_stopped(Thread& thread, const Queue& queue) {
-  if (!queue.enabled) return;
-  while (queue.enabled) {
-    ++stopping_;
-    thread.wait(stopped_);
-    --stopping_;
-  }
-  thread.run(function_.link);
-}
-
-void FunctionDriver::has_stopped(Queue& queue) {
-  if (!std::exchange(queue.enabled, false)) return;
-  for (std::uint32_t thread = 0; thread < stopping_; ++thread) stopped_.raise();
-}
-
-void FunctionDriver::queue_stopped(Bdf /*source*/, std::uint32_t number) {
-  Queue& queue = queues_[number];
-  if (!std::exchange(queue.halting, false)) return has_stopped(queue);
-  queue.halted = function_.device->rest(number);
-}
-
-void FunctionDriver::pasid_stopped(Bdf /*source*/, Pasid pasid) {
-  for (Queue& queue : queues_) {
-    if (queue.work.pasid == pasid) has_stopped(queue);
-  }
-}
-
-void FunctionDriver::mm_exit(Thread& thread, Bdf /*source*/, Pasid pasid) {
-  ++stats.exits;
-  for (std::uint32_t number = 0; number < queues_.size(); ++number) {
-    if (queues_[number].taken && queues_[number].pasid == pasid) stop(thread, number);
-  }
 }
 
 }  // namespace viosim

@@ -95,6 +95,12 @@ class FunctionAccess {
   virtual ~FunctionAccess() = default;
 };
 
+// Queues of a function: [first, first + count).
+struct QueueSlice {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
 class FunctionDriver final : public SvaClient,
                              private QueueListener,
                              private SharedQueue::Listener,
@@ -104,8 +110,9 @@ class FunctionDriver final : public SvaClient,
     std::string path;  // as results call it
     Bdf source{};      // as this kernel sees it
     AtsDevice* device = nullptr;
-    SharedQueue* shared = nullptr;  // null: queues are dedicated
-    Ps link{0};                     // latency of a register's write
+    SharedQueue* shared = nullptr;      // null: queues are dedicated
+    std::optional<QueueSlice> slice{};  // of dedicated ones those that are its own; nothing: all
+    Ps link{0};                         // latency of a register's write
     FunctionAccess* access = nullptr;
     IommuFunction capabilities{};
     Sva::DeviceOptions sva{};
@@ -173,6 +180,9 @@ class FunctionDriver final : public SvaClient,
 
   // Nothing sends with this PASID any more when it returns.
   void mm_exit(Thread& thread, Bdf source, Pasid pasid) override;
+  // The same, of a PASID that somebody else used who is not there any more, in a slice of the function.
+  // What was on its way to the function when it is called has to be waited for: it takes the link.
+  void stop_of_slice(Thread& thread, Pasid wire);
 
   std::uint32_t uses() const { return uses_; }
   FunctionDriverStats stats;
@@ -193,6 +203,7 @@ class FunctionDriver final : public SvaClient,
   };
   enum class What : std::uint8_t { enable, stop };
 
+  static Adi slice_of(const Function& function);
   bool there() const { return probed_ && function_.device->present(); }
   Result<std::uint32_t> take_queue(Thread& thread);
   void give_back(std::uint32_t queue);
@@ -204,6 +215,7 @@ class FunctionDriver final : public SvaClient,
   void stop(Thread& thread, std::uint32_t number);
   void stop_shared(Thread& thread, const Queue& queue);
   void wait_until_stopped(Thread& thread, const Queue& queue);
+  bool sends_with(Pasid wire) const;
   void send(Thread& thread, What what, std::uint32_t number);
   void end(Queue& queue, End how);
   void has_stopped(Queue& queue);
@@ -220,6 +232,7 @@ class FunctionDriver final : public SvaClient,
   FunctionDriverParams params_;
   Function function_;
   FunctionAccess own_;
+  Adi slice_;
   bool known_ = false;   // to the IOMMU's driver
   bool probed_ = false;  // processes may open it
   std::deque<Queue> queues_;
@@ -232,6 +245,8 @@ class FunctionDriver final : public SvaClient,
   std::uint32_t moves_ = 0;
   Signal stopped_;
   std::uint32_t stopping_ = 0;  // threads that wait for that
+  Signal pasid_stopped_;
+  std::uint32_t stopping_pasids_ = 0;  // the same, for somebody else's PASID
   std::uint32_t uses_ = 0;
 };
 

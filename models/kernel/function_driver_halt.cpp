@@ -13,10 +13,10 @@ void FunctionDriver::halt() {
   if (!device.present()) return;
   if (function_.shared != nullptr) return function_.shared->halt();
   for (std::uint32_t number = 0; number < queues_.size(); ++number) {
-    if (device.queue_state(number) != QueueState::running) continue;
-    const bool at_work = device.at_work(number);
+    if (slice_.queue_state(number) != QueueState::running) continue;
+    const bool at_work = device.at_work(slice_.number_of(number));
     queues_[number].halting = true;
-    device.stop_queue(number, false);
+    slice_.stop_queue(number, false);
     if (!at_work) queues_[number].halted.reset();
   }
 }
@@ -61,7 +61,7 @@ void FunctionDriver::restart(std::uint32_t number, const QueueRest& rest) {
   if (function_.shared != nullptr) {
     function_.shared->put_back(descriptor_of(number));
   } else {
-    function_.device->enable(number, work);
+    slice_.enable(number, work);
   }
 }
 
@@ -69,11 +69,13 @@ void FunctionDriver::move_to(const Place& place) {
   ensure(place.device->queues() == function_.device->queues() &&
              (place.shared != nullptr) == (function_.shared != nullptr),
          "a function was replaced by one of another kind");
+  function_.device->listen_no_more(*this);
   function_.device = place.device;
   function_.shared = place.shared;
   function_.link = place.link;
   function_.capabilities.config = place.config;
-  if (function_.shared != nullptr) function_.device->listen_to_pasids(*this);
+  function_.device->listen_to_pasids(*this);
+  slice_ = slice_of(function_);
   ++moves_;
 }
 

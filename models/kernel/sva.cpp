@@ -46,8 +46,9 @@ Errno Sva::device_init(Thread& thread, Bdf source, const DeviceOptions& options)
   if (options.max_pasid != 0) device.range.max = std::min(device.range.max, options.max_pasid);
   if (device.range.max < device.range.min) return Errno::einval;
   if (const Errno error = claim(options.reserved); error != Errno::ok) return error;
+  PageFaultHandler* const faults = options.faults != nullptr ? options.faults : iommu->faults;
   const Errno error =
-      device.faults ? iommu->requests->register_handler(source, *iommu->faults) : Errno::ok;
+      device.faults ? iommu->requests->register_handler(source, *faults) : Errno::ok;
   if (error != Errno::ok) {
     give_back(options.reserved);
     return error;

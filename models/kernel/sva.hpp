@@ -89,6 +89,8 @@ class Sva final : public MmNotifier, public PasidOwners {
     std::uint32_t max_pasid = 0;  // 0: no limit but the IOMMU's and the device's
     std::uint32_t min_pasid = 0;
     std::vector<Pasid> reserved{};  // beside RID_PASID: never given to a process
+    // Who is told of its page requests, and passes on those that are this kernel's; null: they all are.
+    PageFaultHandler* faults = nullptr;
   };
   struct BindOptions {
     bool supervisor = false;     // the kernel's own address space: not supported
