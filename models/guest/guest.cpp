@@ -39,7 +39,20 @@ class Guest::Access final : public FunctionAccess {
       return translated(pasid);
     });
   }
-  Result<Pasid> enqcmd(Thread& /*thread*/, Pasid pasid) override { return translated(pasid); }
+  // Where its vCPU finds no number of the host's the instruction leaves the guest; and if there is none
+  // by then, it has failed.
+  Result<Pasid> enqcmd(Thread& thread, Pasid pasid) override {
+    PasidTranslation* const translation = guest_.residence().pasid_translation();
+    if (translation == nullptr) return translated(pasid);
+    if (const auto host = translation->translate(pasid, PasidTranslation::Instruction::enqcmd))
+      return *host;
+    return guest_.machine.exit_to_user(thread, [&]() -> Result<Pasid> {
+      const Guard guard(guest_.machine.emulation(), thread);
+      const auto host = translation->find(pasid);
+      if (!host) return Errno::enoent;
+      return *host;
+    });
+  }
   Result<Pasid> on_wire(Pasid pasid) override { return translated(pasid); }
 
  private:
@@ -64,8 +77,13 @@ Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::
       virtual_commands(on.engine, params.virtual_commands, kernel.pasids.space()) {}
 
 Residence& Guest::add_residence(Host& on) {
+  const std::uint32_t number = number_ + 1;
+  if (params_.host_interface == HostInterface::iommufd) {
+    return *residences_.emplace_back(
+        std::make_unique<IommufdResidence>(on, machine, params_.iommufd, params_.memory, number));
+  }
   return *residences_.emplace_back(
-      std::make_unique<VfioResidence>(on, machine, params_.vfio, params_.pasids, number_ + 1));
+      std::make_unique<VfioResidence>(on, machine, params_.vfio, params_.pasids, number));
 }
 
 bool Guest::nothing_left() const {
@@ -108,7 +126,7 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
   AtsDevice& device = *assignment.device;
   const std::size_t number =
       residence_->add({assignment.device, assignment.shared, assignment.host_unit, assignment.link,
-                       assignment.capabilities},
+                       assignment.capabilities, assignment.parent},
                       device.source());
   behind.viommu.add_device(device.source(), number);
   behind.functions.push_back(number);
@@ -120,7 +138,11 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
   function.link = assignment.link;
   function.access = accesses_.emplace_back(std::make_unique<Access>(*this, number)).get();
   function.capabilities = assignment.capabilities;
-  function.capabilities.config = &residence_->switches(number);
+  // A slice's configuration space is emulated.
+  if (assignment.parent == nullptr)
+    function.capabilities.config = &residence_->switches(number);
+  else
+    function.slice = assignment.slice;
   function.sva = assignment.sva;
   if (!assignment.shows_ats) {
     function.capabilities.ats = function.capabilities.page_requests = false;
@@ -149,7 +171,7 @@ void Guest::boot_error(std::string what, Errno error) {
 }
 
 void Guest::move_in(Thread& thread) {
-  boot_error("container", residence_->open(thread));
+  boot_error("files", residence_->open(thread));
   for (std::size_t number = 0; number < drivers_.size(); ++number)
     boot_error(drivers_[number]->function().path, residence_->attach(thread, number));
 }

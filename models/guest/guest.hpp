@@ -10,6 +10,7 @@
 #include "core/base/fields.hpp"
 #include "ioasid/backends.hpp"
 #include "models/guest/guest_iommu.hpp"
+#include "models/guest/iommufd_residence.hpp"
 #include "models/guest/migration.hpp"
 #include "models/guest/vfio_residence.hpp"
 #include "models/guest/virtual_command_driver.hpp"
@@ -41,6 +42,18 @@ constexpr auto choices(PasidBackend) {
       Choice{PasidBackend::guest_local, "guest-local",
              "an allocator of its own, whose numbers mean something in this guest only"},
       Choice{PasidBackend::none, "none", "the vIOMMU registers no allocator"}};
+}
+
+// How its hypervisor reaches the host's kernel.
+enum class HostInterface : std::uint8_t { vfio, iommufd };
+
+constexpr auto choices(HostInterface) {
+  return std::array{
+      Choice{HostInterface::vfio, "vfio",
+             "VFIO's of 2019-2021: the host gives PASIDs out of a set, or one behind each of the "
+             "guest's"},
+      Choice{HostInterface::iommufd, "iommufd",
+             "iommufd's of today: objects that are made and attached; PASIDs are the guest's own"}};
 }
 
 struct HotplugParams {
@@ -84,12 +97,14 @@ struct HotplugStats {
 struct GuestParams {
   std::uint32_t vcpus = 4;
   Bytes memory = 1_GiB;
+  HostInterface host_interface = HostInterface::vfio;
   PasidScope pasids = PasidScope::system_wide;
   KernelParams kernel;
   GuestIommuParams iommu;
   VirtualCommandDriverParams virtual_commands;
   WorldSwitchParams world_switch;
   VfioParams vfio;
+  IommufdParams iommufd;
   HotplugParams hotplug;
   MigrationParams migration;
   bool refuse_unregister_with_live_ids = false;
@@ -101,12 +116,15 @@ struct GuestParams {
         field("memory", &P::memory,
               "Its memory, which the host maps at once; a multiple of 2 MiB. Half of it is for "
               "pages of processes."),
+        field("host_interface", &P::host_interface,
+              "How its hypervisor reaches the host's kernel."),
         field("pasids", &P::pasids, "Whose numbers its PASIDs are."),
         field("kernel", &P::kernel, "Its kernel."),
         field("iommu", &P::iommu, "Its kernel's access to vIOMMUs."),
         field("virtual_commands", &P::virtual_commands, "Its driver of virtual commands."),
         field("world_switch", &P::world_switch, "What it costs to leave it, and to come back."),
-        field("vfio", &P::vfio, "What its hypervisor has of the host's kernel."),
+        field("vfio", &P::vfio, "What its hypervisor has of the host's kernel, by VFIO."),
+        field("iommufd", &P::iommufd, "The same, by iommufd."),
         field("hotplug", &P::hotplug, "Plugging and unplugging vIOMMUs and functions."),
         field("migration", &P::migration, "Moving to another host while it runs."),
         field("refuse_unregister_with_live_ids", &P::refuse_unregister_with_live_ids,
@@ -151,9 +169,12 @@ class Guest {
   // Before boot().
   Unit& add_unit(const std::string& name, const ViommuParams& params, PasidBackend backend);
 
-  // A function of the host that is the guest's, at the same address. Before boot().
+  // A function of the host that is the guest's, at the same address; or a slice of one: a shared queue's
+  // portal, or some of its queues, with PASIDs of its own behind the guest's numbers. Before boot().
   struct Assignment {
     AtsDevice* device = nullptr;
+    FunctionDriver* parent = nullptr;  // of a slice: the host's, who keeps the function
+    QueueSlice slice{};                // of a slice, where queues are dedicated
     SharedQueue* shared = nullptr;
     Host::Unit* host_unit = nullptr;
     Ps link{0};
@@ -184,7 +205,7 @@ class Guest {
   // the functions behind it with it, and brings it back.
   void unplug_unit(const std::string& name, Unplug how);
   void plug_unit(const std::string& name);
-  void unplug_function(std::size_t function, Unplug how);
+  void unplug_function(std::size_t function, Unplug how);  // a slice: in order only
   void plug_function(std::size_t function);
 
   // It moves to another host while it runs. From anybody; software does it from then on. How it ended is in

@@ -120,7 +120,7 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
     first = register_allocator(thread, unit);
   for (const std::size_t function : unit.functions) {
     FunctionDriver& driver = *drivers_[function];
-    if (driver.known() || !driver.function().device->present()) continue;
+    if (driver.known() || !residence_->present(function)) continue;
     driver.put_behind(unit.kernel);
     const Errno error = driver.probe(thread);
     if (first == Errno::ok) first = error;
@@ -134,7 +134,8 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
 // while, and clear up without it. A guest that has moved meanwhile may have another one in its place.
 void Guest::unplug_function(std::size_t function, Unplug how) {
   const Residence::Function& its = residence_->function(function);
-  if (!its.device->present()) return;
+  ensure(!its.slice() || how == Unplug::orderly, "a slice of a function vanished");
+  if (!residence_->present(function)) return;
   if (how == Unplug::surprise) its.device->remove();
   machine.post_to_hypervisor([this, &its, function, how](Thread& thread) {
     if (how == Unplug::surprise) {
@@ -152,23 +153,18 @@ void Guest::release(Thread& thread, std::size_t function, Unplug how) {
   if (how == Unplug::surprise) driver.gone();
   driver.remove(thread);
   ++hotplug.unplugged;
-  machine.exit_to_user(thread, [&] {
-    machine.ioctl(thread, [&] {
-      residence_->detach(thread, function);
-      return 0;
-    });
-  });
-  AtsDevice& device = *residence_->function(function).device;
-  if (device.present()) device.remove();
+  machine.exit_to_user(thread, [&] { residence_->detach(thread, function); });
+  const Residence::Function& its = residence_->function(function);
+  if (!its.slice() && its.device->present()) its.device->remove();
 }
 
 void Guest::plug_function(std::size_t function) {
-  AtsDevice& device = *residence_->function(function).device;
-  if (device.present()) return;
-  device.insert();
-  machine.post_to_hypervisor([this, &device, function](Thread& thread) {
+  const Residence::Function& its = residence_->function(function);
+  if (residence_->present(function)) return;
+  if (!its.slice()) its.device->insert();
+  machine.post_to_hypervisor([this, &its, function](Thread& thread) {
     AtsDevice& now = *residence_->function(function).device;
-    if (&now != &device && !now.present()) now.insert();  // it has moved meanwhile
+    if (&now != its.device && !now.present()) now.insert();  // it has moved meanwhile
     const Errno error = residence_->attach(thread, function);
     ++hotplug.plugged;
     if (error != Errno::ok) {

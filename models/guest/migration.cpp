@@ -230,10 +230,7 @@ Migration::Failed Migration::bind_again(Thread& thread) {
 void Migration::leave_out(Thread& thread) {
   for (std::size_t function = 0; function < moves_.size(); ++function) {
     if (moves_[function] || !to_.attached(function)) continue;
-    guest_.machine.ioctl(thread, [&] {
-      to_.detach(thread, function);
-      return Errno::ok;
-    });
+    to_.detach(thread, function);
   }
 }
 
@@ -281,6 +278,10 @@ void Guest::migrate(const Migration::Target& target) {
   memory.back(target.host->memory, to.second_stage());
   ensure(target.functions.size() == drivers_.size(),
          "a migration names other functions than its guest");
+  for (std::size_t function = 0; function < drivers_.size(); ++function) {
+    ensure(!residence_->function(function).slice() && !target.functions[function].slice(),
+           "a guest with slices of functions was to move");
+  }
   for (std::size_t function = 0; function < drivers_.size(); ++function)
     to.add(target.functions[function], drivers_[function]->function().source);
   migration_ = std::make_unique<Migration>(*this, target, to, reports_.emplace_back());

@@ -1,7 +1,8 @@
-// Functions of a host that a machine has: attached to its memory, reset, given back.
+// Functions of a host that a machine has: known, routed, reset or stopped, given back.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/guest/residence.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace viosim {
@@ -26,58 +27,102 @@ Residence::Residence(Host& host, VirtualMachine& machine)
 
 std::size_t Residence::add(const Function& function, Bdf guest_address) {
   Held& held = functions_.emplace_back(Held{function, AtsFunctionConfig(*function.device)});
-  held.is.capabilities.config = &held.switches;
-  const std::size_t number = add_device(
-      {function.device->source(), &function.unit->kernel.driver, &function.unit->kernel.requests},
-      guest_address);
+  if (!function.slice()) held.is.capabilities.config = &held.switches;
+  AssignedDevice device{function.device->source(), &function.unit->kernel.driver,
+                        &function.unit->kernel.requests};
+  device.mediated = function.slice();
+  if (!translation_ && function.shared != nullptr && translates(function))
+    translation_.emplace(host_.memory);
+  const std::size_t number = add_device(device, guest_address);
   ensure(number + 1 == functions_.size(), "a machine's files count its functions otherwise");
   return number;
 }
 
-Errno Residence::attach(Thread& thread, std::size_t number) {
-  return machine_.ioctl(thread, [&] { return take(thread, number); });
+bool Residence::present(std::size_t number) const {
+  const Held& held = functions_[number];
+  return held.is.device->present() && (!held.is.slice() || held.attached);
 }
 
-// Its requests without a PASID use the guest's memory.
-Errno Residence::take(Thread& thread, std::size_t number) {
+// Attaching and detaching.
+
+Errno Residence::attach(Thread& thread, std::size_t number) {
   Held& held = functions_[number];
-  Host::Unit& unit = *held.is.unit;
-  const Bdf source = held.is.device->source();
-  const Guard guard(host_.kernel.pasid_mutex, thread);
-  Errno error = unit.kernel.driver.add(thread, source, held.is.capabilities);
-  if (error != Errno::ok) return error;
-  error = unit.kernel.driver.attach(thread, source, entry_);
-  if (error != Errno::ok) {
-    unit.kernel.driver.remove(thread, source);
-    return error;
-  }
-  unit.router.add(faults(), number);
-  held.attached = true;
-  return unit.kernel.requests.register_handler(source, unit.router);
+  if (held.attached || std::exchange(held.taking, true)) return Errno::ebusy;
+  const bool missing = held.is.slice() && !held.is.parent->known();
+  const Errno error = missing ? Errno::enodev : take(thread, number);
+  held.taking = false;
+  return error;
 }
 
 void Residence::detach(Thread& thread, std::size_t number) {
-  Held& held = functions_[number];
-  if (!std::exchange(held.attached, false)) return;
-  Host::Unit& unit = *held.is.unit;
-  const Bdf source = held.is.device->source();
-  unit.router.remove(faults(), number);
-  unit.kernel.requests.unregister_handler(source);
-  const Guard guard(host_.kernel.pasid_mutex, thread);
-  unit.kernel.driver.detach(thread, source);
-  unit.kernel.driver.remove(thread, source);
+  if (functions_[number].attached) give_back(thread, number);
 }
 
+Errno Residence::know(Thread& thread, std::size_t number) {
+  Held& held = functions_[number];
+  const Errno error =
+      held.is.unit->kernel.driver.add(thread, held.is.device->source(), held.is.capabilities);
+  held.known = error == Errno::ok;
+  return error;
+}
+
+void Residence::forget(Thread& thread, std::size_t number) {
+  Held& held = functions_[number];
+  if (!std::exchange(held.known, false)) return;
+  held.is.unit->kernel.driver.remove(thread, held.is.device->source());
+}
+
+// Of a function of which there are slices the host's driver has routed them.
+Errno Residence::route(std::size_t number) {
+  Held& held = functions_[number];
+  Host::Unit& unit = *held.is.unit;
+  unit.router.add(faults(), number_of_faults(number));
+  held.attached = true;
+  if (held.is.slice()) return Errno::ok;
+  return unit.kernel.requests.register_handler(held.is.device->source(), unit.router);
+}
+
+void Residence::unroute(std::size_t number) {
+  Held& held = functions_[number];
+  Host::Unit& unit = *held.is.unit;
+  if (!std::exchange(held.attached, false)) return;
+  unit.router.remove(faults(), number_of_faults(number));
+  if (!held.is.slice()) unit.kernel.requests.unregister_handler(held.is.device->source());
+}
+
+// The end.
+
 void Residence::close(Thread& thread) {
+  stop_slices(thread);
   bool reset = false;
   for (const Held& held : functions_) {
-    if (!held.attached || !held.is.device->present()) continue;
+    if (!held.attached || held.is.slice() || !held.is.device->present()) continue;
     held.is.device->reset_function();
     reset = true;
   }
   if (reset) thread.sleep(host_.params().function_reset);
   close_files(thread);
-  for (std::size_t number = 0; number < functions_.size(); ++number) detach(thread, number);
+  for (std::size_t number = 0; number < functions_.size(); ++number) reclaim(thread, number);
+}
+
+// Others use the same function, so it is not reset: what the machine's PASIDs do in it is stopped, before
+// their numbers can be another's. What its processors have sent arrives meanwhile.
+void Residence::stop_slices(Thread& thread) {
+  std::vector<std::size_t> slices;
+  Ps on_its_way(0);
+  for (std::size_t number = 0; number < functions_.size(); ++number) {
+    const Function& is = functions_[number].is;
+    if (!is.slice() || host_pasids(number).empty()) continue;
+    slices.push_back(number);
+    on_its_way = std::max(on_its_way, is.link);
+  }
+  if (slices.empty()) return;
+  give_up_faults(thread);
+  thread.sleep(on_its_way);
+  for (const std::size_t number : slices) {
+    for (const Pasid pasid : host_pasids(number))
+      functions_[number].is.parent->stop_of_slice(thread, pasid);
+  }
 }
 
 }  // namespace viosim

@@ -8,14 +8,19 @@
 
 #include "models/host/host.hpp"
 #include "models/iommu/page_table.hpp"
+#include "models/kernel/function_driver.hpp"
 #include "models/vmm/host_flow.hpp"
+#include "models/vmm/pasid_translation.hpp"
 #include "models/vmm/virtual_machine.hpp"
 
 #include <cstddef>
 #include <deque>
+#include <optional>
+#include <vector>
 
 namespace viosim {
 
+class Iommufd;
 class VfioContainer;
 
 class Residence {
@@ -27,6 +32,9 @@ class Residence {
     Host::Unit* unit = nullptr;
     Ps link{0};
     IommuFunction capabilities{};
+    // Of a slice of a function: the host's driver, who keeps it. Slices are told apart by PASIDs only.
+    FunctionDriver* parent = nullptr;
+    bool slice() const { return parent != nullptr; }
   };
 
   Residence(const Residence&) = delete;
@@ -41,6 +49,7 @@ class Residence {
   const HostFlow& flow() const { return const_cast<Residence*>(this)->flow(); }
   // Null: the machine has another kind of files.
   virtual VfioContainer* container() { return nullptr; }
+  virtual const Iommufd* file() const { return nullptr; }
   // The host holds nothing for the machine.
   virtual bool empty() const = 0;
 
@@ -50,13 +59,18 @@ class Residence {
   // The switches of its configuration space.
   FunctionConfig& switches(std::size_t number) { return functions_[number].switches; }
   bool attached(std::size_t number) const { return functions_[number].attached; }
+  // For the guest: there is no slice that it does not have.
+  bool present(std::size_t number) const;
+  // Of its vCPUs' ENQCMD; null: they carry the guest's numbers as they are.
+  PasidTranslation* pasid_translation() { return translation_ ? &*translation_ : nullptr; }
 
   // For threads of the hypervisor's process, which call into the host's kernel.
   Errno open(Thread& thread) { return open_files(thread); }
+  // -EBUSY: it is attached. -ENODEV: a slice of a function that the host's driver has not got.
   Errno attach(Thread& thread, std::size_t number);
-  // For threads in the host's kernel. close(): nothing of the guest's runs on while its address spaces
-  // are taken down.
   void detach(Thread& thread, std::size_t number);
+  // For threads in the host's kernel. Nothing of the guest's runs on while its address spaces are
+  // taken down.
   void close(Thread& thread);
 
  protected:
@@ -67,8 +81,24 @@ class Residence {
   virtual std::size_t add_device(const AssignedDevice& device, Bdf guest_address) = 0;
   virtual Errno open_files(Thread& thread) = 0;
   virtual void close_files(Thread& thread) = 0;
-  // Who is told of its functions' page requests.
+  // As attach() and detach(); then by threads in the kernel, after close_files().
+  virtual Errno take(Thread& thread, std::size_t number) = 0;
+  virtual void give_back(Thread& thread, std::size_t number) = 0;
+  virtual void reclaim(Thread& thread, std::size_t number) = 0;
+  // Who is told of its functions' page requests, and by which number of each.
   virtual GuestFaultTaker& faults() = 0;
+  virtual std::size_t number_of_faults(std::size_t number) const { return number; }
+  // The machine is gone: the host answers its page requests, and forwards none any more.
+  virtual void give_up_faults(Thread& thread) = 0;
+  // The host's, by which a function's requests use the machine's address spaces.
+  virtual std::vector<Pasid> host_pasids(std::size_t number) const = 0;
+  virtual bool translates(const Function& function) const = 0;  // its vCPUs' PASIDs, for ENQCMD
+
+  // Steps of these, with the pasid mutex held; and who gets its page requests.
+  Errno know(Thread& thread, std::size_t number);
+  void forget(Thread& thread, std::size_t number);
+  Errno route(std::size_t number);
+  void unroute(std::size_t number);
 
   VirtualMachine& machine_;
 
@@ -76,14 +106,17 @@ class Residence {
   struct Held {
     Function is;
     AtsFunctionConfig switches;
-    bool attached = false;
+    bool known = false;     // to the driver of its IOMMU, by us
+    bool taking = false;    // a call is on it
+    bool attached = false;  // page requests are routed
   };
-  Errno take(Thread& thread, std::size_t number);
+  void stop_slices(Thread& thread);
 
   Host& host_;
   PageTable second_stage_;
   vtd::PasidEntry entry_;
   std::deque<Held> functions_;
+  std::optional<PasidTranslation> translation_;
 };
 
 }  // namespace viosim

@@ -6,7 +6,9 @@
 #include "models/host/vfio_container.hpp"
 #include "models/vmm/vfio_flow.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace viosim {
 
@@ -14,11 +16,7 @@ class VfioResidence final : public Residence {
  public:
   // `number`: the container's place in the order of events.
   VfioResidence(Host& host, VirtualMachine& machine, const VfioParams& params, PasidScope scope,
-                std::uint32_t number)
-      : Residence(host, machine),
-        container_(host.engine, machine.path(), params, host.ids, host.kernel.workers, entry(),
-                   number),
-        flow_(machine, container_, scope) {}
+                std::uint32_t number);
 
   HostFlow& flow() override { return flow_; }
   VfioContainer* container() override { return &container_; }
@@ -31,11 +29,20 @@ class VfioResidence final : public Residence {
   std::size_t add_device(const AssignedDevice& device, Bdf /*guest_address*/) override {
     return container_.add_device(device);
   }
-  Errno open_files(Thread& thread) override {
-    return machine_.ioctl(thread, [&] { return container_.open(thread); });
-  }
+  Errno open_files(Thread& thread) override;
   void close_files(Thread& thread) override { container_.close(thread); }
+  Errno take(Thread& thread, std::size_t number) override;
+  void give_back(Thread& thread, std::size_t number) override;
+  void reclaim(Thread& thread, std::size_t number) override;
   GuestFaultTaker& faults() override { return container_; }
+  void give_up_faults(Thread& thread) override { container_.give_up_faults(thread); }
+  std::vector<Pasid> host_pasids(std::size_t number) const override {
+    return container_.host_pasids(number);
+  }
+  // By the aliases of its set, whosever numbers they are.
+  bool translates(const Function&) const override { return true; }
+  Errno take_whole(Thread& thread, std::size_t number);
+  Errno take_slice(Thread& thread, std::size_t number);
 
   VfioContainer container_;
   VfioFlow flow_;

@@ -15,6 +15,8 @@ Host::Host(Engine& of, const std::string& path, const HostParams& params,
       memory(its_memory),
       kernel(of, path, params.kernel, params.cpus, number),
       ids(of, path, kernel.pasids, params.sets_lock_handover),
+      global_pasids(kernel.pasids),
+      iommufd{global_pasids, {}},
       frames(its_memory.allocate_ram(frames_in(params.process_memory), 1),
              frames_in(params.process_memory)),
       params_(params) {}

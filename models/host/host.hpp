@@ -8,9 +8,11 @@
 #include "models/host/guest_fault_router.hpp"
 #include "models/host/host_ids.hpp"
 #include "models/host/invalidation_driver.hpp"
+#include "models/host/iommufd.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/vtd/unit.hpp"
 #include "models/kernel/function_driver.hpp"
+#include "models/kernel/global_pasids.hpp"
 #include "models/kernel/host_iommu.hpp"
 #include "models/kernel/kernel.hpp"
 #include "models/kernel/kernel_page_requests.hpp"
@@ -117,6 +119,8 @@ class Host {
   PhysicalMemory& memory;
   Kernel kernel;
   HostIds ids;
+  GlobalPasids global_pasids;
+  IommufdHost iommufd;
   FramePool frames;
   std::deque<Unit> units;
 

@@ -16,6 +16,24 @@ constexpr std::uint64_t page = page_4k.count();
 constexpr unsigned levels = 4;
 constexpr std::uint8_t four_levels = 2;  // AW
 
+// By the largest leaves that address, frames and size allow, as Linux does.
+unsigned leaf_of(Iova address, Hpa frames, Bytes size) {
+  unsigned level = levels - 1;
+  while ((address.value() | frames.value() | size.count()) % leaf_size(level).count() != 0) --level;
+  return level;
+}
+
+// How many entries that takes.
+std::int64_t leaves_of(Iova address, Hpa frames, Bytes size) {
+  const Bytes leaf = leaf_size(leaf_of(address, frames, size));
+  return static_cast<std::int64_t>(size.count() / leaf.count());
+}
+
+void map_area(PageTable& table, Iova address, const Ioas::Area& area) {
+  table.map(address, area.frames, area.size.count() / page, area.allowed,
+            leaf_of(address, area.frames, area.size));
+}
+
 // The first area that ends behind the address.
 auto area_at(Ioas& ioas, Iova address) {
   const auto next = ioas.areas.upper_bound(address);
@@ -57,12 +75,13 @@ Errno Iommufd::ioas_map(Thread& thread, ObjectId id, const Mapping& mapping) {
   const auto next = area_at(*ioas, mapping.address);
   if (next != ioas->areas.end() && next->first < mapping.address + mapping.size)
     return Errno::eexist;
-  thread.run(params_.map + params_.map_page * static_cast<std::int64_t>(size / page));
-  ioas->areas[mapping.address] = {mapping.size, mapping.frames, mapping.allowed};
+  const std::int64_t leaves = leaves_of(mapping.address, mapping.frames, mapping.size);
+  thread.run(params_.map + params_.map_page * leaves);
+  const Ioas::Area area{mapping.size, mapping.frames, mapping.allowed};
+  ioas->areas[mapping.address] = area;
   for (const ObjectId table : objects_.all<HwptPaging>()) {
     const HwptPaging& paging = *objects_.find<HwptPaging>(table);
-    if (paging.ioas == id)
-      paging.table->map(mapping.address, mapping.frames, size / page, mapping.allowed);
+    if (paging.ioas == id) map_area(*paging.table, mapping.address, area);
   }
   return Errno::ok;
 }
@@ -77,12 +96,15 @@ Result<Bytes> Iommufd::ioas_unmap(Thread& thread, ObjectId id, Iova address, Byt
   const auto first = area_at(*ioas, address);
   auto last = first;
   std::uint64_t bytes = 0;
+  std::int64_t leaves = 0;
   for (; last != ioas->areas.end() && last->first < end; ++last) {
-    if (last->first < address || last->first + last->second.size > end) return Errno::enoent;
-    bytes += last->second.size.count();
+    const Ioas::Area& area = last->second;
+    if (last->first < address || last->first + area.size > end) return Errno::enoent;
+    bytes += area.size.count();
+    leaves += leaves_of(last->first, area.frames, area.size);
   }
   if (bytes == 0) return Errno::enoent;
-  thread.run(params_.map + params_.map_page * static_cast<std::int64_t>(bytes / page));
+  thread.run(params_.map + params_.map_page * leaves);
   std::vector<PageRange> gone;
   for (auto area = first; area != last; ++area)
     gone.push_back({area->first, area->second.size.count() / page});
@@ -123,9 +145,9 @@ Result<ObjectId> Iommufd::paging_alloc(Thread& thread, const HwptAlloc& request)
   IommuDriver& driver = *objects_.find<Device>(request.device)->is.driver;
   const Pin pin(objects_, request.parent);
   const Guard guard(*ioas.mutex, thread);
-  std::uint64_t pages = 0;
-  for (const auto& [at, area] : ioas.areas) pages += area.size.count() / page;
-  thread.run(params_.allocate_table + params_.map_page * static_cast<std::int64_t>(pages));
+  std::int64_t leaves = 0;
+  for (const auto& [at, area] : ioas.areas) leaves += leaves_of(at, area.frames, area.size);
+  thread.run(params_.allocate_table + params_.map_page * leaves);
   const Result<DomainId> domain = driver.take_domain();
   if (!domain.ok()) return domain.error();
   HwptPaging paging;
@@ -133,8 +155,7 @@ Result<ObjectId> Iommufd::paging_alloc(Thread& thread, const HwptAlloc& request)
   paging.ioas = request.parent;
   paging.table =
       std::make_unique<PageTable>(driver.iommu().memory(), TableFormat::second_level, levels);
-  for (const auto& [at, area] : ioas.areas)
-    paging.table->map(at, area.frames, area.size.count() / page, area.allowed);
+  for (const auto& [at, area] : ioas.areas) map_area(*paging.table, at, area);
   paging.nest_parent = (request.flags & nest_parent) != 0;
   paging.entry.type = vtd::PasidEntry::Type::second_level;
   paging.entry.address_width = four_levels;

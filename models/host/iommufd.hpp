@@ -30,6 +30,17 @@
 
 namespace viosim {
 
+// Whoever turns a guest's PASIDs into the host's for ENQCMD of its vCPUs: told by slices, of one
+// number of the host's behind each of the guest's at a time.
+class PasidListener {
+ public:
+  virtual void pasid_attached(Pasid guest, Pasid host) = 0;
+  virtual void pasid_detached(Pasid guest) = 0;
+
+ protected:
+  ~PasidListener() = default;
+};
+
 // What all files of a host share.
 struct IommufdHost {
   GlobalPasids& pasids;
@@ -168,12 +179,19 @@ class Iommufd final : public GuestFaultTaker {
   // The file is closed, with those of its devices and faults. Takes back all that there is.
   void close(Thread& thread);
 
+  // The machine is gone: what waits for its answers is answered by the host, and nothing is forwarded
+  // to it any more. Before close().
+  void give_up_faults(Thread& thread);
+  // The kernel's part of the hypervisor. Before the run.
+  void listen_to_pasids(PasidListener& listener) { pasid_listener_ = &listener; }
+
   // For the host's page request thread; devices by their objects' ids.
   Bdf function_of(std::size_t device) const override;
   bool forward_fault(std::size_t device, const PageRequest& request) override;
   void discard_incomplete() override;
 
   std::optional<Pasid> host_pasid(ObjectId device, Pasid pasid) const;
+  std::vector<Pasid> host_pasids(ObjectId device) const;
   const iommufd::Objects& objects() const { return objects_; }
   std::size_t attachments() const;
   std::size_t pending_faults() const;
@@ -199,11 +217,16 @@ class Iommufd final : public GuestFaultTaker {
   Errno may_attach(const Device& device, Pasid pasid, ObjectId hwpt);
   bool takes_whole_function(const Device& device, Pasid pasid) const;
   Errno attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt);
-  Result<Pasid> number_for(Thread& thread, const Device& device, Pasid pasid);
+  Result<Pasid> number_for(const Device& device, Pasid pasid);
+  const Device* slice_with(Pasid pasid, const Device& but) const;
+  void give_back_number(Pasid pasid, Pasid host);
   Errno set_entry(Thread& thread, const Device& device, Pasid pasid, Pasid host,
                   const vtd::PasidEntry& entry);
   Errno replace_with(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt);
   void detach_from(Thread& thread, ObjectId id, Pasid pasid);
+  bool only_slice_with(Pasid pasid, const Device& device) const;
+  void tell_attached(const Device& device, Pasid pasid, Pasid host);
+  void tell_detached(const Device& device, Pasid pasid);
   void move(const iommufd::Place& place, ObjectId from, ObjectId to);
 
   void answer(Thread& thread, const iommufd::FaultQueue::Groups& groups);
@@ -225,6 +248,8 @@ class Iommufd final : public GuestFaultTaker {
   bool closed_ = false;
   iommufd::Objects objects_;
   std::vector<std::unique_ptr<iommufd::FaultQueue>> queues_;  // those of destroyed ones, too
+  PasidListener* pasid_listener_ = nullptr;
+  bool forwards_ = true;
 };
 
 }  // namespace viosim

@@ -57,12 +57,41 @@ Errno Iommufd::may_attach(const Device& device, Pasid pasid, ObjectId hwpt) {
   return walkable && table->driver == &driver ? Errno::ok : Errno::einval;
 }
 
-// A slice's numbers are unique in the whole system, its default one included.
-Result<Pasid> Iommufd::number_for(Thread& thread, const Device& device, Pasid pasid) {
+// A slice's numbers are unique in the whole system, its default one included. Slices of several
+// functions have one behind a number of the guest's: a vCPU's ENQCMD carries it to whichever.
+Result<Pasid> Iommufd::number_for(const Device& device, Pasid pasid) {
   const IommuDriver& driver = *device.is.driver;
-  if (device.is.mediated)
-    return shared_.pasids.alloc(thread, driver.pasid_limit(device.is.function));
-  return pasid == no_pasid ? driver.function(device.is.function)->rid_pasid : pasid;
+  if (!device.is.mediated)
+    return pasid == no_pasid ? driver.function(device.is.function)->rid_pasid : pasid;
+  const std::uint32_t limit = driver.pasid_limit(device.is.function);
+  const Device* const other = slice_with(pasid, device);
+  if (other == nullptr || other->is.function == device.is.function)
+    return shared_.pasids.alloc(limit);
+  const Pasid host = other->attachments.at(pasid).host;
+  if (host.value() >= limit) return Errno::enospc;
+  return host;
+}
+
+const Device* Iommufd::slice_with(Pasid pasid, const Device& but) const {
+  if (pasid == no_pasid) return nullptr;
+  for (const ObjectId id : objects_.all<Device>()) {
+    const Device* const device = objects_.find<Device>(id);
+    if (device != &but && device->is.mediated && device->attachments.contains(pasid)) return device;
+  }
+  return nullptr;
+}
+
+// Of an attachment of a slice that is gone.
+void Iommufd::give_back_number(Pasid pasid, Pasid host) {
+  for (const ObjectId id : objects_.all<Device>()) {
+    const Device& device = *objects_.find<Device>(id);
+    const auto attached = device.attachments.find(pasid);
+    if (device.is.mediated && pasid != no_pasid && attached != device.attachments.end() &&
+        attached->second.host == host) {
+      return;
+    }
+  }
+  shared_.pasids.free(host);
 }
 
 Errno Iommufd::set_entry(Thread& thread, const Device& device, Pasid pasid, Pasid host,
@@ -71,6 +100,23 @@ Errno Iommufd::set_entry(Thread& thread, const Device& device, Pasid pasid, Pasi
   const Guard guard(driver.pasid_mutex(), thread);
   if (takes_whole_function(device, pasid)) return driver.attach(thread, device.is.function, entry);
   return driver.set_up(thread, device.is.function, host, entry);
+}
+
+// ENQCMD finds the number from before its entry is present on, and until before it goes.
+bool Iommufd::only_slice_with(Pasid pasid, const Device& device) const {
+  if (!device.is.mediated || pasid == no_pasid) return false;
+  const Device* const other = slice_with(pasid, device);
+  return other == nullptr || other->attachments.at(pasid).leaving;
+}
+
+void Iommufd::tell_attached(const Device& device, Pasid pasid, Pasid host) {
+  if (pasid_listener_ != nullptr && only_slice_with(pasid, device))
+    pasid_listener_->pasid_attached(pasid, host);
+}
+
+void Iommufd::tell_detached(const Device& device, Pasid pasid) {
+  if (pasid_listener_ != nullptr && only_slice_with(pasid, device))
+    pasid_listener_->pasid_detached(pasid);
 }
 
 void Iommufd::move(const Place& place, ObjectId from, ObjectId to) {
@@ -90,16 +136,18 @@ Errno Iommufd::attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt
   if (const Errno error = may_attach(device, pasid, hwpt); error != Errno::ok) return error;
   if (device.attachments.contains(pasid)) return Errno::ebusy;
   const Pin pin(objects_, hwpt);
-  const Result<Pasid> host = number_for(thread, device, pasid);
+  const Result<Pasid> host = number_for(device, pasid);
   if (!host.ok()) return host.error();
   device.attachments[pasid] = {hwpt, host.value()};
   move({id, pasid}, no_object, hwpt);
+  tell_attached(device, pasid, host.value());
   const Errno error = set_entry(thread, device, pasid, host.value(), objects_.hwpt(hwpt)->entry);
   if (error != Errno::ok) {
+    tell_detached(device, pasid);
     answer_for_user(thread, hwpt, {id, pasid});
     device.attachments.erase(pasid);
     move({id, pasid}, hwpt, no_object);
-    if (device.is.mediated) shared_.pasids.free(thread, host.value());
+    if (device.is.mediated) give_back_number(pasid, host.value());
     return error;
   }
   ++stats.attached;
@@ -138,6 +186,7 @@ void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid) {
   const ObjectId hwpt = attachment.hwpt;
   IommuDriver& driver = *device.is.driver;
   attachment.leaving = true;
+  tell_detached(device, pasid);
   {
     const Guard guard(driver.pasid_mutex(), thread);
     if (takes_whole_function(device, pasid)) {
@@ -154,7 +203,7 @@ void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid) {
   }
   device.attachments.erase(pasid);
   move({id, pasid}, hwpt, no_object);
-  if (device.is.mediated) shared_.pasids.free(thread, host);
+  if (device.is.mediated) give_back_number(pasid, host);
   ++stats.detached;
 }
 
@@ -206,6 +255,14 @@ std::optional<Pasid> Iommufd::host_pasid(ObjectId id, Pasid pasid) const {
   const auto found = device->attachments.find(pasid);
   if (found == device->attachments.end()) return {};
   return found->second.host;
+}
+
+std::vector<Pasid> Iommufd::host_pasids(ObjectId id) const {
+  std::vector<Pasid> all;
+  if (const Device* const device = objects_.find<Device>(id)) {
+    for (const auto& [pasid, attachment] : device->attachments) all.push_back(attachment.host);
+  }
+  return all;
 }
 
 std::size_t Iommufd::attachments() const {

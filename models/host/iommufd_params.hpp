@@ -37,7 +37,9 @@ struct IommufdParams {
         field("bind_device", &P::bind_device, "The same, to bind a device to the file.",
               "assumed: claims its group"),
         field("map", &P::map, "The same, to map or unmap a range, without its pages.", "assumed"),
-        field("map_page", &P::map_page, "For each page of such a range: pinned, and an entry.",
+        field("map_page", &P::map_page,
+              "For each page of such a range, of the largest size that it allows: pinned, and an "
+              "entry.",
               "assumed"),
         field("allocate_table", &P::allocate_table, "The same, to make a page table object.",
               "assumed: with attach, a bind of the interface of 2019-21"),

@@ -172,6 +172,18 @@ std::size_t VfioContainer::bindings() const {
   return count;
 }
 
+void VfioContainer::give_up_faults(Thread& thread) {
+  forwards_ = false;
+  answer_for_guest(thread, faults_.take_all());
+}
+
+std::vector<Pasid> VfioContainer::host_pasids(std::size_t device) const {
+  std::vector<Pasid> all;
+  for (const auto& [pasid, binding] : bindings_)
+    if (binding.devices.contains(device)) all.push_back(pasid);
+  return all;
+}
+
 void VfioContainer::close(Thread& thread) {
   if (std::exchange(closed_, true) || set_ == ioasid::no_set) return;
   const Guard guard(mutex_, thread);

@@ -148,6 +148,11 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Result<Pasid> attach_default(Thread& thread, std::size_t device);
   void detach_default(Thread& thread, std::size_t device);
 
+  // The machine is gone: what waits for its answers is answered by the host, and nothing is forwarded
+  // to it any more. Before close().
+  void give_up_faults(Thread& thread);
+  // The host's, that are bound to the device.
+  std::vector<Pasid> host_pasids(std::size_t device) const;
   // The last file of the machine is closed. Takes back all that it has.
   void close(Thread& thread);
 
@@ -211,6 +216,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Mutex mutex_;
   ioasid::SetNumber set_ = ioasid::no_set;
   bool closed_ = false;
+  bool forwards_ = true;
   bool watching_ = false;
   GuestFaultListener* listener_ = nullptr;
   bool event_raised_ = false;

@@ -4,42 +4,37 @@
 #pragma once
 
 #include "core/base/address.hpp"
-#include "ioasid/backends.hpp"
-#include "models/cpu/locks.hpp"
 #include "models/kernel/errno.hpp"
 #include "models/kernel/pasid_space.hpp"
 
-#include <string>
+#include <cstddef>
 
 namespace viosim {
 
+// Numbers out of the kernel's own allocator, so that no process of the host gets one of them. Calls by
+// threads take its lock and its time.
 class GlobalPasids {
  public:
-  GlobalPasids(Engine& engine, const std::string& path, const PasidSpaceParams& params = {})
-      : params_(params), lock_(engine, path + ".lock", params.lock_handover) {}
+  explicit GlobalPasids(PasidSpace& pasids) : pasids_(pasids) {}
 
   // The lowest free one in [1, max_pasids - 1]. -ENOSPC: there is none.
-  Result<Pasid> alloc(Thread& thread, std::uint32_t max_pasids) {
-    const Guard guard(lock_, thread);
-    thread.run(params_.operation);
-    const ioasid::Ioasid id = ids_.alloc_global(max_pasids);
+  Result<Pasid> alloc(std::uint32_t max_pasids) {
+    if (max_pasids <= 1) return Errno::enospc;
+    const ioasid::Ioasid id = pasids_.space().alloc(this, {1, max_pasids - 1}, nullptr);
     if (id == ioasid::invalid_ioasid) return Errno::enospc;
+    ++out_;
     return Pasid(id);
   }
-  void free(Thread& thread, Pasid pasid) {
-    const Guard guard(lock_, thread);
-    thread.run(params_.operation);
-    ids_.free_global(pasid.value());
+  void free(Pasid pasid) {
+    pasids_.space().free(pasid.value());
+    --out_;
   }
-  // For the host's own PasidSpace, whose ids then come from here.
-  ioasid::AllocatorOps backend() { return {&ids_, &ids_, nullptr}; }
 
-  std::size_t size() const { return ids_.size(); }  // how many are out
+  std::size_t size() const { return out_; }  // how many are out
 
  private:
-  PasidSpaceParams params_;
-  SpinLock lock_;
-  ioasid::GlobalIdAllocator ids_;
+  PasidSpace& pasids_;
+  std::size_t out_ = 0;
 };
 
 }  // namespace viosim

@@ -34,13 +34,17 @@ std::size_t IommufdFlow::add_device(const AssignedDevice& device, Bdf guest_addr
   return devices_.size() - 1;
 }
 
-Errno IommufdFlow::open(Thread& thread) {
+Errno IommufdFlow::open_file(Thread& thread, const iommufd::Mapping& memory) {
   Errno error = make(thread, ioas_, [&] { return file_.ioas_alloc(thread); });
   if (error == Errno::ok)
-    error = machine_.ioctl(thread, [&] { return file_.ioas_map(thread, ioas_, memory_); });
+    error = machine_.ioctl(thread, [&] { return file_.ioas_map(thread, ioas_, memory); });
   if (error == Errno::ok) error = make(thread, fault_, [&] { return file_.fault_alloc(thread); });
-  if (error != Errno::ok) return error;
-  if (listener_ != nullptr) file_.listen(fault_, *listener_);
+  if (error == Errno::ok && listener_ != nullptr) file_.listen(fault_, *listener_);
+  return error;
+}
+
+Errno IommufdFlow::open(Thread& thread) {
+  Errno error = open_file(thread, memory_);
   for (std::size_t device = 0; device < devices_.size() && error == Errno::ok; ++device)
     error = plug(thread, device);
   return error;
@@ -80,6 +84,7 @@ void IommufdFlow::unplug(Thread& thread, std::size_t number) {
   for (auto at = first(); at != tables_.end() && at->first.first == number; at = first())
     unbind(thread, number, at->first.second);
   const ObjectId id = std::exchange(devices_[number].id, iommufd::no_object);
+  if (id == iommufd::no_object) return;
   machine_.ioctl(thread, [&] {
     file_.unbind(thread, id);
     return Errno::ok;

@@ -29,6 +29,8 @@ class IommufdFlow final : public HostFlow {
   // Opens the file, and gives it the guest's memory and all devices that were added; for a thread of
   // the process. The first error of the host's, with which the machine cannot start.
   Errno open(Thread& thread);
+  // The same without devices.
+  Errno open_file(Thread& thread, const iommufd::Mapping& memory);
   // One that was added later, and taken away.
   Errno plug(Thread& thread, std::size_t device);
   void unplug(Thread& thread, std::size_t device);
@@ -45,7 +47,10 @@ class IommufdFlow final : public HostFlow {
   // One, behind each IOMMU, for as many as there are.
   void invalidate(Thread& thread, std::span<const GuestFlush> flushes) override;
 
-  void listen(GuestFaultListener& listener) override { listener_ = &listener; }
+  void listen(GuestFaultListener& listener) override {
+    listener_ = &listener;
+    if (fault_ != iommufd::no_object) file_.listen(fault_, listener);
+  }
   std::vector<ForwardedFault> read_faults(Thread& thread) override;
   Errno respond(Thread& thread, const GuestAnswer& answer) override;
   std::size_t waiting_faults() const override { return file_.pending_faults(); }

@@ -40,15 +40,19 @@ void PasidTranslation::write(Hpa table, Pasid guest, std::uint32_t entry) {
   memory_.write(at, other | std::uint64_t{entry} << shift_of(guest));
 }
 
+std::optional<Pasid> PasidTranslation::find(Pasid guest) const {
+  if (guest > pasid_max) return {};
+  const std::optional<Hpa> table = table_of(guest);
+  const std::uint32_t entry = table ? read(*table, guest) : 0;
+  const std::uint32_t reserved = ~(valid | pasid_max.value());
+  if ((entry & valid) == 0 || (entry & reserved) != 0) return {};
+  return Pasid(entry & pasid_max.value());
+}
+
 std::optional<Pasid> PasidTranslation::translate(Pasid guest, Instruction instruction) {
-  if (guest <= pasid_max) {
-    const std::optional<Hpa> table = table_of(guest);
-    const std::uint32_t entry = table ? read(*table, guest) : 0;
-    const std::uint32_t reserved = ~(valid | pasid_max.value());
-    if ((entry & valid) != 0 && (entry & reserved) == 0) return Pasid(entry & pasid_max.value());
-  }
-  ++(instruction == Instruction::enqcmd ? stats.enqcmd_exits : stats.enqcmds_exits);
-  return {};
+  const std::optional<Pasid> host = find(guest);
+  if (!host) ++(instruction == Instruction::enqcmd ? stats.enqcmd_exits : stats.enqcmds_exits);
+  return host;
 }
 
 void PasidTranslation::set(Pasid guest, Pasid host) {
@@ -63,7 +67,7 @@ void PasidTranslation::set(Pasid guest, Pasid host) {
 
 void PasidTranslation::clear(Pasid guest) {
   const std::optional<Hpa> table = table_of(guest);
-  if (!table) return;
+  if (!table || (read(*table, guest) & valid) == 0) return;
   write(*table, guest, 0);
   ++stats.cleared;
 }

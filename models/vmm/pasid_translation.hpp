@@ -11,6 +11,7 @@
 #include "core/base/address.hpp"
 #include "core/base/stats.hpp"
 #include "ioasid/notifier.hpp"
+#include "models/host/iommufd.hpp"
 #include "models/host/table_memory.hpp"
 
 #include <array>
@@ -36,7 +37,7 @@ struct PasidTranslationStats {
   }
 };
 
-class PasidTranslation final : public ioasid::Notifier {
+class PasidTranslation final : public ioasid::Notifier, public PasidListener {
  public:
   enum class Instruction : std::uint8_t { enqcmd, enqcmds };
 
@@ -45,9 +46,14 @@ class PasidTranslation final : public ioasid::Notifier {
 
   // What the processor looks up. Nothing: the instruction leaves the guest.
   std::optional<Pasid> translate(Pasid guest, Instruction instruction);
+  // The same, without executing anything.
+  std::optional<Pasid> find(Pasid guest) const;
 
   // A PASID of the machine's set gets its alias, or loses it. The kernel is told first (Priority::cpu).
   void notify(const ioasid::Notice& notice) noexcept override;
+  // The same by an iommufd file.
+  void pasid_attached(Pasid guest, Pasid host) override { set(guest, host); }
+  void pasid_detached(Pasid guest) override { clear(guest); }
 
   PasidTranslationStats stats;
 

@@ -361,8 +361,6 @@ TEST_CASE("slices of a function have the host's global numbers, the default one 
 
 TEST_CASE("the host's own PASIDs and those of slices come from one allocator", "[iommufd]") {
   Files rig;
-  const ioasid::AllocatorOps backend = rig.host.global.backend();
-  REQUIRE(rig.host.pasids.space().register_allocator(backend) == ioasid::Error::ok);
   rig.run([&](Thread& thread) {
     ioasid::Space& own = rig.host.pasids.space();
     CHECK(own.alloc(&rig, {1, 0xfffff}, nullptr) == 1);
@@ -372,9 +370,41 @@ TEST_CASE("the host's own PASIDs and those of slices come from one allocator", "
     CHECK(rig.file.host_pasid(slice, no_pasid) == Pasid(2));
     CHECK(own.alloc(&rig, {1, 0xfffff}, nullptr) == 3);
     CHECK(own.free(1) == ioasid::Error::ok);
-    const Pasid next = rig.host.global.alloc(thread, 1U << 20U).value();
+    const Pasid next = rig.host.global.alloc(1U << 20U).value();
     CHECK(next == Pasid(1));
-    CHECK(rig.host.global.alloc(thread, 1).error() == Errno::enospc);
+    CHECK(rig.host.global.alloc(1).error() == Errno::enospc);
+  });
+}
+
+TEST_CASE("slices of several functions have one number behind a guest's, told while it is there",
+          "[iommufd]") {
+  struct Told final : PasidListener {
+    void pasid_attached(Pasid guest, Pasid host) override { numbers.emplace_back(guest, host); }
+    void pasid_detached(Pasid guest) override { numbers.emplace_back(guest, no_pasid); }
+    std::vector<std::pair<Pasid, Pasid>> numbers;
+  } told;
+  Files rig;
+  rig.file.listen_to_pasids(told);
+  rig.run([&](Thread& thread) {
+    Iommufd& file = rig.file;
+    const ObjectId one = rig.bind(thread, device, true);
+    const ObjectId two = rig.bind(thread, other_device, true);
+    rig.make_parent(thread, one);
+    const ObjectId first = rig.make_nested(thread, one);
+    const ObjectId second = rig.make_nested(thread, two);
+    REQUIRE(file.pasid_attach(thread, one, Pasid(7), first) == Errno::ok);
+    REQUIRE(file.pasid_attach(thread, two, Pasid(7), second) == Errno::ok);
+    CHECK(file.host_pasid(one, Pasid(7)) == Pasid(1));
+    CHECK(file.host_pasid(two, Pasid(7)) == Pasid(1));
+    CHECK(file.host_pasids(two) == std::vector{Pasid(1)});
+    CHECK(rig.host.global.size() == 1);
+    CHECK(file.pasid_detach(thread, one, Pasid(7)) == Errno::ok);
+    CHECK(rig.host.global.size() == 1);
+    CHECK(told.numbers == std::vector{std::pair{Pasid(7), Pasid(1)}});
+    CHECK(file.pasid_detach(thread, two, Pasid(7)) == Errno::ok);
+    CHECK(told.numbers.back() == std::pair{Pasid(7), no_pasid});
+    CHECK(told.numbers.size() == 2);
+    CHECK(rig.host.global.size() == 0);
   });
 }
 

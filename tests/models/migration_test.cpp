@@ -139,6 +139,29 @@ Ps opening_takes(const GuestParams& params) {
 
 }  // namespace
 
+TEST_CASE("a guest by iommufd moves under load, and its page requests are answered there",
+          "[migration][iommufd]") {
+  GuestParams params = small(PasidScope::guest_wide);
+  params.host_interface = HostInterface::iommufd;
+  Moving moving(params);
+  moving.boot();
+  moving.migrate_at(1ms);
+  moving.rig.at(300ms, [&](Thread&) { moving.guest.kill(); });
+  moving.rig.run();
+  REQUIRE(!moving.report().failed);
+  CHECK(moving.report().rebinds > 0);
+  CHECK(moving.finished());
+  CHECK(moving.group->stats.work_failed == 0);
+  CHECK(moving.group->stats.failed == 0);
+  const Iommufd& there = *moving.guest.residence().file();
+  CHECK(&moving.guest.host() == &moving.second.host);
+  CHECK(there.fault_stats.answered > 0);
+  CHECK(there.fault_stats.timed_out == 0);
+  CHECK(moving.guest.nothing_left());
+  CHECK(moving.rig.host.iommufd.owners.empty());
+  CHECK(moving.second.host.iommufd.owners.empty());
+}
+
 TEST_CASE("a guest with guest-wide PASIDs goes on with other numbers of its new host",
           "[migration]") {
   const bool shared = GENERATE(false, true);

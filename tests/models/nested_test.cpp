@@ -20,7 +20,7 @@ constexpr Hpa guest_frame{0x40'0000};
 struct Chain {
   explicit Chain(Flow flow = Flow::vfio)
       : ids(host.rig.engine, "host0", host.pasids, 100ns),
-        global(host.rig.engine, "host0.global_pasids"),
+        global(host.pasids),
         iommufd{global, {}},
         vm({host.rig.engine, host.workers, host.rig.memory, host.driver, ids, &host.requests,
             &iommufd},

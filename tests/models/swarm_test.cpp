@@ -23,6 +23,7 @@ namespace {
 class Swarm {
  public:
   explicit Swarm(std::uint64_t seed) : rng_(seed, "swarm"), second_(rig_, network(rng_)) {
+    add_shared_functions();
     for (std::uint64_t i = 2 + rng_.below(3); i > 0; --i) add_guest();
     add_host_processes();
     take_some_there();
@@ -76,7 +77,9 @@ class Swarm {
     GuestParams params;
     params.memory = 64_MiB;
     params.vcpus = 1 + static_cast<std::uint32_t>(rng_.below(4));
-    params.pasids = chance(3) ? PasidScope::guest_wide : PasidScope::system_wide;
+    if (chance(4)) params.host_interface = HostInterface::iommufd;
+    const bool modern = params.host_interface == HostInterface::iommufd;
+    params.pasids = modern || chance(3) ? PasidScope::guest_wide : PasidScope::system_wide;
     params.vfio.quota = chance(3) ? 3 : 1000;
     params.vfio.free_while_bound = chance(2) ? FreeWhileBound::refuse : FreeWhileBound::pend;
     params.hotplug.wait_for_processes = random(500us);
@@ -96,10 +99,14 @@ class Swarm {
       drivers.push_back(&rig_.assign(
           guest, unit, rig_.add_device(1 + static_cast<std::uint32_t>(rng_.below(4)))));
     }
+    const bool shares = chance(3);  // then it stays
+    for (std::size_t i = 0; i < slices_.size(); ++i)
+      if (shares && chance(2)) drivers.push_back(&assign_slice(guest, guest.units[i], i));
     std::vector<Process*> all;
     for (int i = 0; i < 3; ++i) {
       std::vector<FunctionDriver*> used = drivers;
-      if (chance(2)) used.erase(used.begin() + static_cast<std::ptrdiff_t>(rng_.below(2)));
+      if (chance(2))
+        used.erase(used.begin() + static_cast<std::ptrdiff_t>(rng_.below(used.size())));
       ProcessGroup& group = rig_.group(guest, random_life(), used);
       for (std::uint64_t p = rng_.below(4); p > 0; --p) all.push_back(&rig_.process(group));
     }
@@ -113,10 +120,26 @@ class Swarm {
       }
     });
   }
+  // The host's, of which guests have slices: one with a shared queue, one with queues for four guests.
+  void add_shared_functions() {
+    AtsDevice& shared = rig_.add_device(2);
+    portal_ = &rig_.add_shared_queue(shared, 2 + static_cast<std::uint32_t>(rng_.below(8)));
+    slices_ = {&rig_.host_driver(shared, portal_),
+               &rig_.host_driver(rig_.add_device(6), nullptr, QueueSlice{4, 2})};
+  }
+  FunctionDriver& assign_slice(Guest& guest, Guest::Unit& behind, std::size_t which) {
+    Guest::Assignment assignment;
+    assignment.parent = slices_[which];
+    assignment.shared = slices_[which]->function().shared;
+    if (assignment.shared == nullptr) assignment.slice = {next_slice_++, 1};
+    return rig_.assign(guest, behind, *slices_[which]->function().device, assignment);
+  }
   void add_host_processes() {
     host_driver_ = &rig_.host_driver(rig_.add_device(2));
     for (int i = 0; i < 2; ++i) {
-      ProcessGroup& group = rig_.host_group(random_life(), {host_driver_});
+      std::vector<FunctionDriver*> used{slices_[0], slices_[1], host_driver_};
+      if (i == 0) used.erase(used.begin(), used.begin() + 2);
+      ProcessGroup& group = rig_.host_group(random_life(), used);
       for (std::uint64_t p = rng_.below(4); p > 0; --p) {
         Process& process = rig_.process(group);
         host_processes_.push_back(&process);
@@ -135,6 +158,8 @@ class Swarm {
   }
   void migrate(std::size_t number) {
     Guest& guest = *rig_.guests[number];
+    for (std::size_t function = 0; function < guest.functions(); ++function)
+      if (guest.residence().function(function).slice()) return;  // it stays
     const bool back = &guest.host() == &second_.host;
     guest.migrate(back ? second_.back_to_first(guest) : targets_[number]);
   }
@@ -143,8 +168,8 @@ class Swarm {
     const std::size_t number = rng_.below(rig_.guests.size());
     Guest& guest = *rig_.guests[number];
     const std::string unit = chance(2) ? "v0" : "v1";
-    const std::size_t function = rng_.below(2);
-    const Unplug how = chance(2) ? Unplug::orderly : Unplug::surprise;
+    const std::size_t function = rng_.below(guest.functions());
+    Unplug how = chance(2) ? Unplug::orderly : Unplug::surprise;
     switch (rng_.below(14)) {
       case 12:
         return rig_.at(when, [this, number](Thread&) { migrate(number); });
@@ -165,6 +190,7 @@ class Swarm {
         return rig_.at(when, [&guest, unit](Thread&) { guest.plug_unit(unit); });
       case 6:
       case 7:
+        if (guest.residence().function(function).slice()) how = Unplug::orderly;
         return rig_.at(when, [&guest, function, how](Thread&) {
           if (guest.booted()) guest.unplug_function(function, how);
         });
@@ -185,6 +211,10 @@ class Swarm {
     CHECK(host.frames.taken() == 0);
     CHECK(host.kernel.sva.bonds() == 0);
     CHECK(host_driver_->uses() == 0);
+    CHECK(host.global_pasids.size() == 0);
+    for (const FunctionDriver* const driver : slices_) CHECK(driver->uses() == 0);
+    CHECK(portal_->submissions() == 0);
+    CHECK(portal_->waiting() + portal_->at_work() == 0);
     for (const Process* const process : host_processes_) CHECK(process->finished());
     for (const auto& guest : rig_.guests) {
       CHECK(guest->machine.closed());
@@ -215,8 +245,8 @@ class Swarm {
     }
     for (const auto& guest : rig_.guests) {
       text += fmt::format("{} {} {} {} {} {}\n", guest->machine.paths.user_exits,
-                          guest->machine.paths.ioctls, guest->container().stats.allocated,
-                          guest->hotplug.unplugged, guest->hotplug.orphans,
+                          guest->machine.paths.ioctls, held_by(*guest), guest->hotplug.unplugged,
+                          guest->hotplug.orphans,
                           guest->machine.panicked() ? guest->machine.panicked()->reason : "");
     }
     for (const auto* devices : {&rig_.devices, &second_.devices}) {
@@ -234,12 +264,20 @@ class Swarm {
     return text;
   }
 
+  static std::uint64_t held_by(const Guest& guest) {
+    const Iommufd* const file = guest.residence().file();
+    return file != nullptr ? file->stats.attached : guest.container().stats.allocated;
+  }
+
   Rng rng_;
   SoftwareRig rig_;
   SecondHost second_;
   std::vector<Migration::Target> targets_;  // of each guest
   std::set<std::uint32_t> foreign_;
   FunctionDriver* host_driver_ = nullptr;
+  SharedQueue* portal_ = nullptr;
+  std::vector<FunctionDriver*> slices_;
+  std::uint32_t next_slice_ = 0;
   std::vector<Process*> host_processes_;
 };
 

@@ -43,12 +43,24 @@ class SoftwareRig {
     configs.emplace_back(device);
     return device;
   }
-  // The host's own driver of a device, ready.
-  FunctionDriver& host_driver(AtsDevice& device) {
+  // A shared queue that has all of a device's queues for engines.
+  SharedQueue& add_shared_queue(AtsDevice& device, std::uint32_t entries = 8) {
+    SharedQueueParams params;
+    params.entries = entries;
+    params.engines = device.queues();
+    return *shared.emplace_back(std::make_unique<SharedQueue>(
+        device, 0, params, link, device.source().value() - 0x100U + 1U, rig.engine.agenda()));
+  }
+  // The host's own driver of a device, ready. `own`: of dedicated queues those that are no slices.
+  FunctionDriver& host_driver(AtsDevice& device, SharedQueue* portal = nullptr,
+                              std::optional<QueueSlice> own = {}) {
     FunctionDriver::Function function;
     function.path = "host." + device.path();
     function.source = device.source();
     function.device = &device;
+    function.shared = portal;
+    function.slice = own;
+    if (portal != nullptr || own) function.sva.faults = &unit.router;
     function.link = link.latency;
     function.capabilities.config = &configs[device.source().value() - 0x100];
     function.number = 20'000 + static_cast<std::uint32_t>(drivers.size());
@@ -100,6 +112,7 @@ class SoftwareRig {
   Host::Unit& unit;
   std::deque<AtsDevice> devices;
   std::deque<AtsFunctionConfig> configs;
+  std::deque<std::unique_ptr<SharedQueue>> shared;
   std::deque<std::unique_ptr<FunctionDriver>> drivers;
   std::deque<std::unique_ptr<Guest>> guests;
   std::deque<ProcessGroup> groups;

@@ -12,7 +12,7 @@ HostRig::HostRig(const IommuDriverParams& params)
       driver(engine, params, iommu, tables, pasid_mutex),
       pasids(engine, "host0.ioasid", {.operation = Ps(0)}),
       ids(engine, "host0", pasids, 100ns),
-      global(engine, "host0.global_pasids", {.operation = Ps(0)}),
+      global(pasids),
       iommufd{global, {}} {
   iommu.cost = 1500ns;
 }

@@ -1,0 +1,195 @@
+// Slices of functions in guests: ENQCMD with translated PASIDs, queues of one's own, default PASIDs; guests
+// that die while others use the same function.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/guest/guest.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/software_rig.hpp"
+
+#include <optional>
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+ProcessParams life() {
+  ProcessParams params;
+  params.work.traffic.window = 64_KiB;
+  params.work.traffic.request = 4_KiB;
+  params.work.requests = 24;
+  params.work.outstanding = 4;
+  params.rounds = 3;
+  params.unmap = 2;
+  return params;
+}
+
+enum class Kind { vfio_system_wide, vfio_guest_wide, iommufd };
+
+Kind any_kind() { return GENERATE(Kind::vfio_system_wide, Kind::vfio_guest_wide, Kind::iommufd); }
+
+// A function with a shared queue, one with dedicated queues; the host's processes and guests use both.
+struct Mediated {
+  Mediated()
+      : portal(&rig.add_shared_queue(rig.add_device(2))),
+        drivers{&rig.host_driver(rig.devices[0], portal),
+                &rig.host_driver(rig.add_device(8), nullptr, QueueSlice{6, 2})} {
+    native = &rig.host_group(life(), drivers);
+    rig.at(50us, [this](Thread&) { rig.process(*native).start(); });
+  }
+  Guest& add_guest(Kind kind, std::uint32_t processes = 3, std::uint32_t quota = 1000) {
+    GuestParams params;
+    params.memory = 64_MiB;
+    params.vfio.quota = quota;
+    params.host_interface = kind == Kind::iommufd ? HostInterface::iommufd : HostInterface::vfio;
+    const bool whole = kind == Kind::vfio_system_wide;
+    params.pasids = whole ? PasidScope::system_wide : PasidScope::guest_wide;
+    Guest& guest = rig.add_guest(params);
+    Guest::Unit& unit =
+        guest.add_unit("v0", {}, whole ? PasidBackend::virtual_command : PasidBackend::guest_local);
+    std::vector<FunctionDriver*> its;
+    for (std::size_t i = 0; i < 2; ++i) {
+      Guest::Assignment assignment;
+      assignment.parent = drivers[i];
+      assignment.shared = i == 0 ? portal : nullptr;
+      assignment.slice = {static_cast<std::uint32_t>(2 * (rig.guests.size() - 1)), 2};
+      its.push_back(&rig.assign(guest, unit, rig.devices[i], assignment));
+    }
+    ProcessGroup& group = rig.group(guest, life(), its);
+    for (std::uint32_t i = 0; i < processes; ++i) of_guests.push_back(&rig.process(group));
+    const std::size_t first = of_guests.size() - processes;
+    rig.at(20us, [this, &guest, first, processes](Thread&) {
+      guest.boot([this, first, processes](Thread&) {
+        for (std::size_t i = first; i < first + processes; ++i) of_guests[i]->start();
+      });
+    });
+    return guest;
+  }
+  const ProcessGroup& group_of(std::size_t guest) const { return rig.groups[guest + 1]; }
+  static void check_sound(const ProcessGroup& group, std::uint64_t processes) {
+    CHECK(group.stats.finished == processes);
+    CHECK(group.stats.work_failed == 0);
+    CHECK(group.stats.failed == 0);
+  }
+  void check_nothing_left() {
+    CHECK(rig.host.kernel.pasids.space().size() == 0);
+    CHECK(rig.host.global_pasids.size() == 0);
+    CHECK(rig.unit.kernel.requests.pending() == 0);
+    CHECK(rig.unit.kernel.faults.incomplete() == 0);
+    CHECK(portal->submissions() == 0);
+    CHECK(portal->waiting() + portal->at_work() == 0);
+    for (const AtsDevice& device : rig.devices) {
+      CHECK(device.requests_in_flight() == 0);
+      CHECK(device.page_requests_outstanding() == 0);
+      CHECK(device.tlb().size() == 0);
+      CHECK(device.queue_stats().resets == 0);
+      for (std::uint32_t pasid = 1; pasid < 64; ++pasid)
+        CHECK(!rig.unit.kernel.driver.present(device.source(), Pasid(pasid)));
+    }
+  }
+
+  SoftwareRig rig;
+  SharedQueue* portal;
+  std::vector<FunctionDriver*> drivers;
+  ProcessGroup* native = nullptr;
+  std::vector<Process*> of_guests;
+};
+
+}  // namespace
+
+TEST_CASE("the host and guests of all kinds share functions by slices", "[mediated]") {
+  Mediated all;
+  std::vector<Guest*> guests;
+  for (const Kind kind : {Kind::vfio_system_wide, Kind::vfio_guest_wide, Kind::iommufd})
+    guests.push_back(&all.add_guest(kind));
+  all.rig.at(50ms, [&](Thread&) {
+    for (Guest* const guest : guests) guest->kill();
+  });
+  all.rig.run();
+  Mediated::check_sound(*all.native, 1);
+  for (std::size_t i = 0; i < guests.size(); ++i) {
+    INFO("guest " << i);
+    Mediated::check_sound(all.group_of(i), 3);
+    CHECK(guests[i]->boot_errors().empty());
+    const PasidTranslationStats& translation = guests[i]->residence().pasid_translation()->stats;
+    CHECK(translation.filled == 3);
+    CHECK(translation.cleared == 3);
+    CHECK(translation.enqcmd_exits == 0);
+    CHECK(guests[i]->nothing_left());
+  }
+  // Each slice has a default number, besides those of processes.
+  CHECK(guests[0]->container().stats.allocated == 3 + 2);
+  CHECK(all.portal->stats.done == 3 * (1 + 3 * 3));
+  all.check_nothing_left();
+}
+
+TEST_CASE("a guest with slices may be killed at any instant; who shares them does not notice",
+          "[mediated]") {
+  const Kind kind = any_kind();
+  for (std::int64_t step = 0; step < 60; ++step) {
+    Mediated all;
+    Guest& dies = all.add_guest(kind);
+    Guest& lives = all.add_guest(Kind::vfio_guest_wide);
+    const Ps when = 21us + step * 17'300ns;
+    all.rig.at(when, [&](Thread&) { dies.kill(); });
+    all.rig.at(50ms, [&](Thread&) { lives.kill(); });
+    all.rig.run();
+    INFO("killed at " << when.count() << " ps");
+    Mediated::check_sound(*all.native, 1);
+    Mediated::check_sound(all.group_of(1), 3);
+    CHECK(dies.machine.closed());
+    CHECK(dies.nothing_left());
+    CHECK(lives.nothing_left());
+    all.check_nothing_left();
+  }
+}
+
+TEST_CASE("an ENQCMD whose PASID the host does not know leaves the guest, and fails there",
+          "[mediated]") {
+  Mediated all;
+  Guest& guest = all.add_guest(Kind::vfio_guest_wide, 3, 2);  // for two default numbers
+  all.rig.run();
+  const ProcessGroup& group = all.group_of(0);
+  CHECK(group.stats.finished == 3);
+  CHECK(group.stats.failed == 3);
+  CHECK(group.stats.enoent == 3);
+  CHECK(group.stats.work_failed == 0);
+  const PasidTranslationStats& translation = guest.residence().pasid_translation()->stats;
+  CHECK(translation.enqcmd_exits == 3);
+  CHECK(translation.filled == 0);
+  Mediated::check_sound(*all.native, 1);
+}
+
+TEST_CASE("a slice goes in order and comes back; the function stays", "[mediated]") {
+  const Kind kind = any_kind();
+  const std::size_t which = GENERATE(0U, 1U);
+  Mediated all;
+  Guest& guest = all.add_guest(kind);
+  Guest& other = all.add_guest(Kind::vfio_guest_wide);
+  ProcessGroup& late = all.rig.group(guest, life(), {&guest.driver(which)});
+  Process& second = all.rig.process(late);
+  all.rig.at(400us, [&](Thread&) { guest.unplug_function(which, Unplug::orderly); });
+  all.rig.at(401us, [&](Thread&) { guest.unplug_function(which, Unplug::orderly); });
+  all.rig.at(10ms, [&](Thread&) { guest.plug_function(which); });
+  all.rig.at(10'001us, [&](Thread&) { guest.plug_function(which); });
+  all.rig.at(20ms, [&](Thread&) { second.start(); });
+  all.rig.at(50ms, [&](Thread&) {
+    guest.kill();
+    other.kill();
+  });
+  all.rig.run();
+  Mediated::check_sound(*all.native, 1);
+  Mediated::check_sound(all.group_of(1), 3);
+  Mediated::check_sound(late, 1);
+  CHECK(guest.nothing_left());
+  all.check_nothing_left();
+}
+
+TEST_CASE("a slice of a function that the host's driver has not got is not attached",
+          "[mediated]") {
+  Mediated all;
+  Guest& guest = all.add_guest(any_kind());
+  all.rig.at(10us, [&](Thread& thread) { all.drivers[1]->remove(thread); });
+  all.rig.run();
+  REQUIRE(guest.boot_errors().size() == 1);
+  CHECK(guest.boot_errors()[0].error == Errno::enodev);
+}
