@@ -6,8 +6,15 @@ namespace viosim {
 
 std::vector<Act> UnplugParts::prepare(const Targets& targets, const Where& where) const {
   std::vector<Act> acts;
-  for (PlugControl& part : targets.pluggable(unplug, where / "unplug"))
+  for (PlugControl& part : targets.pluggable(unplug, where / "unplug")) {
+    if (part.slice && how == Unplug::surprise) {
+      (where / "how")
+          .reject(
+              "read \"surprise\" of a slice of an accelerator; expected \"orderly\": "
+              "it is no hardware that could vanish");
+    }
     acts.push_back({part.component, [act = std::move(part.unplug), how = how] { act(how); }});
+  }
   return acts;
 }
 

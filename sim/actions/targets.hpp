@@ -52,6 +52,8 @@ struct PlugControl {
   std::uint32_t component = 0;
   std::function<void(Unplug)> unplug;
   std::function<void()> plug;
+  bool slice = false;   // of a function: it goes in order only
+  bool shared = false;  // guests have slices of it: it stays
 };
 
 // A guest is to move to a host, where it gets these accelerators.

@@ -125,12 +125,25 @@ void HostSoftware::build() {
   std::vector<Problem> problems;
   const Assignments assignments = assignments_of(config_, Where(problems, ""));
   ensure(problems.empty(), "a valid scenario assigns what cannot be assigned");
+  note_slices(assignments);
   for (const ProcessesConfig& processes : config_.processes) build_own_processes(processes);
   for (std::size_t g = 0; g < config_.guests.size(); ++g) {
     for (std::uint32_t i = 0; i < config_.guests[g].count; ++i)
       build_guest(config_.guests[g], i, assignments[g][i]);
   }
   host_.kernel.workers.post([this](Thread& thread) { boot(thread); });
+}
+
+void HostSoftware::note_slices(const Assignments& assignments) {
+  for (const auto& guests : assignments) {
+    for (const std::vector<AssignedFunction>& functions : guests) {
+      for (const AssignedFunction& function : functions) {
+        if (!function.slice) continue;
+        Accelerator& of = accelerator(function.on_host);
+        of.sliced = of.sliced.value_or(0) + function.slice->count;
+      }
+    }
+  }
 }
 
 ProcessGroup HostSoftware::group_of(Kernel& kernel, TableMemory& memory, FramePool& frames,
@@ -163,6 +176,10 @@ FunctionDriver& HostSoftware::own_driver(Accelerator& accelerator) {
   function.capabilities = capabilities_of(config);
   function.capabilities.config = accelerator.switches.get();
   function.sva = options_of(config);
+  if (accelerator.sliced) {
+    function.slice = QueueSlice{*accelerator.sliced, config.queues() - *accelerator.sliced};
+    function.sva.faults = &accelerator.unit->router;
+  }
   function.number = setting_.take_numbers(1);
   accelerator.driver_component = setting_.add_component(function.path);
   accelerator.driver = std::make_unique<FunctionDriver>(host_.kernel, accelerator.unit->kernel,
@@ -189,6 +206,8 @@ void HostSoftware::boot(Thread& thread) {
     const Errno error = driver->probe(thread);
     if (error != Errno::ok) probe_errors_.push_back(error);
   }
+  booted_ = true;
+  for (GuestSystem* const guest : std::exchange(waiting_, {})) boot(*guest);
   for (Processes& processes : processes_) {
     for (std::uint32_t i = 0; i < processes.config->count; ++i) {
       const Instant start = std::max(thread.now(), Instant(start_of(*processes.config, i)));

@@ -70,8 +70,9 @@ class HostSoftware {
     std::unique_ptr<AtsDevice> device;
     std::unique_ptr<SharedQueue> shared;
     std::unique_ptr<AtsFunctionConfig> switches;
+    std::optional<std::uint32_t> sliced{};  // so many queues of it are guests'; nothing: no slices
     std::uint32_t driver_component = 0;
-    std::unique_ptr<FunctionDriver> driver;  // the host's, where its processes use it
+    std::unique_ptr<FunctionDriver> driver;  // the host's, where its processes or slices use it
   };
   struct Processes {
     Processes(const ProcessesConfig& of, std::uint32_t its_component, ProcessGroup group_of)
@@ -94,11 +95,14 @@ class HostSoftware {
     std::uint32_t virtual_commands = 0;
     std::uint32_t vfio = 0;
     std::uint32_t vfio_lock = 0;
+    std::uint32_t iommufd = 0;  // one of these two is there
     std::uint32_t emulation_lock = 0;
     std::vector<ViommuParts> viommus;
     std::vector<std::uint32_t> drivers;           // components, by number of the function
     std::vector<const AcceleratorDevice*> kinds;  // likewise
     std::optional<std::uint32_t> migration;       // of guests that move
+    std::vector<bool> slices;                     // likewise
+    std::uint32_t pasid_translation = 0;
     std::unique_ptr<Guest> guest;
     std::deque<Processes> processes;
     std::uint64_t running = 0;  // processes that have not exited
@@ -145,6 +149,7 @@ class HostSoftware {
  private:
   KernelParts add_kernel(const std::string& path, const Kernel& kernel);
   UnitParts add_unit_parts(const std::string& path);
+  void note_slices(const Assignments& assignments);
   void build_guest(const GuestConfig& config, std::uint32_t index,
                    const std::vector<AssignedFunction>& functions);
   void assign(GuestSystem& system, const std::vector<DeviceGroup>& devices,
@@ -172,6 +177,8 @@ class HostSoftware {
   std::deque<GuestSystem> guests_;
   std::deque<Processes> processes_;
   std::vector<Errno> probe_errors_;
+  bool booted_ = false;
+  std::vector<GuestSystem*> waiting_;  // guests that boot when the host has
 };
 
 }  // namespace viosim

@@ -22,8 +22,12 @@ void HostSoftware::build_guest(const GuestConfig& config, std::uint32_t index,
   Guest& guest = *system.guest;
   system.kernel = add_kernel(path + ".kernel", guest.kernel);
   system.virtual_commands = add(path + ".kernel.virtual_commands");
-  system.vfio = add(path + ".vfio");
-  system.vfio_lock = add(path + ".vfio.lock");
+  if (config.params.host_interface == HostInterface::vfio) {
+    system.vfio = add(path + ".vfio");
+    system.vfio_lock = add(path + ".vfio.lock");
+  } else {
+    system.iommufd = add(path + ".iommufd");
+  }
   system.emulation_lock = add(path + ".emulation_lock");
   if (setting_.moves(path)) system.migration = add(path + ".migration");
   for (const ViommuConfig& viommu : config.viommus) {
@@ -35,6 +39,8 @@ void HostSoftware::build_guest(const GuestConfig& config, std::uint32_t index,
   }
   const std::vector<DeviceGroup> devices = devices_of(config, config_);
   for (const AssignedFunction& function : functions) assign(system, devices, function);
+  if (guest.residence().pasid_translation() != nullptr)
+    system.pasid_translation = add(path + ".pasid_translation");
   for (const ProcessesConfig& processes : config.processes) {
     std::vector<FunctionDriver*> drivers;
     for (const DeviceNumber number : devices_named(processes.devices, devices)) {
@@ -70,6 +76,11 @@ void HostSoftware::assign(GuestSystem& system, const std::vector<DeviceGroup>& d
   assignment.sva = options_of(*accelerator.config);
   assignment.shows_ats = function.ats;
   assignment.driver = accelerator.config->driver;
+  if (function.slice) {
+    assignment.parent = &own_driver(accelerator);
+    assignment.slice = *function.slice;
+  }
+  system.slices.push_back(function.slice.has_value());
   const std::string name = name_of(devices[function.in_guest.group], function.in_guest.index);
   system.guest->assign(name, assignment, system.guest->units[function.viommu]);
   system.kinds.push_back(accelerator.config);
@@ -100,7 +111,11 @@ void HostSoftware::process_exited(GuestSystem& system) {
   if (--system.running == 0 && system.config->shut_down) shut_down(system);
 }
 
+// Slices are of functions that the host's drivers know.
 void HostSoftware::boot(GuestSystem& guest) {
+  const bool has_slices =
+      std::find(guest.slices.begin(), guest.slices.end(), true) != guest.slices.end();
+  if (has_slices && !booted_) return waiting_.push_back(&guest);
   if (std::exchange(guest.boots, true)) return;
   guest.guest->boot([this, &guest](Thread& thread) { start_processes_of(guest, thread); });
 }

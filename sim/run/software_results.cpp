@@ -85,6 +85,20 @@ struct HostHolds {
                              "Page requests that it has not answered at the moment.")};
   }
 };
+struct FileHolds {
+  std::uint64_t objects_held = 0;
+  std::uint64_t bindings_held = 0;
+  std::uint64_t faults_pending = 0;
+  static constexpr auto fields() {
+    using F = FileHolds;
+    return std::tuple{
+        metric("objects_held", &F::objects_held, Unit::count, "Objects that it has at the moment."),
+        metric("bindings_held", &F::bindings_held, Unit::count,
+               "Page tables that are attached for it at the moment."),
+        metric("faults_pending", &F::faults_pending, Unit::count,
+               "Groups of page requests that it has not answered at the moment.")};
+  }
+};
 struct GuestLife {
   std::uint64_t booted = 0;
   std::uint64_t panics = 0;
@@ -192,7 +206,7 @@ void add_viommu(Instruments& all, const HostSoftware::ViommuParts& parts, Guest&
   add_unit(all, parts.unit, first.kernel, first.iommu);
 }
 
-// A guest that has moved has had several containers.
+// A guest that has moved has had several containers, or files.
 void add_vfio(Instruments& all, const HostSoftware::GuestSystem& system) {
   const auto& residences = system.guest->residences();
   all.add(system.vfio, [&residences](Reading reading) {
@@ -208,6 +222,26 @@ void add_vfio(Instruments& all, const HostSoftware::GuestSystem& system) {
   all.add(system.vfio_lock, [&residences](Reading reading) {
     reading.metrics_of_all(residences,
                            [](const auto& one) { return one->container()->mutex().stats; });
+  });
+}
+
+void add_iommufd(Instruments& all, const HostSoftware::GuestSystem& system) {
+  all.add(system.iommufd, [&residences = system.guest->residences()](Reading reading) {
+    const auto of_all = [&](auto read) {
+      reading.metrics_of_all(residences, [&](const auto& one) { return read(*one->file()); });
+    };
+    of_all([](const Iommufd& file) { return file.stats; });
+    of_all([](const Iommufd& file) { return file.fault_stats; });
+    of_all([](const Iommufd& file) {
+      return FileHolds{file.objects().size(), file.attachments(), file.pending_faults()};
+    });
+  });
+}
+
+void add_pasid_translation(Instruments& all, const HostSoftware::GuestSystem& system) {
+  all.add(system.pasid_translation, [&residences = system.guest->residences()](Reading reading) {
+    reading.metrics_of_all(residences,
+                           [](const auto& one) { return one->pasid_translation()->stats; });
   });
 }
 
@@ -227,9 +261,14 @@ void add_guest(Instruments& all, const HostSoftware::GuestSystem& system) {
   });
   add_kernel(all, system.kernel, guest.kernel);
   all.add_metrics(system.virtual_commands, guest.virtual_commands.stats);
-  add_vfio(all, system);
+  if (guest.residence().file() != nullptr) {
+    add_iommufd(all, system);
+  } else {
+    add_vfio(all, system);
+  }
   if (system.migration) add_migrations(all, *system.migration, guest);
   all.add_metrics(system.emulation_lock, guest.machine.emulation().stats);
+  if (guest.residence().pasid_translation() != nullptr) add_pasid_translation(all, system);
   for (const HostSoftware::ViommuParts& viommu : system.viommus) add_viommu(all, viommu, guest);
   for (std::size_t i = 0; i < system.drivers.size(); ++i)
     add_driver(all, system.drivers[i], guest.driver(i));

@@ -67,12 +67,12 @@ std::optional<PlugControl> part_of_guest(HostSoftware::GuestSystem& system,
   for (const HostSoftware::ViommuParts& viommu : system.viommus) {
     if (viommu.component != component) continue;
     return PlugControl{component, [&](Unplug how) { guest.unplug_unit(viommu.name, how); },
-                       [&] { guest.plug_unit(viommu.name); }};
+                       [&] { guest.plug_unit(viommu.name); }, false, false};
   }
   for (std::size_t i = 0; i < system.drivers.size(); ++i) {
     if (system.drivers[i] != component) continue;
     return PlugControl{component, [&guest, i](Unplug how) { guest.unplug_function(i, how); },
-                       [&guest, i] { guest.plug_function(i); }};
+                       [&guest, i] { guest.plug_function(i); }, system.slices[i], false};
   }
   return std::nullopt;
 }
@@ -83,7 +83,8 @@ std::optional<PlugControl> plug_of(HostSoftware& software, std::uint32_t compone
     return PlugControl{
         component,
         [&software, accelerator](Unplug how) { software.host().unplug(*accelerator->driver, how); },
-        [&software, accelerator] { software.host().plug(*accelerator->driver); }};
+        [&software, accelerator] { software.host().plug(*accelerator->driver); }, false,
+        accelerator->sliced.has_value()};
   }
   for (HostSoftware::GuestSystem& guest : software.guests()) {
     if (std::optional<PlugControl> control = part_of_guest(guest, component)) return control;
@@ -146,12 +147,18 @@ std::vector<GuestControl> Targets::guests(const PathPattern& pattern, const Wher
 }
 
 std::vector<PlugControl> Targets::pluggable(const PathPattern& pattern, const Where& where) const {
-  return all<PlugControl>(
+  std::vector<PlugControl> parts = all<PlugControl>(
       pattern, where, "a vIOMMU, or an accelerator where a guest or the host's processes use it",
       [&](std::uint32_t component) {
         return of_software<PlugControl>(
             system_, [&](HostSoftware& software) { return plug_of(software, component); });
       });
+  for (const PlugControl& part : parts) {
+    if (!part.shared) continue;
+    where.reject(fmt::format("read {}; expected an accelerator of which no guest has a slice",
+                             quote_short(components_.path(part.component))));
+  }
+  return parts;
 }
 
 }  // namespace viosim

@@ -99,6 +99,14 @@ class Mover {
 
   bool find_functions(const HostSoftware::GuestSystem& guest, const System::HostSystem& host,
                       Migration::Target& target) const {
+    if (std::find(guest.slices.begin(), guest.slices.end(), true) != guest.slices.end()) {
+      (where_ / "migrate")
+          .reject(fmt::format(
+              "read {}, which has slices of accelerators; expected a guest to which all "
+              "of each is assigned: slices stay where their accelerator is",
+              quote_short(guest.guest->machine.path())));
+      return false;
+    }
     HostSoftware& software = *host.software;
     const std::string whose = fmt::format("host \"{}\"", host.path);
     const Where at = where_ / "assign";
@@ -131,8 +139,7 @@ class Mover {
       return false;
     }
     if (accelerator.driver) {
-      at.reject(
-          fmt::format("read \"{}\", which processes of the host use; expected another one", name));
+      at.reject(fmt::format("read \"{}\", which the host itself uses; expected another one", name));
       return false;
     }
     if (place < guest.kinds.size() && !same_kind(*guest.kinds[place], *accelerator.config)) {

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
+#include <variant>
 
 namespace viosim {
 namespace {
@@ -46,9 +48,14 @@ class Assigner {
       : host_(host), where_(where / "guests"), groups_(accelerators_of(host)) {
     for (const DeviceGroup& group : groups_) free_.emplace_back(group.count, true);
     next_.resize(groups_.size());
+    for (const DeviceConfig& device : host.devices) {
+      if (const auto* accelerator = std::get_if<AcceleratorDevice>(&device))
+        configs_.push_back(accelerator);
+    }
   }
 
   Assignments run() {
+    for (std::size_t g = 0; g < host_.guests.size(); ++g) note_slices(g);
     for (std::size_t g = 0; g < host_.guests.size(); ++g) take_certain(g);
     Assignments all;
     for (std::size_t g = 0; g < host_.guests.size(); ++g) all.push_back(of_guest(g));
@@ -60,11 +67,61 @@ class Assigner {
     return where_ / guest / "assign" / entry;
   }
 
+  std::string whose() const { return fmt::format("host \"{}\"", host_.name); }
+
+  // Of what there are slices nobody gets all.
+  void note_slices(std::size_t g) {
+    const GuestConfig& guest = host_.guests[g];
+    std::set<DeviceNumber> own;
+    for (std::size_t a = 0; a < guest.assign.size(); ++a) {
+      const AssignConfig& assign = guest.assign[a];
+      if (!assign.slice) continue;
+      if (assign.number != 1)
+        (place(g, a) / "number").reject("read it with a slice; expected it only without");
+      const Where at = place(g, a) / "devices";
+      for (const DeviceNumber number : find_devices(assign.devices, groups_, at, whose())) {
+        if (!own.insert(number).second) {
+          at.reject(fmt::format(
+              "read {}; expected one slice of each: the guest has one of {} "
+              "already",
+              quote_short(assign.devices), name_of(groups_[number.group], number.index)));
+          break;
+        }
+        certain_[{g, a}].push_back(number);
+        free_[number.group][number.index] = false;
+        check_slice(*configs_[number.group], *assign.slice, place(g, a) / "slice" / "queues");
+      }
+    }
+  }
+
+  static void check_slice(const AcceleratorDevice& of, const SliceConfig& slice,
+                          const Where& where) {
+    if (of.shared_queue && slice != SliceConfig{})
+      where.reject("read it of an accelerator with a \"shared_queue\"; expected it only without");
+    if (slice.queues == 0) where.reject("read 0; expected at least one");
+  }
+
+  // The next queues of the function. Where there are too few is reported once.
+  QueueSlice slice_of(DeviceNumber number, const SliceConfig& slice, const Where& where) {
+    const AcceleratorDevice& of = *configs_[number.group];
+    if (of.shared_queue) return {};
+    std::uint32_t& next = next_queue_[number];
+    if (next + slice.queues > of.queues()) {
+      if (!std::exchange(short_of_, true)) {
+        where.reject(fmt::format("read {}; \"{}\" has {} queues, of which other slices have {}",
+                                 slice.queues, name_of(groups_[number.group], number.index),
+                                 of.queues(), next));
+      }
+      return {};
+    }
+    return {std::exchange(next, next + slice.queues), slice.queues};
+  }
+
   void take_certain(std::size_t g) {
     const GuestConfig& guest = host_.guests[g];
     for (std::size_t a = 0; a < guest.assign.size(); ++a) {
       const AssignConfig& assign = guest.assign[a];
-      if (is_name(assign.devices)) continue;
+      if (is_name(assign.devices) || assign.slice) continue;
       const Where at = place(g, a) / "devices";
       if (guest.count > 1) {
         at.reject(fmt::format(
@@ -77,8 +134,7 @@ class Assigner {
         (place(g, a) / "number")
             .reject("read it with certain devices; expected it only with a name");
       }
-      for (const DeviceNumber number :
-           find_devices(assign.devices, groups_, at, fmt::format("host \"{}\"", host_.name))) {
+      for (const DeviceNumber number : find_devices(assign.devices, groups_, at, whose())) {
         if (!take(number)) {
           at.reject(fmt::format(
               "read {}; expected accelerators that no other guest has: {} is "
@@ -124,9 +180,15 @@ class Assigner {
           names.push_back(name);
           used.push_back(0);
         }
-        for (const DeviceNumber number : numbers_for(g, a, i))
-          all[i].push_back(
-              {number, {group, used[group]++}, viommu_number(guest, assign.viommu), assign.ats});
+        for (const DeviceNumber number : numbers_for(g, a, i)) {
+          AssignedFunction& function = all[i].emplace_back();
+          function.on_host = number;
+          function.in_guest = {group, used[group]++};
+          function.viommu = viommu_number(guest, assign.viommu);
+          function.ats = assign.ats;
+          if (assign.slice)
+            function.slice = slice_of(number, *assign.slice, place(g, a) / "slice" / "queues");
+        }
       }
       if (short_of_) break;
     }
@@ -137,7 +199,7 @@ class Assigner {
   std::vector<DeviceNumber> numbers_for(std::size_t g, std::size_t a, std::uint32_t which) {
     const GuestConfig& guest = host_.guests[g];
     const AssignConfig& assign = guest.assign[a];
-    if (!is_name(assign.devices)) return certain_[{g, a}];
+    if (!is_name(assign.devices) || assign.slice) return certain_[{g, a}];
     std::vector<DeviceNumber> numbers;
     if (!has_group(groups_, assign.devices)) return numbers;
     while (numbers.size() < assign.number) {
@@ -162,11 +224,11 @@ class Assigner {
     const GuestConfig& guest = host_.guests[g];
     for (std::size_t a = 0; a < guest.assign.size(); ++a) {
       const std::string& devices = guest.assign[a].devices;
-      if (!is_name(devices) || has_group(groups_, devices)) continue;
+      const bool certain = !is_name(devices) || guest.assign[a].slice.has_value();
+      if (certain || has_group(groups_, devices)) continue;
       (place(g, a) / "devices")
-          .reject(
-              fmt::format("read {}; expected the name of accelerators{}", quote_short(devices),
-                          what_there_is(devices, groups_, fmt::format("host \"{}\"", host_.name))));
+          .reject(fmt::format("read {}; expected the name of accelerators{}", quote_short(devices),
+                              what_there_is(devices, groups_, whose())));
     }
   }
 
@@ -180,6 +242,8 @@ class Assigner {
   const HostConfig& host_;
   Where where_;
   std::vector<DeviceGroup> groups_;
+  std::vector<const AcceleratorDevice*> configs_;  // of the groups
+  std::map<DeviceNumber, std::uint32_t> next_queue_;
   std::vector<std::vector<bool>> free_;
   std::vector<std::uint32_t> next_;  // those before it are not free
   std::map<std::pair<std::size_t, std::size_t>, std::vector<DeviceNumber>> certain_;
@@ -230,7 +294,7 @@ std::vector<DeviceGroup> devices_of(const GuestConfig& guest, const HostConfig& 
   std::vector<DeviceGroup> groups;
   for (const AssignConfig& assign : guest.assign) {
     const std::string name(steps_of(assign.devices).front().name);
-    const std::size_t number = is_name(assign.devices)
+    const std::size_t number = is_name(assign.devices) && !assign.slice
                                    ? assign.number
                                    : find_devices(assign.devices, of_host, nowhere, "").size();
     const auto known = std::find_if(groups.begin(), groups.end(),

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct AssignedFunction {
   DeviceNumber in_guest;  // among devices_of()
   std::size_t viommu = 0;
   bool ats = true;
+  std::optional<QueueSlice> slice;  // of a mediated device; without queues where one is shared
 };
 // What a guest of this kind calls its devices, in the order of their numbers in it.
 std::vector<DeviceGroup> devices_of(const GuestConfig& guest, const HostConfig& host);

@@ -102,11 +102,23 @@ struct ViommuConfig {
   bool operator==(const ViommuConfig&) const = default;
 };
 
+struct SliceConfig {
+  std::uint32_t queues = 1;
+
+  static constexpr auto fields() {
+    return std::tuple{field("queues", &SliceConfig::queues,
+                            "How many of its queues are the slice's. Of an accelerator with a "
+                            "shared queue there are none to give: all submit to that.")};
+  }
+  bool operator==(const SliceConfig&) const = default;
+};
+
 struct AssignConfig {
   std::string devices;
   std::uint32_t number = 1;
   std::string viommu;
   bool ats = true;
+  std::optional<SliceConfig> slice;
 
   static constexpr auto fields() {
     using A = AssignConfig;
@@ -120,7 +132,11 @@ struct AssignConfig {
         field(
             "ats", &A::ats,
             "The guest sees that they have ATS and page requests; otherwise its processes' memory "
-            "is mapped when they open them.")};
+            "is mapped when they open them."),
+        field("slice", &A::slice,
+              "Each guest gets a slice of each of them (a mediated device): the host keeps them, "
+              "for its own processes and for other slices, which are told apart by their PASIDs "
+              "only. They are certain ones; a single one by its name.")};
   }
   bool operator==(const AssignConfig&) const = default;
 };

@@ -4,6 +4,7 @@
 
 #include "sim/json/json.hpp"
 #include "sim/scenario/assignments.hpp"
+#include "sim/scenario/interface_check.hpp"
 #include "sim/scenario/names.hpp"
 
 #include <fmt/format.h>
@@ -82,7 +83,13 @@ class SoftwareChecker {
   void note_assigned() {
     for (const auto& guests : assignments_of(host_, where_)) {
       for (const auto& functions : guests) {
-        for (const AssignedFunction& function : functions) assigned_.insert(function.on_host);
+        for (const AssignedFunction& function : functions) {
+          if (!function.slice) {
+            assigned_.insert(function.on_host);
+          } else {
+            sliced_queues_[function.on_host] += function.slice->count;
+          }
+        }
       }
     }
   }
@@ -91,12 +98,30 @@ class SoftwareChecker {
     const ProcessesConfig& processes = host_.processes[p];
     const Where where = where_ / "processes" / p;
     for (const auto& [at, device] : check_devices(processes, devices_, host_text(host_), where)) {
-      if (!assigned_.contains(device)) continue;
-      at.reject(
-          fmt::format("read \"{}\", which is assigned to a guest; expected an accelerator of "
-                      "the host's own",
-                      name_of(devices_[device.group], device.index)));
+      const std::string name = name_of(devices_[device.group], device.index);
+      if (assigned_.contains(device)) {
+        at.reject(
+            fmt::format("read \"{}\", which is assigned to a guest; expected an accelerator of "
+                        "the host's own",
+                        name));
+      } else if (nothing_left_of(device)) {
+        at.reject(
+            fmt::format("read \"{}\", all of whose queues are slices of guests; expected one "
+                        "with some left for the host",
+                        name));
+      }
     }
+  }
+
+  bool nothing_left_of(DeviceNumber device) const {
+    const auto sliced = sliced_queues_.find(device);
+    if (sliced == sliced_queues_.end()) return false;
+    const auto& name = devices_[device.group].name;
+    return std::any_of(host_.devices.begin(), host_.devices.end(), [&](const DeviceConfig& one) {
+      const auto* accelerator = std::get_if<AcceleratorDevice>(&one);
+      return accelerator != nullptr && accelerator->name == name && !accelerator->shared_queue &&
+             accelerator->queues() <= sliced->second;
+    });
   }
 
   struct Named {
@@ -125,11 +150,11 @@ class SoftwareChecker {
   void check_guest(const GuestConfig& guest, const Where& where) const {
     const std::string whose = fmt::format("guest \"{}\"", guest.name);
     const std::vector<DeviceGroup> devices = devices_of(guest, host_);
-    std::set<std::string> names{"kernel", "vfio", "emulation_lock"};
+    std::set<std::string> names{"kernel", "vfio", "iommufd", "emulation_lock", "pasid_translation"};
+    check_interface(guest, host_, where);
     for (const DeviceGroup& device : devices) names.insert(device.name);
     for (std::size_t v = 0; v < guest.viommus.size(); ++v) {
       take_name(names, guest.viommus[v].name, whose, where / "viommus" / v);
-      check_backend(guest, guest.viommus[v], where / "viommus" / v);
     }
     for (std::size_t p = 0; p < guest.processes.size(); ++p) {
       const Where at = where / "processes" / p;
@@ -139,19 +164,6 @@ class SoftwareChecker {
     }
     for (std::size_t a = 0; a < guest.assign.size(); ++a)
       check_viommu(guest, guest.assign[a].viommu, where / "assign" / a / "viommu");
-  }
-
-  static void check_backend(const GuestConfig& guest, const ViommuConfig& viommu,
-                            const Where& where) {
-    if (guest.params.pasids != PasidScope::system_wide ||
-        viommu.backend != PasidBackend::guest_local) {
-      return;
-    }
-    (where / "backend")
-        .reject(fmt::format(
-            "read \"guest-local\" in a guest whose \"pasids\" are \"system-wide\"; expected "
-            "\"virtual-command\", or \"pasids\": \"guest-wide\": the host binds no number that it "
-            "has not given"));
   }
 
   static void check_viommu(const GuestConfig& guest, const std::string& name, const Where& where) {
@@ -181,7 +193,8 @@ class SoftwareChecker {
   const HostConfig& host_;
   const Where& where_;
   std::vector<DeviceGroup> devices_;
-  std::set<DeviceNumber> assigned_;
+  std::set<DeviceNumber> assigned_;  // whole
+  std::map<DeviceNumber, std::uint32_t> sliced_queues_;
 };
 
 }  // namespace

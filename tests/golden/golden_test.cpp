@@ -132,7 +132,7 @@ TEST_CASE("a shipped scenario says what it expects, and that is what comes", "[g
   }
 }
 
-TEST_CASE("every shipped part is a sound link, IOMMU or device", "[golden]") {
+TEST_CASE("every shipped part is a sound link, IOMMU, device or guest", "[golden]") {
   const std::filesystem::path parts = source_tree / "scenarios" / "parts";
   const auto put_in = [&](const std::string& part, const std::string& members) {
     const std::string file = (source_tree / "scenarios" / "any.json").string();
@@ -142,6 +142,7 @@ TEST_CASE("every shipped part is a sound link, IOMMU or device", "[golden]") {
   std::size_t links = 0;
   std::size_t iommus = 0;
   std::size_t devices = 0;
+  std::size_t guests = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(parts)) {
     if (entry.path().extension() != ".json") continue;
     const std::string folder = entry.path().parent_path().filename().string();
@@ -153,6 +154,9 @@ TEST_CASE("every shipped part is a sound link, IOMMU or device", "[golden]") {
     } else if (folder == "iommus") {
       CHECK_NOTHROW(read_document<IommuConfig>(put_in(part, R"(, "name": "i")"), part));
       ++iommus;
+    } else if (folder == "guests") {
+      CHECK_NOTHROW(read_document<GuestConfig>(put_in(part, ""), part));
+      ++guests;
     } else {
       CHECK_NOTHROW(
           read_document<DeviceConfig>(put_in(part, R"(, "name": "d", "iommu": "i")"), part));
@@ -162,6 +166,7 @@ TEST_CASE("every shipped part is a sound link, IOMMU or device", "[golden]") {
   CHECK(links >= 2);
   CHECK(iommus >= 4);
   CHECK(devices >= 2);
+  CHECK(guests >= 1);
 }
 
 TEST_CASE("the shipped schema is the one that the program prints", "[golden]") {

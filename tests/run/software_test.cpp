@@ -260,6 +260,41 @@ TEST_CASE("events unplug accelerators and vIOMMUs, and plug them in", "[run][sof
                     Catch::Contains("which is not a vIOMMU"));
 }
 
+TEST_CASE("slices are unplugged in order only, and what has slices stays",
+          "[run][software][actions]") {
+  const auto with = [&](const std::string& event) {
+    return scenario("",
+                    R"("guests": [{"name": "vm", "memory": "64 MiB", "pasids": "guest-wide",
+        "viommus": [{"name": "v", "backend": "guest-local"}],
+        "assign": [{"devices": "acc", "viommu": "v", "slice": {"queues": 2}}], "processes": [{"name": "p", "count": 3, "devices": ["acc"], "rounds": 50, )" +
+                        work + "}]" + "}]",
+                    R"(, "events": [{"at": "300 us", "unplug": )" + event + "}]");
+  };
+  const RunReport report = run(with(R"("h.vm.acc")"));
+  CHECK(metric(report, "h.vm.unplugged") == 1);
+  CHECK(metric(report, "h.acc.queues.removals") == 0);
+  CHECK(metric(report, "h.kernel.pasids.live") == 0);
+  CHECK_THROWS_WITH(run(with(R"("h.vm.acc", "how": "surprise")")),
+                    Catch::Contains("/events/0/how: read \"surprise\" of a slice"));
+  CHECK_THROWS_WITH(run(with(R"("h.acc")")),
+                    Catch::Contains("expected an accelerator of which no guest has a slice"));
+}
+
+TEST_CASE("a guest counts what it has of its host by the interface that it has",
+          "[run][software]") {
+  const std::string modern =
+      R"("guests": [{"name": "vm", "memory": "64 MiB", "pasids": "guest-wide",
+      "host_interface": "iommufd", "viommus": [{"name": "v", "backend": "guest-local"}],
+      "assign": [{"devices": "acc", "viommu": "v"}], "shut_down": true, "processes": )" +
+      processes() + "}]";
+  const RunReport report = run(scenario("", modern));
+  CHECK(metric(report, "h.vm.iommufd.attached") == 4);
+  CHECK(metric(report, "h.vm.iommufd.detached") == 4);
+  CHECK(metric(report, "h.vm.iommufd.delivered") > 0);
+  CHECK(metric(report, "h.vm.iommufd.objects_held") == 0);
+  CHECK(metric(report, "h.vm.p.failed") == 0);
+}
+
 TEST_CASE("guests alike share rows where there are many", "[run][software]") {
   const std::string many =
       R"("guests": [{"name": "vm", "count": 30, "memory": "32 MiB", "viommus": [{"name": "v"}],

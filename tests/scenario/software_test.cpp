@@ -221,3 +221,103 @@ TEST_CASE("names of a host's and a guest's parts differ", "[scenario][software]"
   CHECK(says(problems, "/hosts/0/guests/0/viommus/0/name: read \"kernel\""));
   CHECK(says(problems, "/hosts/0/guests/0/processes/0/name: read \"v\""));
 }
+
+namespace {
+
+const std::string guest_wide = R"(, "pasids": "guest-wide", "viommus":
+    [{"name": "v0", "backend": "guest-local"}, {"name": "v1", "backend": "guest-local"}])";
+
+std::string plain_guest(const std::string& name, const std::string& assign,
+                        const std::string& more = guest_wide) {
+  return R"({"name": ")" + name + R"(", "assign": [)" + assign + "]" + more + "}";
+}
+
+}  // namespace
+
+TEST_CASE("slices are of certain accelerators, which many may share", "[scenario][software]") {
+  Parts parts;
+  parts.devices += R"(, {"name": "dsa", "model": "accelerator", "iommu": "i", "shared_queue": {}})";
+  parts.guests = plain_guest("vm", R"({"devices": "acc[1]", "viommu": "v1", "slice": {"queues": 3}},
+                                      {"devices": "dsa", "viommu": "v0", "slice": {}})",
+                             guest_wide + R"(, "count": 2)") +
+                 "," + plain_guest("w", R"({"devices": "acc", "number": 3, "viommu": "v0"})");
+  parts.processes = R"({"name": "q", "devices": ["acc[1]", "dsa"]})";
+  const Scenario read = scenario(parts);
+  CHECK(read_scenario(write(read), "again") == read);
+  const Assignments all = assignments(read);
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    REQUIRE(all[0][i].size() == 2);
+    CHECK(all[0][i][0].on_host == DeviceNumber{0, 1});
+    CHECK(all[0][i][0].in_guest == DeviceNumber{0, 0});
+    CHECK(all[0][i][0].slice->first == 3 * i);
+    CHECK(all[0][i][0].slice->count == 3);
+    CHECK(all[0][i][1].on_host == DeviceNumber{1, 0});
+    CHECK(all[0][i][1].slice->count == 0);
+  }
+  // Whole ones are others.
+  CHECK(all[1][0][0].on_host.index == 0);
+  CHECK(all[1][0][1].on_host.index == 2);
+  CHECK(!all[1][0][1].slice);
+}
+
+TEST_CASE("slices that cannot be are refused", "[scenario][software]") {
+  Parts parts;
+  parts.devices += R"(, {"name": "dsa", "model": "accelerator", "iommu": "i", "shared_queue": {}})";
+  const auto assigned = [&](const std::string& assign, const std::string& more = guest_wide) {
+    parts.guests = plain_guest("vm", assign, more);
+    return refusal(parts);
+  };
+  CHECK(says(
+      assigned(R"({"devices": "acc", "viommu": "v0", "slice": {}})"),
+      "/hosts/0/guests/0/assign/0/devices: read \"acc\"; expected an accelerator of host \"h\"; "
+      "did you mean \"acc[*]\"?"));
+  CHECK(says(assigned(R"({"devices": "dsa", "viommu": "v0", "slice": {"queues": 2}})"),
+             "/assign/0/slice/queues: read it of an accelerator with a \"shared_queue\""));
+  CHECK(says(assigned(R"({"devices": "acc[0]", "viommu": "v0", "slice": {"queues": 0}})"),
+             "/assign/0/slice/queues: read 0; expected at least one"));
+  CHECK(says(assigned(R"({"devices": "acc[0]", "number": 2, "viommu": "v0", "slice": {}})"),
+             "/assign/0/number: read it with a slice"));
+  CHECK(says(
+      assigned(R"({"devices": "acc[0]", "viommu": "v0", "slice": {"queues": 3}})",
+               guest_wide + R"(, "count": 3)"),
+      "/assign/0/slice/queues: read 3; \"acc[0]\" has 8 queues, of which other slices have 6"));
+  CHECK(says(assigned(R"({"devices": "acc[0]", "viommu": "v0", "slice": {}},
+                         {"devices": "acc[0]", "viommu": "v1", "slice": {}})"),
+             "/assign/1/devices: read \"acc[0]\"; expected one slice of each: the guest has one"));
+  CHECK(says(assigned(R"({"devices": "acc[0]", "viommu": "v0", "slice": {}},
+                         {"devices": "acc[0]", "viommu": "v1"})"),
+             "/assign/1/devices: read \"acc[0]\"; expected accelerators that no other guest has"));
+  parts.processes = R"({"name": "q", "devices": ["acc[0]"]})";
+  CHECK(says(assigned(R"({"devices": "acc[0]", "viommu": "v0", "slice": {"queues": 8}})"),
+             "/hosts/0/processes/0/devices/0: read \"acc[0]\", all of whose queues are slices of "
+             "guests"));
+}
+
+TEST_CASE("a guest has one interface to its host, and what that has", "[scenario][software]") {
+  Parts parts;
+  const std::string assign = R"({"devices": "acc", "viommu": "v0"})";
+  const auto with = [&](const std::string& more) {
+    parts.guests = plain_guest("vm", assign, more);
+    return refusal(parts);
+  };
+  const std::string modern = guest_wide + R"(, "host_interface": "iommufd")";
+  CHECK(with(modern).empty());
+  CHECK(says(with(modern + R"(, "vfio": {"quota": 5})"),
+             "/hosts/0/guests/0/vfio: read it with \"host_interface\": \"iommufd\""));
+  CHECK(says(with(guest_wide + R"(, "iommufd": {"batch": 5})"),
+             "/hosts/0/guests/0/iommufd: read it with \"host_interface\": \"vfio\""));
+  CHECK(
+      says(with(R"(, "host_interface": "iommufd", "viommus": [{"name": "v0", "backend": "none"}])"),
+           "/hosts/0/guests/0/pasids: read \"system-wide\" with"));
+  CHECK(says(with(R"(, "host_interface": "iommufd", "pasids": "guest-wide",
+                     "viommus": [{"name": "v0"}])"),
+             "/hosts/0/guests/0/viommus/0/backend: read \"virtual-command\" with"));
+  parts.devices = R"({"name": "acc", "count": 2, "model": "accelerator", "iommu": "i",
+                      "shared_queue": {}})";
+  parts.guests = plain_guest("vm", R"({"devices": "acc[0]", "viommu": "v0", "slice": {}},
+                                      {"devices": "acc[1]", "viommu": "v0"})",
+                             modern);
+  CHECK(says(refusal(parts), "/hosts/0/guests/0/assign/1/devices: read \"acc[1]\", all of an"));
+  CHECK(says(with(R"(, "host_interface": "iommufds", "viommus": [{"name": "v0"}])"),
+             "did you mean \"iommufd\"?"));
+}
