@@ -26,7 +26,28 @@ enum class EventKind : std::uint16_t {
   taken_up,
   page,
   transfer,
-  action
+  action,
+  // Numbers, and who has them.
+  allocate,
+  free,
+  table_write,
+  bind,
+  unbind,
+  // Orders to hardware, and to what is emulated.
+  submit,
+  command,
+  command_done,
+  // Page requests, and what hardware reports.
+  page_request,
+  respond,
+  group_answered,
+  fault,
+  // Functions that come and go.
+  plug,
+  vanish,
+  unplug,
+  reset,
+  lock_wait
 };
 
 // TraceEvent::code of a translation.
@@ -36,6 +57,64 @@ inline constexpr std::uint16_t outcome_no_page = 2;
 constexpr std::uint16_t outcome_fault(std::uint16_t reason) {
   return static_cast<std::uint16_t>(0x100U | reason);
 }
+
+// Parts of other events' fields.
+namespace trace_code {
+// TraceEvent::code of a table write.
+inline constexpr std::uint16_t entry_set = 1;
+inline constexpr std::uint16_t entry_cleared = 2;
+inline constexpr std::uint16_t entry_changed = 3;
+inline constexpr std::uint16_t entry_zeroed = 4;
+// TraceEvent::code of a bind or unbind: of a host's number, for the guest that the component is of.
+inline constexpr std::uint16_t for_guest = 1;
+// TraceEvent::code of a command's end, besides status codes: nobody waits for it any more.
+inline constexpr std::uint16_t command_dropped = 0x100;
+// TraceEvent::code of a free: 0 when the number is nobody's now, or why not (Linux' numbers).
+inline constexpr std::uint16_t pending = 115;  // EINPROGRESS: until others let go of it
+// Its allocator left without it (ENXIO): the backend was not told, and its owner still has it.
+inline constexpr std::uint16_t orphaned = 6;
+}  // namespace trace_code
+
+// TraceEvent::value of a table write.
+struct EntryWritten {
+  std::uint16_t source = 0;
+  std::uint16_t domain = 0;
+  std::uint8_t type = 0;          // PGTT
+  bool device_tlb = false;        // translations are cached in the function, and it is there
+  bool caching = false;           // CM: the hypervisor flushes the function's TLB
+  std::uint32_t pasid_limit = 0;  // the function's PASIDs are below; 0: not known
+  constexpr std::uint64_t encode() const {
+    return source | std::uint64_t{domain} << 16U | std::uint64_t{type} << 32U |
+           std::uint64_t{device_tlb} << 40U | std::uint64_t{caching} << 41U |
+           std::uint64_t{pasid_limit} << 42U;
+  }
+  static constexpr EntryWritten decode(std::uint64_t bits) {
+    return {static_cast<std::uint16_t>(bits),
+            static_cast<std::uint16_t>(bits >> 16U),
+            static_cast<std::uint8_t>(bits >> 32U),
+            (bits >> 40U & 1U) != 0,
+            (bits >> 41U & 1U) != 0,
+            static_cast<std::uint32_t>(bits >> 42U)};
+  }
+};
+
+// TraceEvent::value of a page request, of its response and of a group's answer.
+struct GroupBits {
+  std::uint16_t source = 0;
+  std::uint16_t group = 0;  // PRG index
+  bool last = false;
+  bool read = false;
+  bool write = false;
+  constexpr bool stop_marker() const { return last && !read && !write; }
+  constexpr std::uint64_t encode() const {
+    return source | std::uint64_t{group} << 16U | std::uint64_t{last} << 32U |
+           std::uint64_t{read} << 33U | std::uint64_t{write} << 34U;
+  }
+  static constexpr GroupBits decode(std::uint64_t bits) {
+    return {static_cast<std::uint16_t>(bits), static_cast<std::uint16_t>(bits >> 16U),
+            (bits >> 32U & 1U) != 0, (bits >> 33U & 1U) != 0, (bits >> 34U & 1U) != 0};
+  }
+};
 
 // One row of the run database's event_kind table. An empty meaning: the field is not used.
 struct EventKindInfo {
@@ -48,5 +127,6 @@ struct EventKindInfo {
 };
 
 std::span<const EventKindInfo> event_kinds();
+std::string_view name_of(EventKind kind);
 
 }  // namespace viosim

@@ -45,6 +45,8 @@ using DomainId = Strong<struct DomainIdTag, std::uint32_t>;
 
 inline constexpr std::uint32_t pasid_bits = 20;
 inline constexpr Pasid pasid_max{(1U << pasid_bits) - 1};
+// Requests without a PASID carry this. Not a PASID: those have 20 bits.
+inline constexpr Pasid no_pasid{0xffffffff};
 
 // PCIe requester id: bus 15:8, device 7:3, function 2:0.
 class Bdf : public Strong<struct BdfTag, std::uint16_t> {

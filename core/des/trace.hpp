@@ -38,7 +38,20 @@ class TraceSink {
   virtual std::vector<TraceEvent> take(std::vector<TraceEvent> events) = 0;
 };
 
-// Where models write events. Costs one predictable branch when the trace is off.
+// Looks at events one by one, in the order in which they are emitted, whether they are recorded or
+// not. Called on the simulation's thread.
+class TraceObserver {
+ public:
+  virtual void observe(const TraceEvent& event) = 0;
+  // Whether it wants the answers to single requests, too, which are most of all events. May change
+  // with every event that it observes, and with no other call.
+  virtual bool wants_requests() const = 0;
+
+ protected:
+  ~TraceObserver() = default;
+};
+
+// Where models write events. Costs one predictable branch when nobody listens.
 class Tracer {
  public:
   Tracer() = default;  // off
@@ -48,9 +61,22 @@ class Tracer {
 
   // Events go there from now on.
   void start(TraceSink& sink);
-  bool on() const { return next_ != nullptr; }
+  void start(TraceObserver& observer);  // also there
+  bool on() const { return on_; }
+  bool follows_requests() const { return follows_requests_; }  // emit_request() has a listener
+  bool recording() const { return next_ != nullptr; }
   std::uint64_t handed_over() const { return handed_over_; }  // events; all of them after finish()
   void emit(const TraceEvent& event) {                        // only when on()
+    if (recording()) record(event);
+    if (observer_ != nullptr) show(event);
+  }
+  // The answer to a request; only when follows_requests().
+  void emit_request(const TraceEvent& event) {
+    if (recording()) record(event);
+    if (observed_requests_) [[unlikely]]
+      show(event);
+  }
+  void record(const TraceEvent& event) {  // only when recording(): what no observer needs
     *next_++ = event;
     if (next_ == end_) [[unlikely]]
       hand_over();
@@ -60,10 +86,16 @@ class Tracer {
  private:
   void hand_over();
   void aim();
+  void show(const TraceEvent& event);
+  void look_who_listens();
 
   TraceEvent* next_ = nullptr;
   TraceEvent* end_ = nullptr;
+  bool on_ = false;
+  bool follows_requests_ = false;
+  bool observed_requests_ = false;
   TraceSink* sink_ = nullptr;
+  TraceObserver* observer_ = nullptr;
   std::uint64_t handed_over_ = 0;
   std::vector<TraceEvent> block_;
 };

@@ -26,6 +26,7 @@ void Lock::taken_after(Thread& thread, Instant since) {
   ++stats.contended;
   stats.waited += waited;
   stats.longest_wait = std::max(stats.longest_wait, waited);
+  if (trace.on()) trace.emit({.kind = EventKind::lock_wait, .time = taken_at_, .duration = waited});
 }
 
 // The next in line counts as waiting until it goes on, so nobody can come between.

@@ -9,6 +9,7 @@
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "models/cpu/thread.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <exception>
@@ -47,6 +48,7 @@ class Lock {
   bool held() const { return holder_ != nullptr || waiting_ > 0; }
 
   LockStats stats;
+  TracePoint trace;  // of waits
 
  protected:
   ~Lock() = default;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/ats_device.hpp"
 
+#include "models/pcie/ats_trace.hpp"
+
 #include <algorithm>
 
 namespace viosim {
@@ -27,9 +29,10 @@ void AtsDevice::fire(std::uint64_t code) {
     case What::answered:
       return host_.invalidated(config_.source, std::uint32_t{1} << number);
     case What::page_request: {
-      const PageRequest request = arriving_page_requests_.front();
+      const Asked asked = arriving_page_requests_.front();
       arriving_page_requests_.pop_front();
-      return host_.request_page(request);
+      if (trace_.on()) trace_.emit(told(asked.request, agenda_.now()), asked.epoch);
+      return host_.request_page(asked.request);
     }
     case What::answer:
       if (static_cast<std::uint32_t>(code) == life_) answer_leaves(number);
@@ -152,7 +155,7 @@ void AtsDevice::walked(std::uint64_t of, const WalkResult& result) {
     } else {
       used(requests_[number]);
     }
-    if (tracer_.on())
+    if (tracer_.follows_requests())
       emit(requests_[number], outcome_fault(static_cast<std::uint16_t>(result.fault)));
     return schedule(agenda_.now() + config_.link.latency, What::error, number);
   }
@@ -231,7 +234,7 @@ void AtsDevice::access_memory(std::uint32_t number, Instant translated) {
 void AtsDevice::fail(std::uint32_t number) {
   if (requests_[number].stage == Stage::waiting_for_page)
     part(requests_[number], EventKind::page, agenda_.now());
-  if (tracer_.on()) emit(requests_[number], outcome_no_page);
+  if (tracer_.follows_requests()) emit(requests_[number], outcome_no_page);
   end(number, true);
 }
 
@@ -244,7 +247,7 @@ void AtsDevice::end(std::uint32_t number, bool error) {
   } else {
     latency.record(agenda_.now() - request.issue);
     used(request);
-    if (tracer_.on()) emit(request, request.hit ? outcome_hit : outcome_miss);
+    if (tracer_.follows_requests()) emit(request, request.hit ? outcome_hit : outcome_miss);
   }
   release(request);
   request.stage = Stage::free;

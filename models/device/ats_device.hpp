@@ -25,6 +25,7 @@
 #include "models/iommu/iommu.hpp"
 #include "models/pcie/ats.hpp"
 #include "models/trace_events.hpp"
+#include "models/trace_point.hpp"
 
 #include <array>
 #include <cstdint>
@@ -54,6 +55,7 @@ class AtsDevice final : public EventHandler,
     Agenda& agenda;
     Tracer& tracer;
     AtsHost& host;
+    const PasidLives* lives = nullptr;  // of the kernel whose PASIDs it is given
   };
   // One queue, enabled from the start; nothing disables it. `device.dma.on_fault` has no meaning here:
   // a fault is a page request, or an error.
@@ -98,6 +100,7 @@ class AtsDevice final : public EventHandler,
   void remove() override;
   void insert() override;
   bool present() const override { return state_ != State::gone; }
+  void tell_plugged() const;  // once the trace is on: what is there from the beginning
   std::uint64_t requests_in_flight() const override { return in_flight_; }
   const WorkQueueStats& queue_stats() const override { return queue_stats_; }
   // It is running, and has not done all of its work.
@@ -151,6 +154,7 @@ class AtsDevice final : public EventHandler,
   // What a queue has while it is enabled, or something of it is in flight.
   struct Queue {
     IommuPort port;
+    std::uint32_t epoch;  // of its PASID, when it was enabled
     Traffic traffic;
     Iova window_end;
     Ps interval;
@@ -251,6 +255,8 @@ class AtsDevice final : public EventHandler,
   void schedule(Instant at, What what, std::uint64_t number = 0);
   std::uint64_t cookie(What what, std::uint64_t number) const;
   void emit(const Request& request, std::uint16_t code);
+  void tell(EventKind kind, std::uint64_t address = 0) const;
+  void tell_answered(const PageResponse& response, PageRequester::Outcome outcome) const;
   static std::uint32_t pasid_of(const Request& request);
   void part(Request& request, EventKind kind, Instant until);
   void used(Request& request);
@@ -259,6 +265,7 @@ class AtsDevice final : public EventHandler,
   AtsParams params_;
   Agenda& agenda_;
   Tracer& tracer_;
+  TracePoint trace_;  // of all but requests
   AtsHost& host_;
   DeviceTlb tlb_;
   std::unique_ptr<PageRequester> own_pages_;
@@ -292,7 +299,11 @@ class AtsDevice final : public EventHandler,
   // On the link; each in the order of its arrival.
   std::deque<AtsInvalidation> arriving_invalidations_;
   std::deque<PageResponse> arriving_responses_;
-  std::deque<PageRequest> arriving_page_requests_;
+  struct Asked {
+    PageRequest request;
+    std::uint32_t epoch;  // of its PASID, when it was sent
+  };
+  std::deque<Asked> arriving_page_requests_;
 };
 
 }  // namespace viosim

@@ -49,6 +49,7 @@ void AtsDevice::reset() {
   if (!present()) return;
   ++life_;
   ++queue_stats_.resets;
+  tell(EventKind::reset);
   stats.dropped += in_flight_;
   queue_stats_.dropped += in_flight_;
   drop_requests();
@@ -87,11 +88,13 @@ void AtsDevice::remove() {
   reset();
   ++queue_stats_.removals;
   state_ = State::gone;
+  tell(EventKind::vanish);
 }
 
 void AtsDevice::insert() {
   ensure(!present(), "a function that is there was plugged in");
   state_ = State::run;
+  tell_plugged();
 }
 
 void AtsDevice::drop_requests() {

@@ -111,7 +111,7 @@ void AtsDevice::send(const std::vector<PageRequest>& requests) {
 
 void AtsDevice::send_own(const PageRequest& request) {
   ++stats.page_requests;
-  arriving_page_requests_.push_back(request);
+  arriving_page_requests_.push_back({request, trace_.epoch_of(request.pasid)});
   schedule(agenda_.now() + config_.link.latency, What::page_request);
   if (pages_ != nullptr) stats.page_groups = pages_->groups_sent(config_.source);
 }
@@ -134,6 +134,7 @@ void AtsDevice::response_arrives() {
   }
   std::vector<PageRequest> sends;
   const PageRequester::Answered answered = pages_->answered(response, sends);
+  tell_answered(response, answered.outcome);
   send(sends);
   go_on_after(answered);
 }

@@ -40,6 +40,7 @@ AtsDevice::AtsDevice(const DeviceFunction& function, const AtsParams& ats,
       lives_(function.params.queues) {
   if (pri) own_pages_ = std::make_unique<PageRequester>(*pri, ats.misbehaviour);
   pages_ = own_pages_.get();
+  trace_.trace_to(wiring.tracer, function.component, wiring.lives);
 }
 
 AtsDevice::AtsDevice(const DeviceFunction& function, const AtsParams& ats, AtsDevice& physical,
@@ -128,6 +129,7 @@ void AtsDevice::put(std::uint32_t number, const QueueWork& work, Instant start, 
   port.privileged = work.privileged;
   queues_[number] =
       std::make_unique<Queue>(Queue{.port = port,
+                                    .epoch = trace_.epoch_of(work.pasid),
                                     .traffic = Traffic(work.dma.traffic, work.base, rng, work.zipf),
                                     .window_end = work.base + work.dma.traffic.window,
                                     .interval = work.dma.interval,

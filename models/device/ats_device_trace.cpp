@@ -2,6 +2,7 @@
 // lives.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/ats_device.hpp"
+#include "models/pcie/ats_trace.hpp"
 
 namespace viosim {
 
@@ -18,16 +19,17 @@ void AtsDevice::emit(const Request& request, std::uint16_t code) {
   event.value = request.at.value();
   event.component = config_.component;
   event.pasid = pasid_of(request);
+  event.epoch = request.queue->epoch;
   event.kind = static_cast<std::uint16_t>(EventKind::translate);
   event.code = code;
-  tracer_.emit(event);
+  tracer_.emit_request(event);
 }
 
 // The part of this kind ends, and the next one begins.
 void AtsDevice::part(Request& request, EventKind kind, Instant until) {
   const Instant from = request.part;
   request.part = until;
-  if (!tracer_.on() || until == from) return;
+  if (!tracer_.recording() || until == from) return;
   TraceEvent event;
   event.time = until.ps();
   event.duration = (until - from).count();
@@ -35,9 +37,29 @@ void AtsDevice::part(Request& request, EventKind kind, Instant until) {
   event.value = request.number;
   event.component = config_.component;
   event.pasid = pasid_of(request);
+  event.epoch = request.queue->epoch;
   event.kind = static_cast<std::uint16_t>(kind);
   event.code = config_.source.value();
-  tracer_.emit(event);
+  tracer_.record(event);
+}
+
+// What happens to the function as a whole.
+void AtsDevice::tell(EventKind kind, std::uint64_t address) const {
+  if (!trace_.on()) return;
+  trace_.emit(
+      {.kind = kind, .time = agenda_.now(), .address = address, .value = config_.source.value()});
+}
+
+void AtsDevice::tell_plugged() const {
+  tell(EventKind::plug, pages_ == nullptr ? 0 : pages_->credits());
+}
+
+void AtsDevice::tell_answered(const PageResponse& response, PageRequester::Outcome outcome) const {
+  if (!trace_.on()) return;
+  TracePoint::What what = told(response, agenda_.now());
+  what.kind = EventKind::group_answered;
+  what.code = static_cast<std::uint16_t>(outcome);
+  trace_.emit(what);
 }
 
 // A request that went to memory is over.

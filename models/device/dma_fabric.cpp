@@ -128,7 +128,7 @@ void DmaFabric::walked(std::uint64_t cookie, const WalkResult& result) {
     return;
   }
   ++lane.stats.faults;
-  if (tracer_.on()) {
+  if (tracer_.follows_requests()) {
     emit(lane, *request.queue, request.iova, Hpa(0), request.issue, count_of(agenda_.now()),
          outcome_fault(static_cast<std::uint16_t>(result.fault)));
   }
@@ -146,7 +146,7 @@ void DmaFabric::complete(std::uint64_t cookie, Hpa at, Instant translated, bool 
   Lane& lane = lanes_[request.device];
   const std::uint64_t completion = count_of(translated) + lane.memory_latency + lane.link;
   lane.latency.record(Ps(static_cast<std::int64_t>(completion - request.issue)));
-  if (tracer_.on())
+  if (tracer_.follows_requests())
     emit(lane, *request.queue, request.iova, at, request.issue, completion,
          hit ? outcome_hit : outcome_miss);
   end_request(cookie, instant_of(completion));
@@ -216,7 +216,7 @@ void DmaFabric::emit(const Lane& lane, const Stream& queue, Iova iova, Hpa at, s
   event.pasid = queue.port.pasid == no_pasid ? 0 : queue.port.pasid.value();
   event.kind = static_cast<std::uint16_t>(EventKind::translate);
   event.code = code;
-  tracer_.emit(event);
+  tracer_.emit_request(event);
 }
 
 }  // namespace viosim

@@ -263,7 +263,8 @@ inline void DmaFabric::arrive(Lane& lane, Stream& queue, std::uint32_t device,
     ++queue.hits;
     lane.latency.record(Ps(static_cast<std::int64_t>(completion - issue)));
     queue.slots.give_back(completion);
-    if (tracer_.on()) emit(lane, queue, request.iova, at, issue, completion, outcome_hit);
+    if (tracer_.follows_requests())
+      emit(lane, queue, request.iova, at, issue, completion, outcome_hit);
   } else {
     ++queue.misses;
     Miss& miss = misses_.emplace_back();

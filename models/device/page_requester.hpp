@@ -44,6 +44,7 @@ class PageRequester {
       : params_(params), wrong_(wrong) {}
 
   bool enabled() const { return enabled_; }
+  std::uint32_t credits() const { return params_.credits; }
   void enable() { enabled_ = true; }
 
   // `waiter` lacks a page. Only while enabled. What is to be sent now is added to `sends`.

@@ -156,7 +156,7 @@ void TracePlayer::finish(Function& function, const RecordedOp& op, Instant arriv
                          RecordedOutcome outcome, Hpa address, FaultCode fault) {
   function.latency.record(end - arrival);
   judge(op, outcome, address, fault);
-  if (!to_.tracer.on()) return;
+  if (!to_.tracer.follows_requests()) return;
   const std::uint16_t code = outcome == RecordedOutcome::hit ? outcome_hit
                              : outcome == RecordedOutcome::miss
                                  ? outcome_miss
@@ -169,7 +169,7 @@ void TracePlayer::finish(Function& function, const RecordedOp& op, Instant arriv
   event.component = function.component;
   event.kind = static_cast<std::uint16_t>(EventKind::translate);
   event.code = code;
-  to_.tracer.emit(event);
+  to_.tracer.emit_request(event);
 }
 
 void TracePlayer::judge(const RecordedOp& op, RecordedOutcome outcome, Hpa address,

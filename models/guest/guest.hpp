@@ -165,6 +165,8 @@ class Guest {
     ioasid::AllocatorOps ops;
     bool registered = false;
     std::vector<std::size_t> functions;  // behind it, as numbered by driver()
+    // Its events go where those of the unit go that was in its place.
+    void trace_like(Unit& before);
   };
   // Before boot().
   Unit& add_unit(const std::string& name, const ViommuParams& params, PasidBackend backend);

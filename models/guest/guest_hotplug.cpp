@@ -69,18 +69,28 @@ bool Guest::unregister_allocator(Unit& unit) {
   if (error == ioasid::Error::ebusy && unit.viommu.present()) return false;
   unit.registered = error == ioasid::Error::ebusy;
   hotplug.orphans += orphans.size();
+  for (const ioasid::Ioasid id : orphans) kernel.pasids.ends(id, 0, trace_code::orphaned);
   return true;
 }
 
 // And come.
 
+void Guest::Unit::trace_like(Unit& before) {
+  kernel.driver.trace = before.kernel.driver.trace;
+  kernel.driver.lock().trace = before.kernel.driver.lock().trace;
+  iommu.queue_lock().trace = before.iommu.queue_lock().trace;
+  viommu.command_trace() = before.viommu.command_trace();
+  commands.lock().trace = before.commands.lock().trace;
+}
+
 void Guest::plug_unit(const std::string& name) {
   machine.post_to_hypervisor([this, name](Thread& thread) {
-    const Unit& before = unit_named(name);
+    Unit& before = unit_named(name);
     if (before.viommu.present() || !booted_) return;
     Unit& unit =
         units.emplace_back(*this, name, before.viommu.params(), before.backend, before.number);
     unit.functions = before.functions;
+    unit.trace_like(before);
     {
       const Guard guard(machine.emulation(), thread);
       for (const std::size_t function : unit.functions)

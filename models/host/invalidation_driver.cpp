@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/invalidation_driver.hpp"
 
+#include "models/iommu/vtd/descriptor_trace.hpp"
+
 #include <fmt/format.h>
 
 namespace viosim {
@@ -129,7 +131,10 @@ void InvalidationDriver::fill(Waiter& waiter, std::span<const vtd::Descriptor> d
   waiter.outcome = Outcome::done;
   waiter.first = tail_;
   waiter.count = static_cast<std::uint32_t>(descriptors.size()) + 1;
-  for (const vtd::Descriptor& descriptor : descriptors) write(descriptor.encode());
+  for (const vtd::Descriptor& descriptor : descriptors) {
+    write(descriptor.encode());
+    if (trace.on()) trace.emit(vtd::told(EventKind::submit, descriptor, engine_.now()));
+  }
   vtd::Descriptor wait;
   wait.status_write = true;
   wait.status_data = status_done;

@@ -7,6 +7,7 @@
 #include "models/host/page_responder.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <map>
@@ -46,6 +47,7 @@ class InvalidationDriver final : public Invalidator,
     refused   // hardware did not take one of its descriptors (IQE), and executed the others
   };
   class Waiter;
+  TracePoint trace;  // of submissions
   bool has_room(std::size_t descriptors) const;
   Signal& room_ahead();  // to be waited for once, where there is none
   // There is room. The signal is raised when the wait descriptor is done, or never will be.

@@ -52,6 +52,7 @@ Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
     ++stats.refused;
     return Errno::enospc;
   }
+  ids_.pasids.begins(id, range, owner());
   ++stats.allocated;
   return Pasid(id);
 }
@@ -82,6 +83,7 @@ Errno VfioContainer::free_pasids(Thread& thread, ioasid::Range range) {
     const Errno found = is_default(range.min) ? Errno::eacces : find(range.min);
     if (found != Errno::ok) {
       thread.run(params_.free);
+      tell_freed(range.min, found);
       return found;
     }
   }
@@ -104,11 +106,13 @@ Errno VfioContainer::free_one(Thread& thread, ioasid::Ioasid id) {
   const bool bound = bindings_.contains(Pasid(id));
   if (bound && params_.free_while_bound == FreeWhileBound::refuse) {
     thread.run(params_.free);
+    tell_freed(id, Errno::ebusy);
     return Errno::ebusy;
   }
   const Guard guard(ids_.lock, thread);
   thread.run(params_.free);
   const Errno error = errno_of(ids_.sets.free(set_, id));
+  tell_freed(id, error);
   if (error != Errno::ok) return error;
   ++stats.freed;
   if (bound) {
@@ -119,6 +123,15 @@ Errno VfioContainer::free_one(Thread& thread, ioasid::Ioasid id) {
     });
   }
   return Errno::ok;
+}
+
+// An id that others still refer to is free when the last of them lets go.
+void VfioContainer::tell_freed(ioasid::Ioasid id, Errno error) const {
+  if (!trace.on()) return;
+  const bool lives_on = error == Errno::ok && ids_.sets.references(id) > 0;
+  const auto code =
+      lives_on ? trace_code::pending : static_cast<std::uint16_t>(-static_cast<int>(error));
+  ids_.pasids.ends(id, owner(), code);
 }
 
 // Of the set of all machines' ids the merged kernels asked for none in particular.
@@ -147,6 +160,7 @@ Result<Pasid> VfioContainer::attach_default(Thread& thread, std::size_t number) 
   if (error != Errno::ok) {
     const Guard core(ids_.lock, thread);
     ids_.sets.free(set_, pasid.value().value());
+    tell_freed(pasid.value().value(), Errno::ok);
     return error;
   }
   defaults_[device.function] = {pasid.value(), 1};
@@ -164,6 +178,7 @@ void VfioContainer::detach_default(Thread& thread, std::size_t number) {
   const Guard core(ids_.lock, thread);
   thread.run(params_.free);
   ids_.sets.free(set_, pasid.value());
+  tell_freed(pasid.value(), Errno::ok);
 }
 
 std::size_t VfioContainer::bindings() const {
@@ -199,7 +214,10 @@ void VfioContainer::close(Thread& thread) {
   const Guard core(ids_.lock, thread);
   stats.reclaimed = ids_.sets.size(set_);
   thread.run(params_.free * static_cast<std::int64_t>(stats.reclaimed));
+  std::vector<ioasid::Ioasid> own;
+  if (trace.on()) ids_.sets.for_each(set_, [&](ioasid::Ioasid id) { own.push_back(id); });
   ids_.sets.free_all_in_set(set_);
+  for (const ioasid::Ioasid id : own) tell_freed(id, Errno::ok);
   const ioasid::Error error = ids_.sets.free_set(set_);
   ensure(error == ioasid::Error::ok, "a closed machine's set still has ids");
 }

@@ -16,6 +16,7 @@
 #include "models/host/host_ids.hpp"
 #include "models/host/nesting_api.hpp"
 #include "models/kernel/errno.hpp"
+#include "models/trace_point.hpp"
 
 #include <array>
 #include <cstdint>
@@ -173,8 +174,12 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   void fire(std::uint64_t what) override;
 
   VfioStats stats;
+  TracePoint trace;
 
  private:
+  std::uint64_t owner() const { return std::uint64_t{1} + trace.component(); }
+  void tell_freed(ioasid::Ioasid id, Errno error) const;
+  void tell_bound(EventKind kind, Pasid hpasid, std::size_t number) const;
   // A PASID that is bound to a page table of the guest: what the id's private data points to.
   struct Binding {
     Pasid gpasid;

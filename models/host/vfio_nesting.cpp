@@ -56,6 +56,16 @@ void VfioContainer::drop_reference(Thread& thread, Pasid hpasid, bool last) {
     ids_.sets.detach_data(id);
   }
   ids_.sets.put(ioasid::no_set, id);
+  if (trace.on() && ids_.sets.references(id) == 0) ids_.pasids.ends(id, owner());
+}
+
+void VfioContainer::tell_bound(EventKind kind, Pasid hpasid, std::size_t number) const {
+  trace.emit({.kind = kind,
+              .time = engine_.now(),
+              .pasid = hpasid,
+              .address = bindings_.at(hpasid).gpasid.value(),
+              .value = devices_[number].function.value(),
+              .code = trace_code::for_guest});
 }
 
 Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindGpasid& request) {
@@ -76,6 +86,7 @@ Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindG
     return error;
   }
   note_binding(thread, request, number);
+  if (trace.on()) tell_bound(EventKind::bind, hpasid, number);
   ++stats.bound;
   return Errno::ok;
 }
@@ -139,6 +150,7 @@ void VfioContainer::unbind(Thread& thread, std::size_t number, Pasid hpasid) {
   } else {
     clear_entry(thread, number, hpasid);
   }
+  if (trace.on()) tell_bound(EventKind::unbind, hpasid, number);
   binding.leaving.erase(number);
   binding.devices.erase(number);
   const bool last = binding.devices.empty();

@@ -9,9 +9,6 @@
 
 namespace viosim {
 
-// Requests without a PASID carry this. Not a PASID: those have 20 bits.
-inline constexpr Pasid no_pasid{0xffffffff};
-
 // Where requests of one (requester, PASID) are translated: through a first stage, a second stage,
 // both (nested: the first stage gives guest physical addresses), or not at all.
 struct AddressSpace {

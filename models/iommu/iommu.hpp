@@ -28,6 +28,7 @@
 #include "models/iommu/walk_caches.hpp"
 #include "models/iommu/walk_index.hpp"
 #include "models/iommu/walk_slot.hpp"
+#include "models/trace_point.hpp"
 
 #include <array>
 #include <cstdint>
@@ -134,10 +135,11 @@ class Iommu final : public EventHandler, public ReadsAhead {
            (stage == Stage::second || architecture_.caches_absent_first_pages());
   }
 
-  // Writes the parts of each miss's time here.
-  void trace_to(Tracer& tracer, std::uint32_t component) {
+  // Writes the parts of each miss's time here, and the faults that it reports.
+  void trace_to(Tracer& tracer, std::uint32_t component, const PasidLives* lives = nullptr) {
     tracer_ = &tracer;
     component_ = component;
+    faults_trace_.trace_to(tracer, component, lives);
   }
 
   void report_faults_to(FaultListener& listener) { fault_listener_ = &listener; }
@@ -253,6 +255,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   UseStamp last_use_;  // by an agenda event
   std::uint32_t free_walkers_;
   Tracer* tracer_ = nullptr;
+  TracePoint faults_trace_;
   FaultListener* fault_listener_ = nullptr;
   std::uint32_t component_ = 0;
   bool run_ahead_ = true;

@@ -162,7 +162,7 @@ void Iommu::emit_parts(const WalkSlot& slot) const {
     event.kind = static_cast<std::uint16_t>(kind);
     event.time = until.ps();
     event.duration = (until - from).count();
-    tracer_->emit(event);
+    tracer_->record(event);
     from = until;
   };
   part(EventKind::look_up, miss.ready);
@@ -174,6 +174,14 @@ void Iommu::emit_parts(const WalkSlot& slot) const {
 void Iommu::report(const Miss& miss, FaultCode fault) {
   ++stats.faults_reported;
   const IommuPort& port = *miss.port;
+  if (faults_trace_.on()) {
+    faults_trace_.emit({.kind = EventKind::fault,
+                        .time = agenda_.now(),
+                        .pasid = port.pasid,
+                        .address = miss.iova.value(),
+                        .value = port.source.value(),
+                        .code = static_cast<std::uint16_t>(fault)});
+  }
   if (fault_listener_ != nullptr)
     fault_listener_->faulted(
         {miss.iova, port.pasid, port.source, miss.access, miss.type, port.privileged}, fault);
@@ -186,7 +194,7 @@ void Iommu::answer(WalkSlot& slot, const WalkResult& result) {
   }
   if (slot.miss.type == AddressType::untranslated || slot.miss.type == AddressType::translation)
     translation_latency.record(agenda_.now() - slot.miss.arrival);
-  if (tracer_ != nullptr && tracer_->on()) emit_parts(slot);
+  if (tracer_ != nullptr && tracer_->recording()) emit_parts(slot);
   WalkClient& client = *slot.miss.client;
   const std::uint64_t cookie = slot.miss.cookie;
   free_slot(slot);

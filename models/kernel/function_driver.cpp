@@ -63,6 +63,10 @@ Errno FunctionDriver::remove(Thread& thread) {
   known_ = false;
   const Errno shut = kernel_.sva.device_shutdown(thread, function_.source);
   const Errno removed = unit_->driver.remove(thread, function_.source);
+  if (trace.on()) {
+    trace.emit(
+        {.kind = EventKind::unplug, .time = thread.now(), .value = function_.source.value()});
+  }
   return shut != Errno::ok ? shut : removed;
 }
 

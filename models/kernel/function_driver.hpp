@@ -16,6 +16,7 @@
 #include "models/device/shared_queue.hpp"
 #include "models/device/work_queues.hpp"
 #include "models/kernel/kernel.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -186,6 +187,7 @@ class FunctionDriver final : public SvaClient,
 
   std::uint32_t uses() const { return uses_; }
   FunctionDriverStats stats;
+  TracePoint trace;
   Histogram latency;  // submission to completion, seen by software
 
  private:

@@ -77,6 +77,7 @@ class HostIommu final : public KernelIommu {
   }
 
   vtd::Unit& unit() { return unit_; }
+  InvalidationDriver& queue() { return queue_; }
   SpinLock& queue_lock() { return lock_; }
 
   HostIommuStats stats;

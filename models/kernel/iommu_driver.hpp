@@ -14,6 +14,7 @@
 #include "models/iommu/vtd/tables.hpp"
 #include "models/kernel/kernel_iommu.hpp"
 #include "models/kernel/orders.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <map>
@@ -132,6 +133,7 @@ class IommuDriver {
 
   Orders orders;
   IommuDriverStats stats;
+  TracePoint trace;
 
   KernelIommu& iommu() { return iommu_; }
   vtd::Tables& tables() { return tables_; }
@@ -205,6 +207,7 @@ class IommuDriver {
   bool applies(When when) const;
   void take(Step step, Job& job);
   void write_table(Step step, Job& job);
+  void tell_written(const Job& job, std::uint16_t code) const;
   void flush(Step step, Job& job);
   void configure(Step step, Job& job);
   void write(Job& job, Hpa at, std::uint64_t word);

@@ -36,13 +36,17 @@ void IommuDriver::write_table(Step step, Job& job) {
     case Step::write_fields:
       return write_fields(job);
     case Step::set_present:
-      return write(job, job.at, memory.read(job.at) | present_bit);
+      write(job, job.at, memory.read(job.at) | present_bit);
+      return tell_written(job, trace_code::entry_set);
     case Step::write_changes:
-      return write_changes(job);
+      write_changes(job);
+      return tell_written(job, trace_code::entry_changed);
     case Step::write_entry:
-      return write_entry(job);
+      write_entry(job);
+      return tell_written(job, trace_code::entry_changed);
     case Step::clear_present:
-      return clear_present(job);
+      clear_present(job);
+      return tell_written(job, trace_code::entry_cleared);
     case Step::zero_entry:
       return zero_entry(job);
     default:
@@ -98,6 +102,26 @@ void IommuDriver::zero_entry(Job& job) {
   for (std::size_t word = PhysicalMemory::words_per_line; word-- > 1;)
     write(job, job.at + Bytes(word * 8), 0);
   write(job, job.at, job.quiet ? fault_disable_bit : 0);
+  tell_written(job, trace_code::entry_zeroed);
+}
+
+// Of the entry that was, where one is removed: what is to be flushed is of that one.
+void IommuDriver::tell_written(const Job& job, std::uint16_t code) const {
+  if (!trace.on()) return;
+  const bool first = job.entry.type == vtd::PasidEntry::Type::first_level ||
+                     job.entry.type == vtd::PasidEntry::Type::nested;
+  const EntryWritten written{.source = job.source.value(),
+                             .domain = static_cast<std::uint16_t>(job.domain.value()),
+                             .type = static_cast<std::uint8_t>(job.entry.type),
+                             .device_tlb = reachable(job.source),
+                             .caching = iommu_.abilities().caching_mode,
+                             .pasid_limit = pasid_limit(job.source)};
+  trace.emit({.kind = EventKind::table_write,
+              .time = job.thread.now(),
+              .pasid = job.pasid,
+              .address = (first ? job.entry.first_level : job.entry.second_level).value(),
+              .value = written.encode(),
+              .code = code});
 }
 
 }  // namespace viosim

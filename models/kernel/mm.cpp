@@ -17,7 +17,8 @@ bool allows(Permissions permissions, Permissions wanted) {
 
 Mm::Mm(Engine& engine, std::string name, const MmParams& params, TableMemory& tables,
        FramePool& frames, unsigned levels)
-    : name_(std::move(name)),
+    : engine_(engine),
+      name_(std::move(name)),
       params_(params),
       frames_(frames),
       table_(tables, TableFormat::first_level, levels),
@@ -99,11 +100,31 @@ Errno Mm::unmap(Thread& thread, Iova base, std::uint64_t pages) {
   const Iova end = base + Bytes(pages << 12U);
   if (!overlaps(base, pages)) return Errno::ok;
   cut(base, end);
+  const Instant since = engine_.now();
   const std::vector<Hpa> frames = clear_pages(thread, base, end);
   const std::vector<MmNotifier*> told = notifiers_;
   for (MmNotifier* notifier : told) notifier->invalidate_range(thread, *this, {base, pages});
+  if (trace.on() && !frames.empty()) tell_unmapped(base, pages, since);
   for (const Hpa frame : frames) frames_.give_back(frame);
   return Errno::ok;
+}
+
+void Mm::tell_mapped(Iova page, Hpa frame) const {
+  trace.emit({.kind = EventKind::map,
+              .time = engine_.now(),
+              .pasid = pasid.value_or(no_pasid),
+              .address = page.value(),
+              .value = frame.value(),
+              .code = 1});
+}
+
+void Mm::tell_unmapped(Iova base, std::uint64_t pages, Instant since) const {
+  trace.emit({.kind = EventKind::unmap,
+              .time = engine_.now(),
+              .pasid = pasid.value_or(no_pasid),
+              .address = base.value(),
+              .code = static_cast<std::uint16_t>(std::min<std::uint64_t>(pages, 0xffff)),
+              .duration = engine_.now() - since});
 }
 
 // What is on a disk is fetched without the lock; then everything is looked at again.
@@ -132,6 +153,7 @@ Errno Mm::fault(Thread& thread, Iova address, Permissions wanted) {
         table_.map(page, *frame, 1, region->permissions);
         resident_.emplace(page, *frame);
         ++stats.mapped;
+        if (trace.on()) tell_mapped(page, *frame);
         return Errno::ok;
       }
     }

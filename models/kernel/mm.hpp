@@ -14,6 +14,7 @@
 #include "models/kernel/errno.hpp"
 #include "models/kernel/frame_pool.hpp"
 #include "models/kernel/iommu_driver.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <map>
@@ -135,14 +136,18 @@ class Mm {
   // Its PASID, from the first bind to a device on (Linux' mm->pasid).
   std::optional<Pasid> pasid;
   MmStats stats;
+  TracePoint trace;
 
  private:
   bool in_reach(Iova base, std::uint64_t pages) const;
   const Region* region_of(Iova address) const;
   bool overlaps(Iova base, std::uint64_t pages) const;
   void cut(Iova base, Iova end);
+  void tell_mapped(Iova page, Hpa frame) const;
+  void tell_unmapped(Iova base, std::uint64_t pages, Instant since) const;
   std::vector<Hpa> clear_pages(Thread& thread, Iova base, Iova end);
 
+  Engine& engine_;
   std::string name_;
   MmParams params_;
   FramePool& frames_;

@@ -6,6 +6,7 @@
 #include "core/base/fields.hpp"
 #include "ioasid/space.hpp"
 #include "models/cpu/locks.hpp"
+#include "models/trace_point.hpp"
 
 #include <string>
 #include <tuple>
@@ -40,6 +41,41 @@ class PasidSpace final : private ioasid::ExternalLock {
         space_(with_lock(options)) {}
 
   ioasid::Space& space() { return space_; }
+  // Which life each of its numbers is in.
+  const PasidLives& lives() const { return lives_; }
+  void trace_to(Tracer& tracer, std::uint32_t component) {
+    trace_.trace_to(tracer, component, &lives_);
+    lock_.trace.trace_to(tracer, component);
+  }
+
+  // What Space::alloc and Space::free do, for the kernel itself.
+  ioasid::Ioasid alloc(ioasid::SetToken set, ioasid::Range range, void* data) {
+    const ioasid::Ioasid id = space_.alloc(set, range, data);
+    if (id != ioasid::invalid_ioasid) begins(id, range);
+    return id;
+  }
+  void free(ioasid::Ioasid id) {
+    ends(id);
+    space_.free(id);
+  }
+  // For who allocates and frees by another layer. `owner`: a component and 1, or 0: the kernel.
+  void begins(ioasid::Ioasid id, ioasid::Range range, std::uint64_t owner = 0) {
+    lives_.begin(Pasid(id));
+    if (!trace_.on()) return;
+    trace_.emit({.kind = EventKind::allocate,
+                 .time = engine_.now(),
+                 .pasid = Pasid(id),
+                 .address = range.min | std::uint64_t{range.max} << 32U,
+                 .value = owner});
+  }
+  void ends(ioasid::Ioasid id, std::uint64_t owner = 0, std::uint16_t error = 0) const {
+    if (!trace_.on()) return;
+    trace_.emit({.kind = EventKind::free,
+                 .time = engine_.now(),
+                 .pasid = Pasid(id),
+                 .value = owner,
+                 .code = error});
+  }
   const ioasid::Space& space() const { return space_; }
   SpinLock& spin_lock() { return lock_; }
 
@@ -71,6 +107,8 @@ class PasidSpace final : private ioasid::ExternalLock {
   PasidSpaceParams params_;
   SpinLock lock_;
   ioasid::Space space_;
+  PasidLives lives_;
+  TracePoint trace_;
 };
 
 }  // namespace viosim

@@ -56,6 +56,7 @@ Process::Process(ProcessGroup& group, std::string name)
 
 void Process::start() {
   ++group_.stats.started;
+  mm_.trace = group_.trace;
   group_.kernel.workers.post([this](Thread& thread) { begin(thread); });
 }
 

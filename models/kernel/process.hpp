@@ -12,6 +12,7 @@
 #include "core/base/stats.hpp"
 #include "models/kernel/function_driver.hpp"
 #include "models/kernel/kernel.hpp"
+#include "models/trace_point.hpp"
 
 #include <array>
 #include <cstdint>
@@ -128,6 +129,7 @@ struct ProcessGroup {
   Instant until = Instant::latest();
   // Told by a thread of the kernel when a process has exited.
   std::function<void()> exited{};
+  TracePoint trace{};  // of its processes' address spaces
 };
 
 class Process {

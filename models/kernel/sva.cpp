@@ -64,9 +64,9 @@ Errno Sva::claim(const std::vector<Pasid>& numbers) {
     const Pasid number = numbers[i];
     if (number.value() < params_.min_pasid || ++claimed_[number] > 1) continue;
     const ioasid::Ioasid wanted = number.value();
-    const ioasid::Ioasid got = pasids_.space().alloc(&claimed_, {wanted, wanted}, nullptr);
+    const ioasid::Ioasid got = pasids_.alloc(&claimed_, {wanted, wanted}, nullptr);
     if (got == wanted) continue;
-    if (got != ioasid::invalid_ioasid) pasids_.space().free(got);
+    if (got != ioasid::invalid_ioasid) pasids_.free(got);
     claimed_.erase(number);
     give_back({numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(i)});
     return Errno::ebusy;
@@ -79,7 +79,7 @@ void Sva::give_back(const std::vector<Pasid>& numbers) {
     const auto claimed = claimed_.find(number);
     if (claimed == claimed_.end() || --claimed->second > 0) continue;
     claimed_.erase(claimed);
-    pasids_.space().free(number.value());
+    pasids_.free(number.value());
   }
 }
 
@@ -152,6 +152,7 @@ Result<Pasid> Sva::bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOpt
   const Errno error = make(thread, device, bond, options.without_pasid || !device.faults);
   if (error != Errno::ok) return error;
   ++stats.bound;
+  if (trace.on()) tell(EventKind::bind, bond);
   return bond.pasid;
 }
 
@@ -162,7 +163,7 @@ Errno Sva::give_pasid(const Device& device, Mm& mm) {
     const bool beyond = params_.max_exclusive && number == device.range.max;
     return beyond || !device.range.contains(number) ? Errno::eoverflow : Errno::ok;
   }
-  const ioasid::Ioasid number = pasids_.space().alloc(this, device.range, &mm);
+  const ioasid::Ioasid number = pasids_.alloc(this, device.range, &mm);
   if (number == ioasid::invalid_ioasid) return Errno::enomem;
   mm.pasid = Pasid(number);
   mm.add_notifier(*this);
@@ -201,6 +202,14 @@ Errno Sva::make(Thread& thread, const Device& device, const Bond& bond, bool pin
   return error;
 }
 
+void Sva::tell(EventKind kind, const Bond& bond) const {
+  trace.emit({.kind = kind,
+              .time = engine_.now(),
+              .pasid = bond.pasid,
+              .address = bond.pasid.value(),
+              .value = bond.source.value()});
+}
+
 void Sva::forget(Thread& thread, Bonds::iterator bond) {
   const Bond old = bond->second;
   bonds_.erase(bond);
@@ -216,6 +225,7 @@ void Sva::end(Thread& thread, Bonds::iterator bond) {
   driver.tear_down(thread, old.source, old.pasid);
   if (devices_.at(old.source).faults)
     driver.drain_page_requests(thread, old.source, old.pasid, old.domain);
+  if (trace.on()) tell(EventKind::unbind, old);
   forget(thread, bonds_.find({old.source, old.pasid}));
 }
 
@@ -262,7 +272,7 @@ void Sva::release(Thread& thread, Mm& mm) {
 }
 
 void Sva::dropped(Thread& /*thread*/, Mm& mm) {
-  if (mm.pasid) pasids_.space().free(mm.pasid->value());
+  if (mm.pasid) pasids_.free(mm.pasid->value());
   mm.pasid.reset();
 }
 

@@ -16,6 +16,7 @@
 #include "models/kernel/mm.hpp"
 #include "models/kernel/page_request_thread.hpp"
 #include "models/kernel/pasid_space.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <map>
@@ -131,6 +132,7 @@ class Sva final : public MmNotifier, public PasidOwners {
   Mutex& lock() { return lock_; }
 
   SvaStats stats;
+  TracePoint trace;
   Histogram bind_latency;    // of pairs that were not bound before
   Histogram unbind_latency;  // the last one of a pair
   Histogram flush_latency;   // pages unmapped to no device using them
@@ -170,6 +172,7 @@ class Sva final : public MmNotifier, public PasidOwners {
   Errno make(Thread& thread, const Device& device, const Bond& bond, bool pin);
   void end(Thread& thread, Bonds::iterator bond);
   void forget(Thread& thread, Bonds::iterator bond);
+  void tell(EventKind kind, const Bond& bond) const;
 
   Engine& engine_;
   SvaParams params_;

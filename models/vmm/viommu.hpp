@@ -47,6 +47,7 @@ class Viommu {
   TableMemory& memory() { return memory_; }
   const IommuAbilities& abilities() const { return abilities_; }
   const VirtualCommand& virtual_command() const { return command_; }
+  TracePoint& command_trace() { return command_.trace; }
 
   // The guest sees this device of the container at this address behind this vIOMMU.
   void add_device(Bdf source, std::size_t device);

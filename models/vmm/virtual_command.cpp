@@ -18,6 +18,7 @@ std::optional<VirtualCommand::Order> VirtualCommand::write(std::uint64_t bits) {
   ++stats.commands;
   order_ = ++last_number_;
   response_ = format_.encode(VcmdResponse{true, 0, Pasid(0)});
+  tell(EventKind::command, order_, command.pasid, command.opcode);
   switch (command.opcode) {
     case static_cast<std::uint8_t>(VcmdOpcode::allocate):
     case static_cast<std::uint8_t>(VcmdOpcode::free):
@@ -37,13 +38,21 @@ void VirtualCommand::complete(std::uint64_t number, std::uint8_t status, Pasid r
     ++stats.late;
     return;
   }
+  tell(EventKind::command_done, number, result, status);
   order_ = 0;
   if (status != VcmdFormat::success) ++stats.failed;
   response_ = format_.encode(VcmdResponse{false, status, result});
   tell_change();
 }
 
+void VirtualCommand::tell(EventKind kind, std::uint64_t number, Pasid pasid,
+                          std::uint16_t code) const {
+  if (!trace.on()) return;
+  trace.emit({.kind = kind, .time = engine_.now(), .pasid = pasid, .value = number, .code = code});
+}
+
 void VirtualCommand::reset() {
+  if (busy()) tell(EventKind::command_done, order_, Pasid(0), trace_code::command_dropped);
   order_ = 0;
   response_ = 0;
   tell_change();

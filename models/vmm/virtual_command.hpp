@@ -8,6 +8,7 @@
 
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
+#include "models/trace_point.hpp"
 #include "models/vmm/virtual_command_format.hpp"
 
 #include <cstdint>
@@ -48,7 +49,10 @@ class VirtualCommand {
 
   // `pasids`: VCCAP.PAS.
   VirtualCommand(Engine& engine, VcmdLayout layout, bool pasids)
-      : format_(layout), pasids_(pasids), changed_(engine, "a virtual command's response") {}
+      : engine_(engine),
+        format_(layout),
+        pasids_(pasids),
+        changed_(engine, "a virtual command's response") {}
 
   const VcmdFormat& format() const { return format_; }
   std::uint64_t capability() const { return VcmdFormat::capability(pasids_); }
@@ -68,8 +72,12 @@ class VirtualCommand {
   void tell_change();
 
   VirtualCommandStats stats;
+  TracePoint trace;
 
  private:
+  void tell(EventKind kind, std::uint64_t number, Pasid pasid, std::uint16_t code) const;
+
+  Engine& engine_;
   VcmdFormat format_;
   bool pasids_;
   Signal changed_;

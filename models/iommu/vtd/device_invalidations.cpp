@@ -3,6 +3,7 @@
 #include "models/iommu/vtd/device_invalidations.hpp"
 
 #include "models/event_order.hpp"
+#include "models/pcie/ats_trace.hpp"
 
 #include <algorithm>
 
@@ -81,6 +82,7 @@ void DeviceInvalidations::answer(const Descriptor& descriptor) {
     return;
   }
   ++stats.responses;
+  if (trace.on()) trace.emit(told(descriptor.response(), agenda_.now()));
   at->second.function->answer(descriptor.response());
   const Ps way = at->second.link + at->second.function->answer_time();
   answers_arrive_ = std::max(answers_arrive_, agenda_.now() + way);

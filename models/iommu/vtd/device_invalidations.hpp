@@ -11,6 +11,7 @@
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/invalidation_params.hpp"
 #include "models/pcie/ats.hpp"
+#include "models/trace_point.hpp"
 
 #include <array>
 #include <cstdint>
@@ -55,6 +56,7 @@ class DeviceInvalidations final : public EventHandler {
   void fire(std::uint64_t what) override;
 
   DeviceInvalidationStats stats;
+  TracePoint trace;
 
  private:
   static constexpr unsigned tags_each = 32;

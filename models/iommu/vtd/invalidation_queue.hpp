@@ -24,6 +24,7 @@
 #include "models/iommu/vtd/device_invalidations.hpp"
 #include "models/iommu/vtd/invalidation_params.hpp"
 #include "models/iommu/vtd/page_requests.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -92,10 +93,10 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   void attach_page_requests(PageRequestPath& path) { pages_ = &path; }
   DeviceInvalidations& devices() { return devices_; }
   const DeviceInvalidations& devices() const { return devices_; }
-  // Writes an event for every descriptor that is complete.
-  void trace_to(Tracer& tracer, std::uint32_t component) {
-    tracer_ = &tracer;
-    component_ = component;
+  // Writes an event for every descriptor that is complete, and for every page group response.
+  void trace_to(Tracer& tracer, std::uint32_t component, const PasidLives* lives = nullptr) {
+    trace_.trace_to(tracer, component, lives);
+    devices_.trace = trace_;
   }
   void fire(std::uint64_t what) override;
 
@@ -160,8 +161,7 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   DeviceInvalidations devices_;
   PageRequestPath* pages_ = nullptr;
   InvalidationListener* listener_ = nullptr;
-  Tracer* tracer_ = nullptr;
-  std::uint32_t component_ = 0;
+  TracePoint trace_;
 
   std::uint32_t entries_;
   Hpa base_;

@@ -1,7 +1,7 @@
 // What descriptors do, which of them stay under way, and when they are complete.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/vtd/descriptor_trace.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
-#include "models/trace_events.hpp"
 
 #include <algorithm>
 
@@ -74,16 +74,12 @@ void InvalidationQueue::write_status(const Descriptor& wait) {
 }
 
 void InvalidationQueue::emit(const Running& done) {
-  if (tracer_ == nullptr || !tracer_->on()) return;
-  TraceEvent event;
-  event.time = agenda_.now().ps();
-  event.duration = (agenda_.now() - done.start).count();
-  event.address = done.bits[1];
-  event.value = done.bits[0];
-  event.component = component_;
-  event.kind = static_cast<std::uint16_t>(EventKind::invalidate);
-  event.code = static_cast<std::uint16_t>(done.descriptor.type);
-  tracer_->emit(event);
+  if (!trace_.on()) return;
+  TracePoint::What what = told(EventKind::invalidate, done.descriptor, agenda_.now());
+  what.address = done.bits[1];
+  what.value = done.bits[0];
+  what.duration = agenda_.now() - done.start;
+  trace_.emit(what);
 }
 
 std::deque<InvalidationQueue::Running>::iterator InvalidationQueue::find(std::uint64_t number) {

@@ -4,6 +4,7 @@
 
 #include "models/event_order.hpp"
 #include "models/iommu/bits.hpp"
+#include "models/pcie/ats_trace.hpp"
 
 #include <fmt/format.h>
 
@@ -195,6 +196,7 @@ void PageRequestQueue::answer(const PageRequest& request, PageResponseCode code)
   AtsFunction* const to = function(request.source);
   ensure(to != nullptr, "a page request came from a function that is not connected");
   ++stats.answered;
+  if (trace.on()) trace.emit(told(PageResponse::to(request, code), agenda_.now()));
   to->answer(PageResponse::to(request, code));
   answers_arrive_ = std::max(answers_arrive_, agenda_.now() + to->answer_time());
 }

@@ -15,6 +15,7 @@
 #include "models/iommu/vtd/event_control.hpp"
 #include "models/iommu/vtd/page_requests.hpp"
 #include "models/pcie/ats.hpp"
+#include "models/trace_point.hpp"
 
 #include <array>
 #include <cstdint>
@@ -129,6 +130,7 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   void walked(std::uint64_t cookie, const WalkResult& result) override;
 
   PageRequestQueueStats stats;
+  TracePoint trace;  // of responses by hardware
 
  private:
   enum class What : std::uint8_t { admitted, written };
