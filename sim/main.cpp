@@ -168,6 +168,14 @@ void add_progress(CLI::App& verb, ProgressMode& mode) {
       ->check(one_of({"auto", "always", "never"}));
 }
 
+void add_checks(CLI::App& verb, bool& checks) {
+  verb.add_option_function<std::string>(
+          "--checks", [&checks](const std::string& text) { checks = text == "on"; },
+          "on: hold the run against the invariants (default)")
+      ->option_text("on|off")
+      ->check(one_of({"on", "off"}));
+}
+
 void add_run(CLI::App& app, RunArguments& arguments, int& code) {
   CLI::App* run = app.add_subcommand("run", "Run a scenario: print a summary, write OUT/run.db");
   run->add_option("SCENARIO", arguments.scenario, "a scenario file, JSON")
@@ -188,6 +196,7 @@ void add_run(CLI::App& app, RunArguments& arguments, int& code) {
          "full: every event (default); off: metrics and histograms only")
       ->option_text("full|off")
       ->check(one_of({"full", "off"}));
+  add_checks(*run, arguments.checks);
   add_progress(*run, arguments.progress);
   run->add_flag("--json", arguments.json, "Print the summary as JSON");
   run->callback([&] { code = run_verb(arguments); });
@@ -206,6 +215,7 @@ void add_replay(CLI::App& app, ReplayArguments& arguments, int& code) {
       ->check(named("configuration; `viosim models` lists them"));
   replay->add_option("--out", arguments.out, "Directory for run.db (default: none is written)")
       ->check(named("directory"));
+  add_checks(*replay, arguments.checks);
   add_progress(*replay, arguments.progress);
   replay->add_flag("--json", arguments.json, "Print the result as JSON");
   replay->callback([&] { code = replay_verb(arguments); });
@@ -224,6 +234,16 @@ int run_command_line(int argc, char** argv) {
   add_run(app, run, code);
   ReplayArguments replay;
   add_replay(app, replay, code);
+
+  std::filesystem::path database;
+  bool check_json = false;
+  CLI::App* check = app.add_subcommand(
+      "check", "Hold the trace of a run against the invariants, as the run itself was");
+  check->add_option("RUN.db", database, "a run database with a full trace")
+      ->required()
+      ->check(named("file"));
+  check->add_flag("--json", check_json, "Print the violations as JSON");
+  check->callback([&] { code = check_verb(database, check_json); });
 
   std::vector<std::filesystem::path> files;
   CLI::App* validate = app.add_subcommand(

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace viosim {
 
@@ -41,6 +42,32 @@ struct ExpectationRow {
   std::string found;
   bool met = false;
   bool operator==(const ExpectationRow&) const = default;
+};
+
+// An invariant that did not hold.
+struct ViolationRow {
+  // One of the events that led to it.
+  struct Event {
+    std::int64_t time = 0;
+    std::uint32_t component = 0;
+    std::uint16_t kind = 0;
+    std::uint32_t pasid = 0;
+    std::uint32_t epoch = 0;
+    std::string text;
+    bool operator==(const Event&) const = default;
+  };
+  std::string invariant;
+  std::int64_t time = 0;
+  std::uint32_t component = 0;
+  std::string actor;
+  std::uint32_t pasid = 0;
+  std::uint32_t epoch = 0;
+  std::uint32_t current_epoch = 0;
+  std::string owner;
+  std::string previous_owner;
+  std::string message;
+  std::vector<Event> events;  // oldest first
+  bool operator==(const ViolationRow&) const = default;
 };
 
 }  // namespace viosim

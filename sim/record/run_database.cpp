@@ -83,6 +83,7 @@ class RunDatabase::Writer {
   void add_metric(MetricRow row) { metrics_.push_back(std::move(row)); }
   void add_latency(LatencyRow row) { latencies_.push_back(std::move(row)); }
   void add_expectation(const ExpectationRow& row) { expectations_.push_back(row); }
+  void add_violation(const ViolationRow& row) { violations_.push_back(row); }
   void add_wall(std::string_view key, std::string_view value) { wall_[std::string(key)] = value; }
 
   void finish() {
@@ -94,6 +95,7 @@ class RunDatabase::Writer {
     insert_metrics();
     insert_latencies();
     insert_expectations();
+    insert_violations();
     for (const auto& [key, value] : wall_) insert(connection_, "wall", key, value);
     insert(connection_, "manifest", "complete", "1");
     schema::write_digests(connection_);
@@ -196,6 +198,43 @@ class RunDatabase::Writer {
     }
   }
 
+  void insert_violations() {
+    Statement statement =
+        connection_.prepare("INSERT INTO violation VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    std::int64_t id = 0;
+    for (const ViolationRow& row : violations_) {
+      statement.bind(1, ++id)
+          .bind(2, row.invariant)
+          .bind(3, row.time)
+          .bind(4, std::int64_t{row.component})
+          .bind(5, row.actor)
+          .bind(6, std::int64_t{row.pasid})
+          .bind(7, std::int64_t{row.epoch})
+          .bind(8, std::int64_t{row.current_epoch})
+          .bind(9, row.owner)
+          .bind(10, row.previous_owner)
+          .bind(11, row.message)
+          .run();
+      insert_events(id, row.events);
+    }
+  }
+
+  void insert_events(std::int64_t violation, const std::vector<ViolationRow::Event>& events) {
+    Statement statement =
+        connection_.prepare("INSERT INTO violation_event VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      statement.bind(1, violation)
+          .bind(2, static_cast<std::int64_t>(i))
+          .bind(3, events[i].time)
+          .bind(4, std::int64_t{events[i].component})
+          .bind(5, std::int64_t{events[i].kind})
+          .bind(6, std::int64_t{events[i].pasid})
+          .bind(7, std::int64_t{events[i].epoch})
+          .bind(8, events[i].text)
+          .run();
+    }
+  }
+
   PartialFile file_;
   Connection connection_;
   std::unique_ptr<Statement> insert_block_;
@@ -210,6 +249,7 @@ class RunDatabase::Writer {
   std::vector<MetricRow> metrics_;
   std::vector<LatencyRow> latencies_;
   std::vector<ExpectationRow> expectations_;
+  std::vector<ViolationRow> violations_;
   std::map<std::string, std::string> wall_;
   std::unique_ptr<TraceRecorder> recorder_;  // last: its threads use the rest
 };
@@ -245,6 +285,8 @@ void RunDatabase::add_histogram(std::uint32_t component, std::string_view operat
 }
 
 void RunDatabase::add_expectation(const ExpectationRow& row) { writer_->add_expectation(row); }
+
+void RunDatabase::add_violation(const ViolationRow& row) { writer_->add_violation(row); }
 
 void RunDatabase::add_wall(std::string_view key, std::string_view value) {
   writer_->add_wall(key, value);

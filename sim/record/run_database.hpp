@@ -36,6 +36,7 @@ class RunDatabase {
   void add_histogram(std::uint32_t component, std::string_view operation,
                      const Histogram& histogram);
   void add_expectation(const ExpectationRow& row);
+  void add_violation(const ViolationRow& row);
   // A fact about this machine and this moment; kept apart from all that must be repeatable.
   void add_wall(std::string_view key, std::string_view value);
 

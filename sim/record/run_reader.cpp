@@ -59,6 +59,7 @@ RunReader::RunReader(Connection connection) : connection_(std::move(connection))
   read_metrics();
   read_latencies();
   read_expectations();
+  read_violations();
   read_blocks();
 }
 
@@ -173,6 +174,40 @@ void RunReader::read_expectations() {
   while (rows.step()) {
     expectations_.push_back(
         {std::string(rows.text(0)), std::string(rows.text(1)), rows.integer(2) != 0});
+  }
+}
+
+void RunReader::read_violations() {
+  Statement rows = connection_.prepare(
+      "SELECT invariant, time, component, actor, pasid, epoch, current_epoch, owner, "
+      "previous_owner, message FROM violation ORDER BY id");
+  const auto number = [](const Statement& of, int column) {
+    return static_cast<std::uint32_t>(of.integer(column));
+  };
+  const auto text = [](const Statement& of, int column) { return std::string(of.text(column)); };
+  while (rows.step()) {
+    violations_.push_back({text(rows, 0),
+                           rows.integer(1),
+                           number(rows, 2),
+                           text(rows, 3),
+                           number(rows, 4),
+                           number(rows, 5),
+                           number(rows, 6),
+                           text(rows, 7),
+                           text(rows, 8),
+                           text(rows, 9),
+                           {}});
+  }
+  Statement events = connection_.prepare(
+      "SELECT violation, time, component, kind, pasid, epoch, text FROM violation_event "
+      "ORDER BY violation, position");
+  while (events.step()) {
+    const auto whose = static_cast<std::size_t>(events.integer(0));
+    if (whose == 0 || whose > violations_.size())
+      fail(fmt::format("an event led to the unknown violation {}", whose));
+    violations_[whose - 1].events.push_back(
+        {events.integer(1), number(events, 2), static_cast<std::uint16_t>(events.integer(3)),
+         number(events, 4), number(events, 5), text(events, 6)});
   }
 }
 

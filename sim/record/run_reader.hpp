@@ -47,6 +47,7 @@ class RunReader {
   const std::vector<MetricRow>& metrics() const { return metrics_; }
   const std::vector<LatencyRow>& latencies() const { return latencies_; }
   const std::vector<ExpectationRow>& expectations() const { return expectations_; }
+  const std::vector<ViolationRow>& violations() const { return violations_; }
   std::map<std::string, std::string> wall();
 
   const std::vector<BlockInfo>& blocks() const { return blocks_; }
@@ -75,6 +76,7 @@ class RunReader {
   void read_metrics();
   void read_latencies();
   void read_expectations();
+  void read_violations();
   void read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogram);
   void read_blocks();
 
@@ -87,6 +89,7 @@ class RunReader {
   std::vector<MetricRow> metrics_;
   std::vector<LatencyRow> latencies_;
   std::vector<ExpectationRow> expectations_;
+  std::vector<ViolationRow> violations_;
   std::vector<BlockInfo> blocks_;
   BlockDecoder decoder_;
 };

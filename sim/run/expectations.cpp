@@ -20,6 +20,14 @@ Verdict judge_failure(const FailureClause& clause, const std::optional<FailedRun
   return verdict;
 }
 
+Verdict judge_violation(const ViolationClause& clause, const ViolationCounts& violations) {
+  const auto found = violations.find(clause.violation);
+  Verdict verdict;
+  verdict.met = found != violations.end();
+  verdict.found = verdict.met ? fmt::format("{}", found->second) : "none";
+  return verdict;
+}
+
 // "0", "0, of each of 16", "12 to 30, of 16", "3, of host0.acc[2], and 1 more".
 std::string found_text(const Verdict& verdict, Dimension dimension, std::size_t components,
                        std::size_t failing, const std::optional<double>& first_failing) {
@@ -57,14 +65,29 @@ bool Expectations::expect_failure() const {
   });
 }
 
-std::vector<Verdict> Expectations::judge(const std::optional<FailedRun>& failed) const {
+std::vector<Verdict> Expectations::judge(const std::optional<FailedRun>& failed,
+                                         const ViolationCounts& violations) const {
   std::vector<Verdict> verdicts;
   for (std::size_t i = 0; i < clauses_.size(); ++i) {
-    const auto* metric = std::get_if<MetricClause>(&clauses_[i]);
-    verdicts.push_back(metric != nullptr
-                           ? judge(*metric, of_clause_[i])
-                           : judge_failure(std::get<FailureClause>(clauses_[i]), failed));
+    if (const auto* metric = std::get_if<MetricClause>(&clauses_[i])) {
+      verdicts.push_back(judge(*metric, of_clause_[i]));
+    } else if (const auto* violation = std::get_if<ViolationClause>(&clauses_[i])) {
+      verdicts.push_back(judge_violation(*violation, violations));
+    } else {
+      verdicts.push_back(judge_failure(std::get<FailureClause>(clauses_[i]), failed));
+    }
     verdicts.back().expected = text_of(clauses_[i]);
+  }
+  for (const auto& [name, times] : violations) {
+    const bool expected =
+        std::any_of(clauses_.begin(), clauses_.end(), [&name = name](const Expectation& clause) {
+          const auto* violation = std::get_if<ViolationClause>(&clause);
+          return violation != nullptr && violation->violation == name;
+        });
+    if (expected) continue;
+    Verdict& verdict = verdicts.emplace_back();
+    verdict.expected = fmt::format("no violation of {}", name);
+    verdict.found = fmt::format("{}", times);
   }
   return verdicts;
 }

@@ -7,6 +7,7 @@
 #include "sim/scenario/expectation.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ struct Verdict {
   std::vector<std::string> failing;  // components beyond the bounds; the first few
 };
 
+// How often each invariant was violated, by its name.
+using ViolationCounts = std::map<std::string, std::uint64_t>;
+
 class Expectations {
  public:
   // Finds the figures that are named; reports what is wrong at `where`, the list of clauses. Everything
@@ -38,7 +42,9 @@ class Expectations {
 
   bool expect_failure() const;
   // After the run: a verdict for each clause.
-  std::vector<Verdict> judge(const std::optional<FailedRun>& failed) const;
+  // Of clauses about violations with how often each invariant was violated, by its name.
+  std::vector<Verdict> judge(const std::optional<FailedRun>& failed,
+                             const ViolationCounts& violations) const;
 
  private:
   Verdict judge(const MetricClause& clause, const std::vector<Figure>& figures) const;

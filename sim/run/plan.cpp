@@ -54,8 +54,8 @@ void Plan::check_processes() {
                                             fmt::join(waiting, ", "), more ? " and more" : "")};
 }
 
-std::vector<Verdict> Plan::verdicts() const {
-  std::vector<Verdict> all = expectations_->judge(failed_);
+std::vector<Verdict> Plan::verdicts(const ViolationCounts& violations) const {
+  std::vector<Verdict> all = expectations_->judge(failed_, violations);
   if (failed_ && !expectations_->expect_failure()) {
     Verdict verdict;
     verdict.expected = "the run comes to its end";

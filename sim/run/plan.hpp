@@ -25,7 +25,7 @@ class Plan {
 
   const Events& events() const { return *events_; }
   // After the run: of the clauses in their order, then of events that did not happen.
-  std::vector<Verdict> verdicts() const;
+  std::vector<Verdict> verdicts(const ViolationCounts& violations) const;
 
  private:
   void check_processes();

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/run.hpp"
 
+#include "sim/check/checker.hpp"
 #include "sim/json/json.hpp"
 #include "sim/json/pointer.hpp"
 #include "sim/record/run_database.hpp"
@@ -9,6 +10,7 @@
 #include "sim/run/conclusions.hpp"
 #include "sim/run/plan.hpp"
 #include "sim/run/software_migrations.hpp"
+#include "sim/run/violations.hpp"
 #include "sim/scenario/parts.hpp"
 #include "sim/version.hpp"
 
@@ -67,6 +69,8 @@ class Output {
     database_->add_wall("host", host_name());
     for (const Verdict& verdict : report.verdicts)
       database_->add_expectation({verdict.expected, verdict.found, verdict.met});
+    for (const check::Violation& violation : report.violations)
+      database_->add_violation(row_of(violation, report.components));
     database_->add_wall("simulation_seconds", fmt::format("{:.6f}", report.facts.wall_seconds));
     database_->finish();
   }
@@ -221,9 +225,12 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
     system.engine().set_onlooker(*options.progress);
   }
 
+  check::Checker checker(components.paths());
+  if (options.checks) tracer.start(checker);
   const auto begin = std::chrono::steady_clock::now();
   run_within_limit(plan, options.file);
   tracer.finish();
+  if (options.checks) checker.finish();
   RunReport report;
   report.facts.wall_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -240,12 +247,15 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
 
   if (options.progress != nullptr) options.progress->finally("writing " + output.path());
   const Results results = collect(system);
-  report.verdicts = plan.verdicts();
-  output.finish(results, report);
+  report.violations = checker.violations();
+  report.verdicts = plan.verdicts(checker.counts());
   report.components = components.paths();
+  output.finish(results, report);
   report.text = summary_text(report.facts, results, report.components) +
+                violations_text(report.violations, checker.found(), report.components) +
                 conclusions_text(plan.events(), report.verdicts);
   report.json = summary_json(report.facts, results, report.components);
+  add_violations(*report.json.if_object(), report.violations, report.components);
   add_conclusions(*report.json.if_object(), plan.events(), report.verdicts);
   for (const TracePlayer& player : system.players())
     report.agreements.push_back(player.agreement());

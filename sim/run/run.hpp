@@ -3,6 +3,7 @@
 #pragma once
 
 #include "models/device/trace_player.hpp"
+#include "sim/check/scene.hpp"
 #include "sim/json/value.hpp"
 #include "sim/run/expectations.hpp"
 #include "sim/run/progress.hpp"
@@ -22,6 +23,7 @@ enum class TraceMode : std::uint8_t { full, off };
 struct RunOptions {
   std::optional<std::filesystem::path> out;  // where run.db goes; none: nothing is written
   TraceMode trace = TraceMode::full;
+  bool checks = true;            // the run is held against the invariants
   std::string file;              // what the user named, for errors
   Progress* progress = nullptr;  // told how far the run is; it outlives the run
 };
@@ -29,9 +31,10 @@ struct RunOptions {
 struct RunReport {
   RunFacts facts;
   std::vector<std::string> components;
-  std::string text;               // summary for people
-  Value json;                     // the same for programs
-  std::vector<Verdict> verdicts;  // on what the scenario expects
+  std::string text;                          // summary for people
+  Value json;                                // the same for programs
+  std::vector<Verdict> verdicts;             // on what the scenario expects
+  std::vector<check::Violation> violations;  // the first ones
   std::vector<Agreement>
       agreements;  // of the recordings that were played, in the order of the scenario
 };

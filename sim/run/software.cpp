@@ -107,7 +107,8 @@ void HostSoftware::add_accelerator(const AcceleratorDevice& config, std::uint32_
   system.device = std::make_unique<AtsDevice>(
       function, config.ats,
       config.page_requests ? std::optional<PriParams>(config.pri) : std::nullopt,
-      AtsDevice::Wiring{setting_.engine.agenda(), setting_.tracer, hardware});
+      AtsDevice::Wiring{setting_.engine.agenda(), setting_.tracer, hardware,
+                        &host_.kernel.pasids.lives()});
   hardware.attach_ats(source, *system.device);
   system.switches = std::make_unique<AtsFunctionConfig>(*system.device);
   if (!config.shared_queue) return;
@@ -143,6 +144,21 @@ void HostSoftware::note_slices(const Assignments& assignments) {
         of.sliced = of.sliced.value_or(0) + function.slice->count;
       }
     }
+  }
+}
+
+void HostSoftware::trace(const SoftwareTrace& trace) {
+  const auto add_processes = [&trace](const std::string& path, std::deque<Processes>& all) {
+    for (Processes& processes : all)
+      trace.add(processes.group, path + '.' + processes.config->name);
+  };
+  trace.add(host_, path_);
+  add_processes(path_, processes_);
+  for (FunctionDriver* const driver : own_drivers_) trace.add(*driver, driver->function().path);
+  for (GuestSystem& guest : guests_) {
+    const std::string& path = guest.guest->machine.path();
+    trace.add(*guest.guest, path);
+    add_processes(path, guest.processes);
   }
 }
 

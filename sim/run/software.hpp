@@ -6,6 +6,7 @@
 #include "models/device/ats_device.hpp"
 #include "models/device/shared_queue.hpp"
 #include "models/guest/guest.hpp"
+#include "models/guest/software_trace.hpp"
 #include "models/host/host.hpp"
 #include "models/kernel/process.hpp"
 #include "sim/scenario/assignments.hpp"
@@ -121,6 +122,7 @@ class HostSoftware {
   void add_accelerator(const AcceleratorDevice& config, std::uint32_t index, Bdf source,
                        Ps memory_latency);
   void build();
+  void trace(const SoftwareTrace& trace);  // when it is built
 
   Host& host() { return host_; }
   const std::string& path() const { return path_; }

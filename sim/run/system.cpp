@@ -42,7 +42,11 @@ System::System(const Scenario& scenario, const Recordings& recordings, Tracer& t
     : scenario_(scenario),
       recordings_(recordings),
       tracer_(tracer),
-      add_component_(add_component),
+      add_component_([this, add_component](std::string_view path) {
+        const std::uint32_t number = add_component(path);
+        components_.emplace(path, number);
+        return number;
+      }),
       until_(scenario.duration ? Instant(*scenario.duration) : Instant(Ps::max())),
       fabric_(engine_.agenda(), tracer) {
   engine_.set_run_ahead(fabric_);
@@ -73,7 +77,13 @@ void System::build_host(const HostConfig& config, std::uint32_t index) {
     }
   }
   host.kernel->start(until_);
-  if (host.software) host.software->build();
+  if (!host.software) return;
+  host.software->build();
+  host.software->trace(SoftwareTrace(tracer_, [this](std::string_view path) {
+    const auto found = components_.find(path);
+    ensure(found != components_.end(), "what is traced is no component");
+    return found->second;
+  }));
 }
 
 void System::build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,
@@ -87,6 +97,8 @@ void System::build_unit(const IommuConfig& config, const HostConfig& host_config
     system.iommu = &whole->unit.iommu();
     system.invalidator = &whole->driver;
     whole->unit.queue().trace_to(tracer_, system.queue);
+    if constexpr (std::is_same_v<std::decay_t<decltype(whole->driver)>, InvalidationDriver>)
+      whole->driver.trace.trace_to(tracer_, system.queue);
   };
   if (const auto* vtd = std::get_if<VtdIommu>(&config)) {
     build(system.vtd, vtd->params);
@@ -261,6 +273,7 @@ PageRequestHandler& System::page_requests_of(IommuSystem& iommu, HostSystem& hos
   if (!iommu.page_requests) {
     const std::string path = iommu.iommu->path() + ".page_request_queue";
     iommu.page_request_queue = add_component_(path);
+    iommu.vtd->unit.page_requests().trace.trace_to(tracer_, iommu.page_request_queue);
     iommu.page_requests =
         std::make_unique<PageRequestHandler>(path, host_config.kernel, engine_, *host.kernel,
                                              iommu.vtd->unit.page_requests(), &iommu.vtd->driver);
@@ -290,6 +303,12 @@ void System::request_faulted(const FaultedRequest& request) {
 }
 
 void System::run() {
+  for (const AtsSystem& system : ats_devices_) system.device->tell_plugged();
+  for (HostSystem& host : hosts_) {
+    if (!host.software) continue;
+    for (const HostSoftware::Accelerator& accelerator : host.software->accelerators())
+      accelerator.device->tell_plugged();
+  }
   // A run that fails has an end too.
   try {
     engine_.run();

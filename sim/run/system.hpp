@@ -153,6 +153,7 @@ class System : private FaultService {
   const Recordings& recordings_;
   Tracer& tracer_;
   std::function<std::uint32_t(std::string_view)> add_component_;
+  std::map<std::string, std::uint32_t, std::less<>> components_;
   Instant until_;
   Engine engine_;
   DmaFabric fabric_;

@@ -2,8 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/expectation.hpp"
 
+#include "sim/check/invariants.hpp"
+#include "sim/json/value.hpp"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -84,9 +88,19 @@ std::string Bounds::text() const {
   return fmt::format("{}", fmt::join(all, " and "));
 }
 
+void ViolationClause::check(const Where& where) const {
+  const std::vector<std::string> names = check::names();
+  if (std::find(names.begin(), names.end(), violation) != names.end()) return;
+  (where / "violation")
+      .reject(fmt::format("read {}; expected an invariant that is checked: {}",
+                          quote_short(violation), fmt::join(names, ", ")));
+}
+
 std::string text_of(const Expectation& expectation) {
   if (const auto* metric = std::get_if<MetricClause>(&expectation))
     return fmt::format("{} {}", metric->metric, metric->bounds.text());
+  if (const auto* clause = std::get_if<ViolationClause>(&expectation))
+    return fmt::format("violation of {}", clause->violation);
   const FailureClause& failure = std::get<FailureClause>(expectation);
   const std::string text = fmt::format("failure {}", name_of(failure.failure));
   return failure.says.empty() ? text : fmt::format("{} that says \"{}\"", text, failure.says);

@@ -81,7 +81,19 @@ struct FailureClause {
   bool operator==(const FailureClause&) const = default;
 };
 
-using Expectation = OneOfKeys<MetricClause, FailureClause>;
+struct ViolationClause {
+  static constexpr Alternative alternative{"violation", "An invariant is violated."};
+  std::string violation;
+
+  static constexpr auto fields() {
+    return std::tuple{required("violation", &ViolationClause::violation,
+                               "The invariant, by its number: \"I8\"; once or more often.")};
+  }
+  void check(const Where& where) const;
+  bool operator==(const ViolationClause&) const = default;
+};
+
+using Expectation = OneOfKeys<MetricClause, FailureClause, ViolationClause>;
 
 // The whole clause in words: "host0.dmar0.faults equals 0".
 std::string text_of(const Expectation& expectation);

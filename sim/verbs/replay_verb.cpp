@@ -95,6 +95,7 @@ int replay_verb(const ReplayArguments& arguments) {
   RunOptions options;
   options.out = arguments.out;
   options.file = name;
+  options.checks = arguments.checks;
   options.progress = &progress;
   const RunReport report = run_scenario(scenario, recordings, options);
   progress.end();
@@ -123,7 +124,8 @@ int replay_verb(const ReplayArguments& arguments) {
           stream.iommu);
     }
   }
-  return comparable && agreement.agreed != agreement.compared ? 1 : 0;
+  const bool agrees = !comparable || agreement.agreed == agreement.compared;
+  return agrees && all_met(report.verdicts) ? 0 : 1;
 }
 
 }  // namespace viosim

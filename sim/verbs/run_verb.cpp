@@ -15,6 +15,7 @@ int run_verb(const RunArguments& arguments) {
   RunOptions options;
   options.out = arguments.out.value_or(std::filesystem::path("out") / scenario.name);
   options.trace = arguments.trace;
+  options.checks = arguments.checks;
   options.file = arguments.scenario.string();
   Progress progress(arguments.progress);
   options.progress = &progress;

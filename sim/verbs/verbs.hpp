@@ -19,6 +19,7 @@ struct RunArguments {
   std::vector<std::string> assignments;  // "/json/pointer=value"
   std::optional<std::filesystem::path> out;
   TraceMode trace = TraceMode::full;
+  bool checks = true;
   ProgressMode progress = ProgressMode::automatic;
   bool json = false;
 };
@@ -28,11 +29,14 @@ struct ReplayArguments {
   std::filesystem::path trace;
   std::string iommu;  // a preset's name; empty: the recorder's
   std::optional<std::filesystem::path> out;
+  bool checks = true;
   ProgressMode progress = ProgressMode::automatic;
   bool json = false;
 };
 int replay_verb(const ReplayArguments& arguments);
 
+// The trace of a run held against the invariants.
+int check_verb(const std::filesystem::path& database, bool json);
 int validate_verb(const std::vector<std::filesystem::path>& files);
 int schema_verb();
 int models_verb(bool json);

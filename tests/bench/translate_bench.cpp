@@ -1,5 +1,6 @@
 // Timed translations per second on one core.
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/check/checker.hpp"
 #include "sim/record/run_database.hpp"
 #include "tests/support/actor_reference.hpp"
 #include "tests/support/rig.hpp"
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <unistd.h>
+#include <vector>
 
 namespace viosim::test {
 void register_nested_benchmarks();
@@ -60,9 +62,31 @@ std::filesystem::path scratch_file() {
          ("viosim_bench." + std::to_string(::getpid()) + ".db");
 }
 
-template <bool traced>
+// Who listens: nobody, the run database, the invariants, or these while a page of another address
+// space is unmapped, so that every answer is looked at.
+enum class Listens { nobody, database, checks, alert_checks };
+
+std::vector<std::string> paths(std::uint32_t devices) {
+  std::vector<std::string> all;
+  for (std::uint32_t d = 0; d < devices; ++d) all.push_back("host0.dev[" + std::to_string(d) + "]");
+  return all;
+}
+
+void listen(Rig& rig, check::Checker& checker, bool alert) {
+  rig.tracer().start(checker);
+  if (!alert) return;
+  TraceEvent unmap;
+  unmap.pasid = 1;
+  unmap.kind = static_cast<std::uint16_t>(EventKind::unmap);
+  unmap.code = 1;
+  rig.tracer().emit(unmap);
+}
+
+template <Listens listens>
 void translate(benchmark::State& state, const Load& load) {
   const auto devices = static_cast<std::uint32_t>(state.range(0));
+  constexpr bool traced = listens == Listens::database;
+  constexpr bool checked = listens == Listens::checks || listens == Listens::alert_checks;
   std::uint64_t requests = 0;
   std::uint64_t misses = 0;
   for (auto _ : state) {
@@ -71,6 +95,8 @@ void translate(benchmark::State& state, const Load& load) {
     if (traced) database.emplace(RunDatabase::create(scratch_file(), {}));
     auto rig = std::make_unique<Rig>(params(devices, load), traced ? &database->trace() : nullptr);
     build(*rig, devices, load);
+    check::Checker checker(paths(devices));
+    if (checked) listen(*rig, checker, listens == Listens::alert_checks);
     state.ResumeTiming();
     rig->engine.run();
     rig->tracer().finish();
@@ -128,14 +154,20 @@ int main(int argc, char** argv) {
           ->UseRealTime()
           ->Unit(benchmark::kMillisecond);
     };
-    add("translate/hits", {16, 16, 8'000'000}, translate<false>);
-    add("traced/hits", {16, 16, 8'000'000}, translate<true>);
+    add("translate/hits", {16, 16, 8'000'000}, translate<Listens::nobody>);
+    add("checked/hits", {16, 16, 8'000'000}, translate<Listens::checks>);
+    add("alert/hits", {16, 16, 8'000'000}, translate<Listens::alert_checks>);
+    add("traced/hits", {16, 16, 8'000'000}, translate<Listens::database>);
     add("reference/hits", {16, 16, 1'000'000}, reference);
-    add("translate/miss10", {10, 9, 4'000'000}, translate<false>);
-    add("traced/miss10", {10, 9, 4'000'000}, translate<true>);
+    add("translate/miss10", {10, 9, 4'000'000}, translate<Listens::nobody>);
+    add("checked/miss10", {10, 9, 4'000'000}, translate<Listens::checks>);
+    add("alert/miss10", {10, 9, 4'000'000}, translate<Listens::alert_checks>);
+    add("traced/miss10", {10, 9, 4'000'000}, translate<Listens::database>);
     add("reference/miss10", {10, 9, 400'000}, reference);
-    add("translate/misses", {1024, 1, 1'000'000}, translate<false>);
-    add("traced/misses", {1024, 1, 1'000'000}, translate<true>);
+    add("translate/misses", {1024, 1, 1'000'000}, translate<Listens::nobody>);
+    add("checked/misses", {1024, 1, 1'000'000}, translate<Listens::checks>);
+    add("alert/misses", {1024, 1, 1'000'000}, translate<Listens::alert_checks>);
+    add("traced/misses", {1024, 1, 1'000'000}, translate<Listens::database>);
     add("reference/misses", {1024, 1, 100'000}, reference);
   }
   register_nested_benchmarks();

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/checked_run.hpp"
 #include "tests/support/second_host.hpp"
 
 #include <fmt/format.h>
@@ -36,7 +37,9 @@ class Swarm {
   }
 
   std::string run() {
+    CheckedRun checked(rig_);
     rig_.run();
+    CHECK(checked.violations() == "");
     check();
     return result();
   }

@@ -38,7 +38,8 @@ class SoftwareRig {
     function.params.queues = queues;
     AtsDevice& device =
         devices.emplace_back(function, AtsParams{}, std::optional<PriParams>(PriParams{}),
-                             AtsDevice::Wiring{rig.engine.agenda(), rig.tracer(), rig.unit()});
+                             AtsDevice::Wiring{rig.engine.agenda(), rig.tracer(), rig.unit(),
+                                               &host.kernel.pasids.lives()});
     rig.unit().attach_ats(function.source, device);
     configs.emplace_back(device);
     return device;

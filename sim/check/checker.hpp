@@ -1,0 +1,46 @@
+// Holds a run against the invariants, event by event: while it goes on, or from its trace afterwards.
+// SPDX-License-Identifier: Apache-2.0
+//
+// The same events in the same order give the same violations, wherever they come from. Answers to
+// single requests may be left out while wants_requests() is false: they change nothing then.
+#pragma once
+
+#include "sim/check/commands.hpp"
+#include "sim/check/domains.hpp"
+#include "sim/check/identities.hpp"
+#include "sim/check/page_groups.hpp"
+#include "sim/check/scene.hpp"
+#include "sim/check/stale_use.hpp"
+#include "sim/check/teardowns.hpp"
+
+#include <string>
+#include <vector>
+
+namespace viosim::check {
+
+class Checker final : public TraceObserver {
+ public:
+  // `paths`: of the components, by their numbers.
+  explicit Checker(std::vector<std::string> paths) : scene_(std::move(paths)) {}
+
+  void observe(const TraceEvent& event) override;
+  bool wants_requests() const override { return stale_use_.wants_requests(); }
+  void finish() { page_groups_.finish(); }  // the run came to its end
+
+  const std::vector<Violation>& violations() const { return scene_.violations(); }
+  std::uint64_t found() const { return scene_.found(); }  // with those that were not kept
+  // How often each invariant was violated, by its name.
+  const std::map<std::string, std::uint64_t>& counts() const { return scene_.counts(); }
+
+ private:
+  Scene scene_;
+  Identities identities_{scene_};
+  Teardowns teardowns_{scene_};
+  Domains domains_{scene_};
+  PageGroups page_groups_{scene_};
+  StaleUse stale_use_{scene_};
+  Commands commands_{scene_};
+  TraceOrder trace_order_{scene_};
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,41 @@
+// One after the other.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/commands.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace viosim::check {
+
+void Commands::observe(const TraceEvent& event) {
+  const auto kind = static_cast<EventKind>(event.kind);
+  if (kind != EventKind::command && kind != EventKind::command_done) return;
+  const auto open = outstanding_.find(event.component);
+  const bool is_open = open != outstanding_.end();
+  if (kind == EventKind::command) {
+    if (is_open) {
+      scene_.violate(Invariant::one_command, event,
+                     fmt::format("command {} is taken while command {} is outstanding", event.value,
+                                 open->second.value));
+    }
+    outstanding_[event.component] = event;
+    return;
+  }
+  if (!is_open || open->second.value != event.value) {
+    scene_.violate(Invariant::one_command, event,
+                   fmt::format("command {} is answered, and is not outstanding", event.value));
+  }
+  if (is_open) outstanding_.erase(open);
+}
+
+void TraceOrder::observe(const TraceEvent& event) {
+  if (event.duration < 0 || event.time < last_) {
+    scene_.violate(
+        Invariant::trace_order, event,
+        fmt::format("an event of {} ps is written after one of {} ps", event.time, last_));
+  }
+  last_ = std::max(last_, event.time);
+}
+
+}  // namespace viosim::check

@@ -1,0 +1,89 @@
+// The checks of allocations, frees and uses.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/identities.hpp"
+
+#include <fmt/format.h>
+
+namespace viosim::check {
+namespace {
+
+constexpr std::uint16_t unknown_number = 2;   // ENOENT
+constexpr std::uint16_t foreign_number = 13;  // EACCES
+constexpr std::uint32_t pasids = 1U << 20U;
+
+}  // namespace
+
+void Identities::observe(const TraceEvent& event) {
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::allocate:
+      return allocated(event);
+    case EventKind::free:
+      return freed(event);
+    case EventKind::bind:
+      return used(event, "bound");
+    case EventKind::submit:
+      return used(event, "named by a descriptor");
+    case EventKind::table_write:
+      if (event.code == trace_code::entry_set) {
+        const std::uint32_t limit = EntryWritten::decode(event.value).pasid_limit;
+        if (limit != 0 && event.pasid >= limit) {
+          scene_.violate(Invariant::number_fits, event,
+                         fmt::format("PASID {} is made present for a function whose PASIDs are "
+                                     "below {}",
+                                     event.pasid, limit));
+        }
+        used(event, "made present");
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+void Identities::allocated(const TraceEvent& event) {
+  const Life* const before = scene_.life(scene_.number_of(event));
+  if (before != nullptr && before->live) {
+    scene_.violate(Invariant::one_owner, event,
+                   fmt::format("PASID {} is allocated while it lives", event.pasid));
+  }
+  const auto lowest = static_cast<std::uint32_t>(event.address);
+  const auto highest = static_cast<std::uint32_t>(event.address >> 32U);
+  if (event.pasid < lowest || event.pasid > highest) {
+    scene_.violate(Invariant::in_range, event,
+                   fmt::format("PASID {} is allocated where {} to {} was asked for", event.pasid,
+                               lowest, highest));
+  }
+  if (event.pasid == 0) scene_.violate(Invariant::reserved_number, event, "PASID 0 is allocated");
+  if (event.pasid >= pasids) {
+    scene_.violate(Invariant::number_fits, event,
+                   fmt::format("PASID {} does not fit 20 bits", event.pasid));
+  }
+}
+
+void Identities::freed(const TraceEvent& event) {
+  const Life* const life = scene_.life(scene_.number_of(event));
+  const bool done = event.code == 0 || event.code == trace_code::pending;
+  if (!done && event.code != unknown_number && event.code != foreign_number) return;
+  if (life == nullptr || !life->live) {
+    if (life != nullptr && life->orphaned) return;  // its owner does not know
+    scene_.violate(Invariant::one_free, event,
+                   fmt::format("PASID {} is freed, and is nobody's", event.pasid));
+    return;
+  }
+  if (life->owner != event.value) {
+    scene_.violate(Invariant::own_free, event,
+                   fmt::format("PASID {} is freed by one who does not own it", event.pasid));
+  } else if (life->pending && event.code == trace_code::pending) {
+    scene_.violate(Invariant::one_free, event, fmt::format("PASID {} is freed twice", event.pasid));
+  }
+}
+
+void Identities::used(const TraceEvent& event, const char* what) {
+  if (event.pasid == 0) return;  // of requests without one
+  const Life* const life = scene_.life(scene_.number_of(event));
+  if (life == nullptr || life->live || life->orphaned) return;
+  scene_.violate(Invariant::use_of_live, event,
+                 fmt::format("PASID {} is {}, and was freed", event.pasid, what));
+}
+
+}  // namespace viosim::check

@@ -1,0 +1,93 @@
+// The table of invariants.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/invariants.hpp"
+
+#include "core/base/error.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace viosim::check {
+namespace {
+
+constexpr std::array table = {
+    InvariantInfo{Invariant::one_owner, "A PASID that lives is not allocated again.",
+                  "double allocation"},
+    InvariantInfo{Invariant::in_range, "An allocated PASID is within the range asked for.",
+                  "range ignored by an allocator"},
+    InvariantInfo{Invariant::own_free, "A PASID is freed by its owner only.",
+                  "freeing a foreign PASID"},
+    InvariantInfo{Invariant::one_free, "A PASID is freed while it lives, and once.", "double free"},
+    InvariantInfo{Invariant::use_of_live,
+                  "Nothing is bound, written or flushed for a PASID that was freed.",
+                  "use after free"},
+    InvariantInfo{Invariant::free_unbound, "A PASID that is freed is present in no PASID table.",
+                  "free while bound"},
+    InvariantInfo{Invariant::clean_reuse,
+                  "When a PASID is allocated again, no cache may hold what was of its last life.",
+                  "stale translations after reuse of a number"},
+    InvariantInfo{Invariant::no_old_requests,
+                  "When a PASID is allocated again, no page request of its last life is under way.",
+                  "unbinding without draining page requests"},
+    InvariantInfo{Invariant::answer_to_group,
+                  "A page group response goes to a group that waits for it, in the same life of "
+                  "its PASID, and there is one.",
+                  "response to a dead group"},
+    InvariantInfo{Invariant::every_answer, "Every page request group is answered.",
+                  "lost response"},
+    InvariantInfo{Invariant::credits,
+                  "A function has no more page requests outstanding than it may, and no group "
+                  "index twice.",
+                  "credit overrun, reuse of an index"},
+    InvariantInfo{Invariant::one_command,
+                  "A vIOMMU has one virtual command outstanding, and answers what was written.",
+                  "race of virtual commands, stale response"},
+    InvariantInfo{Invariant::nothing_left,
+                  "When a kernel has let go of a function, no PASID of it is present.",
+                  "surprise removal"},
+    InvariantInfo{Invariant::reserved_number, "PASID 0 is never allocated.",
+                  "misuse of a reserved PASID"},
+    InvariantInfo{Invariant::number_fits,
+                  "A PASID that is made present is below what the function and its IOMMU have.",
+                  "overrun of a PASID table"},
+    InvariantInfo{Invariant::flush_before_reuse,
+                  "What a PASID entry led to is flushed everywhere before the entry, or its "
+                  "number, is used again.",
+                  "missing or undersized flush"},
+    InvariantInfo{Invariant::flush_order,
+                  "Caches are flushed in the order PASID cache, IOTLB, device TLB.",
+                  "refill from a cache that is stale"},
+    InvariantInfo{Invariant::no_stale_use,
+                  "No request issued after software has waited for its flushes uses what was "
+                  "unmapped.",
+                  "use of a stale translation"},
+    InvariantInfo{Invariant::trace_order, "What happens now is not before what happened.",
+                  "trace integrity"},
+    InvariantInfo{Invariant::domain_kinds,
+                  "Entries with a second level and entries without share no domain.",
+                  "over- or under-flush through a shared tag"},
+};
+
+}  // namespace
+
+std::span<const InvariantInfo> invariants() { return table; }
+
+const InvariantInfo& info_of(Invariant invariant) {
+  const auto found = std::find_if(table.begin(), table.end(), [=](const InvariantInfo& info) {
+    return info.invariant == invariant;
+  });
+  ensure(found != table.end(), "an invariant is not in the table");
+  return *found;
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const InvariantInfo& info : table) all.push_back(name_of(info.invariant));
+  return all;
+}
+
+std::string name_of(Invariant invariant) {
+  return 'I' + std::to_string(static_cast<unsigned>(invariant));
+}
+
+}  // namespace viosim::check

@@ -1,0 +1,131 @@
+// From request to response to the function that asked.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/page_groups.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace viosim::check {
+
+void PageGroups::observe(const TraceEvent& event) {
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::page_request:
+      return requested(event);
+    case EventKind::respond:
+      return responded(event);
+    case EventKind::group_answered:
+      return answered(event);
+    case EventKind::allocate:
+      return number_begins(event);
+    case EventKind::plug: {
+      const Name function{scene_.machine_of(event.component),
+                          static_cast<std::uint16_t>(event.value), 0};
+      function_of(function).credits = static_cast<std::uint32_t>(event.address);
+      return;
+    }
+    case EventKind::reset:
+    case EventKind::vanish:
+      return function_forgets(event);
+    default:
+      return;
+  }
+}
+
+void PageGroups::requested(const TraceEvent& event) {
+  const GroupBits bits = GroupBits::decode(event.value);
+  if (bits.stop_marker()) return;
+  const Name name{scene_.machine_of(event.component), bits.source, bits.group};
+  const auto known = groups_.find(name);
+  if (known != groups_.end() && known->second.forgotten) close(known);
+  Group& group = groups_[name];
+  if (group.whole) {
+    scene_.violate(Invariant::credits, event,
+                   fmt::format("function {:04x} uses group {} again, which waits for its response",
+                               bits.source, bits.group));
+    return;
+  }
+  if (group.requests++ == 0) group.first = event;
+  group.whole = bits.last;
+  Function& function = function_of(name);
+  if (++function.outstanding > function.credits && function.credits != 0) {
+    scene_.violate(Invariant::credits, event,
+                   fmt::format("function {:04x} has {} page requests outstanding, and may have {}",
+                               bits.source, function.outstanding, function.credits));
+  }
+}
+
+void PageGroups::responded(const TraceEvent& event) {
+  const GroupBits bits = GroupBits::decode(event.value);
+  const Name name{scene_.machine_of(event.component), bits.source, bits.group};
+  const auto found = groups_.find(name);
+  if (found != groups_.end() && found->second.forgotten) return;
+  const auto complain = [&](std::uint32_t epoch, const char* why) {
+    scene_.violate(
+        Invariant::answer_to_group, event, scene_.number_of(event), epoch,
+        fmt::format("a response to group {} of function {:04x}, {}", bits.group, bits.source, why));
+  };
+  if (found == groups_.end()) {
+    // What vanished has forgotten its groups, and whoever answers them may not know it yet.
+    const auto function = functions_.find({name.machine, name.source, 0});
+    if (function != functions_.end()) complain(event.epoch, "which waits for none");
+    return;
+  }
+  Group& group = found->second;
+  if (group.responded) {
+    complain(group.first.epoch, "which has one");
+  } else if (group.first.pasid != event.pasid) {
+    complain(group.first.epoch, "which is of another PASID");
+  } else if (group.first.epoch != event.epoch) {
+    complain(group.first.epoch, "which is of an earlier life of its PASID");
+  }
+  group.responded = true;
+}
+
+void PageGroups::answered(const TraceEvent& event) {
+  const GroupBits bits = GroupBits::decode(event.value);
+  const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
+  constexpr std::uint16_t taken = 1;  // it went on, or gave up
+  if (found != groups_.end() && event.code <= taken) close(found);
+}
+
+void PageGroups::close(Groups::iterator group) {
+  if (!group->second.forgotten) function_of(group->first).outstanding -= group->second.requests;
+  groups_.erase(group);
+}
+
+void PageGroups::number_begins(const TraceEvent& event) {
+  const std::uint32_t machine = scene_.machine_of(event.component);
+  for (auto at = groups_.lower_bound({machine, 0, 0});
+       at != groups_.end() && at->first.machine == machine; ++at) {
+    const auto& [name, group] = *at;
+    if (group.forgotten || group.first.pasid != event.pasid || group.first.epoch == event.epoch)
+      continue;
+    scene_.violate(Invariant::no_old_requests, event, scene_.number_of(event), group.first.epoch,
+                   fmt::format("PASID {} is allocated again while group {} of function {:04x} "
+                               "waits in its last life",
+                               event.pasid, name.group, name.source));
+  }
+}
+
+void PageGroups::function_forgets(const TraceEvent& event) {
+  const Name function{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value),
+                      0};
+  function_of(function).outstanding = 0;
+  for (auto at = groups_.lower_bound(function);
+       at != groups_.end() && at->first.machine == function.machine &&
+       at->first.source == function.source;
+       ++at)
+    at->second.forgotten = true;
+}
+
+void PageGroups::finish() {
+  for (const auto& [name, group] : groups_) {
+    if (group.forgotten || !group.whole) continue;
+    scene_.violate(
+        Invariant::every_answer, group.first,
+        fmt::format("group {} of function {:04x} was never answered", name.group, name.source));
+  }
+}
+
+}  // namespace viosim::check

@@ -1,0 +1,51 @@
+// Page request groups: asked by functions, answered by software.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/check/scene.hpp"
+
+#include <map>
+
+namespace viosim::check {
+
+// I9 to I12.
+class PageGroups {
+ public:
+  explicit PageGroups(Scene& scene) : scene_(scene) {}
+  void observe(const TraceEvent& event);
+  void finish();  // the run is over
+
+ private:
+  struct Name {
+    std::uint32_t machine = 0;
+    std::uint16_t source = 0;
+    std::uint16_t group = 0;
+    auto operator<=>(const Name&) const = default;
+  };
+  struct Group {
+    TraceEvent first;  // its first request
+    std::uint32_t requests = 0;
+    bool whole = false;  // its last request has come
+    bool responded = false;
+    bool forgotten = false;  // by a reset: a response is lost, and nobody waits for it
+  };
+  struct Function {
+    std::uint32_t credits = 0;  // 0: not known
+    std::uint32_t outstanding = 0;
+  };
+  using Groups = std::map<Name, Group>;
+
+  void requested(const TraceEvent& event);
+  void responded(const TraceEvent& event);
+  void answered(const TraceEvent& event);
+  void number_begins(const TraceEvent& event);
+  void function_forgets(const TraceEvent& event);
+  void close(Groups::iterator group);
+  Function& function_of(const Name& name) { return functions_[{name.machine, name.source, 0}]; }
+
+  Scene& scene_;
+  Groups groups_;
+  std::map<Name, Function> functions_;
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,151 @@
+// Finding machines in paths, and writing violations.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/scene.hpp"
+
+#include "core/base/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+namespace viosim::check {
+namespace {
+
+bool within(std::string_view path, std::string_view machine) {
+  return path.starts_with(machine) &&
+         (path.size() == machine.size() || path[machine.size()] == '.');
+}
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('.')); }
+
+// Machines are what has a kernel; where none is told of, what stands first in a path.
+std::vector<std::string> machines_in(const std::vector<std::string>& paths) {
+  constexpr std::string_view kernel = ".kernel.pasids";
+  std::vector<std::string> machines;
+  for (const std::string& path : paths) {
+    machines.push_back(path.substr(0, path.find('.')));
+    if (path.ends_with(kernel)) machines.push_back(path.substr(0, path.size() - kernel.size()));
+  }
+  std::sort(machines.begin(), machines.end());
+  machines.erase(std::unique(machines.begin(), machines.end()), machines.end());
+  return machines;
+}
+
+// The longest that the path is within: of sorted names, the last.
+std::uint32_t innermost(const std::vector<std::string>& machines, std::string_view path) {
+  for (std::string_view lead = path;;) {
+    const auto at = std::lower_bound(machines.begin(), machines.end(), lead);
+    if (at != machines.end() && *at == lead)
+      return static_cast<std::uint32_t>(at - machines.begin());
+    const std::size_t dot = lead.rfind('.');
+    ensure(dot != std::string_view::npos, "a component is part of no machine");
+    lead = lead.substr(0, dot);
+  }
+}
+
+}  // namespace
+
+Scene::Scene(std::vector<std::string> paths)
+    : paths_(std::move(paths)), machines_(machines_in(paths_)) {
+  std::map<std::string, std::uint32_t> units;
+  for (const std::string& path : paths_) {
+    const auto next = static_cast<std::uint32_t>(units.size());
+    const std::uint32_t unit = units.try_emplace(parent_of(path), next).first->second;
+    places_.push_back({innermost(machines_, path), unit});
+  }
+  for (std::uint32_t i = 0; i < machines_.size(); ++i) {
+    const std::string& name = machines_[i];
+    const std::string lead = parent_of(name);
+    const bool of_other = lead != name && within(name, lead);
+    hosts_.push_back(of_other ? innermost(machines_, lead) : i);
+  }
+}
+
+const std::string& Scene::path(std::uint32_t component) const {
+  static const std::string unknown = "unknown";
+  return component < paths_.size() ? paths_[component] : unknown;
+}
+
+std::uint32_t Scene::machine_of(std::uint32_t component) const {
+  ensure(component < places_.size(), "an event is of a component that is not known");
+  return places_[component].machine;
+}
+
+std::uint32_t Scene::unit_of(std::uint32_t component) const { return places_[component].unit; }
+
+Number Scene::number_of(const TraceEvent& event) const {
+  const auto kind = static_cast<EventKind>(event.kind);
+  const std::uint32_t machine = machine_of(event.component);
+  const bool binding = kind == EventKind::bind || kind == EventKind::unbind;
+  const bool for_guest = binding && event.code == trace_code::for_guest;
+  return {for_guest ? host_of(machine) : machine, event.pasid};
+}
+
+const Life* Scene::life(const Number& number) const {
+  const auto found = lives_.find(number);
+  return found == lives_.end() ? nullptr : &found->second;
+}
+
+void Scene::begin(const TraceEvent& allocation) {
+  Life& life = lives_[number_of(allocation)];
+  const std::uint64_t before = life.epoch == 0 ? allocation.value : life.owner;
+  life = {allocation.epoch, true, false, false, allocation.value, before};
+}
+
+void Scene::end(const TraceEvent& free) {
+  const auto found = lives_.find(number_of(free));
+  if (found == lives_.end()) return;
+  Life& life = found->second;
+  if (free.code == trace_code::pending) {
+    life.pending = true;
+  } else if (free.code == 0 || free.code == trace_code::orphaned) {
+    life.live = life.pending = false;
+    life.orphaned = free.code != 0;
+  }
+}
+
+void Scene::note(const TraceEvent& event) {
+  std::deque<TraceEvent>& history = history_[number_of(event)];
+  if (history.size() == chain_length) history.pop_front();
+  history.push_back(event);
+}
+
+std::string Scene::owner_name(std::uint64_t owner, std::uint32_t machine) const {
+  return owner == 0 ? machines_[machine] + ".kernel" : path(static_cast<std::uint32_t>(owner - 1));
+}
+
+void Scene::violate(Invariant invariant, const TraceEvent& at, const Number& number,
+                    std::uint32_t epoch, std::string message) {
+  ++counts_[name_of(invariant)];
+  if (++found_ > most_violations) return;
+  Violation violation;
+  violation.invariant = invariant;
+  violation.time = at.time;
+  violation.component = at.component;
+  violation.actor = path(at.component);
+  violation.pasid = number.pasid;
+  violation.epoch = epoch;
+  violation.message = std::move(message);
+  if (const Life* const its = life(number)) {
+    violation.current_epoch = its->epoch;
+    violation.owner = its->live ? owner_name(its->owner, number.machine) : "nobody";
+    violation.previous_owner =
+        owner_name(its->live ? its->previous_owner : its->owner, number.machine);
+  }
+  if (const auto history = history_.find(number); history != history_.end())
+    violation.chain.assign(history->second.begin(), history->second.end());
+  if (violation.chain.empty() || !(violation.chain.back() == at)) violation.chain.push_back(at);
+  violations_.push_back(std::move(violation));
+}
+
+std::string text_of(const TraceEvent& event, const std::string& path) {
+  const auto kind = static_cast<EventKind>(event.kind);
+  std::string text = fmt::format("{} by {}", name_of(kind), path);
+  if (event.address != 0) text += fmt::format(", address {:#x}", event.address);
+  if (event.value != 0) text += fmt::format(", value {:#x}", event.value);
+  if (event.code != 0) text += fmt::format(", code {:#x}", event.code);
+  return text;
+}
+
+}  // namespace viosim::check

@@ -1,0 +1,117 @@
+// What was taken away, and requests held against it.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/stale_use.hpp"
+
+#include <fmt/format.h>
+
+namespace viosim::check {
+
+void StaleUse::observe(const TraceEvent& event) {
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::translate:
+      return used(event);
+    case EventKind::unmap:
+      return unmap(event);
+    case EventKind::map:
+      return map(event);
+    case EventKind::table_write:
+      return entry_written(event);
+    case EventKind::bind:
+      return bound(event);
+    case EventKind::allocate:
+    case EventKind::free:
+      return number_moves(event);
+    case EventKind::plug:
+      functions_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
+          event.component;
+      return;
+    default:
+      return;
+  }
+}
+
+// A request that was issued before may still be on its way, and answered by what it found.
+void StaleUse::used(const TraceEvent& event) {
+  if (event.code > outcome_miss || event.pasid == 0) return;
+  const std::int64_t issue = event.time - event.duration;
+  if (const auto gone = gone_.find(key(event.component, event.pasid)); gone != gone_.end()) {
+    if (gone->second.time < issue) {
+      scene_.violate(Invariant::no_stale_use, event, scene_.number_of(event), gone->second.epoch,
+                     fmt::format("address {:#x} is translated with PASID {}, whose entry was gone "
+                                 "and flushed {} ps before the request",
+                                 event.address, event.pasid, issue - gone->second.time));
+    }
+    return;
+  }
+  const Number here = scene_.number_of(event);
+  const auto guest = stands_for_.find(here);
+  check_range(event, guest == stands_for_.end() ? here : guest->second, issue);
+}
+
+void StaleUse::check_range(const TraceEvent& event, const Number& number, std::int64_t issue) {
+  const auto space = unmapped_.find(number);
+  if (space == unmapped_.end()) return;
+  const auto range = space->second.upper_bound(event.address);
+  if (range == space->second.end() || event.address < range->second.begin) return;
+  const TraceEvent& unmap = range->second.unmap;
+  if (unmap.time >= issue) return;
+  scene_.violate(Invariant::no_stale_use, event, number, unmap.epoch,
+                 fmt::format("address {:#x} is translated to {:#x}, and was unmapped and flushed "
+                             "{} ps before the request",
+                             event.address, event.value, issue - unmap.time));
+}
+
+void StaleUse::map(const TraceEvent& event) {
+  const auto space = unmapped_.find(scene_.number_of(event));
+  if (event.pasid == 0 || space == unmapped_.end()) return;
+  Ranges& ranges = space->second;
+  const std::uint64_t begin = event.address;
+  const std::uint64_t end = begin + (std::uint64_t{event.code} << 12U);
+  for (auto at = ranges.upper_bound(begin); at != ranges.end() && at->second.begin < end;) {
+    const Range range = at->second;
+    const std::uint64_t its_end = at->first;
+    at = ranges.erase(at);
+    if (range.begin < begin) ranges[begin] = range;
+    if (end < its_end) {
+      ranges[its_end] = {end, range.unmap};
+      break;
+    }
+  }
+  if (ranges.empty()) unmapped_.erase(space);
+}
+
+// The later time counts for all of it: a request of before it is let pass.
+void StaleUse::unmap(const TraceEvent& event) {
+  if (event.pasid == 0) return;
+  map(event);
+  const std::uint64_t end = event.address + (std::uint64_t{event.code} << 12U);
+  unmapped_[scene_.number_of(event)][end] = {event.address, event};
+}
+
+void StaleUse::entry_written(const TraceEvent& event) {
+  if (event.pasid == 0) return;
+  const EntryWritten how = EntryWritten::decode(event.value);
+  const auto function = functions_.find({scene_.machine_of(event.component), how.source});
+  if (function == functions_.end()) return;
+  if (event.code == trace_code::entry_zeroed) {
+    gone_[key(function->second, event.pasid)] = event;
+  } else if (event.code != trace_code::entry_cleared) {
+    gone_.erase(key(function->second, event.pasid));
+  }
+}
+
+// What the guest maps is what the function uses.
+void StaleUse::bound(const TraceEvent& event) {
+  if (event.code != trace_code::for_guest) return;
+  stands_for_[scene_.number_of(event)] = {scene_.machine_of(event.component),
+                                          static_cast<std::uint32_t>(event.address)};
+}
+
+// Another life has mapped nothing yet, and taken nothing away.
+void StaleUse::number_moves(const TraceEvent& event) {
+  const Number number = scene_.number_of(event);
+  unmapped_.erase(number);
+  stands_for_.erase(number);
+}
+
+}  // namespace viosim::check

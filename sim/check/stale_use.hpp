@@ -1,0 +1,48 @@
+// Requests that use what software has taken away.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/check/scene.hpp"
+
+#include <cstdint>
+#include <map>
+#include <unordered_map>
+
+namespace viosim::check {
+
+// I28. Nothing is looked at while nothing was taken away.
+class StaleUse {
+ public:
+  explicit StaleUse(Scene& scene) : scene_(scene) {}
+  void observe(const TraceEvent& event);
+  bool wants_requests() const { return !gone_.empty() || !unmapped_.empty(); }
+
+ private:
+  // What is not mapped, and since when software has known that nobody uses it: by where it ends.
+  struct Range {
+    std::uint64_t begin = 0;
+    TraceEvent unmap;
+  };
+  using Ranges = std::map<std::uint64_t, Range>;
+  static constexpr std::uint64_t key(std::uint32_t machine_or_component, std::uint32_t pasid) {
+    return std::uint64_t{machine_or_component} << 32U | pasid;
+  }
+
+  void used(const TraceEvent& event);
+  void check_range(const TraceEvent& event, const Number& number, std::int64_t issue);
+  void unmap(const TraceEvent& event);
+  void map(const TraceEvent& event);
+  void entry_written(const TraceEvent& event);
+  void bound(const TraceEvent& event);
+  void number_moves(const TraceEvent& event);
+
+  Scene& scene_;
+  std::map<Number, Ranges> unmapped_;  // by the number of who has mapped it
+  // A host's numbers that stand for a guest's.
+  std::map<Number, Number> stands_for_;
+  // By function and PASID: the entry was taken away, and flushed.
+  std::unordered_map<std::uint64_t, TraceEvent> gone_;
+  std::map<std::pair<std::uint32_t, std::uint16_t>, std::uint32_t> functions_;  // components
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,190 @@
+// What is due after an entry was cleared, and what completes it.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/teardowns.hpp"
+
+#include <fmt/format.h>
+
+namespace viosim::check {
+
+void Teardowns::observe(const TraceEvent& event) {
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::table_write:
+      return written(event);
+    case EventKind::invalidate:
+      return completed(event);
+    case EventKind::allocate:
+      return number_moves(event, true);
+    case EventKind::free:
+      return event.code == 0 ? number_moves(event, false) : void();
+    case EventKind::vanish:
+    case EventKind::reset:
+      return device_forgets(event);
+    case EventKind::unplug:
+      return left(event);
+    default:
+      return;
+  }
+}
+
+void Teardowns::complain(Invariant invariant, const TraceEvent& at, const Place& place,
+                         const Entry& entry, const char* what) {
+  std::string open;
+  const auto add = [&open](Flush flush, const char* name) {
+    if (!Entry::open(flush)) return;
+    open += fmt::format("{}{}{}", open.empty() ? "; still to be flushed: " : ", ", name,
+                        flush == Flush::early ? " (it was, too early)" : "");
+  };
+  add(entry.pasid_cache, "PASID cache");
+  add(entry.iotlb, "IOTLB");
+  add(entry.device_tlb, "device TLB");
+  scene_.violate(invariant, at, {entry.machine, place.pasid}, entry.epoch,
+                 fmt::format("PASID {} of function {:04x}, domain {}: {}{}", place.pasid,
+                             place.source, entry.domain, what, open));
+}
+
+void Teardowns::written(const TraceEvent& event) {
+  const EntryWritten how = EntryWritten::decode(event.value);
+  const Place place{scene_.unit_of(event.component), event.pasid, how.source};
+  if (event.code == trace_code::entry_cleared) return cleared(event, how, place);
+  if (event.code == trace_code::entry_changed) return;
+  const auto found = entries_.find(place);
+  if (found != entries_.end() && !found->second.flushed()) {
+    const Entry& entry = found->second;
+    complain(entry.in_wrong_order() ? Invariant::flush_order : Invariant::flush_before_reuse, event,
+             place, entry, "the entry is written anew");
+  }
+  if (event.code == trace_code::entry_zeroed) {
+    if (found != entries_.end() && found->second.flushed()) entries_.erase(found);
+    return;
+  }
+  const std::uint32_t machine = scene_.machine_of(event.component);
+  units_[machine].insert(place.unit);
+  unflushed_.erase(place);
+  entries_[place] = {machine, event.epoch, how.domain, true};
+}
+
+void Teardowns::cleared(const TraceEvent& event, const EntryWritten& how, const Place& place) {
+  const auto found = entries_.find(place);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  entry.present = false;
+  if (how.caching) {
+    entries_.erase(found);
+    return;
+  }
+  entry.epoch = event.epoch;
+  entry.domain = how.domain;
+  entry.pasid_cache = entry.iotlb = Flush::due;
+  entry.device_tlb = how.device_tlb ? Flush::due : Flush::none_due;
+  unflushed_.insert(place);
+}
+
+// An IOTLB is filled from what the PASID cache says, a device TLB from what the IOTLB says: flushed
+// before what it is filled from, it may hold the old again.
+void Teardowns::flush(const vtd::Descriptor& descriptor, const Place& place, Entry& entry) {
+  using Kind = vtd::DescriptorType;
+  using By = vtd::Granularity;
+  const bool of_domain = descriptor.domain.value() == entry.domain;
+  const bool of_pasid = descriptor.pasid.value() == place.pasid;
+  const auto reaches = [](Flush& flush, bool in_order) {
+    if (Entry::open(flush)) flush = in_order ? Flush::done : Flush::early;
+  };
+  const bool everything = descriptor.address_mask >= vtd::Descriptor::every_address;
+  switch (descriptor.type) {
+    case Kind::pasid_cache:
+      if (descriptor.granularity == By::global ||
+          (of_domain && (descriptor.granularity == By::domain || of_pasid)))
+        reaches(entry.pasid_cache, true);
+      return;
+    case Kind::iotlb:
+      if (descriptor.granularity == By::global ||
+          (of_domain && descriptor.granularity == By::domain))
+        reaches(entry.iotlb, !Entry::open(entry.pasid_cache));
+      return;
+    case Kind::pasid_iotlb:
+      if (of_domain && of_pasid && descriptor.granularity == By::pasid)
+        reaches(entry.iotlb, !Entry::open(entry.pasid_cache));
+      return;
+    case Kind::device_tlb:
+    case Kind::pasid_device_tlb: {
+      const bool with_pasid = descriptor.type == Kind::pasid_device_tlb;
+      const bool whose = with_pasid ? descriptor.all_pasids || of_pasid : place.pasid == 0;
+      if (everything && whose && descriptor.source.value() == place.source)
+        reaches(entry.device_tlb, !Entry::open(entry.iotlb));
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+void Teardowns::completed(const TraceEvent& event) {
+  if (unflushed_.empty() || !vtd::Descriptor::decodable(event.value)) return;
+  const std::uint32_t unit = scene_.unit_of(event.component);
+  const auto descriptor = vtd::Descriptor::decode(event.value, event.address);
+  for (auto at = unflushed_.lower_bound({unit, 0, 0});
+       at != unflushed_.end() && at->unit == unit;) {
+    const auto found = entries_.find(*at);
+    flush(descriptor, *at, found->second);
+    if (!found->second.flushed()) {
+      ++at;
+      continue;
+    }
+    entries_.erase(found);
+    at = unflushed_.erase(at);
+  }
+}
+
+template <class Visit>
+void Teardowns::for_each(std::uint32_t machine, std::optional<std::uint32_t> pasid, Visit&& visit) {
+  const auto units = units_.find(machine);
+  if (units == units_.end()) return;
+  for (const std::uint32_t unit : units->second) {
+    for (auto at = entries_.lower_bound({unit, pasid.value_or(0), 0});
+         at != entries_.end() && at->first.unit == unit && (!pasid || at->first.pasid == *pasid);) {
+      const auto next = std::next(at);
+      visit(at);
+      at = next;
+    }
+  }
+}
+
+void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
+  if (event.pasid == 0) return;
+  for_each(scene_.machine_of(event.component), event.pasid, [&](Entries::iterator at) {
+    const auto& [place, entry] = *at;
+    if (allocated && !entry.flushed()) {
+      complain(Invariant::clean_reuse, event, place, entry,
+               "the number is given out while caches may hold its last life");
+    } else if (!allocated && entry.present) {
+      complain(Invariant::free_unbound, event, place, entry, "it is freed and is present");
+    } else if (!allocated && !entry.flushed()) {
+      complain(entry.in_wrong_order() ? Invariant::flush_order : Invariant::flush_before_reuse,
+               event, place, entry, "it is freed");
+    }
+  });
+}
+
+// Its TLB is empty, and will not be asked.
+void Teardowns::device_forgets(const TraceEvent& event) {
+  const auto source = static_cast<std::uint16_t>(event.value);
+  for_each(scene_.machine_of(event.component), {}, [&](Entries::iterator at) {
+    Entry& entry = at->second;
+    if (at->first.source != source || !Entry::open(entry.device_tlb)) return;
+    entry.device_tlb = Flush::done;
+    if (!entry.flushed()) return;
+    unflushed_.erase(at->first);
+    entries_.erase(at);
+  });
+}
+
+void Teardowns::left(const TraceEvent& event) {
+  const auto source = static_cast<std::uint16_t>(event.value);
+  for_each(scene_.machine_of(event.component), {}, [&](Entries::iterator at) {
+    const auto& [place, entry] = *at;
+    if (place.source == source && entry.present)
+      complain(Invariant::nothing_left, event, place, entry, "it is present, and nobody drives it");
+  });
+}
+
+}  // namespace viosim::check

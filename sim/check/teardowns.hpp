@@ -1,0 +1,65 @@
+// PASID table entries, and the flushes that have to follow when one is removed.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/iommu/vtd/descriptor.hpp"
+#include "sim/check/scene.hpp"
+
+#include <compare>
+#include <map>
+#include <optional>
+#include <set>
+
+namespace viosim::check {
+
+// I7, I8, I20, I26, I27. What software does is compared with what hardware has completed: entries of
+// emulated IOMMUs have flushes that their hypervisor takes, so only their presence is looked at.
+class Teardowns {
+ public:
+  explicit Teardowns(Scene& scene) : scene_(scene) {}
+  void observe(const TraceEvent& event);
+
+ private:
+  struct Place {
+    std::uint32_t unit = 0;
+    std::uint32_t pasid = 0;
+    std::uint16_t source = 0;
+    auto operator<=>(const Place&) const = default;
+  };
+  enum class Flush : std::uint8_t { none_due, due, early, done };
+  struct Entry {
+    std::uint32_t machine = 0;
+    std::uint32_t epoch = 0;
+    std::uint16_t domain = 0;
+    bool present = false;
+    Flush pasid_cache = Flush::none_due;
+    Flush iotlb = Flush::none_due;
+    Flush device_tlb = Flush::none_due;
+    bool flushed() const { return !open(pasid_cache) && !open(iotlb) && !open(device_tlb); }
+    bool in_wrong_order() const {
+      return pasid_cache != Flush::due && iotlb != Flush::due && device_tlb != Flush::due;
+    }
+    static bool open(Flush flush) { return flush == Flush::due || flush == Flush::early; }
+  };
+  using Entries = std::map<Place, Entry>;
+
+  void written(const TraceEvent& event);
+  void cleared(const TraceEvent& event, const EntryWritten& how, const Place& place);
+  void completed(const TraceEvent& event);
+  static void flush(const vtd::Descriptor& descriptor, const Place& place, Entry& entry);
+  void number_moves(const TraceEvent& event, bool allocated);
+  void left(const TraceEvent& event);
+  void device_forgets(const TraceEvent& event);
+  void complain(Invariant invariant, const TraceEvent& at, const Place& place, const Entry& entry,
+                const char* what);
+  // Calls visit(entry's iterator) for those of the machine, and of the PASID where there is one.
+  template <class Visit>
+  void for_each(std::uint32_t machine, std::optional<std::uint32_t> pasid, Visit&& visit);
+
+  Scene& scene_;
+  Entries entries_;                                         // present, or with flushes due
+  std::set<Place> unflushed_;                               // of these, with flushes due
+  std::map<std::uint32_t, std::set<std::uint32_t>> units_;  // of each machine
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,56 @@
+// Virtual commands, the order of the trace, and the table of invariants.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/check/stream.hpp"
+#include "tests/support/catch.hpp"
+
+#include <set>
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+Stream& command(Stream& stream, EventKind kind, std::uint64_t number) {
+  return stream.emit(kind, Stream::viommu, 0, 0, {.value = number, .code = 1});
+}
+
+}  // namespace
+
+TEST_CASE("I18: a second command while one is outstanding, and an answer to none") {
+  Stream stream;
+  command(stream, EventKind::command, 1);
+  Stream second = stream;
+  CHECK(command(second, EventKind::command, 2).found() == "I18");
+  command(stream, EventKind::command_done, 1);
+  command(stream, EventKind::command, 2);
+  CHECK(stream.found().empty());
+  CHECK(command(stream, EventKind::command_done, 1).found() == "I18");
+}
+
+TEST_CASE("I34: an event that is written after a later one") {
+  const auto at = [](std::int64_t time) {
+    TraceEvent event;
+    event.time = time;
+    event.kind = static_cast<std::uint16_t>(EventKind::unplug);
+    return event;
+  };
+  check::Checker checker(Stream::paths());
+  checker.observe(at(5));
+  checker.observe(at(5));
+  CHECK(checker.found() == 0);
+  checker.observe(at(4));
+  REQUIRE(checker.found() == 1);
+  CHECK(checker.violations()[0].invariant == check::Invariant::trace_order);
+}
+
+TEST_CASE("every invariant has a name, a sentence and a bug class of its own") {
+  std::set<std::string_view> sentences;
+  unsigned last = 0;
+  for (const check::InvariantInfo& info : check::invariants()) {
+    const auto number = static_cast<unsigned>(info.invariant);
+    CHECK(number > last);
+    last = number;
+    CHECK(!info.bug_class.empty());
+    CHECK(sentences.insert(info.sentence).second);
+  }
+}

@@ -1,0 +1,114 @@
+// Allocations, frees and uses of PASIDs.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/check/stream.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+constexpr std::uint16_t not_there = 2;   // ENOENT
+constexpr std::uint16_t not_yours = 13;  // EACCES
+constexpr std::uint16_t busy = 16;       // EBUSY
+
+}  // namespace
+
+TEST_CASE("a number that is given out again after its life is fine") {
+  CHECK(Stream().life(5, 1).life(5, 2).found().empty());
+}
+
+TEST_CASE("I1: a number that lives is given out") {
+  CHECK(Stream().allocate(5, 1).allocate(5, 2).found() == "I1");
+  CHECK(Stream().allocate(5, 1).allocate(6, 1).found().empty());
+}
+
+TEST_CASE("I1: the same number in a host and in its guest is two numbers") {
+  Stream stream;
+  stream.allocate(5, 1).emit(EventKind::allocate, Stream::guest_pasids, 5, 1,
+                             {.address = std::uint64_t{100} << 32U});
+  CHECK(stream.found().empty());
+}
+
+TEST_CASE("I2: a number beyond what was asked for") {
+  CHECK(Stream().allocate(9, 1, 0, 1, 9).found().empty());
+  CHECK(Stream().allocate(10, 1, 0, 1, 9).found() == "I2");
+  CHECK(Stream().allocate(2, 1, 0, 3, 9).found() == "I2");
+}
+
+TEST_CASE("I4: a number is freed by another machine, or asked to be") {
+  const auto mine = Stream::owner(Stream::vfio);
+  const auto theirs = Stream::owner(Stream::other_vfio);
+  CHECK(Stream().allocate(5, 1, mine).free(5, 1, mine).found().empty());
+  CHECK(Stream().allocate(5, 1, mine).free(5, 1, theirs).found() == "I4");
+  CHECK(Stream().allocate(5, 1, mine).free(5, 1, theirs, not_yours).found() == "I4");
+}
+
+TEST_CASE("I5: a number is freed twice, or was never allocated") {
+  CHECK(Stream().allocate(5, 1).free(5, 1).free(5, 1).found() == "I5");
+  CHECK(Stream().free(5, 1, 0, not_there).found() == "I5");
+}
+
+TEST_CASE("I5: a number that waits for others to let go of it is freed once") {
+  Stream stream;
+  stream.allocate(5, 1).free(5, 1, 0, trace_code::pending);
+  CHECK(Stream(stream).free(5, 1).found().empty());
+  CHECK(Stream(stream).free(5, 1, 0, trace_code::pending).found() == "I5");
+}
+
+TEST_CASE("a free that is refused because the number is in use is no violation") {
+  CHECK(Stream().allocate(5, 1).free(5, 1, 0, busy).found().empty());
+}
+
+TEST_CASE("a number whose allocator left may be freed by who does not know it") {
+  Stream stream;
+  stream.allocate(5, 1).free(5, 1, 0, trace_code::orphaned).free(5, 1);
+  CHECK(stream.found().empty());
+}
+
+TEST_CASE("I6: a freed number is bound, made present, or named by a descriptor") {
+  const auto ended = [] { return Stream().allocate(5, 1).free(5, 1); };
+  CHECK(ended().emit(EventKind::bind, Stream::app, 5, 1, {.value = Stream::source}).found() ==
+        "I6");
+  CHECK(ended().write(trace_code::entry_set, 5, 1).found() == "I6");
+  CHECK(ended().emit(EventKind::submit, Stream::queue, 5, 1, {}).found() == "I6");
+  CHECK(ended().allocate(5, 2).write(trace_code::entry_set, 5, 2).found().empty());
+}
+
+TEST_CASE("I6: numbers that no kernel allocates may be used") {
+  CHECK(Stream().write(trace_code::entry_set, 9, 0).found().empty());
+}
+
+TEST_CASE("I23: PASID 0 is given out") { CHECK(Stream().allocate(0, 1, 0, 0, 9).found() == "I23"); }
+
+TEST_CASE("I24: the last PASID that a function has, and the one after it") {
+  CHECK(Stream().write(trace_code::entry_set, 63, 0).found().empty());
+  CHECK(Stream().write(trace_code::entry_set, 64, 0).found() == "I24");
+}
+
+TEST_CASE("a violation says who has the number, who had it, and what led to it") {
+  const auto first = Stream::owner(Stream::vfio);
+  const auto second = Stream::owner(Stream::other_vfio);
+  Stream stream;
+  stream.allocate(5, 1, first).free(5, 1, first).allocate(5, 2, second).free(5, 1, first);
+  const auto found = stream.violations();
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].owner == "host0.vm[1].vfio");
+  CHECK(found[0].previous_owner == "host0.vm[0].vfio");
+  CHECK(found[0].actor == "host0.kernel.pasids");
+  CHECK(found[0].epoch == 1);
+  CHECK(found[0].current_epoch == 2);
+  CHECK(found[0].time == stream.events().back().time);
+  CHECK(found[0].chain ==
+        std::vector<TraceEvent>(stream.events().begin() + 1, stream.events().end()));
+}
+
+TEST_CASE("the chain of a violation is bounded, and has the latest") {
+  Stream stream;
+  for (std::uint32_t epoch = 1; epoch < 40; ++epoch) stream.life(5, epoch);
+  stream.allocate(5, 40).allocate(5, 41);
+  const auto found = stream.violations();
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].chain.size() == check::Scene::chain_length);
+  CHECK(found[0].chain.back() == stream.events().back());
+}

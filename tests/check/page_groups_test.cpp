@@ -1,0 +1,69 @@
+// Page request groups, and how they are answered.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/check/stream.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+Stream asked() { return Stream().allocate(5, 1).ask(5, 1, 3); }
+Stream& away(Stream& stream, EventKind how) {
+  return stream.emit(how, Stream::device, 0, 0, {.value = Stream::source});
+}
+
+}  // namespace
+
+TEST_CASE("a group that is answered once is fine") {
+  CHECK(asked()
+            .respond(5, 1, 3)
+            .answered(5, 1, 3)
+            .ask(5, 1, 3)
+            .respond(5, 1, 3)
+            .answered(5, 1, 3)
+            .found()
+            .empty());
+}
+
+TEST_CASE("I9: a number is given out while a group of its last life waits") {
+  CHECK(asked().free(5, 1).allocate(5, 2).found(false) == "I9");
+  CHECK(asked().respond(5, 1, 3).answered(5, 1, 3).free(5, 1).allocate(5, 2).found().empty());
+}
+
+TEST_CASE("I9: groups that a reset has dropped do not wait") {
+  Stream stream = asked();
+  away(stream, EventKind::reset);
+  CHECK(stream.free(5, 1).allocate(5, 2).found().empty());
+}
+
+TEST_CASE("I10: a response to no group, to another PASID, to an earlier life, and a second one") {
+  CHECK(Stream().respond(5, 1, 3).found() == "I10");
+  CHECK(asked().respond(6, 1, 3).found(false) == "I10");
+  CHECK(asked().respond(5, 2, 3).found(false) == "I10");
+  CHECK(asked().respond(5, 1, 3).respond(5, 1, 3).found(false) == "I10");
+}
+
+TEST_CASE("I10: a response to what a reset dropped is lost, and no mistake") {
+  Stream stream = asked();
+  away(stream, EventKind::vanish);
+  CHECK(stream.respond(5, 1, 3).found().empty());
+}
+
+TEST_CASE("I11: a group that is never answered") {
+  CHECK(asked().found() == "I11");
+  CHECK(asked().found(false).empty());                                 // the run was killed
+  CHECK(Stream().allocate(5, 1).ask(5, 1, 3, false).found().empty());  // its last never came
+}
+
+TEST_CASE("I12: as many page requests as a function may have, and one more") {
+  Stream stream = Stream().allocate(5, 1).ask(5, 1, 0).ask(5, 1, 1);
+  CHECK(Stream(stream).found(false).empty());
+  CHECK(Stream(stream).ask(5, 1, 2).found(false) == "I12");
+  CHECK(stream.respond(5, 1, 0).answered(5, 1, 0).ask(5, 1, 2).found(false).empty());
+}
+
+TEST_CASE("I12: an index is used again before its group has its response") {
+  CHECK(asked().ask(5, 1, 3).found(false) == "I12");
+  CHECK(Stream().allocate(5, 1).ask(5, 1, 3, false).ask(5, 1, 3).found(false).empty());
+}

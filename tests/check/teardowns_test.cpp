@@ -1,0 +1,128 @@
+// Entries of PASID tables, and the flushes after them.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/check/stream.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+Stream used() { return Stream().allocate(5, 1).write(trace_code::entry_set, 5, 1); }
+Stream cleared() { return used().write(trace_code::entry_cleared, 5, 1); }
+
+}  // namespace
+
+TEST_CASE("I7: a number is freed while it is present") {
+  CHECK(used().free(5, 1).found() == "I7");
+  CHECK(used().tear_down(5, 1).free(5, 1).found().empty());
+}
+
+TEST_CASE("I26: an entry is zeroed before one of its flushes") {
+  const auto zeroed = [](Stream stream) {
+    return stream.write(trace_code::entry_zeroed, 5, 1).found();
+  };
+  CHECK(zeroed(cleared().flush_pasid_cache(5).flush_iotlb(5).flush_device_tlb(5)).empty());
+  CHECK(zeroed(cleared().flush_iotlb(5).flush_device_tlb(5)) == "I26");
+  CHECK(zeroed(cleared().flush_pasid_cache(5).flush_device_tlb(5)) == "I26");
+  CHECK(zeroed(cleared().flush_pasid_cache(5).flush_iotlb(5)) == "I26");
+}
+
+TEST_CASE("I26: flushes of another PASID, of another domain and of one page do not count") {
+  Stream stream = cleared().flush_pasid_cache(5);
+  vtd::Descriptor wrong;
+  wrong.type = vtd::DescriptorType::pasid_iotlb;
+  wrong.granularity = vtd::Granularity::pasid;
+  wrong.pasid = Pasid(5);
+  wrong.domain = DomainId(Stream::domain + 1);
+  stream.flush(wrong).flush_iotlb(6);
+  wrong.domain = DomainId(Stream::domain);
+  wrong.granularity = vtd::Granularity::page;
+  stream.flush(wrong).flush_device_tlb(5);
+  CHECK(stream.write(trace_code::entry_zeroed, 5, 1).found() == "I26");
+}
+
+TEST_CASE("I26: what a whole domain or everything forgets is flushed, too") {
+  vtd::Descriptor of_domain;
+  of_domain.type = vtd::DescriptorType::pasid_cache;
+  of_domain.granularity = vtd::Granularity::domain;
+  of_domain.domain = DomainId(Stream::domain);
+  vtd::Descriptor everything;
+  everything.type = vtd::DescriptorType::iotlb;
+  everything.granularity = vtd::Granularity::global;
+  Stream stream = cleared().flush(of_domain).flush(everything).flush_device_tlb(5);
+  CHECK(stream.write(trace_code::entry_zeroed, 5, 1).found().empty());
+}
+
+TEST_CASE("I26: a function without a TLB, and one that is gone, have none to flush") {
+  CHECK(used()
+            .write(trace_code::entry_cleared, 5, 1, false)
+            .flush_pasid_cache(5)
+            .flush_iotlb(5)
+            .write(trace_code::entry_zeroed, 5, 1)
+            .found()
+            .empty());
+  CHECK(cleared()
+            .flush_pasid_cache(5)
+            .flush_iotlb(5)
+            .emit(EventKind::vanish, Stream::device, 0, 0, {.value = Stream::source})
+            .write(trace_code::entry_zeroed, 5, 1)
+            .found()
+            .empty());
+}
+
+TEST_CASE("I26: a number is freed before its flushes") {
+  CHECK(cleared().flush_pasid_cache(5).free(5, 1).found() == "I26");
+}
+
+TEST_CASE("I27: all flushes, in the wrong order") {
+  Stream device_first = cleared().flush_pasid_cache(5).flush_device_tlb(5).flush_iotlb(5);
+  CHECK(Stream(device_first).write(trace_code::entry_zeroed, 5, 1).found() == "I27");
+  CHECK(device_first.flush_device_tlb(5).write(trace_code::entry_zeroed, 5, 1).found().empty());
+  Stream iotlb_first = cleared().flush_iotlb(5).flush_pasid_cache(5).flush_device_tlb(5);
+  CHECK(iotlb_first.write(trace_code::entry_zeroed, 5, 1).found() == "I27");
+}
+
+TEST_CASE("I8: a number is given out again while caches may hold its last life") {
+  const auto dirty = [] {
+    return cleared().flush_pasid_cache(5).flush_iotlb(5).free(5, 1).allocate(5, 2);
+  };
+  CHECK(dirty().found() == "I26 I8");
+  const auto found = dirty().violations();
+  CHECK(found[1].epoch == 1);
+  CHECK(found[1].current_epoch == 2);
+}
+
+TEST_CASE("I8: other numbers may be given out meanwhile") {
+  CHECK(cleared()
+            .allocate(6, 1)
+            .flush_pasid_cache(5)
+            .flush_iotlb(5)
+            .flush_device_tlb(5)
+            .found()
+            .empty());
+}
+
+TEST_CASE("I20: a kernel lets go of a function that has a PASID present") {
+  const auto unplug = [](Stream stream) {
+    return stream.emit(EventKind::unplug, Stream::app, 0, 0, {.value = Stream::source}).found();
+  };
+  CHECK(unplug(used()) == "I20");
+  CHECK(unplug(used().tear_down(5, 1)).empty());
+}
+
+TEST_CASE("I36: a domain of a first-level entry is given to a nested one") {
+  const auto with = [](std::uint16_t domain, std::uint8_t type) {
+    const EntryWritten written{Stream::source, domain, type};
+    return used()
+        .allocate(6, 1)
+        .emit(EventKind::table_write, Stream::driver, 6, 1,
+              {.value = written.encode(), .code = trace_code::entry_set})
+        .found();
+  };
+  constexpr std::uint8_t first_level = 1;
+  constexpr std::uint8_t nested = 3;
+  CHECK(with(Stream::domain, first_level).empty());
+  CHECK(with(Stream::domain + 1, nested).empty());
+  CHECK(with(Stream::domain, nested) == "I36");
+}

@@ -1,0 +1,109 @@
+// Whole runs held against the invariants: while they go on, and from their traces.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/checker.hpp"
+#include "sim/json/json.hpp"
+#include "sim/record/run_reader.hpp"
+#include "sim/run/run.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace viosim;
+
+namespace {
+
+// Processes, of the host or of a guest, that unmap pages which their accelerator goes on using.
+Scenario scenario(const std::string& misbehaviour, bool in_guest = false,
+                  const std::string& expect = "") {
+  const std::string processes =
+      R"([{"name": "p", "count": 2, "devices": ["acc"], "rounds": 4, "unmap": 4, "pause": "5 us",
+           "work": {"requests": 64, "outstanding": 2,
+                    "traffic": {"window": "64 KiB", "request": "4 KiB"}}}])";
+  const std::string guest = R"("guests": [{"name": "vm", "memory": "64 MiB", "shut_down": true,
+       "viommus": [{"name": "v"}], "assign": [{"devices": "acc", "viommu": "v"}], "processes": )" +
+                            processes + "}]";
+  const std::string text =
+      R"({"name": "checks", "hosts": [{"name": "h", "iommus": [{"name": "i", "model": "vtd"}],
+          "devices": [{"name": "acc", "model": "accelerator", "iommu": "i",
+                       "ats": {"misbehaviour": {)" +
+      misbehaviour + "}}}], " + (in_guest ? guest : R"("processes": )" + processes) + "}]" +
+      expect + "}";
+  return read_scenario(parse_json(text, "checks.json"), "checks.json");
+}
+
+const std::string keeps = R"("keep_invalidated": true)";
+
+std::set<std::string> names(const std::vector<check::Violation>& violations) {
+  std::set<std::string> all;
+  for (const check::Violation& one : violations) all.insert(check::name_of(one.invariant));
+  return all;
+}
+
+RunReport run(const Scenario& of, const RunOptions& options = {}) {
+  return run_scenario(of, std::filesystem::path(), options);
+}
+
+}  // namespace
+
+TEST_CASE("a run in which all is right violates nothing, on a host and in a guest", "[check]") {
+  const bool in_guest = GENERATE(false, true);
+  const RunReport report = run(scenario("", in_guest));
+  CHECK(report.violations.empty());
+  CHECK(all_met(report.verdicts));
+}
+
+TEST_CASE("a device that keeps what it was told to forget uses what is not mapped", "[check]") {
+  const bool in_guest = GENERATE(false, true);
+  const RunReport report = run(scenario(keeps, in_guest));
+  CHECK(names(report.violations) == std::set<std::string>{"I28"});
+  CHECK(!all_met(report.verdicts));
+  CHECK(report.text.find("violations of invariants") != std::string::npos);
+}
+
+TEST_CASE("a violation that is expected is no failure, and one that does not come is", "[check]") {
+  const std::string expect = R"(, "expect": [{"violation": "I28"}])";
+  CHECK(all_met(run(scenario(keeps, false, expect)).verdicts));
+  CHECK(!all_met(run(scenario("", false, expect)).verdicts));
+}
+
+TEST_CASE("an invariant that nobody checks cannot be expected", "[check]") {
+  CHECK_THROWS_AS(scenario("", false, R"(, "expect": [{"violation": "I99"}])"), ConfigError);
+}
+
+TEST_CASE("without checks nothing is found", "[check]") {
+  RunOptions options;
+  options.checks = false;
+  CHECK(run(scenario(keeps), options).violations.empty());
+}
+
+TEST_CASE("the trace of a run gives the violations that the run gave, and the database has them",
+          "[check]") {
+  const std::string wrong = GENERATE(std::string(), keeps, std::string(R"("never_answer": true)"));
+  const bool in_guest = GENERATE(false, true);
+  const Scratch scratch;
+  RunOptions options;
+  options.out = scratch.path();
+  const RunReport report = run(scenario(wrong, in_guest), options);
+  RunReader reader = RunReader::open(scratch / "run.db");
+  check::Checker checker(reader.components());
+  reader.for_each_event([&](const TraceEvent& event) { checker.observe(event); });
+  checker.finish();
+  CHECK((checker.violations() == report.violations));
+  REQUIRE(reader.violations().size() == report.violations.size());
+  for (std::size_t i = 0; i < report.violations.size(); ++i) {
+    CHECK(reader.violations()[i].message == report.violations[i].message);
+    CHECK(reader.violations()[i].events.size() == report.violations[i].chain.size());
+  }
+}
+
+TEST_CASE("a run finds the same with its trace on and off", "[check]") {
+  const Scratch scratch;
+  RunOptions options;
+  options.out = scratch.path();
+  options.trace = GENERATE(TraceMode::full, TraceMode::off);
+  CHECK((run(scenario(keeps), options).violations == run(scenario(keeps)).violations));
+}

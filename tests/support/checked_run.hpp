@@ -1,0 +1,58 @@
+// A run of a software rig that is held against the invariants.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/guest/software_trace.hpp"
+#include "sim/check/checker.hpp"
+#include "tests/support/software_rig.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace viosim::test {
+
+// Made when everything is built, before the run.
+class CheckedRun {
+ public:
+  explicit CheckedRun(SoftwareRig& rig) {
+    for (const AtsDevice& device : rig.devices) paths_.push_back("host." + device.path());
+    const SoftwareTrace trace(rig.rig.tracer(), [this](std::string_view path) {
+      paths_.push_back((path.starts_with("host.") ? "" : "host.") + std::string(path));
+      return static_cast<std::uint32_t>(paths_.size() - 1);
+    });
+    trace.add(rig.host, "host");
+    for (const auto& guest : rig.guests) trace.add(*guest, "host." + guest->machine.path());
+    for (const auto& driver : rig.drivers) trace.add(*driver, driver->function().path);
+    for (ProcessGroup& group : rig.groups)
+      trace.add(group,
+                (&group.kernel == &rig.host.kernel ? "" : group.kernel.path() + '.') + "app");
+    checker_.emplace(paths_);
+    rig.rig.tracer().start(*checker_);
+    for (const AtsDevice& device : rig.devices) device.tell_plugged();
+  }
+
+  // One in words; empty: none.
+  std::string violations() {
+    checker_->finish();
+    std::string text;
+    for (const check::Violation& one : checker_->violations()) {
+      text +=
+          fmt::format("{} at {} ps: {}\n", check::name_of(one.invariant), one.time, one.message);
+      for (const TraceEvent& event : one.chain) {
+        text += fmt::format("  {} ps, epoch {}: {}\n", event.time, event.epoch,
+                            check::text_of(event, paths_[event.component]));
+      }
+    }
+    return text;
+  }
+
+ private:
+  std::vector<std::string> paths_;
+  std::optional<check::Checker> checker_;
+};
+
+}  // namespace viosim::test
