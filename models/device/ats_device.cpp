@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/ats_device.hpp"
 
-#include "models/pcie/ats_trace.hpp"
-
 #include <algorithm>
 
 namespace viosim {
@@ -31,7 +29,7 @@ void AtsDevice::fire(std::uint64_t code) {
     case What::page_request: {
       const Asked asked = arriving_page_requests_.front();
       arriving_page_requests_.pop_front();
-      if (trace_.on()) trace_.emit(told(asked.request, agenda_.now()), asked.epoch);
+      tell_asked(asked);
       return host_.request_page(asked.request);
     }
     case What::answer:

@@ -200,6 +200,10 @@ class AtsDevice final : public EventHandler,
     std::uint32_t users = 0;  // reads in flight that use what it covers
     bool open = false;
   };
+  struct Asked {
+    PageRequest request;
+    std::uint32_t epoch;  // of its PASID, when it was sent
+  };
   struct StoppingPasid {
     Pasid pasid;
     bool marker;
@@ -256,6 +260,7 @@ class AtsDevice final : public EventHandler,
   std::uint64_t cookie(What what, std::uint64_t number) const;
   void emit(const Request& request, std::uint16_t code);
   void tell(EventKind kind, std::uint64_t address = 0) const;
+  void tell_asked(const Asked& asked) const;
   void tell_answered(const PageResponse& response, PageRequester::Outcome outcome) const;
   static std::uint32_t pasid_of(const Request& request);
   void part(Request& request, EventKind kind, Instant until);
@@ -299,10 +304,6 @@ class AtsDevice final : public EventHandler,
   // On the link; each in the order of its arrival.
   std::deque<AtsInvalidation> arriving_invalidations_;
   std::deque<PageResponse> arriving_responses_;
-  struct Asked {
-    PageRequest request;
-    std::uint32_t epoch;  // of its PASID, when it was sent
-  };
   std::deque<Asked> arriving_page_requests_;
 };
 

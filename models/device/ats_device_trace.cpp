@@ -50,6 +50,13 @@ void AtsDevice::tell(EventKind kind, std::uint64_t address) const {
       {.kind = kind, .time = agenda_.now(), .address = address, .value = config_.source.value()});
 }
 
+void AtsDevice::tell_asked(const Asked& asked) const {
+  if (!trace_.on()) return;
+  TracePoint::What what = told(asked.request, agenda_.now());
+  what.duration = config_.link.latency;
+  trace_.emit(what, asked.epoch);
+}
+
 void AtsDevice::tell_plugged() const {
   tell(EventKind::plug, pages_ == nullptr ? 0 : pages_->credits());
 }

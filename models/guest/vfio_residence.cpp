@@ -57,6 +57,8 @@ void VfioResidence::give_back(Thread& thread, std::size_t number) {
 void VfioResidence::reclaim(Thread& thread, std::size_t number) {
   if (!attached(number)) return;
   const Function& is = function(number);
+  // A guest whose vIOMMU is gone has not announced that it unbinds.
+  container_.unbind_device(thread, number);
   unroute(number);
   if (is.slice()) return container_.detach_default(thread, number);
   const Guard guard(host().kernel.pasid_mutex, thread);

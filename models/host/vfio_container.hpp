@@ -138,6 +138,8 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Errno free_pasids(Thread& thread, ioasid::Range range);
   Errno bind_gpasid(Thread& thread, std::size_t device, const BindGpasid& request);
   Errno unbind_gpasid(Thread& thread, std::size_t device, std::uint64_t hpasid);
+  // A device is about to leave: what is bound to it is not any more.
+  void unbind_device(Thread& thread, std::size_t number);
   Errno cache_invalidate(Thread& thread, std::size_t device, const CacheInvalidate& order);
   Errno page_response(Thread& thread, std::size_t device, const PageResponseOrder& order);
   std::vector<ForwardedFault> read_faults();

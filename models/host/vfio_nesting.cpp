@@ -159,6 +159,14 @@ void VfioContainer::unbind(Thread& thread, std::size_t number, Pasid hpasid) {
   ++stats.unbound;
 }
 
+void VfioContainer::unbind_device(Thread& thread, std::size_t number) {
+  const Guard guard(mutex_, thread);
+  const auto uses = [number](const auto& one) { return one.second.devices.contains(number); };
+  for (auto bound = std::find_if(bindings_.begin(), bindings_.end(), uses);
+       bound != bindings_.end(); bound = std::find_if(bindings_.begin(), bindings_.end(), uses))
+    unbind(thread, number, bound->first);
+}
+
 void VfioContainer::unbind_all(Thread& thread, Pasid hpasid) {
   for (auto bound = bindings_.find(hpasid); bound != bindings_.end();
        bound = bindings_.find(hpasid)) {

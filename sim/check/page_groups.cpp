@@ -39,6 +39,11 @@ void PageGroups::requested(const TraceEvent& event) {
   const auto known = groups_.find(name);
   if (known != groups_.end() && known->second.forgotten) close(known);
   Group& group = groups_[name];
+  Function& function = function_of(name);
+  if (event.time - event.duration <= function.forgot) {  // it was on its way then
+    group.forgotten = true;
+    return;
+  }
   if (group.whole) {
     scene_.violate(Invariant::credits, event,
                    fmt::format("function {:04x} uses group {} again, which waits for its response",
@@ -47,7 +52,6 @@ void PageGroups::requested(const TraceEvent& event) {
   }
   if (group.requests++ == 0) group.first = event;
   group.whole = bits.last;
-  Function& function = function_of(name);
   if (++function.outstanding > function.credits && function.credits != 0) {
     scene_.violate(Invariant::credits, event,
                    fmt::format("function {:04x} has {} page requests outstanding, and may have {}",
@@ -112,6 +116,7 @@ void PageGroups::function_forgets(const TraceEvent& event) {
   const Name function{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value),
                       0};
   function_of(function).outstanding = 0;
+  function_of(function).forgot = event.time;
   for (auto at = groups_.lower_bound(function);
        at != groups_.end() && at->first.machine == function.machine &&
        at->first.source == function.source;

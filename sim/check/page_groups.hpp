@@ -32,6 +32,7 @@ class PageGroups {
   struct Function {
     std::uint32_t credits = 0;  // 0: not known
     std::uint32_t outstanding = 0;
+    std::int64_t forgot = -1;  // what was sent until then: by a reset
   };
   using Groups = std::map<Name, Group>;
 

@@ -45,6 +45,7 @@ void Teardowns::complain(Invariant invariant, const TraceEvent& at, const Place&
 void Teardowns::written(const TraceEvent& event) {
   const EntryWritten how = EntryWritten::decode(event.value);
   const Place place{scene_.unit_of(event.component), event.pasid, how.source};
+  if (how.caching) return;
   if (event.code == trace_code::entry_cleared) return cleared(event, how, place);
   if (event.code == trace_code::entry_changed) return;
   const auto found = entries_.find(place);
@@ -68,10 +69,6 @@ void Teardowns::cleared(const TraceEvent& event, const EntryWritten& how, const 
   if (found == entries_.end()) return;
   Entry& entry = found->second;
   entry.present = false;
-  if (how.caching) {
-    entries_.erase(found);
-    return;
-  }
   entry.epoch = event.epoch;
   entry.domain = how.domain;
   entry.pasid_cache = entry.iotlb = Flush::due;

@@ -13,7 +13,7 @@
 namespace viosim::check {
 
 // I7, I8, I20, I26, I27. What software does is compared with what hardware has completed: entries of
-// emulated IOMMUs have flushes that their hypervisor takes, so only their presence is looked at.
+// emulated IOMMUs have flushes that their hypervisor takes, and the host's entries stand for them.
 class Teardowns {
  public:
   explicit Teardowns(Scene& scene) : scene_(scene) {}

@@ -50,6 +50,21 @@ TEST_CASE("I10: a response to what a reset dropped is lost, and no mistake") {
   CHECK(stream.respond(5, 1, 3).found().empty());
 }
 
+TEST_CASE("a page request that was on its way when its function vanished is not waited for") {
+  const auto sent_before = [](std::int64_t duration) {
+    Stream stream;
+    stream.allocate(5, 1);
+    away(stream, EventKind::vanish);
+    const GroupBits bits{Stream::source, 3, true, true, false};
+    return stream
+        .emit(EventKind::page_request, Stream::device, 5, 1,
+              {.value = bits.encode(), .duration = duration})
+        .found();
+  };
+  CHECK(sent_before(1000).empty());
+  CHECK(sent_before(999) == "I11");
+}
+
 TEST_CASE("I11: a group that is never answered") {
   CHECK(asked().found() == "I11");
   CHECK(asked().found(false).empty());                                 // the run was killed
