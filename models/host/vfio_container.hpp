@@ -180,7 +180,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
 
  private:
   std::uint64_t owner() const { return std::uint64_t{1} + trace.component(); }
-  void tell_freed(ioasid::Ioasid id, Errno error) const;
+  void tell_freed(ioasid::Ioasid id, Errno error);
   void tell_bound(EventKind kind, Pasid hpasid, std::size_t number) const;
   // A PASID that is bound to a page table of the guest: what the id's private data points to.
   struct Binding {
@@ -222,6 +222,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   std::uint32_t number_;
   Mutex mutex_;
   ioasid::SetNumber set_ = ioasid::no_set;
+  std::set<ioasid::Ioasid> own_;  // its PASIDs
   bool closed_ = false;
   bool forwards_ = true;
   bool watching_ = false;

@@ -56,7 +56,7 @@ void VfioContainer::drop_reference(Thread& thread, Pasid hpasid, bool last) {
     ids_.sets.detach_data(id);
   }
   ids_.sets.put(ioasid::no_set, id);
-  if (trace.on() && ids_.sets.references(id) == 0) ids_.pasids.ends(id, owner());
+  if (!ids_.sets.find(ioasid::no_set, id)) tell_freed(id, Errno::ok);
 }
 
 void VfioContainer::tell_bound(EventKind kind, Pasid hpasid, std::size_t number) const {

@@ -100,6 +100,25 @@ TEST_CASE("the trace of a run gives the violations that the run gave, and the da
   }
 }
 
+TEST_CASE("who listens changes nothing that is simulated", "[check]") {
+  const bool in_guest = GENERATE(false, true);
+  const auto figures = [in_guest](const RunOptions& options) {
+    Value json = run(scenario("", in_guest), options).json;
+    std::erase_if(*json.if_object(), [](const Value::Member& member) {
+      return member.key == "wall_seconds" || member.key == "database" ||
+             member.key == "trace_events" || member.key == "traced";
+    });
+    return to_text(json, Layout::indented);
+  };
+  RunOptions silent;
+  silent.checks = false;
+  const Scratch scratch;
+  RunOptions all;
+  all.out = scratch.path();
+  CHECK(figures(silent) == figures({}));
+  CHECK(figures(silent) == figures(all));
+}
+
 TEST_CASE("a run finds the same with its trace on and off", "[check]") {
   const Scratch scratch;
   RunOptions options;
