@@ -40,8 +40,11 @@ void SoftwareTrace::add(Host& host, const std::string& path) const {
 
 void SoftwareTrace::add(Guest& guest, const std::string& path) const {
   add(guest.kernel, path);
-  add(guest.container.trace, path + ".vfio", &guest.host.kernel);
-  add(guest.container.mutex().trace, path + ".vfio.lock");
+  // Where its files are VFIO's; and on the host where it boots.
+  if (VfioContainer* const container = guest.residence().container()) {
+    add(container->trace, path + ".vfio", &guest.host().kernel);
+    add(container->mutex().trace, path + ".vfio.lock");
+  }
   add(guest.machine.emulation().trace, path + ".emulation_lock");
   for (Guest::Unit& unit : guest.units) {
     const std::string of = path + '.' + unit.name;

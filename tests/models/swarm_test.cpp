@@ -37,7 +37,7 @@ class Swarm {
   }
 
   std::string run() {
-    CheckedRun checked(rig_);
+    CheckedRun checked(rig_, &second_);
     rig_.run();
     CHECK(checked.violations() == "");
     check();

@@ -4,6 +4,7 @@
 
 #include "models/guest/software_trace.hpp"
 #include "sim/check/checker.hpp"
+#include "tests/support/second_host.hpp"
 #include "tests/support/software_rig.hpp"
 
 #include <fmt/format.h>
@@ -18,13 +19,19 @@ namespace viosim::test {
 // Made when everything is built, before the run.
 class CheckedRun {
  public:
-  explicit CheckedRun(SoftwareRig& rig) {
+  explicit CheckedRun(SoftwareRig& rig, SecondHost* second = nullptr) {
     for (const AtsDevice& device : rig.devices) paths_.push_back("host." + device.path());
+    if (second != nullptr) {
+      paths_.resize(SecondHost::first_component, "host");
+      for (const AtsDevice& device : second->devices) paths_.push_back("host1." + device.path());
+    }
     const SoftwareTrace trace(rig.rig.tracer(), [this](std::string_view path) {
-      paths_.push_back((path.starts_with("host.") ? "" : "host.") + std::string(path));
+      const bool whole = path.starts_with("host.") || path.starts_with("host1.");
+      paths_.push_back((whole ? "" : "host.") + std::string(path));
       return static_cast<std::uint32_t>(paths_.size() - 1);
     });
     trace.add(rig.host, "host");
+    if (second != nullptr) trace.add(second->host, "host1");
     for (const auto& guest : rig.guests) trace.add(*guest, "host." + guest->machine.path());
     for (const auto& driver : rig.drivers) trace.add(*driver, driver->function().path);
     for (ProcessGroup& group : rig.groups)

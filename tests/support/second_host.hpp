@@ -16,10 +16,11 @@ namespace viosim::test {
 
 class SecondHost {
  public:
+  static constexpr std::uint32_t first_component = 1'000;  // of its devices
   explicit SecondHost(SoftwareRig& beside, const NetworkLinkParams& network = {},
                       const HostParams& host_params = {})
       : rig(beside),
-        hardware("dmar1", {}, 60'000, beside.rig.engine.agenda(), memory, 1),
+        hardware("host1.dmar1", {}, 60'000, beside.rig.engine.agenda(), memory, 1),
         queue(beside.rig.engine, memory, hardware.queue(), 50ns),
         host(beside.rig.engine, "host1", host_params, memory, 61'000),
         unit(host.add_unit(hardware, queue)),
@@ -36,11 +37,12 @@ class SecondHost {
     function.memory_latency = 80ns;
     function.seed = 1;
     function.number = 62'000 + number;
-    function.component = 1'000 + number;
+    function.component = first_component + number;
     function.params.queues = other.queues();
-    AtsDevice& device = devices.emplace_back(
-        function, AtsParams{}, std::optional<PriParams>(PriParams{}),
-        AtsDevice::Wiring{rig.rig.engine.agenda(), rig.rig.tracer(), hardware});
+    AtsDevice& device =
+        devices.emplace_back(function, AtsParams{}, std::optional<PriParams>(PriParams{}),
+                             AtsDevice::Wiring{rig.rig.engine.agenda(), rig.rig.tracer(), hardware,
+                                               &host.kernel.pasids.lives()});
     hardware.attach_ats(function.source, device);
     return device;
   }
