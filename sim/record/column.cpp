@@ -159,8 +159,13 @@ void cut(std::span<const T> values, Plane plane, std::byte* out) {
   }
 }
 
+// The first plane of a column overwrites what was there.
 template <class T>
 void join(const std::byte* in, Plane plane, std::span<T> values) {
+  if (plane.shift == 0) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(in[i]);
+    return;
+  }
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto field = static_cast<T>(static_cast<T>(in[i]) << plane.shift);
     values[i] = static_cast<T>(values[i] | field);
@@ -272,7 +277,7 @@ template <class T>
 void ColumnDecoder::read_planes(ByteReader& in, std::span<T> values) {
   const std::uint64_t width = in.varint();
   if (width > 8 * sizeof(T)) throw BadBytes("a column is too wide");
-  std::fill(values.begin(), values.end(), T{0});
+  if (width == 0) std::fill(values.begin(), values.end(), T{0});
   for (const Plane plane : Planes(static_cast<unsigned>(width))) {
     read_plane(in, std::span(plane_).first(plane.bytes(values.size())));
     if (plane.bits < 8) unfold(plane_.data(), values.size(), plane);

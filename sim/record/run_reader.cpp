@@ -169,7 +169,7 @@ void RunReader::read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogr
 }
 
 void RunReader::read_expectations() {
-  if (format_version_ < 2) return;
+  if (!has_expectations()) return;
   Statement rows = connection_.prepare("SELECT expected, found, met FROM expectation ORDER BY id");
   while (rows.step()) {
     expectations_.push_back(
@@ -236,15 +236,25 @@ std::int64_t RunReader::event_count() const {
 }
 
 void RunReader::read_block(std::size_t number, std::vector<TraceEvent>& events) {
-  const BlockInfo& info = blocks_.at(number);
+  fetch_block(number, bytes_);
+  decode_block(number, bytes_, decoder_, events);
+}
+
+void RunReader::fetch_block(std::size_t number, std::vector<std::byte>& bytes) {
   Statement statement = connection_.prepare("SELECT data FROM trace_block WHERE number = ?");
   statement.bind(1, static_cast<std::int64_t>(number));
   if (!statement.step()) fail(fmt::format("trace block {} is missing", number));
   const auto data = statement.blob(0);
-  if (schema::checksum(data) != info.checksum)
+  bytes.assign(data.begin(), data.end());
+}
+
+void RunReader::decode_block(std::size_t number, std::span<const std::byte> bytes,
+                             BlockDecoder& decoder, std::vector<TraceEvent>& events) const {
+  const BlockInfo& info = blocks_.at(number);
+  if (schema::checksum(bytes) != info.checksum)
     fail(fmt::format("trace block {} is damaged: its checksum is wrong", number));
   try {
-    decoder_.decode(data, events);
+    decoder.decode(bytes, events);
   } catch (const BadBytes& error) {
     fail(fmt::format("trace block {} cannot be read: {}", number, error.what()));
   }

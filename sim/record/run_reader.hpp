@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct BlockInfo {
   std::int64_t first_time = 0;  // the smallest and the largest time of its events
   std::int64_t last_time = 0;
   std::uint64_t checksum = 0;
+  bool operator==(const BlockInfo&) const = default;
 };
 
 // Opening checks that the file is a run database of a format that this program knows, and that
@@ -46,14 +48,21 @@ class RunReader {
   const std::vector<EventKindRow>& kinds() const { return kinds_; }
   const std::vector<MetricRow>& metrics() const { return metrics_; }
   const std::vector<LatencyRow>& latencies() const { return latencies_; }
+  bool has_expectations() const { return format_version_ >= 2; }  // older formats have no place
   const std::vector<ExpectationRow>& expectations() const { return expectations_; }
   const std::vector<ViolationRow>& violations() const { return violations_; }
   std::map<std::string, std::string> wall();
 
+  const std::string& file() const { return connection_.file(); }
   const std::vector<BlockInfo>& blocks() const { return blocks_; }
   std::int64_t event_count() const;
   // Replaces the contents of `events`.
   void read_block(std::size_t number, std::vector<TraceEvent>& events);
+  // The two halves of it: what needs the file, one thread at a time; and what any thread can do at any
+  // time with a decoder of its own.
+  void fetch_block(std::size_t number, std::vector<std::byte>& bytes);
+  void decode_block(std::size_t number, std::span<const std::byte> bytes, BlockDecoder& decoder,
+                    std::vector<TraceEvent>& events) const;
 
   // Calls visit(const TraceEvent&) for each event, in the order in which they were written.
   template <class Visit>
@@ -92,6 +101,7 @@ class RunReader {
   std::vector<ViolationRow> violations_;
   std::vector<BlockInfo> blocks_;
   BlockDecoder decoder_;
+  std::vector<std::byte> bytes_;
 };
 
 }  // namespace viosim
