@@ -3,7 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sim/regress/regress.hpp"
 #include "sim/run/run.hpp"
+#include "sim/trace/writers.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -37,6 +39,31 @@ int replay_verb(const ReplayArguments& arguments);
 
 // The trace of a run held against the invariants.
 int check_verb(const std::filesystem::path& database, bool json);
+
+struct TraceArguments {
+  std::filesystem::path database;
+  TraceFilter filter;
+  std::string from;   // a time with its unit; empty: none
+  std::string until;  // likewise
+  TraceFormat format = TraceFormat::columns;
+  std::optional<std::filesystem::path> out;
+};
+int trace_verb(TraceArguments arguments);
+
+struct DiffArguments {
+  std::filesystem::path a;
+  std::filesystem::path b;
+  bool json = false;
+};
+int diff_verb(const DiffArguments& arguments);
+
+struct RegressArguments {
+  std::filesystem::path directory = "results";
+  RegressOptions options;
+  bool json = false;
+};
+int regress_verb(const RegressArguments& arguments);
+
 int validate_verb(const std::vector<std::filesystem::path>& files);
 int schema_verb();
 int models_verb(bool json);

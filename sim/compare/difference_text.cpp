@@ -1,0 +1,142 @@
+// Lays the differences of two runs out in tables.
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/time.hpp"
+#include "sim/compare/run_compare.hpp"
+#include "sim/run/numbers.hpp"
+#include "sim/run/text_table.hpp"
+#include "sim/trace/event_names.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+// "+0.14 %", or nothing to divide by.
+std::string change_text(double from, double to) {
+  if (from == 0) return "-";
+  return fmt::format("{:+.3g} %", 100 * (to - from) / from);
+}
+
+std::string value_text(const std::optional<std::int64_t>& value, Unit unit) {
+  if (!value) return "none";
+  if (unit == Unit::picoseconds) return format_time(Ps(*value), 12);
+  return fmt::format("{}{}", *value, unit == Unit::bytes ? " B" : "");
+}
+
+void append_events(std::string& text, const std::string& name, std::uint64_t first,
+                   const std::vector<TraceEvent>& events, const EventNames& names) {
+  if (events.empty()) {
+    text += fmt::format("    {:<8} the trace ends here\n", name);
+    return;
+  }
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    text += fmt::format("  {} {:<8} {:>10}  {}\n", i == 0 ? '>' : ' ', name, grouped(first + i),
+                        event_text(events[i], names));
+  }
+}
+
+// Which fields of the first event that differs do so.
+std::string fields_text(const TraceEvent& a, const EventNames& names_a, const TraceEvent& b,
+                        const EventNames& names_b) {
+  std::vector<std::string_view> fields;
+  const auto check = [&](std::string_view name, bool same) {
+    if (!same) fields.push_back(name);
+  };
+  check("component", names_a.component(a.component) == names_b.component(b.component));
+  check("kind", names_a.kind(a.kind).name == names_b.kind(b.kind).name);
+  check("time", a.time == b.time);
+  check("duration", a.duration == b.duration);
+  check("address", a.address == b.address);
+  check("value", a.value == b.value);
+  check("PASID", a.pasid == b.pasid);
+  check("epoch", a.epoch == b.epoch);
+  check("code", a.code == b.code);
+  return fmt::format("{}", fmt::join(fields, ", "));
+}
+
+void append_trace(std::string& text, const RunDifference& difference, const RunReader& a,
+                  const RunReader& b, const std::string& name_a, const std::string& name_b) {
+  const TraceDifference& trace = difference.trace;
+  if (!trace.first) return;
+  const EventNames names_a(a);
+  const EventNames names_b(b);
+  const bool of_a = !trace.a.empty();
+  const TraceEvent& event = of_a ? trace.a.front() : trace.b.front();
+  const EventNames& names = of_a ? names_a : names_b;
+  text += fmt::format("scenario {}, event {} ({} of {} and {} events), component {}, kind {}",
+                      difference.scenario_a, grouped(*trace.first), "first divergence",
+                      grouped(trace.events_a), grouped(trace.events_b),
+                      names.component(event.component), names.kind(event.kind).name);
+  if (of_a && !trace.b.empty())
+    text += ": other " + fields_text(trace.a.front(), names_a, trace.b.front(), names_b);
+  text += '\n';
+  for (std::size_t i = 0; i < trace.before.size(); ++i) {
+    text += fmt::format("    {:<8} {:>10}  {}\n", "both",
+                        grouped(*trace.first - trace.before.size() + i),
+                        event_text(trace.before[i], names_a));
+  }
+  append_events(text, name_a, *trace.first, trace.a, names_a);
+  append_events(text, name_b, *trace.first, trace.b, names_b);
+  if (trace.same_but_for_time) {
+    text += "  only timing moved: both hold the same events, at other times or in another order\n";
+  }
+}
+
+void append_latencies(std::string& text, const std::vector<LatencyDifference>& latencies) {
+  TextTable table({"latency", "operation", "", "count", "mean", "p50", "p90", "p99", "p99.9"});
+  TextTable tests({"two-sample Kolmogorov-Smirnov test", "operation", "distance", "p-value"});
+  for (const LatencyDifference& one : latencies) {
+    const auto row = [&](std::string name, std::string operation, const char* side,
+                         const LatencySide& of) {
+      std::vector<std::string> cells{std::move(name), std::move(operation), side, grouped(of.count),
+                                     format_time(of.mean)};
+      for (const Ps percentile : of.percentiles) cells.push_back(format_time(percentile));
+      table.add(std::move(cells));
+    };
+    row(one.component, one.operation, "A", one.a);
+    row("", "", "B", one.b);
+    const auto change = [](Ps from, Ps to) {
+      return change_text(static_cast<double>(from.count()), static_cast<double>(to.count()));
+    };
+    std::vector<std::string> changes{
+        "", "", "", change_text(static_cast<double>(one.a.count), static_cast<double>(one.b.count)),
+        change(one.a.mean, one.b.mean)};
+    for (std::size_t i = 0; i < one.a.percentiles.size(); ++i)
+      changes.push_back(change(one.a.percentiles[i], one.b.percentiles[i]));
+    table.add(std::move(changes));
+    tests.add({one.component, one.operation, fmt::format("{:.4f}", one.test.distance),
+               fmt::format("{:.3g}", one.test.probability)});
+  }
+  text += table.text() + tests.text();
+}
+
+void append_metrics(std::string& text, const std::vector<MetricDifference>& metrics) {
+  TextTable table({"metric", "A", "B", "change"});
+  for (const MetricDifference& one : metrics) {
+    table.add(
+        {one.component + '.' + one.name, value_text(one.a, one.unit), value_text(one.b, one.unit),
+         one.a && one.b ? change_text(static_cast<double>(*one.a), static_cast<double>(*one.b))
+                        : "-"});
+  }
+  text += table.text();
+}
+
+}  // namespace
+
+std::string difference_text(const RunDifference& difference, const RunReader& a, const RunReader& b,
+                            const std::string& name_a, const std::string& name_b) {
+  std::string text;
+  if (difference.equal()) return text;
+  append_trace(text, difference, a, b, name_a, name_b);
+  append_latencies(text, difference.latencies);
+  append_metrics(text, difference.metrics);
+  for (const ExpectationDifference& one : difference.expectations)
+    text += fmt::format("expected {}: {} against {}\n", one.expected, one.a.empty() ? "-" : one.a,
+                        one.b.empty() ? "-" : one.b);
+  for (const std::string& note : difference.notes) text += fmt::format("note: {}\n", note);
+  return text;
+}
+
+}  // namespace viosim

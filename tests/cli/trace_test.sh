@@ -1,0 +1,82 @@
+#!/bin/sh
+# Looking at runs, comparing them, and having no room for one: exit codes, messages, whole files.
+# SPDX-License-Identifier: Apache-2.0
+# usage: trace_test.sh VIOSIM SOURCE_TREE
+set -u
+viosim=$1
+tree=$2
+. "$tree/tests/cli/expect.sh"
+
+one=$tree/scenarios/one-device.json
+timeout 60 "$viosim" run "$one" --out a >/dev/null
+timeout 60 "$viosim" run "$one" --out b >/dev/null
+timeout 60 "$viosim" run "$one" --out c --set '/hosts/0/iommus/0/walk_read=81 ns' >/dev/null
+timeout 60 "$viosim" run "$one" --out off --trace off >/dev/null
+
+expect "show" 0 "1 of 100,128 events" "$viosim" trace show a/run.db --kind walk --limit 1
+expect "show in columns" 0 "host0.dmar0" "$viosim" trace show a/run.db --component host0.dmar0 --until '1 us'
+expect "show of nothing" 0 "0 of 0 events" "$viosim" trace show off/run.db
+expect "unknown kind" 2 'did you mean "walk"?' "$viosim" trace show a/run.db --kind wolk
+expect "unknown component" 2 '--component: read "host0.dmar1"' "$viosim" trace show a/run.db --component host0.dmar1
+expect "a time without unit" 2 'expected a time such as' "$viosim" trace show a/run.db --from 5
+expect "no verb of trace" 2 'expected one of show, export' "$viosim" trace
+expect "unknown verb of trace" 2 'did you mean "show"?' "$viosim" trace shoe
+expect "no format" 2 '--format: read nothing' "$viosim" trace export a/run.db
+expect "unknown format" 2 'expected "jsonl" or "csv" or "perfetto"' "$viosim" trace export a/run.db --format xml
+expect "unknown option of trace" 2 'unknown option "--formats"' "$viosim" trace export a/run.db --formats csv
+expect "an export over the run itself" 2 'is the run database' \
+  "$viosim" trace export a/run.db --format csv --out a/run.db
+expect "an export into nowhere" 2 'no/x.csv: cannot be written: No such file' \
+  "$viosim" trace export a/run.db --format csv --out no/x.csv
+for format in jsonl csv perfetto; do
+  "$viosim" trace export a/run.db --format $format --out "a.$format" || fail "export as $format"
+done
+[ "$(wc -l <a.jsonl)" = 100128 ] || fail "JSON lines: $(wc -l <a.jsonl) lines"
+[ "$(wc -l <a.csv)" = 100129 ] || fail "CSV: $(wc -l <a.csv) lines"
+"$viosim" trace export off/run.db --format perfetto >empty.json
+if command -v python3 >/dev/null; then
+  python3 -c 'import json; [json.load(open(f)) for f in ("a.perfetto", "empty.json")]' || fail "an export is no JSON"
+fi
+[ ! -c /dev/full ] || expect "an export to a full disk" 2 'cannot be written: No space left on device' \
+  sh -c '"$1" trace export a/run.db --format csv >/dev/full' sh "$viosim"
+
+expect "runs alike" 0 "equal: 100,128 events" "$viosim" diff a/run.db b/run.db
+expect "one nanosecond" 1 "scenario one-device, event 1 " "$viosim" diff a/run.db c/run.db
+expect "its component and kind" 1 "component host0.dmar0, kind walk: other time, duration" \
+  "$viosim" diff a/run.db c/run.db
+expect "what kind of difference" 1 "only timing moved" "$viosim" diff a/run.db c/run.db
+expect "as JSON" 1 '"only_timing": true' "$viosim" diff a/run.db c/run.db --json
+expect "a run that is not there" 2 'there is no such file' "$viosim" diff a/run.db d/run.db
+expect "an old format" 0 'note: format 1 against 2' "$viosim" diff "$tree/tests/record/old/format-1.db" a/run.db
+
+mkdir -p records/one
+printf '{ "scenario": "%s" }\n' "$one" >records/one/record.json
+expect "no record yet" 1 'there is no run.db; --update records one' "$viosim" regress records
+expect "the first record" 0 'Records: 1 of 1 changed' "$viosim" regress records --update
+expect "nothing to update" 0 'no record has changed' "$viosim" regress records --update
+expect "a record held" 0 '1 record: 1 same' "$viosim" regress records
+expect "a record not held" 1 'scenario one-device, event 1 ' \
+  "$viosim" regress records --set '/hosts/0/iommus/0/walk_read=81 ns'
+expect "no records" 2 'holds no records' "$viosim" regress a
+expect "no directory" 2 'nowhere: cannot be read as a directory' "$viosim" regress nowhere
+
+# A disk that is full: half a megabyte, where mounting one is allowed.
+mkdir small
+if unshare -rm sh -c 'mount -t tmpfs -o size=512k none small' 2>/dev/null; then
+  expect "a full disk" 2 'run.db.partial: ' unshare -rm sh -c '
+    mount -t tmpfs -o size=512k none small
+    "$1" run "$2" --out small/out
+    code=$?
+    [ ! -e small/out/run.db ] || echo "a whole run on a full disk"
+    "$1" trace show small/out/run.db.partial --limit 1
+    exit "$code"' sh "$viosim" "$tree/scenarios/sixteen-tenants.json"
+  grep -qi 'full' output || fail "a full disk is not called full: $(cat output)"
+  ! grep -q 'a whole run' output || fail "a run is called whole on a full disk"
+else
+  echo "no full disk: mounting one is not allowed here"
+fi
+
+if [ "$failures" -ne 0 ]; then
+  echo "$failures failed"
+  exit 1
+fi

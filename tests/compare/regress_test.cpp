@@ -1,0 +1,120 @@
+// Recorded runs made again by the real program.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/regress/regress.hpp"
+
+#include "core/base/error.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+#include <fstream>
+
+using namespace viosim;
+using Catch::Matchers::Contains;
+
+namespace {
+
+// A record of a small run of accelerators, in a directory of its own.
+class Records {
+ public:
+  Records() {
+    std::filesystem::create_directories(scratch_ / "records/small");
+    write("small.json", R"({
+      "name": "small", "seed": 3,
+      "hosts": [{"name": "host0",
+        "iommus": [{"name": "dmar0", "model": "vtd", "iotlb": {"entries": 16, "ways": 4}}],
+        "devices": [{"name": "acc", "count": 2, "model": "dma", "iommu": "dmar0", "requests": 500,
+                     "outstanding": 2, "traffic": {"pattern": "uniform", "window": "256 KiB"}}]}]})");
+    describe("");
+    update();
+  }
+  void write(const std::string& file, const std::string& text) const {
+    std::ofstream(scratch_ / file) << text;
+  }
+  void describe(const std::string& more) const {
+    write("records/small/record.json", "{\"scenario\": \"../../small.json\"" + more + "}");
+  }
+  void update() {
+    options.update = true;
+    const RecordReport report = run();
+    INFO(report.text);
+    REQUIRE(report.exit_code == 0);
+    options.update = false;
+  }
+  RecordReport run() const {
+    const auto reports = regress(scratch_ / "records", options);
+    REQUIRE(reports.size() == 1);
+    return reports[0];
+  }
+  std::filesystem::path path(const std::string& name) const { return scratch_ / name; }
+
+  RegressOptions options{.program = VIOSIM_PROGRAM, .assignments = {}, .out = {}};
+
+ private:
+  Scratch scratch_;
+};
+
+const std::string one_ns_more = "/hosts/0/iommus/0/walk_read=81 ns";
+
+}  // namespace
+
+TEST_CASE("an unchanged scenario gives its record again", "[regress]") {
+  const Records records;
+  const RecordReport report = records.run();
+  INFO(report.text);
+  CHECK(report.outcome == Outcome::same);
+  CHECK(report.events > 1000);
+  CHECK(report.exit_code == 0);
+}
+
+TEST_CASE("one nanosecond more is found, with scenario, component and event", "[regress]") {
+  Records records;
+  records.options.assignments = {one_ns_more};
+  const RecordReport report = records.run();
+  CHECK(report.outcome == Outcome::different);
+  CHECK(report.exit_code == 1);
+  CHECK_THAT(report.text, Contains("scenario small, event ") &&
+                              Contains("component host0.dmar0, kind walk") &&
+                              Contains("other time, duration") && Contains("two-sample"));
+}
+
+TEST_CASE("an update replaces the record and sums up what changed", "[regress]") {
+  Records records;
+  records.options.assignments = {one_ns_more};
+  records.options.update = true;
+  const auto first = regress(records.path("records"), records.options);
+  CHECK_THAT(update_summary(first),
+             Contains("Records: 1 of 1 changed") && Contains("- small: events from"));
+  CHECK(update_summary(regress(records.path("records"), records.options)).empty());
+  records.options.update = false;
+  CHECK(records.run().outcome == Outcome::same);
+}
+
+TEST_CASE("tolerances of a record let so much pass and no more", "[regress]") {
+  Records records;
+  records.options.assignments = {one_ns_more};
+  const std::string loose = R"(, "tolerances": {"trace": "off",
+    "latencies": [{"component": "host0.acc[*]", "within": 0.05}, {"component": "host0.dmar0", "within": 0.05}],
+    "metrics": [{"component": "host0.acc[*]", "within": 0.05}, {"component": "host0.dmar0", "within": 0.2}]})";
+  records.describe(loose);
+  const RecordReport report = records.run();
+  INFO(report.text);
+  CHECK(report.outcome == Outcome::same);
+  records.describe(R"(, "tolerances": {"trace": "off"})");
+  CHECK(records.run().outcome == Outcome::different);
+}
+
+TEST_CASE("what a record needs and has not is told", "[regress]") {
+  Records records;
+  std::filesystem::remove(records.path("records/small/run.db"));
+  CHECK_THAT(records.run().text, Contains("--update"));
+  records.describe(R"(, "tolerance": {})");
+  CHECK_THROWS_WITH(records.run(), Contains("did you mean \"tolerances\"?"));
+  records.write("records/small/record.json", R"({"scenario": "../../nowhere.json"})");
+  const RecordReport report = records.run();
+  CHECK(report.outcome == Outcome::failed);
+  CHECK(report.exit_code == 2);
+  CHECK_THAT(report.text, Contains("nowhere.json"));
+  CHECK_THROWS_WITH(regress(records.path("nothing"), records.options), Contains("nothing"));
+  CHECK_THROWS_WITH(regress(records.path("records/small"), records.options),
+                    Contains("holds no records"));
+}
