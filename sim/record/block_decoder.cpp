@@ -16,17 +16,21 @@ std::size_t read_count(ByteReader& in, std::size_t most, const char* what) {
   return count;
 }
 
-// Mirrors the encoder's source_of, again without branches on the source.
+// All ones or all zeros.
+constexpr std::uint64_t mask(bool set) { return 0 - static_cast<std::uint64_t>(set); }
+
+// Mirrors the encoder's source_of. Sources follow each other like the throws of a die: a branch on them is
+// mispredicted every other time, and compilers turn `?:` into branches; so masks.
 std::uint64_t value_of(ValueSource source, std::uint64_t address, std::uint64_t listed,
                        std::uint64_t& context_distance, std::uint32_t& page) {
-  const bool zero = source == ValueSource::zero;
   const std::uint64_t offset = address & page_offset;
-  std::uint64_t value = (std::uint64_t{page} << page_bits) | offset;
-  value = source == ValueSource::context_distance ? address + context_distance : value;
-  value = source == ValueSource::listed ? listed + offset : value;
-  value = zero ? 0 : value;
-  context_distance = zero ? context_distance : value - address;
-  page = zero ? page : static_cast<std::uint32_t>(value >> page_bits);
+  const std::uint64_t value =
+      (((std::uint64_t{page} << page_bits) | offset) & mask(source == ValueSource::page)) |
+      ((address + context_distance) & mask(source == ValueSource::context_distance)) |
+      ((listed + offset) & mask(source == ValueSource::listed));
+  const std::uint64_t kept = mask(source == ValueSource::zero);
+  context_distance = (context_distance & kept) | ((value - address) & ~kept);
+  page = static_cast<std::uint32_t>((page & kept) | ((value >> page_bits) & ~kept));
   return value;
 }
 
@@ -88,9 +92,7 @@ void BlockDecoder::read_contexts(ByteReader& in) {
   read([](State& s, std::uint64_t v) { s.key.pasid = static_cast<std::uint32_t>(v); });
   read([](State& s, std::uint64_t v) { s.key.epoch = static_cast<std::uint32_t>(v); });
   read([](State& s, std::uint64_t v) { s.reference = v; });
-  read([](State& s, std::uint64_t v) {
-    s.base = v == 0 ? AddressBase::window : AddressBase::previous;
-  });
+  read([](State& s, std::uint64_t v) { s.previous = mask(v != 0); });
 }
 
 void BlockDecoder::read_shapes(ByteReader& in) {
@@ -141,10 +143,12 @@ void BlockDecoder::build(std::span<TraceEvent> events, std::uint64_t first_begin
     }
     previous = begin;
 
-    const bool window = state.base == AddressBase::window;
-    const std::uint64_t difference = window ? addresses_[i] : unzigzag(addresses_[i]);
-    const std::uint64_t address = state.reference + (difference << address_shift);
-    state.reference = window ? state.reference : address;
+    // Zigzag only from the previous address; masks for the same reason as in value_of.
+    const std::uint64_t number = addresses_[i];
+    const std::uint64_t signs = (0 - (number & 1U)) & state.previous;
+    const std::uint64_t step = ((number >> (state.previous & 1U)) ^ signs) << address_shift;
+    const std::uint64_t address = state.reference + step;
+    state.reference += step & state.previous;
 
     const ValueSource source = shape.source();
     const std::uint64_t value =

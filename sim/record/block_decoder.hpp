@@ -21,8 +21,8 @@ class BlockDecoder {
  private:
   struct State {
     block_format::Context key;
-    block_format::AddressBase base;
     bool seen;
+    std::uint64_t previous;  // all ones: addresses count from the context's last one; else 0
     std::uint64_t reference;
     std::uint64_t distance;
     std::uint64_t instant;  // when the last event began or ended, as the time base asks

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/record/block_decoder.hpp"
 #include "sim/record/block_encoder.hpp"
+#include "sim/record/block_stream.hpp"
 #include "sim/record/run_database.hpp"
 #include "sim/record/run_reader.hpp"
 #include "tests/record/event_mix.hpp"
@@ -9,7 +10,10 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <numeric>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -63,25 +67,37 @@ void write_run(benchmark::State& state) {
 }
 BENCHMARK(write_run)->Name("record/run/workers")->Arg(1)->Arg(2)->Arg(3)->UseRealTime();
 
+// A whole run back; 0 workers: by the reader itself.
 void read_run(benchmark::State& state) {
   const auto events = make_events({}, 16 * trace_block_events);
   const Scratch scratch;
   {
     RunDatabase database = RunDatabase::create(scratch / "run.db", {.program_version = "bench"});
     Tracer tracer(database.trace());
-    for (const TraceEvent& event : events) tracer.emit(event);
+    for (int round = 0; round < 4; ++round)
+      for (const TraceEvent& event : events) tracer.emit(event);
     tracer.finish();
     database.finish();
   }
+  const auto workers = static_cast<unsigned>(state.range(0));
   for (auto _ : state) {
     RunReader reader = RunReader::open(scratch / "run.db");
     std::uint64_t sum = 0;
-    reader.for_each_event([&](const TraceEvent& event) { sum += event.address; });
+    const auto visit = [&](const TraceEvent& event) { sum += event.address; };
+    if (workers == 0) {
+      reader.for_each_event(visit);
+    } else {
+      std::vector<std::size_t> numbers(reader.blocks().size());
+      std::iota(numbers.begin(), numbers.end(), 0U);
+      BlockStream blocks(reader, numbers, workers);
+      while (const std::vector<TraceEvent>* block = blocks.next())
+        std::for_each(block->begin(), block->end(), visit);
+    }
     benchmark::DoNotOptimize(sum);
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events.size()));
+  state.SetItemsProcessed(state.iterations() * 4 * static_cast<std::int64_t>(events.size()));
 }
-BENCHMARK(read_run)->Name("read/run");
+BENCHMARK(read_run)->Name("read/run/workers")->Arg(0)->Arg(1)->Arg(2)->Arg(3)->UseRealTime();
 
 void add(const std::string& name, const EventMix& mix) {
   benchmark::RegisterBenchmark(("encode/" + name).c_str(), encode, mix);

@@ -1,5 +1,6 @@
 // Two runs side by side: where they part, and how far.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/rng.hpp"
 #include "sim/compare/run_compare.hpp"
 #include "tests/record/event_mix.hpp"
 #include "tests/support/catch.hpp"

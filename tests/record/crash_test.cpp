@@ -131,12 +131,12 @@ int status_of(pid_t child) {
 
 std::uint64_t kills() {
   const char* wanted = std::getenv("VIOSIM_KILLS");
-  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 20;
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 200;
 }
 
 }  // namespace
 
-// VIOSIM_KILLS=200 tries more moments.
+// VIOSIM_KILLS=2000 tries more moments.
 TEST_CASE("a run killed at any moment leaves all its finished blocks", "[record][crash]") {
   blocks();
   Rng rng(static_cast<std::uint64_t>(::getpid()), "moments");
