@@ -89,6 +89,9 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::reset, "reset", "A function was reset.", "", "requester id", ""},
     EventKindInfo{EventKind::lock_wait, "lock_wait", "A thread got a lock that it had waited for.",
                   "", "", ""},
+    EventKindInfo{EventKind::own_numbers, "own_numbers",
+                  "A function's PASIDs are its user's own numbers, or the kernel's again.", "",
+                  "requester id", "1 its user's, 0 the kernel's"},
 };
 
 }  // namespace

@@ -47,8 +47,13 @@ enum class EventKind : std::uint16_t {
   vanish,
   unplug,
   reset,
-  lock_wait
+  lock_wait,
+  own_numbers
 };
+
+constexpr bool is_part_of_request(EventKind kind) {
+  return kind >= EventKind::look_up && kind <= EventKind::transfer;
+}
 
 // TraceEvent::code of a translation.
 inline constexpr std::uint16_t outcome_hit = 0;

@@ -25,6 +25,7 @@ Errno IommufdResidence::take(Thread& thread, std::size_t number) {
   if (!function(number).slice()) {
     const Guard guard(mutex, thread);
     if (const Errno error = know(thread, number); error != Errno::ok) return error;
+    tell_own_numbers(thread, number, true);
   }
   const Errno error = plug(thread, number);
   if (error == Errno::ok) {
@@ -34,6 +35,7 @@ Errno IommufdResidence::take(Thread& thread, std::size_t number) {
   }
   const Guard guard(mutex, thread);
   forget(thread, number);
+  if (!function(number).slice()) tell_own_numbers(thread, number, false);
   return error;
 }
 
@@ -57,6 +59,13 @@ void IommufdResidence::reclaim(Thread& thread, std::size_t number) {
   unroute(number);
   const Guard guard(host().kernel.pasid_mutex, thread);
   forget(thread, number);
+  if (!function(number).slice()) tell_own_numbers(thread, number, false);
+}
+
+// The guest's, which mean nothing to the host's kernel.
+void IommufdResidence::tell_own_numbers(Thread& thread, std::size_t number, bool own) const {
+  const Function& is = function(number);
+  is.unit->kernel.driver.tell_own_numbers(thread, is.device->source(), own);
 }
 
 }  // namespace viosim

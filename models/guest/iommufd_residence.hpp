@@ -43,6 +43,7 @@ class IommufdResidence final : public Residence {
   bool translates(const Function& function) const override { return function.slice(); }
 
   Errno plug(Thread& thread, std::size_t number);
+  void tell_own_numbers(Thread& thread, std::size_t number, bool own) const;
 
   Bytes memory_;
   Iommufd file_;

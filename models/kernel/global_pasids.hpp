@@ -20,13 +20,13 @@ class GlobalPasids {
   // The lowest free one in [1, max_pasids - 1]. -ENOSPC: there is none.
   Result<Pasid> alloc(std::uint32_t max_pasids) {
     if (max_pasids <= 1) return Errno::enospc;
-    const ioasid::Ioasid id = pasids_.space().alloc(this, {1, max_pasids - 1}, nullptr);
+    const ioasid::Ioasid id = pasids_.alloc(this, {1, max_pasids - 1}, nullptr);
     if (id == ioasid::invalid_ioasid) return Errno::enospc;
     ++out_;
     return Pasid(id);
   }
   void free(Pasid pasid) {
-    pasids_.space().free(pasid.value());
+    pasids_.free(pasid.value());
     --out_;
   }
 

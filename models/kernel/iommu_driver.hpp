@@ -135,6 +135,9 @@ class IommuDriver {
   IommuDriverStats stats;
   TracePoint trace;
 
+  // Whose PASIDs a function's table has from now on, for the trace: its user's, or the kernel's.
+  void tell_own_numbers(Thread& thread, Bdf source, bool own) const;
+
   KernelIommu& iommu() { return iommu_; }
   vtd::Tables& tables() { return tables_; }
   SpinLock& lock() { return lock_; }

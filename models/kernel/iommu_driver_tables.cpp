@@ -124,4 +124,12 @@ void IommuDriver::tell_written(const Job& job, std::uint16_t code) const {
               .code = code});
 }
 
+void IommuDriver::tell_own_numbers(Thread& thread, Bdf source, bool own) const {
+  if (!trace.on()) return;
+  trace.emit({.kind = EventKind::own_numbers,
+              .time = thread.now(),
+              .value = source.value(),
+              .code = static_cast<std::uint16_t>(own)});
+}
+
 }  // namespace viosim

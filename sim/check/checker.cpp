@@ -6,24 +6,12 @@ namespace viosim::check {
 
 void Checker::observe(const TraceEvent& event) {
   const auto kind = static_cast<EventKind>(event.kind);
-  switch (kind) {
-    case EventKind::translate:
-      if (wants_requests()) stale_use_.observe(event);
-      return;
-    case EventKind::look_up:
-    case EventKind::wait:
-    case EventKind::walk:
-    case EventKind::answer:
-    case EventKind::device_look_up:
-    case EventKind::translation:
-    case EventKind::taken_up:
-    case EventKind::page:
-    case EventKind::transfer:
-    case EventKind::lock_wait:
-      return;
-    default:
-      break;
+  if (is_part_of_request(kind) || kind == EventKind::lock_wait) return;
+  if (kind == EventKind::translate) {
+    if (wants_requests() && !private_numbers_.concerns(event)) stale_use_.observe(event);
+    return;
   }
+  if (private_numbers_.concerns(event)) return trace_order_.observe(event);
   // Who allocates has it already when others look; who frees has it still.
   scene_.note(event);
   trace_order_.observe(event);

@@ -9,6 +9,7 @@
 #include "sim/check/domains.hpp"
 #include "sim/check/identities.hpp"
 #include "sim/check/page_groups.hpp"
+#include "sim/check/private_numbers.hpp"
 #include "sim/check/scene.hpp"
 #include "sim/check/stale_use.hpp"
 #include "sim/check/teardowns.hpp"
@@ -34,6 +35,7 @@ class Checker final : public TraceObserver {
 
  private:
   Scene scene_;
+  PrivateNumbers private_numbers_{scene_};
   Identities identities_{scene_};
   Teardowns teardowns_{scene_};
   Domains domains_{scene_};

@@ -63,7 +63,9 @@ TEST_CASE("the parts of a miss tile its time in the IOMMU, and with links and me
   std::map<std::uint64_t, std::vector<Interval>> parts;  // by miss
   std::map<std::uint16_t, int> seen;
   for (const TraceEvent& event : events) {
-    if (event.component != Rig::iommu_component) continue;
+    if (event.component != Rig::iommu_component ||
+        !is_part_of_request(static_cast<EventKind>(event.kind)))
+      continue;
     parts[event.value].push_back({event.time - event.duration, event.time});
     ++seen[event.kind];
   }

@@ -79,10 +79,12 @@ void Storm::walked(std::uint64_t cookie, const WalkResult& result) {
 // Requests of functions with a translation cache, at their end.
 std::vector<TraceEvent> Storm::take(std::vector<TraceEvent> events) {
   for (const TraceEvent& event : events) {
-    if (event.kind != static_cast<std::uint16_t>(EventKind::translate)) {
+    const auto kind = static_cast<EventKind>(event.kind);
+    if (is_part_of_request(kind)) {
       parts_[{event.component, event.value}].push_back({event.time - event.duration, event.time});
       continue;
     }
+    if (kind != EventKind::translate) continue;
     Answer answer;
     answer.by_device_tlb = true;
     answer.device = event.component;
