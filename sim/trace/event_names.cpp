@@ -26,6 +26,14 @@ std::optional<std::uint64_t> take_number(std::string_view& text) {
   return value;
 }
 
+// The next of a list, which loses it.
+std::string_view take_item(std::string_view& list) {
+  const std::size_t end = list.find(", ");
+  const std::string_view item = list.substr(0, end);
+  list = end == std::string_view::npos ? std::string_view() : list.substr(end + 2);
+  return item;
+}
+
 std::string requester_text(std::uint64_t id) {
   return fmt::format("{:02x}:{:02x}.{}", id >> 8U & 0xffU, id >> 3U & 0x1fU, id & 7U);
 }
@@ -39,6 +47,8 @@ FieldMeaning::FieldMeaning(std::string_view text, bool of_code) : text_(text) {
     form_ = Form::requester;
   } else if (parse_choices()) {
     form_ = Form::choice;
+  } else if (parse_parts()) {
+    form_ = Form::packed;
   } else {
     form_ = of_code || text.starts_with("number") ? Form::decimal : Form::hexadecimal;
   }
@@ -47,9 +57,7 @@ FieldMeaning::FieldMeaning(std::string_view text, bool of_code) : text_(text) {
 bool FieldMeaning::parse_choices() {
   std::vector<Choice> choices;
   for (std::string_view rest = text_; !rest.empty();) {
-    const std::size_t end = rest.find(", ");
-    std::string_view one = rest.substr(0, end);
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 2);
+    std::string_view one = take_item(rest);
     const std::optional<std::uint64_t> value = take_number(one);
     if (!value || !one.starts_with(' ')) return false;
     one.remove_prefix(1);
@@ -60,6 +68,32 @@ bool FieldMeaning::parse_choices() {
   }
   choices_ = std::move(choices);
   return true;
+}
+
+// "name 15:0" or "name 32".
+bool FieldMeaning::parse_parts() {
+  std::vector<Part> parts;
+  for (std::string_view rest = text_; !rest.empty();) {
+    const std::string_view item = take_item(rest);
+    const std::size_t space = item.rfind(' ');
+    if (space == std::string_view::npos) return false;
+    std::string_view bits = item.substr(space + 1);
+    const std::optional<std::uint64_t> high = take_number(bits);
+    std::optional<std::uint64_t> low = high;
+    if (bits.starts_with(':')) {
+      bits.remove_prefix(1);
+      low = take_number(bits);
+    }
+    if (!high || !low || !bits.empty() || *high > 63 || *low > *high) return false;
+    parts.push_back({std::string(item.substr(0, space)), static_cast<unsigned>(*low),
+                     static_cast<unsigned>(*high - *low + 1)});
+  }
+  parts_ = std::move(parts);
+  return true;
+}
+
+std::string FieldMeaning::named(std::uint64_t value) const {
+  return form_ == Form::packed ? of(value) : fmt::format("{} {}", text_, of(value));
 }
 
 std::string FieldMeaning::of(std::uint64_t value) const {
@@ -77,6 +111,19 @@ std::string FieldMeaning::of(std::uint64_t value) const {
           return fmt::format("{} {:#x}", choice.name, value - choice.value);
       }
       break;
+    case Form::packed: {
+      std::string text;
+      for (const Part& part : parts_) {
+        const std::uint64_t bits = value >> part.low & (~std::uint64_t{0} >> (64 - part.bits));
+        if (part.bits == 1 && bits == 0) continue;
+        if (!text.empty()) text += ", ";
+        text += part.name;
+        if (part.bits == 1) continue;
+        text += ' ';
+        text += part.name == "requester id" ? requester_text(bits) : std::to_string(bits);
+      }
+      return text;
+    }
     case Form::decimal:
       break;
   }
@@ -116,10 +163,8 @@ std::string event_text(const TraceEvent& event, const EventNames& names) {
   if (event.duration != 0) text += fmt::format(" after {}", format_time(Ps(event.duration), 12));
   if (event.pasid != 0) text += fmt::format(", PASID {}", event.pasid);
   if (event.epoch != 0) text += fmt::format(", epoch {}", event.epoch);
-  if (kind.address.used())
-    text += fmt::format(", {} {}", kind.address.text(), kind.address.of(event.address));
-  if (kind.value.used())
-    text += fmt::format(", {} {}", kind.value.text(), kind.value.of(event.value));
+  if (kind.address.used()) text += ", " + kind.address.named(event.address);
+  if (kind.value.used()) text += ", " + kind.value.named(event.value);
   if (kind.code.used()) text += fmt::format(", code {}", kind.code.of(event.code));
   return text;
 }

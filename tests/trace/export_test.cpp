@@ -228,3 +228,16 @@ TEST_CASE("fields say what they hold", "[trace]") {
   CHECK(outcome.of(0x171) == "fault 0x71");
   CHECK(FieldMeaning("", true).of(5).empty());
 }
+
+TEST_CASE("what is packed into a number is told part by part") {
+  const FieldMeaning entry("requester id 15:0, domain 31:16, device TLB 40, PASIDs below 63:42",
+                           false);
+  CHECK(entry.of(0x100U | 7U << 16U | std::uint64_t{64} << 42U) ==
+        "requester id 01:00.0, domain 7, PASIDs below 64");
+  CHECK(entry.named(std::uint64_t{1} << 40U) ==
+        "requester id 00:00.0, domain 0, device TLB, PASIDs below 0");
+  CHECK(FieldMeaning("all 63:0", false).of(~std::uint64_t{0}) == "all 18446744073709551615");
+  // A sentence that happens to end in a number of no bit, and one in no number.
+  CHECK(FieldMeaning("number of pages, at most 65535", false).of(5) == "5");
+  CHECK(FieldMeaning("IOVA", false).named(0x1000) == "IOVA 0x1000");
+}
