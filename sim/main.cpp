@@ -310,6 +310,78 @@ void add_regress(CLI::App& app, RegressArguments& arguments, int& code) {
   regress->callback([&] { code = regress_verb(arguments); });
 }
 
+CLI::Validator number_between(double low, double high, const char* expected) {
+  return CLI::Validator(
+      [low, high, expected](std::string& text) -> std::string {
+        double number = 0;
+        const char* const end = text.data() + text.size();
+        if (std::from_chars(text.data(), end, number) == std::from_chars_result{end, {}} &&
+            number > low && number < high)
+          return {};
+        return fmt::format("read \"{}\"; expected {}", text, expected);
+      },
+      "");
+}
+
+void add_sweep(CLI::App& app, SweepArguments& arguments, int& code) {
+  CLI::App* sweep = app.add_subcommand(
+      "sweep", "Run a scenario many times with different parameters: write OUT/sweep.db");
+  sweep->add_option("SWEEP", arguments.sweep, "a sweep file, JSON")
+      ->required()
+      ->check(named("file"));
+  sweep->add_option("--jobs", arguments.jobs, "Runs at a time (default: one for each processor)")
+      ->check(number_between(0, 4097, "a whole number from 1 to 4096"))
+      ->check(whole_number());
+  sweep
+      ->add_option("--out", arguments.out,
+                   "Directory for sweep.db (default: out/NAME, by the sweep's name)")
+      ->check(named("directory"));
+  sweep->add_flag("--resume", arguments.resume, "Go on with a sweep that was interrupted");
+  sweep->add_flag("--dry-run", arguments.dry_run,
+                  "List the runs with their parameters and seeds, and run nothing");
+  add_progress(*sweep, arguments.progress);
+  sweep->callback([&] { code = sweep_verb(arguments); });
+}
+
+void add_results(CLI::App& app, ResultsArguments& arguments, int& code) {
+  CLI::App* results = app.add_subcommand("results", "Print tables of what a sweep has found");
+  results->add_option("FILE", arguments.file, "a sweep.db")->required()->check(named("file"));
+  results
+      ->add_option("--group-by", arguments.group_by,
+                   "Put together all runs that have the same value of this parameter; may be "
+                   "repeated (default: all parameters)")
+      ->expected(1)
+      ->take_all();
+  results
+      ->add_option("--metric", arguments.metrics,
+                   "Only figures that match, such as host0.acc[*].dma.p99, or that begin so; "
+                   "may be repeated")
+      ->expected(1)
+      ->take_all();
+  results
+      ->add_option("--confidence", arguments.confidence,
+                   "Of the intervals, between 0 and 1 (default: 0.95)")
+      ->check(number_between(0, 1, "a number between 0 and 1"));
+  results->add_flag("--latencies", arguments.latencies,
+                    "Only latencies, with percentiles of all runs of a group together");
+  results->add_flag("--csv", arguments.csv, "Print comma-separated values");
+  results->callback([&] { code = results_verb(arguments); });
+}
+
+void add_schema(CLI::App& app, SchemaOf& of, int& code) {
+  CLI::App* schema = app.add_subcommand(
+      "schema", "Print the JSON Schema of scenario files, or of sweep files, for editors");
+  schema
+      ->add_option_function<std::string>(
+          "KIND",
+          [&of](const std::string& text) {
+            of = text == "sweep" ? SchemaOf::sweep : SchemaOf::scenario;
+          },
+          "scenario (default) or sweep")
+      ->check(one_of({"scenario", "sweep"}));
+  schema->callback([&] { code = schema_verb(of); });
+}
+
 int run_command_line(int argc, char** argv) {
   CLI::App app{"viosim simulates hosts, IOMMUs and devices, event by event, to the picosecond."};
   app.set_version_flag("--version", "viosim " + std::string(program_version));
@@ -348,8 +420,12 @@ int run_command_line(int argc, char** argv) {
   validate->add_option("FILE", files, "scenario files, JSON")->required()->check(named("file"));
   validate->callback([&] { code = validate_verb(files); });
 
-  app.add_subcommand("schema", "Print the JSON Schema of scenario files, for editors")
-      ->callback([&] { code = schema_verb(); });
+  SchemaOf schema_of = SchemaOf::scenario;
+  add_schema(app, schema_of, code);
+  SweepArguments sweep;
+  add_sweep(app, sweep, code);
+  ResultsArguments results;
+  add_results(app, results, code);
 
   bool models_json = false;
   CLI::App* models = app.add_subcommand(

@@ -101,13 +101,16 @@ Value value_of(std::string_view pointer, std::string_view text) {
 
 }  // namespace
 
-void set_pointer(Value& document, std::string_view pointer, std::string_view text) {
-  check_utf8(pointer);
-  check_utf8(text);
-  Value content = value_of(pointer, text);
+void set_pointer(Value& document, std::string_view pointer, Value content) {
   Value* at = &document;
   for (const std::string& token : tokens_of(pointer)) at = &below(*at, token, pointer);
   *at = std::move(content);
+}
+
+void set_pointer(Value& document, std::string_view pointer, std::string_view text) {
+  check_utf8(pointer);
+  check_utf8(text);
+  set_pointer(document, pointer, value_of(pointer, text));
 }
 
 void set_assignment(Value& document, std::string_view assignment) {

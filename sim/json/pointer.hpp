@@ -13,6 +13,7 @@ namespace viosim {
 // `/seed=7` and `/duration=20 ms` both say what they mean. Objects on the way are made when they
 // are absent; list items must be there. Throws ConfigError.
 void set_pointer(Value& document, std::string_view pointer, std::string_view text);
+void set_pointer(Value& document, std::string_view pointer, Value content);
 
 // Splits "/json/pointer=value" and sets it. Throws ConfigError.
 void set_assignment(Value& document, std::string_view assignment);

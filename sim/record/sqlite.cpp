@@ -93,6 +93,18 @@ Statement& Statement::bind(int parameter, std::span<const std::byte> blob) {
   return *this;
 }
 
+Statement& Statement::bind_real(int parameter, double value) {
+  const int code = sqlite3_bind_double(statement_.get(), parameter, value);
+  if (code != SQLITE_OK) fail(connection_, file_, code);
+  return *this;
+}
+
+Statement& Statement::bind_null(int parameter) {
+  const int code = sqlite3_bind_null(statement_.get(), parameter);
+  if (code != SQLITE_OK) fail(connection_, file_, code);
+  return *this;
+}
+
 bool Statement::step() {
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
@@ -104,14 +116,22 @@ bool Statement::step() {
 void Statement::run() {
   while (step()) {
   }
-  sqlite3_reset(statement_.get());
+  reset();
 }
+
+void Statement::reset() { sqlite3_reset(statement_.get()); }
 
 int Statement::columns() const { return sqlite3_column_count(statement_.get()); }
 
 bool Statement::is_integer(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_INTEGER;
 }
+
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
+
+double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
 
 std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(statement_.get(), column);

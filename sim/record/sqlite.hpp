@@ -23,12 +23,17 @@ class Statement {
   Statement& bind(int parameter, std::int64_t value);
   Statement& bind(int parameter, std::string_view text);
   Statement& bind(int parameter, std::span<const std::byte> blob);
-  bool step();  // true: there is a row
-  void run();   // to its end; may be bound and run again
+  Statement& bind_real(int parameter, double value);
+  Statement& bind_null(int parameter);
+  bool step();   // true: there is a row
+  void run();    // to its end; may be bound and run again
+  void reset();  // may be bound and stepped again
 
   int columns() const;
   bool is_integer(int column) const;
+  bool is_null(int column) const;
   std::int64_t integer(int column) const;
+  double real(int column) const;
   std::string_view text(int column) const;  // until the next step
   std::span<const std::byte> blob(int column) const;
 

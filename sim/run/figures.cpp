@@ -12,7 +12,6 @@
 #include <charconv>
 
 namespace viosim {
-namespace {
 
 Dimension dimension_of(Unit unit) {
   switch (unit) {
@@ -25,6 +24,8 @@ Dimension dimension_of(Unit unit) {
   }
   return Dimension::count;
 }
+
+namespace {
 
 // What a derived figure is computed from.
 class Inputs {

@@ -21,10 +21,12 @@ namespace viosim {
 
 // One figure of one component.
 struct Figure {
-  std::size_t instrument = 0;
+  std::size_t instrument = 0;  // its place among instruments(system)
   std::string name;
   Dimension dimension = Dimension::count;
 };
+
+Dimension dimension_of(Unit unit);
 
 class Figures {
  public:

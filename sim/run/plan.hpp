@@ -24,6 +24,7 @@ class Plan {
   void run();
 
   const Events& events() const { return *events_; }
+  const Figures& figures() const { return *figures_; }
   // After the run: of the clauses in their order, then of events that did not happen.
   std::vector<Verdict> verdicts(const ViolationCounts& violations) const;
 

@@ -10,6 +10,7 @@
 #include "sim/run/conclusions.hpp"
 #include "sim/run/plan.hpp"
 #include "sim/run/software_migrations.hpp"
+#include "sim/run/trial.hpp"
 #include "sim/run/violations.hpp"
 #include "sim/scenario/parts.hpp"
 #include "sim/version.hpp"
@@ -187,22 +188,34 @@ bool is_schema(const Value& document) {
 
 }  // namespace
 
-Scenario load_scenario(const std::filesystem::path& file,
-                       const std::vector<std::string>& assignments,
-                       std::optional<std::uint64_t> seed) {
+Value read_scenario_file(const std::filesystem::path& file) {
   Value document = read_json_file(file);
   if (is_schema(document))
     throw SchemaGiven(Problem{file.string(), "/$schema", "a JSON Schema; expected a scenario"});
-  for (const std::string& assignment : assignments) set_assignment(document, assignment);
-  AssembledDocument assembled = assemble(std::move(document), file.string());
+  return document;
+}
+
+Scenario scenario_from(Value document, const std::string& file, const ExplainProblems& explain) {
+  AssembledDocument assembled = assemble(std::move(document), file);
   try {
-    Scenario scenario = read_scenario(assembled.document, file.string());
+    Scenario scenario = read_scenario(assembled.document, file);
     scenario.origins = std::move(assembled.origins);
-    if (seed) scenario.seed = *seed;
     return scenario;
   } catch (const ConfigError& error) {
-    throw ConfigError(assembled.origins.locate(naming_assignments(error.problems(), assignments)));
+    throw ConfigError(assembled.origins.locate(explain(error.problems())));
   }
+}
+
+Scenario load_scenario(const std::filesystem::path& file,
+                       const std::vector<std::string>& assignments,
+                       std::optional<std::uint64_t> seed) {
+  Value document = read_scenario_file(file);
+  for (const std::string& assignment : assignments) set_assignment(document, assignment);
+  Scenario scenario = scenario_from(std::move(document), file.string(), [&](auto problems) {
+    return naming_assignments(std::move(problems), assignments);
+  });
+  if (seed) scenario.seed = *seed;
+  return scenario;
 }
 
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
@@ -265,11 +278,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
 void check_plan(const Scenario& scenario, const Recordings& recordings) {
   // What is named is all there; and building a large system takes its time.
   if (scenario.events.empty() && scenario.expect.empty()) return;
-  ComponentIndex components;
-  Tracer tracer;
-  System system(scenario, recordings, tracer,
-                [&](std::string_view path) { return components.add(path); });
-  const Plan plan(scenario, system, components, tracer);
+  const Trial trial(scenario, recordings);
 }
 
 }  // namespace viosim

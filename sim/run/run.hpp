@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,6 +63,14 @@ class SchemaGiven : public ConfigError {
  public:
   using ConfigError::ConfigError;
 };
+
+// A scenario as it stands in its file.
+Value read_scenario_file(const std::filesystem::path& file);
+
+// The same with its parts put in, read strictly. `explain` is given what is wrong, at the places of
+// `document`, before these become places of files.
+using ExplainProblems = std::function<std::vector<Problem>(std::vector<Problem>)>;
+Scenario scenario_from(Value document, const std::string& file, const ExplainProblems& explain);
 
 // A document with the overrides of the command line applied ("/json/pointer=value") and then its parts put
 // in, read strictly.

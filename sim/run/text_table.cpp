@@ -44,7 +44,7 @@ std::string TextTable::text() const {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
   std::string text;
-  const std::size_t shown = std::min(rows_.size(), most_rows + 1);
+  const std::size_t shown = std::min(rows_.size() - 1, most_) + 1;
   for (std::size_t r = 0; r < shown; ++r) {
     std::string line = fmt::format("{:<{}}", rows_[r][0], widths[0]);
     for (std::size_t i = 1; i < rows_[r].size(); ++i)

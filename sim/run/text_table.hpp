@@ -18,11 +18,14 @@ class TextTable {
  public:
   static constexpr std::size_t most_rows = 24;  // on the terminal; the database has all
 
-  explicit TextTable(std::vector<std::string> head) { rows_.push_back(std::move(head)); }
+  explicit TextTable(std::vector<std::string> head, std::size_t most = most_rows) : most_(most) {
+    rows_.push_back(std::move(head));
+  }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   std::string text() const;  // empty when there is no row
 
  private:
+  std::size_t most_;
   std::vector<std::vector<std::string>> rows_;
 };
 

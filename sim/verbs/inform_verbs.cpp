@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
 #include "sim/scenario/document_schema.hpp"
+#include "sim/sweep/sweep.hpp"
 #include "sim/verbs/presets.hpp"
 #include "sim/verbs/verbs.hpp"
 
@@ -78,8 +79,9 @@ int validate_verb(const std::vector<std::filesystem::path>& files) {
   return 0;
 }
 
-int schema_verb() {
-  fmt::print("{}\n", to_text(scenario_schema(), Layout::indented));
+int schema_verb(SchemaOf of) {
+  const Value schema = of == SchemaOf::sweep ? sweep_schema() : scenario_schema();
+  fmt::print("{}\n", to_text(schema, Layout::indented));
   return 0;
 }
 

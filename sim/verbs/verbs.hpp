@@ -64,8 +64,29 @@ struct RegressArguments {
 };
 int regress_verb(const RegressArguments& arguments);
 
+struct SweepArguments {
+  std::filesystem::path sweep;
+  std::optional<std::filesystem::path> out;
+  std::optional<std::uint64_t> jobs;  // none: as many as there are processors for this process
+  bool resume = false;
+  bool dry_run = false;
+  ProgressMode progress = ProgressMode::automatic;
+};
+int sweep_verb(const SweepArguments& arguments);
+
+struct ResultsArguments {
+  std::filesystem::path file;
+  std::vector<std::string> group_by;  // empty: all parameters
+  std::vector<std::string> metrics;   // empty: all that there are
+  double confidence = 0.95;
+  bool latencies = false;  // only these
+  bool csv = false;
+};
+int results_verb(const ResultsArguments& arguments);
+
 int validate_verb(const std::vector<std::filesystem::path>& files);
-int schema_verb();
+enum class SchemaOf : std::uint8_t { scenario, sweep };
+int schema_verb(SchemaOf of);
 int models_verb(bool json);
 
 }  // namespace viosim

@@ -1,0 +1,193 @@
+// From the number of a run to its scenario.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/experiment.hpp"
+
+#include "core/base/rng.hpp"
+#include "sim/json/json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+// What a problem is about may stand in no file: an axis has put it there.
+std::vector<Problem> naming_axes(std::vector<Problem> problems, const Sweep& sweep,
+                                 const std::vector<Level>& levels, const std::string& file) {
+  const auto has_set = [](const Settings& settings, const Problem& problem) {
+    return std::any_of(settings.all.begin(), settings.all.end(), [&](const Setting& setting) {
+      return problem.pointer == setting.pointer.text ||
+             problem.pointer.starts_with(setting.pointer.text + '/');
+    });
+  };
+  for (Problem& problem : problems) {
+    std::string by;
+    if (sweep.set && has_set(*sweep.set, problem)) by = "/set";
+    for (std::size_t a = 0; a < levels.size(); ++a) {
+      if (has_set(levels[a].set, problem)) by = fmt::format("axis \"{}\"", name_of(sweep.axes[a]));
+    }
+    if (!by.empty()) problem.message += fmt::format(" (set by {} of {})", by, file);
+  }
+  return problems;
+}
+
+// For a shell: in single quotes where that is needed.
+std::string shell_word(const std::string& text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:+";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + '\'';
+}
+
+void add_problems(std::vector<Problem>& problems, const ConfigError& error) {
+  for (const Problem& problem : error.problems()) {
+    if (std::find(problems.begin(), problems.end(), problem) == problems.end())
+      problems.push_back(problem);
+  }
+}
+
+}  // namespace
+
+Experiment::Experiment(const std::filesystem::path& file)
+    : file_(file.string()),
+      sweep_(load_sweep(file)),
+      design_(sweep_, file_),
+      base_((file.parent_path() / sweep_.scenario).lexically_normal().string()) {
+  try {
+    document_ = read_scenario_file(base_);
+  } catch (const ConfigError& error) {
+    std::vector<Problem> problems = error.problems();
+    for (Problem& problem : problems)
+      problem.message += fmt::format("; named by /scenario of {}", file_);
+    throw ConfigError(std::move(problems));
+  }
+}
+
+SweepRun Experiment::run(std::uint64_t number) const {
+  const std::uint32_t replicates = sweep_.replicates_at_most();
+  SweepRun run{number, number / replicates, static_cast<std::uint32_t>(number % replicates), 0};
+  const std::string stream = sweep_.seeds == SeedKind::common
+                                 ? fmt::format("replicate/{}", run.replicate)
+                                 : fmt::format("run/{}", number);
+  // 63 bits: SQLite's integers have a sign.
+  run.seed = Rng(sweep_.seed, stream).next() >> 1U;
+  return run;
+}
+
+// What is wrong with it is wrong at a place of the sweep.
+void Experiment::apply_at(const Settings& settings, Value& document,
+                          const std::string& place) const {
+  try {
+    apply(settings, document);
+  } catch (const ConfigError& error) {
+    std::vector<Problem> problems = error.problems();
+    for (Problem& problem : problems) {
+      problem.message = fmt::format("{} of {}: {}", problem.pointer, base_, problem.message);
+      problem.file = file_;
+      problem.pointer = place;
+    }
+    throw ConfigError(std::move(problems));
+  }
+}
+
+Scenario Experiment::scenario_with(const std::vector<Level>& levels) const {
+  Value document = document_;
+  if (sweep_.set) apply_at(*sweep_.set, document, "/set");
+  for (std::size_t a = 0; a < levels.size(); ++a)
+    apply_at(levels[a].set, document, fmt::format("/axes/{}", a));
+  return scenario_from(std::move(document), base_, [&](auto problems) {
+    return naming_axes(std::move(problems), sweep_, levels, file_);
+  });
+}
+
+Scenario Experiment::scenario(const SweepRun& run) const {
+  Scenario scenario = scenario_with(design_.point(run.point));
+  scenario.seed = run.seed;
+  return scenario;
+}
+
+Recordings Experiment::recordings(const Scenario& scenario) const {
+  const bool known =
+      std::all_of(scenario.hosts.begin(), scenario.hosts.end(), [&](const HostConfig& host) {
+        return std::all_of(host.devices.begin(), host.devices.end(), [&](const auto& device) {
+          const auto* recorded = std::get_if<RecordedDevice>(&device);
+          return recorded == nullptr || recordings_.contains(recorded->trace);
+        });
+      });
+  if (known) return recordings_;
+  return read_recordings(scenario, std::filesystem::path(base_).parent_path());
+}
+
+std::string Experiment::replay(const SweepRun& run) const {
+  std::string command =
+      fmt::format("viosim run {} --trace off --seed {}", shell_word(base_), run.seed);
+  if (!sweep_.checks) command += " --checks off";
+  const auto add = [&](const Settings& settings) {
+    for (const Setting& setting : settings.all)
+      command += " --set " + shell_word(setting.pointer.text + '=' + to_text(setting.value));
+  };
+  if (sweep_.set) add(*sweep_.set);
+  for (const Level& level : design_.point(run.point)) add(level.set);
+  return command;
+}
+
+std::string Experiment::replay_within_limits(const SweepRun& run, FailureKind why) const {
+  std::string command = replay(run);
+  const LimitsConfig& limits = sweep_.limits;
+  if (why == FailureKind::wall) {
+    const double seconds = std::chrono::duration<double>(limits.wall.value()).count();
+    command = fmt::format("timeout {} {}", seconds, command);
+  }
+  const bool memory = why == FailureKind::memory || why == FailureKind::crash;
+  if (!memory || !limits.memory) return command;
+  return fmt::format("(ulimit -v {}; {})", limits.memory->count() >> 10U, command);
+}
+
+// Points where one axis is not what it is at the first point. Zipped lists belong together.
+std::vector<std::vector<Level>> Experiment::levels_one_by_one() const {
+  std::vector<std::vector<Level>> all{design_.point(0)};
+  if (sweep_.design == DesignKind::zipped) {
+    for (std::uint64_t p = 1; p < design_.points(); ++p) all.push_back(design_.point(p));
+    return all;
+  }
+  const std::vector<Level> first = all.front();
+  for (std::size_t a = 0; a < first.size(); ++a) {
+    const auto count = design_.level_count(a);
+    if (!count) continue;
+    for (std::uint64_t l = 0; l < *count; ++l) {
+      all.push_back(first);
+      all.back()[a] = design_.level(a, l);
+    }
+  }
+  return all;
+}
+
+void Experiment::check_each_value() {
+  std::vector<Problem> problems;
+  for (const std::vector<Level>& levels : levels_one_by_one()) {
+    try {
+      const Scenario scenario = scenario_with(levels);
+      recordings_.merge(recordings(scenario));
+    } catch (const ConfigError& error) {
+      add_problems(problems, error);
+    }
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+}
+
+void Experiment::check_each_point() const {
+  std::vector<Problem> problems;
+  for (std::uint64_t p = 0; p < design_.points(); ++p) {
+    try {
+      scenario_with(design_.point(p));
+    } catch (const ConfigError& error) {
+      add_problems(problems, error);
+    }
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+}
+
+}  // namespace viosim

@@ -1,0 +1,137 @@
+// The journal's tables, and whether a sweep is the one that was begun.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/journal.hpp"
+
+#include "sim/json/json.hpp"
+#include "sim/sweep/differences.hpp"
+#include "sim/version.hpp"
+
+#include <fmt/format.h>
+
+namespace viosim {
+namespace {
+
+// synchronous=OFF: a killed program loses nothing that it had handed to the system. The exclusive lock keeps
+// a second sweep out for as long as this one lives.
+constexpr const char* journal_settings = R"sql(
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = TRUNCATE;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -8192;
+BEGIN EXCLUSIVE; COMMIT;
+)sql";
+
+constexpr const char* journal_tables = R"sql(
+CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE finished(run INTEGER PRIMARY KEY, outcome BLOB NOT NULL, seconds REAL NOT NULL,
+  memory INTEGER NOT NULL);
+)sql";
+
+constexpr std::int64_t journal_id = 0x76736a6c;  // "vsjl"
+
+}  // namespace
+
+SweepIdentity identity_of(const Experiment& experiment) {
+  SweepIdentity identity;
+  identity["program_version"] = program_version;
+  identity["commit"] = program_commit();
+  identity["sweep"] = to_text(write(experiment.sweep()), Layout::indented);
+  identity["scenario"] = to_text(write(experiment.scenario(experiment.run(0))), Layout::indented);
+  return identity;
+}
+
+Journal::Journal(const std::filesystem::path& path, const SweepIdentity& identity, bool resume)
+    : path_(path) {
+  const bool there = std::filesystem::exists(path);
+  connection_ = std::make_unique<Connection>(path.string(), Connection::Mode::create);
+  connection_->run(journal_settings);
+  if (there && connection_->integer("PRAGMA application_id") == journal_id) {
+    const std::int64_t runs = connection_->integer("SELECT count(*) FROM finished");
+    if (runs == 0) {
+      connection_->run("DROP TABLE identity; DROP TABLE finished");
+      begin(identity);
+    } else if (!resume) {
+      throw ConfigError({path.string(), "",
+                         fmt::format("holds {} finished runs of a sweep that was interrupted; "
+                                     "expected --resume to go on with it, or its removal",
+                                     runs)});
+    } else {
+      check(identity);
+    }
+  } else {
+    begin(identity);
+  }
+  insert_ = std::make_unique<Statement>(
+      connection_->prepare("INSERT OR REPLACE INTO finished VALUES(?, ?, ?, ?)"));
+}
+
+void Journal::begin(const SweepIdentity& identity) {
+  Transaction transaction(*connection_);
+  connection_->run(journal_tables);
+  connection_->run(fmt::format("PRAGMA application_id = {}", journal_id));
+  Statement insert = connection_->prepare("INSERT INTO identity VALUES(?, ?)");
+  for (const auto& [key, value] : identity) insert.bind(1, key).bind(2, value).run();
+  transaction.commit();
+}
+
+void Journal::check(const SweepIdentity& identity) {
+  SweepIdentity begun;
+  Statement rows = connection_->prepare("SELECT key, value FROM identity");
+  while (rows.step()) begun[std::string(rows.text(0))] = rows.text(1);
+  std::vector<Problem> problems;
+  for (const auto& [key, value] : identity) {
+    if (begun[key] == value) continue;
+    const bool document = key == "sweep" || key == "scenario";
+    const auto differences =
+        document ? differences_of(parse_json(begun[key], key), parse_json(value, key))
+                 : std::vector{Difference{"", begun[key], value}};
+    for (const Difference& difference : differences) {
+      problems.push_back({path_.string(), "",
+                          fmt::format("cannot be resumed: {} {} was {} and is now {}", key,
+                                      difference.pointer, difference.before, difference.after)});
+    }
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+}
+
+void Journal::for_each(const std::function<void(const FinishedRun&)>& visit) {
+  Statement rows =
+      connection_->prepare("SELECT run, outcome, seconds, memory FROM finished ORDER BY run");
+  while (rows.step()) {
+    FinishedRun run;
+    run.run = static_cast<std::uint64_t>(rows.integer(0));
+    try {
+      ByteReader reader(rows.blob(1));
+      run.outcome = decode_outcome(reader);
+    } catch (const BadBytes& error) {
+      throw ConfigError(
+          {path_.string(), "", fmt::format("run {} is damaged: {}", run.run, error.what())});
+    }
+    run.cost = {rows.real(2), static_cast<std::uint64_t>(rows.integer(3))};
+    visit(run);
+  }
+}
+
+void Journal::store(const std::vector<FinishedRun>& runs) {
+  if (runs.empty()) return;
+  Transaction transaction(*connection_);
+  for (const FinishedRun& run : runs) {
+    ByteWriter writer;
+    encode(run.outcome, writer);
+    insert_->bind(1, static_cast<std::int64_t>(run.run))
+        .bind(2, writer.bytes())
+        .bind_real(3, run.cost.seconds)
+        .bind(4, static_cast<std::int64_t>(run.cost.memory))
+        .run();
+  }
+  transaction.commit();
+}
+
+void Journal::remove() {
+  insert_.reset();
+  connection_.reset();
+  std::filesystem::remove(path_);
+  std::filesystem::remove(std::filesystem::path(path_) += "-journal");
+}
+
+}  // namespace viosim

@@ -1,0 +1,50 @@
+// What a sweep has finished so far: a file that survives its death.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/record/sqlite.hpp"
+#include "sim/sweep/experiment.hpp"
+#include "sim/sweep/outcome.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace viosim {
+
+// What must be the same for a sweep to go on.
+using SweepIdentity = std::map<std::string, std::string>;
+SweepIdentity identity_of(const Experiment& experiment);
+
+struct FinishedRun {
+  std::uint64_t run = 0;
+  Outcome outcome;
+  RunCost cost;
+};
+
+class Journal {
+ public:
+  // Begins anew, or goes on with the one that is there. Throws ConfigError: there is one and it is not to
+  // be resumed, it is of another sweep, another program is writing it.
+  Journal(const std::filesystem::path& path, const SweepIdentity& identity, bool resume);
+
+  // All that is there, by run number.
+  void for_each(const std::function<void(const FinishedRun&)>& visit);
+  // In one transaction: what has been stored is not lost when the program is killed.
+  void store(const std::vector<FinishedRun>& runs);
+  void remove();  // the sweep is complete
+
+ private:
+  void begin(const SweepIdentity& identity);
+  void check(const SweepIdentity& identity);
+
+  std::filesystem::path path_;
+  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Statement> insert_;
+};
+
+}  // namespace viosim

@@ -1,0 +1,84 @@
+// Keeps the workers busy.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/local_engine.hpp"
+
+#include <algorithm>
+
+namespace viosim {
+namespace {
+
+constexpr std::chrono::milliseconds longest_wait{250};  // so that progress is told
+
+}  // namespace
+
+LocalEngine::LocalEngine(const Experiment& experiment, Schedule& schedule, unsigned jobs)
+    : experiment_(experiment), schedule_(schedule), jobs_(jobs) {}
+
+void LocalEngine::run(const Interrupt& interrupt, const Listener& listener) {
+  while (!schedule_.complete() && interrupt.signal() == 0) {
+    fill();
+    wait(interrupt);
+    kill_overdue();
+    const std::vector<FinishedRun> finished = take_finished();
+    for (const FinishedRun& one : finished) schedule_.finish(one.run, one.outcome);
+    fill();  // before the disk is asked for
+    listener.store(finished);
+    listener.tick();
+  }
+  running_.clear();
+}
+
+void LocalEngine::fill() {
+  while (running_.size() < jobs_ && !schedule_.complete()) {
+    const std::optional<std::uint64_t> next = schedule_.next();
+    if (!next) return;
+    const SweepRun run = experiment_.run(*next);
+    Worker worker([&](ByteWriter& writer) { encode(perform(experiment_, run), writer); },
+                  experiment_.sweep().limits.memory);
+    running_.push_back({*next, std::move(worker), false});
+  }
+}
+
+void LocalEngine::wait(const Interrupt& interrupt) {
+  const auto limit =
+      std::chrono::duration_cast<Worker::Clock::duration>(experiment_.sweep().limits.wall.value());
+  auto longest = longest_wait;
+  const auto now = Worker::Clock::now();
+  descriptors_.clear();
+  for (const Running& one : running_) {
+    descriptors_.push_back({one.worker.descriptor(), POLLIN, 0});
+    const auto left = one.worker.started() + limit - now;
+    longest = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left),
+                         std::chrono::milliseconds(0), longest);
+  }
+  interrupt.wait(descriptors_, longest);
+}
+
+void LocalEngine::kill_overdue() {
+  const Ps limit = experiment_.sweep().limits.wall.value();
+  const auto now = Worker::Clock::now();
+  for (Running& one : running_) {
+    if (one.overdue || now - one.worker.started() < limit) continue;
+    one.overdue = true;
+    one.worker.kill();
+  }
+}
+
+std::vector<FinishedRun> LocalEngine::take_finished() {
+  std::vector<FinishedRun> finished;
+  std::vector<Running> going_on;
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    Running& one = running_[i];
+    if (descriptors_[i].revents == 0 || one.worker.receive()) {
+      going_on.push_back(std::move(one));
+      continue;
+    }
+    const Worker::End end = one.worker.reap();
+    finished.push_back(
+        {one.run, outcome_of(end, one.overdue, experiment_.sweep().limits), end.cost});
+  }
+  running_ = std::move(going_on);
+  return finished;
+}
+
+}  // namespace viosim

@@ -1,0 +1,199 @@
+// What is wrong with a sweep file that types cannot say.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/sweep.hpp"
+
+#include "sim/json/json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace viosim {
+namespace {
+
+// Names become names of directories, columns and options.
+void check_name(const std::string& name, const Where& where) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  };
+  if (!name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), plain)) return;
+  where.reject(
+      fmt::format("read {}; expected 1 to 100 letters, digits, '-' and '_'", quote_short(name)));
+}
+
+void check_seed_is_ours(const JsonPointer& pointer, const Where& where) {
+  if (pointer.text == "/seed")
+    where.reject("read \"/seed\"; expected another place: \"replicates\" gives runs their seeds");
+}
+
+void expect_at_least_one(std::optional<std::uint32_t> number, const Where& where) {
+  if (number && *number == 0) where.reject("read 0; expected at least 1");
+}
+
+bool draws(DesignKind design) {
+  return design == DesignKind::random || design == DesignKind::latin_hypercube;
+}
+
+}  // namespace
+
+const TextFormInfo TextForm<WallTime>::info = {"time", "a time such as \"30 s\"",
+                                               TextForm<Ps>::info.pattern, TextForm<Ps>::info.why};
+
+std::optional<WallTime> TextForm<WallTime>::parse(std::string_view text) {
+  const std::optional<Ps> time = parse_time(text);
+  if (!time || *time == Ps(0)) return std::nullopt;
+  return WallTime(*time);
+}
+
+void RangeConfig::check(const Where& where) const {
+  using Kind = RangeValue::Kind;
+  const auto number = [](Kind kind) { return kind == Kind::whole || kind == Kind::real; };
+  const auto alike = [&](Kind a, Kind b) { return a == b || (number(a) && number(b)); };
+  if (!alike(from.kind(), to.kind())) {
+    (where / "to")
+        .reject(fmt::format("read {}; expected what \"from\" is: {} is another kind",
+                            to_text(to.value()), to_text(from.value())));
+    return;
+  }
+  if (scale == Scale::logarithmic && (from.number() <= 0 || to.number() <= 0))
+    (where / "scale").reject("read \"logarithmic\"; expected ends above 0, or \"linear\"");
+  if (count && *count < 2) (where / "count").reject("expected at least 2: both ends are in it");
+  if (!multiple_of) return;
+  if (!alike(multiple_of->kind(), from.kind()) || multiple_of->number() <= 0) {
+    (where / "multiple_of")
+        .reject(fmt::format("read {}; expected what \"from\" is, above 0",
+                            to_text(multiple_of->value())));
+  }
+}
+
+void ValuesAxis::check(const Where& where) const {
+  check_name(name, where / "name");
+  check_seed_is_ours(pointer, where / "pointer");
+  if (values.empty()) (where / "values").reject("read an empty list; expected at least one value");
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::find(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(i), values[i]) !=
+        values.begin() + static_cast<std::ptrdiff_t>(i))
+      (where / "values" / i).reject(fmt::format("read {} again", summary(values[i])));
+  }
+}
+
+void VariantsAxis::check(const Where& where) const {
+  check_name(name, where / "name");
+  if (variants.empty())
+    (where / "variants").reject("read an empty list; expected at least one variant");
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < variants.size(); ++i) {
+    check_name(variants[i].name, where / "variants" / i / "name");
+    if (!names.insert(variants[i].name).second)
+      (where / "variants" / i / "name")
+          .reject(fmt::format("read {} again", quote_short(variants[i].name)));
+    for (const Setting& setting : variants[i].set.all)
+      check_seed_is_ours(setting.pointer, where / "variants" / i / "set" / setting.pointer.text);
+  }
+}
+
+void StopRule::check(const Where& where) const {
+  if (!(confidence > 0 && confidence < 1))
+    (where / "confidence").reject("expected a number between 0 and 1 such as 0.95");
+  if (half_width.value() <= 0) (where / "half_width").reject("expected an amount above 0");
+  if (minimum < 2)
+    (where / "minimum")
+        .reject(fmt::format("read {}; expected at least 2: one has no spread", minimum));
+  if (maximum < minimum)
+    (where / "maximum")
+        .reject(fmt::format("read {}; expected at least \"minimum\", {}", maximum, minimum));
+}
+
+const std::string& name_of(const AxisConfig& axis) {
+  return std::visit([](const auto& one) -> const std::string& { return one.name; },
+                    static_cast<const AxisConfig::Variant&>(axis));
+}
+
+std::vector<JsonPointer> pointers_of(const AxisConfig& axis) {
+  if (const auto* values = std::get_if<ValuesAxis>(&axis)) return {values->pointer};
+  if (const auto* range = std::get_if<RangeAxis>(&axis)) return {range->pointer};
+  std::vector<JsonPointer> all;
+  for (const viosim::Variant& variant : std::get<VariantsAxis>(axis).variants) {
+    for (const Setting& setting : variant.set.all) {
+      if (std::find(all.begin(), all.end(), setting.pointer) == all.end())
+        all.push_back(setting.pointer);
+    }
+  }
+  return all;
+}
+
+namespace {
+
+// An axis may change something in what the sweep sets, but not undo it.
+void check_undone(const Sweep& sweep, const AxisConfig& axis, const Where& where) {
+  if (!sweep.set) return;
+  for (const JsonPointer& pointer : pointers_of(axis)) {
+    for (const Setting& setting : sweep.set->all) {
+      if (!pointer.meets(setting.pointer) || pointer.text.size() > setting.pointer.text.size())
+        continue;
+      where.reject(fmt::format("sets {} and so undoes what /set puts at {}",
+                               quote_short(pointer.text), quote_short(setting.pointer.text)));
+    }
+  }
+}
+
+void check_axes(const Sweep& sweep, const Where& where) {
+  for (std::size_t a = 0; a < sweep.axes.size(); ++a) {
+    const AxisConfig& axis = sweep.axes[a];
+    if (const auto* range = std::get_if<RangeAxis>(&axis)) {
+      check_name(range->name, where / a / "name");
+      check_seed_is_ours(range->pointer, where / a / "pointer");
+      if (!range->range.count && !draws(sweep.design))
+        (where / a / "range")
+            .reject(fmt::format("lacks \"count\", which a {} design needs", name_of(sweep.design)));
+    }
+    check_undone(sweep, axis, where / a);
+    for (std::size_t b = 0; b < a; ++b) {
+      if (name_of(axis) == name_of(sweep.axes[b]))
+        (where / a / "name")
+            .reject(fmt::format("read {} again; expected a name of its own",
+                                quote_short(name_of(axis))));
+      for (const JsonPointer& pointer : pointers_of(axis)) {
+        for (const JsonPointer& other : pointers_of(sweep.axes[b])) {
+          if (!pointer.meets(other)) continue;
+          (where / a).reject(fmt::format(
+              "sets {}, and axis \"{}\" sets {}: expected places of "
+              "which none is in another",
+              quote_short(pointer.text), name_of(sweep.axes[b]), quote_short(other.text)));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void Sweep::check(const Where& where) const {
+  check_name(name, where / "name");
+  if (scenario.empty()) (where / "scenario").reject("read \"\"; expected the path of a scenario");
+  if (set) {
+    for (const Setting& setting : set->all)
+      check_seed_is_ours(setting.pointer, where / "set" / setting.pointer.text);
+  }
+  check_axes(*this, where / "axes");
+  expect_at_least_one(points, where / "points");
+  expect_at_least_one(replicates, where / "replicates");
+  if (draws(design) && !points)
+    where.reject(fmt::format("lacks \"points\", which a {} design needs", viosim::name_of(design)));
+  if (!draws(design) && points)
+    (where / "points")
+        .reject(fmt::format("expected it with a random or latin-hypercube design only; this is {}",
+                            viosim::name_of(design)));
+  if (stop && replicates)
+    (where / "replicates").reject("expected either \"replicates\" or \"stop\"");
+}
+
+Sweep load_sweep(const std::filesystem::path& file) {
+  return read_document<Sweep>(read_json_file(file), file.string());
+}
+
+Value sweep_schema() { return schema<Sweep>("viosim sweep"); }
+
+}  // namespace viosim

@@ -1,0 +1,32 @@
+// The progress line of a sweep.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/run/pace.hpp"
+#include "sim/run/terminal.hpp"
+#include "sim/sweep/schedule.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace viosim {
+
+// "61 %, about 4 min left: 6,100 of 10,000 runs, 812.0 /s, 3 failed"
+std::string sweep_progress_text(const Schedule& schedule, const Pace& pace);
+
+// Without a thread of its own: processes are forked meanwhile.
+class SweepProgress {
+ public:
+  explicit SweepProgress(ProgressMode mode);
+  void tell(const Schedule& schedule);  // as often as one likes; shown twice a second
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::unique_ptr<StatusLine> line_;
+  Clock::time_point begin_ = Clock::now();
+  Clock::time_point told_ = begin_;
+  Pace pace_;
+};
+
+}  // namespace viosim

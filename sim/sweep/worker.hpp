@@ -1,0 +1,57 @@
+// One run in a process of its own: whatever happens there, it ends nobody else.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/sweep/experiment.hpp"
+#include "sim/sweep/outcome.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <sys/types.h>
+#include <vector>
+
+namespace viosim {
+
+// A child process that answers with bytes.
+class Worker {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Work = std::function<void(ByteWriter&)>;
+
+  // Forks. `work` writes the answer, in the child. `memory` limits the child's address space.
+  Worker(const Work& work, std::optional<Bytes> memory);
+  Worker(Worker&& other) noexcept;
+  Worker& operator=(Worker&& other) noexcept;
+  ~Worker();  // kills the child if it is still there
+
+  int descriptor() const { return descriptor_; }
+  Clock::time_point started() const { return started_; }
+  bool receive();  // what has come; false: that was all
+  void kill();
+
+  struct End {
+    int status = 0;  // as waitpid() has it
+    RunCost cost;
+    std::vector<std::byte> answer;
+  };
+  End reap();
+
+ private:
+  int descriptor_ = -1;
+  pid_t child_ = -1;
+  Clock::time_point started_;
+  std::vector<std::byte> answer_;
+};
+
+// For the child.
+Outcome perform(const Experiment& experiment, const SweepRun& run);
+// For the parent: what came of it. `overdue`: it was killed because it took too long.
+Outcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& limits);
+
+// Whether everything that `keep` and `stop` name is there at the first point, found out in a child, since this
+// process must not simulate. Throws ConfigError.
+void check_selection(const Experiment& experiment);
+
+}  // namespace viosim

@@ -1,0 +1,150 @@
+// `viosim results`: tables of what a sweep has found.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/json/value.hpp"
+#include "sim/run/numbers.hpp"
+#include "sim/run/text_table.hpp"
+#include "sim/scenario/amount.hpp"
+#include "sim/sweep/sweep_reader.hpp"
+#include "sim/verbs/verbs.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+
+namespace viosim {
+namespace {
+
+constexpr std::array percentiles = {0.5, 0.9, 0.99, 0.999};
+constexpr std::size_t most_failures = 10;
+
+std::string number_text(double value) { return fmt::format("{}", value); }
+
+std::string value_text(double value, const std::string& unit) {
+  if (unit == "ps") return format_time(Ps(std::llround(value)));
+  if (unit == "ratio") return amount_text(value, Dimension::ratio);
+  if (unit == "bytes" && value >= 0) return fmt::format("{:.6g} B", value);
+  if (unit == "/s") return amount_text(value, Dimension::rate);
+  if (unit == "bit/s") return amount_text(value, Dimension::bandwidth);
+  return fmt::format("{:.6g}", value);
+}
+
+// One table, as text or as comma-separated values (RFC 4180).
+class Sheet {
+ public:
+  Sheet(std::vector<std::string> head, bool csv)
+      : csv_(csv), table_(head, std::numeric_limits<std::size_t>::max() - 1) {
+    if (csv_) add(std::move(head));
+  }
+  void add(std::vector<std::string> row) {
+    if (!csv_) return table_.add(std::move(row));
+    for (std::string& cell : row) cell = quoted(std::move(cell));
+    text_ += fmt::format("{}\n", fmt::join(row, ","));
+  }
+  std::string text() const { return csv_ ? text_ : table_.text(); }
+
+ private:
+  static std::string quoted(std::string cell) {
+    if (cell.find_first_of(",\"\n") == std::string::npos) return cell;
+    std::string all = "\"";
+    for (const char c : cell) all += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return all + '"';
+  }
+  bool csv_;
+  TextTable table_;
+  std::string text_;
+};
+
+std::vector<std::string> with(std::vector<std::string> first,
+                              const std::vector<std::string>& rest) {
+  first.insert(first.end(), rest.begin(), rest.end());
+  return first;
+}
+
+std::string figures_text(const std::vector<FigureRow>& rows, const ResultsArguments& arguments) {
+  Sheet sheet(
+      with(arguments.group_by,
+           arguments.csv ? std::vector<std::string>{"figure", "unit", "runs", "mean", "half_width",
+                                                    "deviation", "min", "max"}
+                         : std::vector<std::string>{"figure", "runs", "mean", "+-", "min", "max"}),
+      arguments.csv);
+  for (const FigureRow& row : rows) {
+    const Samples& samples = row.samples;
+    const std::string count = std::to_string(samples.count());
+    const auto half_width = samples.half_width(arguments.confidence);
+    if (arguments.csv) {
+      sheet.add(with(row.group,
+                     {row.figure, row.unit, count, number_text(samples.mean()),
+                      half_width ? number_text(*half_width) : "", number_text(samples.deviation()),
+                      number_text(samples.min()), number_text(samples.max())}));
+    } else {
+      sheet.add(with(row.group,
+                     {row.figure, count, value_text(samples.mean(), row.unit),
+                      half_width ? value_text(*half_width, row.unit) : "-",
+                      value_text(samples.min(), row.unit), value_text(samples.max(), row.unit)}));
+    }
+  }
+  return sheet.text();
+}
+
+std::string latencies_text(const std::vector<LatencyGroupRow>& rows,
+                           const ResultsArguments& arguments) {
+  const std::string unit = arguments.csv ? "_ps" : "";
+  Sheet sheet(with(arguments.group_by, {"latency", "count", "mean" + unit, "p50" + unit,
+                                        "p90" + unit, "p99" + unit, "p99.9" + unit, "max" + unit}),
+              arguments.csv);
+  const auto time = [&](Ps value) {
+    return arguments.csv ? std::to_string(value.count()) : format_time(value);
+  };
+  for (const LatencyGroupRow& row : rows) {
+    const Histogram& histogram = row.histogram;
+    std::vector<std::string> cells{row.latency, std::to_string(histogram.count()),
+                                   time(histogram.mean())};
+    for (const double p : percentiles) cells.push_back(time(histogram.percentile(p)));
+    cells.push_back(time(histogram.max()));
+    sheet.add(with(row.group, cells));
+  }
+  return sheet.text();
+}
+
+std::string failures_text(const std::vector<FailureRow>& failures) {
+  if (failures.empty()) return {};
+  std::string text = fmt::format("\n{} failed:\n", counted(failures.size(), "run"));
+  for (std::size_t i = 0; i < std::min(failures.size(), most_failures); ++i) {
+    const FailureRow& failure = failures[i];
+    text += fmt::format("  run {}, {}: {}\n    {}\n", failure.run, failure.kind, failure.reason,
+                        failure.replay);
+  }
+  if (failures.size() > most_failures)
+    text += fmt::format("  and {} more, in the table failure\n", failures.size() - most_failures);
+  return text;
+}
+
+}  // namespace
+
+int results_verb(const ResultsArguments& given) {
+  SweepReader reader(given.file);
+  ResultsArguments arguments = given;
+  if (arguments.group_by.empty()) arguments.group_by = reader.parameters();
+  if (arguments.csv) {
+    fmt::print("{}",
+               arguments.latencies
+                   ? latencies_text(reader.latencies(arguments.group_by, given.metrics), arguments)
+                   : figures_text(reader.figures(arguments.group_by, given.metrics), arguments));
+    return 0;
+  }
+  fmt::print("{}: {} of {}; means with {:g} % confidence\n", reader.manifest("name"),
+             counted(reader.runs(), "run"), counted(reader.points(), "point"),
+             100 * arguments.confidence);
+  if (!arguments.latencies)
+    fmt::print("\n{}", figures_text(reader.figures(arguments.group_by, given.metrics), arguments));
+  if (arguments.latencies || given.metrics.empty()) {
+    const std::string text =
+        latencies_text(reader.latencies(arguments.group_by, given.metrics), arguments);
+    if (!text.empty()) fmt::print("\n{}", text);
+  }
+  fmt::print("{}", failures_text(reader.failures()));
+  return 0;
+}
+
+}  // namespace viosim

@@ -1,0 +1,110 @@
+// `viosim sweep`: many runs of one scenario, and one file with what came of them.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/run/numbers.hpp"
+#include "sim/run/text_table.hpp"
+#include "sim/sweep/local_engine.hpp"
+#include "sim/sweep/sweep_database.hpp"
+#include "sim/sweep/sweep_progress.hpp"
+#include "sim/verbs/verbs.hpp"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdio>
+#include <limits>
+#include <sched.h>
+
+namespace viosim {
+namespace {
+
+unsigned processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+}
+
+std::string size_text(const Experiment& experiment) {
+  const Sweep& sweep = experiment.sweep();
+  return fmt::format("{}: {}, {}, {}{}", sweep.name, counted(experiment.design().points(), "point"),
+                     name_of(sweep.design), sweep.stop ? "at most " : "",
+                     counted(experiment.most_runs(), "run"));
+}
+
+int print_runs(const Experiment& experiment) {
+  experiment.check_each_point();
+  std::vector<std::string> head{"run", "point", "replicate", "seed"};
+  for (const AxisConfig& axis : experiment.sweep().axes) head.push_back(name_of(axis));
+  TextTable table(std::move(head), std::numeric_limits<std::size_t>::max() - 1);
+  for (std::uint64_t number = 0; number < experiment.most_runs(); ++number) {
+    const SweepRun run = experiment.run(number);
+    std::vector<std::string> row{std::to_string(run.number), std::to_string(run.point),
+                                 std::to_string(run.replicate), std::to_string(run.seed)};
+    for (const Level& level : experiment.design().point(run.point)) row.push_back(level.text);
+    table.add(std::move(row));
+  }
+  fmt::print("{}\n\n{}", size_text(experiment), table.text());
+  return 0;
+}
+
+void make_directory(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error)
+    throw ConfigError(
+        {path.string(), "", fmt::format("cannot make this directory: {}", error.message())});
+}
+
+// Returns the signal that has ended it; 0: none.
+int run_all(const Experiment& experiment, const SweepArguments& arguments, Schedule& schedule,
+            Journal& journal) {
+  const Interrupt interrupt;
+  SweepProgress progress(arguments.progress);
+  const unsigned jobs = arguments.jobs ? static_cast<unsigned>(*arguments.jobs) : processors();
+  LocalEngine engine(experiment, schedule, jobs);
+  engine.run(interrupt, {[&](const std::vector<FinishedRun>& runs) { journal.store(runs); },
+                         [&] { progress.tell(schedule); }});
+  return interrupt.signal();
+}
+
+}  // namespace
+
+int sweep_verb(const SweepArguments& arguments) {
+  Experiment experiment(arguments.sweep);
+  experiment.check_each_value();
+  if (arguments.dry_run) return print_runs(experiment);
+  check_selection(experiment);
+  const std::filesystem::path out =
+      arguments.out.value_or(std::filesystem::path("out") / experiment.sweep().name);
+  const std::filesystem::path result = out / "sweep.db";
+  const std::filesystem::path unfinished = out / "sweep.runs";
+  make_directory(out);
+
+  const SweepIdentity identity = identity_of(experiment);
+  if (arguments.resume && std::filesystem::exists(result) && !std::filesystem::exists(unfinished)) {
+    fmt::print("{} is complete; nothing is left to do\n", result.string());
+    return 0;
+  }
+  Journal journal(unfinished, identity, arguments.resume);
+  Schedule schedule(experiment.sweep(), experiment.design().points());
+  journal.for_each(
+      [&](const FinishedRun& finished) { schedule.finish(finished.run, finished.outcome); });
+  const std::uint64_t resumed = schedule.finished();
+  const auto begin = Worker::Clock::now();
+  if (const int signal = run_all(experiment, arguments, schedule, journal); signal != 0) {
+    fmt::print(stderr, "viosim: interrupted; {} kept, --resume goes on\n",
+               counted(schedule.finished(), "finished run"));
+    std::raise(signal);
+    return 1;
+  }
+  const double seconds = std::chrono::duration<double>(Worker::Clock::now() - begin).count();
+  const SweepTotals totals = write_sweep_database(result, experiment, identity, schedule, journal);
+  journal.remove();
+  fmt::print("{}\n{} in {:.1f} s{}, {} failed, {} not as expected\nwrote {}\n",
+             size_text(experiment), counted(totals.runs, "run"), seconds,
+             resumed == 0 ? "" : fmt::format(" ({} before)", grouped(resumed)),
+             grouped(totals.failed), grouped(totals.not_as_expected), result.string());
+  return totals.failed + totals.not_as_expected == 0 ? 0 : 1;
+}
+
+}  // namespace viosim
