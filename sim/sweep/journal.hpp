@@ -22,7 +22,7 @@ SweepIdentity identity_of(const Experiment& experiment);
 
 struct FinishedRun {
   std::uint64_t run = 0;
-  Outcome outcome;
+  RunOutcome outcome;
   RunCost cost;
 };
 

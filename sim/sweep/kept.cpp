@@ -114,7 +114,7 @@ void KeptThings::add_figures(const std::vector<Figure>& figures) {
   }
 }
 
-void KeptThings::read(Outcome& outcome) const {
+void KeptThings::read(RunOutcome& outcome) const {
   const Figures& figures = trial_.figures();
   for (const Figure& figure : figures_) {
     const std::optional<double> value = figures.read(figure);

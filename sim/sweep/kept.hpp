@@ -20,7 +20,7 @@ class KeptThings {
   KeptThings(const Sweep& sweep, const Trial& trial, const Where& where);
 
   // After the run.
-  void read(Outcome& outcome) const;
+  void read(RunOutcome& outcome) const;
 
  private:
   void find(const std::string& text, const Where& where);

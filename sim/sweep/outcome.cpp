@@ -55,7 +55,7 @@ Histogram get_histogram(ByteReader& reader) {
 
 }  // namespace
 
-void encode(const Outcome& outcome, ByteWriter& writer) {
+void encode(const RunOutcome& outcome, ByteWriter& writer) {
   writer.varint(outcome.failed ? 1 + static_cast<std::uint64_t>(outcome.failed->kind) : 0);
   if (outcome.failed) put(writer, outcome.failed->reason);
   writer.varint(outcome.as_expected ? 1 : 0);
@@ -76,8 +76,8 @@ void encode(const Outcome& outcome, ByteWriter& writer) {
   for (const double value : outcome.watched) put(writer, value);
 }
 
-Outcome decode_outcome(ByteReader& reader) {
-  Outcome outcome;
+RunOutcome decode_outcome(ByteReader& reader) {
+  RunOutcome outcome;
   if (const std::uint64_t kind = reader.varint(); kind != 0) {
     if (kind > choices(FailureKind{}).size()) throw BadBytes("there is no such failure");
     outcome.failed = {static_cast<FailureKind>(kind - 1), get_text(reader)};

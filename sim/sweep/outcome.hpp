@@ -56,13 +56,13 @@ struct RunFailed {
   bool operator==(const RunFailed&) const = default;
 };
 
-struct Outcome {
+struct RunOutcome {
   std::optional<RunFailed> failed;
   bool as_expected = true;  // what the scenario expects was met
   std::vector<KeptFigure> figures;
   std::vector<KeptHistogram> histograms;
   std::vector<double> watched;  // of the stop rule's metric, by component; NaN: none
-  bool operator==(const Outcome&) const = default;
+  bool operator==(const RunOutcome&) const = default;
 };
 
 // What is known of a run besides, and differs from one time to the next.
@@ -71,7 +71,7 @@ struct RunCost {
   std::uint64_t memory = 0;  // bytes, the largest resident set
 };
 
-void encode(const Outcome& outcome, ByteWriter& writer);
-Outcome decode_outcome(ByteReader& reader);  // throws BadBytes
+void encode(const RunOutcome& outcome, ByteWriter& writer);
+RunOutcome decode_outcome(ByteReader& reader);  // throws BadBytes
 
 }  // namespace viosim

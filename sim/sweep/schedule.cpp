@@ -44,7 +44,7 @@ std::optional<std::uint64_t> Schedule::next() {
   return std::nullopt;
 }
 
-void Schedule::finish(std::uint64_t run, const Outcome& outcome) {
+void Schedule::finish(std::uint64_t run, const RunOutcome& outcome) {
   Point& point = points_[run / most_];
   const auto replicate = static_cast<std::uint32_t>(run % most_);
   if (point.states.size() <= replicate) point.states.resize(replicate + 1);

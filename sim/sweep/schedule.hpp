@@ -20,7 +20,7 @@ class Schedule {
 
   // Before the first call of next(): runs that an earlier sweep has finished are given to finish().
   std::optional<std::uint64_t> next();
-  void finish(std::uint64_t run, const Outcome& outcome);
+  void finish(std::uint64_t run, const RunOutcome& outcome);
 
   // How many replicates of the point count; none while that is not known.
   std::optional<std::uint32_t> replicates(std::uint64_t point) const;

@@ -65,7 +65,7 @@ class Writer {
     const SweepRun run = experiment_.run(finished.run);
     if (run.point != point_) end_point();
     point_ = run.point;
-    const Outcome& outcome = finished.outcome;
+    const RunOutcome& outcome = finished.outcome;
     run_.bind(1, integer(run.number))
         .bind(2, integer(run.point))
         .bind(3, std::int64_t{run.replicate})

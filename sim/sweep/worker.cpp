@@ -65,7 +65,7 @@ std::string joined(const ConfigError& error) {
   return text;
 }
 
-void simulate(const Experiment& experiment, const SweepRun& run, Outcome& outcome) {
+void simulate(const Experiment& experiment, const SweepRun& run, RunOutcome& outcome) {
   const Scenario scenario = experiment.scenario(run);
   const Recordings recordings = experiment.recordings(scenario);
   Trial trial(scenario, recordings);
@@ -144,14 +144,14 @@ Worker::End Worker::reap() {
   return end;
 }
 
-Outcome perform(const Experiment& experiment, const SweepRun& run) {
+RunOutcome perform(const Experiment& experiment, const SweepRun& run) {
   const auto failed = [](FailureKind kind, std::string reason) {
-    Outcome outcome;
+    RunOutcome outcome;
     outcome.failed = {kind, std::move(reason)};
     return outcome;
   };
   try {
-    Outcome outcome;
+    RunOutcome outcome;
     simulate(experiment, run, outcome);
     return outcome;
   } catch (const ConfigError& error) {
@@ -167,8 +167,8 @@ Outcome perform(const Experiment& experiment, const SweepRun& run) {
   }
 }
 
-Outcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& limits) {
-  Outcome outcome;
+RunOutcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& limits) {
+  RunOutcome outcome;
   if (WIFEXITED(end.status) && WEXITSTATUS(end.status) == 0) {
     try {
       ByteReader reader(end.answer);
@@ -196,7 +196,7 @@ Outcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& lim
 void check_selection(const Experiment& experiment) {
   Worker worker(
       [&](ByteWriter& writer) {
-        Outcome outcome;
+        RunOutcome outcome;
         try {
           const Scenario scenario = experiment.scenario(experiment.run(0));
           const Recordings recordings = experiment.recordings(scenario);
@@ -213,7 +213,7 @@ void check_selection(const Experiment& experiment) {
       std::nullopt);
   while (worker.receive()) {
   }
-  const Outcome outcome = outcome_of(worker.reap(), false, {});
+  const RunOutcome outcome = outcome_of(worker.reap(), false, {});
   if (outcome.failed)
     throw std::runtime_error("the first point's system cannot be built: " + outcome.failed->reason);
   std::vector<Problem> problems;

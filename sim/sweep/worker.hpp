@@ -46,9 +46,9 @@ class Worker {
 };
 
 // For the child.
-Outcome perform(const Experiment& experiment, const SweepRun& run);
+RunOutcome perform(const Experiment& experiment, const SweepRun& run);
 // For the parent: what came of it. `overdue`: it was killed because it took too long.
-Outcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& limits);
+RunOutcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& limits);
 
 // Whether everything that `keep` and `stop` name is there at the first point, found out in a child, since this
 // process must not simulate. Throws ConfigError.

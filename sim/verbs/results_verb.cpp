@@ -133,17 +133,17 @@ int results_verb(const ResultsArguments& given) {
                    : figures_text(reader.figures(arguments.group_by, given.metrics), arguments));
     return 0;
   }
-  fmt::print("{}: {} of {}; means with {:g} % confidence\n", reader.manifest("name"),
-             counted(reader.runs(), "run"), counted(reader.points(), "point"),
-             100 * arguments.confidence);
+  std::string text = fmt::format("{}: {} of {}; means with {:g} % confidence\n",
+                                 reader.manifest("name"), counted(reader.runs(), "run"),
+                                 counted(reader.points(), "point"), 100 * arguments.confidence);
   if (!arguments.latencies)
-    fmt::print("\n{}", figures_text(reader.figures(arguments.group_by, given.metrics), arguments));
+    text += '\n' + figures_text(reader.figures(arguments.group_by, given.metrics), arguments);
   if (arguments.latencies || given.metrics.empty()) {
-    const std::string text =
+    const std::string latencies =
         latencies_text(reader.latencies(arguments.group_by, given.metrics), arguments);
-    if (!text.empty()) fmt::print("\n{}", text);
+    if (!latencies.empty()) text += '\n' + latencies;
   }
-  fmt::print("{}", failures_text(reader.failures()));
+  fmt::print("{}{}", text, failures_text(reader.failures()));
   return 0;
 }
 

@@ -1,0 +1,179 @@
+// Points of each design against what naive loops give.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/design.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/sweep/samples.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <vector>
+
+using namespace viosim;
+
+namespace {
+
+const std::string entries = R"({"name": "e", "pointer": "/e", "values": [1, 2, 4]})";
+const std::string times = R"({"name": "t", "pointer": "/t", "values": ["1 ns", "2 ns"]})";
+const std::string variants =
+    R"({"name": "v", "variants": [{"name": "x", "set": {"/a": 1, "/b": 2}},
+                                  {"name": "y", "set": {"/a": 3}}]})";
+
+std::string range(const std::string& content) {
+  return R"({"name": "r", "pointer": "/r", "range": {)" + content + "}}";
+}
+
+std::vector<std::string> texts(const Design& design, std::uint64_t point) {
+  std::vector<std::string> all;
+  for (const Level& level : design.point(point)) all.push_back(level.text);
+  return all;
+}
+
+std::vector<std::string> values_of(const std::string& content) {
+  const Sweep sweep = test::sweep_of(R"(, "axes": [)" + range(content) + "]");
+  const Design design(sweep, "s.json");
+  std::vector<std::string> all;
+  for (std::uint64_t p = 0; p < design.points(); ++p) all.push_back(texts(design, p)[0]);
+  return all;
+}
+
+using Texts = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a grid has every combination once, the last axis changing fastest", "[sweep]") {
+  const Sweep sweep =
+      test::sweep_of(R"(, "axes": [)" + entries + "," + times + "," + variants + "]");
+  const Design design(sweep, "s.json");
+  REQUIRE(design.points() == 12);
+  std::uint64_t point = 0;
+  for (const char* e : {"1", "2", "4"}) {
+    for (const char* t : {"1 ns", "2 ns"}) {
+      for (const char* v : {"x", "y"}) CHECK(texts(design, point++) == Texts{e, t, v});
+    }
+  }
+}
+
+TEST_CASE("a variant sets several places together", "[sweep]") {
+  const Sweep sweep = test::sweep_of(R"(, "axes": [)" + variants + "]");
+  const Design design(sweep, "s.json");
+  Value document = parse_json(R"({"a": 0, "b": 0})", "d");
+  apply(design.point(0)[0].set, document);
+  CHECK(document == parse_json(R"({"a": 1, "b": 2})", "d"));
+  CHECK_FALSE(design.point(0)[0].number);
+}
+
+TEST_CASE("zipped axes go through their values together", "[sweep]") {
+  const Sweep sweep =
+      test::sweep_of(R"(, "design": "zipped", "axes": [)" + times + "," + variants + "]");
+  const Design design(sweep, "s.json");
+  REQUIRE(design.points() == 2);
+  CHECK(texts(design, 0) == Texts{"1 ns", "x"});
+  CHECK(texts(design, 1) == Texts{"2 ns", "y"});
+}
+
+TEST_CASE("zipped axes of different lengths are refused", "[sweep]") {
+  const Sweep sweep =
+      test::sweep_of(R"(, "design": "zipped", "axes": [)" + entries + "," + times + "]");
+  CHECK_THROWS_WITH(Design(sweep, "s.json"),
+                    "s.json: /axes/1: has 2 values; expected 3 as axis \"e\" has: they are zipped");
+}
+
+TEST_CASE("no axes are one point", "[sweep]") {
+  const Sweep sweep = test::sweep_of("");
+  CHECK(Design(sweep, "s.json").points() == 1);
+}
+
+TEST_CASE("ranges include both ends and keep their units", "[sweep]") {
+  CHECK(values_of(R"("from": 1, "to": 5, "count": 5)") == Texts{"1", "2", "3", "4", "5"});
+  CHECK(values_of(R"("from": 5, "to": 1, "count": 3)") == Texts{"5", "3", "1"});
+  CHECK(values_of(R"("from": 16, "to": 4096, "count": 9, "scale": "logarithmic")") ==
+        Texts{"16", "32", "64", "128", "256", "512", "1024", "2048", "4096"});
+  CHECK(values_of(R"("from": "10 ns", "to": "1 us", "count": 3, "scale": "logarithmic")") ==
+        Texts{"10 ns", "100 ns", "1 us"});
+  CHECK(values_of(R"("from": "10 ns", "to": "1 us", "count": 4, "scale": "logarithmic")") ==
+        Texts{"10 ns", "46.416 ns", "215.443 ns", "1 us"});
+  CHECK(values_of(R"("from": 0, "to": 0.5, "count": 3)") == Texts{"0.0", "0.25", "0.5"});
+  CHECK(values_of(R"("from": "4 KiB", "to": "64 KiB", "count": 4, "multiple_of": "4 KiB")") ==
+        Texts{"4 KiB", "24 KiB", "44 KiB", "64 KiB"});
+  CHECK(values_of(R"("from": "1 GB/s", "to": "4 GB/s", "count": 2)") == Texts{"1 GB/s", "4 GB/s"});
+}
+
+TEST_CASE("a range of more values than there are whole numbers is refused", "[sweep]") {
+  CHECK_THROWS_WITH(
+      values_of(R"("from": 1, "to": 3, "count": 5)"),
+      "s.json: /axes/0/range/count: read 5; expected fewer: value 3 and the one before "
+      "are both 2");
+}
+
+TEST_CASE("a Latin hypercube has one point in each of as many equal parts of every axis",
+          "[sweep]") {
+  const auto seed = GENERATE(1, 2, 77);
+  const Sweep sweep =
+      test::sweep_of(R"(, "design": "latin-hypercube", "points": 50, "seed": )" +
+                     std::to_string(seed) + R"(, "axes": [)" + range(R"("from": 0.0, "to": 1.0)") +
+                     "," + R"({"name": "q", "pointer": "/q",
+      "range": {"from": 1, "to": 1e6, "scale": "logarithmic"}})" +
+                     "," + entries + "]");
+  const Design design(sweep, "s.json");
+  REQUIRE(design.points() == 50);
+  std::set<int> linear;
+  std::set<int> logarithmic;
+  std::map<std::string, int> listed;
+  for (std::uint64_t p = 0; p < 50; ++p) {
+    const std::vector<Level> levels = design.point(p);
+    linear.insert(static_cast<int>(*levels[0].number * 50));
+    logarithmic.insert(static_cast<int>(std::log10(*levels[1].number) / 6 * 50));
+    ++listed[levels[2].text];
+  }
+  CHECK(linear.size() == 50);
+  CHECK(logarithmic.size() == 50);
+  for (const auto& [value, times_taken] : listed) {
+    CAPTURE(value);
+    CHECK(times_taken >= 16);
+    CHECK(times_taken <= 17);
+  }
+}
+
+TEST_CASE("random points lie within their axes, and depend on the seed alone", "[sweep]") {
+  const auto of_seed = [](int seed) {
+    return test::sweep_of(R"(, "design": "random", "points": 200, "seed": )" +
+                          std::to_string(seed) + R"(, "axes": [)" +
+                          range(R"("from": "1 ns", "to": "2 ns")") + "," + entries + "]");
+  };
+  const Sweep first = of_seed(1);
+  const Sweep second = of_seed(2);
+  const Design a(first, "s.json");
+  const Design b(first, "s.json");
+  const Design c(second, "s.json");
+  std::set<std::string> drawn;
+  int differ = 0;
+  double sum = 0;
+  for (std::uint64_t p = 0; p < 200; ++p) {
+    CHECK(a.point(p) == b.point(p));
+    differ += a.point(p) == c.point(p) ? 0 : 1;
+    const double ps = *a.point(p)[0].number;
+    CHECK(ps >= 1000);
+    CHECK(ps <= 2000);
+    sum += ps;
+    drawn.insert(a.point(p)[1].text);
+  }
+  CHECK(differ > 190);
+  CHECK(drawn == std::set<std::string>{"1", "2", "4"});
+  CHECK(sum / 200 == Approx(1500).margin(5 * 1000 / std::sqrt(12.0 * 200)));
+}
+
+TEST_CASE("one more axis leaves what others have drawn as it was", "[sweep]") {
+  const std::string drawn = R"(, "design": "random", "points": 20, "axes": [)";
+  const Sweep one = test::sweep_of(drawn + entries + "]");
+  const Sweep two = test::sweep_of(drawn + times + "," + entries + "]");
+  for (std::uint64_t p = 0; p < 20; ++p)
+    CHECK(texts(Design(one, "s"), p)[0] == texts(Design(two, "s"), p)[1]);
+}
+
+TEST_CASE("more runs than there may be are refused", "[sweep]") {
+  const Sweep sweep = test::sweep_of(R"(, "replicates": 10000000, "axes": [)" + entries + "]");
+  CHECK_THROWS_WITH(Design(sweep, "s.json"), Catch::Contains("expected at most 10000000 runs"));
+}

@@ -1,0 +1,270 @@
+// Whole sweeps by the real program: interrupted, killed, resumed, with runs that crash and runs that hang.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/record/sqlite.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <spawn.h>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+using namespace viosim;
+
+namespace {
+
+const std::string scenarios = std::string(VIOSIM_SOURCE_DIR) + "/scenarios/";
+constexpr const char* requests_pointer = "/hosts/0/devices/0/requests";
+
+struct Ended {
+  int status = 0;
+  std::string output;
+  int exit_code() const { return WIFEXITED(status) ? WEXITSTATUS(status) : -1; }
+};
+
+// The program at work, in a directory of the test.
+class Program {
+ public:
+  Program(const Scratch& scratch, std::vector<std::string> words) : log_(scratch / "output") {
+    words.insert(words.begin(), VIOSIM_PROGRAM);
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log_.c_str(),
+                                     O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+    const int error = posix_spawn(&pid_, VIOSIM_PROGRAM, &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    REQUIRE(error == 0);
+  }
+  void send(int signal) const { ::kill(pid_, signal); }
+  Ended wait() const {
+    Ended ended;
+    REQUIRE(::waitpid(pid_, &ended.status, 0) == pid_);
+    std::ifstream in(log_);
+    ended.output = {std::istreambuf_iterator<char>(in), {}};
+    return ended;
+  }
+
+ private:
+  std::filesystem::path log_;
+  pid_t pid_ = -1;
+};
+
+// A sweep file and directories for its results.
+class Bench {
+ public:
+  explicit Bench(const std::string& more) { write(more); }
+  void write(const std::string& more) const {
+    std::ofstream(scratch_ / "s.json")
+        << R"({"name": "s", "scenario": ")" << scenarios
+        << R"(one-device.json", "set": {"/expect": []})" << more << "}";
+  }
+  std::vector<std::string> words(const std::string& out, std::vector<std::string> more) const {
+    std::vector<std::string> all{"sweep", (scratch_ / "s.json").string(), "--out",
+                                 (scratch_ / out).string()};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  Ended run(const std::string& out, std::vector<std::string> more = {}) const {
+    return Program(scratch_, words(out, std::move(more))).wait();
+  }
+  std::filesystem::path result(const std::string& out) const { return scratch_ / out / "sweep.db"; }
+  std::filesystem::path unfinished(const std::string& out) const {
+    return scratch_ / out / "sweep.runs";
+  }
+  const Scratch& scratch() const { return scratch_; }
+
+ private:
+  Scratch scratch_;
+};
+
+std::vector<std::string> rows(const std::filesystem::path& file, const std::string& query) {
+  Connection connection(file.string(), Connection::Mode::read);
+  Statement statement = connection.prepare(query);
+  std::vector<std::string> all;
+  while (statement.step()) {
+    std::string row;
+    for (int c = 0; c < statement.columns(); ++c) row += std::string(statement.text(c)) + '|';
+    all.push_back(row);
+  }
+  return all;
+}
+
+std::int64_t count(const std::filesystem::path& file, const std::string& table) {
+  return Connection(file.string(), Connection::Mode::read).integer("SELECT count(*) FROM " + table);
+}
+
+// All rows of all tables but wall times.
+std::vector<std::string> contents(const std::filesystem::path& file) {
+  std::vector<std::string> all;
+  for (const char* table : {"manifest", "axis", "parameter", "run", "figure", "metric", "histogram",
+                            "histogram_bucket", "failure"}) {
+    for (const std::string& row : rows(file, std::string("SELECT * FROM ") + table))
+      all.push_back(table + (": " + row));
+  }
+  return all;
+}
+
+std::string axis(const std::string& values) {
+  return std::string(R"({"name": "requests", "pointer": ")") + requests_pointer +
+         R"(", "values": )" + values + "}";
+}
+
+// About 100 runs of some milliseconds each; those with more requests take longer, so that they do not end
+// in the order of their numbers.
+const std::string many =
+    R"(, "axes": [)" + axis("[200000, 100, 90000, 200, 50000]") +
+    R"(, {"name": "read", "pointer": "/hosts/0/iommus/0/walk_read", "range": {"from": "20 ns", "to": "2 us",
+       "count": 10, "scale": "logarithmic"}}], "replicates": 2, "keep": ["host0.dev", "host0.dmar0.iotlb"])";
+
+// That have its sweep among their arguments, as all do which its program has forked.
+std::size_t processes_of(const Bench& bench) {
+  std::size_t found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream in(entry.path() / "cmdline");
+    const std::string words{std::istreambuf_iterator<char>(in), {}};
+    if (words.find((bench.scratch() / "s.json").string()) != std::string::npos) ++found;
+  }
+  return found;
+}
+
+// Starts it, and sends a signal when some runs are done but not all.
+Ended stopped_midway(const Bench& bench, const std::string& out, int signal) {
+  const Program program(bench.scratch(), bench.words(out, {"--jobs", "2"}));
+  for (int i = 0; i < 2000; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::error_code ignored;
+    // The tables alone are 12 KiB.
+    if (std::filesystem::file_size(bench.unfinished(out), ignored) > 24576 && !ignored) break;
+  }
+  program.send(signal);
+  return program.wait();
+}
+
+}  // namespace
+
+TEST_CASE("one job and four jobs give the same rows", "[sweep]") {
+  const Bench bench(many);
+  REQUIRE(bench.run("one", {"--jobs", "1"}).exit_code() == 0);
+  REQUIRE(bench.run("four", {"--jobs", "4"}).exit_code() == 0);
+  CHECK(count(bench.result("one"), "run") == 100);
+  CHECK(count(bench.result("one"), "wall") == 100);
+  CHECK(count(bench.result("one"), "histogram") == 50);
+  CHECK(contents(bench.result("one")) == contents(bench.result("four")));
+  CHECK_FALSE(std::filesystem::exists(bench.unfinished("one")));
+}
+
+TEST_CASE("a sweep that was interrupted or killed and resumed gives the rows of a plain one",
+          "[sweep]") {
+  const int signal = GENERATE(SIGINT, SIGTERM, SIGKILL);
+  CAPTURE(signal);
+  const Bench bench(many);
+  REQUIRE(bench.run("plain").exit_code() == 0);
+  const Ended ended = stopped_midway(bench, "stopped", signal);
+  REQUIRE(WIFSIGNALED(ended.status));
+  CHECK(WTERMSIG(ended.status) == signal);
+  if (signal != SIGKILL) CHECK_THAT(ended.output, Catch::Contains("--resume goes on"));
+  REQUIRE_FALSE(std::filesystem::exists(bench.result("stopped")));
+  const std::int64_t kept = count(bench.unfinished("stopped"), "finished");
+  CHECK(kept > 0);
+  CHECK(kept < 100);
+
+  const Ended anew = bench.run("stopped");
+  CHECK(anew.exit_code() == 2);
+  CHECK_THAT(anew.output, Catch::Contains("holds " + std::to_string(kept) + " finished runs"));
+
+  const Ended resumed = bench.run("stopped", {"--resume"});
+  REQUIRE(resumed.exit_code() == 0);
+  CHECK_THAT(resumed.output, Catch::Contains("(" + std::to_string(kept) + " before)"));
+  CHECK(contents(bench.result("stopped")) == contents(bench.result("plain")));
+  CHECK_THAT(bench.run("stopped", {"--resume"}).output, Catch::Contains("nothing is left to do"));
+}
+
+TEST_CASE("workers die with a parent that is killed", "[sweep]") {
+  const Bench bench(R"(, "axes": [)" + axis("[4000000000, 4000000001]") + "]");
+  const Program program(bench.scratch(), bench.words("out", {"--jobs", "2"}));
+  for (int i = 0; i < 2000 && processes_of(bench) < 3; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(processes_of(bench) == 3);
+  program.send(SIGKILL);
+  program.wait();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  CHECK(processes_of(bench) == 0);
+}
+
+TEST_CASE("a sweep whose file has changed is not resumed, and what changed is told", "[sweep]") {
+  const Bench bench(many);
+  stopped_midway(bench, "out", SIGKILL);
+  bench.write(many + R"(, "seed": 2)");
+  const Ended ended = bench.run("out", {"--resume"});
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output, Catch::Contains("cannot be resumed: sweep /seed was 1 and is now 2"));
+}
+
+TEST_CASE("a run that hangs becomes a failed row, and the others go on", "[sweep]") {
+  const Bench bench(R"(, "axes": [)" + axis("[10, 4000000000, 20]") +
+                    R"(], "limits": {"wall": "1 s"})");
+  const Ended ended = bench.run("out", {"--jobs", "2"});
+  CHECK(ended.exit_code() == 1);
+  CHECK_THAT(ended.output, Catch::Contains("1 failed"));
+  CHECK(rows(bench.result("out"), "SELECT run, failed FROM run") ==
+        std::vector<std::string>{"0|0|", "1|1|", "2|0|"});
+  CHECK(rows(bench.result("out"), "SELECT run, kind, reason FROM failure") ==
+        std::vector<std::string>{"1|wall|not done after 1 s|"});
+  CHECK_THAT(rows(bench.result("out"), "SELECT replay FROM failure")[0],
+             Catch::StartsWith("timeout 1 viosim run ") && Catch::Contains("requests=4000000000"));
+}
+
+TEST_CASE("runs that get too little memory become failed rows", "[sweep]") {
+  const Bench bench(R"(, "axes": [{"name": "count", "pointer": "/hosts/0/devices/0/count",
+                                    "values": [4000, 4001]}], "limits": {"memory": "1 MiB"})");
+  const Ended ended = bench.run("out");
+  CHECK(ended.exit_code() == 1);
+  CHECK(count(bench.result("out"), "run") == 2);
+  CHECK(count(bench.result("out"), "failure WHERE kind IN ('memory', 'crash')") == 2);
+  CHECK_THAT(rows(bench.result("out"), "SELECT replay FROM failure")[0],
+             Catch::StartsWith("(ulimit -v 1024; viosim run "));
+}
+
+TEST_CASE("a point whose scenario is wrong becomes a failed row", "[sweep]") {
+  // Each value by itself is right; both together are not.
+  const Bench bench(
+      R"(, "axes": [{"name": "entries", "pointer": "/hosts/0/iommus/0/iotlb/entries", "values": [64, 4]},
+                    {"name": "ways", "pointer": "/hosts/0/iommus/0/iotlb/ways", "values": [4, 8]}])");
+  const Ended ended = bench.run("out");
+  CHECK(ended.exit_code() == 1);
+  CHECK(count(bench.result("out"), "failure WHERE kind = 'invalid'") == 1);
+}
+
+TEST_CASE("a metric that is not there is refused before anything runs", "[sweep]") {
+  const Bench bench(R"(, "keep": ["host0.dmar0.iotlb.hit_rat"])");
+  const Ended ended = bench.run("out");
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output, Catch::Contains("/keep/0: read \"host0.dmar0.iotlb.hit_rat\"") &&
+                               Catch::Contains("did you mean") && Catch::Contains("hit_rate"));
+}
+
+TEST_CASE("a stop rule gives the same rows with any number of jobs", "[sweep]") {
+  const Bench bench(R"(, "axes": [)" + axis("[50, 400]") +
+                    R"(, {"name": "pattern", "variants": [{"name": "u", "set":
+      {"/hosts/0/devices/0/traffic": {"pattern": "uniform", "window": "4 MiB", "request": "64 B"}}}]}],
+      "stop": {"metric": "host0.dmar0.iotlb.hit_rate", "half_width": 0.01, "maximum": 40})");
+  REQUIRE(bench.run("one", {"--jobs", "1"}).exit_code() == 0);
+  REQUIRE(bench.run("five", {"--jobs", "5"}).exit_code() == 0);
+  CHECK(contents(bench.result("one")) == contents(bench.result("five")));
+  // Fewer samples need more replicates; neither needs none.
+  const auto replicates = rows(bench.result("one"), "SELECT count(*) FROM run GROUP BY point");
+  REQUIRE(replicates.size() == 2);
+  CHECK(std::stoi(replicates[0]) > std::stoi(replicates[1]));
+}

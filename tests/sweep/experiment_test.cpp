@@ -1,0 +1,122 @@
+// From the number of a run to its scenario, and what is said when that is wrong.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/experiment.hpp"
+
+#include "core/base/rng.hpp"
+#include "sim/json/json.hpp"
+#include "sim/sweep/differences.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
+
+#include <fstream>
+#include <set>
+#include <string>
+
+using namespace viosim;
+
+namespace {
+
+constexpr const char* entries_axis =
+    R"({"name": "e", "pointer": "/hosts/0/iommus/0/iotlb/entries", "values": [64, 128]})";
+
+class Files {
+ public:
+  explicit Files(const std::string& more) {
+    std::ofstream(scratch_ / "s.json") << R"({"name": "s", "scenario": ")" << VIOSIM_SOURCE_DIR
+                                       << R"(/scenarios/one-device.json")" << more << "}";
+  }
+  std::filesystem::path sweep() const { return scratch_ / "s.json"; }
+
+ private:
+  Scratch scratch_;
+};
+
+std::string problems_of(const std::string& more) {
+  const Files files(more);
+  try {
+    Experiment(files.sweep()).check_each_value();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("runs are numbered by point and replicate, and each has a seed of its own", "[sweep]") {
+  const Files files(std::string(R"(, "replicates": 3, "axes": [)") + entries_axis + "]");
+  const Experiment experiment(files.sweep());
+  REQUIRE(experiment.most_runs() == 6);
+  std::set<std::uint64_t> seeds;
+  for (std::uint64_t n = 0; n < 6; ++n) {
+    const SweepRun run = experiment.run(n);
+    CHECK(run.number == n);
+    CHECK(run.point == n / 3);
+    CHECK(run.replicate == n % 3);
+    CHECK(experiment.scenario(run).seed == run.seed);
+    CHECK(run.seed < (std::uint64_t{1} << 63U));
+    seeds.insert(run.seed);
+  }
+  CHECK(seeds.size() == 6);
+}
+
+TEST_CASE("the derivation of seeds is the documented one", "[sweep]") {
+  const Files files(R"(, "seed": 42, "replicates": 2)");
+  const Experiment experiment(files.sweep());
+  CHECK(experiment.run(1).seed == Rng(42, "run/1").next() >> 1U);
+}
+
+TEST_CASE("common seeds depend on the replicate alone", "[sweep]") {
+  const Files files(std::string(R"(, "replicates": 2, "seeds": "common", "axes": [)") +
+                    entries_axis + "]");
+  const Experiment experiment(files.sweep());
+  CHECK(experiment.run(0).seed == experiment.run(2).seed);
+  CHECK(experiment.run(1).seed == experiment.run(3).seed);
+  CHECK(experiment.run(0).seed != experiment.run(1).seed);
+}
+
+TEST_CASE("a run's scenario has what its point says", "[sweep]") {
+  const Files files(std::string(R"(, "set": {"/description": "it's"}, "axes": [)") + entries_axis +
+                    "]");
+  const Experiment experiment(files.sweep());
+  const Scenario scenario = experiment.scenario(experiment.run(1));
+  CHECK(std::get<VtdIommu>(scenario.hosts[0].iommus[0]).params.iotlb.entries == 128);
+  CHECK(scenario.description == "it's");
+  CHECK_THAT(
+      experiment.replay(experiment.run(1)),
+      Catch::StartsWith("viosim run ") &&
+          Catch::EndsWith(
+              R"(--set '/description="it'\''s"' --set /hosts/0/iommus/0/iotlb/entries=128)"));
+}
+
+TEST_CASE("values that the scenario refuses are told with the axis that they come from",
+          "[sweep]") {
+  CHECK(problems_of(std::string(R"(, "axes": [)") + entries_axis + "]").empty());
+  const std::string misspelt = problems_of(
+      R"(, "axes": [{"name": "w", "pointer": "/hosts/0/iommus/0/wakers", "values": [1]}])");
+  CHECK_THAT(misspelt, Catch::Contains("/hosts/0/iommus/0/wakers") &&
+                           Catch::Contains("did you mean \"walkers\"?") &&
+                           Catch::Contains("(set by axis \"w\" of "));
+  CHECK_THAT(
+      problems_of(R"(, "axes": [{"name": "w", "pointer": "/hosts/3/name", "values": ["a"]}])"),
+      Catch::Contains("s.json: /axes/0: /hosts/3/name of ") && Catch::Contains("number 0"));
+  CHECK_THAT(problems_of(R"(, "set": {"/duration": "2 parsec"})"),
+             Catch::Contains("(set by /set of "));
+}
+
+TEST_CASE("a scenario that is not there is told with who named it", "[sweep]") {
+  Scratch scratch;
+  std::ofstream(scratch / "s.json") << R"({"name": "s", "scenario": "nowhere.json"})";
+  CHECK_THROWS_WITH(Experiment(scratch / "s.json"),
+                    Catch::Contains("nowhere.json") && Catch::Contains("named by /scenario of "));
+}
+
+TEST_CASE("differences of documents are told by their pointers", "[sweep]") {
+  const auto of = [](const char* text) { return parse_json(text, "d"); };
+  CHECK(differences_of(of(R"({"a": [1, 2]})"), of(R"({"a": [1, 2]})")).empty());
+  CHECK(differences_of(of(R"({"a": [1, 2], "b": 1})"), of(R"({"a": [1, 3, 4], "c": "x"})")) ==
+        std::vector<Difference>{{"/a/1", "2", "3"},
+                                {"/a/2", "absent", "4"},
+                                {"/b", "1", "absent"},
+                                {"/c", "absent", "\"x\""}});
+}
