@@ -5,6 +5,8 @@
 #include "core/base/units.hpp"
 #include "sim/scenario/amount.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 namespace viosim {

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <memory>
 #include <new>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -68,7 +69,8 @@ std::string joined(const ConfigError& error) {
 void simulate(const Experiment& experiment, const SweepRun& run, RunOutcome& outcome) {
   const Scenario scenario = experiment.scenario(run);
   const Recordings recordings = experiment.recordings(scenario);
-  Trial trial(scenario, recordings);
+  // Never destroyed: the process ends next, and taking a system apart takes its time.
+  Trial& trial = *std::make_unique<Trial>(scenario, recordings).release();
   std::vector<Problem> problems;
   const KeptThings kept(experiment.sweep(), trial, Where(problems, experiment.file()));
   if (!problems.empty()) throw ConfigError(std::move(problems));

@@ -1,0 +1,121 @@
+// `viosim results` and `viosim sweep --dry-run` against the rows of the database.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/confidence.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/sweep/bench.hpp"
+
+#include <sstream>
+
+using namespace viosim;
+using test::Bench;
+using test::rows;
+
+namespace {
+
+const std::string two_axes =
+    R"(, "replicates": 4, "seed": 9, "keep": ["host0.dmar0.iotlb.hit_rate", "host0.dev.dma"],
+       "axes": [{"name": "entries", "pointer": "/hosts/0/iommus/0/iotlb/entries", "values": [8, 32]},
+                {"name": "label", "pointer": "/description", "values": ["a, b"]},
+                {"name": "pattern", "variants": [
+                  {"name": "far", "set": {"/hosts/0/devices/0/traffic/pattern": "uniform",
+                                                  "/hosts/0/devices/0/requests": 500}},
+                  {"name": "near", "set": {"/hosts/0/devices/0/requests": 64}}]}])";
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) all.push_back(line);
+  return all;
+}
+
+// Of a line without quotes.
+std::vector<std::string> cells(const std::string& line) {
+  std::vector<std::string> all;
+  std::istringstream in(line);
+  for (std::string cell; std::getline(in, cell, ',');) all.push_back(cell);
+  return all;
+}
+
+std::string results(const Bench& bench, std::vector<std::string> more) {
+  more.insert(more.begin(), {"results", bench.result("out").string()});
+  const test::Ended ended = bench.program(more);
+  REQUIRE(ended.exit_code() == 0);
+  return ended.output;
+}
+
+}  // namespace
+
+TEST_CASE("means and intervals of groups are those of their rows", "[sweep]") {
+  Bench bench(two_axes);
+  REQUIRE(bench.run("out").exit_code() == 0);
+  const auto table = lines(
+      results(bench, {"--csv", "--group-by", "entries", "--metric", "host0.dmar0.iotlb.hit_rate"}));
+  REQUIRE(table.size() == 3);
+  CHECK(table[0] == "entries,figure,unit,runs,mean,half_width,deviation,min,max");
+  for (std::size_t line = 1; line < 3; ++line) {
+    const auto row = cells(table[line]);
+    Samples samples;
+    for (const std::string& value : rows(bench.result("out"),
+                                         "SELECT value FROM result JOIN parameter USING(point) "
+                                         "WHERE parameter.name = 'entries' AND "
+                                         "figure = 'host0.dmar0.iotlb.hit_rate' AND text = '" +
+                                             row[0] + "'"))
+      samples.add(std::stod(value));
+    CHECK(samples.count() == 8);
+    CHECK(row[3] == "8");
+    CHECK(std::stod(row[4]) == Approx(samples.mean()));
+    CHECK(std::stod(row[5]) == Approx(*samples.half_width(0.95)));
+    CHECK(std::stod(row[7]) == Approx(samples.min()));
+  }
+}
+
+TEST_CASE("percentiles are those of all runs of a group together", "[sweep]") {
+  Bench bench(two_axes);
+  REQUIRE(bench.run("out").exit_code() == 0);
+  const auto table = lines(results(bench, {"--csv", "--latencies", "--group-by", "entries"}));
+  REQUIRE(table.size() == 3);
+  CHECK(table[0] == "entries,latency,count,mean_ps,p50_ps,p90_ps,p99_ps,p99.9_ps,max_ps");
+  // Four replicates of 500 and of 64 requests. A hit takes 489 ns, which most of them are.
+  CHECK(cells(table[2])[2] == std::to_string(4 * (500 + 64)));
+}
+
+TEST_CASE("cells with commas are quoted", "[sweep]") {
+  Bench bench(two_axes);
+  REQUIRE(bench.run("out").exit_code() == 0);
+  CHECK_THAT(results(bench, {"--csv"}),
+             Catch::Contains("8,\"a, b\",far,host0.dmar0.iotlb.hit_rate,"));
+}
+
+TEST_CASE("a dry run lists the runs as they then are, and leaves nothing behind", "[sweep]") {
+  Bench bench(two_axes);
+  const test::Ended dry = bench.run("out", {"--dry-run"});
+  REQUIRE(dry.exit_code() == 0);
+  CHECK_FALSE(std::filesystem::exists(bench.scratch() / "out"));
+  CHECK_THAT(dry.output, Catch::StartsWith("s: 4 points, grid, 16 runs\n"));
+  REQUIRE(bench.run("out").exit_code() == 0);
+  const auto table = lines(dry.output);
+  const auto runs = rows(bench.result("out"), "SELECT run, point, replicate, seed FROM run");
+  REQUIRE(table.size() == runs.size() + 3);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    std::istringstream in(table[i + 3]);
+    std::string listed;
+    for (int c = 0; c < 4; ++c) {
+      std::string cell;
+      in >> cell;
+      listed += cell + '|';
+    }
+    CHECK(listed == runs[i]);
+  }
+}
+
+TEST_CASE("files that are no results are refused", "[sweep]") {
+  Bench bench("");
+  const auto said = [&](const std::string& file) {
+    const test::Ended ended = bench.program({"results", file});
+    CHECK(ended.exit_code() == 2);
+    return ended.output;
+  };
+  CHECK_THAT(said((bench.scratch() / "nowhere").string()),
+             Catch::Contains("there is no such file"));
+  CHECK_THAT(said((bench.scratch() / "s.json").string()), Catch::Contains("not an SQLite file"));
+}
