@@ -149,8 +149,14 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error, int
     }
   }
   if (const auto verbs = app.get_subcommands(); !verbs.empty()) {
+    const std::vector<std::string_view> rest(words.begin() + 1, words.end());
+    // What follows an unknown option was taken for an argument of the verb.
+    if (is(CLI::ExitCodes::ValidationError) && !what.starts_with('-')) {
+      const std::string problem = unknown_option(*verbs.front(), rest);
+      return problem.empty() ? error.what() : problem;
+    }
     if (!is(CLI::ExitCodes::RequiredError) && !is(CLI::ExitCodes::ExtrasError)) return error.what();
-    return arguments_problem(*verbs.front(), {words.begin() + 1, words.end()}, error);
+    return arguments_problem(*verbs.front(), rest, error);
   }
   if (first.starts_with('-')) {
     const std::string problem = unknown_option(app, words);

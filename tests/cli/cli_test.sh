@@ -46,6 +46,14 @@ expect "trace off" 0 "without a trace" "$viosim" run "$good" --out off --trace o
 expect "validate" 0 "valid" "$viosim" validate "$tree"/scenarios/block-sequential.json "$good"
 expect "version" 0 "viosim " "$viosim" --version
 expect "models" 0 "iotlb.entries" "$viosim" models
+expect "schema of sweeps" 0 'latin-hypercube' "$viosim" schema sweep
+expect "schema of something else" 2 'KIND: read "sweeps"; expected "scenario" or "sweep"' "$viosim" schema sweeps
+sweep=$tree/scenarios/sweeps/iotlb-and-walkers.json
+expect "what a sweep would run" 0 "21 points, grid, 105 runs" "$viosim" sweep "$sweep" --dry-run
+expect "sweep" 0 "105 runs in" "$viosim" sweep "$sweep" --out swept
+expect "results" 0 "host0.acc[0].dma.p99" "$viosim" results swept/sweep.db --group-by walkers
+expect "results of a misspelt parameter" 2 'did you mean "walkers"?' "$viosim" results swept/sweep.db --group-by walkrs
+expect "no jobs" 2 'read "0"; expected a whole number from 1 to 4096' "$viosim" sweep "$sweep" --jobs 0
 expect "schema" 0 '"additionalProperties": false' "$viosim" schema
 
 # What a scenario expects of its run, and what happens to it meanwhile.
