@@ -40,6 +40,26 @@ SweepIdentity identity_of(const Experiment& experiment) {
   return identity;
 }
 
+void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& begun,
+                      const SweepIdentity& identity) {
+  std::vector<Problem> problems;
+  for (const auto& [key, value] : identity) {
+    const auto known = begun.find(key);
+    const std::string before = known == begun.end() ? "" : known->second;
+    if (before == value) continue;
+    const bool document = key == "sweep" || key == "scenario";
+    const auto differences = document
+                                 ? differences_of(parse_json(before, key), parse_json(value, key))
+                                 : std::vector{Difference{"", before, value}};
+    for (const Difference& difference : differences) {
+      problems.push_back({path.string(), "",
+                          fmt::format("cannot be resumed: {} {} was {} and is now {}", key,
+                                      difference.pointer, difference.before, difference.after)});
+    }
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+}
+
 Journal::Journal(const std::filesystem::path& path, const SweepIdentity& identity, bool resume)
     : path_(path) {
   const bool there = std::filesystem::exists(path);
@@ -78,20 +98,7 @@ void Journal::check(const SweepIdentity& identity) {
   SweepIdentity begun;
   Statement rows = connection_->prepare("SELECT key, value FROM identity");
   while (rows.step()) begun[std::string(rows.text(0))] = rows.text(1);
-  std::vector<Problem> problems;
-  for (const auto& [key, value] : identity) {
-    if (begun[key] == value) continue;
-    const bool document = key == "sweep" || key == "scenario";
-    const auto differences =
-        document ? differences_of(parse_json(begun[key], key), parse_json(value, key))
-                 : std::vector{Difference{"", begun[key], value}};
-    for (const Difference& difference : differences) {
-      problems.push_back({path_.string(), "",
-                          fmt::format("cannot be resumed: {} {} was {} and is now {}", key,
-                                      difference.pointer, difference.before, difference.after)});
-    }
-  }
-  if (!problems.empty()) throw ConfigError(std::move(problems));
+  check_same_sweep(path_, begun, identity);
 }
 
 void Journal::for_each(const std::function<void(const FinishedRun&)>& visit) {

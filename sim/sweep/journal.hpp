@@ -19,6 +19,9 @@ namespace viosim {
 // What must be the same for a sweep to go on.
 using SweepIdentity = std::map<std::string, std::string>;
 SweepIdentity identity_of(const Experiment& experiment);
+// Throws ConfigError, of `path`, with what is different from when it was begun.
+void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& begun,
+                      const SweepIdentity& identity);
 
 struct FinishedRun {
   std::uint64_t run = 0;

@@ -5,6 +5,7 @@
 #include "sim/sweep/local_engine.hpp"
 #include "sim/sweep/sweep_database.hpp"
 #include "sim/sweep/sweep_progress.hpp"
+#include "sim/sweep/sweep_reader.hpp"
 #include "sim/verbs/verbs.hpp"
 
 #include <fmt/format.h>
@@ -82,6 +83,10 @@ int sweep_verb(const SweepArguments& arguments) {
 
   const SweepIdentity identity = identity_of(experiment);
   if (arguments.resume && std::filesystem::exists(result) && !std::filesystem::exists(unfinished)) {
+    SweepReader reader(result);
+    SweepIdentity begun;
+    for (const auto& [key, value] : identity) begun[key] = reader.manifest(key);
+    check_same_sweep(result, begun, identity);
     fmt::print("{} is complete; nothing is left to do\n", result.string());
     return 0;
   }

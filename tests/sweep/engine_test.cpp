@@ -111,6 +111,15 @@ TEST_CASE("a sweep whose file has changed is not resumed, and what changed is to
   CHECK_THAT(ended.output, Catch::Contains("cannot be resumed: sweep /seed was 1 and is now 2"));
 }
 
+TEST_CASE("a result of another sweep is not taken for that of this one", "[sweep]") {
+  const Bench bench("");
+  REQUIRE(bench.run("out").exit_code() == 0);
+  bench.write(R"(, "replicates": 2)");
+  const Ended ended = bench.run("out", {"--resume"});
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output, Catch::Contains("sweep /replicates was null and is now 2"));
+}
+
 TEST_CASE("a run that hangs becomes a failed row, and the others go on", "[sweep]") {
   const Bench bench(R"(, "axes": [)" + axis("[10, 4000000000, 20]") +
                     R"(], "limits": {"wall": "1 s"})");
