@@ -109,6 +109,7 @@ std::string arguments_problem(const CLI::App& verb, const std::vector<std::strin
     return arguments_problem(*inner.front(), {words.begin() + 1, words.end()}, error);
   if (const auto choices = verb.get_subcommands({}); !choices.empty()) {
     std::vector<std::string> names;
+    names.reserve(choices.size());
     for (const CLI::App* choice : choices) names.push_back(choice->get_name());
     const std::string_view first = words.empty() ? "" : words.front();
     return fmt::format("{}: read {}; expected one of {}{}", verb.get_name(),

@@ -82,6 +82,7 @@ const InvariantInfo& info_of(Invariant invariant) {
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
+  all.reserve(table.size());
   for (const InvariantInfo& info : table) all.push_back(name_of(info.invariant));
   return all;
 }

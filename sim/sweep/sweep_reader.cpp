@@ -187,6 +187,7 @@ std::vector<LatencyGroupRow> SweepReader::latencies(const std::vector<std::strin
     merged[{group_of[static_cast<std::size_t>(histograms.integer(1))], name}].merge(one);
   }
   std::vector<LatencyGroupRow> rows;
+  rows.reserve(merged.size());
   for (const auto& [key, histogram] : merged)
     rows.push_back({groups[key.first], key.second, histogram});
   return rows;

@@ -9,7 +9,7 @@
 
 namespace viosim {
 
-TextOutput::TextOutput(std::optional<std::filesystem::path> file)
+TextOutput::TextOutput(const std::optional<std::filesystem::path>& file)
     : file_(file.value_or(std::filesystem::path())), to_(stdout) {
   if (file_.empty()) return;
   partial_ = file_;

@@ -14,7 +14,7 @@ namespace viosim {
 // written is a ConfigError that names the file and the reason.
 class TextOutput {
  public:
-  explicit TextOutput(std::optional<std::filesystem::path> file);
+  explicit TextOutput(const std::optional<std::filesystem::path>& file);
   ~TextOutput();
   TextOutput(const TextOutput&) = delete;
   TextOutput& operator=(const TextOutput&) = delete;
