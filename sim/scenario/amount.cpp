@@ -50,14 +50,7 @@ class AmountType final : public JsonType {
            "Gb/s\"";
   }
   std::string noun() const override { return "amount"; }
-  Value::Object schema(const void*) const override {
-    Value::Array types;
-    types.emplace_back("number");
-    types.emplace_back("string");
-    Value::Object schema;
-    add(schema, "type", std::move(types));
-    return schema;
-  }
+  Value::Object schema(const void*) const override { return number_or_text_schema(); }
 };
 
 }  // namespace
@@ -97,6 +90,15 @@ std::string Amount::text() const {
 const JsonType& Amount::json_type() {
   static const AmountType type;
   return type;
+}
+
+Value::Object number_or_text_schema() {
+  Value::Array types;
+  types.emplace_back("number");
+  types.emplace_back("string");
+  Value::Object schema;
+  add(schema, "type", std::move(types));
+  return schema;
 }
 
 std::string_view expected_amount(Dimension dimension) {

@@ -39,6 +39,9 @@ class Amount {
   std::string text_;                    // empty: a bare number
 };
 
+// Of what is a number, or a text with a unit.
+Value::Object number_or_text_schema();
+
 // `a time such as "2 us"`
 std::string_view expected_amount(Dimension dimension);
 

@@ -38,14 +38,7 @@ class RangeValueType final : public JsonType {
            "\"8 GB/s\"";
   }
   std::string noun() const override { return "number, time, size or bandwidth"; }
-  Value::Object schema(const void*) const override {
-    Value::Array types;
-    types.emplace_back("number");
-    types.emplace_back("string");
-    Value::Object schema;
-    add(schema, "type", std::move(types));
-    return schema;
-  }
+  Value::Object schema(const void*) const override { return number_or_text_schema(); }
 };
 
 // Beyond this a double is no longer exact.
