@@ -13,6 +13,7 @@
 #include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "models/iommu/replacement.hpp"
+#include "models/iommu/slot_groups.hpp"
 
 #include <array>
 #include <bit>
@@ -65,7 +66,8 @@ struct CacheStats {
 };
 
 // Tag: equality, hash() (64 bits, the upper 40 of them well mixed) and set_number() (consecutive
-// pages or requesters give consecutive numbers). Value: trivially copyable.
+// pages or requesters give consecutive numbers). Value: trivially copyable; with groups(), the keys of what an
+// entry belongs to (64 bits each, the upper 32 well mixed), entries can be invalidated group by group.
 template <class Tag, class Value>
 class Cache {
  public:
@@ -141,9 +143,12 @@ class Cache {
       entries_[slot].next_free = in_use;
       ++size_;
       add_to_index(slot);
+    } else {
+      leave_groups(slot);
     }
     entries_[slot].value = value;
     entries_[slot].stamp = stamp;
+    join_groups(slot);
     return slot;
   }
 
@@ -165,6 +170,18 @@ class Cache {
       }
     }
   }
+  // The same where all that may die have `key` in place `which` of their groups: costs what the group
+  // has, not the cache. Who never calls it pays nothing; the first call sorts what is there.
+  template <class Dies>
+  void invalidate_group_if(std::size_t which, std::uint64_t key, Dies&& dies) {
+    static_assert(grouped);
+    if (groups_.empty()) sort_into_groups();
+    groups_[which].each(key, [&](std::uint32_t slot) {
+      if (!dies(entries_[slot].tag, entries_[slot].value)) return;
+      remove(slot);
+      ++stats.invalidations;
+    });
+  }
   void invalidate_all() {
     stats.invalidations += size_;
     clear();
@@ -185,6 +202,7 @@ class Cache {
   };
   static_assert(sizeof(Entry) == 64, "an entry is one cache line");
   static constexpr std::uint32_t few_ways = 2;
+  static constexpr bool grouped = requires(const Value& value) { value.groups(); };
 
   bool holds(std::uint32_t slot, const Tag& tag) const {
     return entries_[slot].tag == tag && entries_[slot].used();
@@ -231,6 +249,7 @@ class Cache {
 
   void remove(std::uint32_t slot) {
     remove_from_index(slot);
+    leave_groups(slot);
     const std::uint32_t set = slot / ways_;
     entries_[slot].stamp = {};
     entries_[slot].next_free = free_[set];
@@ -253,8 +272,26 @@ class Cache {
     index_[gap] = 0;
   }
 
+  void sort_into_groups() {
+    if constexpr (grouped) groups_.assign(Value{}.groups().size(), SlotGroups(entries_.size()));
+    for (std::uint32_t slot = 0; slot < entries_.size(); ++slot) {
+      if (entries_[slot].used()) join_groups(slot);
+    }
+  }
+  void join_groups([[maybe_unused]] std::uint32_t slot) {
+    if constexpr (grouped) {
+      for (std::size_t i = 0; i < groups_.size(); ++i) {
+        groups_[i].join(slot, entries_[slot].value.groups()[i]);
+      }
+    }
+  }
+  void leave_groups(std::uint32_t slot) {
+    for (SlotGroups& each : groups_) each.leave(slot);
+  }
+
   void clear() {
     std::fill(index_.begin(), index_.end(), 0);
+    groups_.clear();
     size_ = 0;
     reset_free_lists();
   }
@@ -276,6 +313,7 @@ class Cache {
   std::size_t index_mask_;
   std::vector<std::uint32_t> free_;  // per set: the first free slot
   VictimChooser chooser_;
+  std::vector<SlotGroups> groups_;  // empty until somebody asks for a group
 };
 
 }  // namespace viosim

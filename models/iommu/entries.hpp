@@ -7,6 +7,7 @@
 #include "models/iommu/request.hpp"
 #include "models/iommu/rights.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace viosim {
@@ -53,6 +54,15 @@ struct IotlbValue {
   bool first_stage = false;  // with a first stage: its input addresses say nothing of the second's
   bool absent = false;       // caching mode: a page that was not there
   bool absent_in_first = false;  // and it was the first stage that did not have it
+  // What an invalidation may name: all of a domain, or of one PASID in it.
+  enum Group : std::uint8_t { domain_group, space_group };
+  static std::uint64_t group_of(DomainId domain) { return domain.value() * 0x9e3779b97f4a7c15U; }
+  static std::uint64_t group_of(DomainId domain, Pasid pasid) {
+    return (domain.value() * 0xd6e8feb86659fd93U ^ pasid.value()) * 0x9e3779b97f4a7c15U;
+  }
+  std::array<std::uint64_t, 2> groups() const {
+    return {group_of(domain), group_of(domain, pasid)};
+  }
 };
 
 // Caching mode: a device or process entry that was not there, and what requests that need it are told.

@@ -103,8 +103,17 @@ void Iommu::forget_processes(const Invalidation& of) {
 
 // Removes entries, and keeps walks in flight from putting them back.
 void Iommu::forget_translations(const Invalidation& of) {
-  iotlb_.invalidate_if(
-      [&](const PageTag& tag, const IotlbValue& value) { return covers(of, tag, value); });
+  const auto covered = [&](const PageTag& tag, const IotlbValue& value) {
+    return covers(of, tag, value);
+  };
+  if (of.scope == Scope::all) {
+    iotlb_.invalidate_if(covered);
+  } else if (of.scope == Scope::space || of.scope == Scope::space_range) {
+    iotlb_.invalidate_group_if(IotlbValue::space_group, IotlbValue::group_of(of.domain, of.pasid),
+                               covered);
+  } else {
+    iotlb_.invalidate_group_if(IotlbValue::domain_group, IotlbValue::group_of(of.domain), covered);
+  }
   for (WalkSlot& slot : slots_) {
     if (slot.state == State::free || slot.withhold_fill == any_level) continue;
     const AddressSpace* space = slot.walk.space();

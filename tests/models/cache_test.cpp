@@ -6,6 +6,7 @@
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 using namespace viosim;
@@ -19,6 +20,15 @@ struct Tag {
   bool operator==(const Tag&) const = default;
 };
 using TestCache = Cache<Tag, std::uint64_t>;
+
+// Values whose groups are what is left of them when divided by 5, and by 3.
+struct Grouped {
+  std::uint64_t number = 0;
+  static std::uint64_t key(std::uint64_t residue) { return residue * 0x9e3779b97f4a7c15U; }
+  std::array<std::uint64_t, 2> groups() const { return {key(number % 5), key(number % 3)}; }
+  operator std::uint64_t() const { return number; }  // NOLINT: compared with plain numbers
+};
+using GroupedCache = Cache<Tag, Grouped>;
 
 // What a cache does, without an index, a free list or a queue of victims.
 class Plain {
@@ -56,7 +66,7 @@ class Plain {
   }
   template <class Dies>
   void remove(Dies dies) {
-    std::erase_if(entries_, [&](const Entry& e) { return dies(e.page); });
+    std::erase_if(entries_, [&](const Entry& e) { return dies(e.page, e.value); });
   }
   std::size_t size() const { return entries_.size(); }
 
@@ -80,31 +90,42 @@ TEST_CASE("a cache holds what a plain list would hold", "[models][cache]") {
   params.entries = entries;
   params.ways = ways;
   if (params.replacement == Replacement::flush_all) params.ways = 0;
-  TestCache cache(params, Rng(1, "cache"));
+  GroupedCache cache(params, Rng(1, "cache"));
   Plain plain(params);
   Rng rng(entries + ways, "uses");
   for (std::uint64_t now = 1; now <= 20'000; ++now) {
     const std::uint64_t page = rng.below(entries * 3 / 2 + 2);
     const std::uint32_t slot = cache.probe({page});
     const std::uint64_t* expected = plain.find(page);
-    REQUIRE((slot != TestCache::none) == (expected != nullptr));
+    REQUIRE((slot != GroupedCache::none) == (expected != nullptr));
     const bool refill = rng.below(20) == 0;
     if (expected != nullptr && !refill) {
       REQUIRE(cache.value(slot) == *expected);
       cache.touch(slot, {now, 0});
       plain.use(page, now);
     } else {
-      cache.insert({page}, now, {now, 0});
+      cache.insert({page}, {now}, {now, 0});
       plain.insert(page, now, now);
     }
     if (rng.below(500) == 0) {
       const std::uint64_t residue = rng.below(7);
-      cache.invalidate_if([&](const Tag& tag, std::uint64_t) { return tag.page % 7 == residue; });
-      plain.remove([&](std::uint64_t p) { return p % 7 == residue; });
+      cache.invalidate_if([&](const Tag& tag, Grouped) { return tag.page % 7 == residue; });
+      plain.remove([&](std::uint64_t p, std::uint64_t) { return p % 7 == residue; });
+    }
+    if (now > 5'000 && rng.below(200) == 0) {  // and before that, without groups
+      const std::uint64_t which = rng.below(2);
+      const std::uint64_t divisor = which == 0 ? 5 : 3;
+      const std::uint64_t residue = rng.below(divisor);
+      cache.invalidate_group_if(which, Grouped::key(residue), [&](const Tag& tag, Grouped value) {
+        return value.number % divisor == residue && tag.page % 2 == 0;
+      });
+      plain.remove([&](std::uint64_t p, std::uint64_t value) {
+        return value % divisor == residue && p % 2 == 0;
+      });
     }
     if (rng.below(3'000) == 0) {
       cache.invalidate_all();
-      plain.remove([](std::uint64_t) { return true; });
+      plain.remove([](std::uint64_t, std::uint64_t) { return true; });
     }
     REQUIRE(cache.size() == plain.size());
   }
