@@ -88,9 +88,14 @@ enum class Lifetime : std::uint8_t {
   serves     // works for others for ever; stopped when the run is over
 };
 
+// What lies below the stacks of actors. A guard page turns an overflow into a crash at once. It also
+// costs each stack two of the 65,530 mappings that Linux allows a process, so that it cannot be had
+// with more than some 32,000 actors: SimGrid would end the program.
+enum class Stacks : std::uint8_t { guarded, unguarded };
+
 class Engine {
  public:
-  Engine();
+  explicit Engine(Stacks stacks = Stacks::guarded);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

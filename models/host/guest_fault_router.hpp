@@ -7,6 +7,8 @@
 #include "models/kernel/page_request_thread.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <vector>
 
 namespace viosim {
@@ -18,23 +20,32 @@ class GuestFaultRouter final : public PageFaultHandler {
   // `own`: of the host's processes; null: there are none.
   explicit GuestFaultRouter(PageFaultHandler* own = nullptr) : own_(own) {}
 
-  void add(GuestFaultTaker& machine, std::size_t device) { routes_.push_back({&machine, device}); }
+  // `device`: the machine's, whose function stays the same until it is removed here.
+  void add(GuestFaultTaker& machine, std::size_t device) {
+    routes_[machine.function_of(device).value()].push_back({&machine, device});
+  }
   void remove(const GuestFaultTaker& machine, std::size_t device) {
-    std::erase_if(
-        routes_, [&](const Route& one) { return one.machine == &machine && one.device == device; });
+    const auto of = routes_.find(machine.function_of(device).value());
+    if (of == routes_.end()) return;
+    std::erase_if(of->second, [&](const Route& one) {
+      return one.machine == &machine && one.device == device;
+    });
+    if (of->second.empty()) routes_.erase(of);
   }
 
   bool report(Thread& thread, const PageRequest& request) override {
-    for (const Route& route : routes_) {
-      if (route.machine->function_of(route.device) == request.source &&
-          route.machine->forward_fault(route.device, request)) {
-        return true;
+    const auto of = routes_.find(request.source.value());
+    if (of != routes_.end()) {
+      for (const Route& route : of->second) {
+        if (route.machine->forward_fault(route.device, request)) return true;
       }
     }
     return own_ != nullptr && own_->report(thread, request);
   }
   void discard_incomplete() override {
-    for (const Route& route : routes_) route.machine->discard_incomplete();
+    for (const auto& [source, routes] : routes_) {
+      for (const Route& route : routes) route.machine->discard_incomplete();
+    }
     if (own_ != nullptr) own_->discard_incomplete();
   }
   void flush(Thread& thread, Bdf source, Pasid pasid) override {
@@ -47,7 +58,7 @@ class GuestFaultRouter final : public PageFaultHandler {
     std::size_t device;
   };
   PageFaultHandler* own_;
-  std::vector<Route> routes_;
+  std::map<std::uint16_t, std::vector<Route>> routes_;  // by the function: its slices' machines
 };
 
 }  // namespace viosim

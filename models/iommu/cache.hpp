@@ -15,6 +15,7 @@
 #include "models/iommu/replacement.hpp"
 #include "models/iommu/slot_groups.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -176,11 +177,14 @@ class Cache {
   void invalidate_group_if(std::size_t which, std::uint64_t key, Dies&& dies) {
     static_assert(grouped);
     if (groups_.empty()) sort_into_groups();
+    dying_.clear();
     groups_[which].each(key, [&](std::uint32_t slot) {
-      if (!dies(entries_[slot].tag, entries_[slot].value)) return;
-      remove(slot);
-      ++stats.invalidations;
+      if (dies(entries_[slot].tag, entries_[slot].value)) dying_.push_back(slot);
     });
+    // In the order of slots, as from a look at the whole cache: it decides which are filled first.
+    std::sort(dying_.begin(), dying_.end());
+    for (const std::uint32_t slot : dying_) remove(slot);
+    stats.invalidations += dying_.size();
   }
   void invalidate_all() {
     stats.invalidations += size_;
@@ -314,6 +318,7 @@ class Cache {
   std::vector<std::uint32_t> free_;  // per set: the first free slot
   VictimChooser chooser_;
   std::vector<SlotGroups> groups_;  // empty until somebody asks for a group
+  std::vector<std::uint32_t> dying_;
 };
 
 }  // namespace viosim

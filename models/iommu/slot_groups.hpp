@@ -33,13 +33,12 @@ class SlotGroups {
     if (link.next != none) links_[link.next].previous = link.previous;
   }
 
-  // Calls `visit(slot)` for each slot of the key's bucket. The visit may let that slot leave.
+  // Calls `visit(slot)` for each slot of the key's bucket, in no order that means anything. No slot may
+  // join or leave meanwhile.
   template <class Visit>
   void each(std::uint64_t key, Visit&& visit) const {
-    for (std::uint32_t slot = heads_[bucket_of(key)]; slot != none;) {
-      const std::uint32_t next = links_[slot].next;
+    for (std::uint32_t slot = heads_[bucket_of(key)]; slot != none; slot = links_[slot].next) {
       visit(slot);
-      slot = next;
     }
   }
 

@@ -50,7 +50,10 @@ void PageGroups::requested(const TraceEvent& event) {
                                bits.source, bits.group));
     return;
   }
-  if (group.requests++ == 0) group.first = event;
+  if (group.requests++ == 0) {
+    group.first = event;
+    by_pasid_.insert({name.machine, event.pasid, name});
+  }
   group.whole = bits.last;
   if (++function.outstanding > function.credits && function.credits != 0) {
     scene_.violate(Invariant::credits, event,
@@ -95,16 +98,17 @@ void PageGroups::answered(const TraceEvent& event) {
 
 void PageGroups::close(Groups::iterator group) {
   if (!group->second.forgotten) function_of(group->first).outstanding -= group->second.requests;
+  by_pasid_.erase({group->first.machine, group->second.first.pasid, group->first});
   groups_.erase(group);
 }
 
 void PageGroups::number_begins(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
-  for (auto at = groups_.lower_bound({machine, 0, 0});
-       at != groups_.end() && at->first.machine == machine; ++at) {
-    const auto& [name, group] = *at;
-    if (group.forgotten || group.first.pasid != event.pasid || group.first.epoch == event.epoch)
-      continue;
+  for (auto at = by_pasid_.lower_bound({machine, event.pasid, {}});
+       at != by_pasid_.end() && at->machine == machine && at->pasid == event.pasid; ++at) {
+    const Name& name = at->group;
+    const Group& group = groups_.at(name);
+    if (group.forgotten || group.first.epoch == event.epoch) continue;
     scene_.violate(Invariant::no_old_requests, event, scene_.number_of(event), group.first.epoch,
                    fmt::format("PASID {} is allocated again while group {} of function {:04x} "
                                "waits in its last life",

@@ -5,6 +5,7 @@
 #include "sim/check/scene.hpp"
 
 #include <map>
+#include <set>
 
 namespace viosim::check {
 
@@ -35,6 +36,12 @@ class PageGroups {
     std::int64_t forgot = -1;  // what was sent until then: by a reset
   };
   using Groups = std::map<Name, Group>;
+  struct OfPasid {
+    std::uint32_t machine = 0;
+    std::uint32_t pasid = 0;
+    Name group;
+    auto operator<=>(const OfPasid&) const = default;
+  };
 
   void requested(const TraceEvent& event);
   void responded(const TraceEvent& event);
@@ -46,6 +53,7 @@ class PageGroups {
 
   Scene& scene_;
   Groups groups_;
+  std::set<OfPasid> by_pasid_;  // those that have a first request
   std::map<Name, Function> functions_;
 };
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/system.hpp"
 
+#include "sim/run/actors.hpp"
 #include "sim/run/attach.hpp"
 
 #include <fmt/format.h>
@@ -48,6 +49,7 @@ System::System(const Scenario& scenario, const Recordings& recordings, Tracer& t
         return number;
       }),
       until_(scenario.duration ? Instant(*scenario.duration) : Instant(Ps::max())),
+      engine_(stacks_for(scenario)),
       fabric_(engine_.agenda(), tracer) {
   engine_.set_run_ahead(fabric_);
   fabric_.set_fault_service(*this);

@@ -226,10 +226,12 @@ TEST_CASE("what a hardware event does is undone by no exception of an actor that
   CHECK(engine.now() == at(1'000));
 }
 
-TEST_CASE("thirty thousand actors run, each waking at its own picosecond", "[des]") {
-  Engine engine;
-  constexpr std::int64_t actors = 30'000;
-  std::vector<std::int64_t> woke(actors);
+TEST_CASE("thirty thousand actors run, each waking at its own picosecond, and more without guards",
+          "[des]") {
+  const auto [stacks, actors] = GENERATE(
+      table<Stacks, std::int64_t>({{Stacks::guarded, 30'000}, {Stacks::unguarded, 70'000}}));
+  Engine engine(stacks);
+  std::vector<std::int64_t> woke(static_cast<std::size_t>(actors));
   for (std::int64_t i = 0; i < actors; ++i) {
     engine.spawn("a", Lifetime::finishes, [&engine, &woke, i] {
       engine.sleep_for(Ps(1'000 + i));
