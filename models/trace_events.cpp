@@ -47,7 +47,8 @@ constexpr std::array kinds = {
                   "number of the event in the scenario", ""},
     EventKindInfo{EventKind::allocate, "allocate", "A PASID was allocated: a life of it begins.",
                   "lowest number asked for 31:0, highest 63:32",
-                  "owner: 0 the kernel itself, or 1 + number of the component", ""},
+                  "owner: 0 the kernel itself, or 1 + number of the component",
+                  "0 the allocator knows it, 1 it does not"},
     EventKindInfo{EventKind::free, "free", "A PASID was freed, or asked to be.", "",
                   "who asks: 0 the kernel itself, or 1 + number of the component",
                   "0 it is free, 6 its allocator left without it, 115 when others let go "
@@ -92,6 +93,18 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::own_numbers, "own_numbers",
                   "A function's PASIDs are its user's own numbers, or the kernel's again.", "",
                   "requester id", "1 its user's, 0 the kernel's"},
+    EventKindInfo{EventKind::allocator, "allocator",
+                  "The allocator of a vIOMMU was registered with its kernel, or has left.",
+                  "number of its group",
+                  "who gives numbers now: 0 the kernel itself, or 1 + number of the component",
+                  "1 registered, 2 it has left, 3 its kernel shuts down"},
+    EventKindInfo{EventKind::viommu, "viommu", "A vIOMMU was taken away, or plugged in again.", "",
+                  "", "0 it is gone, 1 it is there"},
+    EventKindInfo{EventKind::command_lost, "command_lost",
+                  "A virtual command was written where its vIOMMU is not any more.", "", "", ""},
+    EventKindInfo{EventKind::id_set, "id_set", "What a set of PASIDs holds, and may.",
+                  "number of PASIDs that belong to no set", "PASIDs 31:0, quota 63:32",
+                  "0 it is there, 1 it is gone"},
 };
 
 }  // namespace

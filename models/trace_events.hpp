@@ -48,7 +48,12 @@ enum class EventKind : std::uint16_t {
   unplug,
   reset,
   lock_wait,
-  own_numbers
+  own_numbers,
+  // Who gives a kernel its numbers, and how many.
+  allocator,
+  viommu,
+  command_lost,
+  id_set
 };
 
 constexpr bool is_part_of_request(EventKind kind) {
@@ -65,6 +70,17 @@ constexpr std::uint16_t outcome_fault(std::uint16_t reason) {
 
 // Parts of other events' fields.
 namespace trace_code {
+// TraceEvent::code of an allocation: the allocator does not know the number that it gave.
+inline constexpr std::uint16_t untracked = 1;
+// TraceEvent::code of an allocator's event.
+inline constexpr std::uint16_t allocator_registered = 1;
+inline constexpr std::uint16_t allocator_left = 2;
+inline constexpr std::uint16_t allocator_ended = 3;  // its kernel shuts down, and its numbers end
+// TraceEvent::code of a vIOMMU's event.
+inline constexpr std::uint16_t viommu_gone = 0;
+inline constexpr std::uint16_t viommu_there = 1;
+// TraceEvent::code of a set's event.
+inline constexpr std::uint16_t set_gone = 1;
 // TraceEvent::code of a table write.
 inline constexpr std::uint16_t entry_set = 1;
 inline constexpr std::uint16_t entry_cleared = 2;

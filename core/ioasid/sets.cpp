@@ -125,6 +125,12 @@ std::uint32_t SetSpace::size(SetNumber number) const {
   return set == nullptr ? 0 : static_cast<std::uint32_t>(set->ids.size());
 }
 
+std::uint32_t SetSpace::quota(SetNumber number) const {
+  const Locked locked(*this, "SetSpace::quota");
+  const Set* set = set_of(number);
+  return set == nullptr ? 0 : set->quota;
+}
+
 Error SetSpace::list(SetNumber number, std::vector<Ioasid>& ids) const {
   const Locked locked(*this, "SetSpace::list");
   const Set* set = set_of(number);

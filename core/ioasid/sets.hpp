@@ -78,6 +78,7 @@ class SetSpace : private Layer {
   SetNumber find_mm_set(const void* token) const;  // ioasid_find_mm_set. no_set: none
   SetNumber find_set(Ioasid id) const;             // ioasid_find_set. no_set: the id is unknown
   std::uint32_t size(SetNumber set) const;         // added: its ids, pending ones too; 0: unknown
+  std::uint32_t quota(SetNumber set) const;        // added: how many it may have; 0: unknown
 
   // ioasid_alloc: Space::alloc in a set. invalid_ioasid also when the set is unknown or being freed,
   // or its quota is reached. Where memory is short it may wait as Space::free does: the data is

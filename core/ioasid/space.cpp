@@ -313,6 +313,12 @@ std::vector<Ioasid> Space::ids(SetToken set) const {
 
 bool Space::custom_active() const { return active_.load(std::memory_order_acquire) != &default_; }
 
+const void* Space::active_pdata() const {
+  const Locked locked(*this, "active_pdata");
+  const Group& group = *active_.load(std::memory_order_relaxed);
+  return group.custom ? group.ops.pdata : nullptr;
+}
+
 std::size_t Space::memory() const {
   const Locked locked(*this, "memory");
   give_memory_back();

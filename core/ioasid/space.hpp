@@ -121,6 +121,8 @@ class Space {
   std::size_t size() const;                               // live ids
   std::vector<Ioasid> ids(SetToken set = nullptr) const;  // ascending; nullptr: of every set
   bool custom_active() const;
+  // What the helpers of the active group are given as pdata. nullptr: the default is active.
+  const void* active_pdata() const;
   // Bytes, with this object and with the groups that left while a find may have been in them. What a
   // find under way was holding up when the last id or the group went is given back at the next of
   // these calls, or at one that is refused or adds an id.

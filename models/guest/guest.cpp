@@ -189,7 +189,29 @@ Errno Guest::register_allocator(Thread& thread, Unit& unit) {
     return Errno::ok;
   const ioasid::Error error = kernel.pasids.space().register_allocator(unit.ops);
   unit.registered = error == ioasid::Error::ok;
+  if (unit.registered) tell_allocator(unit, trace_code::allocator_registered);
   return errno_of(error);
+}
+
+// With who is asked for numbers from now on.
+void Guest::tell_allocator(const Unit& unit, std::uint16_t what) const {
+  const TracePoint& trace = unit.viommu.command_trace();
+  if (!trace.on()) return;
+  const auto same = std::find_if(units.begin(), units.end(), [&](const Unit& other) {
+    return other.ops.same_helpers(unit.ops);
+  });
+  const void* const active =
+      kernel.pasids.peek([&] { return kernel.pasids.space().active_pdata(); });
+  const auto asked = std::find_if(units.begin(), units.end(), [&](const Unit& other) {
+    return active != nullptr && other.ops.pdata == active;
+  });
+  trace.emit({.kind = EventKind::allocator,
+              .time = engine().now(),
+              .address = static_cast<std::uint64_t>(same - units.begin()) + 1,
+              .value = asked == units.end()
+                           ? 0
+                           : std::uint64_t{1} + asked->viommu.command_trace().component(),
+              .code = what});
 }
 
 // The end.
@@ -197,7 +219,9 @@ Errno Guest::register_allocator(Thread& thread, Unit& unit) {
 void Guest::shut_down(Thread& thread) {
   for (const auto& driver : drivers_) driver->remove(thread);
   for (Unit& unit : units) {
-    if (std::exchange(unit.registered, false)) kernel.pasids.space().unregister_allocator(unit.ops);
+    if (!std::exchange(unit.registered, false)) continue;
+    kernel.pasids.space().unregister_allocator(unit.ops);
+    tell_allocator(unit, trace_code::allocator_ended);
   }
   machine.kill();
 }

@@ -257,6 +257,7 @@ class Guest {
   void refuse_migration(const Migration::Target& target, MigrationFailure why);
   void move_in(Thread& thread);
   void start_kernel(Thread& thread, const std::function<void(Thread&)>& booted);
+  void tell_allocator(const Unit& unit, std::uint16_t what) const;
   Errno register_allocator(Thread& thread, Unit& unit);
   void boot_error(std::string what, Errno error);
   void release(Thread& thread, Unit& unit);

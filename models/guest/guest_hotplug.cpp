@@ -68,6 +68,7 @@ bool Guest::unregister_allocator(Unit& unit) {
   const ioasid::Error error = kernel.pasids.space().unregister_allocator(unit.ops, &orphans);
   if (error == ioasid::Error::ebusy && unit.viommu.present()) return false;
   unit.registered = error == ioasid::Error::ebusy;
+  if (!unit.registered) tell_allocator(unit, trace_code::allocator_left);
   hotplug.orphans += orphans.size();
   for (const ioasid::Ioasid id : orphans) kernel.pasids.ends(id, 0, trace_code::orphaned);
   return true;
@@ -91,6 +92,7 @@ void Guest::plug_unit(const std::string& name) {
         units.emplace_back(*this, name, before.viommu.params(), before.backend, before.number);
     unit.functions = before.functions;
     unit.trace_like(before);
+    unit.viommu.tell_presence();
     {
       const Guard guard(machine.emulation(), thread);
       for (const std::size_t function : unit.functions)

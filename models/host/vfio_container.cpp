@@ -32,7 +32,24 @@ Errno VfioContainer::open() {
 Errno VfioContainer::take_set() {
   const auto [error, set] = ids_.sets.alloc_set({ioasid::SetType::mm, this, params_.quota});
   set_ = set;
+  if (error == ioasid::Error::ok) tell_set();
   return errno_of(error);
+}
+
+// What it holds and may hold; a set that is gone, nothing.
+void VfioContainer::tell_set() const {
+  if (!trace.on()) return;
+  struct Seen {
+    std::uint32_t size, quota, left;
+  };
+  const Seen seen = ids_.pasids.peek([&] {
+    return Seen{ids_.sets.size(set_), ids_.sets.quota(set_), ids_.sets.capacity_left()};
+  });
+  trace.emit({.kind = EventKind::id_set,
+              .time = engine_.now(),
+              .address = seen.left,
+              .value = seen.size | std::uint64_t{seen.quota} << 32U,
+              .code = seen.quota == 0 ? trace_code::set_gone : std::uint16_t{0}});
 }
 
 std::size_t VfioContainer::add_device(const AssignedDevice& device) {
@@ -54,6 +71,7 @@ Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
   }
   ids_.pasids.begins(id, range, owner());
   own_.insert(id);
+  tell_set();
   ++stats.allocated;
   return Pasid(id);
 }
@@ -115,6 +133,7 @@ Errno VfioContainer::free_one(Thread& thread, ioasid::Ioasid id) {
   const Errno error = errno_of(ids_.sets.free(set_, id));
   tell_freed(id, error);
   if (error != Errno::ok) return error;
+  tell_set();
   ++stats.freed;
   if (bound) {
     ++stats.pended;
@@ -163,6 +182,7 @@ Result<Pasid> VfioContainer::attach_default(Thread& thread, std::size_t number) 
     const Guard core(ids_.lock, thread);
     ids_.sets.free(set_, pasid.value().value());
     tell_freed(pasid.value().value(), Errno::ok);
+    tell_set();
     return error;
   }
   defaults_[device.function] = {pasid.value(), 1};
@@ -181,6 +201,7 @@ void VfioContainer::detach_default(Thread& thread, std::size_t number) {
   thread.run(params_.free);
   ids_.sets.free(set_, pasid.value());
   tell_freed(pasid.value(), Errno::ok);
+  tell_set();
 }
 
 std::size_t VfioContainer::bindings() const {
@@ -220,6 +241,7 @@ void VfioContainer::close(Thread& thread) {
   for (const ioasid::Ioasid id : std::exchange(own_, {})) tell_freed(id, Errno::ok);
   const ioasid::Error error = ids_.sets.free_set(set_);
   ensure(error == ioasid::Error::ok, "a closed machine's set still has ids");
+  tell_set();
 }
 
 }  // namespace viosim

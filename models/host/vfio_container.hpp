@@ -181,6 +181,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
  private:
   std::uint64_t owner() const { return std::uint64_t{1} + trace.component(); }
   void tell_freed(ioasid::Ioasid id, Errno error);
+  void tell_set() const;
   void tell_bound(EventKind kind, Pasid hpasid, std::size_t number) const;
   // A PASID that is bound to a page table of the guest: what the id's private data points to.
   struct Binding {

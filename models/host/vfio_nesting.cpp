@@ -56,7 +56,9 @@ void VfioContainer::drop_reference(Thread& thread, Pasid hpasid, bool last) {
     ids_.sets.detach_data(id);
   }
   ids_.sets.put(ioasid::no_set, id);
-  if (!ids_.sets.find(ioasid::no_set, id)) tell_freed(id, Errno::ok);
+  if (ids_.sets.find(ioasid::no_set, id)) return;
+  tell_freed(id, Errno::ok);
+  tell_set();
 }
 
 void VfioContainer::tell_bound(EventKind kind, Pasid hpasid, std::size_t number) const {

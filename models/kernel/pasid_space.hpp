@@ -10,6 +10,7 @@
 
 #include <string>
 #include <tuple>
+#include <utility>
 
 namespace viosim {
 
@@ -41,6 +42,14 @@ class PasidSpace final : private ioasid::ExternalLock {
         space_(with_lock(options)) {}
 
   ioasid::Space& space() { return space_; }
+  // Looks at the space, or at a layer on it, without its lock and its time: for what is told of it.
+  template <class Look>
+  auto peek(Look&& look) const {
+    peeks_ = true;
+    const auto seen = std::forward<Look>(look)();
+    peeks_ = false;
+    return seen;
+  }
   // Which life each of its numbers is in.
   const PasidLives& lives() const { return lives_; }
   void trace_to(Tracer& tracer, std::uint32_t component) {
@@ -66,7 +75,8 @@ class PasidSpace final : private ioasid::ExternalLock {
                  .time = engine_.now(),
                  .pasid = Pasid(id),
                  .address = range.min | std::uint64_t{range.max} << 32U,
-                 .value = owner});
+                 .value = owner,
+                 .code = knows(id) ? std::uint16_t{0} : trace_code::untracked});
   }
   void ends(ioasid::Ioasid id, std::uint64_t owner = 0, std::uint16_t error = 0) const {
     if (!trace_.on()) return;
@@ -84,7 +94,11 @@ class PasidSpace final : private ioasid::ExternalLock {
     options.lock = this;
     return options;
   }
+  bool knows(ioasid::Ioasid id) const {
+    return space_.find(nullptr, id).error != ioasid::Error::enoent;
+  }
   void lock() override {
+    if (peeks_) return;
     Thread* const thread = Thread::current(engine_);
     if (thread == nullptr) return;
     lock_.lock(*thread);
@@ -96,6 +110,7 @@ class PasidSpace final : private ioasid::ExternalLock {
     }
   }
   void unlock() override {
+    if (peeks_) return;
     if (Thread* const thread = Thread::current(engine_)) lock_.unlock(*thread);
   }
   bool held() const override {
@@ -109,6 +124,7 @@ class PasidSpace final : private ioasid::ExternalLock {
   ioasid::Space space_;
   PasidLives lives_;
   TracePoint trace_;
+  mutable bool peeks_ = false;
 };
 
 }  // namespace viosim

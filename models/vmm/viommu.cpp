@@ -66,8 +66,18 @@ void Viommu::write(Thread& thread, std::uint32_t offset, std::uint64_t value) {
   if (offset == vtd::reg::iqt) ++machine_.paths.kicks;
   machine_.exit_to_user(thread, [&] {
     const Guard guard(machine_.emulation(), thread);
-    if (!ejected_) write_register(thread, offset, value);
+    if (!ejected_) return write_register(thread, offset, value);
+    if (offset == command_.format().command_at()) tell(EventKind::command_lost);
   });
+}
+
+void Viommu::tell(EventKind kind, std::uint16_t code) const {
+  const TracePoint& trace = command_trace();
+  if (trace.on()) trace.emit({.kind = kind, .time = machine_.engine().now(), .code = code});
+}
+
+void Viommu::tell_presence() const {
+  tell(EventKind::viommu, ejected_ ? trace_code::viommu_gone : trace_code::viommu_there);
 }
 
 // The command register reads as zero: what was written is not kept.
@@ -162,6 +172,7 @@ void Viommu::eject(Thread& thread) {
   }
   const Guard guard(machine_.emulation(), thread);
   ejected_ = true;
+  tell_presence();
   command_.reset();
   unbind_all(thread);
   for (const Device& device : devices_) hypervisor_.take_away(device.number);

@@ -48,6 +48,8 @@ class Viommu {
   const IommuAbilities& abilities() const { return abilities_; }
   const VirtualCommand& virtual_command() const { return command_; }
   TracePoint& command_trace() { return command_.trace; }
+  const TracePoint& command_trace() const { return command_.trace; }
+  void tell_presence() const;  // to the trace
 
   // The guest sees this device of the container at this address behind this vIOMMU.
   void add_device(Bdf source, std::size_t device);
@@ -95,6 +97,7 @@ class Viommu {
     std::size_t number;  // in the container
   };
 
+  void tell(EventKind kind, std::uint16_t code = 0) const;
   std::uint64_t read_register(std::uint32_t offset) const;
   void write_register(Thread& thread, std::uint32_t offset, std::uint64_t value);
 

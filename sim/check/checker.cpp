@@ -22,6 +22,8 @@ void Checker::observe(const TraceEvent& event) {
   page_groups_.observe(event);
   stale_use_.observe(event);
   commands_.observe(event);
+  allocators_.observe(event);
+  quotas_.observe(event);
   if (kind == EventKind::free) scene_.end(event);
 }
 

@@ -5,11 +5,13 @@
 // single requests may be left out while wants_requests() is false: they change nothing then.
 #pragma once
 
+#include "sim/check/allocators.hpp"
 #include "sim/check/commands.hpp"
 #include "sim/check/domains.hpp"
 #include "sim/check/identities.hpp"
 #include "sim/check/page_groups.hpp"
 #include "sim/check/private_numbers.hpp"
+#include "sim/check/quotas.hpp"
 #include "sim/check/scene.hpp"
 #include "sim/check/stale_use.hpp"
 #include "sim/check/teardowns.hpp"
@@ -42,6 +44,8 @@ class Checker final : public TraceObserver {
   PageGroups page_groups_{scene_};
   StaleUse stale_use_{scene_};
   Commands commands_{scene_};
+  Allocators allocators_{scene_};
+  Quotas quotas_{scene_};
   TraceOrder trace_order_{scene_};
 };
 

@@ -10,6 +10,7 @@ namespace viosim::check {
 
 void Commands::observe(const TraceEvent& event) {
   const auto kind = static_cast<EventKind>(event.kind);
+  if (kind == EventKind::viommu) return presence(event);
   if (kind != EventKind::command && kind != EventKind::command_done) return;
   const auto open = outstanding_.find(event.component);
   const bool is_open = open != outstanding_.end();
@@ -27,6 +28,14 @@ void Commands::observe(const TraceEvent& event) {
                    fmt::format("command {} is answered, and is not outstanding", event.value));
   }
   if (is_open) outstanding_.erase(open);
+}
+
+void Commands::presence(const TraceEvent& event) {
+  const auto open = outstanding_.find(event.component);
+  if (event.code != trace_code::viommu_gone || open == outstanding_.end()) return;
+  scene_.violate(Invariant::idle_eject, event,
+                 fmt::format("{} is taken away while command {} is outstanding",
+                             scene_.path(event.component), open->second.value));
 }
 
 void TraceOrder::observe(const TraceEvent& event) {

@@ -8,13 +8,15 @@
 
 namespace viosim::check {
 
-// I18: by vIOMMU, what was written and not answered.
+// I18 and, of what is outstanding, I19: by vIOMMU, what was written and not answered.
 class Commands {
  public:
   explicit Commands(Scene& scene) : scene_(scene) {}
   void observe(const TraceEvent& event);
 
  private:
+  void presence(const TraceEvent& event);
+
   Scene& scene_;
   std::map<std::uint32_t, TraceEvent> outstanding_;  // by component
 };

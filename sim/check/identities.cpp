@@ -53,6 +53,11 @@ void Identities::allocated(const TraceEvent& event) {
                    fmt::format("PASID {} is allocated where {} to {} was asked for", event.pasid,
                                lowest, highest));
   }
+  if (event.code == trace_code::untracked) {
+    scene_.violate(
+        Invariant::tracked, event,
+        fmt::format("PASID {} is allocated, and its allocator does not know it", event.pasid));
+  }
   if (event.pasid == 0) scene_.violate(Invariant::reserved_number, event, "PASID 0 is allocated");
   if (event.pasid >= pasids) {
     scene_.violate(Invariant::number_fits, event,
@@ -65,7 +70,8 @@ void Identities::freed(const TraceEvent& event) {
   const bool done = event.code == 0 || event.code == trace_code::pending;
   if (!done && event.code != unknown_number && event.code != foreign_number) return;
   if (life == nullptr || !life->live) {
-    if (life != nullptr && life->orphaned) return;  // its owner does not know
+    if (life != nullptr && (life->orphaned || life->orphans > 0))
+      return;  // its owner does not know
     scene_.violate(Invariant::one_free, event,
                    fmt::format("PASID {} is freed, and is nobody's", event.pasid));
     return;

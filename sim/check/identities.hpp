@@ -6,7 +6,7 @@
 
 namespace viosim::check {
 
-// I1, I2, I4, I5, I6, I23, I24. Keeps nothing but the lives in the scene.
+// I1 to I6, I23, I24. Keeps nothing but the lives in the scene.
 class Identities {
  public:
   explicit Identities(Scene& scene) : scene_(scene) {}

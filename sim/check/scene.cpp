@@ -87,10 +87,27 @@ const Life* Scene::life(const Number& number) const {
   return found == lives_.end() ? nullptr : &found->second;
 }
 
+std::uint32_t Scene::living(std::uint32_t machine) const {
+  std::uint32_t all = 0;
+  for (auto at = living_.lower_bound({machine, 0});
+       at != living_.end() && at->first.first == machine; ++at)
+    all += at->second;
+  return all;
+}
+
+std::uint32_t Scene::living(std::uint32_t machine, std::uint64_t owner) const {
+  const auto found = living_.find({machine, owner});
+  return found == living_.end() ? 0 : found->second;
+}
+
 void Scene::begin(const TraceEvent& allocation) {
-  Life& life = lives_[number_of(allocation)];
+  const Number number = number_of(allocation);
+  Life& life = lives_[number];
+  if (life.live) --living_[{number.machine, life.owner}];
+  ++living_[{number.machine, allocation.value}];
   const std::uint64_t before = life.epoch == 0 ? allocation.value : life.owner;
-  life = {allocation.epoch, true, false, false, allocation.value, before};
+  const std::uint32_t orphans = life.orphans + (life.orphaned ? 1 : 0);
+  life = {allocation.epoch, true, false, false, orphans, allocation.value, before};
 }
 
 void Scene::end(const TraceEvent& free) {
@@ -100,13 +117,31 @@ void Scene::end(const TraceEvent& free) {
   if (free.code == trace_code::pending) {
     life.pending = true;
   } else if (free.code == 0 || free.code == trace_code::orphaned) {
+    if (life.live)
+      --living_[{found->first.machine, life.owner}];
+    else if (life.orphans > 0)
+      --life.orphans;
     life.live = life.pending = false;
     life.orphaned = free.code != 0;
   }
 }
 
+// Events of allocators and sets are not lost among those of requests without a PASID.
+Number Scene::story_of(const TraceEvent& event, const Number& number) {
+  constexpr std::uint32_t of_allocators = 1U << 20U;  // no PASID
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::allocator:
+    case EventKind::viommu:
+    case EventKind::command_lost:
+    case EventKind::id_set:
+      return {number.machine, of_allocators};
+    default:
+      return number;
+  }
+}
+
 void Scene::note(const TraceEvent& event) {
-  std::deque<TraceEvent>& history = history_[number_of(event)];
+  std::deque<TraceEvent>& history = history_[story_of(event, number_of(event))];
   if (history.size() == chain_length) history.pop_front();
   history.push_back(event);
 }
@@ -133,7 +168,7 @@ void Scene::violate(Invariant invariant, const TraceEvent& at, const Number& num
     violation.previous_owner =
         owner_name(its->live ? its->previous_owner : its->owner, number.machine);
   }
-  if (const auto history = history_.find(number); history != history_.end())
+  if (const auto history = history_.find(story_of(at, number)); history != history_.end())
     violation.chain.assign(history->second.begin(), history->second.end());
   if (violation.chain.empty() || !(violation.chain.back() == at)) violation.chain.push_back(at);
   violations_.push_back(std::move(violation));

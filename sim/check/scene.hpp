@@ -28,6 +28,8 @@ struct Life {
   bool live = false;
   bool pending = false;   // freed, and others have not let go of it
   bool orphaned = false;  // its allocator left without it
+  // Of orphans of the number that came before: each has an owner who believes that it is his.
+  std::uint32_t orphans = 0;
   std::uint64_t owner = 0;
   std::uint64_t previous_owner = 0;
 };
@@ -66,9 +68,13 @@ class Scene {
 
   // Nothing: it was never allocated.
   const Life* life(const Number& number) const;
+  // How many live in a machine, and of these belong to one owner.
+  std::uint32_t living(std::uint32_t machine) const;
+  std::uint32_t living(std::uint32_t machine, std::uint64_t owner) const;
+  const std::map<Number, Life>& lives() const { return lives_; }
   void begin(const TraceEvent& allocation);
   void end(const TraceEvent& free);
-  // Remembers the event for chains of its PASID.
+  // Remembers the event for chains of its PASID; where it is about none, of its machine.
   void note(const TraceEvent& event);
 
   // `at` is the event that showed it, `number` the PASID concerned, `epoch` that of the object.
@@ -87,12 +93,14 @@ class Scene {
     std::uint32_t unit = 0;
   };
   std::string owner_name(std::uint64_t owner, std::uint32_t machine) const;
+  static Number story_of(const TraceEvent& event, const Number& number);
 
   std::vector<std::string> paths_;
   std::vector<Place> places_;
   std::vector<std::string> machines_;
   std::vector<std::uint32_t> hosts_;  // of each machine
   std::map<Number, Life> lives_;
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> living_;  // by owner
   std::map<Number, std::deque<TraceEvent>> history_;
   std::vector<Violation> violations_;
   std::uint64_t found_ = 0;

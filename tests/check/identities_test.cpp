@@ -95,6 +95,10 @@ TEST_CASE("a number whose allocator left may be freed by who does not know it") 
   Stream stream;
   stream.allocate(5, 1).free(5, 1, 0, trace_code::orphaned).free(5, 1);
   CHECK(stream.found().empty());
+  Stream given_again;
+  given_again.allocate(5, 1).free(5, 1, 0, trace_code::orphaned).life(5, 2).free(5, 2);
+  CHECK(Stream(given_again).found().empty());
+  CHECK(given_again.free(5, 2).found() == "I5");
 }
 
 TEST_CASE("I6: a freed number is bound, made present, or named by a descriptor") {

@@ -25,6 +25,7 @@ class Stream {
     viommu,
     guest_app,
     other_vfio,
+    other_viommu,
     components
   };
   static std::vector<std::string> paths() {
@@ -37,7 +38,8 @@ class Stream {
             "host0.vm[0].kernel.pasids",
             "host0.vm[0].v0",
             "host0.vm[0].app",
-            "host0.vm[1].vfio"};
+            "host0.vm[1].vfio",
+            "host0.vm[0].v1"};
   }
   static constexpr std::uint16_t source = 0x100;
   static constexpr std::uint16_t domain = 7;

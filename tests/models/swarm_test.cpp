@@ -86,10 +86,11 @@ class Swarm {
     params.vfio.quota = chance(3) ? 3 : 1000;
     params.vfio.free_while_bound = chance(2) ? FreeWhileBound::refuse : FreeWhileBound::pend;
     params.hotplug.wait_for_processes = random(500us);
-    params.refuse_unregister_with_live_ids = chance(4);
+    params.refuse_unregister_with_live_ids = chance(2);
     params.virtual_commands.poll_limit = 1ms;
     params.migration.dirty_rate = Bandwidth(rng_.below(3) * 20'000'000'000);
     params.migration.rounds = static_cast<std::uint32_t>(rng_.below(6));
+    refuses_.push_back(params.refuse_unregister_with_live_ids);
     const bool whole = params.pasids == PasidScope::system_wide;
     Guest& guest = rig_.add_guest(params);
     ViommuParams viommu;
@@ -186,7 +187,8 @@ class Swarm {
           guest.kernel.workers.post([&guest](Thread& thread) { guest.shut_down(thread); });
         });
       case 2:
-      case 3:
+      case 3:  // in order only where no PASIDs become orphans: that is a violation
+        if (!refuses_[number]) how = Unplug::surprise;
         return rig_.at(when, [&guest, unit, how](Thread&) { guest.unplug_unit(unit, how); });
       case 4:
       case 5:
@@ -276,6 +278,7 @@ class Swarm {
   SoftwareRig rig_;
   SecondHost second_;
   std::vector<Migration::Target> targets_;  // of each guest
+  std::vector<bool> refuses_;               // each guest: to unregister with live ids
   std::set<std::uint32_t> foreign_;
   FunctionDriver* host_driver_ = nullptr;
   SharedQueue* portal_ = nullptr;

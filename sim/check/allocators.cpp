@@ -1,0 +1,84 @@
+// Registrations, departures, and who serves after them.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/allocators.hpp"
+
+#include <fmt/format.h>
+
+namespace viosim::check {
+
+void Allocators::observe(const TraceEvent& event) {
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::allocator:
+      return told(event);
+    case EventKind::viommu:
+      if (event.code == trace_code::viommu_gone)
+        gone_.insert(event.component);
+      else
+        gone_.erase(event.component);
+      return;
+    case EventKind::command:
+    case EventKind::command_lost:
+      return asked(event);
+    default:
+      return;
+  }
+}
+
+void Allocators::told(const TraceEvent& event) {
+  const std::uint32_t machine = scene_.machine_of(event.component);
+  if (event.code == trace_code::allocator_ended) {
+    kernels_.erase(machine);
+    return;
+  }
+  Kernel& kernel = kernels_[machine];
+  if (event.code == trace_code::allocator_registered) {
+    kernel.groups[event.component] = event.address;
+    if (!kernel.registered.emplace(event.component, event.address).second) {
+      scene_.violate(Invariant::registered_once, event,
+                     fmt::format("{} is registered, and was before", scene_.path(event.component)));
+    }
+  } else {
+    kernel.registered.erase(event.component);
+  }
+  becomes_active(event, kernel, static_cast<std::uint32_t>(event.value));
+}
+
+// Where a vIOMMU has vanished its kernel has no choice: its numbers are told of as orphans.
+void Allocators::becomes_active(const TraceEvent& event, Kernel& kernel, std::uint32_t active) {
+  const std::uint32_t before = kernel.active;
+  kernel.active = active;
+  const std::uint32_t living = scene_.living(scene_.machine_of(event.component));
+  const auto name = [this](std::uint32_t one) {
+    return one == 0 ? std::string("the kernel itself") : scene_.path(one - 1);
+  };
+  if (active != 0 && !kernel.registered.contains(active - 1)) {
+    scene_.violate(Invariant::active_is_there, event,
+                   fmt::format("{} is asked for PASIDs, and is not registered", name(active)));
+  }
+  if (living == 0) return;
+  if (before == 0 && active != 0) {
+    scene_.violate(Invariant::late_allocator, event,
+                   fmt::format("{} gives PASIDs from now on, while {} of the kernel's own live",
+                               name(active), living));
+  } else if (before != 0 &&
+             kernel.groups[before - 1] != (active == 0 ? 0 : kernel.groups[active - 1])) {
+    if (gone_.contains(event.component)) return;
+    scene_.violate(Invariant::empty_switch, event,
+                   fmt::format("{} gives PASIDs from now on, while {} of {} live", name(active),
+                               living, name(before)));
+  }
+}
+
+void Allocators::asked(const TraceEvent& event) {
+  const auto found = kernels_.find(scene_.machine_of(event.component));
+  if (found == kernels_.end() || found->second.registered.contains(event.component)) return;
+  scene_.violate(Invariant::active_is_there, event,
+                 fmt::format("{} gets a virtual command, and its allocator is not registered",
+                             scene_.path(event.component)));
+  if (static_cast<EventKind>(event.kind) != EventKind::command_lost) return;
+  scene_.violate(Invariant::idle_eject, event,
+                 fmt::format("{} gets a virtual command, and its kernel knows that it is gone",
+                             scene_.path(event.component)));
+}
+
+}  // namespace viosim::check

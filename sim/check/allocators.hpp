@@ -1,0 +1,37 @@
+// Who gives a guest's kernel its PASIDs: allocators of vIOMMUs that come and go.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/check/scene.hpp"
+
+#include <cstdint>
+#include <map>
+#include <set>
+
+namespace viosim::check {
+
+// I14 to I17, and of I19 that nobody asks a vIOMMU that is gone. A vIOMMU is there until its kernel is
+// told otherwise; a kernel that asks one before it knows that it is gone has done nothing wrong.
+class Allocators {
+ public:
+  explicit Allocators(Scene& scene) : scene_(scene) {}
+  void observe(const TraceEvent& event);
+
+ private:
+  using Components = std::set<std::uint32_t>;
+  struct Kernel {
+    std::map<std::uint32_t, std::uint64_t> registered;  // vIOMMUs, and their groups
+    std::map<std::uint32_t, std::uint64_t> groups;      // of all that ever were
+    std::uint32_t active = 0;                           // 0: its own allocator, or 1 + component
+  };
+
+  void told(const TraceEvent& event);
+  void becomes_active(const TraceEvent& event, Kernel& kernel, std::uint32_t active);
+  void asked(const TraceEvent& event);
+
+  Scene& scene_;
+  std::map<std::uint32_t, Kernel> kernels_;  // by machine
+  Components gone_;                          // vIOMMUs
+};
+
+}  // namespace viosim::check
