@@ -57,7 +57,7 @@ constexpr std::array kinds = {
                   "page table that the function uses first",
                   "requester id 15:0, domain 31:16, PGTT 39:32, device TLB 40, caching mode "
                   "41, PASIDs below 63:42",
-                  "1 present, 2 not present, 3 changed, 4 zeroed"},
+                  "1 present, 2 not present, 3 changed, 4 zeroed, 5 all but present"},
     EventKindInfo{EventKind::bind, "bind", "A PASID of a function was bound.",
                   "its user's number for it", "requester id",
                   "1: of a host's PASID, for the guest of this component"},
@@ -105,6 +105,14 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::id_set, "id_set", "What a set of PASIDs holds, and may.",
                   "number of PASIDs that belong to no set", "PASIDs 31:0, quota 63:32",
                   "0 it is there, 1 it is gone"},
+    EventKindInfo{EventKind::vcpu_pasid, "vcpu_pasid",
+                  "Processors of a guest turn its PASID into the host's, or do so no more.",
+                  "number of the guest's PASID", "", "0 no more, 1 from now on"},
+    EventKindInfo{EventKind::second_stage, "second_stage",
+                  "A guest's memory has a table of its own in its host.", "its root", "", ""},
+    EventKindInfo{EventKind::nested, "nested",
+                  "A PASID entry that was made present goes through a second-level table, too.",
+                  "its root", "requester id", ""},
 };
 
 }  // namespace

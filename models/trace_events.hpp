@@ -53,7 +53,11 @@ enum class EventKind : std::uint16_t {
   allocator,
   viommu,
   command_lost,
-  id_set
+  id_set,
+  // Guests' numbers and memory, as hosts have them.
+  vcpu_pasid,
+  second_stage,
+  nested
 };
 
 constexpr bool is_part_of_request(EventKind kind) {
@@ -86,6 +90,10 @@ inline constexpr std::uint16_t entry_set = 1;
 inline constexpr std::uint16_t entry_cleared = 2;
 inline constexpr std::uint16_t entry_changed = 3;
 inline constexpr std::uint16_t entry_zeroed = 4;
+inline constexpr std::uint16_t entry_fields = 5;
+// TraceEvent::code of a processor's translation of a PASID.
+inline constexpr std::uint16_t translation_removed = 0;
+inline constexpr std::uint16_t translation_set = 1;
 // TraceEvent::code of a bind or unbind: of a host's number, for the guest that the component is of.
 inline constexpr std::uint16_t for_guest = 1;
 // TraceEvent::code of a command's end, besides status codes: nobody waits for it any more.

@@ -19,7 +19,7 @@ class IommufdResidence final : public Residence {
                    std::uint32_t number);
 
   HostFlow& flow() override { return flow_; }
-  const Iommufd* file() const override { return &file_; }
+  Iommufd* file() override { return &file_; }
   bool empty() const override {
     return file_.objects().size() == 0 && file_.attachments() == 0 && file_.pending_faults() == 0;
   }

@@ -32,7 +32,7 @@ std::size_t Residence::add(const Function& function, Bdf guest_address) {
                         &function.unit->kernel.requests};
   device.mediated = function.slice();
   if (!translation_ && function.shared != nullptr && translates(function))
-    translation_.emplace(host_.memory);
+    translation_.emplace(host_.engine, host_.memory);
   const std::size_t number = add_device(device, guest_address);
   ensure(number + 1 == functions_.size(), "a machine's files count its functions otherwise");
   return number;

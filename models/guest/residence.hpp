@@ -49,7 +49,8 @@ class Residence {
   const HostFlow& flow() const { return const_cast<Residence*>(this)->flow(); }
   // Null: the machine has another kind of files.
   virtual VfioContainer* container() { return nullptr; }
-  virtual const Iommufd* file() const { return nullptr; }
+  virtual Iommufd* file() { return nullptr; }
+  const Iommufd* file() const { return const_cast<Residence*>(this)->file(); }
   // The host holds nothing for the machine.
   virtual bool empty() const = 0;
 

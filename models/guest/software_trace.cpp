@@ -45,6 +45,10 @@ void SoftwareTrace::add(Guest& guest, const std::string& path) const {
     add(container->trace, path + ".vfio", &guest.host().kernel);
     add(container->mutex().trace, path + ".vfio.lock");
   }
+  if (Iommufd* const file = guest.residence().file())
+    add(file->trace, path + ".iommufd", &guest.host().kernel);
+  if (PasidTranslation* const translation = guest.residence().pasid_translation())
+    add(translation->trace, path + ".pasid_translation", &guest.host().kernel);
   add(guest.machine.emulation().trace, path + ".emulation_lock");
   for (Guest::Unit& unit : guest.units) {
     const std::string of = path + '.' + unit.name;

@@ -161,6 +161,11 @@ Result<ObjectId> Iommufd::paging_alloc(Thread& thread, const HwptAlloc& request)
   paging.entry.address_width = four_levels;
   paging.entry.second_level = paging.table->root();
   paging.entry.domain = domain.value();
+  if (trace.on()) {
+    trace.emit({.kind = EventKind::second_stage,
+                .time = engine_.now(),
+                .address = paging.table->root().value()});
+  }
   std::vector<ObjectId> holds{request.parent};
   if ((request.flags & fault_id_valid) != 0) holds.push_back(paging.fault = request.fault);
   return add(std::move(paging), std::move(holds));

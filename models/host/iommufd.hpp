@@ -19,6 +19,7 @@
 #include "models/host/iommufd_params.hpp"
 #include "models/kernel/errno.hpp"
 #include "models/kernel/global_pasids.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <map>
@@ -200,6 +201,7 @@ class Iommufd final : public GuestFaultTaker {
   bool closed() const { return closed_; }
 
   IommufdStats stats;
+  TracePoint trace;
   iommufd::FaultStats fault_stats;
 
  private:
@@ -227,6 +229,7 @@ class Iommufd final : public GuestFaultTaker {
   bool only_slice_with(Pasid pasid, const Device& device) const;
   void tell_attached(const Device& device, Pasid pasid, Pasid host);
   void tell_detached(const Device& device, Pasid pasid);
+  void tell_bound(EventKind kind, const Device& device, Pasid pasid, Pasid host) const;
   void move(const iommufd::Place& place, ObjectId from, ObjectId to);
 
   void answer(Thread& thread, const iommufd::FaultQueue::Groups& groups);

@@ -119,6 +119,17 @@ void Iommufd::tell_detached(const Device& device, Pasid pasid) {
     pasid_listener_->pasid_detached(pasid);
 }
 
+// Requests without a PASID are bound to nothing.
+void Iommufd::tell_bound(EventKind kind, const Device& device, Pasid pasid, Pasid host) const {
+  if (!trace.on() || pasid == no_pasid) return;
+  trace.emit({.kind = kind,
+              .time = engine_.now(),
+              .pasid = host,
+              .address = pasid.value(),
+              .value = device.is.function.value(),
+              .code = trace_code::for_guest});
+}
+
 void Iommufd::move(const Place& place, ObjectId from, ObjectId to) {
   if (Hwpt* const old = objects_.hwpt(from)) {
     std::erase(old->attached, place);
@@ -150,6 +161,7 @@ Errno Iommufd::attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt
     if (device.is.mediated) give_back_number(pasid, host.value());
     return error;
   }
+  tell_bound(EventKind::bind, device, pasid, host.value());
   ++stats.attached;
   return Errno::ok;
 }
@@ -201,6 +213,7 @@ void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid) {
     const Guard guard(driver.pasid_mutex(), thread);
     driver.drain_page_requests(thread, device.is.function, host, objects_.hwpt(hwpt)->entry.domain);
   }
+  tell_bound(EventKind::unbind, device, pasid, host);
   device.attachments.erase(pasid);
   move({id, pasid}, hwpt, no_object);
   if (device.is.mediated) give_back_number(pasid, host);

@@ -32,8 +32,14 @@ Errno VfioContainer::open() {
 Errno VfioContainer::take_set() {
   const auto [error, set] = ids_.sets.alloc_set({ioasid::SetType::mm, this, params_.quota});
   set_ = set;
-  if (error == ioasid::Error::ok) tell_set();
-  return errno_of(error);
+  if (error != ioasid::Error::ok) return errno_of(error);
+  tell_set();
+  if (trace.on()) {
+    trace.emit({.kind = EventKind::second_stage,
+                .time = engine_.now(),
+                .address = second_stage_.second_level.value()});
+  }
+  return Errno::ok;
 }
 
 // What it holds and may hold; a set that is gone, nothing.

@@ -210,6 +210,7 @@ class IommuDriver {
   bool applies(When when) const;
   void take(Step step, Job& job);
   void write_table(Step step, Job& job);
+  void tell_nested(const Job& job) const;
   void tell_written(const Job& job, std::uint16_t code) const;
   void flush(Step step, Job& job);
   void configure(Step step, Job& job);

@@ -34,10 +34,12 @@ void IommuDriver::write_table(Step step, Job& job) {
       }
       return;
     case Step::write_fields:
-      return write_fields(job);
+      write_fields(job);
+      return tell_written(job, trace_code::entry_fields);
     case Step::set_present:
       write(job, job.at, memory.read(job.at) | present_bit);
-      return tell_written(job, trace_code::entry_set);
+      tell_written(job, trace_code::entry_set);
+      return tell_nested(job);
     case Step::write_changes:
       write_changes(job);
       return tell_written(job, trace_code::entry_changed);
@@ -122,6 +124,15 @@ void IommuDriver::tell_written(const Job& job, std::uint16_t code) const {
               .address = (first ? job.entry.first_level : job.entry.second_level).value(),
               .value = written.encode(),
               .code = code});
+}
+
+void IommuDriver::tell_nested(const Job& job) const {
+  if (!trace.on() || job.entry.type != vtd::PasidEntry::Type::nested) return;
+  trace.emit({.kind = EventKind::nested,
+              .time = job.thread.now(),
+              .pasid = job.pasid,
+              .address = job.entry.second_level.value(),
+              .value = job.source.value()});
 }
 
 void IommuDriver::tell_own_numbers(Thread& thread, Bdf source, bool own) const {

@@ -15,8 +15,10 @@ constexpr unsigned shift_of(Pasid guest) { return (guest.value() & 1U) != 0 ? 32
 
 }  // namespace
 
-PasidTranslation::PasidTranslation(TableMemory& memory)
-    : memory_(memory), directories_{memory.allocate_frames(), memory.allocate_frames()} {}
+PasidTranslation::PasidTranslation(const Engine& engine, TableMemory& memory)
+    : engine_(engine),
+      memory_(memory),
+      directories_{memory.allocate_frames(), memory.allocate_frames()} {}
 
 Hpa PasidTranslation::directory_slot(Pasid guest) const {
   const Hpa directory = directories_[guest.value() >> 19U & 1U];
@@ -63,13 +65,25 @@ void PasidTranslation::set(Pasid guest, Pasid host) {
   }
   write(*table, guest, host.value() | valid);
   ++stats.filled;
+  tell(guest, host, trace_code::translation_set);
 }
 
 void PasidTranslation::clear(Pasid guest) {
   const std::optional<Hpa> table = table_of(guest);
   if (!table || (read(*table, guest) & valid) == 0) return;
+  const Pasid host(read(*table, guest) & pasid_max.value());
   write(*table, guest, 0);
   ++stats.cleared;
+  tell(guest, host, trace_code::translation_removed);
+}
+
+void PasidTranslation::tell(Pasid guest, Pasid host, std::uint16_t what) const {
+  if (!trace.on()) return;
+  trace.emit({.kind = EventKind::vcpu_pasid,
+              .time = engine_.now(),
+              .pasid = host,
+              .address = guest.value(),
+              .code = what});
 }
 
 void PasidTranslation::notify(const ioasid::Notice& notice) noexcept {

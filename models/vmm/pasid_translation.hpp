@@ -10,9 +10,11 @@
 
 #include "core/base/address.hpp"
 #include "core/base/stats.hpp"
+#include "core/des/engine.hpp"
 #include "ioasid/notifier.hpp"
 #include "models/host/iommufd.hpp"
 #include "models/host/table_memory.hpp"
+#include "models/trace_point.hpp"
 
 #include <array>
 #include <cstdint>
@@ -42,7 +44,7 @@ class PasidTranslation final : public ioasid::Notifier, public PasidListener {
   enum class Instruction : std::uint8_t { enqcmd, enqcmds };
 
   // `memory`: the host's.
-  explicit PasidTranslation(TableMemory& memory);
+  PasidTranslation(const Engine& engine, TableMemory& memory);
 
   // What the processor looks up. Nothing: the instruction leaves the guest.
   std::optional<Pasid> translate(Pasid guest, Instruction instruction);
@@ -56,6 +58,7 @@ class PasidTranslation final : public ioasid::Notifier, public PasidListener {
   void pasid_detached(Pasid guest) override { clear(guest); }
 
   PasidTranslationStats stats;
+  TracePoint trace;
 
  private:
   static constexpr std::uint32_t valid = 1U << 31U;
@@ -64,8 +67,10 @@ class PasidTranslation final : public ioasid::Notifier, public PasidListener {
   void write(Hpa table, Pasid guest, std::uint32_t entry);
   void set(Pasid guest, Pasid host);
   void clear(Pasid guest);
+  void tell(Pasid guest, Pasid host, std::uint16_t what) const;
   Hpa directory_slot(Pasid guest) const;
 
+  const Engine& engine_;
   TableMemory& memory_;
   std::array<Hpa, 2> directories_;
 };

@@ -11,6 +11,9 @@ void Checker::observe(const TraceEvent& event) {
     if (wants_requests() && !private_numbers_.concerns(event)) stale_use_.observe(event);
     return;
   }
+  // Whoever's numbers they are.
+  entry_writes_.observe(event);
+  second_levels_.observe(event);
   if (private_numbers_.concerns(event)) return trace_order_.observe(event);
   // Who allocates has it already when others look; who frees has it still.
   scene_.note(event);
@@ -24,7 +27,13 @@ void Checker::observe(const TraceEvent& event) {
   commands_.observe(event);
   allocators_.observe(event);
   quotas_.observe(event);
+  guest_numbers_.observe(event);
   if (kind == EventKind::free) scene_.end(event);
+}
+
+void Checker::finish() {
+  page_groups_.finish();
+  guest_numbers_.finish();
 }
 
 }  // namespace viosim::check

@@ -8,11 +8,14 @@
 #include "sim/check/allocators.hpp"
 #include "sim/check/commands.hpp"
 #include "sim/check/domains.hpp"
+#include "sim/check/entry_writes.hpp"
+#include "sim/check/guest_numbers.hpp"
 #include "sim/check/identities.hpp"
 #include "sim/check/page_groups.hpp"
 #include "sim/check/private_numbers.hpp"
 #include "sim/check/quotas.hpp"
 #include "sim/check/scene.hpp"
+#include "sim/check/second_levels.hpp"
 #include "sim/check/stale_use.hpp"
 #include "sim/check/teardowns.hpp"
 
@@ -28,7 +31,7 @@ class Checker final : public TraceObserver {
 
   void observe(const TraceEvent& event) override;
   bool wants_requests() const override { return stale_use_.wants_requests(); }
-  void finish() { page_groups_.finish(); }  // the run came to its end
+  void finish();  // the run came to its end
 
   const std::vector<Violation>& violations() const { return scene_.violations(); }
   std::uint64_t found() const { return scene_.found(); }  // with those that were not kept
@@ -46,6 +49,9 @@ class Checker final : public TraceObserver {
   Commands commands_{scene_};
   Allocators allocators_{scene_};
   Quotas quotas_{scene_};
+  GuestNumbers guest_numbers_{scene_};
+  SecondLevels second_levels_{scene_};
+  EntryWrites entry_writes_{scene_};
   TraceOrder trace_order_{scene_};
 };
 

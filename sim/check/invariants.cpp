@@ -66,11 +66,18 @@ constexpr std::array table = {
                   "A set holds as many PASIDs as live of it, and no more than its quota; quotas "
                   "fit what there is.",
                   "quota overrun, leak after an error"},
+    InvariantInfo{Invariant::same_numbers,
+                  "A guest that gets its PASIDs from the host has those that the host has for it.",
+                  "leak, orphan"},
     InvariantInfo{Invariant::reserved_number, "PASID 0 is never allocated.",
                   "misuse of a reserved PASID"},
     InvariantInfo{Invariant::number_fits,
                   "A PASID that is made present is below what the function and its IOMMU have.",
                   "overrun of a PASID table"},
+    InvariantInfo{Invariant::whole_entry,
+                  "A PASID entry becomes present when all else of it is written, and is not "
+                  "written anew while it is.",
+                  "torn read of a PASID entry"},
     InvariantInfo{Invariant::flush_before_reuse,
                   "What a PASID entry led to is flushed everywhere before the entry, or its "
                   "number, is used again.",
@@ -82,6 +89,12 @@ constexpr std::array table = {
                   "No request issued after software has waited for its flushes uses what was "
                   "unmapped.",
                   "use of a stale translation"},
+    InvariantInfo{Invariant::own_second_stage, "What a guest binds is nested over its own memory.",
+                  "leak between guests"},
+    InvariantInfo{Invariant::cpu_translation,
+                  "Processors turn one PASID of a guest into one of the host, and none into a "
+                  "freed one.",
+                  "stale PASID translation, one number behind two"},
     InvariantInfo{Invariant::trace_order, "What happens now is not before what happened.",
                   "trace integrity"},
     InvariantInfo{Invariant::domain_kinds,

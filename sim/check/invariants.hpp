@@ -32,11 +32,15 @@ enum class Invariant : std::uint8_t {
   idle_eject = 19,
   nothing_left = 20,
   within_quota = 21,
+  same_numbers = 22,
   reserved_number = 23,
   number_fits = 24,
+  whole_entry = 25,
   flush_before_reuse = 26,
   flush_order = 27,
   no_stale_use = 28,
+  own_second_stage = 29,
+  cpu_translation = 30,
   trace_order = 34,
   domain_kinds = 36
 };

@@ -18,6 +18,13 @@ bool PrivateNumbers::concerns(const TraceEvent& event) {
     case EventKind::submit:
     case EventKind::invalidate:
       return described(event);
+    case EventKind::bind:
+    case EventKind::unbind:
+      return event.code == trace_code::for_guest &&
+             functions_.contains({scene_.host_of(scene_.machine_of(event.component)),
+                                  static_cast<std::uint16_t>(event.value)});
+    case EventKind::nested:
+      return is_of(event, static_cast<std::uint16_t>(event.value));
     case EventKind::page_request:
     case EventKind::respond:
     case EventKind::group_answered:

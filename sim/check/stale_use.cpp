@@ -95,7 +95,7 @@ void StaleUse::entry_written(const TraceEvent& event) {
   if (function == functions_.end()) return;
   if (event.code == trace_code::entry_zeroed) {
     gone_[key(function->second, event.pasid)] = event;
-  } else if (event.code != trace_code::entry_cleared) {
+  } else if (event.code == trace_code::entry_set || event.code == trace_code::entry_changed) {
     gone_.erase(key(function->second, event.pasid));
   }
 }

@@ -47,7 +47,7 @@ void Teardowns::written(const TraceEvent& event) {
   const Place place{scene_.unit_of(event.component), event.pasid, how.source};
   if (how.caching) return;
   if (event.code == trace_code::entry_cleared) return cleared(event, how, place);
-  if (event.code == trace_code::entry_changed) return;
+  if (event.code == trace_code::entry_changed || event.code == trace_code::entry_fields) return;
   const auto found = entries_.find(place);
   if (found != entries_.end() && !found->second.flushed()) {
     const Entry& entry = found->second;

@@ -18,6 +18,7 @@ TEST_CASE("a function with numbers of its user's own is not held against the ker
   CHECK(present(0).found() == "I7");
   Stream returned = present(1).emit(EventKind::own_numbers, Stream::driver, 0, 0,
                                     {.value = Stream::source, .code = 0});
+  returned.write(trace_code::entry_cleared, 5, 1);
   CHECK(returned.write(trace_code::entry_set, 5, 1).found() == "I6");
 }
 

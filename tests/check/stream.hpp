@@ -70,6 +70,11 @@ class Stream {
     return *this;
   }
 
+  Stream& wait(std::int64_t ps) {
+    time_ += ps;
+    return *this;
+  }
+
   static constexpr std::uint64_t owner(Component who) { return std::uint64_t{1} + who; }
   Stream& allocate(std::uint32_t pasid, std::uint32_t epoch, std::uint64_t whose = 0,
                    std::uint32_t lowest = 1, std::uint32_t highest = 100) {

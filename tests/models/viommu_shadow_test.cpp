@@ -244,7 +244,7 @@ TEST_CASE("the processor translates a guest's PASIDs while they are bound, and n
   VmRig vm(host, "vm0", options);
   ViommuRig& v = vm.add_viommu();
   vm.add_device(v, device);
-  PasidTranslation tables(host.iommu.physical());
+  PasidTranslation tables(host.engine, host.iommu.physical());
   using Instruction = PasidTranslation::Instruction;
   REQUIRE(host.ids.sets.register_notifier(tables, ioasid::Priority::cpu, vm.container.set()) ==
           ioasid::Error::ok);

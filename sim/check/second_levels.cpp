@@ -1,0 +1,40 @@
+// Tables, their guests, and entries that use them.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/second_levels.hpp"
+
+#include <fmt/format.h>
+
+namespace viosim::check {
+
+void SecondLevels::observe(const TraceEvent& event) {
+  const std::uint32_t machine = scene_.machine_of(event.component);
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::second_stage:
+      owners_[{scene_.host_of(machine), event.address}] = machine;
+      return;
+    case EventKind::nested:
+      roots_[{machine, static_cast<std::uint16_t>(event.value), event.pasid}] = event.address;
+      return;
+    case EventKind::bind:
+      return event.code == trace_code::for_guest ? bound(event) : void();
+    default:
+      return;
+  }
+}
+
+void SecondLevels::bound(const TraceEvent& event) {
+  const std::uint32_t guest = scene_.machine_of(event.component);
+  const std::uint32_t host = scene_.host_of(guest);
+  const auto source = static_cast<std::uint16_t>(event.value);
+  const auto root = roots_.find({host, source, event.pasid});
+  if (root == roots_.end()) return;  // it is not nested
+  const auto owner = owners_.find({host, root->second});
+  if (owner != owners_.end() && owner->second == guest) return;
+  scene_.violate(Invariant::own_second_stage, event,
+                 fmt::format("PASID {} of function {:04x} is bound over the table at {:#x}, which "
+                             "is {}",
+                             event.pasid, source, root->second,
+                             owner == owners_.end() ? "nobody's" : "another guest's"));
+}
+
+}  // namespace viosim::check

@@ -1,0 +1,31 @@
+// Whose memory a guest's page tables are nested over.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/check/scene.hpp"
+
+#include <cstdint>
+#include <map>
+#include <tuple>
+#include <utility>
+
+namespace viosim::check {
+
+// I29, asked when a guest has bound a PASID: its entry goes through a table of the guest's own memory.
+// Of numbers that are the guest's own in a function, too.
+class SecondLevels {
+ public:
+  explicit SecondLevels(Scene& scene) : scene_(scene) {}
+  void observe(const TraceEvent& event);
+
+ private:
+  using Entry = std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // host, function, PASID
+
+  void bound(const TraceEvent& event);
+
+  Scene& scene_;
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> owners_;  // of tables, by host
+  std::map<Entry, std::uint64_t> roots_;
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,41 @@
+// How PASID entries are written.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/check/stream.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+Stream fields() { return Stream().allocate(5, 1).write(trace_code::entry_fields, 5, 1); }
+Stream present() { return fields().write(trace_code::entry_set, 5, 1); }
+
+}  // namespace
+
+TEST_CASE("I25: an entry becomes present before the rest of it is written") {
+  CHECK(present().found().empty());
+  CHECK(fields().allocate(6, 1).write(trace_code::entry_set, 6, 1).found() == "I25");
+  CHECK(Stream()
+            .allocate(5, 1)
+            .write(trace_code::entry_set, 5, 1)
+            .write(trace_code::entry_fields, 5, 1)
+            .found() == "I25");
+}
+
+TEST_CASE("I25: an entry is written anew while it is present") {
+  const auto anew = [](Stream stream) {
+    return stream.write(trace_code::entry_fields, 5, 1).write(trace_code::entry_set, 5, 1).found();
+  };
+  CHECK(anew(present().tear_down(5, 1)).empty());
+  CHECK(anew(present()) == "I25 I25");
+  CHECK(present().write(trace_code::entry_zeroed, 5, 1).found() == "I25");
+}
+
+TEST_CASE("I25: numbers of a function's user are of entries, too") {
+  Stream stream;
+  stream.emit(EventKind::own_numbers, Stream::driver, 0, 0, {.value = Stream::source, .code = 1});
+  stream.write(trace_code::entry_fields, 5, 0).write(trace_code::entry_set, 5, 0);
+  CHECK(Stream(stream).found().empty());
+  CHECK(stream.write(trace_code::entry_set, 5, 0).found() == "I25");
+}

@@ -1,0 +1,105 @@
+// Guests' numbers in their hosts, in processors, and over whose memory.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/check/stream.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+constexpr std::uint64_t its_owner = Stream::owner(Stream::vfio);
+constexpr std::uint16_t allocates = 1;
+
+// By a virtual command the host gives a guest a number.
+Stream given() {
+  return Stream()
+      .emit(EventKind::command, Stream::viommu, 0, 0, {.value = 1, .code = allocates})
+      .allocate(5, 1, its_owner)
+      .emit(EventKind::command_done, Stream::viommu, 5, 0, {.value = 1});
+}
+Stream both() {
+  return given().emit(EventKind::allocate, Stream::guest_pasids, 5, 1,
+                      {.address = std::uint64_t{100} << 32U});
+}
+Stream freed_by_guest() { return both().emit(EventKind::free, Stream::guest_pasids, 5, 1, {}); }
+Stream later(Stream stream) {
+  stream.wait(2'000'000'000);
+  return stream.emit(EventKind::plug, Stream::device, 0, 0, {.value = Stream::source});
+}
+
+Stream bound_over(std::uint64_t table) {
+  return Stream()
+      .emit(EventKind::second_stage, Stream::vfio, 0, 0, {.address = 0x1000})
+      .emit(EventKind::second_stage, Stream::other_vfio, 0, 0, {.address = 0x2000})
+      .allocate(5, 1, its_owner)
+      .emit(EventKind::nested, Stream::driver, 5, 1, {.address = table, .value = Stream::source})
+      .emit(EventKind::bind, Stream::vfio, 5, 1,
+            {.address = 5, .value = Stream::source, .code = trace_code::for_guest});
+}
+
+Stream in_cpus() {
+  return Stream()
+      .allocate(5, 1, its_owner)
+      .emit(EventKind::vcpu_pasid, Stream::vfio, 5, 1,
+            {.address = 7, .code = trace_code::translation_set});
+}
+
+}  // namespace
+
+TEST_CASE("I22: the host has a number for a guest whose kernel does not") {
+  CHECK(later(both()).found().empty());
+  CHECK(later(given()).found() == "I22");
+  CHECK(later(freed_by_guest()).found() == "I22");
+  CHECK(later(freed_by_guest().free(5, 1, its_owner)).found().empty());
+}
+
+TEST_CASE("I22: a guest's kernel has a number that the host does not have for it") {
+  CHECK(later(both().emit(EventKind::allocate, Stream::guest_pasids, 6, 1,
+                          {.address = std::uint64_t{100} << 32U}))
+            .found() == "I22");
+}
+
+TEST_CASE("I22: what is under way at the end of a run, an orphan, and a guest that has ended") {
+  CHECK(freed_by_guest().found().empty());
+  CHECK(
+      later(given().emit(EventKind::command, Stream::viommu, 0, 0, {.value = 2})).found().empty());
+  CHECK(later(both().emit(EventKind::free, Stream::guest_pasids, 5, 1,
+                          {.code = trace_code::orphaned}))
+            .found()
+            .empty());
+  CHECK(later(both()
+                  .free(5, 1, its_owner)
+                  .emit(EventKind::id_set, Stream::vfio, 0, 0,
+                        {.address = 1U << 20U, .code = trace_code::set_gone}))
+            .found()
+            .empty());
+}
+
+TEST_CASE("I29: a guest's table is nested over another guest's memory, or nobody's") {
+  CHECK(bound_over(0x1000).found().empty());
+  CHECK(bound_over(0x2000).found() == "I29");
+  CHECK(bound_over(0x3000).found() == "I29");
+}
+
+TEST_CASE("I30: a number is freed while processors use it") {
+  CHECK(in_cpus().free(5, 1, its_owner).found() == "I30");
+  CHECK(in_cpus()
+            .emit(EventKind::vcpu_pasid, Stream::vfio, 5, 1,
+                  {.address = 7, .code = trace_code::translation_removed})
+            .free(5, 1, its_owner)
+            .found()
+            .empty());
+}
+
+TEST_CASE("I30: two numbers of a guest are one of the host's") {
+  const auto second = [](std::uint32_t number, Stream::Component guest) {
+    return in_cpus()
+        .emit(EventKind::vcpu_pasid, guest, 5, 1,
+              {.address = number, .code = trace_code::translation_set})
+        .found();
+  };
+  CHECK(second(7, Stream::vfio).empty());
+  CHECK(second(8, Stream::vfio) == "I30");
+  CHECK(second(8, Stream::other_vfio).empty());
+}
