@@ -56,7 +56,7 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::table_write, "table_write", "Software wrote a PASID table entry.",
                   "page table that the function uses first",
                   "requester id 15:0, domain 31:16, PGTT 39:32, device TLB 40, caching mode "
-                  "41, PASIDs below 63:42",
+                  "41, PASIDs below 62:42, FPD 63",
                   "1 present, 2 not present, 3 changed, 4 zeroed, 5 all but present"},
     EventKindInfo{EventKind::bind, "bind", "A PASID of a function was bound.",
                   "its user's number for it", "requester id",
@@ -113,6 +113,15 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::nested, "nested",
                   "A PASID entry that was made present goes through a second-level table, too.",
                   "its root", "requester id", ""},
+    EventKindInfo{EventKind::timed_out, "timed_out",
+                  "A function did not confirm an invalidation in time.",
+                  "descriptor's high 64 bits", "descriptor's low 64 bits", "descriptor type"},
+    EventKindInfo{EventKind::aborted, "aborted",
+                  "The wait behind a descriptor was aborted: nobody knows whether it is complete.",
+                  "descriptor's high 64 bits", "descriptor's low 64 bits", "descriptor type"},
+    EventKindInfo{EventKind::given_up, "given_up",
+                  "Software tells who asked for a descriptor that it is not complete.",
+                  "descriptor's high 64 bits", "descriptor's low 64 bits", "descriptor type"},
 };
 
 }  // namespace

@@ -57,7 +57,11 @@ enum class EventKind : std::uint16_t {
   // Guests' numbers and memory, as hosts have them.
   vcpu_pasid,
   second_stage,
-  nested
+  nested,
+  // Descriptors that were not completed.
+  timed_out,
+  aborted,
+  given_up
 };
 
 constexpr bool is_part_of_request(EventKind kind) {
@@ -112,10 +116,11 @@ struct EntryWritten {
   bool device_tlb = false;        // translations are cached in the function, and it is there
   bool caching = false;           // CM: the hypervisor flushes the function's TLB
   std::uint32_t pasid_limit = 0;  // the function's PASIDs are below; 0: not known
+  bool quiet = false;             // FPD: faults are not reported
   constexpr std::uint64_t encode() const {
     return source | std::uint64_t{domain} << 16U | std::uint64_t{type} << 32U |
            std::uint64_t{device_tlb} << 40U | std::uint64_t{caching} << 41U |
-           std::uint64_t{pasid_limit} << 42U;
+           std::uint64_t{pasid_limit} << 42U | std::uint64_t{quiet} << 63U;
   }
   static constexpr EntryWritten decode(std::uint64_t bits) {
     return {static_cast<std::uint16_t>(bits),
@@ -123,7 +128,8 @@ struct EntryWritten {
             static_cast<std::uint8_t>(bits >> 32U),
             (bits >> 40U & 1U) != 0,
             (bits >> 41U & 1U) != 0,
-            static_cast<std::uint32_t>(bits >> 42U)};
+            static_cast<std::uint32_t>(bits >> 42U & 0x1fffffU),
+            (bits >> 63U & 1U) != 0};
   }
 };
 

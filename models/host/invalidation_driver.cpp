@@ -220,7 +220,17 @@ void InvalidationDriver::status_written(Hpa address) {
 void InvalidationDriver::wait_aborted(Hpa address) {
   if (Waiter* const waiter = waiting_at(address)) {
     waiter->outcome = Outcome::aborted;
+    if (trace.on()) tell_aborted(*waiter);
     waiter->done.raise();
+  }
+}
+
+void InvalidationDriver::tell_aborted(const Waiter& waiter) const {
+  for (std::uint32_t i = 0; i + 1 < waiter.count; ++i) {
+    const std::uint32_t entry = (waiter.first + i) & (queue_.entries() - 1);
+    const Hpa at = queue_.base() + Bytes(entry * queue_.entry_size().count());
+    const auto descriptor = vtd::Descriptor::decode(memory_.read(at), memory_.read(at + Bytes(8)));
+    trace.emit(vtd::told(EventKind::aborted, descriptor, engine_.now()));
   }
 }
 

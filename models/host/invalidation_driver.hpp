@@ -79,6 +79,7 @@ class InvalidationDriver final : public Invalidator,
 
  private:
   [[noreturn]] void give_up() const;
+  void tell_aborted(const Waiter& waiter) const;
   Waiter& free_waiter();
   Waiter* waiting_at(Hpa address) const;
   std::uint32_t free_entries() const;

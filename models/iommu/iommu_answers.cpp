@@ -180,7 +180,8 @@ void Iommu::report(const Miss& miss, FaultCode fault) {
                         .pasid = port.pasid,
                         .address = miss.iova.value(),
                         .value = port.source.value(),
-                        .code = static_cast<std::uint16_t>(fault)});
+                        .code = static_cast<std::uint16_t>(fault),
+                        .duration = agenda_.now() - miss.arrival});
   }
   if (fault_listener_ != nullptr)
     fault_listener_->faulted(

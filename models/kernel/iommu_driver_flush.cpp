@@ -1,5 +1,6 @@
 // Steps that flush caches. Each descriptor is a submission of its own, as in Linux.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/vtd/descriptor_trace.hpp"
 #include "models/kernel/iommu_job.hpp"
 
 namespace viosim {
@@ -96,6 +97,13 @@ void IommuDriver::flush_device_tlbs(Job& job, bool pages) {
   }
 }
 
+void IommuDriver::tell_given_up(const Thread& thread,
+                                const std::vector<vtd::Descriptor>& descriptors) const {
+  if (!trace.on()) return;
+  for (const vtd::Descriptor& descriptor : descriptors)
+    trace.emit(vtd::told(EventKind::given_up, descriptor, thread.now()));
+}
+
 void IommuDriver::submit_one(Job& job, const vtd::Descriptor& descriptor) {
   job.failed(submit(job.thread, {descriptor}));
 }
@@ -113,6 +121,7 @@ Errno IommuDriver::submit(Thread& thread, std::vector<vtd::Descriptor> descripto
     if (error == Errno::ok) return error;
     if (error != Errno::eagain || tries == params_.retries) {
       ++stats.given_up;
+      tell_given_up(thread, descriptors);
       return error == Errno::eagain ? Errno::etimedout : error;
     }
     ++stats.resubmitted;

@@ -117,7 +117,8 @@ void IommuDriver::tell_written(const Job& job, std::uint16_t code) const {
                              .type = static_cast<std::uint8_t>(job.entry.type),
                              .device_tlb = reachable(job.source),
                              .caching = iommu_.abilities().caching_mode,
-                             .pasid_limit = pasid_limit(job.source)};
+                             .pasid_limit = pasid_limit(job.source),
+                             .quiet = job.quiet || job.entry.fault_disable};
   trace.emit({.kind = EventKind::table_write,
               .time = job.thread.now(),
               .pasid = job.pasid,

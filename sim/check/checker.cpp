@@ -8,12 +8,15 @@ void Checker::observe(const TraceEvent& event) {
   const auto kind = static_cast<EventKind>(event.kind);
   if (is_part_of_request(kind) || kind == EventKind::lock_wait) return;
   if (kind == EventKind::translate) {
-    if (wants_requests() && !private_numbers_.concerns(event)) stale_use_.observe(event);
+    if (!wants_requests() || private_numbers_.concerns(event)) return;
+    stale_use_.observe(event);
+    quiet_entries_.observe(event);
     return;
   }
   // Whoever's numbers they are.
   entry_writes_.observe(event);
   second_levels_.observe(event);
+  aborts_.observe(event);
   if (private_numbers_.concerns(event)) return trace_order_.observe(event);
   // Who allocates has it already when others look; who frees has it still.
   scene_.note(event);
@@ -28,12 +31,14 @@ void Checker::observe(const TraceEvent& event) {
   allocators_.observe(event);
   quotas_.observe(event);
   guest_numbers_.observe(event);
+  quiet_entries_.observe(event);
   if (kind == EventKind::free) scene_.end(event);
 }
 
 void Checker::finish() {
   page_groups_.finish();
   guest_numbers_.finish();
+  aborts_.finish();
 }
 
 }  // namespace viosim::check

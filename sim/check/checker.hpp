@@ -5,6 +5,7 @@
 // single requests may be left out while wants_requests() is false: they change nothing then.
 #pragma once
 
+#include "sim/check/aborts.hpp"
 #include "sim/check/allocators.hpp"
 #include "sim/check/commands.hpp"
 #include "sim/check/domains.hpp"
@@ -13,6 +14,7 @@
 #include "sim/check/identities.hpp"
 #include "sim/check/page_groups.hpp"
 #include "sim/check/private_numbers.hpp"
+#include "sim/check/quiet_entries.hpp"
 #include "sim/check/quotas.hpp"
 #include "sim/check/scene.hpp"
 #include "sim/check/second_levels.hpp"
@@ -30,7 +32,9 @@ class Checker final : public TraceObserver {
   explicit Checker(std::vector<std::string> paths) : scene_(std::move(paths)) {}
 
   void observe(const TraceEvent& event) override;
-  bool wants_requests() const override { return stale_use_.wants_requests(); }
+  bool wants_requests() const override {
+    return stale_use_.wants_requests() || quiet_entries_.wants_requests();
+  }
   void finish();  // the run came to its end
 
   const std::vector<Violation>& violations() const { return scene_.violations(); }
@@ -52,6 +56,8 @@ class Checker final : public TraceObserver {
   GuestNumbers guest_numbers_{scene_};
   SecondLevels second_levels_{scene_};
   EntryWrites entry_writes_{scene_};
+  Aborts aborts_{scene_};
+  QuietEntries quiet_entries_{scene_};
   TraceOrder trace_order_{scene_};
 };
 

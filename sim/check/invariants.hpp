@@ -41,7 +41,9 @@ enum class Invariant : std::uint8_t {
   no_stale_use = 28,
   own_second_stage = 29,
   cpu_translation = 30,
+  aborts_seen = 33,
   trace_order = 34,
+  quiet_fault = 35,
   domain_kinds = 36
 };
 

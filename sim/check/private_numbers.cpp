@@ -17,6 +17,9 @@ bool PrivateNumbers::concerns(const TraceEvent& event) {
       return written(event);
     case EventKind::submit:
     case EventKind::invalidate:
+    case EventKind::timed_out:
+    case EventKind::aborted:
+    case EventKind::given_up:
       return described(event);
     case EventKind::bind:
     case EventKind::unbind:
@@ -24,6 +27,7 @@ bool PrivateNumbers::concerns(const TraceEvent& event) {
              functions_.contains({scene_.host_of(scene_.machine_of(event.component)),
                                   static_cast<std::uint16_t>(event.value)});
     case EventKind::nested:
+    case EventKind::fault:
       return is_of(event, static_cast<std::uint16_t>(event.value));
     case EventKind::page_request:
     case EventKind::respond:

@@ -142,6 +142,9 @@ Number Scene::story_of(const TraceEvent& event, const Number& number) {
 }
 
 void Scene::note(const TraceEvent& event) {
+  const std::pair function(machine_of(event.component), static_cast<std::uint16_t>(event.value));
+  if (static_cast<EventKind>(event.kind) == EventKind::vanish) gone_.insert(function);
+  if (static_cast<EventKind>(event.kind) == EventKind::plug) gone_.erase(function);
   std::deque<TraceEvent>& history = history_[story_of(event, number_of(event))];
   if (history.size() == chain_length) history.pop_front();
   history.push_back(event);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +64,10 @@ class Scene {
   std::uint32_t host_of(std::uint32_t machine) const { return hosts_[machine]; }
   // What a component is a part of: driver and invalidation queue of one IOMMU have the same.
   std::uint32_t unit_of(std::uint32_t component) const;
+  // A function vanished, and has not come back.
+  bool gone(std::uint32_t machine, std::uint16_t source) const {
+    return gone_.contains({machine, source});
+  }
   // Whose PASID an event is about.
   Number number_of(const TraceEvent& event) const;
 
@@ -98,7 +103,8 @@ class Scene {
   std::vector<std::string> paths_;
   std::vector<Place> places_;
   std::vector<std::string> machines_;
-  std::vector<std::uint32_t> hosts_;  // of each machine
+  std::vector<std::uint32_t> hosts_;                        // of each machine
+  std::set<std::pair<std::uint32_t, std::uint16_t>> gone_;  // functions of machines
   std::map<Number, Life> lives_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> living_;  // by owner
   std::map<Number, std::deque<TraceEvent>> history_;

@@ -72,7 +72,8 @@ void Teardowns::cleared(const TraceEvent& event, const EntryWritten& how, const 
   entry.epoch = event.epoch;
   entry.domain = how.domain;
   entry.pasid_cache = entry.iotlb = Flush::due;
-  entry.device_tlb = how.device_tlb ? Flush::due : Flush::none_due;
+  const bool has_tlb = how.device_tlb && !scene_.gone(entry.machine, how.source);
+  entry.device_tlb = has_tlb ? Flush::due : Flush::none_due;
   unflushed_.insert(place);
 }
 

@@ -71,6 +71,27 @@ TEST_CASE("I26: a function without a TLB, and one that is gone, have none to flu
             .empty());
 }
 
+TEST_CASE("I26: a function that had vanished before its entry was cleared has no TLB to flush") {
+  const auto flushed = [](Stream stream) {
+    return stream.write(trace_code::entry_cleared, 5, 1)
+        .flush_pasid_cache(5)
+        .flush_iotlb(5)
+        .write(trace_code::entry_zeroed, 5, 1)
+        .found();
+  };
+  Stream gone = used();
+  gone.emit(EventKind::vanish, Stream::device, 0, 0, {.value = Stream::source});
+  CHECK(flushed(gone).empty());
+  CHECK(flushed(gone.emit(EventKind::plug, Stream::device, 0, 0, {.value = Stream::source})) ==
+        "I26");
+}
+
+TEST_CASE("I26: a flush that its function did not confirm in time has not been done") {
+  Stream stream = cleared().flush_pasid_cache(5).flush_iotlb(5);
+  stream.emit(EventKind::timed_out, Stream::queue, 5, 1, {});
+  CHECK(stream.write(trace_code::entry_zeroed, 5, 1).found() == "I26");
+}
+
 TEST_CASE("I26: a number is freed before its flushes") {
   CHECK(cleared().flush_pasid_cache(5).free(5, 1).found() == "I26");
 }

@@ -112,6 +112,7 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
     Descriptor descriptor;
     Instant start;
     State state = State::under_way;
+    bool timed_out = false;
   };
 
   void take_tail(std::uint32_t tail);

@@ -75,7 +75,8 @@ void InvalidationQueue::write_status(const Descriptor& wait) {
 
 void InvalidationQueue::emit(const Running& done) {
   if (!trace_.on()) return;
-  TracePoint::What what = told(EventKind::invalidate, done.descriptor, agenda_.now());
+  TracePoint::What what = told(done.timed_out ? EventKind::timed_out : EventKind::invalidate,
+                               done.descriptor, agenda_.now());
   what.address = done.bits[1];
   what.value = done.bits[0];
   what.duration = agenda_.now() - done.start;
@@ -158,6 +159,7 @@ void InvalidationQueue::device_timed_out(std::uint64_t cookie, Bdf source) {
   errors_.timeout = true;
   abort_waits();
   if (held_up_) stop_batch();
+  find(cookie)->timed_out = true;
   complete(cookie);
   if (listener_ != nullptr) listener_->invalidation_timed_out(source);
 }

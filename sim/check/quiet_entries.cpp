@@ -1,0 +1,63 @@
+// Since when an entry is quiet, and what is told or let pass afterwards.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/quiet_entries.hpp"
+
+#include <fmt/format.h>
+
+namespace viosim::check {
+
+void QuietEntries::observe(const TraceEvent& event) {
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::table_write:
+      return written(event);
+    case EventKind::fault:
+      return reported(event);
+    case EventKind::translate:
+      return used(event);
+    case EventKind::plug:
+      requesters_[event.component] = static_cast<std::uint16_t>(event.value);
+      return;
+    default:
+      return;
+  }
+}
+
+void QuietEntries::written(const TraceEvent& event) {
+  const EntryWritten how = EntryWritten::decode(event.value);
+  const Place place{scene_.machine_of(event.component), how.source, event.pasid};
+  if (event.code == trace_code::entry_zeroed && how.quiet)
+    quiet_[place] = event;
+  else if (event.code != trace_code::entry_cleared)
+    quiet_.erase(place);
+}
+
+const TraceEvent* QuietEntries::quiet_since(const Place& place, const TraceEvent& request) const {
+  const auto found = quiet_.find(place);
+  const bool later = found != quiet_.end() && found->second.time < request.time - request.duration;
+  return later ? &found->second : nullptr;
+}
+
+void QuietEntries::reported(const TraceEvent& fault) {
+  const auto source = static_cast<std::uint16_t>(fault.value);
+  if (quiet_since({scene_.machine_of(fault.component), source, fault.pasid}, fault) == nullptr)
+    return;
+  scene_.violate(Invariant::quiet_fault, fault,
+                 fmt::format("a fault of PASID {} of function {:04x} is reported, and its entry "
+                             "has FPD set",
+                             fault.pasid, source));
+}
+
+void QuietEntries::used(const TraceEvent& request) {
+  if (request.code > outcome_miss || request.pasid == 0) return;
+  const auto requester = requesters_.find(request.component);
+  if (requester == requesters_.end()) return;
+  const TraceEvent* const quiet = quiet_since(
+      {scene_.machine_of(request.component), requester->second, request.pasid}, request);
+  if (quiet == nullptr) return;
+  scene_.violate(Invariant::quiet_fault, request, scene_.number_of(request), quiet->epoch,
+                 fmt::format("address {:#x} is translated with PASID {}, whose entry is quiet, and "
+                             "not present",
+                             request.address, request.pasid));
+}
+
+}  // namespace viosim::check
