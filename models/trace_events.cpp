@@ -122,6 +122,15 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::given_up, "given_up",
                   "Software tells who asked for a descriptor that it is not complete.",
                   "descriptor's high 64 bits", "descriptor's low 64 bits", "descriptor type"},
+    EventKindInfo{EventKind::request_dropped, "request_dropped",
+                  "A page request was dropped, since its queue was full.", "IOVA",
+                  "requester id 15:0, group 31:16, last 32, read 33, write 34", ""},
+    EventKindInfo{EventKind::group_taken, "group_taken",
+                  "Software has a page request group together.", "number of its requests",
+                  "requester id 15:0, group 31:16, last 32, read 33, write 34", ""},
+    EventKindInfo{EventKind::lock_order, "lock_order",
+                  "For the first time a thread took a lock while it held another one.", "",
+                  "number of the other's component", ""},
 };
 
 }  // namespace

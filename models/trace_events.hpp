@@ -61,7 +61,11 @@ enum class EventKind : std::uint16_t {
   // Descriptors that were not completed.
   timed_out,
   aborted,
-  given_up
+  given_up,
+  // Page requests that are lost, and what software makes of the others.
+  request_dropped,
+  group_taken,
+  lock_order
 };
 
 constexpr bool is_part_of_request(EventKind kind) {

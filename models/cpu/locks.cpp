@@ -11,16 +11,14 @@ namespace viosim {
 bool Lock::try_take(Thread& thread) {
   ensure(holder_ != &thread, "a thread takes a lock that it holds");
   if (held()) return false;
-  holder_ = &thread;
-  taken_at_ = engine_.now();
+  taken_by(thread);
   ++stats.taken;
   return true;
 }
 
 void Lock::taken_after(Thread& thread, Instant since) {
   --waiting_;
-  holder_ = &thread;
-  taken_at_ = engine_.now();
+  taken_by(thread);
   const Ps waited = taken_at_ - since;
   ++stats.taken;
   ++stats.contended;
@@ -29,9 +27,26 @@ void Lock::taken_after(Thread& thread, Instant since) {
   if (trace.on()) trace.emit({.kind = EventKind::lock_wait, .time = taken_at_, .duration = waited});
 }
 
+void Lock::taken_by(Thread& thread) {
+  holder_ = &thread;
+  taken_at_ = engine_.now();
+  if (trace.on()) {
+    for (const Lock* const other : thread.locks()) {
+      if (!other->trace.on() ||
+          std::find(taken_under_.begin(), taken_under_.end(), other) != taken_under_.end())
+        continue;
+      taken_under_.push_back(other);
+      trace.emit(
+          {.kind = EventKind::lock_order, .time = taken_at_, .value = other->trace.component()});
+    }
+  }
+  thread.locks().push_back(this);
+}
+
 // The next in line counts as waiting until it goes on, so nobody can come between.
-void Lock::release(const Thread& thread) {
+void Lock::release(Thread& thread) {
   ensure(holder_ == &thread, "a thread releases a lock that it does not hold");
+  std::erase(thread.locks(), this);
   holder_ = nullptr;
   stats.held += engine_.now() - taken_at_;
   if (waiting_ > 0) turn_.raise();

@@ -15,6 +15,7 @@
 #include <exception>
 #include <string>
 #include <tuple>
+#include <vector>
 
 namespace viosim {
 
@@ -48,7 +49,7 @@ class Lock {
   bool held() const { return holder_ != nullptr || waiting_ > 0; }
 
   LockStats stats;
-  TracePoint trace;  // of waits
+  TracePoint trace;  // of waits, and of what was held when it was taken
 
  protected:
   ~Lock() = default;
@@ -57,13 +58,16 @@ class Lock {
   std::int64_t waiting() const { return waiting_; }
   void give_up_wait() { --waiting_; }
   void taken_after(Thread& thread, Instant since);
-  void release(const Thread& thread);
+  void release(Thread& thread);
 
   Engine& engine_;
   Signal turn_;
 
  private:
+  void taken_by(Thread& thread);
+
   const Thread* holder_ = nullptr;
+  std::vector<const Lock*> taken_under_;  // those that were told of
   std::uint32_t waiting_ = 0;
   Instant taken_at_;
 };

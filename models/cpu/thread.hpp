@@ -16,8 +16,11 @@
 #include <cstdint>
 #include <exception>
 #include <utility>
+#include <vector>
 
 namespace viosim {
+
+class Lock;
 
 // The end of a thread whose kernel is no more: a guest that was killed. It unwinds the thread's
 // stack, and is no error. Nothing may block while it does.
@@ -72,6 +75,8 @@ class Thread {
   bool atomic() const { return spinlocks_ > 0; }
   void enter_atomic() { ++spinlocks_; }
   void leave_atomic() { --spinlocks_; }
+  // What it holds, in the order in which it was taken. Locks see to it.
+  std::vector<const Lock*>& locks() { return locks_; }
   // Time that it has waited for a spinlock.
   void spun(Ps time);
 
@@ -119,6 +124,7 @@ class Thread {
   std::uint32_t cpu_ = none;
   std::uint32_t depth_ = 0;      // of excursions into the host
   std::uint32_t spinlocks_ = 0;  // held
+  std::vector<const Lock*> locks_;
   bool ended_ = false;
   Signal* waits_for_ = nullptr;  // in its own kernel
   std::uint32_t actor_ = 0;

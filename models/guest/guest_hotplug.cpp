@@ -81,6 +81,8 @@ void Guest::Unit::trace_like(Unit& before) {
   kernel.driver.lock().trace = before.kernel.driver.lock().trace;
   iommu.queue_lock().trace = before.iommu.queue_lock().trace;
   viommu.command_trace() = before.viommu.command_trace();
+  viommu.queue_trace = before.viommu.queue_trace;
+  kernel.faults.trace = before.kernel.faults.trace;
   commands.lock().trace = before.commands.lock().trace;
 }
 

@@ -19,6 +19,7 @@ void SoftwareTrace::add(Kernel& kernel, const std::string& path) const {
 void SoftwareTrace::add(Kernel::Unit& unit, SpinLock& queue_lock, const std::string& path,
                         const Kernel& kernel) const {
   add(unit.driver.trace, path + ".driver", &kernel);
+  add(unit.faults.trace, path + ".io_page_faults", &kernel);
   add(unit.driver.lock().trace, path + ".driver.lock");
   add(queue_lock.trace, path + ".driver.queue_lock");
 }
@@ -54,6 +55,7 @@ void SoftwareTrace::add(Guest& guest, const std::string& path) const {
     const std::string of = path + '.' + unit.name;
     add(unit.kernel, unit.iommu.queue_lock(), of, guest.kernel);
     add(unit.viommu.command_trace(), of, &guest.kernel);
+    add(unit.viommu.queue_trace, of, &guest.kernel);
     add(unit.commands.lock().trace, of + ".command_lock");
   }
   for (std::size_t i = 0; i < guest.functions(); ++i)

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/kernel/io_page_faults.hpp"
 
+#include "models/pcie/ats_trace.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -40,6 +42,12 @@ bool IoPageFaults::report(Thread& /*thread*/, const PageRequest& request) {
 
 void IoPageFaults::handle(Thread& thread, const Group& group) {
   const PageRequest& last = group.requests.back();
+  if (trace.on()) {
+    TracePoint::What what = told(last, engine_.now());
+    what.kind = EventKind::group_taken;
+    what.address = group.requests.size();
+    trace.emit(what);
+  }
   bool valid = true;
   for (const PageRequest& request : group.requests) {
     ++stats.requests;

@@ -11,6 +11,7 @@
 #include "models/cpu/workers.hpp"
 #include "models/kernel/mm.hpp"
 #include "models/kernel/page_request_thread.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -71,6 +72,7 @@ class IoPageFaults final : public PageFaultHandler {
   std::size_t at_work() const { return jobs_.size(); }
 
   IoPageFaultsStats stats;
+  TracePoint trace;
   Histogram latency;  // last request taken to response sent
 
  private:

@@ -117,6 +117,7 @@ void Viommu::write_register(Thread& thread, std::uint32_t offset, std::uint64_t 
       queue_error_ = false;
       return take_descriptors(thread);
     case vtd::reg::iqt:
+      tell_submitted(static_cast<std::uint32_t>(value >> descriptor_shift) & (entries_ - 1));
       tail_ = static_cast<std::uint32_t>(value >> descriptor_shift) & (entries_ - 1);
       return params_.early_waits ? announce_early() : take_descriptors(thread);
     case viommu_reg::pqh:

@@ -49,6 +49,7 @@ class Viommu {
   const VirtualCommand& virtual_command() const { return command_; }
   TracePoint& command_trace() { return command_.trace; }
   const TracePoint& command_trace() const { return command_.trace; }
+  TracePoint queue_trace;      // of the guest's descriptors: submitted, and carried out
   void tell_presence() const;  // to the trace
 
   // The guest sees this device of the container at this address behind this vIOMMU.
@@ -107,6 +108,9 @@ class Viommu {
   void carry_out(Thread& thread, const vtd::Descriptor& descriptor);
   void complete_wait(Thread& thread, const vtd::Descriptor& wait);
   void write_status(const vtd::Descriptor& wait);
+  void tell(EventKind kind, const vtd::DescriptorBits& bits) const;
+  void tell_submitted(std::uint32_t tail) const;
+  void tell_flushed();
   void announce_early();
 
   void invalidate_contexts(Thread& thread, const vtd::Descriptor& order);
@@ -160,7 +164,8 @@ class Viommu {
 
   std::vector<Device> devices_;
   std::map<ShadowKey, Shadow> shadows_;
-  std::vector<GuestFlush> flushes_;  // collected, to be asked of the host together
+  std::vector<GuestFlush> flushes_;            // collected, to be asked of the host together
+  std::vector<vtd::DescriptorBits> flushing_;  // the descriptors that they are of
   std::map<Errno, std::uint64_t> bind_errors_;
 };
 

@@ -1,5 +1,6 @@
 // The guest's invalidation queue: what its descriptors make the hypervisor do in the host.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/iommu/vtd/descriptor_trace.hpp"
 #include "models/vmm/viommu.hpp"
 
 #include <algorithm>
@@ -20,6 +21,12 @@ void write_half(TableMemory& memory, Hpa at, std::uint32_t half) {
   memory.write(word, other | std::uint64_t{half} << shift);
 }
 
+// Translations, here or in a function.
+bool flushes(const vtd::Descriptor& order) {
+  return order.type == vtd::DescriptorType::iotlb ||
+         order.type == vtd::DescriptorType::pasid_iotlb || order.of_device_tlb();
+}
+
 bool whole_pasid(const vtd::Descriptor& order) {
   return order.granularity == vtd::Granularity::pasid;
 }
@@ -31,6 +38,25 @@ vtd::DescriptorBits Viommu::descriptor_at(std::uint32_t entry) const {
   for (std::size_t word = 0; word < bits.size(); ++word)
     bits[word] = memory_.read(ring_ + Bytes(entry * descriptor_size.count() + word * 8));
   return bits;
+}
+
+void Viommu::tell(EventKind kind, const vtd::DescriptorBits& bits) const {
+  if (!queue_trace.on() || !vtd::Descriptor::decodable(bits[0])) return;
+  TracePoint::What what = vtd::told(kind, vtd::Descriptor::decode(bits), machine_.engine().now());
+  what.address = bits[1];
+  what.value = bits[0];
+  queue_trace.emit(what);
+}
+
+void Viommu::tell_submitted(std::uint32_t tail) const {
+  if (!queue_trace.on()) return;
+  for (std::uint32_t at = tail_; at != tail; at = (at + 1) & (entries_ - 1))
+    tell(EventKind::submit, descriptor_at(at));
+}
+
+void Viommu::tell_flushed() {
+  for (const vtd::DescriptorBits& bits : std::exchange(flushing_, {}))
+    tell(EventKind::invalidate, bits);
 }
 
 void Viommu::take_descriptors(Thread& thread) {
@@ -47,7 +73,11 @@ void Viommu::carry_out_all(Thread& thread) {
       ++stats.queue_errors;
       return;
     }
-    carry_out(thread, vtd::Descriptor::decode(bits));
+    const vtd::Descriptor descriptor = vtd::Descriptor::decode(bits);
+    const bool told = descriptor.type == vtd::DescriptorType::wait && params_.early_waits;
+    if (flushes(descriptor)) flushing_.push_back(bits);
+    carry_out(thread, descriptor);
+    if (!flushes(descriptor) && !told) tell(EventKind::invalidate, bits);
     ++stats.descriptors;
     head_ = (head_ + 1) & (entries_ - 1);
   }
@@ -98,7 +128,9 @@ void Viommu::announce_early() {
     const vtd::DescriptorBits bits = descriptor_at(at);
     if (vtd::Descriptor::error(bits, abilities_.max_address_mask) != vtd::QueueError::none) return;
     const vtd::Descriptor descriptor = vtd::Descriptor::decode(bits);
-    if (descriptor.type == vtd::DescriptorType::wait) write_status(descriptor);
+    if (descriptor.type != vtd::DescriptorType::wait) continue;
+    write_status(descriptor);
+    tell(EventKind::invalidate, bits);
   }
   machine_.post_to_hypervisor([this](Thread& worker) {
     const Guard guard(machine_.emulation(), worker);
@@ -228,10 +260,11 @@ void Viommu::flush_device_tlb(const vtd::Descriptor& order) {
 }
 
 void Viommu::send_flushes(Thread& thread) {
-  if (flushes_.empty()) return;
+  if (flushes_.empty()) return tell_flushed();
   const std::vector<GuestFlush> flushes = std::exchange(flushes_, {});
   stats.flushes += flushes.size();
   hypervisor_.host().invalidate(thread, flushes);
+  tell_flushed();
 }
 
 }  // namespace viosim

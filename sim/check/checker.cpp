@@ -17,6 +17,8 @@ void Checker::observe(const TraceEvent& event) {
   entry_writes_.observe(event);
   second_levels_.observe(event);
   aborts_.observe(event);
+  announcements_.observe(event);
+  lock_order_.observe(event);
   if (private_numbers_.concerns(event)) return trace_order_.observe(event);
   // Who allocates has it already when others look; who frees has it still.
   scene_.note(event);

@@ -7,11 +7,13 @@
 
 #include "sim/check/aborts.hpp"
 #include "sim/check/allocators.hpp"
+#include "sim/check/announcements.hpp"
 #include "sim/check/commands.hpp"
 #include "sim/check/domains.hpp"
 #include "sim/check/entry_writes.hpp"
 #include "sim/check/guest_numbers.hpp"
 #include "sim/check/identities.hpp"
+#include "sim/check/lock_order.hpp"
 #include "sim/check/page_groups.hpp"
 #include "sim/check/private_numbers.hpp"
 #include "sim/check/quiet_entries.hpp"
@@ -58,6 +60,8 @@ class Checker final : public TraceObserver {
   EntryWrites entry_writes_{scene_};
   Aborts aborts_{scene_};
   QuietEntries quiet_entries_{scene_};
+  Announcements announcements_{scene_};
+  LockOrder lock_order_{scene_};
   TraceOrder trace_order_{scene_};
 };
 

@@ -87,7 +87,8 @@ void Identities::freed(const TraceEvent& event) {
 void Identities::used(const TraceEvent& event, const char* what) {
   if (event.pasid == 0) return;  // of requests without one
   const Life* const life = scene_.life(scene_.number_of(event));
-  if (life == nullptr || life->live || life->orphaned) return;
+  // Of orphans that were given out again nobody knows which life is meant.
+  if (life == nullptr || life->live || life->orphaned || life->orphans > 0) return;
   scene_.violate(Invariant::use_of_live, event,
                  fmt::format("PASID {} is {}, and was freed", event.pasid, what));
 }

@@ -41,6 +41,10 @@ constexpr std::array table = {
                   "A function has no more page requests outstanding than it may, and no group "
                   "index twice.",
                   "credit overrun, reuse of an index"},
+    InvariantInfo{Invariant::whole_groups,
+                  "A page group response is to a whole group, and of nothing that an overflow cut "
+                  "off.",
+                  "handling of an overflow"},
     InvariantInfo{Invariant::active_is_there,
                   "The allocator that serves a kernel is registered with it.",
                   "removal of the head of a group"},
@@ -95,6 +99,11 @@ constexpr std::array table = {
                   "Processors turn one PASID of a guest into one of the host, and none into a "
                   "freed one.",
                   "stale PASID translation, one number behind two"},
+    InvariantInfo{Invariant::announced,
+                  "A vIOMMU is told of an entry before it is used, and says that a wait is over "
+                  "when all ahead of it is done.",
+                  "early completion of a wait"},
+    InvariantInfo{Invariant::lock_order, "Locks are taken in one order.", "deadlock"},
     InvariantInfo{Invariant::aborts_seen,
                   "What an invalidation time-out aborted is submitted again, or reported.",
                   "lost invalidation"},

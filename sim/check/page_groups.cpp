@@ -12,6 +12,10 @@ void PageGroups::observe(const TraceEvent& event) {
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::page_request:
       return requested(event);
+    case EventKind::request_dropped:
+      return dropped(event);
+    case EventKind::group_taken:
+      return taken(event);
     case EventKind::respond:
       return responded(event);
     case EventKind::group_answered:
@@ -62,6 +66,25 @@ void PageGroups::requested(const TraceEvent& event) {
   }
 }
 
+void PageGroups::dropped(const TraceEvent& event) {
+  const GroupBits bits = GroupBits::decode(event.value);
+  const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
+  if (found != groups_.end()) ++found->second.dropped;
+}
+
+// What was left of a group that an overflow has cut off must not come back in another one.
+void PageGroups::taken(const TraceEvent& event) {
+  const GroupBits bits = GroupBits::decode(event.value);
+  const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
+  if (found == groups_.end() || found->second.forgotten) return;
+  const Group& group = found->second;
+  const std::uint32_t whole = group.requests - group.dropped;
+  if (event.address <= whole) return;
+  scene_.violate(Invariant::whole_groups, event, scene_.number_of(event), group.first.epoch,
+                 fmt::format("group {} of function {:04x} is taken with {} requests, and has {}",
+                             bits.group, bits.source, event.address, whole));
+}
+
 void PageGroups::responded(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const Name name{scene_.machine_of(event.component), bits.source, bits.group};
@@ -79,6 +102,12 @@ void PageGroups::responded(const TraceEvent& event) {
     return;
   }
   Group& group = found->second;
+  if (!group.whole) {
+    scene_.violate(Invariant::whole_groups, event, scene_.number_of(event), group.first.epoch,
+                   fmt::format("group {} of function {:04x} gets a response, and its last request "
+                               "has not come",
+                               bits.group, bits.source));
+  }
   if (group.responded) {
     complain(group.first.epoch, "which has one");
   } else if (group.first.pasid != event.pasid) {

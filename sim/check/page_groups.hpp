@@ -9,7 +9,7 @@
 
 namespace viosim::check {
 
-// I9 to I12.
+// I9 to I13.
 class PageGroups {
  public:
   explicit PageGroups(Scene& scene) : scene_(scene) {}
@@ -26,7 +26,8 @@ class PageGroups {
   struct Group {
     TraceEvent first;  // its first request
     std::uint32_t requests = 0;
-    bool whole = false;  // its last request has come
+    std::uint32_t dropped = 0;  // of these, since their queue was full
+    bool whole = false;         // its last request has come
     bool responded = false;
     bool forgotten = false;  // by a reset: a response is lost, and nobody waits for it
   };
@@ -44,6 +45,8 @@ class PageGroups {
   };
 
   void requested(const TraceEvent& event);
+  void dropped(const TraceEvent& event);
+  void taken(const TraceEvent& event);
   void responded(const TraceEvent& event);
   void answered(const TraceEvent& event);
   void number_begins(const TraceEvent& event);

@@ -30,6 +30,8 @@ bool PrivateNumbers::concerns(const TraceEvent& event) {
     case EventKind::fault:
       return is_of(event, static_cast<std::uint16_t>(event.value));
     case EventKind::page_request:
+    case EventKind::request_dropped:
+    case EventKind::group_taken:
     case EventKind::respond:
     case EventKind::group_answered:
       return is_of(event, GroupBits::decode(event.value).source);

@@ -130,12 +130,15 @@ void Scene::end(const TraceEvent& free) {
 // Events of allocators and sets are not lost among those of requests without a PASID.
 Number Scene::story_of(const TraceEvent& event, const Number& number) {
   constexpr std::uint32_t of_allocators = 1U << 20U;  // no PASID
+  constexpr std::uint32_t of_locks = of_allocators + 1;
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::allocator:
     case EventKind::viommu:
     case EventKind::command_lost:
     case EventKind::id_set:
       return {number.machine, of_allocators};
+    case EventKind::lock_order:
+      return {number.machine, of_locks};
     default:
       return number;
   }

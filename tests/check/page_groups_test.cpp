@@ -82,3 +82,26 @@ TEST_CASE("I12: an index is used again before its group has its response") {
   CHECK(asked().ask(5, 1, 3).found(false) == "I12");
   CHECK(Stream().allocate(5, 1).ask(5, 1, 3, false).ask(5, 1, 3).found(false).empty());
 }
+
+TEST_CASE("I13: a group comes back with what an overflow had cut off") {
+  const auto taken = [](std::uint64_t requests, bool drop) {
+    const std::uint64_t bits = GroupBits{Stream::source, 3, true, true, false}.encode();
+    Stream stream;
+    stream.allocate(5, 1).ask(5, 1, 3, false).ask(5, 1, 3);
+    if (drop) stream.emit(EventKind::request_dropped, Stream::queue, 5, 1, {.value = bits});
+    stream.emit(EventKind::group_taken, Stream::driver, 5, 1, {.address = requests, .value = bits});
+    return stream.respond(5, 1, 3).answered(5, 1, 3).found();
+  };
+  CHECK(taken(2, false).empty());
+  CHECK(taken(3, false) == "I13");
+  CHECK(taken(1, true).empty());
+  CHECK(taken(2, true) == "I13");
+}
+
+TEST_CASE("I13: a response to a group whose last request has not come") {
+  const auto answered = [](bool last) {
+    return Stream().allocate(5, 1).ask(5, 1, 3, last).respond(5, 1, 3).answered(5, 1, 3).found();
+  };
+  CHECK(answered(true).empty());
+  CHECK(answered(false) == "I13");
+}

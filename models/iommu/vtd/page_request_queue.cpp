@@ -153,6 +153,11 @@ void PageRequestQueue::checked(bool allowed) {
     if (!overflow_) ++stats.overflows;
     overflow_ = true;
     ++stats.dropped;
+    if (trace.on()) {
+      TracePoint::What what = told(request, agenda_.now());
+      what.kind = EventKind::request_dropped;
+      trace.emit(what);
+    }
     answer(request, params_.overflow_response == OverflowResponse::success
                         ? PageResponseCode::success
                         : PageResponseCode::invalid);

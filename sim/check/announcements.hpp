@@ -1,0 +1,36 @@
+// Descriptors of guests: what their vIOMMUs are told, and when they say that it is done.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/check/scene.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace viosim::check {
+
+// I31. An entry is announced when its vIOMMU has done what a flush of the PASID cache asks for.
+class Announcements {
+ public:
+  explicit Announcements(Scene& scene) : scene_(scene) {}
+  void observe(const TraceEvent& event);
+
+ private:
+  using Entry =
+      std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // machine, function, PASID
+
+  bool is_guest(std::uint32_t machine) const { return scene_.host_of(machine) != machine; }
+  void done(const TraceEvent& event, std::uint32_t machine);
+  void written(const TraceEvent& event, std::uint32_t machine);
+  void bound(const TraceEvent& event, std::uint32_t machine);
+
+  Scene& scene_;
+  std::map<std::uint32_t, std::deque<TraceEvent>> under_way_;  // by component
+  std::set<std::uint32_t> tell_;  // machines; traces of older programs do not tell of descriptors
+  std::map<Entry, std::uint16_t> unannounced_;  // and their domains
+};
+
+}  // namespace viosim::check
