@@ -317,7 +317,7 @@ void add_regress(CLI::App& app, RegressArguments& arguments, int& code) {
   regress->callback([&] { code = regress_verb(arguments); });
 }
 
-CLI::Validator number_between(double low, double high, const char* expected) {
+CLI::Validator number_between(double low, double high, const std::string& expected) {
   return CLI::Validator(
       [low, high, expected](std::string& text) -> std::string {
         double number = 0;
@@ -330,15 +330,61 @@ CLI::Validator number_between(double low, double high, const char* expected) {
       "");
 }
 
+CLI::Option* whole_number_from_1(CLI::Option* option, std::uint64_t most) {
+  const std::string expected = fmt::format("a whole number from 1 to {}", most);
+  return option->check(number_between(0, static_cast<double>(most) + 1, expected))
+      ->check(whole_number());
+}
+
+void add_cluster(CLI::App& sweep, SweepArguments& arguments) {
+  ClusterArguments& cluster = arguments.cluster;
+  sweep
+      .add_option_function<std::string>(
+          "--engine", [&](const std::string& text) { arguments.slurm = text == "slurm"; },
+          "local: processes here (default); slurm: job arrays of a cluster")
+      ->option_text("local|slurm")
+      ->check(one_of({"local", "slurm"}));
+  sweep.add_option("--partition", cluster.partition, "slurm: where to submit (default: Slurm's)")
+      ->option_text("NAME")
+      ->check(named("partition"));
+  whole_number_from_1(sweep.add_option("--slice", cluster.slice,
+                                       "slurm: runs of a task (default: as many as take 5 to 45 s, "
+                                       "by trying three runs here)"),
+                      1'000'000)
+      ->option_text("N");
+  whole_number_from_1(sweep.add_option("--tasks", cluster.tasks,
+                                       "slurm: tasks in the queue at most (default: 1000)"),
+                      100'000)
+      ->option_text("N");
+  whole_number_from_1(sweep.add_option("--poll", cluster.poll,
+                                       "slurm: seconds from one squeue to the next (default: 10)"),
+                      3600)
+      ->option_text("N");
+  sweep
+      .add_option(
+          "--shared", cluster.shared,
+          "slurm: directory that all nodes see, for slices and their results (default: OUT)")
+      ->option_text("DIR")
+      ->check(named("directory"));
+  sweep
+      .add_option("--sbatch", cluster.sbatch,
+                  "slurm: an option for sbatch, as --sbatch=--time=30; may be repeated")
+      ->option_text("OPTION")
+      ->expected(1)
+      ->take_all();
+}
+
 void add_sweep(CLI::App& app, SweepArguments& arguments, int& code) {
   CLI::App* sweep = app.add_subcommand(
       "sweep", "Run a scenario many times with different parameters: write OUT/sweep.db");
   sweep->add_option("SWEEP", arguments.sweep, "a sweep file, JSON")
       ->required()
       ->check(named("file"));
-  sweep->add_option("--jobs", arguments.jobs, "Runs at a time (default: one for each processor)")
-      ->check(number_between(0, 4097, "a whole number from 1 to 4096"))
-      ->check(whole_number());
+  whole_number_from_1(
+      sweep->add_option("--jobs", arguments.jobs,
+                        "Runs at a time (default: one for each processor); slurm: of each task "
+                        "(default: 1)"),
+      4096);
   sweep
       ->add_option("--out", arguments.out,
                    "Directory for sweep.db (default: out/NAME, by the sweep's name)")
@@ -346,8 +392,22 @@ void add_sweep(CLI::App& app, SweepArguments& arguments, int& code) {
   sweep->add_flag("--resume", arguments.resume, "Go on with a sweep that was interrupted");
   sweep->add_flag("--dry-run", arguments.dry_run,
                   "List the runs with their parameters and seeds, and run nothing");
+  add_cluster(*sweep, arguments);
   add_progress(*sweep, arguments.progress);
   sweep->callback([&] { code = sweep_verb(arguments); });
+}
+
+void add_slice(CLI::App& app, SliceArguments& arguments, int& code) {
+  CLI::App* slice = app.add_subcommand(
+      "slice", "Do one slice of a sweep: what `sweep --engine slurm` has its tasks do");
+  slice->add_option("SWEEP", arguments.sweep, "the sweep file")->required()->check(named("file"));
+  slice->add_option("DIR", arguments.directory, "the sweep's directory of slices")
+      ->required()
+      ->check(named("directory"));
+  slice->add_option("NUMBER", arguments.slice, "which slice")->required()->check(whole_number());
+  whole_number_from_1(slice->add_option("--jobs", arguments.jobs, "Runs at a time (default: 1)"),
+                      4096);
+  slice->callback([&] { code = slice_verb(arguments); });
 }
 
 void add_results(CLI::App& app, ResultsArguments& arguments, int& code) {
@@ -431,6 +491,8 @@ int run_command_line(int argc, char** argv) {
   add_schema(app, schema_of, code);
   SweepArguments sweep;
   add_sweep(app, sweep, code);
+  SliceArguments slice;
+  add_slice(app, slice, code);
   ResultsArguments results;
   add_results(app, results, code);
 

@@ -4,6 +4,7 @@
 
 #include "core/base/rng.hpp"
 #include "sim/json/json.hpp"
+#include "sim/sweep/shell_word.hpp"
 
 #include <fmt/format.h>
 
@@ -30,16 +31,6 @@ std::vector<Problem> naming_axes(std::vector<Problem> problems, const Sweep& swe
     if (!by.empty()) problem.message += fmt::format(" (set by {} of {})", by, file);
   }
   return problems;
-}
-
-// For a shell: in single quotes where that is needed.
-std::string shell_word(const std::string& text) {
-  constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=,:+";
-  if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + '\'';
 }
 
 void add_problems(std::vector<Problem>& problems, const ConfigError& error) {

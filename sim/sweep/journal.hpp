@@ -23,12 +23,6 @@ SweepIdentity identity_of(const Experiment& experiment);
 void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& begun,
                       const SweepIdentity& identity);
 
-struct FinishedRun {
-  std::uint64_t run = 0;
-  RunOutcome outcome;
-  RunCost cost;
-};
-
 class Journal {
  public:
   // Begins anew, or goes on with the one that is there. Throws ConfigError: there is one and it is not to

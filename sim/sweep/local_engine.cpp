@@ -11,26 +11,26 @@ constexpr std::chrono::milliseconds longest_wait{250};  // so that progress is t
 
 }  // namespace
 
-LocalEngine::LocalEngine(const Experiment& experiment, Schedule& schedule, unsigned jobs)
-    : experiment_(experiment), schedule_(schedule), jobs_(jobs) {}
+LocalEngine::LocalEngine(const Experiment& experiment, RunQueue& queue, unsigned jobs)
+    : experiment_(experiment), queue_(queue), jobs_(jobs) {}
 
-void LocalEngine::run(const Interrupt& interrupt, const Listener& listener) {
-  while (!schedule_.complete() && interrupt.signal() == 0) {
+void LocalEngine::run(const Interrupt& interrupt, const EngineListener& listener) {
+  while (!queue_.complete() && interrupt.signal() == 0) {
     fill();
     wait(interrupt);
     kill_overdue();
     const std::vector<FinishedRun> finished = take_finished();
-    for (const FinishedRun& one : finished) schedule_.finish(one.run, one.outcome);
+    for (const FinishedRun& one : finished) queue_.finish(one.run, one.outcome);
     fill();  // before the disk is asked for
     listener.store(finished);
-    listener.tick();
+    listener.tick({});
   }
   running_.clear();
 }
 
 void LocalEngine::fill() {
-  while (running_.size() < jobs_ && !schedule_.complete()) {
-    const std::optional<std::uint64_t> next = schedule_.next();
+  while (running_.size() < jobs_ && !queue_.complete()) {
+    const std::optional<std::uint64_t> next = queue_.next();
     if (!next) return;
     const SweepRun run = experiment_.run(*next);
     Worker worker([&](ByteWriter& writer) { encode(perform(experiment_, run), writer); },

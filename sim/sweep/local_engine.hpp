@@ -3,27 +3,20 @@
 #pragma once
 
 #include "sim/sweep/interrupt.hpp"
-#include "sim/sweep/journal.hpp"
-#include "sim/sweep/schedule.hpp"
+#include "sim/sweep/run_queue.hpp"
 #include "sim/sweep/worker.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 namespace viosim {
 
 class LocalEngine {
  public:
-  // `store` keeps runs that are done; `tick` is called now and then.
-  struct Listener {
-    std::function<void(const std::vector<FinishedRun>&)> store;
-    std::function<void()> tick;
-  };
-  LocalEngine(const Experiment& experiment, Schedule& schedule, unsigned jobs);
+  LocalEngine(const Experiment& experiment, RunQueue& queue, unsigned jobs);
 
   // Until all runs are done, or a signal comes: then it stores what is done and kills the rest.
-  void run(const Interrupt& interrupt, const Listener& listener);
+  void run(const Interrupt& interrupt, const EngineListener& listener);
 
  private:
   struct Running {
@@ -38,7 +31,7 @@ class LocalEngine {
   std::vector<FinishedRun> take_finished();
 
   const Experiment& experiment_;
-  Schedule& schedule_;
+  RunQueue& queue_;
   unsigned jobs_;
   std::vector<Running> running_;
   std::vector<pollfd> descriptors_;  // of running_

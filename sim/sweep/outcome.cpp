@@ -101,4 +101,20 @@ RunOutcome decode_outcome(ByteReader& reader) {
   return outcome;
 }
 
+void encode(const FinishedRun& run, ByteWriter& writer) {
+  writer.varint(run.run);
+  encode(run.outcome, writer);
+  put(writer, run.cost.seconds);
+  writer.varint(run.cost.memory);
+}
+
+FinishedRun decode_finished_run(ByteReader& reader) {
+  FinishedRun run;
+  run.run = reader.varint();
+  run.outcome = decode_outcome(reader);
+  run.cost.seconds = get_number(reader);
+  run.cost.memory = reader.varint();
+  return run;
+}
+
 }  // namespace viosim

@@ -71,7 +71,15 @@ struct RunCost {
   std::uint64_t memory = 0;  // bytes, the largest resident set
 };
 
+struct FinishedRun {
+  std::uint64_t run = 0;
+  RunOutcome outcome;
+  RunCost cost;
+};
+
 void encode(const RunOutcome& outcome, ByteWriter& writer);
 RunOutcome decode_outcome(ByteReader& reader);  // throws BadBytes
+void encode(const FinishedRun& run, ByteWriter& writer);
+FinishedRun decode_finished_run(ByteReader& reader);  // likewise
 
 }  // namespace viosim

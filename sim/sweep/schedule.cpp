@@ -44,12 +44,27 @@ std::optional<std::uint64_t> Schedule::next() {
   return std::nullopt;
 }
 
+Schedule::State& Schedule::state_of(std::uint64_t run) {
+  std::vector<State>& states = points_[run / most_].states;
+  const auto replicate = static_cast<std::uint32_t>(run % most_);
+  if (states.size() <= replicate) states.resize(replicate + 1);
+  return states[replicate];
+}
+
+bool Schedule::is_finished(std::uint64_t run) const {
+  const std::vector<State>& states = points_[run / most_].states;
+  return run % most_ < states.size() && states[run % most_] == State::done;
+}
+
+void Schedule::start(std::uint64_t run) {
+  if (state_of(run) == State::waiting) state_of(run) = State::started;
+}
+
 void Schedule::finish(std::uint64_t run, const RunOutcome& outcome) {
+  state_of(run) = State::done;
   Point& point = points_[run / most_];
   const auto replicate = static_cast<std::uint32_t>(run % most_);
-  if (point.states.size() <= replicate) point.states.resize(replicate + 1);
   if (point.watched.size() <= replicate) point.watched.resize(replicate + 1);
-  point.states[replicate] = State::done;
   if (sweep_.stop) point.watched[replicate] = outcome.watched;
   ++finished_;
   if (outcome.failed) ++failed_;

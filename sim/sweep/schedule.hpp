@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "sim/sweep/outcome.hpp"
+#include "sim/sweep/run_queue.hpp"
 #include "sim/sweep/sweep.hpp"
 
 #include <cstdint>
@@ -14,18 +14,22 @@ namespace viosim {
 // A stop rule makes the number of replicates depend on results. It is the smallest number, of the first
 // ones, that fulfils the rule: so it does not depend on which runs ended first. Workers that would
 // have nothing to do run further replicates meanwhile; what turns out not to be needed counts for nothing.
-class Schedule {
+class Schedule : public RunQueue {
  public:
   Schedule(const Sweep& sweep, std::uint64_t points);
 
   // Before the first call of next(): runs that an earlier sweep has finished are given to finish().
-  std::optional<std::uint64_t> next();
-  void finish(std::uint64_t run, const RunOutcome& outcome);
+  std::optional<std::uint64_t> next() override;
+  void finish(std::uint64_t run, const RunOutcome& outcome) override;
+  // Also before: a run that is under way elsewhere, which next() shall not give.
+  void start(std::uint64_t run);
 
   // How many replicates of the point count; none while that is not known.
   std::optional<std::uint32_t> replicates(std::uint64_t point) const;
+  bool is_finished(std::uint64_t run) const;
   // Whether every run that counts is done.
-  bool complete() const { return open_points_ == 0; }
+  bool complete() const override { return open_points_ == 0; }
+  std::uint64_t open_points() const { return open_points_; }
 
   std::uint64_t finished() const { return finished_; }
   std::uint64_t failed() const { return failed_; }
@@ -44,6 +48,7 @@ class Schedule {
     std::uint32_t counted = 0;
   };
 
+  State& state_of(std::uint64_t run);
   void decide(Point& point);
   bool precise(const Point& point, std::uint32_t replicates) const;
   std::optional<std::uint64_t> next_of(std::uint64_t point, std::uint32_t limit);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <unistd.h>
 
 namespace viosim {
@@ -36,12 +37,17 @@ SweepProgress::SweepProgress(ProgressMode mode) {
   line_ = std::make_unique<StatusLine>(STDERR_FILENO);
 }
 
-void SweepProgress::tell(const Schedule& schedule) {
+void SweepProgress::tell(const Schedule& schedule, const std::string& more) {
   const auto now = Clock::now();
   if (line_ == nullptr || now - told_ < period) return;
   told_ = now;
   pace_.add(now - begin_, share_of(schedule), schedule.finished());
-  line_->show(sweep_progress_text(schedule, pace_));
+  line_->show(sweep_progress_text(schedule, pace_) + (more.empty() ? "" : "; " + more));
+}
+
+void SweepProgress::say(const std::string& text) {
+  if (line_ != nullptr) line_->clear();
+  std::fputs(("viosim: " + text + '\n').c_str(), stderr);
 }
 
 }  // namespace viosim

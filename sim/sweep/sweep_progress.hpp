@@ -19,7 +19,10 @@ std::string sweep_progress_text(const Schedule& schedule, const Pace& pace);
 class SweepProgress {
  public:
   explicit SweepProgress(ProgressMode mode);
-  void tell(const Schedule& schedule);  // as often as one likes; shown twice a second
+  // As often as one likes; shown twice a second. `more` is put behind it.
+  void tell(const Schedule& schedule, const std::string& more);
+  // A line that stays, on standard error.
+  void say(const std::string& text);
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -3,6 +3,7 @@
 #include "sim/run/numbers.hpp"
 #include "sim/run/text_table.hpp"
 #include "sim/sweep/local_engine.hpp"
+#include "sim/sweep/slurm_engine.hpp"
 #include "sim/sweep/sweep_database.hpp"
 #include "sim/sweep/sweep_progress.hpp"
 #include "sim/sweep/sweep_reader.hpp"
@@ -56,30 +57,76 @@ void make_directory(const std::filesystem::path& path) {
         {path.string(), "", fmt::format("cannot make this directory: {}", error.message())});
 }
 
-// Returns the signal that has ended it; 0: none.
+// Options that mean nothing without --engine slurm, where they were given.
+void refuse_cluster_options(const SweepArguments& arguments) {
+  const ClusterArguments& cluster = arguments.cluster;
+  std::vector<Problem> problems;
+  const auto refuse = [&](const char* option, bool given) {
+    if (given)
+      problems.push_back({"", "", fmt::format("{} is an option of --engine slurm only", option)});
+  };
+  refuse("--partition", cluster.partition.has_value());
+  refuse("--slice", cluster.slice.has_value());
+  refuse("--tasks", cluster.tasks.has_value());
+  refuse("--poll", cluster.poll.has_value());
+  refuse("--shared", cluster.shared.has_value());
+  refuse("--sbatch", !cluster.sbatch.empty());
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+}
+
+// What the same sweep has begun on a cluster is that engine's to go on with.
+void refuse_slices(const std::filesystem::path& directory) {
+  if (!std::filesystem::exists(directory)) return;
+  throw ConfigError({directory.string(), "",
+                     "holds slices of a sweep on a cluster; expected --engine slurm --resume to go "
+                     "on with it, or its removal"});
+}
+
+SlurmSettings settings_of(const SweepArguments& arguments) {
+  const ClusterArguments& cluster = arguments.cluster;
+  SlurmSettings settings;
+  settings.partition = cluster.partition;
+  settings.sbatch = cluster.sbatch;
+  settings.slice = cluster.slice;
+  if (arguments.jobs) settings.jobs = static_cast<unsigned>(*arguments.jobs);
+  if (cluster.tasks) settings.tasks = *cluster.tasks;
+  if (cluster.poll) settings.poll = std::chrono::seconds(*cluster.poll);
+  return settings;
+}
+
+// Returns the signal that has ended it; 0: none. `slices` is open when a cluster shall do the work.
 int run_all(const Experiment& experiment, const SweepArguments& arguments, Schedule& schedule,
-            Journal& journal) {
+            Journal& journal, Slices& slices) {
   const Interrupt interrupt;
   SweepProgress progress(arguments.progress);
-  const unsigned jobs = arguments.jobs ? static_cast<unsigned>(*arguments.jobs) : processors();
-  LocalEngine engine(experiment, schedule, jobs);
-  engine.run(interrupt, {[&](const std::vector<FinishedRun>& runs) { journal.store(runs); },
-                         [&] { progress.tell(schedule); }});
+  const EngineListener listener{[&](const std::vector<FinishedRun>& runs) { journal.store(runs); },
+                                [&](const std::string& more) { progress.tell(schedule, more); },
+                                [&](const std::string& text) { progress.say(text); }};
+  if (arguments.slurm) {
+    SlurmEngine(experiment, schedule, slices, interrupt, settings_of(arguments)).run(listener);
+  } else {
+    const unsigned jobs = arguments.jobs ? static_cast<unsigned>(*arguments.jobs) : processors();
+    LocalEngine(experiment, schedule, jobs).run(interrupt, listener);
+  }
   return interrupt.signal();
 }
 
 }  // namespace
 
 int sweep_verb(const SweepArguments& arguments) {
+  if (!arguments.slurm) refuse_cluster_options(arguments);
   Experiment experiment(arguments.sweep);
   experiment.check_each_value();
   if (arguments.dry_run) return print_runs(experiment);
+  if (arguments.slurm) Slurm::check_commands();
   check_selection(experiment);
   const std::filesystem::path out =
       arguments.out.value_or(std::filesystem::path("out") / experiment.sweep().name);
   const std::filesystem::path result = out / "sweep.db";
   const std::filesystem::path unfinished = out / "sweep.runs";
   make_directory(out);
+  Slices slices(arguments.cluster.shared.value_or(out) / Slices::directory_name);
+  if (!arguments.slurm) refuse_slices(slices.directory());
 
   const SweepIdentity identity = identity_of(experiment);
   if (arguments.resume && std::filesystem::exists(result) && !std::filesystem::exists(unfinished)) {
@@ -91,12 +138,13 @@ int sweep_verb(const SweepArguments& arguments) {
     return 0;
   }
   Journal journal(unfinished, identity, arguments.resume);
+  if (arguments.slurm) slices.open(identity, arguments.resume);
   Schedule schedule(experiment.sweep(), experiment.design().points());
   journal.for_each(
       [&](const FinishedRun& finished) { schedule.finish(finished.run, finished.outcome); });
   const std::uint64_t resumed = schedule.finished();
   const auto begin = Worker::Clock::now();
-  if (const int signal = run_all(experiment, arguments, schedule, journal); signal != 0) {
+  if (const int signal = run_all(experiment, arguments, schedule, journal, slices); signal != 0) {
     fmt::print(stderr, "viosim: interrupted; {} kept, --resume goes on\n",
                counted(schedule.finished(), "finished run"));
     std::raise(signal);
@@ -105,6 +153,7 @@ int sweep_verb(const SweepArguments& arguments) {
   const double seconds = std::chrono::duration<double>(Worker::Clock::now() - begin).count();
   const SweepTotals totals = write_sweep_database(result, experiment, identity, schedule, journal);
   journal.remove();
+  if (arguments.slurm) slices.remove();
   fmt::print("{}\n{} in {:.1f} s{}, {} failed, {} not as expected\nwrote {}\n",
              size_text(experiment), counted(totals.runs, "run"), seconds,
              resumed == 0 ? "" : fmt::format(" ({} before)", grouped(resumed)),

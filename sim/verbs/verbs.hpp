@@ -64,15 +64,36 @@ struct RegressArguments {
 };
 int regress_verb(const RegressArguments& arguments);
 
+struct ClusterArguments {
+  std::optional<std::string> partition;
+  std::optional<std::uint64_t> slice;
+  std::optional<std::uint64_t> tasks;
+  std::optional<std::uint64_t> poll;  // seconds
+  std::optional<std::filesystem::path> shared;
+  std::vector<std::string> sbatch;
+};
+
 struct SweepArguments {
   std::filesystem::path sweep;
   std::optional<std::filesystem::path> out;
-  std::optional<std::uint64_t> jobs;  // none: as many as there are processors for this process
+  // None: as many as there are processors for this process; on a cluster one for each task.
+  std::optional<std::uint64_t> jobs;
+  bool slurm = false;
+  ClusterArguments cluster;
   bool resume = false;
   bool dry_run = false;
   ProgressMode progress = ProgressMode::automatic;
 };
 int sweep_verb(const SweepArguments& arguments);
+
+// What a task of a cluster does: one slice of a sweep.
+struct SliceArguments {
+  std::filesystem::path sweep;
+  std::filesystem::path directory;
+  std::uint64_t slice = 0;
+  std::uint64_t jobs = 1;
+};
+int slice_verb(const SliceArguments& arguments);
 
 struct ResultsArguments {
   std::filesystem::path file;

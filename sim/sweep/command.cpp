@@ -1,0 +1,145 @@
+// Starts a command and listens to it.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/command.hpp"
+
+#include "core/base/error.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <spawn.h>
+#include <sstream>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace viosim {
+namespace {
+
+constexpr std::chrono::milliseconds longest_silence{250};
+
+void expect(int error, const char* what) {
+  if (error != 0) throw std::system_error(error, std::generic_category(), what);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() { close(); }
+  int get() const { return number_; }
+  void close() {
+    if (number_ >= 0) ::close(number_);
+    number_ = -1;
+  }
+
+ private:
+  int number_;
+};
+
+struct Pipe {
+  Descriptor out;
+  Descriptor in;
+};
+Pipe make_pipe() {
+  std::array<int, 2> ends{};
+  expect(::pipe2(ends.data(), O_CLOEXEC) == 0 ? 0 : errno, "a pipe");
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+// In a process group of its own, with no signal blocked.
+pid_t spawn(const std::vector<std::string>& words, const std::array<int, 3>& standard) {
+  std::vector<std::string> copies = words;
+  std::vector<char*> argv;
+  for (std::string& word : copies) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  expect(::posix_spawn_file_actions_init(&actions), "starting a command");
+  expect(::posix_spawnattr_init(&attributes), "starting a command");
+  for (int i = 0; i < 3; ++i)
+    ::posix_spawn_file_actions_adddup2(&actions, standard[static_cast<std::size_t>(i)], i);
+  sigset_t none;
+  sigemptyset(&none);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setpgroup(&attributes, 0);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  pid_t child = -1;
+  const int error =
+      ::posix_spawnp(&child, argv.front(), &actions, &attributes, argv.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
+  if (error == ENOENT) return -1;
+  expect(error, "starting a command");
+  return child;
+}
+
+// What has come; false: that was all.
+bool receive(int descriptor, std::string& text) {
+  std::array<char, 65536> buffer;
+  const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
+  if (count < 0) return errno == EINTR || errno == EAGAIN;
+  text.append(buffer.data(), static_cast<std::size_t>(count));
+  return count != 0;
+}
+
+int exit_code_of(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    expect(errno == EINTR ? 0 : errno, "waiting for a command");
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+CommandResult run_command(const std::vector<std::string>& words, const std::string& input,
+                          const Interrupt& interrupt, std::chrono::seconds limit) {
+  ensure(input.size() <= 4096, "the input of a command fits into a pipe");
+  CommandResult result;
+  Pipe in = make_pipe();
+  Pipe out = make_pipe();
+  Pipe err = make_pipe();
+  // While the reading end is open here, so that no signal comes of a command that does not read.
+  expect(::write(in.in.get(), input.data(), input.size()) < 0 ? errno : 0, "a pipe");
+  const pid_t child = spawn(words, {in.out.get(), out.in.get(), err.in.get()});
+  if (child < 0) return {127, {}, words.front() + ": there is no such command"};
+  in.out.close();
+  out.in.close();
+  err.in.close();
+  in.in.close();
+
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  const int before = interrupt.signal();
+  std::vector<pollfd> open{{out.out.get(), POLLIN, 0}, {err.out.get(), POLLIN, 0}};
+  bool killed = false;
+  while (!open.empty()) {
+    interrupt.wait(open, longest_silence);
+    std::erase_if(open, [&](const pollfd& one) {
+      std::string& text = one.fd == out.out.get() ? result.output : result.errors;
+      return one.revents != 0 && !receive(one.fd, text);
+    });
+    const bool overdue = std::chrono::steady_clock::now() > deadline;
+    if (killed || (!overdue && interrupt.signal() == before)) continue;
+    killed = true;
+    ::kill(-child, SIGKILL);
+    result.errors +=
+        overdue ? words.front() + ": no answer in time\n" : words.front() + ": interrupted\n";
+  }
+  result.exit_code = exit_code_of(child);
+  return result;
+}
+
+bool has_command(const std::string& name) {
+  const char* const path = std::getenv("PATH");
+  std::istringstream directories(path == nullptr ? "/usr/bin:/bin" : path);
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    if (::access((std::filesystem::path(directory) / name).c_str(), X_OK) == 0) return true;
+  }
+  return false;
+}
+
+}  // namespace viosim

@@ -1,0 +1,27 @@
+// Commands of the system, with what they print; Ctrl-C does not reach them, and ends the wait for them.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/sweep/interrupt.hpp"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace viosim {
+
+struct CommandResult {
+  int exit_code = 0;  // 127: there is no such command; 128 + the signal's number when one ended it
+  std::string output;
+  std::string errors;
+};
+
+// `input` is given to its standard input: at most 4096 bytes. Past `limit`, or when a signal comes meanwhile, it
+// is killed, and `errors` says so.
+CommandResult run_command(const std::vector<std::string>& words, const std::string& input,
+                          const Interrupt& interrupt, std::chrono::seconds limit);
+
+// Whether PATH has a program of that name.
+bool has_command(const std::string& name);
+
+}  // namespace viosim

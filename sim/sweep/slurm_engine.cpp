@@ -1,0 +1,306 @@
+// Submits slices, collects parts, and submits again what was lost.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/slurm_engine.hpp"
+
+#include "core/base/error.hpp"
+#include "sim/run/numbers.hpp"
+#include "sim/sweep/shell_word.hpp"
+#include "sim/sweep/slice_size.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <utility>
+
+namespace viosim {
+namespace {
+
+constexpr std::chrono::milliseconds pause{500};  // from one look at the directory to the next
+constexpr unsigned most_submissions = 3;         // of a slice that does not begin
+constexpr unsigned most_losses = 3;              // of a run that is alone in its slice
+constexpr std::uint64_t pieces = 4;              // that a lost slice becomes
+
+std::string last_lines(const std::filesystem::path& log) {
+  constexpr std::size_t most = 5;
+  std::vector<std::string> lines;
+  std::ifstream in(log);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  const std::size_t skipped = lines.size() > most ? lines.size() - most : 0;
+  std::string text;
+  for (std::size_t i = skipped; i < lines.size(); ++i) text += "\n  " + lines[i];
+  return text;
+}
+
+}  // namespace
+
+SlurmEngine::SlurmEngine(const Experiment& experiment, Schedule& schedule, Slices& slices,
+                         const Interrupt& interrupt, SlurmSettings settings)
+    : experiment_(experiment),
+      schedule_(schedule),
+      directory_(slices),
+      interrupt_(interrupt),
+      settings_(std::move(settings)),
+      slurm_(interrupt, slices.key()) {}
+
+void SlurmEngine::run(const EngineListener& listener) {
+  listener_ = listener;
+  next_slice_ = directory_.next_slice();
+  slice_size_ = settings_.slice
+                    ? *settings_.slice
+                    : slice_size(experiment_.most_runs(), seconds_of_a_run(experiment_, interrupt_),
+                                 settings_.jobs);
+  try {
+    adopt();
+    work();
+  } catch (...) {
+    leave();
+    throw;
+  }
+  leave();
+  collect();
+}
+
+// What an earlier process has submitted and is still to come.
+void SlurmEngine::adopt() {
+  if (next_slice_ == 0) return;
+  try {
+    for (const SlurmTask& task : slurm_.tasks()) {
+      if (task.ended() || task.slice >= next_slice_) continue;
+      jobs_.insert(task.job);
+      Slice& slice = slices_[task.slice];
+      slice.runs = directory_.runs_of(task.slice);
+      slice.job = task.job;
+      slice.submissions = 1;
+      for (const std::uint64_t run : slice.runs) schedule_.start(run);
+    }
+  } catch (const SlurmError& error) {
+    throw ConfigError({"", "", error.what()});
+  }
+  if (!slices_.empty())
+    listener_.say(fmt::format("goes on with {} in Slurm's queue", counted(slices_.size(), "task")));
+}
+
+void SlurmEngine::work() {
+  collect();
+  next_poll_ = Worker::Clock::now() + settings_.poll;
+  std::vector<pollfd> nothing;
+  while (!schedule_.complete() && interrupt_.signal() == 0) {
+    refill();
+    submit();
+    interrupt_.wait(nothing, pause);
+    collect();
+    if (Worker::Clock::now() >= next_poll_) poll();
+    listener_.tick(state_text_);
+  }
+}
+
+void SlurmEngine::collect() {
+  std::vector<FinishedRun> finished;
+  for (Slices::Part& part : directory_.new_parts(listener_.say)) {
+    if (const auto slice = slices_.find(part.slice); slice != slices_.end())
+      slice->second.begun = true;
+    for (FinishedRun& one : part.runs) {
+      if (one.run >= experiment_.most_runs() || schedule_.is_finished(one.run)) continue;
+      schedule_.finish(one.run, one.outcome);
+      finished.push_back(std::move(one));
+    }
+  }
+  if (finished.empty()) return;
+  listener_.store(finished);
+  forget_finished();
+}
+
+// Runs that are done, and those that a stop rule no longer asks for.
+void SlurmEngine::forget_finished() {
+  const std::uint32_t replicates = experiment_.sweep().replicates_at_most();
+  for (auto& [number, slice] : slices_) {
+    std::erase_if(slice.runs, [&](std::uint64_t run) {
+      return schedule_.is_finished(run) || schedule_.replicates(run / replicates).has_value();
+    });
+  }
+  std::erase_if(slices_, [](const auto& entry) { return entry.second.runs.empty(); });
+  std::erase_if(waiting_, [&](std::uint64_t slice) { return !slices_.contains(slice); });
+}
+
+void SlurmEngine::poll() {
+  next_poll_ = Worker::Clock::now() + settings_.poll;
+  try {
+    const Queue queue = look();
+    collect();  // what tasks have written before they ended is there now
+    replace_lost(queue);
+  } catch (const SlurmError& error) {
+    if (interrupt_.signal() == 0) say_once(error.what());
+  }
+}
+
+SlurmEngine::Queue SlurmEngine::look() {
+  Queue queue;
+  std::uint64_t running = 0;
+  std::string reason;
+  for (const SlurmTask& task : slurm_.tasks()) {
+    if (task.ended()) {
+      queue.ended[task.slice] = task.state;
+      continue;
+    }
+    queue.live.insert(task.slice);
+    if (!task.waits()) ++running;
+    if (task.waits() && reason.empty()) reason = task.reason;
+  }
+  state_text_ = counted(running, "task");
+  if (queue.live.size() > running)
+    state_text_ += fmt::format(", {} waiting ({})", grouped(queue.live.size() - running), reason);
+  return queue;
+}
+
+// Only what two polls have missed: a file system that machines share may show a part late.
+void SlurmEngine::replace_lost(const Queue& queue) {
+  std::map<std::uint64_t, Slice> lost;
+  for (auto& [number, slice] : slices_) {
+    const bool was_missed = slice.missed;
+    slice.missed = !queue.live.contains(number) && !waiting_.contains(number);
+    if (was_missed && slice.missed) lost[number] = slice;
+  }
+  for (const auto& [number, slice] : lost) {
+    const auto state = queue.ended.find(number);
+    replace(number, slice, state == queue.ended.end() ? "unknown to Slurm" : state->second);
+  }
+}
+
+void SlurmEngine::replace(std::uint64_t number, const Slice& lost, const std::string& state) {
+  if (!lost.begun) {
+    if (lost.submissions >= most_submissions) refuse(number, lost, state);
+    slices_[number].missed = false;
+    waiting_.insert(number);
+    return;
+  }
+  slices_.erase(number);
+  const bool alone = lost.runs.size() == 1;
+  if (alone && lost.losses + 1 >= most_losses) return fail(lost.runs.front(), state);
+  listener_.say(fmt::format("slice {} has lost its task ({}); {} submitted again", number, state,
+                            counted(lost.runs.size(), "run")));
+  const std::size_t size = (lost.runs.size() + pieces - 1) / pieces;
+  for (std::size_t begin = 0; begin < lost.runs.size(); begin += size) {
+    const std::size_t end = std::min(begin + size, lost.runs.size());
+    add_slice({lost.runs.begin() + static_cast<std::ptrdiff_t>(begin),
+               lost.runs.begin() + static_cast<std::ptrdiff_t>(end)},
+              alone ? lost.losses + 1 : 0);
+  }
+}
+
+void SlurmEngine::fail(std::uint64_t run, const std::string& state) {
+  FinishedRun finished;
+  finished.run = run;
+  finished.outcome.failed = {
+      FailureKind::crash,
+      fmt::format("each of {} tasks that did this run alone ended without a word; the last one: {}",
+                  most_losses, state)};
+  schedule_.finish(run, finished.outcome);
+  listener_.store({finished});
+}
+
+void SlurmEngine::refuse(std::uint64_t number, const Slice& slice, const std::string& state) const {
+  SlurmTask task;
+  task.job = slice.job;
+  task.slice = number;
+  const std::filesystem::path log = Slurm::log_of(directory_.directory(), task);
+  const std::string lines = last_lines(log);
+  throw ConfigError({log.string(), "",
+                     fmt::format("{} tasks of slice {} have ended ({}) before they began; {}",
+                                 most_submissions, number, state,
+                                 lines.empty() ? "the last one printed nothing"
+                                               : "the last one printed:" + lines)});
+}
+
+void SlurmEngine::add_slice(std::vector<std::uint64_t> runs, unsigned losses) {
+  directory_.write_slice(next_slice_, runs);
+  slices_[next_slice_].runs = std::move(runs);
+  slices_[next_slice_].losses = losses;
+  waiting_.insert(next_slice_);
+  ++next_slice_;
+}
+
+// With a stop rule in rounds, each of which may double the replicates of the points that are not decided: what the
+// rule will ask for is known only when results are there.
+void SlurmEngine::refill() {
+  const std::optional<StopRule>& stop = experiment_.sweep().stop;
+  if (!stop) round_left_ = std::numeric_limits<std::uint64_t>::max();
+  if (stop && slices_.empty() && round_left_ == 0)
+    round_left_ = (schedule_.open_points() * stop->minimum)
+                  << std::min<std::uint64_t>(rounds_++, 20);
+  while (slices_.size() < settings_.tasks && round_left_ != 0) {
+    std::vector<std::uint64_t> runs;
+    while (runs.size() < slice_size_ && round_left_ != 0) {
+      const auto run = schedule_.next();
+      round_left_ = run ? round_left_ - 1 : 0;
+      if (run) runs.push_back(*run);
+    }
+    if (!runs.empty()) add_slice(std::move(runs), 0);
+  }
+}
+
+void SlurmEngine::submit() {
+  if (waiting_.empty() || Worker::Clock::now() < next_submission_) return;
+  try {
+    while (!waiting_.empty() && interrupt_.signal() == 0)
+      submit_array(*waiting_.begin() / Slurm::array_size * Slurm::array_size);
+  } catch (const SlurmError& error) {
+    if (interrupt_.signal() != 0) return;
+    if (jobs_.empty()) {
+      // So that a second try, with other options, is one from the start.
+      if (schedule_.finished() == 0) directory_.remove();
+      throw ConfigError({"", "", error.what()});
+    }
+    say_once(error.what());
+    next_submission_ = Worker::Clock::now() + settings_.poll;
+  }
+}
+
+void SlurmEngine::submit_array(std::uint64_t first) {
+  Slurm::Submission submission{first, {}, script(), options(), directory_.directory()};
+  const auto end = waiting_.lower_bound(first + Slurm::array_size);
+  submission.slices.assign(waiting_.begin(), end);
+  const std::string job = slurm_.submit(submission);
+  jobs_.insert(job);
+  for (const std::uint64_t number : submission.slices) {
+    slices_[number].job = job;
+    ++slices_[number].submissions;
+  }
+  waiting_.erase(waiting_.begin(), end);
+}
+
+std::vector<std::string> SlurmEngine::options() const {
+  std::vector<std::string> options{"--chdir=" + std::filesystem::current_path().string(),
+                                   "--ntasks=1", fmt::format("--cpus-per-task={}", settings_.jobs)};
+  if (settings_.partition) options.push_back("--partition=" + *settings_.partition);
+  options.insert(options.end(), settings_.sbatch.begin(), settings_.sbatch.end());
+  return options;
+}
+
+std::string SlurmEngine::script() const {
+  return fmt::format("exec {} slice {} {} \"$slice\" --jobs {}\n",
+                     shell_word(std::filesystem::read_symlink("/proc/self/exe").string()),
+                     shell_word(experiment_.file()), shell_word(directory_.directory().string()),
+                     settings_.jobs);
+}
+
+// Found by their names: also what a command has submitted that was interrupted.
+void SlurmEngine::leave() {
+  try {
+    std::set<std::string> live;
+    for (const SlurmTask& task : slurm_.tasks()) {
+      if (!task.ended()) live.insert(task.job);
+    }
+    slurm_.cancel(live);
+  } catch (const SlurmError& error) {
+    listener_.say(fmt::format("tasks may be left in Slurm's queue: {}", error.what()));
+  }
+}
+
+void SlurmEngine::say_once(const std::string& text) {
+  if (text != said_) listener_.say(text);
+  said_ = text;
+}
+
+}  // namespace viosim
