@@ -483,8 +483,10 @@ int run_command_line(int argc, char** argv) {
 
   std::vector<std::filesystem::path> files;
   CLI::App* validate = app.add_subcommand(
-      "validate", "Check scenario files and the recordings they name; report every error");
-  validate->add_option("FILE", files, "scenario files, JSON")->required()->check(named("file"));
+      "validate",
+      "Check scenario files and the recordings they name, and sweep files with the scenarios that "
+      "they make; report every error");
+  validate->add_option("FILE", files, "scenario and sweep files, JSON")->required()->check(named("file"));
   validate->callback([&] { code = validate_verb(files); });
 
   SchemaOf schema_of = SchemaOf::scenario;

@@ -10,7 +10,8 @@
 build_packages="g++ cmake ninja-build pkg-config libsimgrid-dev libboost-dev libfmt-dev
   nlohmann-json3-dev libcli11-dev libsqlite3-dev libzstd-dev libxxhash-dev"
 test_packages="sqlite3 zstd catch2 librapidcheck-dev libvalijson-dev"
-check_packages="libbenchmark-dev clang libclang-rt-dev clang-format clang-tidy python3"
+check_packages="libbenchmark-dev clang libclang-rt-dev clang-format clang-tidy python3
+  slurmctld slurmd slurm-client munge"
 
 log=$root/build/setup.log
 # What ccache must not mind when headers are precompiled.

@@ -109,7 +109,7 @@ std::string Slurm::submit(const Submission& submission) const {
       "--array=" + run_set_text(indices),
       "--output=" + for_file_pattern(submission.logs.string()) + "/%A_%a.log",
       "--open-mode=append",
-      "--requeue"};
+      "--no-requeue"};
   words.insert(words.end(), submission.options.begin(), submission.options.end());
   const std::string script = fmt::format("#!/bin/sh\nslice=$(({} + SLURM_ARRAY_TASK_ID))\n{}\n",
                                          submission.first, submission.script);

@@ -146,11 +146,11 @@ SlurmEngine::Queue SlurmEngine::look() {
     }
     queue.live.insert(task.slice);
     if (!task.waits()) ++running;
-    if (task.waits() && reason.empty()) reason = task.reason;
+    if (task.waits() && task.reason != "None") reason = fmt::format(" ({})", task.reason);
   }
-  state_text_ = counted(running, "task");
-  if (queue.live.size() > running)
-    state_text_ += fmt::format(", {} waiting ({})", grouped(queue.live.size() - running), reason);
+  state_text_ = counted(running, "task") + " running";
+  if (const std::uint64_t waiting = queue.live.size() - running; waiting != 0)
+    state_text_ += fmt::format(", {} waiting{}", grouped(waiting), reason);
   return queue;
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
 #include "sim/scenario/document_schema.hpp"
-#include "sim/sweep/sweep.hpp"
+#include "sim/sweep/worker.hpp"
 #include "sim/verbs/presets.hpp"
 #include "sim/verbs/verbs.hpp"
 
@@ -11,8 +11,25 @@
 namespace viosim {
 namespace {
 
+// A scenario describes its hosts itself, a sweep names the file that does.
+bool is_sweep(const std::filesystem::path& file) {
+  const Value document = read_json_file(file);
+  const Value::Object* const object = document.if_object();
+  return object != nullptr && find(*object, "scenario") != nullptr &&
+         find(*object, "hosts") == nullptr;
+}
+
+// Its scenario at each point, and what it keeps of the first.
+void validate_sweep(const std::filesystem::path& file) {
+  Experiment experiment(file);
+  experiment.check_each_value();
+  experiment.check_each_point();
+  check_selection(experiment);
+}
+
 // What a scenario names must be readable too.
 void validate(const std::filesystem::path& file) {
+  if (is_sweep(file)) return validate_sweep(file);
   const Scenario scenario = load_scenario(file, {}, {});
   check_plan(scenario, read_recordings(scenario, file.parent_path()));
 }

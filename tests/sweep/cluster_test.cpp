@@ -1,0 +1,179 @@
+// Sweeps on a Slurm that is played by scripts: what it may refuse, lose and do twice.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/catch.hpp"
+#include "tests/sweep/bench.hpp"
+
+#include <cstdlib>
+
+using namespace viosim;
+using test::Bench;
+using test::contents;
+using test::count;
+using test::Ended;
+using test::rows;
+
+namespace {
+
+// While it lives PATH begins with Slurm's commands, as fake_slurm.sh plays them.
+class FakeSlurm {
+ public:
+  FakeSlurm() {
+    for (const char* name : {"sbatch", "squeue", "scancel"})
+      std::filesystem::create_symlink(std::string(VIOSIM_SOURCE_DIR) + "/tests/sweep/fake_slurm.sh",
+                                      scratch_ / name);
+    ::setenv("FAKE_SLURM", scratch_.path().c_str(), 1);
+    ::setenv("PATH", (scratch_.path().string() + ":/usr/bin:/bin").c_str(), 1);
+  }
+  // What its commands say instead of working, once for each line.
+  void refuse(const std::string& lines) const { std::ofstream(scratch_ / "refuse") << lines; }
+  // Runs instead of what was submitted, which is $FAKE_SCRIPT.
+  void tasks(const std::string& script) const { std::ofstream(scratch_ / "task") << script; }
+  std::string submitted() const {
+    std::ifstream in(scratch_ / "submitted");
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+ private:
+  Scratch scratch_;
+};
+
+std::string axis(const std::string& values) {
+  return std::string(R"({"name": "requests", "pointer": ")") + test::requests_pointer +
+         R"(", "values": )" + values + "}";
+}
+
+const std::string twenty = R"(, "axes": [)" + axis("[100, 2000, 300, 50]") +
+                           R"(], "replicates": 5, "keep": ["host0.dev"])";
+
+std::vector<std::string> on_cluster(std::vector<std::string> more = {}) {
+  more.insert(more.begin(), {"--engine", "slurm", "--poll", "1"});
+  return more;
+}
+
+}  // namespace
+
+TEST_CASE("tasks of a cluster give the rows of a local sweep", "[sweep]") {
+  const FakeSlurm slurm;
+  const Bench bench(twenty);
+  REQUIRE(bench.run("local").exit_code() == 0);
+  const std::vector<std::string> options =
+      GENERATE(std::vector<std::string>{}, std::vector<std::string>{"--slice", "3"},
+               std::vector<std::string>{"--slice", "1", "--tasks", "2", "--jobs", "2"});
+  REQUIRE(bench.run("cluster", on_cluster(options)).exit_code() == 0);
+  CHECK(count(bench.result("cluster"), "run") == 20);
+  CHECK(contents(bench.result("cluster")) == contents(bench.result("local")));
+  CHECK_FALSE(std::filesystem::exists(bench.result("cluster").parent_path() / "sweep.slices"));
+}
+
+TEST_CASE("what users want of sbatch is handed on", "[sweep]") {
+  const FakeSlurm slurm;
+  const Bench bench(twenty);
+  REQUIRE(bench
+              .run("out", on_cluster({"--partition", "day", "--sbatch=--mem=2G", "--slice", "10",
+                                      "--sbatch=--time=5", "--jobs", "3"}))
+              .exit_code() == 0);
+  CHECK_THAT(slurm.submitted(),
+             Catch::Contains(" --cpus-per-task=3 --partition=day --mem=2G --time=5"));
+  CHECK_THAT(slurm.submitted(), Catch::Contains("--array=0-1 "));
+}
+
+TEST_CASE("tasks that are run twice at the same time do no harm", "[sweep]") {
+  const FakeSlurm slurm;
+  slurm.tasks("sh $FAKE_SCRIPT & sh $FAKE_SCRIPT; wait");
+  const Bench bench(twenty);
+  REQUIRE(bench.run("local").exit_code() == 0);
+  REQUIRE(bench.run("cluster", on_cluster({"--slice", "7"})).exit_code() == 0);
+  CHECK(contents(bench.result("cluster")) == contents(bench.result("local")));
+}
+
+TEST_CASE("a stop rule gives the same rows on a cluster", "[sweep]") {
+  const FakeSlurm slurm;
+  const Bench bench(R"(, "axes": [)" + axis("[50, 400]") +
+                    R"(, {"name": "pattern", "variants": [{"name": "u", "set":
+      {"/hosts/0/devices/0/traffic": {"pattern": "uniform", "window": "4 MiB", "request": "64 B"}}}]}],
+      "stop": {"metric": "host0.dmar0.iotlb.hit_rate", "half_width": 0.01, "maximum": 40})");
+  REQUIRE(bench.run("local").exit_code() == 0);
+  REQUIRE(bench.run("cluster", on_cluster({"--slice", "4"})).exit_code() == 0);
+  CHECK(contents(bench.result("cluster")) == contents(bench.result("local")));
+}
+
+TEST_CASE("what sbatch refuses is shown", "[sweep]") {
+  const FakeSlurm slurm;
+  slurm.refuse("sbatch: error: Batch job submission failed: Invalid account\n");
+  const Bench bench(twenty);
+  const Ended ended = bench.run("out", on_cluster());
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output,
+             Catch::Contains("sbatch ended with exit code 1: sbatch: error: Batch job "
+                             "submission failed: Invalid account"));
+  // Nothing stands in the way of a second try.
+  CHECK(bench.run("out", on_cluster()).exit_code() == 0);
+}
+
+TEST_CASE("a controller that does not answer for a while is told, and waited for", "[sweep]") {
+  const FakeSlurm slurm;
+  slurm.refuse("squeue: error: Unable to contact slurm controller\n");
+  slurm.tasks("sleep 2.5; sh $FAKE_SCRIPT");
+  const Bench bench(twenty);
+  const Ended ended = bench.run("out", on_cluster());
+  CHECK(ended.exit_code() == 0);
+  CHECK_THAT(ended.output, Catch::Contains("Unable to contact slurm controller"));
+  CHECK(count(bench.result("out"), "run") == 20);
+}
+
+TEST_CASE("without Slurm's commands a sweep on a cluster is refused", "[sweep]") {
+  const Bench bench(twenty);
+  ::setenv("PATH", bench.scratch().path().c_str(), 1);
+  const Ended ended = bench.run("out", on_cluster());
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output,
+             Catch::Contains("sbatch is not in PATH") && Catch::Contains("slurm-client"));
+}
+
+TEST_CASE("options of a cluster are refused without one", "[sweep]") {
+  const Bench bench(twenty);
+  const Ended ended = bench.run("out", {"--partition", "day", "--slice", "3"});
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output, Catch::Contains("--partition is an option of --engine slurm only") &&
+                               Catch::Contains("--slice is an option of --engine slurm only"));
+}
+
+TEST_CASE("tasks that cannot begin end the sweep, with what they printed", "[sweep]") {
+  const FakeSlurm slurm;
+  slurm.tasks("echo viosim: no such file; exit 127");
+  const Bench bench(twenty);
+  const Ended ended = bench.run("out", on_cluster());
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(
+      ended.output,
+      Catch::Contains("3 tasks of slice 0 have ended (FAILED) before they began; the last one "
+                      "printed:\n  viosim: no such file"));
+}
+
+TEST_CASE("a run that takes its task with it is at last alone, and becomes a failed row",
+          "[sweep]") {
+  const FakeSlurm slurm;
+  slurm.tasks("exec timeout -s KILL 1 sh $FAKE_SCRIPT");
+  const Bench bench(R"(, "axes": [)" + axis("[10, 4000000000, 20]") +
+                    R"(], "keep": ["host0.dev"])");
+  const Ended ended = bench.run("out", on_cluster({"--slice", "2"}));
+  CHECK(ended.exit_code() == 1);
+  CHECK_THAT(ended.output,
+             Catch::Contains("slice 0 has lost its task (FAILED); 2 runs submitted again"));
+  CHECK(rows(bench.result("out"), "SELECT run, failed FROM run") ==
+        std::vector<std::string>{"0|0|", "1|1|", "2|0|"});
+  CHECK(rows(bench.result("out"), "SELECT run, kind, reason FROM failure") ==
+        std::vector<std::string>{"1|crash|each of 3 tasks that did this run alone ended without a "
+                                 "word; the last one: FAILED|"});
+}
+
+TEST_CASE("a task of a sweep that has changed since refuses", "[sweep]") {
+  const FakeSlurm slurm;
+  const Bench bench(twenty);
+  // The task sees what its node has of the file.
+  slurm.tasks("sed -i 's/\"replicates\": 5/\"replicates\": 6/' " +
+              (bench.scratch() / "s.json").string() + "; sh $FAKE_SCRIPT");
+  const Ended ended = bench.run("out", on_cluster());
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output, Catch::Contains("/replicates was 5 and is now 6"));
+}
