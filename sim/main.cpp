@@ -486,7 +486,9 @@ int run_command_line(int argc, char** argv) {
       "validate",
       "Check scenario files and the recordings they name, and sweep files with the scenarios that "
       "they make; report every error");
-  validate->add_option("FILE", files, "scenario and sweep files, JSON")->required()->check(named("file"));
+  validate->add_option("FILE", files, "scenario and sweep files, JSON")
+      ->required()
+      ->check(named("file"));
   validate->callback([&] { code = validate_verb(files); });
 
   SchemaOf schema_of = SchemaOf::scenario;

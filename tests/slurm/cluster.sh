@@ -127,11 +127,13 @@ task_on() {
   done
 }
 
-# kill_node NODE: as when its power fails.
+# kill_node NODE: as when its power fails: its daemon, its tasks, and what watches over these.
 kill_node() {
-  # The lists are split into words on purpose.
-  # shellcheck disable=SC2046
-  kill -9 $(processes_at "$cluster/$1") $(tasks_on "$1") 2>/dev/null
+  dying=$(tasks_on "$1")
+  # The lists are split into words on purpose. What watches may be gone already.
+  # shellcheck disable=SC2046,SC2086
+  kill -9 $(cat "$cluster/$1/pid") $dying \
+    $(printf '/proc/%s/status\n' $dying | xargs -r sed -n 's/^PPid:\t//p' 2>/dev/null | sort -u | grep -vx '[01]') 2>/dev/null
   :
 }
 

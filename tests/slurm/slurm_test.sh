@@ -29,7 +29,7 @@ sweep_file() {
   cat >"$1.json" <<SWEEP
 { "name": "$1", "scenario": "$tree/scenarios/one-device.json", "set": { "/expect": [] },
   "axes": [ { "name": "requests", "pointer": "/hosts/0/devices/0/requests",
-              "range": { "from": 1000, "to": 120000, "count": $2 } },
+              "range": { "from": 1000, "to": 150000, "count": $2 } },
             { "name": "read", "pointer": "/hosts/0/iommus/0/walk_read",
               "range": { "from": "20 ns", "to": "2 us", "count": 10, "scale": "logarithmic" } } ],
   "replicates": $3, "keep": ["host0.dev", "host0.dmar0.iotlb"], "limits": { "wall": "60 s" } }
@@ -47,7 +47,7 @@ wait_until() {
 }
 
 on_cluster() { # NAME OUT [OPTION...]: in the background; its output goes to OUT.log
-  timeout 100 "$viosim" sweep "$1.json" --out "$2" --engine slurm --poll 1 --sbatch=--mem=10 "${@:3}" >>"$2.log" 2>&1 &
+  timeout 200 "$viosim" sweep "$1.json" --out "$2" --engine slurm --poll 1 --sbatch=--mem=10 "${@:3}" >>"$2.log" 2>&1 &
 }
 
 has_part() { ls "$1"/*.part; }
@@ -70,14 +70,13 @@ expect_said() { # WHAT FILE TEXT...
   done
 }
 
-# A node dies and so does a task elsewhere, while 2,000 runs are done.
+# A task dies, and so does another node, while 2,000 runs are done.
 test_deaths() {
   "$viosim" sweep long.json --out local >local.log || fail "the local sweep"
   on_cluster long deaths --slice 100
   wait_until 30 has_task n3 || fail "no task on n3"
-  kill_node n3
-  wait_until 30 has_task n1 || fail "no task on n1"
   kill -9 "$(task_on n1)"
+  kill_node n3
   wait %% || fail "a sweep with deaths: exit code $?"
   expect_said "deaths" deaths.log "has lost its task (NODE_FAIL)" "has lost its task (FAILED)" "2,000 runs in"
   expect_same_rows "deaths" 2000 local deaths
@@ -138,5 +137,4 @@ for test in deaths interruption death_of_submitter refusals; do
   "test_$test"
   echo "$test: $((SECONDS - begin)) s"
 done
-[ $failures = 0 ] || tail -n 30 "$cluster/slurmctld.log"
 exit $((failures > 0))

@@ -32,7 +32,7 @@ TEST_CASE("a sweep's line has the share, the rate, the time left and the failure
     pace.add(std::chrono::seconds(second), static_cast<double>(done) / 10000, done);
   }
   CHECK(sweep_progress_text(schedule, pace) ==
-        "60 %, about 4 s left: 6,000 of 10,000 runs, 1.0 k/s, 2 failed");
+        "60 %, about 4 s left: 6,000 of 10,000 runs, 1.0 K/s, 2 failed");
 }
 
 TEST_CASE("a sweep's line never says that all is done", "[sweep]") {
