@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
 #include <sstream>
 #include <unistd.h>
 
@@ -54,6 +55,25 @@ std::string trimmed(std::string text) {
 }
 
 }  // namespace
+
+std::vector<std::string> SlurmSettings::sbatch_options() const {
+  std::vector<std::string> options{"--chdir=" + std::filesystem::current_path().string(),
+                                   "--ntasks=1", fmt::format("--cpus-per-task={}", jobs)};
+  if (partition) options.push_back("--partition=" + *partition);
+  options.insert(options.end(), sbatch.begin(), sbatch.end());
+  return options;
+}
+
+std::string last_lines_of(const std::filesystem::path& log) {
+  constexpr std::size_t most = 5;
+  std::vector<std::string> lines;
+  std::ifstream in(log);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  const std::size_t skipped = lines.size() > most ? lines.size() - most : 0;
+  std::string text;
+  for (std::size_t i = skipped; i < lines.size(); ++i) text += "\n  " + lines[i];
+  return text;
+}
 
 bool SlurmTask::ended() const {
   // One that no node could start waits for somebody to release it: "launch failed requeued held".

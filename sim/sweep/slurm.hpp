@@ -4,6 +4,7 @@
 
 #include "sim/sweep/command.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -14,6 +15,17 @@
 #include <vector>
 
 namespace viosim {
+
+struct SlurmSettings {
+  std::optional<std::string> partition;
+  std::vector<std::string> sbatch;     // more options for it
+  unsigned jobs = 1;                   // runs at a time of a task
+  std::optional<std::uint64_t> slice;  // runs of a slice; none: slice_size()
+  std::uint64_t tasks = 1000;          // in Slurm's queue, at most
+  std::chrono::seconds poll{10};       // from one squeue to the next
+
+  std::vector<std::string> sbatch_options() const;
+};
 
 // What a command of Slurm has said.
 class SlurmError : public std::runtime_error {
@@ -64,6 +76,9 @@ class Slurm {
   const Interrupt& interrupt_;
   std::string key_;
 };
+
+// What a task has printed last, each line on a line of its own; empty: nothing.
+std::string last_lines_of(const std::filesystem::path& log);
 
 // A line of squeue's answer: "1234|17|RUNNING|None|KEY.2000". None: it is no task of this key.
 std::optional<SlurmTask> parse_slurm_task(std::string_view line, std::string_view key);

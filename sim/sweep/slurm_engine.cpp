@@ -10,28 +10,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <utility>
 
 namespace viosim {
 namespace {
 
-constexpr std::chrono::milliseconds pause{500};  // from one look at the directory to the next
-constexpr unsigned most_submissions = 3;         // of a slice that does not begin
-constexpr unsigned most_losses = 3;              // of a run that is alone in its slice
-constexpr std::uint64_t pieces = 4;              // that a lost slice becomes
-
-std::string last_lines(const std::filesystem::path& log) {
-  constexpr std::size_t most = 5;
-  std::vector<std::string> lines;
-  std::ifstream in(log);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  const std::size_t skipped = lines.size() > most ? lines.size() - most : 0;
-  std::string text;
-  for (std::size_t i = skipped; i < lines.size(); ++i) text += "\n  " + lines[i];
-  return text;
-}
+constexpr std::chrono::milliseconds pause{500};      // from one look at the directory to the next
+constexpr std::chrono::seconds longest_farewell{3};  // for tasks that are cancelled
+constexpr unsigned most_submissions = 3;             // of a slice that does not begin
+constexpr unsigned most_losses = 3;                  // of a run that is alone in its slice
+constexpr std::uint64_t pieces = 4;                  // that a lost slice becomes
 
 }  // namespace
 
@@ -205,7 +194,7 @@ void SlurmEngine::refuse(std::uint64_t number, const Slice& slice, const std::st
   task.job = slice.job;
   task.slice = number;
   const std::filesystem::path log = Slurm::log_of(directory_.directory(), task);
-  const std::string lines = last_lines(log);
+  const std::string lines = last_lines_of(log);
   throw ConfigError({log.string(), "",
                      fmt::format("{} tasks of slice {} have ended ({}) before they began; {}",
                                  most_submissions, number, state,
@@ -258,7 +247,8 @@ void SlurmEngine::submit() {
 }
 
 void SlurmEngine::submit_array(std::uint64_t first) {
-  Slurm::Submission submission{first, {}, script(), options(), directory_.directory()};
+  Slurm::Submission submission{
+      first, {}, script(), settings_.sbatch_options(), directory_.directory()};
   const auto end = waiting_.lower_bound(first + Slurm::array_size);
   submission.slices.assign(waiting_.begin(), end);
   const std::string job = slurm_.submit(submission);
@@ -270,14 +260,6 @@ void SlurmEngine::submit_array(std::uint64_t first) {
   waiting_.erase(waiting_.begin(), end);
 }
 
-std::vector<std::string> SlurmEngine::options() const {
-  std::vector<std::string> options{"--chdir=" + std::filesystem::current_path().string(),
-                                   "--ntasks=1", fmt::format("--cpus-per-task={}", settings_.jobs)};
-  if (settings_.partition) options.push_back("--partition=" + *settings_.partition);
-  options.insert(options.end(), settings_.sbatch.begin(), settings_.sbatch.end());
-  return options;
-}
-
 std::string SlurmEngine::script() const {
   return fmt::format("exec {} slice {} {} \"$slice\" --jobs {}\n",
                      shell_word(std::filesystem::read_symlink("/proc/self/exe").string()),
@@ -285,14 +267,26 @@ std::string SlurmEngine::script() const {
                      settings_.jobs);
 }
 
-// Found by their names: also what a command has submitted that was interrupted.
+// Jobs that are in the queue, found by their names: also what a command has submitted that was interrupted.
+std::set<std::string> SlurmEngine::live_jobs() const {
+  std::set<std::string> live;
+  for (const SlurmTask& task : slurm_.tasks()) {
+    if (!task.ended()) live.insert(task.job);
+  }
+  return live;
+}
+
+// Tasks that are cancelled write what they have done; those of a node that is gone stay in the queue.
 void SlurmEngine::leave() {
   try {
-    std::set<std::string> live;
-    for (const SlurmTask& task : slurm_.tasks()) {
-      if (!task.ended()) live.insert(task.job);
-    }
+    std::set<std::string> live = live_jobs();
     slurm_.cancel(live);
+    const auto deadline = Worker::Clock::now() + longest_farewell;
+    std::vector<pollfd> nothing;
+    while (!live.empty() && Worker::Clock::now() < deadline) {
+      interrupt_.wait(nothing, pause);
+      live = live_jobs();
+    }
   } catch (const SlurmError& error) {
     listener_.say(fmt::format("tasks may be left in Slurm's queue: {}", error.what()));
   }

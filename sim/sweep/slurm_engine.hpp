@@ -18,15 +18,6 @@
 
 namespace viosim {
 
-struct SlurmSettings {
-  std::optional<std::string> partition;
-  std::vector<std::string> sbatch;     // more options for it
-  unsigned jobs = 1;                   // runs at a time of a task
-  std::optional<std::uint64_t> slice;  // runs of a slice; none: slice_size()
-  std::uint64_t tasks = 1000;          // in Slurm's queue, at most
-  std::chrono::seconds poll{10};       // from one squeue to the next
-};
-
 // A run is done when a part has its outcome; nothing else is believed. A slice is lost when its task has ended and runs
 // are missing: they go into new, smaller slices, so that a run which takes its task with it is at last alone,
 // and fails. A slice whose task never began is submitted again as it is.
@@ -67,9 +58,9 @@ class SlurmEngine {
   void refill();
   void submit();
   void submit_array(std::uint64_t first);
+  std::set<std::string> live_jobs() const;
   void leave();
   void forget_finished();
-  std::vector<std::string> options() const;
   std::string script() const;
   [[noreturn]] void refuse(std::uint64_t number, const Slice& slice,
                            const std::string& state) const;

@@ -27,7 +27,8 @@ first_port() {
   echo $port
 }
 
-# write_configuration NODES CPUS: of each node. A node that is gone is noticed after 5 s; what a job leaves is killed after 2.
+# write_configuration NODES CPUS: of each node. A node that is gone is noticed after some 10 s; what a job leaves is
+# killed after 2.
 write_configuration() {
   me=$(id -un) host=$(uname -n) ports=$(first_port $(($1 + 1)))
   cat >"$SLURM_CONF" <<CONFIGURATION
@@ -102,7 +103,7 @@ start_cluster() {
 processes_at() {
   for directory in /proc/[0-9]*; do
     # A process of somebody else, or one that has ended, shows nothing.
-    # shellcheck disable=SC2012
+    # shellcheck disable=SC2010
     ls -l "$directory/fd" 2>/dev/null | grep -qF -- "-> $1/" && echo "${directory#/proc/}"
   done
 }
@@ -133,7 +134,7 @@ kill_node() {
   # The lists are split into words on purpose. What watches may be gone already.
   # shellcheck disable=SC2046,SC2086
   kill -9 $(cat "$cluster/$1/pid") $dying \
-    $(printf '/proc/%s/status\n' $dying | xargs -r sed -n 's/^PPid:\t//p' 2>/dev/null | sort -u | grep -vx '[01]') 2>/dev/null
+    $(printf '/proc/%s/status\n' $dying | xargs -r sed -n 's/^PPid:\t//p' 2>/dev/null | grep -vx '[01]') 2>/dev/null
   :
 }
 
@@ -146,7 +147,7 @@ guard_cluster() {
 # stop_cluster: nothing of it is left afterwards.
 stop_cluster() {
   [ -n "${cluster:-}" ] || return 0
-  # shellcheck disable=SC2046
+  # shellcheck disable=SC2086
   for _ in 1 2 3 4 5; do
     left="$(processes_at "$cluster") $(processes_with)"
     [ "$left" != " " ] || break
