@@ -160,7 +160,8 @@ void SlurmEngine::replace_lost(const Queue& queue) {
 void SlurmEngine::replace(std::uint64_t number, const Slice& lost, const std::string& state) {
   if (!lost.begun) {
     if (lost.submissions >= most_submissions) refuse(number, lost, state);
-    slices_[number].missed = false;
+    listener_.say(fmt::format("slice {} has lost its task ({}) before it began; submitted again",
+                              number, state));
     waiting_.insert(number);
     return;
   }

@@ -1,5 +1,5 @@
-// Throws bytes at the reader of sweep files: it must accept or complain, never crash. What it accepts must survive being
-// written and read again, and its design must have its points.
+// Throws bytes at the reader of sweep files: it must accept or complain, never crash. What it accepts must survive
+// being written and read again, and its design must have its points.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "sim/json/json.hpp"

@@ -101,11 +101,8 @@ start_cluster() {
 
 # processes_at DIR: those that have files open there, as Slurm's daemons have their logs.
 processes_at() {
-  for directory in /proc/[0-9]*; do
-    # A process of somebody else, or one that has ended, shows nothing.
-    # shellcheck disable=SC2010
-    ls -l "$directory/fd" 2>/dev/null | grep -qF -- "-> $1/" && echo "${directory#/proc/}"
-  done
+  # A process of somebody else, or one that has ended, shows nothing.
+  find /proc/[0-9]*/fd -lname "$1/*" 2>/dev/null | cut -d / -f 3 | sort -u
 }
 
 # processes_with VARIABLE: those of our cluster that have been given this, as "NAME=value"; without it all.

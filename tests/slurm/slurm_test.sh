@@ -50,7 +50,7 @@ on_cluster() { # NAME OUT [OPTION...]: in the background; its output goes to OUT
   timeout 200 "$viosim" sweep "$1.json" --out "$2" --engine slurm --poll 1 --sbatch=--mem=10 "${@:3}" >>"$2.log" 2>&1 &
 }
 
-has_part() { ls "$1"/*.part; }
+has_parts() { [ "$(ls "$1" | grep -c 'part$')" -ge "$2" ]; } # DIR COUNT
 has_task() { [ -n "$(task_on "$1")" ]; }
 no_task_is_left() { [ -z "$(squeue -h)" ]; }
 
@@ -75,6 +75,7 @@ test_deaths() {
   "$viosim" sweep long.json --out local >local.log || fail "the local sweep"
   on_cluster long deaths --slice 100
   wait_until 30 has_task n3 || fail "no task on n3"
+  wait_until 30 has_parts deaths/sweep.slices 12 || fail "not all nodes have begun"
   kill -9 "$(task_on n1)"
   kill_node n3
   wait %% || fail "a sweep with deaths: exit code $?"
@@ -86,7 +87,7 @@ test_deaths() {
 # Ctrl-C: nothing goes on in the cluster, and what is done is kept.
 test_interruption() {
   on_cluster short interrupted --slice 60
-  wait_until 30 has_part interrupted/sweep.slices || fail "nothing is done"
+  wait_until 30 has_parts interrupted/sweep.slices 1 || fail "nothing is done"
   kill -INT %%
   wait %%
   [ $? = 130 ] || fail "an interrupted sweep does not end by its signal"
