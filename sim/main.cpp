@@ -435,6 +435,18 @@ void add_results(CLI::App& app, ResultsArguments& arguments, int& code) {
   results->callback([&] { code = results_verb(arguments); });
 }
 
+void add_report(CLI::App& app, ReportArguments& arguments, int& code) {
+  CLI::App* report = app.add_subcommand(
+      "report", "Write one HTML page, for any browser, of what a run or a sweep has found");
+  report->add_option("FILE", arguments.database, "a run.db or a sweep.db")
+      ->required()
+      ->check(named("file"));
+  report->add_option("--out", arguments.out, "The page to write (default: beside FILE, as .html)")
+      ->option_text("FILE")
+      ->check(named("file"));
+  report->callback([&] { code = report_verb(arguments); });
+}
+
 void add_schema(CLI::App& app, SchemaOf& of, int& code) {
   CLI::App* schema = app.add_subcommand(
       "schema", "Print the JSON Schema of scenario files, or of sweep files, for editors");
@@ -499,6 +511,8 @@ int run_command_line(int argc, char** argv) {
   add_slice(app, slice, code);
   ResultsArguments results;
   add_results(app, results, code);
+  ReportArguments report;
+  add_report(app, report, code);
 
   bool models_json = false;
   CLI::App* models = app.add_subcommand(

@@ -24,6 +24,8 @@ std::string without_indices(const std::string& path) {
   return text;
 }
 
+}  // namespace
+
 Metrics together(const std::vector<Metrics>& metrics, const std::vector<std::size_t>& components) {
   Metrics sum;
   for (const std::size_t component : components) {
@@ -34,8 +36,6 @@ Metrics together(const std::vector<Metrics>& metrics, const std::vector<std::siz
   }
   return sum;
 }
-
-}  // namespace
 
 std::string TextTable::text() const {
   if (rows_.size() == 1) return {};

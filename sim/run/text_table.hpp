@@ -45,6 +45,9 @@ std::vector<TableRow> rows_of(const std::vector<RowKey>& keys);
 // Metrics of one component, or of several together, by name.
 using Metrics = std::map<std::string, std::uint64_t>;
 
+// Of these components as one: sums, and of what is a longest the longest.
+Metrics together(const std::vector<Metrics>& metrics, const std::vector<std::size_t>& components);
+
 // Of each component, by its number.
 std::vector<Metrics> metrics_by_component(const Results& results, std::size_t components);
 

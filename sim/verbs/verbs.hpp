@@ -105,6 +105,12 @@ struct ResultsArguments {
 };
 int results_verb(const ResultsArguments& arguments);
 
+struct ReportArguments {
+  std::filesystem::path database;  // of a run or of a sweep
+  std::optional<std::filesystem::path> out;
+};
+int report_verb(const ReportArguments& arguments);
+
 int validate_verb(const std::vector<std::filesystem::path>& files);
 enum class SchemaOf : std::uint8_t { scenario, sweep };
 int schema_verb(SchemaOf of);

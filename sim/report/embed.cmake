@@ -1,0 +1,35 @@
+# Writes the page's files into a C++ source: style, scripts in their order, and the hashes of each.
+# SPDX-License-Identifier: Apache-2.0
+# usage: cmake -D FOLDER=sim/report -D OUT=page_parts.cpp -D "SCRIPTS=page/a.js,page/b.js" -P embed.cmake
+string(REPLACE "," ";" scripts "${SCRIPTS}")
+file(READ ${FOLDER}/page/report.html html)
+file(READ ${FOLDER}/vendor/uplot/uPlot.iife.min.js vendor)
+file(READ ${FOLDER}/vendor/uplot/LICENSE licence)
+# uPlot takes the screen's resolution from this name; ours is at least double, for paper.
+string(PREPEND vendor "/*\n${licence}*/\nconst uPlot = ((devicePixelRatio) => {\n")
+string(APPEND vendor "\nreturn uPlot;\n})(Math.max(2, devicePixelRatio || 1));\n")
+file(READ ${FOLDER}/vendor/uplot/uPlot.min.css style)
+file(READ ${FOLDER}/page/report.css own_style)
+string(APPEND style "\n${own_style}")
+# One function around all of ours, so that their names are nobody else's.
+set(script "(() => {\n'use strict';\n")
+foreach(name IN LISTS scripts)
+  file(READ ${FOLDER}/${name} text)
+  string(APPEND script "${text}")
+endforeach()
+string(APPEND script "})();\n")
+
+set(source "// Written by the build.\n#include \"sim/report/page_parts.hpp\"\n\nnamespace viosim::report {\n\n")
+string(APPEND source "const PageParts& page_parts() {\n  static constexpr PageParts parts{\n")
+foreach(part html style vendor script)
+  if("${${part}}" MATCHES "\\)viosim_page\"")
+    message(FATAL_ERROR "${part} holds what ends a raw string here")
+  endif()
+  string(APPEND source "R\"viosim_page(${${part}})viosim_page\",\n")
+endforeach()
+foreach(part style vendor script)
+  string(SHA256 hash "${${part}}")
+  string(APPEND source "\"${hash}\",\n")
+endforeach()
+string(APPEND source "};\n  return parts;\n}\n\n}  // namespace viosim::report\n")
+file(WRITE ${OUT} "${source}")

@@ -1,0 +1,60 @@
+// Line charts by uPlot: colours of the theme, zoom with mouse and keys.
+
+const plainAxis = (options) => ({
+  stroke: () => colours.soft, font: chartFont(12), labelFont: chartFont(12), labelSize: 22, size: 46,
+  grid: {stroke: () => colours.grid, width: 1}, ticks: {stroke: () => colours.line, width: 1, size: 5}, ...options,
+});
+
+// A logarithmic axis has texts at powers of ten, and between them where there are few.
+function logTexts(format) {
+  return (chart, splits) => {
+    const powers = splits.filter((value) => value !== null && Math.abs(Math.log10(value) % 1) < 1e-6).length;
+    return splits.map((value) => {
+      if (value === null) return '';
+      const digit = Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9));
+      return digit === 1 || (powers < 3 && (digit === 2 || digit === 5)) ? format(value) : '';
+    });
+  };
+}
+
+// The x scale's limits before anybody zoomed.
+function addKeys(place, chart, whole) {
+  const set = (min, max) => chart.setScale('x', {min, max});
+  const log = chart.scales.x.distr === 3;
+  const to = log ? Math.log : (x) => x;
+  const from = log ? Math.exp : (x) => x;
+  place.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== place) return;
+    const [low, high] = [to(chart.scales.x.min), to(chart.scales.x.max)];
+    const width = high - low;
+    const move = {ArrowLeft: [-.2, -.2], ArrowRight: [.2, .2], '+': [.2, -.2], '=': [.2, -.2], '-': [-.33, .33]}[event.key];
+    if (move) set(from(low + move[0] * width), from(high + move[1] * width));
+    else if (event.key === '0' || event.key === 'Escape') set(...whole());
+    else return;
+    event.preventDefault();
+  });
+}
+
+// options and data as uPlot has them, without size; returns {chart, place}.
+function lineChart(place, options, data, height = 340) {
+  const width = () => Math.max(240, place.clientWidth);
+  place.tabIndex = 0;
+  place.classList.add('plot');
+  const chart = new uPlot({width: width(), height, pxAlign: 0, cursor: {drag: {x: true, y: false}, focus: {prox: 24}},
+    focus: {alpha: 0.35}, legend: {live: true}, ...options}, data, place);
+  const whole = [chart.scales.x.min, chart.scales.x.max];
+  addKeys(place, chart, () => whole);
+  const redraw = () => {
+    chart.redraw();
+    const markers = place.querySelectorAll('.u-legend .u-marker');
+    chart.series.slice(1).filter((series) => series.label !== undefined).forEach((series, i) => {
+      if (markers[i]) markers[i].style.borderColor = series.markerColour?.() ?? '';
+    });
+  };
+  redraws.add(redraw);
+  let last = width();
+  new ResizeObserver(() => {
+    if (width() !== last) chart.setSize({width: last = width(), height});
+  }).observe(place);
+  return {chart, destroy() { redraws.delete(redraw); chart.destroy(); }};
+}

@@ -1,0 +1,54 @@
+// Numbers as people read them.
+
+const timeUnits = [[1e12, 's'], [1e9, 'ms'], [1e6, 'us'], [1e3, 'ns'], [1, 'ps']];
+const byteUnits = [[2 ** 40, 'TiB'], [2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB'], [1, 'B']];
+
+function significant(value, digits = 4) {
+  if (value === 0) return '0';
+  if (Math.abs(value) >= 1e15 || Math.abs(value) < 1e-6) return value.toExponential(digits - 1);
+  return String(Number(value.toPrecision(digits)));
+}
+
+function scaled(value, units, digits) {
+  const [factor, unit] = units.find(([size]) => Math.abs(value) >= size) ?? units.at(-1);
+  return `${significant(value / factor, digits)} ${unit}`;
+}
+
+const formatTime = (ps, digits = 4) => ps === 0 ? '0' : scaled(ps, timeUnits, digits);
+
+function formatCount(value, digits = 6) {
+  if (Number.isInteger(value)) return value.toLocaleString('en-US');
+  return Math.abs(value) >= 1e4 ? Math.round(value).toLocaleString('en-US') : significant(value, digits);
+}
+
+function formatRate(value, unit, digits) {
+  const [factor, prefix] = [[1e9, 'G'], [1e6, 'M'], [1e3, 'K'], [1, '']].find(([size]) => Math.abs(value) >= size) ?? [1, ''];
+  return `${significant(value / factor, digits)} ${prefix}${unit}`;
+}
+
+// Of the units that databases have.
+function formatValue(value, unit, digits = 4) {
+  if (value === null || value === undefined) return '-';
+  if (typeof value === 'string') return value;
+  switch (unit) {
+    case 'ps': return formatTime(value, digits);
+    case 'ratio': return `${significant(100 * value, digits)} %`;
+    case 'bytes': return value === 0 ? '0' : scaled(value, byteUnits, digits);
+    case '/s': case 'bit/s': return formatRate(value, unit, digits);
+    default: return formatCount(value, Math.max(digits, 4));
+  }
+}
+
+// For axes: what a number of this unit is shown as.
+const axisText = (unit) => (value) => formatValue(value, unit, 4);
+
+// What a person wrote as a filter's bound: "5", "5 us", "80 %", "4 KiB"; null when it is no number.
+function readNumber(text) {
+  const match = /^\s*(-?[\d.,]+(?:e-?\d+)?)\s*([a-zA-Z%/]*)\s*$/.exec(text);
+  if (!match) return null;
+  const number = Number(match[1].replaceAll(',', ''));
+  const factors = Object.fromEntries([...timeUnits, ...byteUnits].map(([factor, unit]) => [unit, factor]));
+  Object.assign(factors, {'': 1, '%': 0.01, K: 1e3, M: 1e6, G: 1e9, 'K/s': 1e3, 'M/s': 1e6, 'G/s': 1e9, '/s': 1});
+  const factor = factors[match[2]];
+  return Number.isNaN(number) || factor === undefined ? null : number * factor;
+}

@@ -1,0 +1,170 @@
+// The parallel view: an axis for each parameter and for some figures, a line for each point. Drag along an axis to keep
+// only what passes there; the table below keeps the same.
+
+class ParallelView {
+  constructor(points, changed) {
+    this.points = points;
+    this.changed = changed;
+    this.chosen = new Set(points.varying.slice(0, 4));
+    this.colourBy = points.varying[0].name;
+    this.brushes = new Map();  // by name of the axis: [low, high], as parts of its length
+    this.place = element('div', {class: 'plot', tabindex: 0, role: 'group', 'aria-label': 'Parallel view: a line for each point'});
+    this.bar = element('div', {class: 'bar'});
+    this.status = element('span', {class: 'note', role: 'status'});
+    this.element = element('figure', {}, this.bar, this.place, element('figcaption', {},
+      'Each line is a point of the sweep, from its parameters to the means of its runs. Drag along an axis to keep only the lines ' +
+      'that pass there, and the rows of the table; double-click the axis, or press Escape, to take that back.'));
+    this.setAxes();
+    whenNear(this.place, () => this.begin());
+  }
+
+  setAxes() {
+    const {points} = this;
+    const parameters = points.parameters.filter((parameter) => parameter.texts.length > 1).map((parameter) => {
+      const raw = (point) => parameter.logarithmic ? Math.log(parameter.numberAt(point)) : parameter.numeric ? parameter.numberAt(point) : parameter.at(point);
+      const values = parameter.values.map((value) => parameter.logarithmic ? Math.log(value) : value);
+      const [low, high] = [Math.min(...values), Math.max(...values)];
+      const kept = values.length <= 12 ? values.map((value, i) => i) : [0, values.length - 1];
+      return {name: parameter.name, partOf: (point) => high > low ? (raw(point) - low) / (high - low) : .5,
+        ticks: kept.map((i) => [high > low ? (values[i] - low) / (high - low) : .5, parameter.texts[i]])};
+    });
+    const figures = [...this.chosen].map((figure) => {
+      const means = Array.from({length: points.count}, (none, point) => figure.at(point).mean);
+      const known = means.filter((mean) => mean !== null);
+      const [low, high] = [Math.min(...known), Math.max(...known)];
+      return {name: figure.name, figure: true, partOf: (point) => means[point] === null ? null : high > low ? (means[point] - low) / (high - low) : .5,
+        ticks: [0, .25, .5, .75, 1].map((part) => [part, formatValue(low + part * (high - low), figure.unit, 3)])};
+    });
+    this.axes = [...parameters, ...figures];
+    for (const name of this.brushes.keys()) if (!this.axes.some((axis) => axis.name === name)) this.brushes.delete(name);
+  }
+
+  keeps(point) {
+    return this.axes.every((axis) => {
+      const brush = this.brushes.get(axis.name);
+      const part = brush && axis.partOf(point);
+      return !brush || (part !== null && part >= brush[0] - 1e-9 && part <= brush[1] + 1e-9);
+    });
+  }
+
+  controls() {
+    const {points} = this;
+    const figures = element('details', {class: 'bar'}, element('summary', {}, 'Figures'), points.varying.map((figure) =>
+      element('label', {}, element('input', {type: 'checkbox', checked: this.chosen.has(figure), onchange: (event) => {
+        if (event.target.checked) this.chosen.add(figure); else this.chosen.delete(figure);
+        this.setAxes();
+        this.update();
+      }}), figure.name)));
+    this.bar.replaceChildren(choice('Colour by', figureChoices(points), this.colourBy, (value) => { this.colourBy = value; this.drawing.redraw(); }),
+      element('button', {onclick: () => this.clear()}, 'Keep all'), pngButton('parallel', () => this.drawing.canvas), this.status, figures);
+  }
+
+  begin() {
+    this.drawing = canvasIn(this.place, () => 340, (context, width, height) => this.draw(context, width, height), 'Parallel view');
+    this.controls();
+    this.update();
+    const {canvas} = this.drawing;
+    let pressed = null;
+    const partAt = (event) => Math.max(0, Math.min(1, 1 - (event.clientY - canvas.getBoundingClientRect().top - this.top) / (this.bottom - this.top)));
+    canvas.addEventListener('pointerdown', (event) => {
+      const axis = this.axisAt(event.clientX - canvas.getBoundingClientRect().left);
+      if (!axis || event.button !== 0) return;
+      pressed = {axis, part: partAt(event)};
+      canvas.setPointerCapture(event.pointerId);
+    });
+    canvas.addEventListener('pointermove', (event) => {
+      if (!pressed) return;
+      this.brush(pressed.axis.name, pressed.part, partAt(event));
+    });
+    canvas.addEventListener('pointerup', () => { pressed = null; });
+    canvas.addEventListener('dblclick', (event) => {
+      const axis = this.axisAt(event.clientX - canvas.getBoundingClientRect().left);
+      if (axis) { this.brushes.delete(axis.name); this.update(); }
+    });
+    this.place.addEventListener('keydown', (event) => { if (event.key === 'Escape') this.clear(); });
+  }
+
+  brush(name, from, to) {
+    if (Math.abs(to - from) < 0.01) this.brushes.delete(name);
+    else this.brushes.set(name, [Math.min(from, to), Math.max(from, to)]);
+    this.update();
+  }
+  clear() { this.brushes.clear(); this.update(); }
+  update() {
+    const kept = Array.from({length: this.points.count}, (none, point) => point).filter((point) => this.keeps(point)).length;
+    this.status.textContent = kept === this.points.count ? `${formatCount(kept)} points` : `${formatCount(kept)} of ${formatCount(this.points.count)} points`;
+    this.drawing?.redraw();
+    this.changed();
+  }
+
+  xOf(i, width) { return 60 + i * (width - 130) / Math.max(1, this.axes.length - 1); }
+  axisAt(x) {
+    const {clientWidth: width} = this.drawing.canvas;
+    return this.axes.find((axis, i) => Math.abs(this.xOf(i, width) - x) < 22);
+  }
+
+  draw(context, width, height) {
+    [this.top, this.bottom] = [44, height - 14];
+    const y = (part) => this.bottom - part * (this.bottom - this.top);
+    const colour = this.points.figureNamed(this.colourBy);
+    const means = Array.from({length: this.points.count}, (none, point) => colour.at(point).mean);
+    const known = means.filter((mean) => mean !== null);
+    const [low, high] = [Math.min(...known), Math.max(...known)];
+    const dense = Math.max(0.15, Math.min(0.9, 60 / this.points.count));
+    const line = (point, stroke, alpha) => {
+      context.globalAlpha = alpha;
+      context.strokeStyle = stroke;
+      context.beginPath();
+      let open = false;
+      this.axes.forEach((axis, i) => {
+        const part = axis.partOf(point);
+        if (part === null) { open = false; return; }
+        if (open) context.lineTo(this.xOf(i, width), y(part)); else context.moveTo(this.xOf(i, width), y(part));
+        open = true;
+      });
+      context.stroke();
+    };
+    context.lineWidth = 1.4;
+    const all = Array.from({length: this.points.count}, (none, point) => point);
+    for (const point of all) if (!this.keeps(point)) line(point, colours.line, 0.35);
+    for (const point of all) {
+      if (!this.keeps(point)) continue;
+      line(point, means[point] === null ? colours.soft : rgb(mapColour(high > low ? 0.92 * (means[point] - low) / (high - low) : .5)), dense);
+    }
+    context.globalAlpha = 1;
+    this.axes.forEach((axis, i) => this.drawAxis(context, axis, this.xOf(i, width), y, (width - 130) / Math.max(1, this.axes.length - 1), i));
+  }
+
+  drawAxis(context, axis, x, y, room, i) {
+    context.strokeStyle = colours.soft;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(x, y(0));
+    context.lineTo(x, y(1));
+    context.stroke();
+    const brush = this.brushes.get(axis.name);
+    if (brush) {
+      context.fillStyle = colours.accent;
+      context.globalAlpha = 0.35;
+      context.fillRect(x - 6, y(brush[1]), 12, y(brush[0]) - y(brush[1]));
+      context.globalAlpha = 1;
+    }
+    context.font = chartFont(11);
+    context.textBaseline = 'middle';
+    context.textAlign = 'left';
+    for (const [part, text] of axis.ticks) {
+      const width = context.measureText(text).width;
+      context.fillStyle = colours.paper;
+      context.globalAlpha = 0.75;
+      context.fillRect(x + 4, y(part) - 7, width + 4, 14);
+      context.globalAlpha = 1;
+      context.fillStyle = colours.soft;
+      context.fillText(text, x + 6, y(part));
+    }
+    context.fillStyle = colours.ink;
+    context.font = chartFont(11.5);
+    context.textAlign = i === 0 ? 'left' : i === this.axes.length - 1 ? 'right' : 'center';
+    const edge = i === 0 ? x - 50 : i === this.axes.length - 1 ? x + 66 : x;
+    context.fillText(shorten(context, axis.name, Math.max(60, room * (i % 2 ? 1.5 : 1.5))), edge, i % 2 ? 10 : 26);
+  }
+}

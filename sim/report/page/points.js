@@ -1,0 +1,85 @@
+// The points of a sweep: values of parameters, figures at points, and what is asked of them.
+
+class Points {
+  constructor(data) {
+    this.data = data;
+    this.count = data.points.number.length;
+    this.student = data.student;
+    this.parameters = data.parameters.map((json) => this.readParameter(json));
+    this.figures = data.figures.map((json) => this.readFigure(json));
+    this.varying = this.figures.filter((figure) => !figure.constant);
+    for (const [name, values] of [['runs that failed', data.points.failed], ['runs not as expected', data.points.unexpected]]) {
+      if (!values.some((value) => value > 0)) continue;
+      const parts = values.map((value, i) => value / data.points.runs[i]);
+      this.varying.push({name, unit: 'ratio', at: (point) => ({n: data.points.runs[point], mean: parts[point], sd: 0, certain: true})});
+    }
+  }
+
+  // Values in the order of their numbers, or as they come.
+  readParameter({name, text, number}) {
+    const numeric = number.every((value) => value !== null) && new Set(number).size === new Set(text).size;
+    const texts = [...new Set(text)];
+    const numberOf = new Map(text.map((value, i) => [value, number[i]]));
+    if (numeric) texts.sort((a, b) => numberOf.get(a) - numberOf.get(b));
+    const placeOf = new Map(texts.map((value, i) => [value, i]));
+    const values = texts.map((value, i) => numeric ? numberOf.get(value) : i);
+    return {name, numeric, texts, values, at: (point) => placeOf.get(text[point]), textAt: (point) => text[point],
+      numberAt: (point) => numeric ? number[point] : null, logarithmic: numeric && looksLogarithmic(values)};
+  }
+
+  readFigure(json) {
+    if (!json.n) return {...json, constant: true, at: () => ({n: 0, mean: json.constant, sd: 0})};
+    return {...json, at: (point) => ({n: json.n[point], mean: json.mean[point], sd: json.sd[point]})};
+  }
+
+  // Points that have these values: [[parameter, place of the value]].
+  where(fixed) {
+    const all = [];
+    for (let point = 0; point < this.count; ++point)
+      if (fixed.every(([parameter, place]) => parameter.at(point) === place)) all.push(point);
+    return all;
+  }
+
+  figureNamed(name) { return this.varying.find((figure) => figure.name === name) ?? this.varying[0]; }
+  parameterNamed(name) { return this.parameters.find((parameter) => parameter.name === name); }
+
+  // Points by the place of their value, those with the same put together.
+  pooledBy(parameter, figure, points) {
+    const groups = new Map();
+    for (const point of points) {
+      const place = parameter.at(point);
+      if (!groups.has(place)) groups.set(place, []);
+      groups.get(place).push(figure.at(point));
+    }
+    return [...groups].sort((a, b) => a[0] - b[0]).map(([place, parts]) => {
+      const together = pooled(parts);
+      return {place, points: parts.length, ...together, half: parts.some((part) => part.certain) ? null : halfWidth(together, this.student)};
+    });
+  }
+}
+
+// Steps that grow with the values: 64, 128, 256 ...
+function looksLogarithmic(values) {
+  if (values.length < 3 || !(values[0] > 0)) return false;
+  const ratios = values.slice(1).map((value, i) => value / values[i]);
+  const differences = values.slice(1).map((value, i) => value - values[i]);
+  const spread = (list) => Math.max(...list) / Math.min(...list);
+  return values.at(-1) / values[0] >= 8 && spread(ratios) < spread(differences);
+}
+
+// What a filter holds for each parameter that is not an axis: one of its values, or all of them together.
+const together = 'all';
+function parameterFilters(points, axes, chosen, onchange) {
+  return points.parameters.filter((parameter) => !axes.includes(parameter.name) && parameter.texts.length > 1).map((parameter) => {
+    if (chosen[parameter.name] === undefined) chosen[parameter.name] = parameter.texts.length > 40 ? together : '0';
+    return choice(parameter.name, [...parameter.texts.map((text, i) => [String(i), text]), [together, 'all, put together']],
+      chosen[parameter.name], (value) => { chosen[parameter.name] = value; onchange(); });
+  });
+}
+const fixedBy = (points, axes, chosen) => points.parameters
+  .filter((parameter) => !axes.includes(parameter.name) && parameter.texts.length > 1 && chosen[parameter.name] !== together)
+  .map((parameter) => [parameter, Number(chosen[parameter.name])]);
+const fixedText = (fixed) => fixed.map(([parameter, place]) => `${parameter.name} ${parameter.texts[place]}`).join(', ');
+
+const figureChoices = (points) => points.varying.map((figure) => [figure.name, figure.name]);
+const parameterChoices = (points) => points.parameters.map((parameter) => [parameter.name, parameter.name]);

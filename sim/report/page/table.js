@@ -1,0 +1,99 @@
+// Tables that can be sorted by any column, and filtered by words or by bounds of a column.
+
+const rowsAtOnce = 100;
+
+// "> 5 us", "0.5 .. 0.9", "<= 3" or words that the cell must hold; null: everything passes.
+function cellFilter(text) {
+  text = text.trim();
+  if (!text) return null;
+  const range = /^(.*\S)\s*\.\.\s*(\S.*)$/.exec(text);
+  if (range) {
+    const [low, high] = [readNumber(range[1]), readNumber(range[2])];
+    if (low !== null && high !== null) return (value) => typeof value === 'number' && value >= low && value <= high;
+  }
+  const bound = /^(<=|>=|<|>|=)\s*(.+)$/.exec(text);
+  const number = bound && readNumber(bound[2]);
+  if (bound && number !== null) {
+    const compare = {'<': (a) => a < number, '>': (a) => a > number, '<=': (a) => a <= number, '>=': (a) => a >= number,
+      '=': (a) => a === number}[bound[1]];
+    return (value) => typeof value === 'number' && compare(value);
+  }
+  const word = text.toLowerCase();
+  return (value, shown) => shown.toLowerCase().includes(word);
+}
+
+function compareCells(a, b) {
+  if (a === b) return 0;
+  if (a === null || a === undefined) return 1;  // what has no value is last, either way
+  if (b === null || b === undefined) return -1;
+  return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', {numeric: true});
+}
+
+// columns: [{name, unit, long, show(value, row)}]; rows: arrays of as many values. options: caption, filters (a field in each
+// column), only(row number): whether it is wanted at all, changed(numbers of rows that are shown), name: of a CSV file.
+function dataTable(columns, rows, options = {}) {
+  const shownText = (c, value) => formatValue(value, columns[c].unit);
+  const isText = (c) => columns[c].unit === 'text';
+  const state = {sort: options.sort ?? null, down: options.down ?? false, limit: rowsAtOnce, filters: [], word: ''};
+  const body = element('tbody');
+  const status = element('span', {class: 'note', role: 'status'});
+  const more = element('button', {class: 'more', onclick: () => { state.limit *= 10; draw(); }}, 'Show more rows');
+
+  const heads = columns.map((column, c) => element('th', {scope: 'col', class: isText(c) && 'text'},
+    element('button', {title: 'Sort by this column', onclick: () => {
+      state.down = state.sort === c ? !state.down : !isText(c);
+      state.sort = c;
+      draw();
+    }}, column.name)));
+  const filterRow = options.filters && element('tr', {class: 'filters'}, columns.map((column, c) => element('th', {},
+    element('input', {'aria-label': `Filter ${column.name}`, placeholder: isText(c) ? 'text' : '> < ..', oninput: (event) => {
+      state.filters[c] = cellFilter(event.target.value);
+      draw();
+    }}))));
+
+  const passes = (row, number) => (!options.only || options.only(number)) &&
+    state.filters.every((filter, c) => !filter || filter(row[c], shownText(c, row[c]))) &&
+    (!state.word || row.some((value, c) => shownText(c, value).toLowerCase().includes(state.word)));
+
+  function wanted() {
+    const numbers = rows.map((row, number) => number).filter((number) => passes(rows[number], number));
+    if (state.sort === null) return numbers;
+    const order = (a, b) => {
+      const [left, right] = [rows[a][state.sort], rows[b][state.sort]];
+      const empty = left === null || right === null || left === undefined || right === undefined;
+      return compareCells(left, right) * (state.down && !empty ? -1 : 1) || a - b;
+    };
+    return numbers.sort(order);
+  }
+
+  function draw() {
+    const numbers = wanted();
+    const shown = numbers.slice(0, state.limit);
+    body.replaceChildren(...shown.map((number) => element('tr', {'data-row': number}, rows[number].map((value, c) =>
+      element('td', {class: [isText(c) && 'text', columns[c].long && 'long'].filter(Boolean).join(' ') || null},
+        columns[c].show?.(value, number) ?? shownText(c, value))))));
+    heads.forEach((head, c) => head.setAttribute('aria-sort',
+      c !== state.sort ? 'none' : state.down ? 'descending' : 'ascending'));
+    status.textContent = numbers.length === rows.length ? `${formatCount(rows.length)} rows`
+      : `${formatCount(numbers.length)} of ${formatCount(rows.length)} rows`;
+    more.hidden = shown.length === numbers.length;
+    options.changed?.(numbers);
+  }
+
+  const quoted = (value) => /[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  const csv = () => [columns.map((column) => `${column.name}${['ps', 'bytes'].includes(column.unit) ? ` (${column.unit})` : ''}`),
+    ...wanted().map((number) => rows[number].map((value) => value === null || value === undefined ? '' : String(value)))]
+    .map((line) => line.map(quoted).join(',')).join('\n');
+
+  const bar = element('div', {class: 'bar'},
+    rows.length > 8 || options.filters ? element('input', {type: 'search', placeholder: 'Filter rows', 'aria-label': 'Filter rows',
+      oninput: (event) => { state.word = event.target.value.trim().toLowerCase(); draw(); }}) : null,
+    status,
+    options.name ? element('button', {title: 'Save these rows', onclick: () => download(`${options.name}.csv`, `${csv()}\n`, 'text/csv')},
+      'CSV') : null);
+  const whole = element('div', {class: 'table'}, bar, element('div', {class: 'scroll'}, element('table', {},
+    options.caption ? element('caption', {}, options.caption) : null,
+    element('thead', {}, element('tr', {}, heads), filterRow || null), body)), more);
+  draw();
+  return {element: whole, redraw: draw};
+}

@@ -1,0 +1,349 @@
+// The timeline: rows of amounts, of marks, and stacks, all over the same window of time, which zooms.
+
+const rowHeight = 30;
+const rowsFolded = 6;
+
+// What part of the run is looked at; whoever draws it is told.
+class TimeWindow {
+  constructor(end) {
+    this.end = end;
+    this.from = 0;
+    this.to = end;
+    this.pointer = null;
+    this.watchers = [];
+  }
+  set(from, to) {
+    const width = Math.min(Math.max(to - from, Math.min(this.end, 1000)), this.end);
+    this.from = Math.max(0, Math.min(from, this.end - width));
+    this.to = this.from + width;
+    this.tell();
+  }
+  zoom(factor, around = (this.from + this.to) / 2) {
+    this.set(around - (around - this.from) * factor, around + (this.to - around) * factor);
+  }
+  move(part) {
+    const by = part * (this.to - this.from);
+    this.set(this.from + by, this.to + by);
+  }
+  point(time) {
+    this.pointer = time;
+    this.tell();
+  }
+  tell() { for (const watcher of this.watchers) watcher(); }
+}
+
+// Where names are, and where time is.
+function frameOf(width) {
+  const left = Math.min(260, Math.max(96, width * 0.22));
+  return {left, right: width - 8, top: 20};
+}
+
+function drawTimeAxis(context, frame, height, view) {
+  const at = (time) => frame.left + (time - view.from) / (view.to - view.from) * (frame.right - frame.left);
+  const ticks = niceTicks(view.from, view.to, (frame.right - frame.left) / 110);
+  const texts = tickTexts(ticks, formatTime);
+  context.font = chartFont(11);
+  context.textBaseline = 'alphabetic';
+  ticks.forEach((tick, i) => {
+    const x = at(tick);
+    context.strokeStyle = colours.grid;
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(x, frame.top);
+    context.lineTo(x, height);
+    context.stroke();
+    context.fillStyle = colours.soft;
+    const half = context.measureText(texts[i]).width / 2;
+    context.textAlign = 'left';
+    context.fillText(texts[i], Math.max(frame.left, Math.min(x - half, frame.right - 2 * half)), 12);
+  });
+  return at;
+}
+
+function drawPointer(context, frame, height, view, at) {
+  if (view.pointer === null || view.pointer < view.from || view.pointer > view.to) return;
+  context.strokeStyle = colours.soft;
+  context.setLineDash([3, 3]);
+  context.beginPath();
+  context.moveTo(at(view.pointer), frame.top);
+  context.lineTo(at(view.pointer), height);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+// One row: light to the most within a pixel, full to the mean.
+function drawLane(context, lane, colour, box, view) {
+  const top = Math.max(lane.peak, 1e-300);
+  const pixels = Math.max(1, Math.floor(box.right - box.left));
+  const step = (view.to - view.from) / pixels;
+  const area = (valueOf, alpha) => {
+    context.globalAlpha = alpha;
+    context.beginPath();
+    context.moveTo(box.left, box.bottom);
+    for (let i = 0; i < pixels; ++i) {
+      const y = box.bottom - valueOf(view.from + i * step, view.from + (i + 1) * step) / top * (box.bottom - box.top);
+      context.lineTo(box.left + i, y);
+      context.lineTo(box.left + i + 1, y);
+    }
+    context.lineTo(box.left + pixels, box.bottom);
+    context.closePath();
+    context.fill();
+  };
+  context.fillStyle = colour;
+  area((from, to) => mostIn(lane, from, to), 0.3);
+  area((from, to) => meanIn(lane, from, to), 0.85);
+  context.globalAlpha = 1;
+}
+
+function drawName(context, text, frame, y, below) {
+  context.textAlign = 'right';
+  context.font = chartFont(11);
+  context.fillStyle = colours.ink;
+  context.fillText(shorten(context, text, frame.left - 12), frame.left - 8, below ? y - 5 : y);
+  if (!below) return;
+  context.fillStyle = colours.soft;
+  context.font = chartFont(9.5);
+  context.fillText(below, frame.left - 8, y + 8);
+}
+
+// Mouse, wheel and keys of a canvas over time. `say` tells what is under the pointer.
+function addTimeControls(place, canvas, view, say) {
+  const timeAt = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const frame = frameOf(box.width);
+    return view.from + (event.clientX - box.left - frame.left) / (frame.right - frame.left) * (view.to - view.from);
+  };
+  let pressed = null;
+  canvas.addEventListener('pointerdown', (event) => {
+    if (event.button !== 0) return;
+    pressed = {time: timeAt(event), x: event.clientX, from: view.from, to: view.to};
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener('pointermove', (event) => {
+    if (pressed && event.shiftKey) {
+      view.set(pressed.from - (timeAt(event) - pressed.time), pressed.to - (timeAt(event) - pressed.time));
+      return;
+    }
+    view.selection = pressed && Math.abs(event.clientX - pressed.x) > 3 ? [pressed.time, timeAt(event)] : null;
+    view.point(Math.max(0, Math.min(view.end, timeAt(event))));
+    const box = canvas.getBoundingClientRect();
+    tip.show(say(event.clientX - box.left, event.clientY - box.top, box), event.clientX, event.clientY);
+  });
+  canvas.addEventListener('pointerup', () => {
+    if (view.selection) view.set(Math.min(...view.selection), Math.max(...view.selection));
+    pressed = view.selection = null;
+    view.tell();
+  });
+  canvas.addEventListener('pointerleave', () => { tip.hide(); view.point(null); });
+  canvas.addEventListener('dblclick', () => view.set(0, view.end));
+  canvas.addEventListener('wheel', (event) => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    view.zoom(event.deltaY > 0 ? 1.3 : 1 / 1.3, timeAt(event));
+  }, {passive: false});
+  place.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target !== place) return;
+    const act = {ArrowLeft: () => view.move(-.2), ArrowRight: () => view.move(.2), '+': () => view.zoom(.6), '=': () => view.zoom(.6),
+      '-': () => view.zoom(1 / .6), 0: () => view.set(0, view.end), Escape: () => view.set(0, view.end)}[event.key];
+    if (!act) return;
+    act();
+    event.preventDefault();
+  });
+}
+
+function drawSelection(context, height, view, at, frame) {
+  if (!view.selection) return;
+  context.fillStyle = colours.accent;
+  context.globalAlpha = 0.15;
+  context.fillRect(at(view.selection[0]), frame.top, at(view.selection[1]) - at(view.selection[0]), height);
+  context.globalAlpha = 1;
+}
+
+// A figure over time. paint(context, frame, at) draws what is its own; say(x, y) tells of a place.
+function timeFigure(title, caption, view, heightOf, paint, say, controls = []) {
+  const place = element('div', {class: 'plot', tabindex: 0, role: 'group', 'aria-label': `${title}, over time: + - arrows 0`});
+  const bar = element('div', {class: 'bar'}, controls);
+  const figure = element('figure', {}, element('h3', {}, title), bar, place, element('figcaption', {}, caption));
+  whenNear(place, () => {
+    const drawing = canvasIn(place, heightOf, (context, width, height) => {
+      const frame = frameOf(width);
+      const at = drawTimeAxis(context, frame, height, view);
+      context.textBaseline = 'middle';
+      paint(context, frame, at, height);
+      drawSelection(context, height, view, at, frame);
+      drawPointer(context, frame, height, view, at);
+    }, title);
+    view.watchers.push(drawing.redraw);
+    figure.redraw = drawing.redraw;
+    bar.append(pngButton(title.replaceAll(' ', '-'), () => drawing.canvas));
+    addTimeControls(place, drawing.canvas, view, say);
+  });
+  place.style.minHeight = `${heightOf(800)}px`;
+  return {figure, settle() { place.style.minHeight = `${heightOf(800)}px`; figure.redraw?.(); }};
+}
+
+const amount = (value) => significant(value, 4);
+
+// Rows of amounts. Those with the highest peaks first; the rest on request.
+function laneFigure(title, note, lanes, view) {
+  const order = lanes.map((lane, i) => i).sort((a, b) => lanes[b].peak - lanes[a].peak || a - b);
+  let count = Math.min(lanes.length, lanes.length <= rowsFolded + 1 ? lanes.length : rowsFolded);
+  const shown = () => order.slice(0, count).sort((a, b) => a - b);
+  const binned = lanes.some((lane) => !lane.exact);
+  const say = (x, y) => {
+    const lane = lanes[shown()[Math.floor((y - frameOf(0).top) / rowHeight)]];
+    if (!lane || view.pointer === null) return '';
+    return `${lane.name}\n${formatTime(view.pointer, 7)}: ${amount(levelAt(lane, view.pointer))}\n` +
+      `in view: mean ${amount(meanIn(lane, view.from, view.to))}, most ${amount(mostIn(lane, view.from, view.to))}` +
+      (lane.exact ? '' : ' (of means)');
+  };
+  const fold = lanes.length > count ? element('button', {'aria-pressed': 'false', onclick: (event) => {
+    count = count === lanes.length ? rowsFolded : lanes.length;
+    event.target.setAttribute('aria-pressed', String(count === lanes.length));
+    made.settle();
+  }}, `All ${lanes.length} rows`) : null;
+  const made = timeFigure(title, `${title}: ${note}. Each row has its own height; the number at its name is its peak.` +
+    (binned ? ` Rows that change often are means over ${formatTime(view.bin)}.` : ''), view,
+  () => frameOf(0).top + count * rowHeight + 4, (context, frame, at) => {
+    shown().forEach((number, row) => {
+      const top = frame.top + row * rowHeight;
+      drawLane(context, lanes[number], seriesColour(number), {left: frame.left, right: frame.right, top: top + 4,
+        bottom: top + rowHeight - 2}, view);
+      context.fillStyle = colours.line;
+      context.fillRect(frame.left, top + rowHeight - 2, frame.right - frame.left, 1);
+      drawName(context, lanes[number].name, frame, top + rowHeight / 2, amount(lanes[number].peak));
+    });
+  }, say, fold ? [fold] : []);
+  return made.figure;
+}
+
+// Marks: one by one where they are few, as counts where they are many.
+function markFigure(kinds, view) {
+  const colourOf = {fault: 'bad', violation: 'bad', vanish: 'warn', reset: 'warn'};
+  const near = (kind, x, at) => kind.events.filter(([time]) => Math.abs(at(time) - x) <= 4);
+  let positions = null;
+  const say = (x, y) => {
+    const kind = kinds[Math.floor((y - frameOf(0).top) / rowHeight)];
+    if (!kind || !positions) return '';
+    const found = near(kind, x, positions);
+    const lines = found.slice(0, 6).map(([, text]) => text);
+    return lines.join('\n') + (found.length > 6 ? `\nand ${found.length - 6} more` : '');
+  };
+  return timeFigure('Hotplug, faults and violations',
+    'What happened to the system and what it reported; point at a mark to read it. ' +
+    'Where there are too many to show each, the row is shaded by how many there are.', view,
+    () => frameOf(0).top + kinds.length * rowHeight + 4, (context, frame, at) => {
+      positions = at;
+      kinds.forEach((kind, row) => {
+        const y = frame.top + row * rowHeight + rowHeight / 2;
+        drawName(context, kind.kind, frame, y, formatCount(kind.count));
+        context.fillStyle = colours.line;
+        context.fillRect(frame.left, y + rowHeight / 2 - 2, frame.right - frame.left, 1);
+        context.fillStyle = colours[colourOf[kind.kind] ?? 'accent'];
+        const most = Math.max(1, ...kind.bins.map(([, count]) => count));
+        for (const [bin, count] of kind.bins) {
+          const [left, right] = [Math.max(frame.left, at(bin * view.bin)), Math.min(frame.right, at((bin + 1) * view.bin))];
+          if (right <= left) continue;
+          context.globalAlpha = 0.25 + 0.6 * count / most;
+          context.fillRect(left, y - 10, Math.max(1, right - left), 20);
+        }
+        context.globalAlpha = 0.9;
+        if (kind.bins.length === 0) {
+          for (const [time] of kind.events)
+            if (time >= view.from && time <= view.to) context.fillRect(at(time) - 0.75, y - 10, 1.5, 20);
+        }
+        context.globalAlpha = 1;
+      });
+    }, say).figure;
+}
+
+// Amounts on top of one another.
+function stackFigure(title, note, layers, view, unit = '') {
+  const height = 190;
+  const hidden = new Set();
+  const visible = () => layers.filter((layer, i) => !hidden.has(i));
+  const say = () => view.pointer === null ? '' : `${formatTime(view.pointer, 7)}\n` + visible().toReversed().map((layer) =>
+    `${layer.name}: ${amount(levelAt(layer, view.pointer))}${unit}`).join('\n');
+  const key = element('ul', {class: 'key'}, layers.map((layer, i) => {
+    const swatch = element('span', {class: 'swatch'});
+    const paint = () => { swatch.style.background = seriesColour(i); };
+    redraws.add(paint);
+    paint();
+    return element('li', {}, element('button', {'aria-pressed': 'true', onclick: (event) => {
+      if (!hidden.delete(i)) hidden.add(i);
+      event.currentTarget.setAttribute('aria-pressed', String(!hidden.has(i)));
+      made.settle();
+    }}, swatch, layer.name));
+  }));
+  const made = timeFigure(title, note, view, () => height, (context, frame, at) => {
+    const pixels = Math.max(1, Math.floor(frame.right - frame.left));
+    const step = (view.to - view.from) / pixels;
+    const sums = new Float64Array(pixels);
+    const tops = visible().map((layer) => {
+      for (let i = 0; i < pixels; ++i) sums[i] += meanIn(layer, view.from + i * step, view.from + (i + 1) * step);
+      return sums.slice();
+    });
+    const most = Math.max(1e-300, ...sums) * 1.04;
+    const y = (value) => height - 4 - value / most * (height - frame.top - 8);
+    context.textAlign = 'right';
+    context.font = chartFont(11);
+    for (const tick of niceTicks(0, most, 4)) {
+      context.fillStyle = colours.soft;
+      context.fillText(formatCount(tick), frame.left - 8, y(tick));
+      context.fillStyle = colours.grid;
+      context.fillRect(frame.left, y(tick), frame.right - frame.left, 1);
+    }
+    tops.toReversed().forEach((top, fromAbove) => {
+      const layer = visible()[tops.length - 1 - fromAbove];
+      context.fillStyle = seriesColour(layers.indexOf(layer));
+      context.beginPath();
+      context.moveTo(frame.left, y(0));
+      for (let i = 0; i < pixels; ++i) {
+        context.lineTo(frame.left + i, y(top[i]));
+        context.lineTo(frame.left + i + 1, y(top[i]));
+      }
+      context.lineTo(frame.left + pixels, y(0));
+      context.closePath();
+      context.fill();
+    });
+  }, say);
+  made.figure.insertBefore(key, made.figure.querySelector('figcaption'));
+  return made.figure;
+}
+
+// How fast requests were answered: counts of bins, as a rate.
+function rateLanes(outcomes, timeline) {
+  const seconds = timeline.bin / 1e12;
+  return Object.entries(outcomes).map(([name, counts]) =>
+    readLane({name, mean: counts.map((count) => count / seconds)}, timeline));
+}
+
+function timelineSection(timeline) {
+  const view = new TimeWindow(timeline.end);
+  view.bin = timeline.bin;
+  const read = (lanes) => lanes.map((lane) => readLane(lane, timeline));
+  const range = element('output', {id: 'window', class: 'note'});
+  const say = () => { range.textContent = `${formatTime(view.from, 6)} to ${formatTime(view.to, 6)} of ${formatTime(view.end, 6)}`; };
+  view.watchers.push(say);
+  say();
+  const button = (text, title, act) => element('button', {title, onclick: act}, text);
+  const made = section('timeline', 'Timeline',
+    element('p', {class: 'note'}, 'All figures here show the same window. Drag to zoom into a part, shift-drag or arrows to move, ',
+      element('kbd', {}, '+'), ' ', element('kbd', {}, '-'), ' or Ctrl with the wheel to zoom, double-click or ', element('kbd', {}, '0'),
+      ' for all of the run.'),
+    element('div', {class: 'bar'}, button('Zoom in', '+', () => view.zoom(.5)), button('Zoom out', '-', () => view.zoom(2)),
+      button('Earlier', 'Left', () => view.move(-.5)), button('Later', 'Right', () => view.move(.5)),
+      button('All', '0', () => view.set(0, view.end)), range));
+  const {breakdown} = timeline;
+  if (timeline.marks.length) made.append(markFigure(timeline.marks, view));
+  if (timeline.owners.length) {
+    made.append(laneFigure('PASIDs allocated', 'how many PASIDs each owner has, by the kernel that gave them', read(timeline.owners), view));
+  }
+  const rates = rateLanes(breakdown.outcomes, timeline);
+  if (rates.length) {
+    made.append(stackFigure('Requests answered', `Answers to devices' requests per second, by outcome; means over ${formatTime(view.bin)}.`,
+      rates, view, '/s'));
+  }
+  for (const depth of timeline.depths) made.append(laneFigure(depth.title, depth.note, read(depth.lanes), view));
+  return view;
+}
