@@ -13,16 +13,16 @@ Depths::Depths(const TimeGrid& grid, const Roles& roles, const std::vector<std::
     : roles_(roles), components_(components) {
   const ComponentGauges none(grid, components.size());
   charts_ = {
-      {"requests in flight", "of each device, from issue to answer", none},
-      {"misses waiting for a walker", "of each IOMMU; for another walk of the same page, too",
+      {"Requests in flight", "of each device, from issue to answer", none},
+      {"Misses waiting for a walker", "in each IOMMU, or for another walk of the same page", none},
+      {"Walks in progress", "in each IOMMU", none},
+      {"Requests waiting for a page", "of each function, whose page requests are not answered yet",
        none},
-      {"walks", "page walks in progress in each IOMMU", none},
-      {"requests waiting for a page", "of each function, for its page requests to be answered",
-       none},
-      {"page groups without an answer", "of each function", none},
-      {"descriptors in invalidation queues", "submitted by software, and not executed yet", none},
-      {"virtual commands without a response", "of each vIOMMU", none},
-      {"threads waiting for a lock", "of each lock", none}};
+      {"Page groups without an answer", "of each function", none},
+      {"Descriptors in invalidation queues",
+       "that software submitted and hardware has not executed", none},
+      {"Virtual commands without a response", "of each vIOMMU", none},
+      {"Threads waiting for a lock", "by lock", none}};
   std::map<std::string_view, std::uint32_t> hosts;
   for (const std::string& path : components) {
     const std::string_view host = std::string_view(path).substr(0, path.find('.'));

@@ -19,8 +19,8 @@ std::string owner_name(const std::vector<std::string>& components, std::uint32_t
   std::string kernel = space < components.size() ? components[space] : "unknown components";
   if (kernel.ends_with(space_suffix)) kernel.resize(kernel.size() - space_suffix.size());
   if (owner == 0) return kernel;
-  if (owner > components.size()) return fmt::format("an unknown owner in {}", kernel);
-  return fmt::format("{} in {}", components[static_cast<std::size_t>(owner - 1)], kernel);
+  if (owner > components.size()) return fmt::format("{}: an unknown owner", kernel);
+  return fmt::format("{}: {}", kernel, components[static_cast<std::size_t>(owner - 1)]);
 }
 
 }  // namespace

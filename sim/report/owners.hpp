@@ -21,7 +21,7 @@ class Owners {
   void allocated(const TraceEvent& event);
   void freed(const TraceEvent& event);
 
-  // Rows for a chart (lanes.hpp), named "OWNER" or "OWNER in KERNEL" where that is another's.
+  // Rows for a chart (lanes.hpp), named "KERNEL: OWNER", or "KERNEL" for what it has itself.
   Value json(const std::vector<std::string>& components) const;
 
  private:

@@ -102,13 +102,16 @@ Value::Object SweepPoints::points_json() const {
   return object;
 }
 
-bool SweepPoints::Figure::constant() const {
-  const auto first = std::find_if(samples.begin(), samples.end(),
-                                  [](const Samples& one) { return one.count() != 0; });
-  if (first == samples.end()) return true;
-  return std::all_of(samples.begin(), samples.end(), [&](const Samples& one) {
-    return one.count() != 0 && one.min() == first->min() && one.max() == first->min();
-  });
+std::optional<double> SweepPoints::constant(const Figure& figure) const {
+  std::optional<double> value;
+  for (std::size_t place = 0; place < figure.samples.size(); ++place) {
+    const Samples& one = figure.samples[place];
+    if (one.count() != runs_[place] - failed_[place]) return std::nullopt;
+    if (one.count() == 0) continue;
+    if (one.min() != one.max() || one.min() != value.value_or(one.min())) return std::nullopt;
+    value = one.min();
+  }
+  return value;
 }
 
 std::map<std::int64_t, SweepPoints::Figure> SweepPoints::read_figures(
@@ -134,13 +137,12 @@ std::map<std::int64_t, SweepPoints::Figure> SweepPoints::read_figures(
   return figures;
 }
 
-Value SweepPoints::figure_json(const Figure& figure) {
+Value SweepPoints::figure_json(const Figure& figure) const {
   Value::Object object;
   add(object, "name", figure.name);
   add(object, "unit", figure.unit);
-  if (figure.constant()) {
-    add(object, "constant",
-        figure.samples.empty() ? Value() : rounded(figure.samples.front().mean(), 15));
+  if (const auto same = constant(figure)) {
+    add(object, "constant", rounded(*same, 15));
     return Value(std::move(object));
   }
   Value::Array counts;
@@ -161,7 +163,8 @@ Value SweepPoints::figures_json(Connection& connection, std::vector<std::string>
   Value::Array all;
   std::size_t cells = 0;
   for (const auto& [id, figure] : read_figures(connection)) {
-    if (!figure.constant()) cells += size();
+    if (figure.samples.empty()) continue;
+    if (!constant(figure)) cells += size();
     if (cells > most_cells) {
       left_out.push_back(figure.name);
     } else {

@@ -31,7 +31,7 @@ class SweepPoints {
   // {"number": [...], "runs": [...], "failed": [...], "unexpected": [...]}, by point.
   Value::Object points_json() const;
   // [{"name": ..., "unit": ..., "n": [...], "mean": [...], "sd": [...]}], by point; {"name", "unit", "constant"} of what
-  // was the same in every run. `left_out` gets the names of those beyond most_cells.
+  // was the same in every run that did not fail. `left_out` gets the names of those beyond most_cells.
   Value figures_json(Connection& connection, std::vector<std::string>& left_out) const;
 
  private:
@@ -43,13 +43,14 @@ class SweepPoints {
   struct Figure {
     std::string name;
     std::string unit;
-    std::vector<Samples> samples;  // by place of the point
-    bool constant() const;
+    std::vector<Samples> samples;  // by place of the point; empty: no run has a value
   };
   void read_runs(Connection& connection);
   void read_parameters(Connection& connection, const std::vector<std::string>& names);
   std::map<std::int64_t, Figure> read_figures(Connection& connection) const;
-  static Value figure_json(const Figure& figure);
+  // What it was in all runs that did not fail; none: it was not the same, or some of them have no value.
+  std::optional<double> constant(const Figure& figure) const;
+  Value figure_json(const Figure& figure) const;
 
   std::map<std::int64_t, std::size_t> places_;
   std::vector<std::uint64_t> runs_;

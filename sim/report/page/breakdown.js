@@ -44,16 +44,19 @@ function barFigure(title, caption, rows, countOf) {
   const measures = {
     total: {largest: () => Math.max(...rows.map(total)), text: (row) => formatTime(total(row))},
     share: {largest: total, text: (row) => formatTime(total(row))},
-    each: {largest: (row) => total(row) / (total(row) / countOf(row) / Math.max(...rows.map((one) => total(one) / countOf(one)))),
+    each: {largest: (row) => countOf(row) * Math.max(...rows.map((one) => total(one) / countOf(one))),
       text: (row) => `${formatTime(total(row) / countOf(row))} each`},
   };
   const draw = (measure) => grid.replaceChildren(...rows.flatMap((row) => [element('span', {}, row.name),
     stackBar(row.entries, names, measures[measure].largest(row)), element('span', {}, measures[measure].text(row))]));
   draw('total');
-  return element('figure', {}, element('h3', {}, title),
-    element('div', {class: 'bar'}, choice('Bars show', [['total', 'all time'], ['share', 'shares'], ['each', 'time per request']], 'total', draw)),
+  return element('figure', {}, element('div', {class: 'figurehead'}, element('h3', {}, title),
+    element('div', {class: 'bar'}, choice('Bars show', [['total', 'all time'], ['share', 'shares'], ['each', 'time per request']], 'total', draw))),
     partKey(names), grid, element('figcaption', {}, caption));
 }
+
+// How many requests of a device were answered; 0 of what is no device.
+const answersOf = (row) => Object.values(row.answers ?? {}).reduce((sum, [, count]) => sum + count, 0);
 
 function breakdownSection(timeline, view) {
   const {rows, stacks} = timeline.breakdown;
@@ -65,7 +68,7 @@ function breakdownSection(timeline, view) {
   for (const whole of wholes) {
     const [title, note] = titles[whole] ?? [`Parts of each ${whole}`, ''];
     const parts = rows.filter((row) => row.of === whole).map((row) => ({name: row.name, entries: Object.entries(row.parts),
-      count: Math.max(...Object.values(row.parts).map(([, count]) => count))}));
+      count: answersOf(row) || Math.max(...Object.values(row.parts).map(([, count]) => count))}));
     made.append(barFigure(title, `${note} Parts follow one another and add up to all of it.`, parts, (row) => row.count));
     const stack = stacks.find((one) => one.of === whole);
     if (stack) {
@@ -74,7 +77,7 @@ function breakdownSection(timeline, view) {
     }
   }
   const answered = rows.filter((row) => row.answers).map((row) => ({name: row.name, entries: Object.entries(row.answers),
-    count: Object.values(row.answers).reduce((sum, [, count]) => sum + count, 0)}));
+    count: answersOf(row)}));
   if (answered.length) {
     made.append(barFigure('Requests of each device, by outcome', 'The time from issue to answer of all requests, by what the answer was.',
       answered, (row) => row.count));

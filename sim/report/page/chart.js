@@ -5,6 +5,17 @@ const plainAxis = (options) => ({
   grid: {stroke: () => colours.grid, width: 1}, ticks: {stroke: () => colours.line, width: 1, size: 5}, ...options,
 });
 
+// 1, 2, 3 ... 9 times each power of ten.
+function logSplits(chart, axis, low, high) {
+  const all = [];
+  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
+    for (let digit = 1; digit < 10; ++digit)
+      if (digit * power >= low * .999 && digit * power <= high * 1.001) all.push(digit * power);
+  return all;
+}
+const logAxis = (label, format, options = {}) => plainAxis({label, splits: logSplits, values: logTexts(format),
+  filter: (chart, splits) => splits, ...options});
+
 // A logarithmic axis has texts at powers of ten, and between them where there are few.
 function logTexts(format) {
   return (chart, splits) => {

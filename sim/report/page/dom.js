@@ -21,6 +21,9 @@ function section(id, title, ...children) {
   return made;
 }
 
+// A long name may break after its dots and underscores.
+const breakable = (name) => name.split(/(?<=[._])/).flatMap((part, i) => i ? [element('wbr'), part] : [part]);
+
 function choice(label, options, chosen, onchange) {
   const select = element('select', {onchange: () => onchange(select.value)},
     options.map(([value, text]) => element('option', {value, selected: value === chosen}, text)));

@@ -48,6 +48,7 @@ class HeatMap {
     const fixed = fixedBy(points, [state.x, state.y], state.chosen);
     const parts = this.y.texts.map(() => this.x.texts.map(() => []));
     for (const point of points.where(fixed)) parts[this.y.at(point)][this.x.at(point)].push(this.figure.at(point));
+    this.widest = Math.max(...this.y.texts.map((text) => text.length)) * 6.5;
     this.cells = parts.map((row) => row.map((list) => list.length ? pooled(list) : null));
     const means = this.cells.flat().filter((cell) => cell && cell.mean !== null).map((cell) => cell.mean);
     [this.low, this.high] = [Math.min(...means), Math.max(...means)];
@@ -63,7 +64,7 @@ class HeatMap {
 
   height() { return Math.min(560, Math.max(150, this.y.texts.length * 34 + 60)); }
 
-  frame(width, height) { return {left: Math.min(150, width * .22), top: 8, right: width - Math.min(110, width * .2), bottom: height - 44}; }
+  frame(width, height) { return {left: Math.min(this.widest + 36, width * .3), top: 8, right: width - Math.min(110, width * .2), bottom: height - 44}; }
 
   box(column, row, width, height) {
     const frame = this.frame(width, height);

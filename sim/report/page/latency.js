@@ -20,9 +20,9 @@ function joined(curves) {
   return curves.length === 1 ? curves[0] : uPlot.join(curves);
 }
 
-const latencySeries = (chosen, format) => chosen.map(({latency, number}) => ({
-  label: latencyName(latency), stroke: () => seriesColour(number), markerColour: () => seriesColour(number), width: 1.8,
-  dash: seriesDash(number), points: {show: false}, spanGaps: true, value: (chart, value) => value === null || value === undefined ? '-' : format(value)}));
+const latencySeries = (chosen, format) => chosen.map(({latency, slot}) => ({
+  label: latencyName(latency), stroke: () => seriesColour(slot), markerColour: () => seriesColour(slot), width: 1.8,
+  dash: seriesDash(slot), points: {show: false}, spanGaps: true, value: (chart, value) => value === null || value === undefined ? '-' : format(value)}));
 
 function cdfChart(place, chosen) {
   const curves = chosen.map(({latency}) => {
@@ -40,11 +40,14 @@ function cdfChart(place, chosen) {
     ({...one, paths: uPlot.paths.stepped({align: 1})}));
   return lineChart(place, {
     scales: {x: {time: false, distr: 3}, y: {range: [0, 1]}},
-    axes: [plainAxis({label: 'latency', values: logTexts(formatTime)}),
+    axes: [logAxis('latency', formatTime),
       plainAxis({label: 'part of all samples', values: (chart, splits) => splits.map((value) => `${Math.round(100 * value)} %`), size: 52})],
     series: [{label: 'at most', value: (chart, value) => value ? formatTime(value) : '-'}, ...series],
   }, joined(curves));
 }
+
+// As high as its values need, and not to the next powers of ten.
+const logScale = {distr: 3, range: (chart, low, high) => low > 0 ? [low / 1.2, high * 1.2] : [1, 10]};
 
 // The axis has as much room for 99 to 99.9 % as for 90 to 99 %.
 const nines = (part) => -Math.log10(1 - part);
@@ -67,10 +70,10 @@ function percentileChart(place, chosen) {
   const text = (value) => significant(100 * (1 - 10 ** -value), Math.ceil(value) + 2);
   const series = latencySeries(chosen, formatTime).map((one) => ({...one, paths: uPlot.paths.stepped({align: 1})}));
   return lineChart(place, {
-    scales: {x: {time: false, range: (chart, low, high) => [Math.max(0, low), high]}, y: {distr: 3}},
+    scales: {x: {time: false, range: (chart, low, high) => [Math.max(0, low), high]}, y: logScale},
     axes: [plainAxis({label: 'percentile', values: (chart, splits) => splits.map((value) => text(value)),
       splits: (chart, axis, low, high) => [0, nines(.5), 1, 2, 3, 4, 5, 6].filter((value) => value >= low - 1e-9 && value <= Math.min(high, last) + 1e-9)}),
-    plainAxis({label: 'latency', values: logTexts(formatTime), size: 62})],
+    logAxis('latency', formatTime, {size: 62})],
     series: [{label: 'percentile', value: (chart, value) => value === null || value === undefined ? '-' : text(value)}, ...series],
   }, joined(curves));
 }
@@ -82,22 +85,27 @@ function firstChosen(latencies, count) {
 }
 
 function latencySection(latencies) {
-  const chosen = new Set(firstChosen(latencies, 6));
+  const slots = new Map();  // of what is drawn: its colour's number, which it keeps
+  const choose = (number) => {
+    let slot = 0;
+    while ([...slots.values()].includes(slot)) ++slot;
+    slots.set(number, slot);
+  };
+  firstChosen(latencies, 6).sort((a, b) => a - b).forEach(choose);
   const [cdf, curve] = [element('div'), element('div')];
   let drawn = [];
   const draw = () => {
     drawn.forEach((one) => one.destroy());
     [cdf, curve].forEach((place) => place.replaceChildren());
-    const list = [...chosen].sort((a, b) => a - b).map((number) => ({latency: latencies[number], number}));
+    const list = [...slots].sort((a, b) => a[0] - b[0]).map(([number, slot]) => ({latency: latencies[number], slot}));
     drawn = list.length ? [cdfChart(cdf, list), percentileChart(curve, list)] : [];
   };
-  const boxes = (value, number) => element('input', {type: 'checkbox', checked: chosen.has(number),
+  const boxes = (value, number) => element('input', {type: 'checkbox', checked: slots.has(number),
     'aria-label': `Draw ${latencyName(latencies[number])}`, onchange: (event) => {
-      if (event.target.checked) chosen.add(number); else chosen.delete(number);
+      if (event.target.checked) choose(number); else slots.delete(number);
       draw();
     }});
-  const name = (value, number) => element('span', {}, value);
-  const columns = [{name: 'draw', unit: 'text', show: boxes}, {name: 'component', unit: 'text', show: name}, {name: 'operation', unit: 'text'},
+  const columns = [{name: 'draw', unit: 'text', show: boxes}, {name: 'component', unit: 'text'}, {name: 'operation', unit: 'text'},
     {name: 'count', unit: 'count'}, {name: 'mean', unit: 'ps'}, ...percentiles.map(([label]) => ({name: label, unit: 'ps'})),
     {name: 'max', unit: 'ps'}];
   const rows = latencies.map((latency) => ['', latency.component, latency.operation, latency.count, latency.mean,

@@ -17,6 +17,7 @@ function scaled(value, units, digits) {
 const formatTime = (ps, digits = 4) => ps === 0 ? '0' : scaled(ps, timeUnits, digits);
 
 function formatCount(value, digits = 6) {
+  if (value === 0) return '0';
   if (Number.isInteger(value)) return value.toLocaleString('en-US');
   return Math.abs(value) >= 1e4 ? Math.round(value).toLocaleString('en-US') : significant(value, digits);
 }
@@ -25,6 +26,8 @@ function formatRate(value, unit, digits) {
   const [factor, prefix] = [[1e9, 'G'], [1e6, 'M'], [1e3, 'K'], [1, '']].find(([size]) => Math.abs(value) >= size) ?? [1, ''];
   return `${significant(value / factor, digits)} ${prefix}${unit}`;
 }
+
+const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 // Of the units that databases have.
 function formatValue(value, unit, digits = 4) {

@@ -32,8 +32,8 @@ function runSummary(data) {
   if (expectations.length) {
     made.append(dataTable([{name: 'expected', unit: 'text', long: true}, {name: 'found', unit: 'text'},
       {name: 'met', unit: 'text', show: (value) => element('span', {class: value === 'yes' ? 'good' : 'bad'}, value)}],
-    expectations.map((one) => [one.expected, one.found, one.met ? 'yes' : 'no']),
-    {caption: 'What the scenario expects of the run.'}).element);
+    expectations.toSorted((a, b) => a.met - b.met).map((one) => [one.expected, one.found, one.met ? 'yes' : 'no']),
+    {limit: 8, caption: 'What the scenario expects of the run.'}).element);
   }
 }
 

@@ -8,7 +8,7 @@ function sweepSummary(points, data) {
     fact('parameters', points.parameters.map((one) => `${one.name} (${one.texts.length})`).join(', ') || 'none', 'small'),
     fact('failed', formatCount(failures.total), failures.total ? 'bad' : 'good'),
     fact('seed', manifest.seed, 'small'), fact('viosim', `${manifest.program_version} ${manifest.commit}`, 'small')));
-  const constant = points.figures.filter((figure) => figure.constant && figure.constant !== null);
+  const constant = points.figures.filter((figure) => figure.constant);
   if (constant.length) {
     made.append(element('details', {}, element('summary', {}, `Figures that were the same in all runs (${constant.length})`),
       dataTable([{name: 'figure', unit: 'text'}, {name: 'value', unit: 'count', show: (value, row) => formatValue(value, constant[row].unit)}],
@@ -34,7 +34,7 @@ function pointTable(points, only) {
   const rows = number.map((name, point) => [name,
     ...parameters.map((parameter) => parameter.numeric ? parameter.numberAt(point) : parameter.textAt(point)),
     runs[point], failed[point], ...points.varying.map((figure) => figure.at(point).mean)]);
-  return dataTable(columns, rows, {name: 'points', filters: true, only,
+  return dataTable(columns, rows, {name: 'points', filters: true, only, limit: 25,
     caption: 'All points: means of their runs, with half the 95 % confidence interval. Fields below the heads filter: "> 200 ns", "0.5 .. 0.9", a word.'});
 }
 
@@ -60,9 +60,9 @@ function sweepLatencies(points, data) {
     wanted.sort((a, b) => (by?.texts.indexOf(a.group[place_]) ?? 0) - (by?.texts.indexOf(b.group[place_]) ?? 0));
     drawn?.destroy();
     place.replaceChildren();
-    drawn = lineChart(place, {scales: {x: {time: false}, y: {distr: 3}},
+    drawn = lineChart(place, {scales: {x: {time: false}, y: logScale},
       axes: [plainAxis({label: 'percentile', splits: (chart, axis, low, high) => [0, nines(.5), 1, 2, 3, 4].filter((value) => value >= low - .01 && value <= high + .01),
-        values: (chart, splits) => splits.map(text)}), plainAxis({label: 'latency', values: logTexts(formatTime), size: 62})],
+        values: (chart, splits) => splits.map(text)}), logAxis('latency', formatTime, {size: 62})],
       series: [{label: 'percentile', value: (chart, value) => value === null || value === undefined ? '-' : text(value)},
         ...wanted.map((row, i) => ({label: by ? `${by.name} ${row.group[place_]}` : row.name, stroke: () => seriesColour(i), markerColour: () => seriesColour(i),
           width: 1.8, dash: seriesDash(i), points: {show: false}, value: (chart, value) => value ? formatTime(value) : '-'}))],

@@ -1,6 +1,6 @@
 // Tables that can be sorted by any column, and filtered by words or by bounds of a column.
 
-const rowsAtOnce = 100;
+const rowsAtOnce = 15;
 
 // "> 5 us", "0.5 .. 0.9", "<= 3" or words that the cell must hold; null: everything passes.
 function cellFilter(text) {
@@ -30,21 +30,22 @@ function compareCells(a, b) {
 }
 
 // columns: [{name, unit, long, show(value, row)}]; rows: arrays of as many values. options: caption, filters (a field in each
-// column), only(row number): whether it is wanted at all, changed(numbers of rows that are shown), name: of a CSV file.
+// column), only(row number): whether it is wanted at all, changed(numbers of rows that pass), limit: rows until more are asked
+// for, name: of a CSV file.
 function dataTable(columns, rows, options = {}) {
   const shownText = (c, value) => formatValue(value, columns[c].unit);
   const isText = (c) => columns[c].unit === 'text';
-  const state = {sort: options.sort ?? null, down: options.down ?? false, limit: rowsAtOnce, filters: [], word: ''};
+  const state = {sort: options.sort ?? null, down: options.down ?? false, limit: options.limit ?? rowsAtOnce, filters: [], word: ''};
   const body = element('tbody');
   const status = element('span', {class: 'note', role: 'status'});
-  const more = element('button', {class: 'more', onclick: () => { state.limit *= 10; draw(); }}, 'Show more rows');
+  const more = element('button', {class: 'more', onclick: () => { state.limit = Math.max(state.limit * 4, 100); draw(); }}, 'Show more rows');
 
   const heads = columns.map((column, c) => element('th', {scope: 'col', class: isText(c) && 'text'},
     element('button', {title: 'Sort by this column', onclick: () => {
       state.down = state.sort === c ? !state.down : !isText(c);
       state.sort = c;
       draw();
-    }}, column.name)));
+    }}, ...breakable(column.name))));
   const filterRow = options.filters && element('tr', {class: 'filters'}, columns.map((column, c) => element('th', {},
     element('input', {'aria-label': `Filter ${column.name}`, placeholder: isText(c) ? 'text' : '> < ..', oninput: (event) => {
       state.filters[c] = cellFilter(event.target.value);
@@ -74,8 +75,9 @@ function dataTable(columns, rows, options = {}) {
         columns[c].show?.(value, number) ?? shownText(c, value))))));
     heads.forEach((head, c) => head.setAttribute('aria-sort',
       c !== state.sort ? 'none' : state.down ? 'descending' : 'ascending'));
-    status.textContent = numbers.length === rows.length ? `${formatCount(rows.length)} rows`
-      : `${formatCount(numbers.length)} of ${formatCount(rows.length)} rows`;
+    status.textContent = numbers.length === rows.length ? counted(rows.length, 'row')
+      : `${formatCount(numbers.length)} of ${counted(rows.length, 'row')}`;
+    more.textContent = `Show more of ${counted(numbers.length, 'row')}`;
     more.hidden = shown.length === numbers.length;
     options.changed?.(numbers);
   }

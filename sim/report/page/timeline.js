@@ -163,7 +163,8 @@ function drawSelection(context, height, view, at, frame) {
 function timeFigure(title, caption, view, heightOf, paint, say, controls = []) {
   const place = element('div', {class: 'plot', tabindex: 0, role: 'group', 'aria-label': `${title}, over time: + - arrows 0`});
   const bar = element('div', {class: 'bar'}, controls);
-  const figure = element('figure', {}, element('h3', {}, title), bar, place, element('figcaption', {}, caption));
+  const figure = element('figure', {}, element('div', {class: 'figurehead'}, element('h3', {}, title), bar), place,
+    element('figcaption', {}, caption));
   whenNear(place, () => {
     const drawing = canvasIn(place, heightOf, (context, width, height) => {
       const frame = frameOf(width);
@@ -202,8 +203,7 @@ function laneFigure(title, note, lanes, view) {
     event.target.setAttribute('aria-pressed', String(count === lanes.length));
     made.settle();
   }}, `All ${lanes.length} rows`) : null;
-  const made = timeFigure(title, `${title}: ${note}. Each row has its own height; the number at its name is its peak.` +
-    (binned ? ` Rows that change often are means over ${formatTime(view.bin)}.` : ''), view,
+  const made = timeFigure(title, `${title} ${note}.${binned ? ` Rows that change often are means over ${formatTime(view.bin)}.` : ''}`, view,
   () => frameOf(0).top + count * rowHeight + 4, (context, frame, at) => {
     shown().forEach((number, row) => {
       const top = frame.top + row * rowHeight;
@@ -258,12 +258,12 @@ function markFigure(kinds, view) {
 }
 
 // Amounts on top of one another.
-function stackFigure(title, note, layers, view, unit = '') {
+function stackFigure(title, note, layers, view, unit = 'count') {
   const height = 190;
   const hidden = new Set();
   const visible = () => layers.filter((layer, i) => !hidden.has(i));
   const say = () => view.pointer === null ? '' : `${formatTime(view.pointer, 7)}\n` + visible().toReversed().map((layer) =>
-    `${layer.name}: ${amount(levelAt(layer, view.pointer))}${unit}`).join('\n');
+    `${layer.name}: ${formatValue(levelAt(layer, view.pointer), unit)}`).join('\n');
   const key = element('ul', {class: 'key'}, layers.map((layer, i) => {
     const swatch = element('span', {class: 'swatch'});
     const paint = () => { swatch.style.background = seriesColour(i); };
@@ -289,7 +289,7 @@ function stackFigure(title, note, layers, view, unit = '') {
     context.font = chartFont(11);
     for (const tick of niceTicks(0, most, 4)) {
       context.fillStyle = colours.soft;
-      context.fillText(formatCount(tick), frame.left - 8, y(tick));
+      context.fillText(formatValue(tick, unit), frame.left - 8, y(tick));
       context.fillStyle = colours.grid;
       context.fillRect(frame.left, y(tick), frame.right - frame.left, 1);
     }
@@ -330,14 +330,15 @@ function timelineSection(timeline) {
   const made = section('timeline', 'Timeline',
     element('p', {class: 'note'}, 'All figures here show the same window. Drag to zoom into a part, shift-drag or arrows to move, ',
       element('kbd', {}, '+'), ' ', element('kbd', {}, '-'), ' or Ctrl with the wheel to zoom, double-click or ', element('kbd', {}, '0'),
-      ' for all of the run.'),
+      ' for all of the run. Rows of amounts have a height of their own: the number below a name is its highest. Full colour is the mean of ' +
+      'what a pixel stands for, light colour its most.'),
     element('div', {class: 'bar'}, button('Zoom in', '+', () => view.zoom(.5)), button('Zoom out', '-', () => view.zoom(2)),
       button('Earlier', 'Left', () => view.move(-.5)), button('Later', 'Right', () => view.move(.5)),
       button('All', '0', () => view.set(0, view.end)), range));
   const {breakdown} = timeline;
   if (timeline.marks.length) made.append(markFigure(timeline.marks, view));
   if (timeline.owners.length) {
-    made.append(laneFigure('PASIDs allocated', 'how many PASIDs each owner has, by the kernel that gave them', read(timeline.owners), view));
+    made.append(laneFigure('PASIDs allocated', 'to each owner, after the kernel that gave them', read(timeline.owners), view));
   }
   const rates = rateLanes(breakdown.outcomes, timeline);
   if (rates.length) {

@@ -1,0 +1,342 @@
+// Reports in headless Chromium: they draw without complaint, zoom, sort, filter, obey keys, and print.
+// usage: node browser_test.mjs MODULES CHROMIUM DIRECTORY
+import assert from 'node:assert/strict';
+import {mkdirSync, statSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {join} from 'node:path';
+
+const [modules, executablePath, directory] = process.argv.slice(2);
+const {chromium} = createRequire(join(modules, '/'))('playwright-core');
+const screenshots = process.env.SCREENSHOTS;
+if (screenshots) mkdirSync(screenshots, {recursive: true});
+
+const browser = await chromium.launch({executablePath, args: ['--no-sandbox', '--disable-gpu']});
+
+// A page of a report without network, and everything that it should not have done.
+async function open(name, options = {}) {
+  const context = await browser.newContext({viewport: {width: 1280, height: 900}, offline: true, ...options});
+  const page = await context.newPage();
+  const complaints = [];
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
+  page.on('pageerror', (error) => complaints.push(String(error.stack)));
+  page.on('dialog', (dialog) => { complaints.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
+  page.on('request', (request) => {
+    if (!request.url().startsWith('file:') && !request.url().startsWith('blob:')) complaints.push(`request ${request.url()}`);
+  });
+  await page.addInitScript(() => {
+    window.violated = [];
+    window.printed = [];
+    document.addEventListener('securitypolicyviolation', (event) => window.violated.push(event.violatedDirective + event.sourceFile));
+    addEventListener('beforeprint', () => setTimeout(() => window.printed.push(document.documentElement.dataset.theme)));
+  });
+  const begin = performance.now();
+  await page.goto(`file://${join(directory, name)}`);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const milliseconds = performance.now() - begin;
+  return {page, milliseconds, async close() {
+    assert.deepEqual(await page.evaluate(() => window.violated), [], 'violations of the content policy');
+    assert.deepEqual(complaints, []);
+    await context.close();
+  }};
+}
+
+// Down the page and up again, so that everything is drawn.
+async function drawAll(page) {
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  for (let y = 0; y < height + 2000; y += 500) {
+    await page.evaluate((to) => scrollTo(0, to), y);
+    await page.waitForTimeout(25);
+  }
+  await page.evaluate(() => scrollTo(0, 0));
+}
+
+// For each canvas how many colours it has: a picture has more than one.
+const colourCounts = (page) => page.evaluate(() => [...document.querySelectorAll('canvas')].map((canvas) => {
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const seen = new Set();
+  for (let i = 0; i < data.length; i += 4 * 7) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2] | (data[i + 3] << 24));
+  return seen.size;
+}));
+
+const picture = (page, selector) => page.locator(`${selector} canvas`).first().evaluate((canvas) => canvas.toDataURL());
+const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+const headings = (page) => page.locator('main h2').allTextContents();
+const column = (page, table, number) => page.locator(`${table} tbody td:nth-child(${number})`).allTextContents();
+
+async function shoot(page, name) {
+  if (screenshots) await page.screenshot({path: join(screenshots, `${name}.png`), fullPage: true});
+}
+
+async function drag(page, locator, from, to) {
+  await locator.scrollIntoViewIfNeeded();
+  const box = await locator.boundingBox();
+  const at = ([x, y]) => [box.x + x * box.width, box.y + y * box.height];
+  await page.mouse.move(...at(from));
+  await page.mouse.down();
+  await page.mouse.move(...at([(from[0] + to[0]) / 2, (from[1] + to[1]) / 2]), {steps: 4});
+  await page.mouse.move(...at(to), {steps: 4});
+  await page.mouse.up();
+  await settled(page);
+}
+
+const tests = {
+  async 'a run draws all its views'() {
+    const {page, close} = await open('run.html');
+    await drawAll(page);
+    assert.deepEqual(await headings(page), ['Summary', 'Violations', 'Latencies', 'Timeline', 'Where the time went',
+      'Caches, locks and counters', 'Scenario']);
+    const counts = await colourCounts(page);
+    assert.ok(counts.length >= 13, `${counts.length} canvases`);
+    assert.ok(counts.every((count) => count > 4), String(counts));
+    assert.equal(await page.locator('#waiting').count(), 0);
+    await shoot(page, 'run-light');
+    await close();
+  },
+
+  async 'the timeline zooms by keys, buttons, mouse and wheel, all figures together'() {
+    const {page, close} = await open('run.html');
+    await drawAll(page);
+    const range = () => page.locator('#window').textContent();
+    const plot = page.locator('#timeline .plot').nth(1);
+    const all = await range();
+    const [marks, amounts] = [await picture(page, '#timeline figure:nth-of-type(1)'), await picture(page, '#timeline figure:nth-of-type(2)')];
+    await plot.focus();
+    await page.keyboard.press('+');
+    await settled(page);
+    assert.notEqual(await range(), all);
+    assert.notEqual(await picture(page, '#timeline figure:nth-of-type(1)'), marks);
+    assert.notEqual(await picture(page, '#timeline figure:nth-of-type(2)'), amounts);
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('0');
+    await settled(page);
+    assert.equal(await range(), all);
+    await page.mouse.move(0, 0);
+    await settled(page);
+    assert.equal(await picture(page, '#timeline figure:nth-of-type(1)'), marks);
+    await drag(page, plot.locator('canvas'), [0.3, 0.5], [0.4, 0.5]);
+    const dragged = await range();
+    assert.match(dragged, /^1\d\.\d+ ms to 2\d\.\d+ ms of 113\./);
+    await page.keyboard.down('Control');
+    await page.mouse.wheel(0, -100);
+    await page.keyboard.up('Control');
+    await settled(page);
+    assert.notEqual(await range(), dragged);
+    await plot.locator('canvas').dblclick();
+    assert.equal(await range(), all);
+    await page.getByRole('button', {name: 'Zoom in'}).click();
+    assert.notEqual(await range(), all);
+    await shoot(page, 'run-zoomed');
+    await close();
+  },
+
+  async 'a latency chart zooms, and draws what is chosen in the table'() {
+    const {page, close} = await open('run.html');
+    await drawAll(page);
+    const chart = page.locator('#latency .plot').first();
+    await chart.scrollIntoViewIfNeeded();
+    const before = await picture(page, '#latency');
+    await drag(page, chart.locator('.u-over'), [0.4, 0.5], [0.6, 0.5]);
+    const zoomed = await picture(page, '#latency');
+    assert.notEqual(zoomed, before);
+    await chart.focus();
+    await page.keyboard.press('0');
+    await page.mouse.move(0, 0);
+    await settled(page);
+    assert.equal(await picture(page, '#latency'), before);
+    const drawn = await page.locator('#latency .u-series').count();
+    await page.locator('#latency tbody input:not(:checked)').first().check();
+    assert.equal(await page.locator('#latency .u-series').count(), drawn + 2);
+    await close();
+  },
+
+  async 'tables sort by a column either way, and filter by words'() {
+    const {page, close} = await open('run.html');
+    const table = '#tables .table:has(th:has-text("share contended"))';
+    const taken = async () => (await column(page, table, 2)).map((text) => Number(text.replaceAll(',', '')));
+    await page.locator(`${table} th button`).nth(1).click();
+    const down = await taken();
+    assert.deepEqual(down, [...down].sort((a, b) => b - a));
+    assert.equal(await page.locator(`${table} th`).nth(1).getAttribute('aria-sort'), 'descending');
+    await page.locator(`${table} th button`).nth(1).click();
+    const up = await taken();
+    assert.deepEqual(up, [...up].sort((a, b) => a - b));
+    assert.ok(up[0] < down[0]);
+    await page.locator(`${table} input[type=search]`).fill('queue_lock');
+    const names = await column(page, table, 1);
+    assert.ok(names.length > 3 && names.every((name) => name.includes('queue_lock')), String(names));
+    assert.match(await page.locator(`${table} [role=status]`).textContent(), /^7 of 37 rows$/);
+    await close();
+  },
+
+  async 'keys reach every part of the page'() {
+    const {page, close} = await open('run.html');
+    await page.keyboard.press('4');
+    assert.equal(new URL(page.url()).hash, '#timeline');
+    await page.keyboard.press('/');
+    assert.equal(await page.evaluate(() => document.activeElement.type), 'search');
+    await page.keyboard.press('t');  // a letter in the field, and no key
+    assert.equal(await page.locator('html').getAttribute('data-theme'), 'light');
+    await page.evaluate(() => document.activeElement.blur());
+    await page.keyboard.press('?');
+    assert.ok(await page.locator('dialog').isVisible());
+    await page.keyboard.press('Escape');
+    assert.ok(!await page.locator('dialog').isVisible());
+    const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, a')].filter((one) =>
+      !one.textContent.trim() && !one.getAttribute('aria-label')).length);
+    assert.equal(nameless, 0, 'controls without a name');
+    await close();
+  },
+
+  async 'dark and light follow the system, and the switch'() {
+    const {page, close} = await open('run.html', {colorScheme: 'dark'});
+    await drawAll(page);
+    const paper = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    assert.equal(await paper(), 'rgb(20, 23, 27)');
+    const dark = await picture(page, '#timeline');
+    await shoot(page, 'run-dark');
+    await page.locator('#theme').click();
+    await settled(page);
+    assert.equal(await paper(), 'rgb(255, 255, 255)');
+    assert.notEqual(await picture(page, '#timeline'), dark);
+    await page.locator('#theme').click();
+    assert.equal(await paper(), 'rgb(20, 23, 27)');
+    await close();
+  },
+
+  async 'a report prints, on white, with charts that nobody scrolled to'() {
+    const {page, close} = await open('run.html', {colorScheme: 'dark'});
+    const pdf = await page.pdf({format: 'A4', path: screenshots && join(screenshots, 'run.pdf')});
+    assert.equal(pdf.subarray(0, 5).toString(), '%PDF-');
+    assert.ok(pdf.length > 100_000, `${pdf.length} bytes`);
+    await settled(page);
+    assert.deepEqual(await page.evaluate(() => window.printed), ['light']);
+    assert.equal(await page.locator('html').getAttribute('data-theme'), 'dark');
+    const counts = await colourCounts(page);
+    assert.ok(counts.length >= 13 && counts.every((count) => count > 4), String(counts));
+    await close();
+  },
+
+  async 'narrow screens need no sideways scrolling'() {
+    for (const name of ['run.html', 'sweep.html', 'violations.html']) {
+      const {page, close} = await open(name, {viewport: {width: 380, height: 800}});
+      await drawAll(page);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 380, name);
+      await shoot(page, `${name.split('.')[0]}-narrow`);
+      await close();
+    }
+  },
+
+  async 'violations come with their chains, and names stay names'() {
+    const {page, close} = await open('violations.html');
+    await drawAll(page);
+    assert.equal(await page.locator('h1').textContent(), '</title><script>alert(1)</script>');
+    assert.equal(await page.locator('header p').textContent(), '{{script}} <!--');
+    assert.equal(await page.locator('.violation').count(), 20);
+    await page.locator('#violations button.more').click();
+    assert.equal(await page.locator('.violation').count(), 30);
+    assert.equal(await page.locator('.violation').first().locator('ol.chain li').count(), 4);
+    assert.match(await page.locator('.violation').first().textContent(), /I8 at 1 us: PASID 3 was given out again.*before <\/script><img src=x/s);
+    assert.equal(await page.locator('main img, main svg').count(), 0);
+    await shoot(page, 'violations');
+    await close();
+  },
+
+  async 'a sweep draws curves with bands, and other figures on request'() {
+    const {page, close} = await open('sweep.html');
+    await drawAll(page);
+    assert.deepEqual(await headings(page), ['Summary', 'Response curves', 'Heat map', 'Latencies', 'Parallel view', 'Points', 'Failures', 'Sweep file']);
+    assert.ok((await colourCounts(page)).every((count) => count > 4));
+    assert.match(await page.locator('#response figcaption').textContent(), /over entries, at pattern far\. Means of 3 runs; bands are 95 %/);
+    const before = await picture(page, '#response');
+    await page.locator('#response select').first().selectOption({index: 1});
+    await settled(page);
+    assert.notEqual(await picture(page, '#response'), before);
+    const other = await picture(page, '#response');
+    await drag(page, page.locator('#response .u-over'), [0.2, 0.5], [0.6, 0.5]);
+    assert.notEqual(await picture(page, '#response'), other);
+    await shoot(page, 'sweep-light');
+    await close();
+  },
+
+  async 'a heat map says what is in each cell, and changes its axes'() {
+    const {page, close} = await open('sweep.html');
+    await drawAll(page);
+    const plot = page.locator('#map .plot');
+    await plot.focus();
+    await page.keyboard.press('ArrowRight');
+    const first = await page.locator('#map [role=status]').textContent();
+    assert.match(first, /^entries 8, ways 1: [\d.]+ % .*3 runs$/);
+    await page.keyboard.press('ArrowRight');
+    assert.match(await page.locator('#map [role=status]').textContent(), /^entries 16, ways 1: /);
+    for (let i = 0; i < 3; ++i) await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowLeft');
+    assert.equal(await page.locator('#map [role=status]').textContent(), 'entries 8, ways 16: no run');
+    const before = await picture(page, '#map');
+    await page.locator('#map select').nth(1).selectOption('pattern');
+    await settled(page);
+    assert.notEqual(await picture(page, '#map'), before);
+    await close();
+  },
+
+  async 'the parallel view keeps what passes a part of an axis, in the table as well'() {
+    const {page, close} = await open('sweep.html');
+    await drawAll(page);
+    const canvas = page.locator('#parallel canvas');
+    const width = (await canvas.boundingBox()).width;
+    const status = () => page.locator('#points [role=status]').first().textContent();
+    assert.equal(await status(), '40 rows');
+    await drag(page, canvas, [60 / width, 0.14], [60 / width, 0.3]);  // the largest size
+    assert.equal(await status(), '8 of 40 rows');
+    assert.ok((await column(page, '#points', 2)).every((text) => text === '128'));
+    await page.locator('#parallel .plot').focus();
+    await page.keyboard.press('Escape');
+    assert.equal(await status(), '40 rows');
+    await close();
+  },
+
+  async 'points filter by bounds, and failures say how to see them again'() {
+    const {page, close} = await open('sweep.html', {colorScheme: 'dark'});
+    await drawAll(page);
+    await page.getByLabel('Filter entries').fill('>= 64');
+    await page.getByLabel('Filter pattern').fill('near');
+    const sizes = (await column(page, '#points', 2)).map(Number);
+    assert.equal(sizes.length, 8);
+    assert.ok(sizes.every((size) => size >= 64));
+    await page.getByLabel('Filter entries').fill('8 .. 16');
+    assert.deepEqual([...new Set(await column(page, '#points', 2))], ['8', '16']);
+    await page.getByLabel('Filter host0.dmar0.iotlb.hit_rate').fill('> 100 %');
+    assert.equal((await column(page, '#points', 2)).length, 0);
+    await page.getByLabel('Filter host0.dmar0.iotlb.hit_rate').fill('');
+    assert.match(await page.locator('#failures p').first().textContent(), /^6 of 120 runs: invalid 6\./);
+    const replay = (await page.locator('#failures tbody td:last-child').allTextContents())[0];
+    assert.match(replay, /^viosim run .*entries/);
+    await shoot(page, 'sweep-dark');
+    await close();
+  },
+
+  async 'a report of 100 MB of trace is small, and opens within a second'() {
+    assert.ok(statSync(join(directory, 'long.db')).size > 100e6, 'the trace is long enough');
+    assert.ok(statSync(join(directory, 'long.html')).size < 4e6);
+    await (await open('run.html')).close();  // the browser itself has begun to work
+    const {page, milliseconds, close} = await open('long.html');
+    console.log(`  opened in ${milliseconds.toFixed(0)} ms`);
+    assert.ok(milliseconds < 1000, `${milliseconds} ms`);
+    await drawAll(page);
+    assert.ok((await colourCounts(page)).every((count) => count > 4));
+    await close();
+  },
+};
+
+let failed = 0;
+for (const [name, test] of Object.entries(tests)) {
+  const begin = performance.now();
+  try {
+    await test();
+    console.log(`ok      ${name} (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    ++failed;
+    console.log(`FAILED  ${name}\n${error.stack}`);
+  }
+}
+await browser.close();
+process.exit(failed === 0 ? 0 : 1);

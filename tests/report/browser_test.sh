@@ -1,0 +1,30 @@
+#!/bin/sh
+# Makes reports of a run, a sweep, violations and a long trace, and has a browser look at them.
+# SPDX-License-Identifier: Apache-2.0
+# usage: sh browser_test.sh VIOSIM SAMPLES ROOT      SCREENSHOTS=DIR keeps a picture of each view
+set -eu
+viosim=$1
+samples=$2
+root=$3
+
+# missing WHAT: a machine without a browser is no fault; where everything is tested, it is.
+missing() {
+  echo "report.browser: SKIPPED, nothing was tested: there is no $1. See tests/report/README.md" >&2
+  [ "${CI:-}" = true ] && exit 1
+  exit 77
+}
+command -v node >/dev/null || missing node
+browser=$(command -v chromium || command -v google-chrome) || missing chromium
+modules=$root/build/node
+[ -d "$modules/node_modules/playwright-core" ] || missing "playwright-core in $modules"
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+"$samples" "$out"
+"$viosim" run "$root/scenarios/viommu-hotplug.json" --out "$out/run" >/dev/null
+"$viosim" sweep "$root/tests/report/sweep.json" --out "$out/sweep" >/dev/null || [ $? -eq 1 ]
+for page in run/run sweep/sweep violations long; do
+  "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
+done
+echo "long.db: $(wc -c <"$out/long.db") bytes, its report: $(wc -c <"$out/long.html") bytes"
+node "$root/tests/report/browser_test.mjs" "$modules" "$browser" "$out"
