@@ -28,8 +28,8 @@ function logTexts(format) {
   };
 }
 
-// The x scale's limits before anybody zoomed.
-function addKeys(place, chart, whole) {
+// `x`: all places, of which both ends are seen before anybody zooms.
+function addKeys(place, chart, x) {
   const set = (min, max) => chart.setScale('x', {min, max});
   const log = chart.scales.x.distr === 3;
   const to = log ? Math.log : (x) => x;
@@ -40,7 +40,7 @@ function addKeys(place, chart, whole) {
     const width = high - low;
     const move = {ArrowLeft: [-.2, -.2], ArrowRight: [.2, .2], '+': [.2, -.2], '=': [.2, -.2], '-': [-.33, .33]}[event.key];
     if (move) set(from(low + move[0] * width), from(high + move[1] * width));
-    else if (event.key === '0' || event.key === 'Escape') set(...whole());
+    else if (event.key === '0' || event.key === 'Escape') set(x[0], x.at(-1));
     else return;
     event.preventDefault();
   });
@@ -53,8 +53,7 @@ function lineChart(place, options, data, height = 340) {
   place.classList.add('plot');
   const chart = new uPlot({width: width(), height, pxAlign: 0, cursor: {drag: {x: true, y: false}, focus: {prox: 24}},
     focus: {alpha: 0.35}, legend: {live: true}, ...options}, data, place);
-  const whole = [chart.scales.x.min, chart.scales.x.max];
-  addKeys(place, chart, () => whole);
+  addKeys(place, chart, data[0]);
   const redraw = () => {
     chart.redraw();
     const markers = place.querySelectorAll('.u-legend .u-marker');

@@ -39,7 +39,7 @@ function cdfChart(place, chosen) {
   const series = latencySeries(chosen, (value) => `${significant(100 * value, 5)} %`).map((one) =>
     ({...one, paths: uPlot.paths.stepped({align: 1})}));
   return lineChart(place, {
-    scales: {x: {time: false, distr: 3}, y: {range: [0, 1]}},
+    scales: {x: {time: false, distr: 3, range: (chart, low, high) => [low, high]}, y: {range: [0, 1]}},
     axes: [logAxis('latency', formatTime),
       plainAxis({label: 'part of all samples', values: (chart, splits) => splits.map((value) => `${Math.round(100 * value)} %`), size: 52})],
     series: [{label: 'at most', value: (chart, value) => value ? formatTime(value) : '-'}, ...series],

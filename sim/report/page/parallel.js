@@ -65,7 +65,11 @@ class ParallelView {
     this.update();
     const {canvas} = this.drawing;
     let pressed = null;
-    const partAt = (event) => Math.max(0, Math.min(1, 1 - (event.clientY - canvas.getBoundingClientRect().top - this.top) / (this.bottom - this.top)));
+    // Near the ends of an axis its end is meant.
+    const partAt = (event) => {
+      const part = 1 - (event.clientY - canvas.getBoundingClientRect().top - this.top) / (this.bottom - this.top);
+      return part < 0.03 ? 0 : part > 0.97 ? 1 : part;
+    };
     canvas.addEventListener('pointerdown', (event) => {
       const axis = this.axisAt(event.clientX - canvas.getBoundingClientRect().left);
       if (!axis || event.button !== 0) return;

@@ -54,7 +54,7 @@ class Points {
     return [...groups].sort((a, b) => a[0] - b[0]).map(([place, parts]) => {
       const together = pooled(parts);
       return {place, points: parts.length, ...together, half: parts.some((part) => part.certain) ? null : halfWidth(together, this.student)};
-    });
+    }).filter((row) => row.n > 0);
   }
 }
 
