@@ -12,6 +12,9 @@ build_packages="g++ cmake ninja-build pkg-config libsimgrid-dev libboost-dev lib
 test_packages="sqlite3 zstd catch2 librapidcheck-dev libvalijson-dev"
 check_packages="libbenchmark-dev clang libclang-rt-dev clang-format clang-tidy python3
   slurmctld slurmd slurm-client munge"
+browser_packages=chromium
+# Node.js from elsewhere has npm in it, and conflicts with Debian's.
+command -v npm >/dev/null || browser_packages="$browser_packages nodejs npm"
 
 log=$root/build/setup.log
 # What ccache must not mind when headers are precompiled.
@@ -139,6 +142,19 @@ build() {
   count=$(job_count)
   say "building ${*:-everything} (preset $preset, $count at a time)"
   ninja -C "$root/build/$preset" -j "$count" "$@" >>"$log" 2>&1 || fail_with_log "the build failed"
+}
+
+# install_browser_driver: the npm module with which the browser test drives Chromium, as tests/report locks it.
+install_browser_driver() {
+  lock=$root/tests/report/package-lock.json
+  cmp -s "$lock" "$root/build/node/package-lock.json" && [ -d "$root/build/node/node_modules" ] && return 0
+  say "installing the module that drives the browser"
+  mkdir -p "$root/build/node"
+  cp "$root/tests/report/package.json" "$lock" "$root/build/node/"
+  npm ci --prefix "$root/build/node" --ignore-scripts --no-audit --no-fund >>"$log" 2>&1 || {
+    rm -rf "$root/build/node"
+    fail_with_log "npm could not install what tests/report/package-lock.json names"
+  }
 }
 
 # run_tests PRESET [CTEST_OPTION...]: prints ctest's closing lines, and what failing tests printed.

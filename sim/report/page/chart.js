@@ -54,17 +54,19 @@ function lineChart(place, options, data, height = 340) {
   const chart = new uPlot({width: width(), height, pxAlign: 0, cursor: {drag: {x: true, y: false}, focus: {prox: 24}},
     focus: {alpha: 0.35}, legend: {live: true}, ...options}, data, place);
   addKeys(place, chart, data[0]);
+  let last = width();
+  const resize = () => {
+    if (width() !== last) chart.setSize({width: last = width(), height});
+  };
   const redraw = () => {
+    resize();
     chart.redraw();
-    const markers = place.querySelectorAll('.u-legend .u-marker');
-    chart.series.slice(1).filter((series) => series.label !== undefined).forEach((series, i) => {
-      if (markers[i]) markers[i].style.borderColor = series.markerColour?.() ?? '';
+    place.querySelectorAll('.u-legend .u-series').forEach((row, i) => {
+      const marker = row.querySelector('.u-marker');
+      if (marker && chart.series[i].markerColour) marker.style.borderColor = chart.series[i].markerColour();
     });
   };
   redraws.add(redraw);
-  let last = width();
-  new ResizeObserver(() => {
-    if (width() !== last) chart.setSize({width: last = width(), height});
-  }).observe(place);
+  new ResizeObserver(resize).observe(place);
   return {chart, destroy() { redraws.delete(redraw); chart.destroy(); }};
 }

@@ -23,6 +23,7 @@ function formatCount(value, digits = 6) {
 }
 
 function formatRate(value, unit, digits) {
+  if (value === 0) return '0';
   const [factor, prefix] = [[1e9, 'G'], [1e6, 'M'], [1e3, 'K'], [1, '']].find(([size]) => Math.abs(value) >= size) ?? [1, ''];
   return `${significant(value / factor, digits)} ${prefix}${unit}`;
 }
@@ -38,7 +39,7 @@ function formatValue(value, unit, digits = 4) {
     case 'ratio': return `${significant(100 * value, digits)} %`;
     case 'bytes': return value === 0 ? '0' : scaled(value, byteUnits, digits);
     case '/s': case 'bit/s': return formatRate(value, unit, digits);
-    default: return formatCount(value, Math.max(digits, 4));
+    default: return formatCount(value, digits);
   }
 }
 

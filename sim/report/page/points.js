@@ -11,7 +11,7 @@ class Points {
     for (const [name, values] of [['runs that failed', data.points.failed], ['runs not as expected', data.points.unexpected]]) {
       if (!values.some((value) => value > 0)) continue;
       const parts = values.map((value, i) => value / data.points.runs[i]);
-      this.varying.push({name, unit: 'ratio', at: (point) => ({n: data.points.runs[point], mean: parts[point], sd: 0, certain: true})});
+      this.varying.push({name, unit: 'ratio', ofPoints: true, at: (point) => ({n: data.points.runs[point], mean: parts[point], sd: 0, certain: true})});
     }
   }
 

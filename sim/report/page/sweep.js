@@ -22,18 +22,19 @@ function sweepSummary(points, data) {
 
 function pointTable(points, only) {
   const parameters = points.parameters;
+  const figures = points.varying.filter((figure) => !figure.ofPoints);
   const columns = [{name: 'point', unit: 'count'},
     ...parameters.map((parameter) => ({name: parameter.name, unit: parameter.numeric ? 'count' : 'text',
       show: (value, point) => parameter.textAt(point)})),
     {name: 'runs', unit: 'count'}, {name: 'failed', unit: 'count'},
-    ...points.varying.map((figure) => ({name: figure.name, unit: figure.unit, show: (value, point) => {
+    ...figures.map((figure) => ({name: figure.name, unit: figure.unit, show: (value, point) => {
       const half = halfWidth(figure.at(point), points.student);
       return formatValue(value, figure.unit) + (half ? ` \u00b1 ${formatValue(half, figure.unit, 2)}` : '');
     }}))];
   const {number, runs, failed} = points.data.points;
   const rows = number.map((name, point) => [name,
     ...parameters.map((parameter) => parameter.numeric ? parameter.numberAt(point) : parameter.textAt(point)),
-    runs[point], failed[point], ...points.varying.map((figure) => figure.at(point).mean)]);
+    runs[point], failed[point], ...figures.map((figure) => figure.at(point).mean)]);
   return dataTable(columns, rows, {name: 'points', filters: true, only, limit: 25,
     caption: 'All points: means of their runs, with half the 95 % confidence interval. Fields below the heads filter: "> 200 ns", "0.5 .. 0.9", a word.'});
 }

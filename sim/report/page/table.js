@@ -72,7 +72,7 @@ function dataTable(columns, rows, options = {}) {
     const shown = numbers.slice(0, state.limit);
     body.replaceChildren(...shown.map((number) => element('tr', {'data-row': number}, rows[number].map((value, c) =>
       element('td', {class: [isText(c) && 'text', columns[c].long && 'long'].filter(Boolean).join(' ') || null},
-        columns[c].show?.(value, number) ?? shownText(c, value))))));
+        columns[c].show?.(value, number) ?? (isText(c) ? breakable(shownText(c, value)) : shownText(c, value)))))));
     heads.forEach((head, c) => head.setAttribute('aria-sort',
       c !== state.sort ? 'none' : state.down ? 'descending' : 'ascending'));
     status.textContent = numbers.length === rows.length ? counted(rows.length, 'row')

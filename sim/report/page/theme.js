@@ -42,6 +42,7 @@ systemDark.addEventListener('change', applyTheme);
 function setPrinting(on) {
   if (printing === on) return;
   printing = on;
+  document.documentElement.classList.toggle('printing', on);
   if (on) drawEverything();
   applyTheme();
 }
