@@ -23,15 +23,15 @@ class SweepPoints {
   // The place of a point, by its number.
   std::optional<std::size_t> place_of(std::int64_t number) const;
   std::uint64_t failed() const;
-  // Students' t of 95 % confidence for 1, 2, ... degrees of freedom, as many as all runs together have, at most 1000.
+  // Student's t of 95 % confidence for 1, 2, ... degrees of freedom, as many as all runs have together, at most 1000.
   Value student_json() const;
 
   // [{"name": ..., "text": [...], "number": [...]}], by point.
   Value parameters_json() const;
   // {"number": [...], "runs": [...], "failed": [...], "unexpected": [...]}, by point.
   Value::Object points_json() const;
-  // [{"name": ..., "unit": ..., "n": [...], "mean": [...], "sd": [...]}], by point; {"name", "unit", "constant"} of what
-  // was the same in every run that did not fail. `left_out` gets the names of those beyond most_cells.
+  // [{"name": ..., "unit": ..., "n": [...], "mean": [...], "sd": [...]}], by point; {"name", "unit", "constant"} of
+  // what was the same in every run that did not fail. `left_out` gets the names of those beyond most_cells.
   Value figures_json(Connection& connection, std::vector<std::string>& left_out) const;
 
  private:

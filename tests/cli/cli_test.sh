@@ -53,6 +53,11 @@ expect "what a sweep would run" 0 "21 points, grid, 105 runs" "$viosim" sweep "$
 expect "sweep" 0 "105 runs in" "$viosim" sweep "$sweep" --out swept
 expect "results" 0 "host0.acc[0].dma.p99" "$viosim" results swept/sweep.db --group-by walkers
 expect "results of a misspelt parameter" 2 'did you mean "walkers"?' "$viosim" results swept/sweep.db --group-by walkrs
+expect "report of a sweep" 0 "wrote swept/sweep.html" "$viosim" report swept/sweep.db
+expect "report of what is not there" 2 "none.db: there is no such file" "$viosim" report none.db
+expect "report of a scenario" 2 "not an SQLite file" "$viosim" report "$sweep"
+expect "report into a directory that is not there" 2 "no/such.html: cannot be written" \
+  "$viosim" report swept/sweep.db --out no/such.html
 expect "no jobs" 2 'read "0"; expected a whole number from 1 to 4096' "$viosim" sweep "$sweep" --jobs 0
 expect "schema" 0 '"additionalProperties": false' "$viosim" schema
 
