@@ -43,9 +43,6 @@ function formatValue(value, unit, digits = 4) {
   }
 }
 
-// For axes: what a number of this unit is shown as.
-const axisText = (unit) => (value) => formatValue(value, unit, 4);
-
 // What a person wrote as a filter's bound: "5", "5 us", "80 %", "4 KiB"; null when it is no number.
 function readNumber(text) {
   const match = /^\s*(-?[\d.,]+(?:e-?\d+)?)\s*([a-zA-Z%/]*)\s*$/.exec(text);
