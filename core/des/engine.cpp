@@ -166,7 +166,9 @@ void Engine::run() {
   if (failure_) std::rethrow_exception(failure_);
 }
 
+// A run that is over ends its actors: what these let go of wakes nobody.
 void Engine::wake_at(Instant at, std::uint32_t actor) {
+  if (over_) return;
   wakeups_.push_back({at, actor});
   std::push_heap(wakeups_.begin(), wakeups_.end(), std::greater<>());
 }
