@@ -131,6 +131,11 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::lock_order, "lock_order",
                   "For the first time a thread took a lock while it held another one.", "",
                   "number of the other's component", ""},
+    EventKindInfo{EventKind::injection, "injection",
+                  "An injection of the scenario has fired at this component.", "",
+                  "number of the injection in the scenario",
+                  "0 an act, 1 lost, 2 delayed, 3 twice, 4 behind the next, 5 step left out, "
+                  "6 steps changed places, 7 misdeed, 8 wrong number"},
 };
 
 }  // namespace

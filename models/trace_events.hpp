@@ -65,7 +65,9 @@ enum class EventKind : std::uint16_t {
   // Page requests that are lost, and what software makes of the others.
   request_dropped,
   group_taken,
-  lock_order
+  lock_order,
+  // Of the scenario.
+  injection
 };
 
 constexpr bool is_part_of_request(EventKind kind) {

@@ -89,6 +89,9 @@ bool Space::track(Group& group, Ioasid id, SetToken set, void* data) {
   bool live = true;
   try {
     if (group.ids.insert(id, set, data)) return true;
+    if (options_.track_beside_live && id + 1 != invalid_ioasid &&
+        group.ids.insert(id + 1, set, data))
+      return true;
   } catch (const std::bad_alloc&) {
     live = false;
   }

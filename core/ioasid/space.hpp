@@ -30,6 +30,9 @@ struct SpaceOptions {
   // When a backend returns an id that is live, the allocation fails, but the backend is not told
   // that the id is free.
   bool keep_live_on_duplicate = false;
+  // A defect of June 2019, whose window for an id was [id, id + 1]: a live id is handed out all the same,
+  // and the next number recorded for it, if that is free.
+  bool track_beside_live = false;
   // An allocator whose departure would orphan ids stays: -EBUSY.
   bool refuse_unregister_with_live_ids = false;
   Listener* listener = nullptr;

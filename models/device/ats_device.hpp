@@ -115,6 +115,7 @@ class AtsDevice final : public EventHandler,
   void fire(std::uint64_t what) override;
   void walked(std::uint64_t cookie, const WalkResult& result) override;
 
+  void inject_by(Injector& injector);
   const std::string& path() const { return config_.path; }
   Bdf source() const { return config_.source; }
   const DeviceTlb& tlb() const { return tlb_; }
@@ -192,6 +193,7 @@ class AtsDevice final : public EventHandler,
     Stage stage = Stage::free;
     bool hit = true;
     bool taken_up = false;  // the translation in use has just come
+    std::uint16_t asked = 0;  // how often for its page
   };
   // Between an invalidation and its answer.
   struct Unanswered {
@@ -256,6 +258,10 @@ class AtsDevice final : public EventHandler,
   void send_own(const PageRequest& request);
   AtsDevice& sharing(Bdf source);
   void now_stopped();
+  bool does(Misdeed misdeed, Pasid pasid = no_pasid) const {
+    return viosim::does(params_.misbehaviour, misdeed) ||
+           injection_.ask(misdeed, pasid).fate == Fate::misbehave;
+  }
   void schedule(Instant at, What what, std::uint64_t number = 0);
   std::uint64_t cookie(What what, std::uint64_t number) const;
   void emit(const Request& request, std::uint16_t code);
@@ -271,6 +277,7 @@ class AtsDevice final : public EventHandler,
   Agenda& agenda_;
   Tracer& tracer_;
   TracePoint trace_;  // of all but requests
+  InjectionPort injection_;
   AtsHost& host_;
   DeviceTlb tlb_;
   std::unique_ptr<PageRequester> own_pages_;
@@ -296,6 +303,7 @@ class AtsDevice final : public EventHandler,
   std::uint32_t life_ = 0;  // ends with a reset: what was on its way then is not taken up
   State state_ = State::run;
   bool marker_ = false;
+  bool goes_on_ = false;  // though stopped, which is wrong
   WorkQueueStats queue_stats_;
   std::array<Unanswered, tags> unanswered_;
   std::vector<AtsInvalidation>

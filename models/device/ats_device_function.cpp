@@ -23,8 +23,15 @@ Workload AtsDevice::workload() const {
                          : Workload{stats.requests, std::nullopt};
 }
 
+// Page requests that several functions share misbehave as their owner's.
+void AtsDevice::inject_by(Injector& injector) {
+  injection_.connect(injector, config_.component);
+  if (own_pages_ != nullptr) own_pages_->injection.connect(injector, config_.component);
+}
+
 void AtsDevice::now_stopped() {
   state_ = State::stopped;
+  goes_on_ = does(Misdeed::use_after_stop);
   if (marker_) {
     // Of every PASID that was in use.
     std::vector<Pasid> pasids;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/ats_device.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace viosim {
@@ -22,12 +24,12 @@ void AtsDevice::invalidation_arrives() {
     return;
   }
   ++stats.invalidations;
-  const bool keeps = params_.misbehaviour.keep_invalidated;
+  const bool keeps = does(Misdeed::keep_invalidated, invalidation.pasid);
   if (!keeps) {
     tlb_.invalidate(invalidation);
     if (translating_ != 0) invalidations_.push_back(invalidation);
   }
-  if (params_.misbehaviour.never_answer) return;
+  if (does(Misdeed::never_answer, invalidation.pasid)) return;
   Unanswered& unanswered = unanswered_[invalidation.tag];
   if (!unanswered.open) unanswered = {agenda_.now(), {}, 0, true};
   unanswered.ready = agenda_.now() + params_.invalidation;
@@ -57,7 +59,7 @@ void AtsDevice::answer_leaves(std::uint32_t tag) {
   invalidation_latency.record(agenda_.now() - unanswered.arrival);
   const Instant arrival = agenda_.now() + config_.link.latency;
   schedule(arrival, What::answered, tag);
-  if (params_.misbehaviour.answer_twice) schedule(arrival, What::answered, tag);
+  if (does(Misdeed::answer_twice)) schedule(arrival, What::answered, tag);
 }
 
 // A request that used a translation is over.
@@ -81,9 +83,17 @@ bool AtsDevice::overtaken(const Request& request, Iova page, Bytes size) const {
 }
 
 void AtsDevice::page_needed(std::uint32_t number) {
+  constexpr std::uint16_t most = 10'000;
   Request& request = requests_[number];
   const Queue& queue = *request.queue;
   ++stats.faults;
+  if (++request.asked > most) {
+    throw LivelockError(
+        fmt::format("{} asked for the page at {:#x} {} times, was told each time that it is there, "
+                    "and does not "
+                    "find it: what it is translated by is stale",
+                    config_.path, request.iova.value(), most));
+  }
   if (!page_requests_enabled() || !may_issue() || !may_issue(queue)) return fail(number);
   request.stage = Stage::waiting_for_page;
   request.since = agenda_.now();

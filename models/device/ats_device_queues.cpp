@@ -72,7 +72,7 @@ void AtsDevice::set_interval(Ps interval) {
 // Turns.
 
 bool AtsDevice::may_issue() const {
-  return state_ == State::run || (state_ == State::stopped && params_.misbehaviour.use_after_stop);
+  return state_ == State::run || (state_ == State::stopped && goes_on_);
 }
 
 bool AtsDevice::may_issue(const Queue& queue) const {
@@ -221,7 +221,7 @@ void AtsDevice::queue_is_stopped(Queue& queue) {
   ++queue_stats_.stopped;
   rests_[number] = {queue.left + (queue.failed - queue.failed_at_stop), queue.failed_at_stop};
   if (queue.marker) send_marker(pasid);
-  if (params_.misbehaviour.use_after_stop) {
+  if (does(Misdeed::use_after_stop, pasid)) {
     queue.state = Enabled::stopped;
     offer(queue);
   } else {

@@ -5,8 +5,11 @@
 
 #include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
+#include "models/injection.hpp"
 #include "models/iommu/cache.hpp"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <tuple>
 
@@ -40,6 +43,16 @@ struct AtsMisbehaviour {
   }
   bool operator==(const AtsMisbehaviour&) const = default;
 };
+
+// Whether it always does so.
+constexpr bool does(const AtsMisbehaviour& always, Misdeed misdeed) {
+  constexpr std::array members = {
+      &AtsMisbehaviour::use_after_stop, &AtsMisbehaviour::keep_invalidated,
+      &AtsMisbehaviour::never_answer,   &AtsMisbehaviour::answer_twice,
+      &AtsMisbehaviour::exceed_credits, &AtsMisbehaviour::reuse_group,
+      &AtsMisbehaviour::omit_last};
+  return always.*members[static_cast<std::size_t>(misdeed)];
+}
 
 struct AtsParams {
   CacheParams tlb{256, 0, Replacement::lru, 2ns};

@@ -40,8 +40,12 @@ void PageRequester::want(const PageAsker& asker, std::uint32_t waiter, Iova page
   send(sends);
 }
 
+bool PageRequester::does(Misdeed misdeed) const {
+  return viosim::does(wrong_, misdeed) || injection.ask(misdeed).fate == Fate::misbehave;
+}
+
 bool PageRequester::can_send() const {
-  const bool credit = outstanding_ < params_.credits || wrong_.exceed_credits;
+  const bool credit = outstanding_ < params_.credits || does(Misdeed::exceed_credits);
   return credit && (!index_in_use_.all() || wrong_.reuse_group);
 }
 
@@ -55,7 +59,7 @@ void PageRequester::send(std::vector<PageRequest>& sends) {
 
 // In turn, so that an index rests as long as possible before it is used again.
 std::uint16_t PageRequester::take_index() {
-  if (wrong_.reuse_group) return 0;
+  if (does(Misdeed::reuse_group)) return 0;
   while (index_in_use_[next_index_])
     next_index_ = static_cast<std::uint16_t>((next_index_ + 1) % indexes);
   const std::uint16_t index = next_index_;
@@ -83,7 +87,7 @@ void PageRequester::send_group(Wanted wanted, std::vector<PageRequest>& sends) {
   } while (requests < params_.group_pages && page < wanted.asker.end &&
            !asked_for(wanted.asker, page, wanted.access) &&
            (outstanding_ + requests < params_.credits || wrong_.exceed_credits));
-  sends.back().last = !wrong_.omit_last;
+  sends.back().last = !does(Misdeed::omit_last);
   outstanding_ += requests;
   const std::uint64_t number = ++groups_sent_[request.source];
   if (params_.private_data) sends.back().private_data = {number, request.source.value()};

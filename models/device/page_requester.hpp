@@ -43,6 +43,8 @@ class PageRequester {
   PageRequester(const PriParams& params, const AtsMisbehaviour& wrong)
       : params_(params), wrong_(wrong) {}
 
+  InjectionPort injection;  // of misdeeds: of the physical function for all that share them
+
   bool enabled() const { return enabled_; }
   std::uint32_t credits() const { return params_.credits; }
   void enable() { enabled_ = true; }
@@ -87,6 +89,7 @@ class PageRequester {
   };
 
   bool can_send() const;
+  bool does(Misdeed misdeed) const;
   void send(std::vector<PageRequest>& sends);
   void send_group(Wanted wanted, std::vector<PageRequest>& sends);
   bool asked_for(const PageAsker& asker, Iova page, Access access) const;

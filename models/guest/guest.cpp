@@ -12,8 +12,7 @@ constexpr Bytes large_page{std::uint64_t{2} << 20U};
 constexpr unsigned large_leaf = 2;
 
 ioasid::SpaceOptions space_of(const GuestParams& params) {
-  ioasid::SpaceOptions options;
-  options.keep_live_on_duplicate = true;
+  ioasid::SpaceOptions options = params.allocator.options();
   options.refuse_unregister_with_live_ids = params.refuse_unregister_with_live_ids;
   return options;
 }

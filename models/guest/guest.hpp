@@ -9,6 +9,7 @@
 
 #include "core/base/fields.hpp"
 #include "ioasid/backends.hpp"
+#include "models/guest/allocator_params.hpp"
 #include "models/guest/guest_iommu.hpp"
 #include "models/guest/iommufd_residence.hpp"
 #include "models/guest/migration.hpp"
@@ -108,6 +109,7 @@ struct GuestParams {
   HotplugParams hotplug;
   MigrationParams migration;
   bool refuse_unregister_with_live_ids = false;
+  PasidAllocatorParams allocator;
 
   static constexpr auto fields() {
     using P = GuestParams;
@@ -129,7 +131,8 @@ struct GuestParams {
         field("migration", &P::migration, "Moving to another host while it runs."),
         field("refuse_unregister_with_live_ids", &P::refuse_unregister_with_live_ids,
               "An allocator whose departure would orphan PASIDs stays, and with it its vIOMMU.",
-              "Linux only warns")};
+              "Linux only warns"),
+        field("allocator", &P::allocator, "How its kernel keeps its PASIDs.")};
   }
   void check(const Where& where) const;
   bool operator==(const GuestParams&) const = default;

@@ -78,6 +78,8 @@ bool Guest::unregister_allocator(Unit& unit) {
 
 void Guest::Unit::trace_like(Unit& before) {
   kernel.driver.trace = before.kernel.driver.trace;
+  kernel.driver.injection = before.kernel.driver.injection;
+  viommu.injection = before.viommu.injection;
   kernel.driver.lock().trace = before.kernel.driver.lock().trace;
   iommu.queue_lock().trace = before.iommu.queue_lock().trace;
   viommu.command_trace() = before.viommu.command_trace();

@@ -68,6 +68,8 @@ Errno GuestIommu::submit(Thread& thread, std::span<const vtd::Descriptor> descri
 
 // Each look at a status that has not come yet is one at the fault status, too.
 Errno GuestIommu::wait_for(Thread& thread, Hpa status) {
+  constexpr Ps longest = 10s;  // Linux polls for ever; nothing that goes right takes so long
+  const Instant since = thread.now();
   Errno error = Errno::ok;
   while (static_cast<std::uint32_t>(memory().read(status)) != status_done) {
     const std::uint64_t faults = viommu_.read(thread, vtd::reg::fsts);
@@ -81,6 +83,10 @@ Errno GuestIommu::wait_for(Thread& thread, Hpa status) {
       replace_refused(thread);
     } else {
       thread.run(params_.poll);
+    }
+    if (thread.now() - since > longest) {
+      throw LivelockError(viommu_.path() + " did not write a wait descriptor's status, which its " +
+                          "guest has polled for 10 s");
     }
   }
   return error;

@@ -70,7 +70,11 @@ Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
   range.max = std::min(range.max, params_.highest_pasid);
   const Guard guard(ids_.lock, thread);
   thread.run(params_.allocate);
-  const ioasid::Ioasid id = ids_.sets.alloc(set_, range, nullptr);
+  const Ruling ruling = injection.ask(InjectionPoint::allocation());
+  const auto allocate = [&](ioasid::Range from) { return ids_.sets.alloc(set_, from, nullptr); };
+  const ioasid::Ioasid id = ruling.passes()
+                                ? allocate(range)
+                                : PasidSpace::odd(ids_.pasids.space(), ruling.id, range, allocate);
   if (id == ioasid::invalid_ioasid) {
     ++stats.refused;
     return Errno::enospc;
@@ -79,6 +83,7 @@ Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
   own_.insert(id);
   tell_set();
   ++stats.allocated;
+  if (ruling.fate == Fate::allocate && ruling.id == OddId::untracked) ids_.sets.free(set_, id);
   return Pasid(id);
 }
 

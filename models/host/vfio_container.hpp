@@ -15,6 +15,7 @@
 #include "models/host/guest_faults.hpp"
 #include "models/host/host_ids.hpp"
 #include "models/host/nesting_api.hpp"
+#include "models/injection.hpp"
 #include "models/kernel/errno.hpp"
 #include "models/trace_point.hpp"
 
@@ -176,6 +177,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   void fire(std::uint64_t what) override;
 
   VfioStats stats;
+  InjectionPort injection;
   TracePoint trace;
 
  private:
@@ -213,6 +215,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   void answer_for_guest(Thread& thread, const std::vector<GuestFaults::Pending>& groups);
   void respond(Thread& thread, std::size_t device, const PageResponse& response);
   void watch_deadlines();
+  void raise_event(Pasid pasid);
 
   Engine& engine_;
   std::string path_;

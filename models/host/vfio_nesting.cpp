@@ -134,12 +134,15 @@ Errno VfioContainer::set_entry(Thread& thread, const AssignedDevice& device, Pas
 // Whoever waits for the guest's answer in the device is answered by the host, once the entry is
 // gone: the guest cannot any more.
 void VfioContainer::clear_entry(Thread& thread, std::size_t number, Pasid pasid) {
+  if (closed_ && injection.skips(FlowStep::vm_close_tear_down, pasid)) return;
   const AssignedDevice& device = devices_[number];
-  {
+  if (!injection.skips(FlowStep::guest_unbind_tear_down, pasid)) {
     const Guard guard(device.driver->pasid_mutex(), thread);
     device.driver->tear_down(thread, device.function, pasid);
   }
-  answer_for_guest(thread, faults_.take_of(number, pasid));
+  if (!injection.skips(FlowStep::guest_unbind_answer, pasid))
+    answer_for_guest(thread, faults_.take_of(number, pasid));
+  if (injection.skips(FlowStep::guest_unbind_drain, pasid)) return;
   const Guard guard(device.driver->pasid_mutex(), thread);
   device.driver->drain_page_requests(thread, device.function, pasid, second_stage_.domain);
 }
@@ -231,9 +234,26 @@ bool VfioContainer::forward_fault(std::size_t number, const PageRequest& request
   watch_deadlines();
   if (!event_raised_ && listener_ != nullptr) {
     event_raised_ = true;
-    listener_->faults_forwarded();
+    raise_event(request.pasid);
   }
   return true;
+}
+
+void VfioContainer::raise_event(Pasid pasid) {
+  const Ruling ruling = injection.ask(Message::fault_event, pasid);
+  switch (ruling.fate) {
+    case Fate::drop:
+      return;
+    case Fate::delay:
+      return host_.post_at(engine_.now() + ruling.by,
+                           [this](Thread&) { listener_->faults_forwarded(); });
+    case Fate::duplicate:
+      listener_->faults_forwarded();
+      break;
+    default:
+      break;
+  }
+  listener_->faults_forwarded();
 }
 
 std::vector<ForwardedFault> VfioContainer::read_faults() {

@@ -11,6 +11,7 @@
 
 #include "core/base/fields.hpp"
 #include "models/cpu/locks.hpp"
+#include "models/injection.hpp"
 #include "models/iommu/vtd/tables.hpp"
 #include "models/kernel/kernel_iommu.hpp"
 #include "models/kernel/orders.hpp"
@@ -134,6 +135,7 @@ class IommuDriver {
   Orders orders;
   IommuDriverStats stats;
   TracePoint trace;
+  InjectionPort injection;  // of the steps of its orders
 
   // Whose PASIDs a function's table has from now on, for the trace: its user's, or the kernel's.
   void tell_own_numbers(Thread& thread, Bdf source, bool own) const;
@@ -207,6 +209,7 @@ class IommuDriver {
 
   Errno check(const vtd::PasidEntry& entry) const;
   void run(Order order, Job& job);
+  bool skips(Order order, std::vector<OrderStep>& steps, std::size_t at, Pasid pasid) const;
   bool applies(When when) const;
   void take(Step step, Job& job);
   void write_table(Step step, Job& job);

@@ -13,9 +13,11 @@ bool IommuDriver::applies(When when) const {
 
 // By a copy: an injection may change the order meanwhile.
 void IommuDriver::run(Order order, Job& job) {
-  const std::vector<OrderStep> steps = orders.of(order);
-  for (const OrderStep& step : steps) {
-    if (!applies(step.when)) continue;
+  std::vector<OrderStep> steps = orders.of(order);
+  for (std::size_t at = 0; at < steps.size(); ++at) {
+    if (!applies(steps[at].when)) continue;
+    if (injection.on() && skips(order, steps, at, job.pasid)) continue;
+    const OrderStep step = steps[at];
     if (writes_tables(step.step)) {
       job.lock(lock_);
     } else {
@@ -24,6 +26,20 @@ void IommuDriver::run(Order order, Job& job) {
     take(step.step, job);
   }
   job.unlock();
+}
+
+// Those that change places are taken one for the other.
+bool IommuDriver::skips(Order order, std::vector<OrderStep>& steps, std::size_t at,
+                        Pasid pasid) const {
+  const Ruling ruling = injection.ask(InjectionPoint(order, steps[at].step), pasid);
+  if (ruling.fate == Fate::swap) {
+    const auto later = std::find_if(
+        steps.begin() + static_cast<std::ptrdiff_t>(at), steps.end(),
+        [&](const OrderStep& one) { return one.step == ruling.with && applies(one.when); });
+    if (later != steps.end())
+      std::iter_swap(steps.begin() + static_cast<std::ptrdiff_t>(at), later);
+  }
+  return ruling.fate == Fate::skip;
 }
 
 void IommuDriver::take(Step step, Job& job) {

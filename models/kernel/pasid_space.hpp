@@ -6,11 +6,14 @@
 #include "core/base/fields.hpp"
 #include "ioasid/space.hpp"
 #include "models/cpu/locks.hpp"
+#include "models/injection.hpp"
 #include "models/trace_point.hpp"
 
+#include <algorithm>
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace viosim {
 
@@ -59,8 +62,13 @@ class PasidSpace final : private ioasid::ExternalLock {
 
   // What Space::alloc and Space::free do, for the kernel itself.
   ioasid::Ioasid alloc(ioasid::SetToken set, ioasid::Range range, void* data) {
-    const ioasid::Ioasid id = space_.alloc(set, range, data);
+    const Ruling ruling = injection.ask(InjectionPoint::allocation());
+    const ioasid::Ioasid id =
+        ruling.passes() ? space_.alloc(set, range, data)
+                        : odd(space_, ruling.id, range,
+                              [&](ioasid::Range from) { return space_.alloc(set, from, data); });
     if (id != ioasid::invalid_ioasid) begins(id, range);
+    if (ruling.fate == Fate::allocate && ruling.id == OddId::untracked) space_.free(id);
     return id;
   }
   void free(ioasid::Ioasid id) {
@@ -88,6 +96,24 @@ class PasidSpace final : private ioasid::ExternalLock {
   }
   const ioasid::Space& space() const { return space_; }
   SpinLock& spin_lock() { return lock_; }
+
+  InjectionPort injection;  // of the kernel's own allocations
+  // A number of `space` that is wrong in this way, where there is one; otherwise a right one (untracked: the
+  // caller forgets it). `allocate`: from a range.
+  template <class Allocate>
+  static ioasid::Ioasid odd(ioasid::Space& space, OddId how, ioasid::Range range,
+                            Allocate&& allocate) {
+    ioasid::Ioasid id = ioasid::invalid_ioasid;
+    if (how == OddId::live) {
+      const std::vector<ioasid::Ioasid> ids = space.ids(nullptr);
+      if (!ids.empty()) id = *std::min_element(ids.begin(), ids.end());
+    } else if (how == OddId::below_range && range.min > 0) {
+      id = allocate(ioasid::Range{0, range.min - 1});
+    } else if (how == OddId::above_range && range.max < ioasid::invalid_ioasid - 1) {
+      id = allocate(ioasid::Range{range.max + 1, ioasid::invalid_ioasid - 1});
+    }
+    return id == ioasid::invalid_ioasid ? allocate(range) : id;
+  }
 
  private:
   ioasid::SpaceOptions with_lock(ioasid::SpaceOptions options) {

@@ -222,8 +222,10 @@ void Sva::forget(Thread& thread, Bonds::iterator bond) {
 void Sva::end(Thread& thread, Bonds::iterator bond) {
   const Bond old = bond->second;
   IommuDriver& driver = *devices_.at(old.source).iommu.driver;
-  driver.tear_down(thread, old.source, old.pasid);
-  if (devices_.at(old.source).faults)
+  const bool shared_domain = old.domain == IommuDriver::first_level_domain;
+  if (!shared_domain || !injection.skips(FlowStep::unbind_tear_down, old.pasid))
+    driver.tear_down(thread, old.source, old.pasid);
+  if (devices_.at(old.source).faults && !injection.skips(FlowStep::unbind_drain, old.pasid))
     driver.drain_page_requests(thread, old.source, old.pasid, old.domain);
   if (trace.on()) tell(EventKind::unbind, old);
   forget(thread, bonds_.find({old.source, old.pasid}));
@@ -243,11 +245,19 @@ Errno Sva::unbind(Thread& thread, Bdf source, Pasid pasid) {
   return Errno::ok;
 }
 
+// Whoever gives notice waits until it has been heeded.
+bool Sva::lost(Thread& thread, Message notice, const Mm& mm) const {
+  const Ruling ruling = injection.ask(notice, mm.pasid.value_or(no_pasid));
+  if (ruling.fate == Fate::delay) thread.sleep(ruling.by);
+  return ruling.fate == Fate::drop;
+}
+
 // Each device by itself, though they may share what an IOTLB holds of it: as Linux does.
 void Sva::invalidate_range(Thread& thread, Mm& mm, PageRange range) {
   const Instant since = engine_.now();
   range.leaf_only = params_.flush_leaf_only;
   const std::vector<Bond> bonds = bonds_of(mm);
+  if (!bonds.empty() && injection.on() && lost(thread, Message::unmap_notice, mm)) return;
   for (const Bond& bond : bonds) {
     const auto device = devices_.find(bond.source);
     if (device == devices_.end()) continue;
@@ -259,6 +269,7 @@ void Sva::invalidate_range(Thread& thread, Mm& mm, PageRange range) {
 
 // Drivers stop their devices first; what does not obey is blocked, and its faults are not reported.
 void Sva::release(Thread& thread, Mm& mm) {
+  if (injection.on() && !bonds_of(mm).empty() && lost(thread, Message::exit_notice, mm)) return;
   for (const Bond& bond : bonds_of(mm)) {
     if (bond.client != nullptr) bond.client->mm_exit(thread, bond.source, bond.pasid);
   }
@@ -266,6 +277,7 @@ void Sva::release(Thread& thread, Mm& mm) {
   for (const Bond& bond : bonds_of(mm)) {
     const auto device = devices_.find(bond.source);
     if (device == devices_.end() || !bonds_.contains({bond.source, bond.pasid})) continue;
+    if (injection.skips(FlowStep::exit_tear_down, bond.pasid)) continue;
     device->second.iommu.driver->tear_down(thread, bond.source, bond.pasid, true);
     ++stats.released;
   }

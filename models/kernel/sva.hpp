@@ -11,6 +11,7 @@
 
 #include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
+#include "models/injection.hpp"
 #include "models/kernel/io_page_faults.hpp"
 #include "models/kernel/iommu_driver.hpp"
 #include "models/kernel/mm.hpp"
@@ -133,6 +134,7 @@ class Sva final : public MmNotifier, public PasidOwners {
 
   SvaStats stats;
   TracePoint trace;
+  InjectionPort injection;
   Histogram bind_latency;    // of pairs that were not bound before
   Histogram unbind_latency;  // the last one of a pair
   Histogram flush_latency;   // pages unmapped to no device using them
@@ -173,6 +175,7 @@ class Sva final : public MmNotifier, public PasidOwners {
   void end(Thread& thread, Bonds::iterator bond);
   void forget(Thread& thread, Bonds::iterator bond);
   void tell(EventKind kind, const Bond& bond) const;
+  bool lost(Thread& thread, Message notice, const Mm& mm) const;
 
   Engine& engine_;
   SvaParams params_;

@@ -89,8 +89,16 @@ void PasidTranslation::tell(Pasid guest, Pasid host, std::uint16_t what) const {
 void PasidTranslation::notify(const ioasid::Notice& notice) noexcept {
   if (notice.spid > pasid_max.value()) return;
   const Pasid guest(notice.spid);
-  if (notice.event == ioasid::Event::bind) set(guest, Pasid(notice.id));
-  if (notice.event == ioasid::Event::unbind) clear(guest);
+  if (notice.event == ioasid::Event::bind) bound(guest, Pasid(notice.id));
+  if (notice.event == ioasid::Event::unbind) unbound(guest);
+}
+
+void PasidTranslation::bound(Pasid guest, Pasid host) {
+  if (injection.ask(Message::bind_notice, guest).fate != Fate::drop) set(guest, host);
+}
+
+void PasidTranslation::unbound(Pasid guest) {
+  if (injection.ask(Message::unbind_notice, guest).fate != Fate::drop) clear(guest);
 }
 
 }  // namespace viosim

@@ -14,6 +14,7 @@
 #include "ioasid/notifier.hpp"
 #include "models/host/iommufd.hpp"
 #include "models/host/table_memory.hpp"
+#include "models/injection.hpp"
 #include "models/trace_point.hpp"
 
 #include <array>
@@ -54,17 +55,20 @@ class PasidTranslation final : public ioasid::Notifier, public PasidListener {
   // A PASID of the machine's set gets its alias, or loses it. The kernel is told first (Priority::cpu).
   void notify(const ioasid::Notice& notice) noexcept override;
   // The same by an iommufd file.
-  void pasid_attached(Pasid guest, Pasid host) override { set(guest, host); }
-  void pasid_detached(Pasid guest) override { clear(guest); }
+  void pasid_attached(Pasid guest, Pasid host) override { bound(guest, host); }
+  void pasid_detached(Pasid guest) override { unbound(guest); }
 
   PasidTranslationStats stats;
   TracePoint trace;
+  InjectionPort injection;  // of notices
 
  private:
   static constexpr std::uint32_t valid = 1U << 31U;
   std::optional<Hpa> table_of(Pasid guest) const;
   std::uint32_t read(Hpa table, Pasid guest) const;
   void write(Hpa table, Pasid guest, std::uint32_t entry);
+  void bound(Pasid guest, Pasid host);
+  void unbound(Pasid guest);
   void set(Pasid guest, Pasid host);
   void clear(Pasid guest);
   void tell(Pasid guest, Pasid host, std::uint16_t what) const;

@@ -133,7 +133,16 @@ void Viommu::write_register(Thread& thread, std::uint32_t offset, std::uint64_t 
 }
 
 void Viommu::write_command(Thread& thread, std::uint64_t value) {
-  const auto order = command_.write(value);
+  const Ruling ruling = injection.ask(Message::command);
+  if (ruling.fate == Fate::drop) return;
+  if (ruling.fate == Fate::delay) thread.sleep(ruling.by);
+  take_command(thread, value);
+  if (ruling.fate == Fate::duplicate) take_command(thread, value);
+}
+
+void Viommu::take_command(Thread& thread, std::uint64_t value) {
+  const bool overwrites = command_.busy() && injection.skips(FlowStep::command_check_in_progress);
+  const auto order = command_.write(value, overwrites);
   if (!order || params_.commands_hang) return;
   if (!params_.asynchronous_commands) return execute(thread, *order);
   machine_.post_to_hypervisor([this, order](Thread& worker) { execute(worker, *order); });
@@ -154,19 +163,27 @@ void Viommu::allocate(Thread& thread, std::uint64_t order) {
   HostFlow& host = hypervisor_.host();
   const Result<Pasid> pasid = host.alloc_pasid(thread);
   const std::uint64_t late = command_.stats.late;
-  if (!pasid.ok()) return command_.complete(order, command_.format().no_pasid());
-  command_.complete(order, VcmdFormat::success, pasid.value());
+  if (!pasid.ok()) return complete(thread, order, command_.format().no_pasid());
+  complete(thread, order, VcmdFormat::success, pasid.value());
   if (command_.stats.late != late) host.free_pasid(thread, pasid.value());
 }
 
 void Viommu::free(Thread& thread, const VirtualCommand::Order& order) {
   const Errno error = hypervisor_.host().free_pasid(thread, order.command.pasid);
-  command_.complete(order.number,
-                    error == Errno::ok ? VcmdFormat::success : command_.format().bad_pasid());
+  complete(thread, order.number,
+           error == Errno::ok ? VcmdFormat::success : command_.format().bad_pasid());
+}
+
+void Viommu::complete(Thread& thread, std::uint64_t order, std::uint8_t status, Pasid result) {
+  const Ruling ruling = injection.ask(Message::command_completion, result);
+  if (ruling.fate == Fate::drop) return;
+  if (ruling.fate == Fate::delay) thread.sleep(ruling.by);
+  command_.complete(order, status, result);
 }
 
 void Viommu::eject(Thread& thread) {
-  if (params_.complete_before_eject && !params_.commands_hang) {
+  if (params_.complete_before_eject && !params_.commands_hang &&
+      !injection.skips(FlowStep::eject_complete_command)) {
     eject_waits_ = true;
     while (command_.busy()) thread.wait(command_over_);
     eject_waits_ = false;
@@ -175,7 +192,7 @@ void Viommu::eject(Thread& thread) {
   ejected_ = true;
   tell_presence();
   command_.reset();
-  unbind_all(thread);
+  if (!injection.skips(FlowStep::eject_unbind)) unbind_all(thread);
   for (const Device& device : devices_) hypervisor_.take_away(device.number);
 }
 

@@ -8,6 +8,7 @@
 // all that was ahead of it has been done.
 #pragma once
 
+#include "models/injection.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/page_request_queue.hpp"
 #include "models/vmm/guest_tables.hpp"
@@ -91,6 +92,7 @@ class Viommu {
   const std::map<Errno, std::uint64_t>& bind_errors() const { return bind_errors_; }
 
   ViommuStats stats;
+  InjectionPort injection;
 
  private:
   struct Device {
@@ -106,6 +108,9 @@ class Viommu {
   vtd::DescriptorBits descriptor_at(std::uint32_t entry) const;
   void carry_out_all(Thread& thread);
   void carry_out(Thread& thread, const vtd::Descriptor& descriptor);
+  void perform(Thread& thread, const vtd::Descriptor& descriptor);
+  void carry_out_disturbed(Thread& thread, const vtd::Descriptor& descriptor);
+  void carry_out_later(const vtd::Descriptor& descriptor, Ps by);
   void complete_wait(Thread& thread, const vtd::Descriptor& wait);
   void write_status(const vtd::Descriptor& wait);
   void tell(EventKind kind, const vtd::DescriptorBits& bits) const;
@@ -133,6 +138,8 @@ class Viommu {
   void execute(Thread& thread, const VirtualCommand::Order& order);
   void allocate(Thread& thread, std::uint64_t order);
   void free(Thread& thread, const VirtualCommand::Order& order);
+  void take_command(Thread& thread, std::uint64_t value);
+  void complete(Thread& thread, std::uint64_t order, std::uint8_t status, Pasid result = Pasid(0));
 
   const Device* device_at(Bdf source) const;
   Pasid rid_pasid(const Device& device) const;
@@ -164,6 +171,7 @@ class Viommu {
 
   std::vector<Device> devices_;
   std::map<ShadowKey, Shadow> shadows_;
+  std::vector<vtd::Descriptor> held_back_;     // by injections, until the next one is carried out
   std::vector<GuestFlush> flushes_;            // collected, to be asked of the host together
   std::vector<vtd::DescriptorBits> flushing_;  // the descriptors that they are of
   std::map<Errno, std::uint64_t> bind_errors_;

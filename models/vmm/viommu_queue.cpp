@@ -74,17 +74,24 @@ void Viommu::carry_out_all(Thread& thread) {
       return;
     }
     const vtd::Descriptor descriptor = vtd::Descriptor::decode(bits);
-    const bool told = descriptor.type == vtd::DescriptorType::wait && params_.early_waits;
-    if (flushes(descriptor)) flushing_.push_back(bits);
-    carry_out(thread, descriptor);
-    if (!flushes(descriptor) && !told) tell(EventKind::invalidate, bits);
+    injection.on() ? carry_out_disturbed(thread, descriptor) : carry_out(thread, descriptor);
     ++stats.descriptors;
     head_ = (head_ + 1) & (entries_ - 1);
   }
 }
 
-// Flushes are collected; whatever else there is to do finds them done.
+// Done, and told when it is: flushes when they have been sent, early waits before.
 void Viommu::carry_out(Thread& thread, const vtd::Descriptor& descriptor) {
+  if (!queue_trace.on()) return perform(thread, descriptor);
+  const vtd::DescriptorBits bits = descriptor.encode();
+  if (flushes(descriptor)) flushing_.push_back(bits);
+  perform(thread, descriptor);
+  const bool told = descriptor.type == vtd::DescriptorType::wait && params_.early_waits;
+  if (!flushes(descriptor) && !told) tell(EventKind::invalidate, bits);
+}
+
+// Flushes are collected; whatever else there is to do finds them done.
+void Viommu::perform(Thread& thread, const vtd::Descriptor& descriptor) {
   using Type = vtd::DescriptorType;
   switch (descriptor.type) {
     case Type::iotlb:

@@ -5,12 +5,12 @@
 namespace viosim {
 
 // Capability, then IP, then the response is cleared but for IP, so that the status before is gone.
-std::optional<VirtualCommand::Order> VirtualCommand::write(std::uint64_t bits) {
+std::optional<VirtualCommand::Order> VirtualCommand::write(std::uint64_t bits, bool overwrites) {
   if (!pasids_) {
     ++stats.ignored;
     return {};
   }
-  if (busy()) {
+  if (busy() && !overwrites) {
     ++stats.dropped_busy;
     return {};
   }

@@ -61,7 +61,8 @@ class VirtualCommand {
 
   // The command register is written. Nothing when there is nothing to carry out: the write is
   // ignored, or completed at once.
-  std::optional<Order> write(std::uint64_t bits);
+  // `overwrites`, an error: the one that is outstanding is forgotten.
+  std::optional<Order> write(std::uint64_t bits, bool overwrites = false);
   void complete(std::uint64_t number, std::uint8_t status, Pasid result = Pasid(0));
   // Idle, response 0; who carries a command out is too late.
   void reset();

@@ -17,12 +17,14 @@ Plan::Plan(const Scenario& scenario, System& system, const ComponentIndex& compo
   const Where where(problems, scenario.origins.file());
   figures_.emplace(system, components, [&system] { return system.engine().now().since_start(); });
   events_.emplace(scenario.events, system, components, *figures_, tracer, where / "events");
+  injections_.emplace(scenario, system, components, tracer, where / "injections");
   expectations_.emplace(scenario.expect, components, *figures_, where / "expect");
   if (!problems.empty()) throw ConfigError(scenario.origins.locate(std::move(problems)));
 }
 
 void Plan::run() {
   events_->start();
+  injections_->start();
   try {
     system_.run();
     check_processes();
@@ -30,7 +32,7 @@ void Plan::run() {
     if (!expectations_->expect_failure() && !has_software_) throw;
     failed_ = {RunFailure::stuck, error.what()};
   } catch (const LivelockError& error) {
-    if (!expectations_->expect_failure()) throw;
+    if (!expectations_->expect_failure() && injections_->all().empty()) throw;
     failed_ = {RunFailure::livelock, error.what()};
   } catch (const TimeLimitError& error) {
     if (!expectations_->expect_failure()) throw;

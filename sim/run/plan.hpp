@@ -6,6 +6,7 @@
 #include "sim/run/events.hpp"
 #include "sim/run/expectations.hpp"
 #include "sim/run/figures.hpp"
+#include "sim/run/injection_plan.hpp"
 #include "sim/run/system.hpp"
 
 #include <optional>
@@ -24,6 +25,7 @@ class Plan {
   void run();
 
   const Events& events() const { return *events_; }
+  const InjectionPlan& injections() const { return *injections_; }
   const Figures& figures() const { return *figures_; }
   // After the run: of the clauses in their order, then of events that did not happen.
   std::vector<Verdict> verdicts(const ViolationCounts& violations) const;
@@ -35,6 +37,7 @@ class Plan {
   bool has_software_ = false;
   std::optional<Figures> figures_;
   std::optional<Events> events_;
+  std::optional<InjectionPlan> injections_;
   std::optional<Expectations> expectations_;
   std::optional<FailedRun> failed_;
 };

@@ -265,9 +265,11 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   report.components = components.paths();
   output.finish(results, report);
   report.text = summary_text(report.facts, results, report.components) +
+                injections_text(plan.injections()) +
                 violations_text(report.violations, checker.found(), report.components) +
                 conclusions_text(plan.events(), report.verdicts);
   report.json = summary_json(report.facts, results, report.components);
+  add_injections(*report.json.if_object(), plan.injections());
   add_violations(*report.json.if_object(), report.violations, report.components);
   add_conclusions(*report.json.if_object(), plan.events(), report.verdicts);
   for (const TracePlayer& player : system.players())
@@ -277,7 +279,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
 
 void check_plan(const Scenario& scenario, const Recordings& recordings) {
   // What is named is all there; and building a large system takes its time.
-  if (scenario.events.empty() && scenario.expect.empty()) return;
+  if (scenario.events.empty() && scenario.injections.empty() && scenario.expect.empty()) return;
   const Trial trial(scenario, recordings);
 }
 

@@ -114,7 +114,9 @@ class System : private FaultService {
   const DmaFabric& fabric() const { return fabric_; }
   DmaFabric& fabric() { return fabric_; }
   const std::deque<HostSystem>& hosts() const { return hosts_; }
+  std::deque<HostSystem>& hosts() { return hosts_; }
   const std::deque<IommuSystem>& iommus() const { return iommus_; }
+  std::deque<IommuSystem>& iommus() { return iommus_; }
   const std::vector<DmaSystem>& dma_devices() const { return dma_devices_; }
   const std::vector<AtsSystem>& ats_devices() const { return ats_devices_; }
   const std::deque<TracePlayer>& players() const { return players_; }

@@ -1,6 +1,7 @@
 // From a document to a scenario, or to everything that is wrong with it.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/json.hpp"
+#include "sim/scenario/apply_defects.hpp"
 #include "sim/scenario/names.hpp"
 
 #include <algorithm>
@@ -49,7 +50,10 @@ Scenario read_scenario(const Value& document, const std::string& file) {
   const Where where(problems, file);
   Scenario scenario = read<Scenario>(document, where);
   scenario.origins.set_file(file);
-  if (problems.empty()) return scenario;
+  if (problems.empty()) {
+    apply_defects(scenario);
+    return scenario;
+  }
   const auto known = [&problems](const Problem& problem) {
     return std::find(problems.begin(), problems.end(), problem) != problems.end();
   };

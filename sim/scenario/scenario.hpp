@@ -9,6 +9,8 @@
 #include "models/host/host_kernel.hpp"
 #include "models/iommu/riscv/unit.hpp"
 #include "models/iommu/vtd/unit.hpp"
+#include "sim/inject/defects.hpp"
+#include "sim/inject/injection.hpp"
 #include "sim/json/value.hpp"
 #include "sim/scenario/event.hpp"
 #include "sim/scenario/expectation.hpp"
@@ -194,6 +196,8 @@ struct Scenario {
   std::vector<HostConfig> hosts;
   std::vector<LinkConfig> links;
   std::vector<EventConfig> events;
+  std::vector<InjectionConfig> injections;
+  std::vector<Defect> defects;
   std::vector<Expectation> expect;
   Origins origins;
 
@@ -211,6 +215,10 @@ struct Scenario {
         required("hosts", &S::hosts, "The machines."),
         field("links", &S::links, "Links of a network between hosts."),
         field("events", &S::events, "What happens to them during the run."),
+        field("injections", &S::injections,
+              "What is disturbed on purpose: messages, steps of software, functions, allocators."),
+        field("defects", &S::defects,
+              "Bugs of real kernels and hypervisors that its own have, by name."),
         field("expect", &S::expect,
               "What is expected of the run; what is not met is exit code 1.")};
   }

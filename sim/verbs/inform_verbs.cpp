@@ -59,6 +59,71 @@ std::vector<Model> models() {
        parameter_table<ProcessesConfig>()}};
 }
 
+// What injections and "defects" name.
+struct Vocabulary {
+  std::string_view name;
+  std::string_view sentence;
+  struct Word {
+    std::string name;
+    std::string sentence;
+    std::string source;
+  };
+  std::vector<Word> words;
+};
+
+template <class E>
+std::vector<Vocabulary::Word> words_of() {
+  std::vector<Vocabulary::Word> words;
+  for (const auto& choice : choices(E{}))
+    words.push_back({std::string(choice.name), std::string(choice.sentence), {}});
+  return words;
+}
+
+std::vector<Vocabulary> vocabularies() {
+  std::vector<Vocabulary::Word> effects;
+  for (const Alternative& effect : Effect::alternatives())
+    effects.push_back({std::string(effect.name), std::string(effect.sentence), {}});
+  std::vector<Vocabulary::Word> steps;
+  for (const NamedPoint& step : named_steps())
+    steps.push_back({step.name, std::string(step.sentence), {}});
+  std::vector<Vocabulary::Word> defects;
+  for (const auto& defect : choices(Defect{})) {
+    defects.push_back({std::string(defect.name), std::string(defect.sentence),
+                       std::string(source_of(defect.value))});
+  }
+  return {{"injections", "What an injection does.", std::move(effects)},
+          {"messages", "What is dropped, delayed, duplicated, reordered.", words_of<Message>()},
+          {"steps", "What is skipped or swapped.", std::move(steps)},
+          {"misdeeds", "How a function misbehaves.", words_of<Misdeed>()},
+          {"numbers", "What an allocator gives.", words_of<OddId>()},
+          {"defects", "Bugs that real kernels and hypervisors had.", std::move(defects)}};
+}
+
+std::string text_of(const Vocabulary& vocabulary) {
+  std::string text = fmt::format("{}: {}\n", vocabulary.name, vocabulary.sentence);
+  for (const Vocabulary::Word& word : vocabulary.words) {
+    text += fmt::format("  {}: {}{}{}\n", word.name, word.sentence, word.source.empty() ? "" : " ",
+                        word.source.empty() ? "" : fmt::format("[{}]", word.source));
+  }
+  return text + '\n';
+}
+
+Value to_json(const Vocabulary& vocabulary) {
+  Value::Object object;
+  add(object, "vocabulary", vocabulary.name);
+  add(object, "description", vocabulary.sentence);
+  Value::Array words;
+  for (const Vocabulary::Word& one : vocabulary.words) {
+    Value::Object word;
+    add(word, "name", one.name);
+    add(word, "description", one.sentence);
+    if (!one.source.empty()) add(word, "source", one.source);
+    words.emplace_back(std::move(word));
+  }
+  add(object, "words", std::move(words));
+  return Value(std::move(object));
+}
+
 Value to_json(const Model& model) {
   Value::Object object;
   add(object, "model", model.name);
@@ -107,11 +172,13 @@ int models_verb(bool json) {
   if (json) {
     Value::Array all;
     for (const Model& model : models()) all.push_back(to_json(model));
+    for (const Vocabulary& vocabulary : vocabularies()) all.push_back(to_json(vocabulary));
     fmt::print("{}\n", to_text(Value(std::move(all)), Layout::indented));
     return 0;
   }
   for (const Model& model : models())
     fmt::print("{}: {}\n{}\n", model.name, model.sentence, plain_table(model.parameters));
+  for (const Vocabulary& vocabulary : vocabularies()) fmt::print("{}", text_of(vocabulary));
   fmt::print("IOMMUs that `viosim replay --iommu` knows by name:\n");
   for (const IommuPreset& preset : iommu_presets())
     fmt::print("  {}: {}\n", preset.name, preset.sentence);

@@ -198,6 +198,21 @@ TEST_CASE("keep_live_on_duplicate does not tell the backend that a live id is fr
   CHECK(space.find(&set_a, 1) == ioasid::Found{Error::ok, data(5)});
 }
 
+TEST_CASE("track_beside_live hands a live id out, and notes the next number") {
+  Space space({.behaviour = any_behaviour(), .track_beside_live = true});
+  fakes::Scripted backend;
+  const AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  REQUIRE(space.alloc(&set_a, {1, 9}, data(5)) == 1);
+  backend.take();
+  CHECK(space.alloc(&set_b, {1, 9}, data(6)) == 1);
+  CHECK(backend.take() == Calls{"alloc 1..9 0"});
+  CHECK(space.find(&set_a, 1) == ioasid::Found{Error::ok, data(5)});
+  CHECK(space.find(&set_b, 2) == ioasid::Found{Error::ok, data(6)});
+  // Where the next number is taken, too, it fails as without.
+  CHECK(space.alloc(&set_b, {1, 9}, data(7)) == invalid_ioasid);
+}
+
 TEST_CASE("refuse_unregister_with_live_ids keeps the allocator until its ids are gone") {
   fakes::Log log;
   Space space(

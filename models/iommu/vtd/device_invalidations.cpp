@@ -94,8 +94,18 @@ void DeviceInvalidations::completed(Bdf source, std::uint32_t tags) {
     ++stats.completions_lost;
     return;
   }
-  schedule(agenda_.now() + at->second.link, What::arrival,
-           std::uint64_t{tags} << 16U | source.value());
+  on_its_way(at->second.link, std::uint64_t{tags} << 16U | source.value());
+}
+
+void DeviceInvalidations::on_its_way(Ps way, std::uint64_t completion) {
+  const Ruling ruling = injection.ask(Message::invalidation_completion);
+  if (ruling.fate == Fate::drop) return;
+  if (ruling.fate == Fate::reorder) return held_completions_.push_back(completion);
+  const Instant arrival = agenda_.now() + way + ruling.by;
+  schedule(arrival, What::arrival, completion);
+  if (ruling.fate == Fate::duplicate) schedule(arrival, What::arrival, completion);
+  for (; !held_completions_.empty(); held_completions_.pop_front())
+    schedule(arrival, What::arrival, held_completions_.front());
 }
 
 void DeviceInvalidations::fire(std::uint64_t what) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/des/agenda.hpp"
+#include "models/injection.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/invalidation_params.hpp"
 #include "models/pcie/ats.hpp"
@@ -56,6 +57,7 @@ class DeviceInvalidations final : public EventHandler {
   void fire(std::uint64_t what) override;
 
   DeviceInvalidationStats stats;
+  InjectionPort injection;  // of completions
   TracePoint trace;
 
  private:
@@ -89,6 +91,7 @@ class DeviceInvalidations final : public EventHandler {
   void send_waiting();
   Sent end(Sent& sent);
   void arrived(Bdf source, std::uint32_t tags);
+  void on_its_way(Ps way, std::uint64_t completion);
   void look_at_deadlines();
   void arm();
   void schedule(Instant at, What what, std::uint64_t argument = 0);
@@ -106,6 +109,7 @@ class DeviceInvalidations final : public EventHandler {
   bool armed_ = false;
   std::uint64_t last_number_ = 0;
   std::uint64_t in_flight_ = 0;
+  std::deque<std::uint64_t> held_completions_;  // by an injection, until the next one has come
 };
 
 }  // namespace viosim::vtd

@@ -62,6 +62,10 @@ void InvalidationQueue::fire(std::uint64_t what) {
       return write_soon(argument);
     case What::written:
       return complete(argument);
+    case What::late:
+      return take_late(argument);
+    case What::late_status:
+      return write_late_status(argument);
   }
 }
 

@@ -19,6 +19,7 @@
 #include "core/des/agenda.hpp"
 #include "core/des/trace.hpp"
 #include "models/host/physical_memory.hpp"
+#include "models/injection.hpp"
 #include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/device_invalidations.hpp"
@@ -101,10 +102,20 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   void fire(std::uint64_t what) override;
 
   InvalidationQueueStats stats;
+  InjectionPort injection;  // of descriptors and status writes
   Histogram batch_latency;  // start of the fetch to last descriptor executed
 
  private:
-  enum class What : std::uint8_t { doorbell, fetched, executed, drained, answered, written };
+  enum class What : std::uint8_t {
+    doorbell,
+    fetched,
+    executed,
+    drained,
+    answered,
+    written,
+    late,        // a descriptor that an injection has delayed
+    late_status  // a status write that one has
+  };
   enum class State : std::uint8_t { under_way, waiting, draining_pages, writing };
   struct Running {
     std::uint64_t number = 0;
@@ -135,7 +146,18 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   void executed();
   bool stays_under_way(const Running& done);
   void end(const Running& done);
+  void count_ended();
+  void end_wait(const Descriptor& wait);
   void write_status(const Descriptor& wait);
+
+  // Injections: hardware takes such a descriptor for executed.
+  bool put_off(const Running& done);
+  void take_effect(Running descriptor);
+  void take_late(std::uint64_t number);
+  void take_held_back();
+  void write_late_status(std::uint64_t number);
+  bool end_stray(std::uint64_t number);
+
   void emit(const Running& done);
   void complete(std::uint64_t number);
   void look_at_waits();
@@ -182,6 +204,11 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   std::deque<Running> running_;  // under way, in order
   std::uint64_t last_number_ = 0;
   std::uint64_t ended_ = 0;
+  std::vector<Running> late_;           // delayed
+  std::vector<Running> held_back_;      // until the next descriptor has been executed
+  std::vector<Running> strays_;         // requests to functions, which no wait waits for
+  std::vector<Running> late_statuses_;  // waits
+  std::vector<Descriptor> held_statuses_;
 };
 
 }  // namespace viosim::vtd

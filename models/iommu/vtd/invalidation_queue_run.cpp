@@ -30,8 +30,9 @@ bool InvalidationQueue::start_wait(const Running& wait) {
 void InvalidationQueue::executed() {
   const Running done = now_;
   move_head();
-  const bool complete = !stays_under_way(done);
-  if (complete) end(done);
+  const bool is_put_off = injection.on() && put_off(done);
+  const bool complete = is_put_off || !stays_under_way(done);
+  if (complete) is_put_off ? count_ended() : end(done);
   if (listener_ != nullptr) listener_->head_moved();
   if (complete && listener_ != nullptr) listener_->descriptor_executed(ended_);
   start_next();
@@ -56,9 +57,14 @@ bool InvalidationQueue::stays_under_way(const Running& done) {
 
 void InvalidationQueue::end(const Running& done) {
   emit(done);
+  count_ended();
+  if (done.descriptor.type == DescriptorType::wait) return end_wait(done.descriptor);
+  if (!held_back_.empty()) take_held_back();
+}
+
+void InvalidationQueue::count_ended() {
   ++stats.descriptors;
   ++ended_;
-  if (done.descriptor.type == DescriptorType::wait) write_status(done.descriptor);
 }
 
 void InvalidationQueue::write_status(const Descriptor& wait) {
@@ -90,6 +96,7 @@ std::deque<InvalidationQueue::Running>::iterator InvalidationQueue::find(std::ui
 
 // One that was under way, at the end of whatever it waited for.
 void InvalidationQueue::complete(std::uint64_t number) {
+  if (end_stray(number)) return;
   const auto at = find(number);
   ensure(at != running_.end(), "a descriptor is complete that is not under way");
   const Running done = *at;

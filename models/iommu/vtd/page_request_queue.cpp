@@ -94,11 +94,23 @@ void PageRequestQueue::clear_pending() {
 }
 
 void PageRequestQueue::raise() {
-  if (event_.raise() && listener_ != nullptr) listener_->page_requests_pending();
+  if (event_.raise() && listener_ != nullptr) interrupt();
+}
+
+void PageRequestQueue::interrupt() {
+  const Ruling ruling = injection.ask(Message::page_request_interrupt);
+  if (ruling.fate == Fate::drop) return;
+  if (ruling.fate == Fate::delay) {
+    agenda_.schedule(agenda_.now() + ruling.by, rank(EventClass::message, number_), *this,
+                     static_cast<std::uint64_t>(What::late_interrupt));
+    return;
+  }
+  if (ruling.fate == Fate::duplicate) listener_->page_requests_pending();
+  listener_->page_requests_pending();
 }
 
 void PageRequestQueue::mask_event(bool on) {
-  if (event_.mask(on) && listener_ != nullptr) listener_->page_requests_pending();
+  if (event_.mask(on) && listener_ != nullptr) interrupt();
 }
 
 PageRequest PageRequestQueue::entry(std::uint32_t number) const {
@@ -108,6 +120,22 @@ PageRequest PageRequestQueue::entry(std::uint32_t number) const {
 }
 
 void PageRequestQueue::request_page(const PageRequest& request) {
+  const bool marker = !request.read && !request.write;
+  const Ruling ruling = marker ? Ruling{} : injection.ask(Message::page_request, request.pasid);
+  if (ruling.fate == Fate::drop) return;
+  if (ruling.fate == Fate::reorder) return held_back_.push_back(request);
+  if (ruling.fate == Fate::delay) {
+    late_.emplace(++last_late_, request);
+    agenda_.schedule(agenda_.now() + ruling.by, rank(EventClass::message, number_), *this,
+                     last_late_ << 2U | static_cast<std::uint64_t>(What::late));
+    return;
+  }
+  arrives(request);
+  if (ruling.fate == Fate::duplicate) arrives(request);
+  for (; !held_back_.empty(); held_back_.pop_front()) arrives(held_back_.front());
+}
+
+void PageRequestQueue::arrives(const PageRequest& request) {
   ++stats.requests;
   arrived_.push_back(request);
   if (!checking_) check_next();
@@ -136,11 +164,18 @@ void PageRequestQueue::walked(std::uint64_t, const WalkResult& result) {
 }
 
 void PageRequestQueue::fire(std::uint64_t what) {
-  if (static_cast<What>(what) == What::admitted) {
-    checked(true);
-  } else {
-    written();
+  switch (static_cast<What>(what & 3U)) {
+    case What::admitted:
+      return checked(true);
+    case What::written:
+      return written();
+    case What::late_interrupt:
+      return listener_->page_requests_pending();
+    case What::late:
+      break;
   }
+  const auto late = late_.extract(what >> 2U);
+  arrives(late.mapped());
 }
 
 void PageRequestQueue::checked(bool allowed) {

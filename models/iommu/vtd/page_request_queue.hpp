@@ -11,6 +11,7 @@
 #include "core/base/stats.hpp"
 #include "core/des/agenda.hpp"
 #include "models/host/physical_memory.hpp"
+#include "models/injection.hpp"
 #include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/event_control.hpp"
 #include "models/iommu/vtd/page_requests.hpp"
@@ -131,15 +132,18 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
 
   PageRequestQueueStats stats;
   TracePoint trace;  // of responses by hardware
+  InjectionPort injection;
 
  private:
-  enum class What : std::uint8_t { admitted, written };
+  enum class What : std::uint8_t { admitted, written, late, late_interrupt };
+  void arrives(const PageRequest& request);
   void check_next();
   void checked(bool allowed);
   void written();
   void answer(const PageRequest& request, PageResponseCode code);
   void tell_drained();
   void raise();
+  void interrupt();
   std::uint32_t after(std::uint32_t entry) const { return (entry + 1) & (entries_ - 1); }
 
   PageRequestQueueParams params_;
@@ -173,6 +177,10 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   std::uint64_t checked_ = 0;
   std::uint64_t to_write_ = 0;  // entries written or being written
   std::vector<Drain> drains_;
+  // By injections: delayed ones by their number, and those that wait for the next one.
+  std::map<std::uint64_t, PageRequest> late_;
+  std::uint64_t last_late_ = 0;
+  std::deque<PageRequest> held_back_;
 };
 
 }  // namespace viosim::vtd

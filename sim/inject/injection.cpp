@@ -1,0 +1,130 @@
+// What must be said of an injection.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/inject/injection.hpp"
+
+#include "core/base/error.hpp"
+#include "core/base/units.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace viosim {
+namespace {
+
+// Who gives a guest's vCPUs notice writes into their table there and then.
+bool has_way(Message message) {
+  return message != Message::bind_notice && message != Message::unbind_notice;
+}
+
+bool can_be_duplicated(Message message) {
+  return is_descriptor(message) || message == Message::invalidation_completion ||
+         message == Message::command || message == Message::page_request ||
+         message == Message::page_request_interrupt || message == Message::fault_event;
+}
+
+bool can_be_reordered(Message message) {
+  return is_descriptor(message) || message == Message::wait ||
+         message == Message::invalidation_completion || message == Message::page_request;
+}
+
+std::string names_of(bool (*can)(Message)) {
+  std::vector<std::string> names;
+  for (const auto& message : choices(Message{}))
+    if (can(message.value)) names.push_back(fmt::format("\"{}\"", message.name));
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+void require(bool (*can)(Message), Message message, std::string_view what, const Where& where) {
+  if (can(message)) return;
+  where.reject(fmt::format("read \"{}\", which cannot {}; expected one of {}", name_of(message),
+                           what, names_of(can)));
+}
+
+}  // namespace
+
+void DelayMessage::check(const Where& where) const {
+  require(&has_way, delay, "come later", where / "delay");
+  if (by <= Ps(0)) (where / "by").reject(fmt::format("read \"{}\"; expected more", to_text(by)));
+}
+
+void DuplicateMessage::check(const Where& where) const {
+  require(&can_be_duplicated, duplicate, "come twice", where / "duplicate");
+}
+
+void ReorderMessage::check(const Where& where) const {
+  require(&can_be_reordered, reorder, "change places", where / "reorder");
+}
+
+void SwapSteps::check(const Where& where) const {
+  const std::span<const NamedPoint> all = named_steps();
+  if (!swap.order()) {
+    (where / "swap")
+        .reject(fmt::format("read \"{}\"; expected a step of an IOMMU driver's order",
+                            swap.named().name));
+    return;
+  }
+  if (with.order() == swap.order() && with.number > swap.number) return;
+  std::vector<std::string> later;
+  for (std::size_t i = swap.number + std::size_t{1}; i < all.size(); ++i)
+    if (StepName{static_cast<std::uint16_t>(i)}.order() == swap.order())
+      later.push_back(fmt::format("\"{}\"", all[i].name));
+  (where / "with")
+      .reject(fmt::format("read \"{}\"; expected a step that comes after \"{}\"{}{}",
+                          with.named().name, swap.named().name, later.empty() ? "" : ": ",
+                          fmt::join(later, ", ")));
+}
+
+void InjectionConfig::check(const Where& at) const {
+  if (to && *to <= from) {
+    (at / "to").reject(fmt::format("read \"{}\"; expected more than \"from\", \"{}\"", to_text(*to),
+                                   to_text(from)));
+  }
+  if (nth && *nth == 0) (at / "nth").reject("read 0; expected at least 1, the first one");
+  if (count && *count == 0) (at / "count").reject("read 0; expected at least 1");
+  if (!probability) return;
+  if (!(*probability > 0 && *probability <= 1))
+    (at / "probability")
+        .reject(fmt::format("read {}; expected more than 0, at most 1", *probability));
+  if (nth) (at / "probability").reject("read it with \"nth\"; expected one of the two");
+}
+
+std::string text_of(const InjectionConfig& injection) {
+  struct Text {
+    std::string operator()(const DropMessage& e) const { return said("drop", name_of(e.drop)); }
+    std::string operator()(const DelayMessage& e) const {
+      return said("delay", name_of(e.delay)) + " by " + to_text(e.by);
+    }
+    std::string operator()(const DuplicateMessage& e) const {
+      return said("duplicate", name_of(e.duplicate));
+    }
+    std::string operator()(const ReorderMessage& e) const {
+      return said("reorder", name_of(e.reorder));
+    }
+    std::string operator()(const SkipStep& e) const { return said("skip", e.skip.named().name); }
+    std::string operator()(const SwapSteps& e) const {
+      return said("swap", e.swap.named().name) + " with " + e.with.named().name;
+    }
+    std::string operator()(const Misbehave& e) const {
+      return said("misbehave", name_of(e.misbehave));
+    }
+    std::string operator()(const AllocateOdd& e) const {
+      return said("allocate", name_of(e.allocate));
+    }
+    std::string operator()(const KillGuestAt& e) const {
+      return said("kill", e.kill.text()) + " on " + e.on.named().name;
+    }
+    std::string operator()(const VanishAt& e) const {
+      return said("vanish", e.vanish.text()) + " on " + e.on.named().name;
+    }
+    static std::string said(std::string_view what, std::string_view of) {
+      return fmt::format("{} {}", what, of);
+    }
+  };
+  std::string text = std::visit(Text{}, static_cast<const Effect::Variant&>(injection.effect));
+  if (injection.where) text += " at " + injection.where->text();
+  return text;
+}
+
+}  // namespace viosim

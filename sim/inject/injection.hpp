@@ -1,0 +1,54 @@
+// An injection as a scenario says it: what is done to a run on purpose, where, and when.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/inject/effects.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+
+namespace viosim {
+
+struct InjectionConfig {
+  Effect effect;
+  std::optional<PathPattern> where;
+  std::optional<Pasid> pasid;
+  Ps from{0};
+  std::optional<Ps> to;
+  std::optional<std::uint64_t> nth;
+  std::optional<std::uint64_t> count;
+  std::optional<double> probability;
+
+  static constexpr auto fields() {
+    using I = InjectionConfig;
+    return std::tuple{
+        embedded(&I::effect),
+        field("where", &I::where,
+              "Only at these components, and what is part of them: who receives a message, whose "
+              "software takes a step, who allocates, which function misbehaves. Without it "
+              "everywhere."),
+        field("pasid", &I::pasid,
+              "Only those that are about this PASID, as the component knows it; some are about "
+              "none."),
+        field("from", &I::from, "Only from this time on."),
+        field("to", &I::to, "Only before this time."),
+        field("nth", &I::nth,
+              "Not before so many have matched: 1 is the first. Then once, or `count` times in a "
+              "row."),
+        field("count", &I::count,
+              "At most so often. Without it always, or once where `nth` is given."),
+        field(
+            "probability", &I::probability,
+            "Each one that matches with this chance, from 0 to 1, drawn from the seed in a stream "
+            "of the injection's own.")};
+  }
+  void check(const Where& where) const;
+  bool operator==(const InjectionConfig&) const = default;
+};
+
+// In one line, as results call it: "drop pasid-devtlb".
+std::string text_of(const InjectionConfig& injection);
+
+}  // namespace viosim
