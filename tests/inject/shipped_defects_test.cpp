@@ -1,0 +1,142 @@
+// All of scenarios/defects: each is what it expects, its corrected neighbour too, and the table in the
+// README is what they give. UPDATE_GOLDEN=1 rewrites the table.
+// SPDX-License-Identifier: Apache-2.0
+#include "core/base/units.hpp"
+#include "sim/inject/defects.hpp"
+#include "sim/run/run.hpp"
+#include "tests/support/catch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+using namespace viosim;
+
+namespace {
+
+const std::filesystem::path folder =
+    std::filesystem::path(VIOSIM_SOURCE_DIR) / "scenarios" / "defects";
+const std::string suffix = "-corrected";
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".json") all.push_back(entry.path().stem().string());
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+bool corrected(const std::string& name) { return name.ends_with(suffix); }
+
+Scenario read(const std::string& name) { return load_scenario(folder / (name + ".json"), {}, {}); }
+RunReport run(const std::string& name) { return run_scenario(read(name), folder, {}); }
+
+std::string contents(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// Those that the run violates, in the order in which it does.
+std::vector<check::Violation> first_ones(const RunReport& report) {
+  std::vector<check::Violation> firsts;
+  for (const check::Violation& one : report.violations) {
+    const bool known = std::any_of(
+        firsts.begin(), firsts.end(),
+        [&](const check::Violation& other) { return other.invariant == one.invariant; });
+    if (!known) firsts.push_back(one);
+  }
+  return firsts;
+}
+
+// "i07-...": the invariant that the scenario is named after, if it violates it; else the first one.
+const check::Violation* named(const std::string& name, const std::vector<check::Violation>& all) {
+  const auto its = std::find_if(all.begin(), all.end(), [&](const check::Violation& one) {
+    const auto number = static_cast<unsigned>(one.invariant);
+    return name.starts_with(fmt::format("i{:02}-", number));
+  });
+  if (its != all.end()) return &*its;
+  return all.empty() ? nullptr : &all.front();
+}
+
+// Of a defect: what the corrected run does not violate.
+std::vector<check::Violation> own_ones(const std::string& name,
+                                       const std::vector<check::Violation>& all) {
+  std::vector<check::Violation> own;
+  const std::vector<check::Violation> left = first_ones(run(name + suffix));
+  for (const check::Violation& one : all) {
+    const bool stays = std::any_of(left.begin(), left.end(), [&](const check::Violation& other) {
+      return other.invariant == one.invariant;
+    });
+    if (!stays) own.push_back(one);
+  }
+  return own;
+}
+
+std::string row(const std::string& name) {
+  const RunReport report = run(name);
+  const std::vector<check::Violation> all = first_ones(report);
+  const std::vector<check::Violation> own = own_ones(name, all);
+  const check::Violation* const its = named(name, own);
+  if (its == nullptr) {
+    return fmt::format("| none | | `{}` | {} | | |\n", name, report.verdicts.at(0).expected);
+  }
+  std::string others;
+  for (const check::Violation& one : all) {
+    if (one.invariant != its->invariant)
+      others += (others.empty() ? "" : " ") + check::name_of(one.invariant);
+  }
+  return fmt::format("| {} | {} | `{}` | {} | {} | {} |\n", check::name_of(its->invariant),
+                     check::info_of(its->invariant).bug_class, name, its->message,
+                     format_time(Ps(its->time), 3), others);
+}
+
+}  // namespace
+
+TEST_CASE("each defect shows what it expects, and is corrected beside it", "[inject][defects]") {
+  const std::string name = GENERATE(from_range(names()));
+  INFO(name);
+  const RunReport report = run(name);
+  for (const Verdict& verdict : report.verdicts) {
+    INFO(verdict.expected << ": " << verdict.found);
+    CHECK(verdict.met);
+  }
+  const Scenario scenario = read(name);
+  CHECK(scenario.name == name);
+  if (corrected(name)) {
+    const std::string wrong = name.substr(0, name.size() - suffix.size());
+    REQUIRE(std::filesystem::exists(folder / (wrong + ".json")));
+    CHECK(scenario.defects.empty());
+    CHECK(first_ones(report).size() < std::max<std::size_t>(first_ones(run(wrong)).size(), 1));
+  } else {
+    CHECK(std::filesystem::exists(folder / (name + suffix + ".json")));
+    CHECK(!scenario.expect.empty());
+    CHECK(!(scenario.injections.empty() && scenario.defects.empty()));
+  }
+}
+
+TEST_CASE("the table of defects is what they give", "[inject][defects]") {
+  const std::string begin =
+      "| invariant | bug class | scenario | first violation of it | at | also "
+      "|\n|---|---|---|---|---|---|\n";
+  std::string table = begin;
+  for (const std::string& name : names())
+    if (!corrected(name)) table += row(name);
+  const std::filesystem::path readme = folder / "README.md";
+  std::string text = contents(readme);
+  const std::size_t at = text.find(begin);
+  REQUIRE(at != std::string::npos);
+  const std::size_t end = std::min(text.find("\n\n", at), text.size() - 1) + 1;
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
+    text.replace(at, end - at, table);
+    std::ofstream(readme) << text;
+    return;
+  }
+  CHECK(text.substr(at, end - at) == table);
+}
