@@ -91,7 +91,7 @@ constexpr auto choices(FlowStep) {
       Choice{FlowStep::exit_tear_down, "exit.tear_down",
              "a process ends before its devices are unbound: the order tear_down"},
       Choice{FlowStep::guest_unbind_tear_down, "guest_unbind.tear_down",
-             "VFIO unbinds a guest's page table: the order tear_down"},
+             "a host unbinds a guest's page table: the order tear_down"},
       Choice{FlowStep::guest_unbind_answer, "guest_unbind.answer_page_requests",
              "the same: what waits for the guest is answered"},
       Choice{FlowStep::guest_unbind_drain, "guest_unbind.drain", "the same: the order drain"},

@@ -192,7 +192,7 @@ class AtsDevice final : public EventHandler,
     Access access = Access::read;
     Stage stage = Stage::free;
     bool hit = true;
-    bool taken_up = false;  // the translation in use has just come
+    bool taken_up = false;    // the translation in use has just come
     std::uint16_t asked = 0;  // how often for its page
   };
   // Between an invalidation and its answer.

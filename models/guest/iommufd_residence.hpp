@@ -20,6 +20,7 @@ class IommufdResidence final : public Residence {
 
   HostFlow& flow() override { return flow_; }
   Iommufd* file() override { return &file_; }
+  InjectionPort& injection() override { return file_.injection; }
   bool empty() const override {
     return file_.objects().size() == 0 && file_.attachments() == 0 && file_.pending_faults() == 0;
   }

@@ -51,6 +51,7 @@ class Residence {
   virtual VfioContainer* container() { return nullptr; }
   virtual Iommufd* file() { return nullptr; }
   const Iommufd* file() const { return const_cast<Residence*>(this)->file(); }
+  virtual InjectionPort& injection() = 0;
   // The host holds nothing for the machine.
   virtual bool empty() const = 0;
 

@@ -20,6 +20,7 @@ class VfioResidence final : public Residence {
 
   HostFlow& flow() override { return flow_; }
   VfioContainer* container() override { return &container_; }
+  InjectionPort& injection() override { return container_.injection; }
   bool empty() const override {
     return container_.pasids() == 0 && container_.bindings() == 0 &&
            container_.pending_faults() == 0;

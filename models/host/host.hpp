@@ -43,6 +43,7 @@ struct HostParams {
   Ps sets_lock_handover = 100ns;
   Ps function_reset = 100ms;
   Ps unplug_notice = 10us;
+  bool shared_domain = false;
 
   static constexpr auto fields() {
     using P = HostParams;
@@ -63,7 +64,9 @@ struct HostParams {
         field("unplug_notice", &P::unplug_notice,
               "From the vanishing of a function to its kernel's noticing it: link down, interrupt, "
               "thread.",
-              "assumed")};
+              "assumed"),
+        field("shared_domain", &P::shared_domain,
+              "An error: entries of machines have domain 1, which all first-level entries have.")};
   }
   bool operator==(const HostParams&) const = default;
 };
@@ -111,6 +114,7 @@ class Host {
   // The domain of a machine's memory, the same in all units: the highest that no other has. Drivers
   // take theirs from below.
   DomainId take_domain() {
+    if (params_.shared_domain) return IommuDriver::first_level_domain;
     ensure(next_domain_ > 0x8000, "a host has had more machines than there are domains");
     return DomainId(next_domain_--);
   }

@@ -17,6 +17,7 @@
 #include "models/host/assigned_device.hpp"
 #include "models/host/iommufd_objects.hpp"
 #include "models/host/iommufd_params.hpp"
+#include "models/injection.hpp"
 #include "models/kernel/errno.hpp"
 #include "models/kernel/global_pasids.hpp"
 #include "models/trace_point.hpp"
@@ -202,6 +203,7 @@ class Iommufd final : public GuestFaultTaker {
 
   IommufdStats stats;
   TracePoint trace;
+  InjectionPort injection;  // of detaching
   iommufd::FaultStats fault_stats;
 
  private:

@@ -203,13 +203,15 @@ void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid) {
     const Guard guard(driver.pasid_mutex(), thread);
     if (takes_whole_function(device, pasid)) {
       driver.detach(thread, device.is.function);
-    } else {
+    } else if (!injection.skips(FlowStep::guest_unbind_tear_down, host)) {
       driver.tear_down(thread, device.is.function, host);
     }
   }
   std::erase_if(device.incomplete, [host](const PageRequest& one) { return one.pasid == host; });
-  answer_for_user(thread, hwpt, {id, pasid});
-  if (!takes_whole_function(device, pasid)) {
+  if (!injection.skips(FlowStep::guest_unbind_answer, host))
+    answer_for_user(thread, hwpt, {id, pasid});
+  if (!takes_whole_function(device, pasid) &&
+      !injection.skips(FlowStep::guest_unbind_drain, host)) {
     const Guard guard(driver.pasid_mutex(), thread);
     driver.drain_page_requests(thread, device.is.function, host, objects_.hwpt(hwpt)->entry.domain);
   }

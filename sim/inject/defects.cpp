@@ -25,6 +25,8 @@ std::string_view source_of(Defect defect) {
     case Defect::early_wait:
     case Defect::eject_busy:
       return "assumed: of hypervisors, from the specification's order";
+    case Defect::shared_domain:
+      return "assumed: what VT-d 3.0, 6.2.3.1, forbids";
   }
   return {};
 }

@@ -22,7 +22,8 @@ enum class Defect : std::uint8_t {
   h11,
   no_owner_check,
   early_wait,
-  eject_busy
+  eject_busy,
+  shared_domain
 };
 
 constexpr auto choices(Defect) {
@@ -58,7 +59,9 @@ constexpr auto choices(Defect) {
       Choice{Defect::early_wait, "early-wait",
              "A hypervisor completes its guest's wait descriptors before it has asked the host."},
       Choice{Defect::eject_busy, "eject-busy",
-             "A hypervisor ejects a vIOMMU while its virtual command is outstanding."}};
+             "A hypervisor ejects a vIOMMU while its virtual command is outstanding."},
+      Choice{Defect::shared_domain, "shared-domain",
+             "A host's entries of guests have domain 1, which all first-level entries have."}};
 }
 
 // Where it is known from.

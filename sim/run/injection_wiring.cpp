@@ -40,8 +40,8 @@ class Wiring {
     const std::string& path = guest.machine.path();
     add(guest.kernel, path);
     for (const auto& residence : guest.residences()) {
-      if (VfioContainer* const container = residence->container())
-        add(container->injection, path + ".vfio");
+      const std::string files = residence->container() != nullptr ? ".vfio" : ".iommufd";
+      add(residence->injection(), path + files);
       if (PasidTranslation* const translation = residence->pasid_translation())
         add(translation->injection, path + ".pasid_translation");
     }

@@ -42,6 +42,8 @@ void apply(Defect defect, GuestConfig& guest) {
     case Defect::eject_busy:
       for (ViommuConfig& viommu : guest.viommus) viommu.params.complete_before_eject = false;
       return;
+    case Defect::shared_domain:  // the host's
+      return;
   }
 }
 
@@ -51,6 +53,7 @@ void apply_defects(Scenario& scenario) {
   for (const Defect defect : scenario.defects) {
     for (HostConfig& host : scenario.hosts) {
       if (defect == Defect::d6) host.software.kernel.sva.max_exclusive = true;
+      if (defect == Defect::shared_domain) host.software.shared_domain = true;
       for (GuestConfig& guest : host.guests) apply(defect, guest);
     }
   }

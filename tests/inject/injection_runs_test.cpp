@@ -194,6 +194,20 @@ TEST_CASE("injections of every sort change what can be measured", "[inject]") {
   CHECK_FALSE(met(""));
 }
 
+TEST_CASE("a host's unbinding loses its steps by iommufd, too", "[inject]") {
+  const auto never_drained = [](const std::string& injections) {
+    Scenario of = scenario(true, injections, R"(, "expect": [{"metric":
+        "h.i.driver.drains", "equals": 0}])");
+    GuestConfig& guest = of.hosts[0].guests[0];
+    guest.params.host_interface = HostInterface::iommufd;
+    guest.params.pasids = PasidScope::guest_wide;
+    guest.viommus[0].backend = PasidBackend::guest_local;
+    return run(of).verdicts.at(0).met;
+  };
+  CHECK_FALSE(never_drained(""));
+  CHECK(never_drained(R"({"skip": "guest_unbind.drain"})"));
+}
+
 TEST_CASE("processes that exit first are not told of by a lost notice", "[inject]") {
   const auto released = [](const std::string& injections) {
     Scenario of = scenario(false, injections, R"(, "expect": [{"metric":
