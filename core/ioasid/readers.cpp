@@ -4,7 +4,10 @@
 
 #include "ioasid/types.hpp"
 
+#include <cerrno>
 #include <exception>
+#include <new>
+#include <pthread.h>
 #include <thread>
 
 #if defined(__linux__)
@@ -28,18 +31,57 @@ bool register_barrier() {
 #endif
 }
 
-std::atomic<ReaderSlot*> all_slots{nullptr};
-std::atomic<std::uint32_t> slots_made{0};
+constinit std::atomic<ReaderSlot*> all_slots{nullptr};
+constinit std::atomic<std::uint32_t> slots_made{0};
+constinit std::atomic<std::uint64_t> barriers{0};
 
-// Gives the slot back when its thread ends.
-struct SlotOwner {
-  ReaderSlot* slot = nullptr;
-  ~SlotOwner() {
-    this_reader = nullptr;
-    if (slot != nullptr) slot->taken.store(false, std::memory_order_release);
+// Whether membarrier(2) works, which is the same for every call of a process.
+bool barrier_works() {
+  enum class Answer : std::uint8_t { not_asked, no, yes };
+  static constinit std::atomic<Answer> answer{Answer::not_asked};
+  if (answer.load(std::memory_order_relaxed) == Answer::not_asked) {
+    answer.store(register_barrier() ? Answer::yes : Answer::no, std::memory_order_relaxed);
+    if (answer.load(std::memory_order_relaxed) == Answer::yes) barrier_available.store(true);
   }
+  return answer.load(std::memory_order_relaxed) == Answer::yes;
+}
+
+// Gives a thread's slot back when the thread ends: after all its thread_local objects are gone,
+// whose destructors may call the library. If somebody's thread-specific data calls it later still,
+// the thread gets a slot once more, and that is given back in the system's next round.
+class SlotKey {
+ public:
+  SlotKey() {
+    if (pthread_key_create(&key_, &SlotKey::give_back) != 0) throw std::bad_alloc();
+    alive.store(true, std::memory_order_release);
+  }
+  // The code of give_back() goes away now, or the process ends.
+  ~SlotKey() {
+    alive.store(false, std::memory_order_release);
+    pthread_key_delete(key_);
+  }
+  SlotKey(const SlotKey&) = delete;
+  SlotKey& operator=(const SlotKey&) = delete;
+
+  // False: memory is short.
+  bool own(ReaderSlot* slot) const {
+    return !alive.load(std::memory_order_acquire) || pthread_setspecific(key_, slot) != ENOMEM;
+  }
+  static void give_back(void* slot) {
+    this_reader = nullptr;
+    static_cast<ReaderSlot*>(slot)->taken.store(false, std::memory_order_release);
+  }
+
+ private:
+  static constinit std::atomic<bool> alive;
+  pthread_key_t key_{};
 };
-thread_local SlotOwner slot_owner;
+constinit std::atomic<bool> SlotKey::alive{false};
+
+const SlotKey& slot_key() {
+  static const SlotKey key;  // whoever calls first, also before static objects are made
+  return key;
+}
 
 ReaderSlot* reuse_slot() {
   for (ReaderSlot* slot = all_slots.load(std::memory_order_acquire); slot; slot = slot->next) {
@@ -73,23 +115,40 @@ bool passes(const Counter& counter, bool for_ever) {
 
 }  // namespace
 
-// Zero-initialised values are the careful ones, for whoever calls before these initialisers ran.
-std::atomic<bool> barrier_available{register_barrier()};
-std::atomic<Guards> guards{barrier_available ? Guards::never : Guards::in_use};
+// What whoever calls before static objects are made finds: the careful values.
+constinit std::atomic<bool> barrier_available{false};
+constinit std::atomic<Guards> guards{Guards::undecided};
+
+namespace {
+
+// Only if no guard has come before.
+bool decide_about_guards() {
+  Guards undecided = Guards::undecided;
+  return barrier_works() && guards.compare_exchange_strong(undecided, Guards::never);
+}
+[[maybe_unused]] const bool decided = decide_about_guards();
+
+}  // namespace
 
 ReaderSlot* register_reader() {
+  const SlotKey& key = slot_key();
   ReaderSlot* slot = reuse_slot();
   if (slot == nullptr) slot = add_slot();
-  slot_owner.slot = slot;
+  if (!key.own(slot)) {
+    slot->taken.store(false, std::memory_order_release);
+    throw std::bad_alloc();
+  }
   this_reader = slot;
   // A slot that was just linked must be seen by whoever frees what this thread reads next.
   full_fence();
   return slot;
 }
 
+// Where the barrier works it is used even if nobody knew until now: a reader may learn of it at once.
 void process_barrier() {
+  barriers.fetch_add(1, std::memory_order_relaxed);
 #if defined(__linux__)
-  if (barrier_available.load(std::memory_order_relaxed)) {
+  if (barrier_works()) {
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return;
     // Readers rely on it already, so there is no way back: register again or give up.
     if (!register_barrier() || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
@@ -99,6 +158,8 @@ void process_barrier() {
 #endif
   full_fence();
 }
+
+std::uint64_t process_barriers_made() { return barriers.load(std::memory_order_relaxed); }
 
 void full_fence() {
   // A read-modify-write of a line of our own rather than atomic_thread_fence: the same
@@ -147,7 +208,7 @@ void synchronize() {
   if (detail::must_not_wait())
     throw UsageError(
         "ioasid: synchronize() inside a ReadGuard or a callback might wait for itself");
-  detail::wait_for_guards();
+  if (detail::guards_used()) detail::wait_for_guards();
 }
 
 }  // namespace ioasid

@@ -25,8 +25,7 @@ struct alignas(64) ReaderSlot {
   // The locks this thread is inside of as their favourite (lock.hpp).
   static constexpr std::size_t locks_max = 3;
   std::array<std::atomic<const void*>, locks_max> locks{};
-  // Slots are kept for the life of the process, and reused: but for that of a thread which calls the
-  // library once more from a thread_local object's destructor, after its slot has been given back.
+  // Slots are kept for the life of the process, and reused by other threads.
   ReaderSlot* next = nullptr;
   std::uint32_t guard_depth = 0;  // this and the following are the owner's alone
   std::uint32_t number = 0;       // names the thread while it lives; never 0
@@ -45,10 +44,11 @@ inline ReaderSlot& reader() {
   return *slot;
 }
 
-// Whether process_barrier() makes every other thread execute a full fence. Where it does not
-// (not Linux, or an old kernel), readers execute their own.
-extern std::atomic<bool> barrier_available;
+// Whether process_barrier() is known to make every other thread execute a full fence. Where it does
+// not (not Linux, or an old kernel), and as long as nobody has asked, readers execute their own.
+extern constinit std::atomic<bool> barrier_available;
 void process_barrier();
+std::uint64_t process_barriers_made();  // since the process began: for tests
 void full_fence();
 
 // Keeps map nodes alive between construction and destruction. Never nested, never long.
@@ -74,10 +74,11 @@ class ReadSection {
 // (false) on a thread that stays inside, for instance because it is not scheduled.
 bool sections_passed();
 
-// Whether free() has to look at guards. Starts as `never` where process_barrier() works; the first
-// guard of the process turns it on for good.
-enum class Guards : std::uint8_t { in_use, never, announced };
-extern std::atomic<Guards> guards;
+// Whether who removes data has to look at guards. Becomes `never` where process_barrier() works, when
+// the library's static objects are made; the first guard of the process, which may have come before
+// that, turns it on for good.
+enum class Guards : std::uint8_t { undecided, never, announced, in_use };
+extern constinit std::atomic<Guards> guards;
 void wait_for_guards();
 
 // While one lives this thread calls a helper, a listener or a notifier, with a lock held. It must
@@ -102,6 +103,19 @@ class Callback {
 inline bool must_not_wait() {
   const ReaderSlot& me = reader();
   return me.guard_depth != 0 || me.callback_depth != 0;
+}
+
+// After something was removed: one load as long as the process has had no guard. The look must not
+// come before the removal; the barrier of the first guard sees to it that it does not in the
+// processor.
+inline bool guards_used() {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  return guards.load(std::memory_order_relaxed) != Guards::never;
+}
+
+// Until no guard of another thread can hold what was removed; not where it might wait for itself.
+inline void let_readers_go() {
+  if (guards_used() && !must_not_wait()) wait_for_guards();
 }
 
 }  // namespace detail

@@ -28,7 +28,7 @@ Error References::get(Ioasid id) {
 bool References::put(Ioasid id) {
   std::exception_ptr thrown;
   if (!drop(id, thrown)) return false;
-  if (!detail::must_not_wait()) synchronize();
+  detail::let_readers_go();
   if (thrown) std::rethrow_exception(thrown);
   return true;
 }

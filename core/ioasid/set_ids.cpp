@@ -1,6 +1,7 @@
 // Sets as objects: what is done to single ids, and who is told.
 // SPDX-License-Identifier: Apache-2.0
 #include "ioasid/locked.hpp"
+#include "ioasid/readers.hpp"
 #include "ioasid/set_object.hpp"
 #include "ioasid/sets.hpp"
 
@@ -43,7 +44,7 @@ Error SetSpace::put(SetNumber set, Ioasid id) {
     thrown = drop(record);
     if (!last) return Error::ok;
   }
-  wait_for_readers();
+  detail::let_readers_go();
   if (thrown) std::rethrow_exception(thrown);
   return Error::ok;
 }
@@ -71,7 +72,7 @@ Error SetSpace::detach_data(Ioasid id) {
     const Error error = set_data_locked(id, nullptr);
     if (error != Error::ok) return error;
   }
-  wait_for_readers();
+  detail::let_readers_go();
   return Error::ok;
 }
 

@@ -154,7 +154,7 @@ Ioasid SetSpace::alloc(SetNumber number, Range range, void* data) {
     free_locked(id, thrown);
   }
   // Nobody was told of it, but who tries numbers may have found it, and the data with it.
-  wait_for_readers();
+  detail::let_readers_go();
   if (thrown) std::rethrow_exception(thrown);
   return invalid_ioasid;
 }
@@ -211,7 +211,7 @@ Error SetSpace::free(SetNumber set, Ioasid id) {
     if (record->second.set->number != set) return Error::eacces;
     thrown = give_up(record);
   }
-  wait_for_readers();
+  detail::let_readers_go();
   if (thrown) std::rethrow_exception(thrown);
   return Error::ok;
 }
@@ -228,7 +228,7 @@ Error SetSpace::free_all_in_set(SetNumber number) {
       if (!first) first = thrown;
     }
   }
-  wait_for_readers();
+  detail::let_readers_go();
   if (first) std::rethrow_exception(first);
   return Error::ok;
 }
@@ -266,10 +266,6 @@ void SetSpace::end(Records::iterator record) noexcept {
 
 void SetSpace::end_if_last(Set& set) {
   if (set.leaving && set.ids.empty()) end_set(set);
-}
-
-void SetSpace::wait_for_readers() const {
-  if (!detail::must_not_wait()) synchronize();
 }
 
 }  // namespace ioasid

@@ -160,7 +160,6 @@ class SetSpace : private Layer {
   void end_if_last(Set& set);
   void unbind(Ioasid id, Record& record);
   void end_set(Set& set);
-  void wait_for_readers() const;
 
   std::uint32_t capacity_ = default_capacity;
   std::uint32_t taken_ = 0;     // by quotas and reservations

@@ -15,15 +15,6 @@ namespace {
 
 constexpr std::size_t no_group = ~std::size_t{0};
 
-bool guards_used() {
-  return detail::guards.load(std::memory_order_relaxed) != detail::Guards::never;
-}
-
-// Until no guard of another thread can hold what was removed.
-void let_readers_go() {
-  if (guards_used() && !detail::must_not_wait()) detail::wait_for_guards();
-}
-
 }  // namespace
 
 void detail::refuse_nested(const char* call) {
@@ -103,11 +94,11 @@ bool Space::track(Group& group, Ioasid id, SetToken set, void* data) {
 Error Space::free(Ioasid id) {
   try {
     const Error error = free_without_waiting(id);
-    if (error == Error::ok) let_readers_go();
+    if (error == Error::ok) detail::let_readers_go();
     return error;
   } catch (...) {
     // The helper threw, and the id is gone. Who was refused because of being inside must not wait.
-    if (!inside()) let_readers_go();
+    if (!inside()) detail::let_readers_go();
     throw;
   }
 }
@@ -145,7 +136,7 @@ Error Space::set_data(Ioasid id, void* data) {
     throw UsageError(
         "ioasid: set_data called inside a ReadGuard or a callback: it might wait for itself");
   const Error error = set_data_without_waiting(id, data);
-  if (error == Error::ok && guards_used()) detail::wait_for_guards();
+  if (error == Error::ok && detail::guards_used()) detail::wait_for_guards();
   return error;
 }
 
@@ -231,7 +222,7 @@ std::size_t Space::group_of(const AllocatorOps& ops) const {
 
 Error Space::unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans) {
   const Error error = unregister_without_waiting(ops, orphans);
-  if (error == Error::ok) let_readers_go();
+  if (error == Error::ok) detail::let_readers_go();
   return error;
 }
 

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <malloc.h>
 #include <new>
+#include <pthread.h>
 #include <thread>
 #include <vector>
 
@@ -148,6 +149,53 @@ TEST_CASE("threads that come and go share what they leave behind") {
   const int before = aligned_blocks;
   for (int i = 0; i < 50; ++i)
     std::thread([&] { static_cast<void>(space.find(nullptr, 1)); }).join();
+  const int after = aligned_blocks;
+  CHECK(after <= before + 2);
+}
+
+namespace {
+
+// Frees an id when its thread ends: after the library's own data of the thread would be gone, had it
+// any that is destroyed then, since this was there before.
+struct FreedAtTheEnd {
+  ioasid::Space* space = nullptr;
+  Ioasid id = 0;
+  ~FreedAtTheEnd() {
+    if (space != nullptr) space->free(id);
+  }
+};
+thread_local FreedAtTheEnd freed_at_the_end;
+
+void free_it(void* freed) {
+  const auto* at_the_end = static_cast<const FreedAtTheEnd*>(freed);
+  at_the_end->space->free(at_the_end->id);
+}
+
+}  // namespace
+
+TEST_CASE("threads that free ids while they end share what they leave behind, too") {
+  ioasid::Space space;
+  const int before = aligned_blocks;
+  for (int i = 0; i < 50; ++i)
+    std::thread([&] {
+      FreedAtTheEnd& mine = freed_at_the_end;
+      mine.id = space.alloc(nullptr, {1, 100}, nullptr);
+      mine.space = &space;
+    }).join();
+  CHECK(space.size() == 0);
+  // The same from a destructor of the system's thread-specific data, which comes later.
+  pthread_key_t key{};
+  REQUIRE(pthread_key_create(&key, free_it) == 0);
+  std::vector<FreedAtTheEnd> kept(50);
+  for (FreedAtTheEnd& mine : kept)
+    std::thread([&] {
+      pthread_setspecific(key, &mine);
+      mine.id = space.alloc(nullptr, {1, 100}, nullptr);
+      mine.space = &space;
+    }).join();
+  pthread_key_delete(key);
+  CHECK(space.size() == 0);
+  for (FreedAtTheEnd& mine : kept) mine.space = nullptr;
   const int after = aligned_blocks;
   CHECK(after <= before + 2);
 }
