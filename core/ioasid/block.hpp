@@ -49,6 +49,8 @@ class Block {
 
   std::uint32_t capacity() const { return capacity_; }
   bool direct() const { return capacity_ == direct_capacity; }
+  // Its head is a cell of the pool.
+  bool in_cell() const { return bytes_for(capacity_) == NodePool::cell; }
   // For writers: which of the 64 ids are live, how many, and is there room for one more?
   std::uint64_t live() const { return live_.load(std::memory_order_relaxed); }
   std::uint32_t count() const { return count_; }

@@ -10,23 +10,26 @@
 
 namespace ioasid::detail {
 
-// A pointer to a block that tells a direct block by pointing one byte into it.
+// A pointer to a block that says what it is by pointing a little into it: one byte into a direct
+// block, two into a compact one that is in a cell of the pool.
 class BlockRef {
  public:
   using Mark = std::byte*;  // what is stored; nullptr: no block
 
   constexpr BlockRef() = default;
   explicit BlockRef(Block* block)
-      : mark_(reinterpret_cast<std::byte*>(block) + (block->direct() ? 1 : 0)) {}
+      : mark_(reinterpret_cast<std::byte*>(block) + (block->direct() ? 1 : block->in_cell() * 2)) {}
   explicit constexpr BlockRef(Mark mark) : mark_(mark) {}
 
   explicit operator bool() const { return mark_ != nullptr; }
-  bool direct() const { return (reinterpret_cast<std::uintptr_t>(mark_) & 1) != 0; }
-  Block* get() const { return reinterpret_cast<Block*>(mark_ - (direct() ? 1 : 0)); }
+  bool direct() const { return (bits() & 1) != 0; }
+  bool in_cell() const { return bits() != 0; }  // its head: both kinds
+  Block* get() const { return reinterpret_cast<Block*>(mark_ - bits()); }
   Block* get_direct() const { return reinterpret_cast<Block*>(mark_ - 1); }
   Mark mark() const { return mark_; }
 
  private:
+  std::uintptr_t bits() const { return reinterpret_cast<std::uintptr_t>(mark_) & 3; }
   Mark mark_ = nullptr;
 };
 
@@ -111,6 +114,12 @@ class Directory {
       const BlockRef block(bucket.block.load(std::memory_order_relaxed));
       if (block) visit(bucket.key.load(std::memory_order_relaxed), *block.get());
     }
+  }
+  // visit(Bucket&), in no particular order. It may put the block of a bucket elsewhere.
+  template <class Visit>
+  void for_each_bucket(Visit&& visit) {
+    Table& table = *table_.load(std::memory_order_relaxed);
+    for (std::uint32_t i = 0; i < table.capacity; ++i) visit(table.buckets()[i]);
   }
 
  private:

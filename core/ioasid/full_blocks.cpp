@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ioasid/full_blocks.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <new>
 #include <utility>
@@ -18,14 +19,14 @@ FullBlocks::Word* FullBlocks::find(std::uint32_t key) const noexcept {
 
 FullBlocks::Word& FullBlocks::add(std::uint32_t key) noexcept {
   std::uint32_t at = home(key);
-  while (words_[at].key != vacant) at = (at + 1) & (capacity_ - 1);
+  for (; words_[at].key != vacant; ++steps_) at = (at + 1) & (capacity_ - 1);
   words_[at].key = key;
   ++used_;
   return words_[at];
 }
 
 void FullBlocks::reserve() {
-  if ((used_ + levels) * 4 > capacity_ * 3) rebuild();
+  if ((used_ + levels) * 4 > capacity_ * 3 || crowded()) rebuild();
 }
 
 // With room for what is there and one set() more, twice over.
@@ -35,9 +36,23 @@ void FullBlocks::rebuild() {
   old.swap(words_);
   const std::uint32_t old_capacity = std::exchange(capacity_, capacity);
   shift_ = 32 - static_cast<std::uint32_t>(std::countr_zero(capacity));
+  while (!fill(old.get(), old_capacity)) {
+    salt_ = salt_ * 0x9e3779b1u + 0x85ebca6bu;  // goes through all numbers before it comes back
+    std::fill_n(words_.get(), capacity, Word{});
+  }
+}
+
+// False, and not done: the keys lie too close together. Well before a table is crowded, so that one
+// that is done is not crowded again a moment later.
+bool FullBlocks::fill(const Word* words, std::uint32_t count) noexcept {
   used_ = zero_ = 0;
-  for (std::uint32_t at = 0; at < old_capacity; ++at)
-    if (old[at].key != vacant && old[at].bits != 0) add(old[at].key).bits = old[at].bits;
+  steps_ = 0;
+  for (std::uint32_t at = 0; at < count; ++at) {
+    if (words[at].key == vacant || words[at].bits == 0) continue;
+    add(words[at].key).bits = words[at].bits;
+    if (steps_ > 2 * std::uint64_t{used_} + 32) return false;
+  }
+  return true;
 }
 
 void FullBlocks::set(std::uint32_t block) noexcept {
@@ -95,7 +110,8 @@ std::uint32_t FullBlocks::next_with_room(std::uint32_t block) const noexcept {
 
 void FullBlocks::forget_all() noexcept {
   words_.reset();
-  capacity_ = used_ = zero_ = shift_ = 0;
+  capacity_ = used_ = zero_ = shift_ = salt_ = 0;
+  steps_ = 0;
 }
 
 }  // namespace ioasid::detail

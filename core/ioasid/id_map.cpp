@@ -43,7 +43,11 @@ Block& IdMap::block_with_room(std::uint32_t key, Block* block) {
   directory_.put(key, larger);
   hot_key_ = key;
   hot_block_ = larger;
-  if (block != nullptr) Block::retire(pool_, block);
+  if (block == nullptr) return *larger;
+  const bool was_in_cell = block->in_cell();
+  Block::retire(pool_, block);
+  // No larger compact block is in a cell: it stays where it is.
+  if (was_in_cell && pool_.sparse_for(directory_.size())) repack();
   return *larger;
 }
 
@@ -73,7 +77,7 @@ void IdMap::close_gaps() {
 void IdMap::shrink_later(std::uint32_t key) {
   const std::uint32_t before = std::exchange(shrink_key_, key);
   if (before != no_key && before != key) shrink(before);
-  if (size_ != 0) return;
+  if (size_ != 0 || bytes() <= remains_max) return;
   shrink(std::exchange(shrink_key_, no_key));
   close_gaps();
   full_.forget_all();
@@ -97,17 +101,19 @@ void IdMap::shrink(std::uint32_t key) {
   if (pool_.sparse()) repack();
 }
 
-// Moves every block whose head is in a cell, after which half of the slabs or more can go. At least
-// as many cells were given back since the last time as are moved now.
+// Moves the blocks whose heads are in slabs that have many free cells, after which these slabs can
+// go. At least a sixteenth as many cells became free since the last time as are moved now.
 void IdMap::repack() noexcept {
   pool_.close_slabs();
   try {
-    directory_.for_each([&](std::uint32_t key, Block& block) {
-      if (Block::bytes_for(block.capacity()) != NodePool::cell) return;
-      Block* moved = Block::make_like(pool_, block, block.capacity());
-      moved->list_full(block.listed_full());
-      directory_.put(key, moved);
-      Block::retire(pool_, &block);
+    directory_.for_each_bucket([&](Bucket& bucket) {
+      const BlockRef ref(bucket.block.load(std::memory_order_relaxed));
+      if (!ref.in_cell() || !pool_.closed(ref.get())) return;
+      Block* block = ref.get();
+      Block* moved = Block::make_like(pool_, *block, block->capacity());
+      moved->list_full(block->listed_full());
+      bucket.block.store(BlockRef(moved).mark(), std::memory_order_release);
+      Block::retire(pool_, block);
     });
   } catch (const std::bad_alloc&) {
     pool_.reopen_slabs();  // the rest stays where it is

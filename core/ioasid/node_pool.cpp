@@ -67,13 +67,18 @@ bool NodePool::trim() noexcept {
 void NodePool::close_slabs() noexcept {
   std::erase_if(slabs_, [&](const Slab& slab) {
     if (slab.used != 0) return false;
+    cells_free_ -= slab.cells;
     free_slab(slab);
     return true;
   });
   shrink_list();
-  for (Slab& slab : slabs_) slab.closed = true;
-  cells_closed_ = cells_;
-  cells_free_ = 0;
+  for (Slab& slab : slabs_) {
+    const std::uint32_t free = slab.cells - slab.used;
+    slab.closed = free * 16u > slab.cells;
+    if (!slab.closed) continue;
+    cells_closed_ += slab.cells;
+    cells_free_ -= free;
+  }
 }
 
 void NodePool::reopen_slabs() noexcept {
@@ -97,11 +102,16 @@ void* NodePool::allocate_cell() {
 }
 
 // The slab that holds an address is the last one that begins at or before it.
+std::vector<NodePool::Slab>::const_iterator NodePool::slab_of(const void* memory) const {
+  const auto* at = static_cast<const std::byte*>(memory);
+  return std::upper_bound(slabs_.begin(), slabs_.end(), at,
+                          [](const std::byte* a, const Slab& slab) { return a < slab.base; }) -
+         1;
+}
+
 void NodePool::release_cell(void* memory) noexcept {
-  auto* at = static_cast<std::byte*>(memory);
-  const auto after = std::upper_bound(slabs_.begin(), slabs_.end(), at,
-                                      [](std::byte* a, const Slab& slab) { return a < slab.base; });
-  Slab& slab = *(after - 1);
+  const auto place = slab_of(memory);
+  Slab& slab = slabs_[static_cast<std::size_t>(place - slabs_.begin())];
   *static_cast<void**>(memory) = slab.free;
   slab.free = memory;
   --cells_used_;
@@ -110,7 +120,7 @@ void NodePool::release_cell(void* memory) noexcept {
   if (!slab.closed && cells_free_ == slab.cells) return;  // the only free cells
   (slab.closed ? cells_closed_ : cells_free_) -= slab.cells;
   free_slab(slab);
-  slabs_.erase(after - 1);
+  slabs_.erase(place);
   shrink_list();
 }
 

@@ -31,13 +31,16 @@ class NodePool {
   // the way, and there is something left to give back.
   bool trim() noexcept;
 
-  // More than half of the cells are free, scattered over the slabs: it is worth the owner's while
-  // to close those slabs, move what is in them to cells allocated anew, and retire the old ones; a
-  // slab that is empty then goes. Where the memory for that is short, reopen() makes them usable
-  // again.
-  bool sparse() const { return cells_closed_ == 0 && cells_used_ + cells_used_ + spare < cells_; }
+  // So many cells are free, scattered over the slabs, that it is worth the owner's while to close the
+  // slabs that are not almost full, move what is in them to cells allocated anew, and retire the old
+  // ones; a slab that is empty then goes. Where the memory for that is short, reopen() makes them
+  // usable again. For who frees: more than half of the cells. For who takes memory for something
+  // else, which must not cost more than `nodes` can bear: an eighth of these.
+  bool sparse() const { return worth_moving() > cells_used_ + spare; }
+  bool sparse_for(std::size_t nodes) const { return worth_moving() > nodes / 8 + spare / 4; }
   void close_slabs() noexcept;
   void reopen_slabs() noexcept;
+  bool closed(const void* memory) const { return slab_of(memory)->closed; }
 
   std::size_t bytes() const;  // held, with the pool's own bookkeeping
 
@@ -59,6 +62,8 @@ class NodePool {
 
   void* allocate_cell();
   void release_cell(void* memory) noexcept;
+  std::size_t worth_moving() const { return cells_closed_ == 0 ? cells_ - cells_used_ : 0; }
+  std::vector<Slab>::const_iterator slab_of(const void* memory) const;
   Slab& add_slab();
   void free_slab(const Slab& slab) noexcept;
   void shrink_list() noexcept;

@@ -5,7 +5,11 @@
 #include "core/base/rng.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
+#include <array>
+#include <numeric>
 #include <set>
+#include <vector>
 
 namespace {
 
@@ -62,4 +66,26 @@ TEST_CASE("a full block that comes and goes leaves the summary as large as it wa
     set(full, 5);
     REQUIRE(full.next_with_room(5) == 6);
   }
+}
+
+TEST_CASE("the summary is found in few steps where words are chosen to lie side by side") {
+  // By the hash that a table begins with, and by the one that comes next.
+  constexpr std::array<std::uint32_t, 2> salts{0, 0x85ebca6bu};
+  constexpr std::uint32_t count = 3000;
+  FullBlocks full;
+  std::set<std::uint32_t> chosen;
+  for (const std::uint32_t salt : salts) {
+    std::vector<std::uint32_t> words(1u << 20);
+    std::iota(words.begin(), words.end(), 0u);
+    const auto nearer = [&](std::uint32_t a, std::uint32_t b) {
+      return ioasid::detail::mix(a ^ salt) < ioasid::detail::mix(b ^ salt);
+    };
+    std::nth_element(words.begin(), words.begin() + count, words.end(), nearer);
+    for (std::uint32_t i = 0; i < count; ++i)
+      if (chosen.insert(words[i]).second) set(full, words[i] * 64);
+    INFO("salt " << salt);
+    CHECK(full.steps() <= 7 * chosen.size());
+  }
+  for (const std::uint32_t word : chosen)
+    if (full.next_with_room(word * 64) != word * 64 + 1) FAIL("word " << word << " is lost");
 }

@@ -81,6 +81,50 @@ TEST_CASE("ids that come in any order take at most 64 bytes of heap each, and 5 
         }) <= 64 * std::int64_t{count} + 5000);
 }
 
+namespace {
+
+// One id in each block, then a second one in each but some, and so on: blocks grow, and the cells
+// that they were in are not wanted any more.
+std::vector<Ioasid> waves(std::uint32_t blocks, std::uint32_t waves, std::uint32_t but_each) {
+  std::vector<Ioasid> ids;
+  for (std::uint32_t wave = 0; wave < waves; ++wave)
+    for (std::uint32_t block = 0; block < blocks; ++block)
+      if (wave == 0 || but_each == 0 || block % but_each != 0) ids.push_back(block * 64 + wave);
+  return ids;
+}
+
+// The most bytes for each beyond 5 KB, at any time from the 2500th id on.
+double most_per_id(const std::vector<Ioasid>& ids) {
+  double most = 0;
+  const std::int64_t before = heap_bytes;
+  ioasid::Space space;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    take(space, ids[i]);
+    const std::int64_t bytes = heap_bytes - before + std::int64_t{sizeof(space)} - 5000;
+    if (i >= 2500) most = std::max(most, static_cast<double>(bytes) / static_cast<double>(i + 1));
+  }
+  return most;
+}
+
+}  // namespace
+
+TEST_CASE("ids that come to all blocks in turn take at most 64 bytes of heap each at any time") {
+  const auto blocks = GENERATE(1250u, 10'000u, 100'000u);
+  const auto but_each = GENERATE(0u, 2u, 7u, 200u);
+  const std::vector<Ioasid> ids = waves(blocks, 3, but_each);
+  INFO(blocks << " blocks, more than one id in all but each " << but_each << "th");
+  CHECK(most_per_id(ids) <= 64.0);
+}
+
+TEST_CASE("ids that come to all blocks at random take at most 64 bytes of heap each at any time") {
+  const auto blocks = GENERATE(1250u, 10'000u, 100'000u);
+  const auto each = GENERATE(1u, 2u, 3u, 5u);
+  std::vector<Ioasid> ids = waves(blocks, each, 0);
+  shuffle(ids);
+  INFO(each << " ids in each of " << blocks << " blocks");
+  CHECK(most_per_id(ids) <= 64.0);
+}
+
 TEST_CASE("what is left of many ids takes at most 110 bytes of heap each, and 12 KB") {
   const auto count = GENERATE(100u, 1000u, 20'000u, 200'000u);
   const auto stride = GENERATE(1u, 3u, 20u, 64u, 4096u);
