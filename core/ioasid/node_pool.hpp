@@ -35,9 +35,9 @@ class NodePool {
   // slabs that are not almost full, move what is in them to cells allocated anew, and retire the old
   // ones; a slab that is empty then goes. Where the memory for that is short, reopen() makes them
   // usable again. For who frees: more than half of the cells. For who takes memory for something
-  // else, which must not cost more than `nodes` can bear: an eighth of these.
+  // else, which must not cost more than `nodes` can bear: a fifth of these.
   bool sparse() const { return worth_moving() > cells_used_ + spare; }
-  bool sparse_for(std::size_t nodes) const { return worth_moving() > nodes / 8 + spare / 4; }
+  bool sparse_for(std::size_t nodes) const { return worth_moving() > nodes / 5 + spare / 4; }
   void close_slabs() noexcept;
   void reopen_slabs() noexcept;
   bool closed(const void* memory) const { return slab_of(memory)->closed; }

@@ -14,26 +14,34 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT = 60  # seconds for one script or test; the slowest one takes 9 by itself
 HANGS_MAX = 4  # after so many no other test is waited for
-SLOW_TESTS = ("the id map", "a million", "any history", "alloc, free", "blocks that thin", "an id costs")
+SLOW_TESTS = ("the id map", "a million", "any history", "alloc, free", "blocks that thin", "an id costs", "ids that come", "what is left")
 VECTORS = [("linux_6_1", "directed"), ("linux_6_1", "directed_quirks"), ("linux_6_1", "random_quirks"),
            ("linux_6_1", "random_core"), ("corrected", "directed"), ("corrected", "random_core")]
 
 
+# What each program is built with: the heap is counted without the sanitizers, which replace it.
+SANITIZED = ["-DCMAKE_CXX_FLAGS_DEBUG=-O0 -g0", "-DVIOSIM_SANITIZE=address,undefined"]
+PLAIN = ["-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g0"]
+TESTS = ["ioasid_tests", "ioasid_early_guard", "ioasid_memory_tests"]
+
+
 class Copy:
-    """The sources and a build of them, of which one mutant at a time has hold."""
+    """The sources and two builds of them, of which one mutant at a time has hold."""
 
     def __init__(self, place):
-        self.source, self.build = place / "source", place / "build"
+        self.source, self.build, self.plain = place / "source", place / "build", place / "plain"
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(ROOT, self.source, ignore=shutil.ignore_patterns("build*", ".git", ".cache"))
-        options = ["-GNinja", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -g0",
-                   "-DVIOSIM_SANITIZE=address,undefined"]
-        subprocess.run(["cmake", "-S", self.source, "-B", self.build, *options], check=True,
-                       stdout=subprocess.DEVNULL)
+        for build, options in (self.build, SANITIZED), (self.plain, PLAIN):
+            subprocess.run(["cmake", "-GNinja", "-S", self.source, "-B", build, "-DCMAKE_BUILD_TYPE=Debug", *options],
+                           check=True, stdout=subprocess.DEVNULL)
+
+    def build_of(self, target):
+        return self.plain if target == "ioasid_memory_tests" else self.build
 
     def make(self, target):
         """What the compiler complains about, or None."""
-        done = subprocess.run(["cmake", "--build", self.build, "-j1", "--target", target],
+        done = subprocess.run(["cmake", "--build", self.build_of(target), "-j1", "--target", target],
                               capture_output=True, text=True, errors="replace")
         if done.returncode == 0:
             return None
@@ -43,11 +51,16 @@ class Copy:
         return [self.build / "tests/conformance/ioasid_vectors", "--limit", str(LIMIT), "--behaviour", behaviour,
                 self.source / f"tests/conformance/vectors/{file}.jsonl"]
 
-    def test_command(self, name):
-        return [self.build / "tests/ioasid/ioasid_tests", name.replace(",", "\\,")]
+    def test_command(self, program, name):
+        # early_guard is one test, the others have many.
+        names = [] if name == program else [name.replace(",", "\\,")]
+        return [self.build_of(program) / "tests/ioasid" / program, *names]
 
-    def test_names(self):
-        listing = subprocess.run([*self.test_command("*")[:1], "--list-test-names-only"], capture_output=True, text=True)
+    def test_names(self, program):
+        if program == "ioasid_early_guard":
+            return [program]
+        listing = subprocess.run([*self.test_command(program, program), "--list-test-names-only"], capture_output=True,
+                                 text=True)
         names = [line.strip() for line in listing.stdout.splitlines() if line.strip()]
         return sorted(names, key=lambda name: name.startswith(SLOW_TESTS))
 
@@ -87,12 +100,13 @@ def verdicts(copy, unchanged):
         verdict = vector_verdict(copy.vector_command(behaviour, file))
         if verdict and unchanged_passes(vector_verdict, unchanged.vector_command(behaviour, file)):
             yield f"vector `{verdict[0]}` ({behaviour})", verdict[1]
-    if broken := copy.make("ioasid_tests"):
-        raise RuntimeError(broken)
-    for name in unchanged.test_names():
-        verdict = test_verdict(copy.test_command(name))
-        if verdict and unchanged_passes(test_verdict, unchanged.test_command(name)):
-            yield f'"{name}"', verdict
+    for program in TESTS:
+        if broken := copy.make(program):
+            raise RuntimeError(broken)
+        for name in unchanged.test_names(program):
+            verdict = test_verdict(copy.test_command(program, name))
+            if verdict and unchanged_passes(test_verdict, unchanged.test_command(program, name)):
+                yield f'"{name}"', verdict
 
 
 def caught_by(copy, unchanged):
@@ -114,7 +128,7 @@ def caught_by(copy, unchanged):
 def run_all(scratch, mutants, apply):
     """Yields (mutant, what catches it), in order. $WORKERS at a time, 2 unless told."""
     unchanged = Copy(scratch / "unchanged")
-    for target in ("ioasid_vectors", "ioasid_tests"):
+    for target in ("ioasid_vectors", *TESTS):
         if broken := unchanged.make(target):
             raise SystemExit("the unchanged library is not built: " + broken)
     copies = queue.Queue()
