@@ -29,13 +29,30 @@ struct Options {
   unsigned find_pct = 95;
 };
 
+constexpr const char* synopsis =
+    "usage: ioasid_bench --op pair|churn|find|mixed --live N [--threads T] [--seconds S] "
+    "[--holes F] [--find-pct P]\n";
+
 [[noreturn]] void usage(std::string_view what) {
-  std::fprintf(stderr,
-               "ioasid_bench: %.*s\n"
-               "usage: ioasid_bench --op pair|churn|find|mixed --live N [--threads T] "
-               "[--seconds S] [--holes F] [--find-pct P]\n",
-               static_cast<int>(what.size()), what.data());
+  std::fprintf(stderr, "ioasid_bench: %.*s\n%s", static_cast<int>(what.size()), what.data(),
+               synopsis);
   std::exit(2);
+}
+
+[[noreturn]] void help() {
+  std::printf(
+      "%sTimes the allocator, and prints one JSON line.\n"
+      "  --op        pair (unless told): alloc of the lowest free id, then its free; churn: free "
+      "of\n"
+      "              a random live id, then alloc; find: of a random live id; mixed: finds and "
+      "churn\n"
+      "  --live      how many ids are live meanwhile, 1000 unless told; 0 for pair alone\n"
+      "  --threads   how many work on the one space, 1 unless told\n"
+      "  --seconds   how long, 1 unless told\n"
+      "  --holes     share of free ids among the live ones; 0, for churn 0.1, unless told\n"
+      "  --find-pct  finds in a hundred operations of mixed, 95 unless told\n",
+      synopsis);
+  std::exit(0);
 }
 
 double number(std::string_view name, const char* text, double min, double max) {
@@ -50,12 +67,13 @@ Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i += 2) {
     const std::string_view name = argv[i];
+    if (name == "--help") help();
     if (i + 1 == argc) usage("no value for " + std::string(name));
     const char* value = argv[i + 1];
     if (name == "--op")
       options.op = value;
     else if (name == "--live")
-      options.live = static_cast<std::uint32_t>(number(name, value, 1, 1e8));
+      options.live = static_cast<std::uint32_t>(number(name, value, 0, 1e8));
     else if (name == "--threads")
       options.threads = static_cast<unsigned>(number(name, value, 1, 256));
     else if (name == "--seconds")
@@ -238,10 +256,12 @@ Measured run(ioasid::Space& space, const Options& options, const std::vector<Ioa
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
-  if (options.op != "find" && options.live < options.threads) usage("fewer ids than threads");
+  const unsigned needed = options.op == "pair" ? 0 : options.op == "find" ? 1 : options.threads;
+  if (options.live < needed)
+    usage("--op " + options.op + " needs at least " + std::to_string(needed) + " live ids");
   ioasid::Space space;
   const std::vector<Ioasid> ids = fill(space, options);
-  const double bytes_per_id = static_cast<double>(space.memory()) / options.live;
+  const double bytes_per_id = static_cast<double>(space.memory()) / std::max(options.live, 1u);
   const Measured measured = run(space, options, ids);
   const auto ops = static_cast<double>(measured.ops);
   std::printf(

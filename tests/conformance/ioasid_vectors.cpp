@@ -1,6 +1,7 @@
 // ioasid_vectors: replays recorded answers of the kernel's allocator against this library.
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/conformance/script.hpp"
+#include "tests/conformance/script_check.hpp"
 
 #include <charconv>
 #include <csignal>
@@ -21,10 +22,22 @@ using nlohmann::json;
 
 constexpr int exit_usage = 2;
 
+constexpr const char* synopsis =
+    "usage: ioasid_vectors [--behaviour linux_6_1|corrected] [--limit SECONDS] FILE...\n";
+constexpr const char* help =
+    "Replays scripts with the recorded answers of the kernel's allocator, one script in a line, "
+    "and\n"
+    "prints what disagrees, then N/M scripts agree.\n"
+    "  --behaviour  which allocator to be: linux_6_1 (unless told) or corrected\n"
+    "  --limit      seconds for a script, 30 unless told\n"
+    "Ends with 0 if all agree, 1 if one disagrees, 2 if one cannot be read; the others are "
+    "replayed.\n";
+
+void complain(const std::string& what) { std::cerr << "ioasid_vectors: " << what << std::endl; }
+
 [[noreturn]] void usage(const std::string& what) {
-  std::cerr << "ioasid_vectors: " << what
-            << "\nusage: ioasid_vectors [--behaviour linux_6_1|corrected] [--limit SECONDS] "
-               "FILE...\n";
+  complain(what);
+  std::cerr << synopsis;
   std::exit(exit_usage);
 }
 
@@ -48,35 +61,40 @@ struct Arguments {
   unsigned limit = 30;  // seconds per script
 };
 
+void set_option(Arguments& arguments, std::string_view name, std::string_view value) {
+  if (name == "--behaviour")
+    arguments.behaviour = behaviour_named(value);
+  else if (name == "--limit")
+    arguments.limit = seconds_named(value);
+  else
+    usage("unknown option " + std::string(name));
+}
+
+// --name value, or --name=value.
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
+    if (word == "--help") {
+      std::cout << synopsis << help;
+      std::exit(0);
+    }
     if (!word.starts_with("--")) {
       arguments.files.emplace_back(word);
-      continue;
-    }
-    if (++i == argc) usage(std::string(word) + " needs a value");
-    if (word == "--behaviour") {
-      arguments.behaviour = behaviour_named(argv[i]);
-    } else if (word == "--limit") {
-      arguments.limit = seconds_named(argv[i]);
+    } else if (const auto equals = word.find('='); equals != std::string_view::npos) {
+      set_option(arguments, word.substr(0, equals), word.substr(equals + 1));
     } else {
-      usage("unknown option " + std::string(word));
+      if (++i == argc) usage(std::string(word) + " needs a value");
+      set_option(arguments, word, argv[i]);
     }
   }
   if (arguments.files.empty()) usage("no file given");
   return arguments;
 }
 
-std::string name_of(const json& script) {
-  const auto name = script.find("name");
-  return name != script.end() && name->is_string() ? name->get<std::string>() : "?";
-}
-
 // Prints what disagrees; 0 when nothing does.
 int replay_aloud(const json& script, ioasid::Behaviour behaviour) {
-  const std::string name = name_of(script);
+  const std::string name = script.at("name");
   const auto disagreements = conformance::replay(script, behaviour);
   for (const auto& d : disagreements)
     std::cout << name << " operation " << d.operation << " " << d.op.dump() << "\n  expected "
@@ -85,9 +103,20 @@ int replay_aloud(const json& script, ioasid::Behaviour behaviour) {
   return disagreements.empty() ? 0 : 1;
 }
 
+// Whoever started the program may have had the alarm ignored or blocked.
+void end_after(unsigned seconds) {
+  std::signal(SIGALRM, SIG_DFL);
+  sigset_t alarms;
+  sigemptyset(&alarms);
+  sigaddset(&alarms, SIGALRM);
+  sigprocmask(SIG_UNBLOCK, &alarms, nullptr);
+  alarm(seconds);
+}
+
 // A script that hangs or crashes must not take the others with it: each has a process of its own,
 // which an alarm ends.
 bool agrees(const json& script, const Arguments& arguments) {
+  const std::string name = script.at("name");
   std::cout.flush();
   const pid_t child = fork();
   if (child < 0) {
@@ -95,47 +124,75 @@ bool agrees(const json& script, const Arguments& arguments) {
     std::exit(exit_usage);
   }
   if (child == 0) {
-    alarm(arguments.limit);
+    end_after(arguments.limit);
     int outcome = 1;
     try {
       outcome = replay_aloud(script, arguments.behaviour);
     } catch (const std::exception& e) {
-      std::cout << name_of(script) << ": " << e.what() << std::endl;
+      std::cout << name << ": " << e.what() << std::endl;
     }
     _exit(outcome);
   }
   int status = 0;
   waitpid(child, &status, 0);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-    std::cout << name_of(script) << ": not finished after " << arguments.limit << " s\n";
+    std::cout << name << ": not finished after " << arguments.limit << " s\n";
   else if (WIFSIGNALED(status))
-    std::cout << name_of(script) << ": ended by signal " << WTERMSIG(status) << "\n";
+    std::cout << name << ": ended by signal " << WTERMSIG(status) << "\n";
   else if (WEXITSTATUS(status) > 1)
-    std::cout << name_of(script) << ": ended with status " << WEXITSTATUS(status) << "\n";
+    std::cout << name << ": ended with status " << WEXITSTATUS(status) << "\n";
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// A line's script. Throws std::exception with what is wrong with it.
+json script_in(const std::string& line) {
+  // The parser takes it for the end.
+  if (const auto at = line.find('\0'); at != std::string::npos)
+    throw std::runtime_error("a NUL byte in column " + std::to_string(at + 1));
+  json script;
+  try {
+    script = json::parse(line);
+  } catch (const json::parse_error& e) {
+    throw std::runtime_error("not a JSON object (byte " + std::to_string(e.byte) + ")");
+  }
+  if (!script.is_object()) throw std::runtime_error("not a JSON object");
+  conformance::check_script(script);
+  return script;
+}
+
+struct Tally {
+  int scripts = 0;
+  int agreeing = 0;
+  bool unreadable = false;  // something was
+};
+
+void replay_file(const std::string& file, const Arguments& arguments, Tally& tally) {
+  const int before = tally.scripts;
+  std::ifstream in(file);
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    ++tally.scripts;
+    try {
+      tally.agreeing += agrees(script_in(line), arguments) ? 1 : 0;
+    } catch (const std::exception& e) {
+      complain(file + ":" + std::to_string(number) + ": " + e.what());
+      tally.unreadable = true;
+    }
+  }
+  // A folder, too, reads as nothing.
+  if (!in.bad() && tally.scripts != before) return;
+  complain((in.is_open() ? "no script in " : "cannot read ") + file);
+  tally.unreadable = true;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const Arguments arguments = parse(argc, argv);
-  int scripts = 0;
-  int agreeing = 0;
-  for (const std::string& file : arguments.files) {
-    std::ifstream in(file);
-    if (!in) usage("cannot read " + file);
-    const int before = scripts;
-    std::string line;
-    for (int number = 1; std::getline(in, line); ++number) {
-      if (line.empty()) continue;
-      const json script = json::parse(line, nullptr, false);
-      if (!script.is_object()) usage(file + ":" + std::to_string(number) + ": not a JSON object");
-      ++scripts;
-      agreeing += agrees(script, arguments) ? 1 : 0;
-    }
-    // A folder, too, reads as nothing.
-    if (in.bad() || scripts == before) usage("no script in " + file);
-  }
-  std::cout << agreeing << "/" << scripts << " scripts agree\n";
-  return scripts > 0 && agreeing == scripts ? 0 : 1;
+  Tally tally;
+  for (const std::string& file : arguments.files) replay_file(file, arguments, tally);
+  std::cout << tally.agreeing << "/" << tally.scripts << " scripts agree\n";
+  if (tally.unreadable) return exit_usage;
+  return tally.agreeing == tally.scripts ? 0 : 1;
 }

@@ -80,7 +80,7 @@ class Player {
   void alloc(const json& op, json& got) { got["r"] = alloc_one(op); }
   void alloc_run(const json& op, json& got) {
     json runs = json::array();
-    for (int n = op.at("n"); n > 0; --n) {
+    for (std::uint32_t n = op.at("n"); n > 0; --n) {
       const std::int64_t id = alloc_one(op);
       if (!runs.empty()) {
         const std::int64_t first = runs.back()[0];
@@ -99,7 +99,7 @@ class Player {
     const std::int64_t from = op.at("from");
     const std::int64_t to = op.at("to");
     const int step = from <= to ? 1 : -1;
-    int unknown = 0;
+    std::uint32_t unknown = 0;
     for (std::int64_t id = from; id != to + step; id += step)
       if (space_.free(static_cast<Ioasid>(id)) == ioasid::Error::enoent) ++unknown;
     got["unknown"] = unknown;

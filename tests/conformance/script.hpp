@@ -18,8 +18,7 @@ struct Disagreement {
   nlohmann::json got;
 };
 
-// Runs the script on a fresh space; empty when all agrees. Throws std::exception on a malformed
-// script.
+// Runs a script that check_script() let pass on a fresh space; empty when all agrees.
 std::vector<Disagreement> replay(const nlohmann::json& script, ioasid::Behaviour behaviour);
 
 }  // namespace conformance

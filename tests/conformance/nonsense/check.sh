@@ -1,0 +1,14 @@
+#!/bin/sh
+# What ioasid_vectors says of scripts that make no sense, line by line: expected.txt.
+# SPDX-License-Identifier: Apache-2.0
+# usage: check.sh IOASID_VECTORS
+cd "$(dirname "$0")" || exit 1
+said=$(mktemp)
+trap 'rm -f "$said" "$said.jsonl"' EXIT
+"$1" scripts.jsonl > "$said" 2>&1
+got=$?
+[ "$got" -eq 2 ] || { echo "ended with $got, expected 2"; exit 1; }
+diff expected.txt "$said" || exit 1
+# What follows a NUL byte is not passed over.
+printf '{"name":"n","sets":[],"allocators":[],"ops":[]}\0 more\n' > "$said.jsonl"
+"$1" "$said.jsonl" 2>&1 | grep -q 'jsonl:1: a NUL byte in column 48$' || { echo "the NUL byte was not told"; exit 1; }
