@@ -68,7 +68,7 @@ class IdMap {
 
   // What an empty map keeps, so that one that has an id now and then does not make and free its few
   // nodes each time, with a barrier for all threads. Together with a space it is below 1 KB.
-  static constexpr std::size_t remains_max = 400;
+  static constexpr std::size_t remains_max = 360;
 
   static constexpr Ioasid no_gap = invalid_ioasid;
   static constexpr std::uint32_t no_key = 0xffffffffu;

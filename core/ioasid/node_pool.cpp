@@ -137,7 +137,8 @@ void NodePool::free_slab(const Slab& slab) noexcept {
 
 // Slabs grow with the pool, so that neither a handful of cells nor millions waste memory.
 NodePool::Slab& NodePool::add_slab() {
-  const auto cells = static_cast<std::uint16_t>(std::clamp<std::size_t>(cells_ / 32, 8, 2048));
+  const std::size_t wanted = cells_ == 0 ? 4 : std::clamp<std::size_t>(cells_ / 32, 8, 2048);
+  const auto cells = static_cast<std::uint16_t>(wanted);
   slabs_.reserve(slabs_.size() + 1 + slabs_.size() / 8);
   auto* base = static_cast<std::byte*>(::operator new(cells* cell));
   bytes_ += cells * cell;

@@ -8,6 +8,7 @@
 #include "tests/ioasid/heap.hpp"
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -96,6 +97,34 @@ TEST_CASE("an id that comes and goes in an empty space takes no memory each time
   CHECK(done == 100);
   // The lock's may have been made for this thread.
   CHECK(ioasid::detail::process_barriers_made() <= barriers + 1);
+}
+
+TEST_CASE("a space that was emptied again and again stays below 1 KB, wherever its ids were") {
+  const auto distance = GENERATE(1u, 64u, 42'000u);
+  const auto together = GENERATE(1u, 2u, 5u, 70u);
+  const std::int64_t before = heap_bytes;
+  ioasid::Space space;
+  std::int64_t most = 0;
+  for (Ioasid round = 0; round < 500; ++round) {
+    const Ioasid first = round * 64;
+    for (Ioasid i = 0; i < together; ++i)
+      space.alloc(nullptr, {first + i * distance, first + i * distance}, nullptr);
+    for (Ioasid i = 0; i < together; ++i) space.free(first + i * distance);
+    REQUIRE(space.size() == 0);
+    most = std::max<std::int64_t>(most, heap_bytes - before);
+  }
+  INFO(together << " ids, " << distance << " apart");
+  CHECK(most + std::int64_t{sizeof(space)} < 1024);
+}
+
+TEST_CASE("ids that come and go at other places of an empty space share their barriers") {
+  ioasid::Space space;
+  const std::uint64_t barriers = ioasid::detail::process_barriers_made();
+  for (Ioasid id = 0; id < 100'000; id += 100) {
+    space.alloc(nullptr, {id, id}, nullptr);
+    space.free(id);
+  }
+  CHECK(ioasid::detail::process_barriers_made() - barriers <= 1000 / 3);
 }
 
 namespace {
