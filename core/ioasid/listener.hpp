@@ -33,7 +33,8 @@ std::ostream& operator<<(std::ostream& out, Message message);
 // other call of the space or of a layer on it throws UsageError. (The global id allocator has no
 // lock when it calls: anything may be called then.) A message function must not throw: it is
 // noexcept, and an exception that leaves it, a UsageError too, ends the program by
-// std::terminate().
+// std::terminate(). It must live until who was given it, a space, References or a GlobalIdAllocator,
+// is gone.
 class Listener {
  public:
   virtual ~Listener() = default;

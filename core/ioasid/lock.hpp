@@ -15,7 +15,8 @@ namespace ioasid {
 // locks, and throws UsageError rather than wait for itself. A lock() or unlock() that calls the
 // space back is refused like a helper while held() is true, and is a recursion of its own while it
 // is not. unlock() must not throw. Whether somebody inside waits for ReadGuards, which are a
-// thread's, is not noticed with such a lock, and who holds a guard must not be suspended.
+// thread's, is not noticed with such a lock, and who holds a guard must not be suspended. It must
+// outlive the space, whose layers take it also when they are destroyed.
 class ExternalLock {
  public:
   virtual ~ExternalLock() = default;

@@ -32,14 +32,16 @@ struct Notice {
 
 // Called with the space locked: quick, and of the same space only find() may be called, its own or
 // the SetSpace's; every other call of them throws UsageError. It must not throw itself: an
-// exception that leaves it ends the program.
+// exception that leaves it ends the program. It must live until its unregistration has returned, or
+// the SetSpace is gone.
 class Notifier {
  public:
   virtual ~Notifier() = default;
   virtual void notify(const Notice& notice) noexcept = 0;
 };
 
-// Who must know first: the processor's own tables, then the IOMMU's, then devices.
+// Who must know first: the processor's own tables, then the IOMMU's, then devices. Within one chain:
+// a set's chain is called as a whole before its process's, and that before the system-wide one.
 enum class Priority : std::uint8_t { device, iommu, cpu };
 
 // Higher priorities first, among equals who came first. Not thread-safe: SetSpace locks.

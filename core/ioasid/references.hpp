@@ -17,7 +17,7 @@ namespace ioasid {
 // nothing; only further ones are kept here. Allocate and give up ids through this layer alone;
 // find() and set_data() are the space's own. When an allocator leaves with its ids, their
 // references are gone with them. Thread-safe. Calls from inside a helper, a listener or a notifier
-// of the space or of this layer throw UsageError.
+// of the space or of this layer throw UsageError. The listener must outlive the layer.
 class References : private Layer {
  public:
   explicit References(Space& space, Listener* listener = nullptr)

@@ -127,8 +127,9 @@ class SetSpace : private Layer {
   Ioasid find_by_spid(SetNumber set, Ioasid spid, bool with_reference = false);
 
   // ioasid_register_notifier, of all sets and of one; ioasid_register_notifier_mm;
-  // ioasid_unregister_notifier. The set's own chain is called before the system-wide one. -EEXIST:
-  // it is in that chain.
+  // ioasid_unregister_notifier. The set's own chain is called before its process's, and that before
+  // the system-wide one, whatever the priorities: these order notifiers within a chain. A notifier in
+  // several chains is told of each transition by each. -EEXIST: it is in that chain.
   Error register_notifier(Notifier& notifier, Priority priority);
   Error register_notifier(Notifier& notifier, Priority priority, SetNumber set);  // -ENOENT
   // Of the mm set with that token, now or as soon as there is one. -EINVAL: no token.

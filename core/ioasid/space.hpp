@@ -35,6 +35,7 @@ struct SpaceOptions {
   bool track_beside_live = false;
   // An allocator whose departure would orphan ids stays: -EBUSY.
   bool refuse_unregister_with_live_ids = false;
+  // Both are used, and not owned, until the space's destructor has returned.
   Listener* listener = nullptr;
   ExternalLock* lock = nullptr;  // instead of the built-in one
 };
@@ -48,8 +49,13 @@ class Layer;
 // layers on it, which share its lock (layer.hpp).
 //
 // The first call of a thread into the library, find too, may need 64 bytes of memory for it; where
-// that is short it throws std::bad_alloc and nothing has changed. Later ones of it do not, but for
-// those that fill a vector: ids(), and unregister_allocator() with *orphans.
+// that is short, or the system has no thread-specific data left, it throws std::bad_alloc and
+// nothing has changed. Later ones of it do not, but for those that fill a vector: ids(), and
+// unregister_allocator() with *orphans.
+//
+// Not for signal handlers, but for find() where the thread has called the library before and is not
+// inside it. After fork() the child may call it only if no other thread was inside a call or held a
+// ReadGuard at the fork. Who waits for the lock yields, and does not sleep.
 //
 // Semantics follow drivers/iommu/ioasid.c of Linux 6.1; each function names its counterpart there.
 class Space {

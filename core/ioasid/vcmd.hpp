@@ -42,7 +42,9 @@ class VcmdCompletion {
 
 // The virtual command registers of one vIOMMU. Of one space at most one command is outstanding: its
 // lock sees to it. A channel that serves several spaces, which only they lock, may be called by
-// several threads at once and must queue their commands itself.
+// several threads at once and must queue their commands itself. It must live until the last
+// allocator that has it as pdata has left every space, or these are gone; under linux_6_1 a departed
+// head's stays in use until its group goes.
 class VcmdChannel {
  public:
   virtual ~VcmdChannel() = default;
@@ -50,7 +52,8 @@ class VcmdChannel {
   // failure if need be: a guest whose vIOMMU was pulled would wait for ever. What it throws leaves
   // through the call that wanted an id or freed one; the host must not answer that command then.
   virtual void submit(std::uint64_t command, VcmdCompletion& completion) = 0;
-  // How the caller waits; returns once completion.ready(). A simulator suspends its actor here. It
+  // How the caller waits; returns once completion.ready(). A simulator suspends its actor here. The
+  // space is locked meanwhile, and other threads that want it spin and yield. It
   // may throw, with the same outcome and under the same condition: the completion is gone then, so
   // the host must not answer any more. An id that the host had chosen stays with the host. To
   // return too early is not allowed: std::bad_optional_access.

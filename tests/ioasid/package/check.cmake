@@ -1,5 +1,5 @@
 # Installs the library to a scratch place and builds and runs the example of its README against it, as a program and inside
-# a shared object.
+# a shared object; the library as a folder of another project, too.
 # Called with BUILD, SCRATCH, README, COMPILER, CONFIG and GENERATOR set; with SOURCE instead of BUILD the
 # library is taken out of the project and built by itself first.
 file(REMOVE_RECURSE ${SCRATCH})
@@ -25,6 +25,13 @@ if(SOURCE)
   file(COPY ${SOURCE}/ DESTINATION ${SCRATCH}/alone/ioasid)
   run(${CMAKE_COMMAND} -S ${SCRATCH}/alone/ioasid -B ${BUILD} -DCMAKE_CXX_COMPILER=${COMPILER})
   run(${CMAKE_COMMAND} --build ${BUILD})
+  # As a folder of a project that has no version.
+  file(WRITE ${SCRATCH}/alone/CMakeLists.txt "cmake_minimum_required(VERSION 3.22)\nproject(theirs LANGUAGES CXX)\n"
+    "add_subdirectory(ioasid)\nadd_executable(example ${SCRATCH}/example.cpp)\n"
+    "target_link_libraries(example PRIVATE ioasid::ioasid)\n")
+  run(${CMAKE_COMMAND} -S ${SCRATCH}/alone -B ${SCRATCH}/folder-build -DCMAKE_CXX_COMPILER=${COMPILER}
+    -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0)
+  run(${CMAKE_COMMAND} --build ${SCRATCH}/folder-build)
 endif()
 run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --component ioasid --prefix ${SCRATCH}/installed)
 run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${SCRATCH}/build -DEXAMPLE=${SCRATCH}/example.cpp
@@ -33,8 +40,12 @@ run(${CMAKE_COMMAND} --build ${SCRATCH}/build)
 # The README says what the example prints.
 string(REGEX MATCH "prints `([^`]*)`" said "${text}")
 set(said "${CMAKE_MATCH_1}")
-foreach(program example example_shared)
-  run(${SCRATCH}/build/${program})
+set(programs ${SCRATCH}/build/example ${SCRATCH}/build/example_shared)
+if(SOURCE)
+  list(APPEND programs ${SCRATCH}/folder-build/example)
+endif()
+foreach(program ${programs})
+  run(${program})
   if(NOT output STREQUAL "${said}\n")
     message(FATAL_ERROR "${program} printed\n${output}instead of\n${said}")
   endif()
