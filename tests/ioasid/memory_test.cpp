@@ -209,9 +209,12 @@ struct FreedAtTheEnd {
 };
 thread_local FreedAtTheEnd freed_at_the_end;
 
+std::atomic<bool> slot_was_not_its_own{false};
+
 void free_it(void* freed) {
   const auto* at_the_end = static_cast<const FreedAtTheEnd*>(freed);
   at_the_end->space->free(at_the_end->id);
+  if (!ioasid::detail::reader().taken) slot_was_not_its_own = true;
 }
 
 }  // namespace
@@ -238,6 +241,7 @@ TEST_CASE("threads that free ids while they end share what they leave behind, to
     }).join();
   pthread_key_delete(key);
   CHECK(space.size() == 0);
+  CHECK_FALSE(slot_was_not_its_own);
   for (FreedAtTheEnd& mine : kept) mine.space = nullptr;
   const int after = aligned_blocks;
   CHECK(after <= before + 2);
