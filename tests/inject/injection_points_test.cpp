@@ -58,7 +58,8 @@ TEST_CASE("a completion that comes twice is unexpected the second time", "[injec
 
 TEST_CASE("a lost notice leaves a processor's table as it was", "[inject]") {
   PhysicalMemory memory;
-  PasidTranslation translation(memory);
+  Engine engine;
+  PasidTranslation translation(engine, memory);
   Always injector;
   translation.injection.connect(injector, 0);
   translation.pasid_attached(Pasid(3), Pasid(9));
