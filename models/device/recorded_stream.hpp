@@ -50,6 +50,12 @@ struct RecordedOp {
 };
 static_assert(sizeof(RecordedOp) <= 48);
 
+// Whether a player can say how it agrees with what was recorded.
+constexpr bool is_comparable(const RecordedOp& op) {
+  return op.kind == RecordedKind::request && op.outcome != RecordedOutcome::unknown &&
+         op.outcome != RecordedOutcome::bypass;
+}
+
 // Levels of the tables that translate input addresses of this width.
 constexpr unsigned table_levels_for(unsigned address_width) {
   return address_width <= 39 ? 3 : address_width <= 48 ? 4 : 5;
@@ -57,7 +63,8 @@ constexpr unsigned table_levels_for(unsigned address_width) {
 
 // What a player may rely on: times do not decrease; maps and unmaps lie within the address width;
 // a map covers no page that is mapped in its domain at that moment and is a multiple of its entries'
-// size; an unmap may cover pages that are not mapped; descriptors decode.
+// size; an unmap may cover pages that are not mapped; descriptors decode,
+// but for address masks beyond what one IOMMU or another takes.
 struct RecordedStream {
   std::string name;
   std::string iommu;            // "intel-vtd", "virtio-iommu", "arm-smmuv3"

@@ -55,6 +55,8 @@ void TracePlayer::start(Instant until) {
     return op.time_ps / params_.speed >= until.ps();
   });
   end_op_ = static_cast<std::size_t>(past - stream_.ops.begin());
+  agreement_.comparable =
+      static_cast<std::uint64_t>(std::count_if(stream_.ops.begin(), past, &is_comparable));
   schedule_next(Instant());
 }
 
@@ -110,6 +112,7 @@ void TracePlayer::request(const RecordedOp& op) {
   ++function.stats.requests;
   if (op.outcome == RecordedOutcome::bypass) {
     ++function.recorded.bypassed;
+    ++agreement_.bypassed;
     return schedule_next(now);
   }
   const Access access = (op.permissions & 1U) != 0 ? Access::write : Access::read;
@@ -150,38 +153,6 @@ void TracePlayer::walked(std::uint64_t cookie, const WalkResult& result) {
     finish(function, op, walking.arrival, now, RecordedOutcome::fault, Hpa(0), result.fault);
   }
   if (held_ && !posted_) schedule_next(now);
-}
-
-void TracePlayer::finish(Function& function, const RecordedOp& op, Instant arrival, Instant end,
-                         RecordedOutcome outcome, Hpa address, FaultCode fault) {
-  function.latency.record(end - arrival);
-  judge(op, outcome, address, fault);
-  if (!to_.tracer.follows_requests()) return;
-  const std::uint16_t code = outcome == RecordedOutcome::hit ? outcome_hit
-                             : outcome == RecordedOutcome::miss
-                                 ? outcome_miss
-                                 : outcome_fault(static_cast<std::uint16_t>(fault));
-  TraceEvent event;
-  event.time = end.ps();
-  event.duration = (end - arrival).count();
-  event.address = op.iova;
-  event.value = address.value();
-  event.component = function.component;
-  event.kind = static_cast<std::uint16_t>(EventKind::translate);
-  event.code = code;
-  to_.tracer.emit_request(event);
-}
-
-void TracePlayer::judge(const RecordedOp& op, RecordedOutcome outcome, Hpa address,
-                        FaultCode fault) {
-  if (op.outcome == RecordedOutcome::unknown) return;
-  ++agreement_.compared;
-  const bool same_address = outcome == RecordedOutcome::fault || address.value() == op.pa;
-  if (outcome == op.outcome && same_address) {
-    ++agreement_.agreed;
-  } else if (agreement_.first.size() < Agreement::kept) {
-    agreement_.first.push_back({op, outcome, address, fault});
-  }
 }
 
 void TracePlayer::attach(const RecordedOp& op) {
@@ -246,6 +217,12 @@ void TracePlayer::invalidate(const RecordedOp& op) {
     const std::uint64_t first = op.iova >> 12U;
     const std::uint64_t last = first + op.pages - 1;
     flush.address_mask = static_cast<std::uint8_t>(std::bit_width(first ^ last));
+    // Linux' qi_flush_iotlb callers: what is larger than a descriptor can say goes with its domain.
+    if (flush.address_mask > to_.unit.queue().params().max_address_mask) {
+      flush.granularity = vtd::Granularity::domain;
+      flush.address_mask = 0;
+      flush.address = Iova();
+    }
   }
   const auto words = flush.encode();
   post(words[0], words[1]);

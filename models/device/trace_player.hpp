@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,10 +64,20 @@ struct Disagreement {
 
 struct Agreement {
   static constexpr std::size_t kept = 10;
-  std::uint64_t compared = 0;
+  std::uint64_t comparable = 0;  // requests to be played whose outcome was recorded
+  std::uint64_t compared = 0;    // as many, when all were played
   std::uint64_t agreed = 0;
+  std::uint64_t bypassed = 0;       // requests that were recorded as not translated
   std::vector<Disagreement> first;  // at most `kept`
 };
+
+// The first record of a stream that an IOMMU with such a queue would not take, and what it says.
+struct RefusedRecord {
+  std::uint32_t line = 0;
+  std::string says;  // "a descriptor with an address mask of 20; expected ..."
+};
+std::optional<RefusedRecord> first_refused(const RecordedStream& stream,
+                                           const vtd::InvalidationQueueParams& queue);
 
 class TracePlayer final : public EventHandler, public WalkClient, public InvalidationDriver::Done {
  public:
@@ -100,6 +111,8 @@ class TracePlayer final : public EventHandler, public WalkClient, public Invalid
   const Agreement& agreement() const { return agreement_; }
   // In records.
   Workload workload() const { return {next_op_, end_op_ - next_op_}; }
+  // What is left to do when the run is at its end; nothing when all was played and answered.
+  std::optional<std::string> unfinished() const;
   std::uint64_t maps() const { return maps_; }
   std::uint64_t unmaps() const { return unmaps_; }
   std::uint64_t descriptors() const { return descriptors_; }

@@ -31,6 +31,9 @@ class PhysicalMemory final : public TableMemory {
  public:
   static constexpr std::size_t words_per_line = 8;
   using Line = std::array<std::uint64_t, words_per_line>;
+  // Tables and queues lie at 16 TiB and above, out of the way of addresses that recorded guests use
+  // for their own memory.
+  static constexpr Hpa tables_begin{std::uint64_t{1} << 44U};
 
   PhysicalMemory();
 
@@ -121,9 +124,7 @@ class PhysicalMemory final : public TableMemory {
   void announce_change();
 
   static constexpr std::uint32_t none = 0xffffffff;
-  // Tables lie at 16 TiB and above, out of the way of addresses that recorded guests use for their
-  // own memory.
-  static constexpr std::uint64_t first_allocated = std::uint64_t{1} << 32U;
+  static constexpr std::uint64_t first_allocated = tables_begin.value() >> frame_shift;
   std::uint64_t next_free_frame_ = first_allocated;
   // Guests' memory lies at 64 TiB and above. Frames are kept in chunks, so that what is written of
   // one guest need not lie near what is written of another.

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <bit>
 #include <charconv>
 #include <limits>
@@ -21,23 +20,15 @@ constexpr std::uint64_t pa_max = (std::uint64_t{1} << 52U) - 1;
 constexpr std::uint64_t pages_max = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t pgsz_max = std::uint64_t{1} << 30U;
 
-struct OutcomeName {
-  std::string_view name;
-  RecordedOutcome outcome;
-};
-constexpr std::array outcome_names = {
-    OutcomeName{"hit", RecordedOutcome::hit},        OutcomeName{"miss", RecordedOutcome::miss},
-    OutcomeName{"ok", RecordedOutcome::unknown},     OutcomeName{"fault", RecordedOutcome::fault},
-    OutcomeName{"abort", RecordedOutcome::fault},    OutcomeName{"bypass", RecordedOutcome::bypass},
-    OutcomeName{"disable", RecordedOutcome::bypass}, OutcomeName{"pt", RecordedOutcome::bypass},
-    OutcomeName{"off", RecordedOutcome::bypass}};
-
-RecordedOutcome read_outcome(const Record& record) {
+RecordedOutcome read_outcome(const Record& record, std::span<const OutcomeName> outcomes) {
   const std::string_view read = record.string(Key::r);
-  for (const OutcomeName& known : outcome_names) {
+  std::string expected;
+  for (const OutcomeName& known : outcomes) {
     if (known.name == read) return known.outcome;
+    expected += expected.empty() ? "" : &known == &outcomes.back() ? " or " : ", ";
+    expected += known.name;
   }
-  record.reject(Key::r, "hit, miss, ok, fault, abort, bypass, disable, pt or off");
+  record.reject(Key::r, expected);
 }
 
 }  // namespace
@@ -46,11 +37,11 @@ std::uint16_t requester(const Record& record) {
   return static_cast<std::uint16_t>(record.integer(Key::sid, 0, sid_max));
 }
 
-RecordedOp read_request(const Record& record) {
+RecordedOp read_request(const Record& record, std::span<const OutcomeName> outcomes) {
   RecordedOp op;
   op.sid = requester(record);
   op.iova = record.hex(Key::iova);
-  op.outcome = read_outcome(record);
+  op.outcome = read_outcome(record, outcomes);
   if (has_translation(op)) op.pa = record.hex(Key::pa);
   if (op.pa > pa_max) record.reject(Key::pa, "an address of at most 52 bits");
   // Without `w` the page allows both (FORMAT.md); a read is allowed there like a write.
@@ -58,6 +49,20 @@ RecordedOp read_request(const Record& record) {
   if (record.has(Key::fr))
     op.fault_reason = static_cast<std::uint8_t>(record.integer(Key::fr, 0, 0xff));
   return op;
+}
+
+void InsertionCount::request(const Record& record, const RecordedOp& op, std::uint32_t capacity) {
+  const bool inserts = op.outcome == RecordedOutcome::miss;
+  if (record.has(Key::full) && record.flag(Key::full)) {
+    if (!inserts) record.reject(Key::full, "it with a miss only: nothing else inserts an entry");
+    if (inserted_ < capacity) {
+      record.reject(Key::full,
+                    fmt::format("none: {} entries were inserted since the IOTLB of {} was empty",
+                                inserted_, capacity));
+    }
+    dropped_all();
+  }
+  if (inserts) ++inserted_;
 }
 
 GuestPages guest_pages(const Record& record) {

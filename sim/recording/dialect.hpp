@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace viosim::recording {
@@ -32,14 +33,33 @@ inline constexpr std::uint64_t sid_max = 0xffff;
 
 std::uint16_t requester(const Record& record);
 
-// iova, pa and outcome of a `req`; whether a translation was found is told by has_translation.
-RecordedOp read_request(const Record& record);
+// What a hypervisor's model of an IOMMU says of a request, in its own words.
+struct OutcomeName {
+  std::string_view name;
+  RecordedOutcome outcome;
+};
+
+// iova, pa and outcome of a `req`, which is one of these; whether a translation was found is told by
+// has_translation.
+RecordedOp read_request(const Record& record, std::span<const OutcomeName> outcomes);
 inline bool has_translation(const RecordedOp& op) {
   return op.outcome != RecordedOutcome::fault && op.outcome != RecordedOutcome::bypass;
 }
 
 // The permission that a request needs, as a bit of Mapping::permissions.
 inline std::uint8_t needed_permission(const RecordedOp& op) { return op.permissions == 1 ? 2 : 1; }
+
+// `full` says that the recorder's IOTLB was full and dropped everything before it took one more entry. It is held against
+// what was inserted since the table was surely empty: that many entries at most can be in it.
+class InsertionCount {
+ public:
+  void dropped_all() { inserted_ = 0; }
+  // `capacity` 0: not known.
+  void request(const Record& record, const RecordedOp& op, std::uint32_t capacity);
+
+ private:
+  std::uint64_t inserted_ = 0;
+};
 
 // `iova`, `pgsz`, `n` of a guest record, and its page size.
 struct GuestPages {

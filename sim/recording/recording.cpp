@@ -25,6 +25,7 @@ constexpr std::string_view known_format = "viommu-trace/1";
 constexpr std::string_view vtd_name = "intel-vtd";
 constexpr std::string_view smmu_name = "arm-smmuv3";
 constexpr std::string_view virtio_name = "virtio-iommu";
+constexpr std::string_view only_policy = "drop all when full";
 constexpr std::int64_t ps_per_ns = 1000;
 constexpr auto latest_ns = static_cast<std::uint64_t>(Instant::latest().ps() / ps_per_ns);
 
@@ -131,6 +132,9 @@ void Reader::read_iotlb(bool required) {
   iotlb.scan(record_.object(Key::iotlb));
   stream_.iotlb_capacity =
       static_cast<std::uint32_t>(iotlb.integer(Key::capacity, 1, CacheParams::most_entries));
+  // What the recorder's model did follows from it; another one would have to be replayed differently.
+  if (iotlb.has(Key::policy) && iotlb.string(Key::policy) != only_policy)
+    iotlb.reject(Key::policy, fmt::format("\"{}\"", only_policy));
   if (iotlb.has(Key::address_width))
     stream_.address_width = static_cast<unsigned>(iotlb.integer(Key::address_width, 30, 64));
 }

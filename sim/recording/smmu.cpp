@@ -15,6 +15,13 @@ constexpr std::uint64_t asid_max = 0xffff;
 constexpr std::uint8_t read_write = 3;
 constexpr std::uint64_t highest_page = std::numeric_limits<std::uint64_t>::max() >> 12U;
 
+constexpr std::array smmu_outcomes = {OutcomeName{"hit", RecordedOutcome::hit},
+                                      OutcomeName{"miss", RecordedOutcome::miss},
+                                      OutcomeName{"fault", RecordedOutcome::fault},
+                                      OutcomeName{"abort", RecordedOutcome::fault},
+                                      OutcomeName{"bypass", RecordedOutcome::bypass},
+                                      OutcomeName{"disable", RecordedOutcome::bypass}};
+
 // log2 of the translation granule behind `tg`: 1 is 4 KiB, 2 is 16 KiB, 3 is 64 KiB.
 unsigned granule_shift(const Record& record) {
   constexpr std::array<unsigned, 4> shifts = {0, 12, 14, 16};
@@ -31,6 +38,7 @@ class Smmu : public Dialect {
     } else if (kind == "inv") {
       invalidate(record);
     } else if (kind == "inv_all") {
+      insertions_.dropped_all();
       builder_.drop_all();
     } else if (kind == "map") {
       map(record);
@@ -50,7 +58,8 @@ class Smmu : public Dialect {
   }
 
   void request(const Record& record) {
-    RecordedOp op = read_request(record);
+    RecordedOp op = read_request(record, smmu_outcomes);
+    insertions_.request(record, op, stream_.iotlb_capacity);
     if (has_translation(op) || record.has(Key::asid)) {
       op.domain = domain_of(record);
       attach(op.sid, op.domain);
@@ -86,6 +95,7 @@ class Smmu : public Dialect {
   void invalidate(const Record& record) {
     const std::string_view granularity = record.string(Key::gran);
     if (granularity == "all") {
+      insertions_.dropped_all();
       builder_.invalidate_all(RecordedOp::every_domain);
     } else if (granularity == "asid") {
       builder_.invalidate_all(domain_of(record));
@@ -141,6 +151,7 @@ class Smmu : public Dialect {
 
   RecordedStream& stream_;
   StreamBuilder& builder_;
+  InsertionCount insertions_;
 };
 
 }  // namespace

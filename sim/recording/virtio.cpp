@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/dialect.hpp"
 
+#include <array>
 #include <limits>
 
 namespace viosim::recording {
@@ -12,6 +13,10 @@ namespace {
 constexpr std::uint64_t domain_max = 0xffff;  // guests count from 0; VT-d's ids have 16 bits
 constexpr std::uint64_t most_pages = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t page_length = 4096;
+
+constexpr std::array virtio_outcomes = {OutcomeName{"ok", RecordedOutcome::unknown},
+                                        OutcomeName{"fault", RecordedOutcome::fault},
+                                        OutcomeName{"bypass", RecordedOutcome::bypass}};
 
 class Virtio : public Dialect {
  public:
@@ -56,7 +61,7 @@ class Virtio : public Dialect {
   }
 
   void request(const Record& record) {
-    RecordedOp op = read_request(record);
+    RecordedOp op = read_request(record, virtio_outcomes);
     builder_.attached(op.sid, op.domain);
     builder_.request(op);
   }

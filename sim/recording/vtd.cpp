@@ -1,8 +1,11 @@
 // intel-vtd recordings: the guest's probes tell of mappings, the hypervisor of everything else.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/host/physical_memory.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 #include "sim/recording/dialect.hpp"
+#include "sim/recording/named_fields.hpp"
 
+#include <array>
 #include <bit>
 #include <limits>
 #include <map>
@@ -11,8 +14,14 @@ namespace viosim::recording {
 namespace {
 
 constexpr std::uint64_t did_max = 0xffff;
+constexpr std::uint64_t all_translations = 0x12;  // type 2, granularity 1
 constexpr std::uint8_t read_bit = 1;
 constexpr std::uint8_t write_bit = 2;
+
+constexpr std::array vtd_outcomes = {
+    OutcomeName{"hit", RecordedOutcome::hit}, OutcomeName{"miss", RecordedOutcome::miss},
+    OutcomeName{"fault", RecordedOutcome::fault}, OutcomeName{"pt", RecordedOutcome::bypass},
+    OutcomeName{"off", RecordedOutcome::bypass}};
 
 // Descriptor fields, VT-d 3.3 s6.5.2.3: type in lo 3:0, granularity in lo 5:4, DID in lo 31:16,
 // address mask in hi 5:0, address in hi 63:12.
@@ -76,6 +85,7 @@ class Vtd : public Dialect {
     } else if (kind == "release") {
       release(record);
     } else if (kind == "root" || kind == "enable") {
+      insertions_.dropped_all();
       builder_.drop_all();
     }
   }
@@ -88,7 +98,9 @@ class Vtd : public Dialect {
   // Only a translated request names its domain. When a walk went through another one than we knew, a
   // context entry was written without our seeing it; a hit may be on what an old one left behind.
   void request(const Record& record) {
-    RecordedOp op = read_request(record);
+    RecordedOp op = read_request(record, vtd_outcomes);
+    insertions_.request(record, op, stream_.iotlb_capacity);
+    if (has_translation(op) && record.has(Key::sz)) check_entry(record);
     std::uint32_t known = 0;
     const bool is_known = builder_.attached(op.sid, known);
     if (has_translation(op) || record.has(Key::did)) {
@@ -110,11 +122,25 @@ class Vtd : public Dialect {
            (op.fault_reason == no_write || op.fault_reason == no_read);
   }
 
+  // The entry that answered. VT-d 3.3 s9.8: bit 7 of a leaf tells one of 2 MiB or 1 GiB from one of 4 KiB.
+  static void check_entry(const Record& record) {
+    constexpr std::uint64_t of_2m = std::uint64_t{1} << 21U;
+    constexpr std::uint64_t of_1g = std::uint64_t{1} << 30U;
+    const std::uint64_t size =
+        record.integer(Key::sz, 0, std::numeric_limits<std::uint64_t>::max());
+    if (size != page_4k.count() && size != of_2m && size != of_1g)
+      record.reject(Key::sz, "4096, 2097152 or 1073741824");
+    constexpr std::uint64_t page_size_bit = 0x80;
+    if (size != page_4k.count() && record.has(Key::pte) &&
+        (record.hex(Key::pte) & page_size_bit) == 0)
+      record.reject(Key::sz, "4096, since `pte` is an entry of the lowest level");
+  }
+
   // The walk found a leaf entry: bits 0 and 1 are its permissions.
   void prove_mapped(const Record& record, const RecordedOp& op) {
-    constexpr std::uint64_t largest = std::uint64_t{1} << 30U;
-    const std::uint64_t size = record.integer(Key::sz, 4096, largest);
-    if (!std::has_single_bit(size)) record.reject(Key::sz, "a power of two");
+    if (!record.has(Key::sz)) record.reject(Key::sz, "the size of the page that was found");
+    const std::uint64_t size =
+        record.integer(Key::sz, 0, std::numeric_limits<std::uint64_t>::max());
     const std::uint64_t first = (op.iova & ~(size - 1)) >> 12U;
     const auto permissions =
         static_cast<std::uint8_t>(record.hex(Key::pte) & (read_bit | write_bit));
@@ -124,18 +150,34 @@ class Vtd : public Dialect {
                           needed_permission(op));
   }
 
+  // As the queue of an IOMMU decodes it, but for the address masks: how large they may be differs from IOMMU to IOMMU.
+  static void check_descriptor(const Record& record, std::uint64_t hi, std::uint64_t lo) {
+    if (!vtd::Descriptor::decodable(lo))
+      record.reject(Key::lo, "a descriptor of type 1 to 9 with a valid granularity");
+    constexpr std::uint8_t any_mask = 63;
+    if (vtd::Descriptor::error({lo, 0, 0, 0}, any_mask) != vtd::QueueError::none)
+      record.reject(Key::lo, "reserved bits of its type to be 0");
+    if (vtd::Descriptor::error({lo, hi, 0, 0}, any_mask) != vtd::QueueError::none)
+      record.reject(Key::hi, "reserved bits of its type to be 0, and a size code that ends");
+    const vtd::Descriptor descriptor = vtd::Descriptor::decode(lo, hi);
+    if (descriptor.status_write && descriptor.status_address >= PhysicalMemory::tables_begin)
+      record.reject(Key::hi,
+                    "a status address below 16 TiB, where the tables of the simulation begin");
+    check_named_fields(record, descriptor);
+  }
+
   // In a strict guest without caching mode the only reason for a page-selective descriptor is an
   // unmap just before it.
   void descriptor(const Record& record) {
     const std::uint64_t hi = record.hex(Key::hi);
     const std::uint64_t lo = record.hex(Key::lo);
-    if (!vtd::Descriptor::decodable(lo))
-      record.reject(Key::lo, "a descriptor of type 1 to 9 with a valid granularity");
+    check_descriptor(record, hi, lo);
     if (stream_.strict && !stream_.caching_mode) {
       const std::optional<PageSelective> flushed = page_selective(hi, lo);
       if (flushed && !pending_.take(flushed->domain, flushed->range))
         builder_.prove_unmapped(flushed->domain, flushed->range);
     }
+    if ((lo & 0x3fU) == all_translations) insertions_.dropped_all();
     builder_.descriptor(hi, lo);
   }
 
@@ -218,6 +260,7 @@ class Vtd : public Dialect {
   StreamBuilder& builder_;
   bool write_implies_read_;
   PendingUnmaps pending_;
+  InsertionCount insertions_;
 };
 
 }  // namespace

@@ -27,6 +27,7 @@ void Plan::run() {
   injections_->start();
   try {
     system_.run();
+    check_players();
     check_processes();
   } catch (const StuckError& error) {
     if (!expectations_->expect_failure() && !has_software_) throw;
@@ -37,6 +38,16 @@ void Plan::run() {
   } catch (const TimeLimitError& error) {
     if (!expectations_->expect_failure()) throw;
     failed_ = {RunFailure::time_limit, error.what()};
+  }
+}
+
+// A recording that is played in part looks like a whole one.
+void Plan::check_players() {
+  for (const TracePlayer& player : system_.players()) {
+    if (const auto unfinished = player.unfinished()) {
+      failed_ = {RunFailure::stuck, *unfinished};
+      return;
+    }
   }
 }
 

@@ -31,6 +31,7 @@ class Plan {
   std::vector<Verdict> verdicts(const ViolationCounts& violations) const;
 
  private:
+  void check_players();
   void check_processes();
 
   System& system_;

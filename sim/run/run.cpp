@@ -6,7 +6,6 @@
 #include "sim/json/json.hpp"
 #include "sim/json/pointer.hpp"
 #include "sim/record/run_database.hpp"
-#include "sim/recording/recording.hpp"
 #include "sim/run/conclusions.hpp"
 #include "sim/run/plan.hpp"
 #include "sim/run/software_migrations.hpp"
@@ -139,44 +138,6 @@ void run_within_limit(Plan& plan, const std::string& file) {
                                    error.what())});
   }
 }
-
-}  // namespace
-
-RecordedStream read_recording(const std::filesystem::path& file, Progress* progress) {
-  RecordingOptions options;
-  if (progress != nullptr) {
-    options.on_record = [progress, what = "reading " + file.string()](std::uint64_t records,
-                                                                      std::uint64_t all) {
-      progress->tell(what, static_cast<double>(records) / static_cast<double>(all));
-    };
-  }
-  return read_recording(file.string(), options);
-}
-
-Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base,
-                           Progress* progress) {
-  Recordings recordings;
-  std::vector<Problem> problems;
-  for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
-    for (std::size_t d = 0; d < scenario.hosts[h].devices.size(); ++d) {
-      const auto* recorded = std::get_if<RecordedDevice>(&scenario.hosts[h].devices[d]);
-      if (recorded == nullptr || recordings.contains(recorded->trace)) continue;
-      try {
-        recordings.emplace(recorded->trace, read_recording(base / recorded->trace, progress));
-      } catch (const ConfigError& error) {
-        for (Problem problem : error.problems()) {
-          problem.message += fmt::format("; named by /hosts/{}/devices/{}/trace of scenario \"{}\"",
-                                         h, d, scenario.name);
-          problems.push_back(std::move(problem));
-        }
-      }
-    }
-  }
-  if (!problems.empty()) throw ConfigError(std::move(problems));
-  return recordings;
-}
-
-namespace {
 
 // A scenario names the file of its schema; a schema names the language that it is written in.
 bool is_schema(const Value& document) {

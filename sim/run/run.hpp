@@ -7,6 +7,7 @@
 #include "sim/json/value.hpp"
 #include "sim/run/expectations.hpp"
 #include "sim/run/progress.hpp"
+#include "sim/run/recordings.hpp"
 #include "sim/run/summary.hpp"
 #include "sim/run/system.hpp"
 
@@ -39,13 +40,6 @@ struct RunReport {
   std::vector<Agreement>
       agreements;  // of the recordings that were played, in the order of the scenario
 };
-
-// Every recording that the scenario names, relative to `base`. All that is wrong with them is one
-// ConfigError; each of its problems says which place of the scenario named the file.
-Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base,
-                           Progress* progress = nullptr);
-// One of them; `file` is its path.
-RecordedStream read_recording(const std::filesystem::path& file, Progress* progress);
 
 // The scenario is valid; paths in it are relative to `base`. Throws ConfigError, InternalError.
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,

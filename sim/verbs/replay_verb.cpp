@@ -56,6 +56,7 @@ std::string text_of(const Disagreement& d) {
 
 // "100 %", "99.5601 %": never rounded up to 100.
 std::string percent(std::uint64_t part, std::uint64_t whole) {
+  if (whole == 0) return "nothing to compare";
   if (part == whole) return "100 %";
   return fmt::format("{:.4f} %", std::min(99.9999, 100.0 * static_cast<double>(part) /
                                                        static_cast<double>(whole)));
@@ -66,12 +67,21 @@ std::string agreement_text(const Agreement& agreement) {
   for (const Disagreement& disagreement : agreement.first) text += text_of(disagreement) + '\n';
   const std::uint64_t more = agreement.compared - agreement.agreed - agreement.first.size();
   if (more != 0) text += fmt::format("... and {} more\n", grouped(more));
-  return text + fmt::format("agreement {}/{} ({})\n", agreement.agreed, agreement.compared,
-                            percent(agreement.agreed, agreement.compared));
+  if (agreement.bypassed != 0) {
+    text += fmt::format("not compared, since they were recorded as not translated: {}\n",
+                        counted(agreement.bypassed, "request"));
+  }
+  if (agreement.compared != agreement.comparable) {
+    text += fmt::format("not played, see above: {}\n",
+                        counted(agreement.comparable - agreement.compared, "request"));
+  }
+  return text + fmt::format("agreement {}/{} ({})\n", agreement.agreed, agreement.comparable,
+                            percent(agreement.agreed, agreement.comparable));
 }
 
 Value agreement_json(const Agreement& agreement) {
   Value::Object object;
+  add(object, "comparable", agreement.comparable);
   add(object, "compared", agreement.compared);
   add(object, "agreed", agreement.agreed);
   Value::Array first;
@@ -91,7 +101,9 @@ int replay_verb(const ReplayArguments& arguments) {
   const RecordedStream& stream =
       recordings.emplace(name, read_recording(arguments.trace, &progress)).first->second;
   const IommuPreset& preset = find_preset(arguments.iommu, stream);
-  const Scenario scenario = replay_scenario(stream, name, preset.params(stream));
+  const vtd::UnitParams params = preset.params(stream);
+  check_playable(stream, name, params);
+  const Scenario scenario = replay_scenario(stream, name, params);
   RunOptions options;
   options.out = arguments.out;
   options.file = name;
@@ -124,7 +136,7 @@ int replay_verb(const ReplayArguments& arguments) {
           stream.iommu);
     }
   }
-  const bool agrees = !comparable || agreement.agreed == agreement.compared;
+  const bool agrees = !comparable || agreement.agreed == agreement.comparable;
   return agrees && all_met(report.verdicts) ? 0 : 1;
 }
 

@@ -62,8 +62,22 @@ TEST_CASE("a bad record is refused with its line, what was read and what was exp
       BadRecord{with("0xfffff002", "-0x1"), "`iova` is \"-0x1\""},
       BadRecord{with("\"miss\"", "\"mis\""), "`r` is \"mis\", expected hit, miss"},
       BadRecord{with("\"pa\":\"0x1002\",", ""), "`pa` is missing"},
-      BadRecord{with("4096", "4095"), "`sz` is 4095"},
-      BadRecord{with("4096", "12288"), "`sz` is 12288, expected a power of two"},
+      BadRecord{with("4096", "4095"), "`sz` is 4095, expected 4096, 2097152 or 1073741824"},
+      BadRecord{with("4096", "0"), "`sz` is 0"},
+      BadRecord{with("\"sz\":4096,", ""), "`sz` is missing"},
+      BadRecord{
+          with("\"miss\",\"pa\":\"0x1002\",\"sz\":4096", "\"hit\",\"pa\":\"0x1002\",\"sz\":3"),
+          "`sz` is 3"},
+      BadRecord{with("4096", "2097152"),
+                "`sz` is 2097152, expected 4096, since `pte` is an entry of the lowest level"},
+      BadRecord{with("\"miss\"", "\"bypass\""),
+                "`r` is \"bypass\", expected hit, miss, fault, pt or off"},
+      BadRecord{with("\"miss\"", "\"ok\""), "`r` is \"ok\""},
+      BadRecord{with(",\"did\"", ",\"full\":1,\"did\""),
+                "`full` is 1, expected none: 0 entries were inserted since the IOTLB of 4"},
+      BadRecord{with("\"miss\"", "\"hit\",\"full\":1"),
+                "`full` is 1, expected it with a miss only"},
+      BadRecord{with(",\"did\"", ",\"full\":2,\"did\""), "`full` is 2"},
       BadRecord{with(",\"did\":5", ""), "`did` is missing"},
       BadRecord{R"({"t":5000,"k":"map","did":5,"iova":"0x1800","pa":"0x1000","pgsz":4096,"n":1})",
                 "`iova` is \"0x1800\", expected a multiple of the page size 4096"},
@@ -83,6 +97,18 @@ TEST_CASE("a bad record is refused with its line, what was read and what was exp
       BadRecord{with("\"0x1002\"", "\"0x10000000001002\""), "expected an address of at most 52"},
       BadRecord{R"({"t":5000,"k":"inv","type":"iotlb","hi":"0x0","lo":"0x2"})",
                 "`lo` is \"0x2\", expected a descriptor of type 1 to 9"},
+      BadRecord{R"({"t":5000,"k":"inv","hi":"0x1000","lo":"0x10000500f2"})",
+                "`lo` is \"0x10000500f2\", expected reserved bits"},
+      BadRecord{R"({"t":5000,"k":"inv","hi":"0x1080","lo":"0x500f2"})",
+                "`hi` is \"0x1080\", expected reserved bits"},
+      BadRecord{R"({"t":5000,"k":"inv","hi":"0x1000","lo":"0x7"})",
+                "`hi` is \"0x1000\", expected reserved bits"},
+      BadRecord{R"({"t":5000,"k":"inv","hi":"0x1","lo":"0x4"})",
+                "`hi` is \"0x1\", expected reserved bits"},
+      BadRecord{R"({"t":5000,"k":"inv","hi":"0xfffffffffffff001","lo":"0x10000000003"})",
+                "a size code that ends"},
+      BadRecord{R"({"t":5000,"k":"inv","hi":"0x100000000000","lo":"0x200000025"})",
+                "expected a status address below 16 TiB"},
       BadRecord{R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1000","pgsz":5000,"n":1})",
                 "`pgsz` is 5000, expected a power of two"},
       BadRecord{R"({"t":5000,"k":"map","did":5,"iova":"0x1000","pa":"0x1000","pgsz":4096,"n":0})",
@@ -107,6 +133,77 @@ TEST_CASE("a bad record is refused with its line, what was read and what was exp
   CHECK_THAT(problem.message, Contains(bad.message));
 }
 
+// Each is what a hypervisor writes, with one name that the raw words contradict.
+TEST_CASE("names of a descriptor that contradict its words are refused", "[recording][bad]") {
+  struct Named {
+    std::string record;  // without its end
+    std::string wrong;
+    std::string message;
+  };
+  const std::string page =
+      R"({"t":5000,"k":"inv","type":"iotlb","gran":"page","did":5,"dr":1,"dw":1,"addr":"0xffffa000","am":0,"ih":0,"hi":"0xffffa000","lo":"0x500f2"})";
+  const std::string context =
+      R"({"t":5000,"k":"inv","type":"context","gran":"device","did":5,"sid":256,"fm":2,"hi":"0x0","lo":"0x2010000050031"})";
+  const std::string device =
+      R"({"t":5000,"k":"inv","type":"dev","sid":256,"addr":"0x8000","sz":8192,"hi":"0x8001","lo":"0x10000000003"})";
+  const std::string interrupts =
+      R"({"t":5000,"k":"inv","type":"iec","gran":"index","idx":1,"im":0,"hi":"0x0","lo":"0x100000014"})";
+  const std::string wait =
+      R"({"t":5000,"k":"inv","type":"wait","if":0,"sw":1,"fn":0,"addr":"0x11c6ca4","data":2,"hi":"0x11c6ca4","lo":"0x200000025"})";
+  const Named named = GENERATE_COPY(
+      Named{page, "\"did\":5|\"did\":77", "`did` is 77, expected 5"},
+      Named{page, "\"page\"|\"global\"", "`gran` is \"global\", expected \"page\""},
+      Named{page, "iotlb|wait", "`type` is \"wait\", expected \"iotlb\""},
+      Named{page, "\"dr\":1|\"dr\":0", "`dr` is 0, expected 1"},
+      Named{page, "\"dw\":1|\"dw\":0", "`dw` is 0, expected 1"},
+      Named{page, "\"addr\":\"0xffffa|\"addr\":\"0xffffb", "`addr` is \"0xffffb000\", expected"},
+      Named{page, "\"am\":0|\"am\":5", "`am` is 5, expected 0"},
+      Named{page, "\"ih\":0|\"ih\":1", "`ih` is 1, expected 0"},
+      Named{context, "256|257", "`sid` is 257, expected 256"},
+      Named{context, "\"fm\":2|\"fm\":0", "`fm` is 0, expected 2"},
+      Named{device, "8192|4096", "`sz` is 4096, expected 8192"},
+      Named{device, "256|257", "`sid` is 257, expected 256"},
+      Named{interrupts, "\"idx\":1|\"idx\":2", "`idx` is 2, expected 1"},
+      Named{interrupts, "\"im\":0|\"im\":1", "`im` is 1, expected 0"},
+      Named{wait, "\"if\":0|\"if\":1", "`if` is 1, expected 0"},
+      Named{wait, "\"sw\":1|\"sw\":0", "`sw` is 0, expected 1"},
+      Named{wait, "\"fn\":0|\"fn\":1", "`fn` is 1, expected 0"},
+      Named{wait, "\"data\":2|\"data\":3", "`data` is 3, expected 2"},
+      Named{page, "0x500f2|0x50036", "`type` is \"iotlb\", expected another name"});
+  CHECK_NOTHROW(read_sample(vtd_meta, {named.record}));
+  const std::size_t bar = named.wrong.find('|');
+  std::string record = named.record;
+  const std::size_t at = record.find(named.wrong.substr(0, bar));
+  REQUIRE(at != std::string::npos);
+  record.replace(at, bar, named.wrong.substr(bar + 1));
+  const Problem problem = problem_of("bad.jsonl", text_of(vtd_meta, {record}));
+  INFO(problem.text());
+  CHECK(problem.pointer == "line 2");
+  CHECK_THAT(problem.message, Contains(named.message));
+}
+
+TEST_CASE("a full IOTLB is believed when as much was inserted as it holds", "[recording][bad]") {
+  const auto miss = [](unsigned page, bool full) {
+    return fmt::format(
+        R"({{"t":5000,"k":"req","sid":256,"iova":"{0:#x}","r":"miss","pa":"{0:#x}","sz":4096,"pte":"{1:#x}","did":5{2}}})",
+        page << 12U, page << 12U | 3U, full ? R"(,"full":1)" : "");
+  };
+  std::vector<std::string> records;
+  for (unsigned page = 1; page <= 4; ++page) records.push_back(miss(page, false));
+  SECTION("four of four") {
+    records.push_back(miss(5, true));
+    CHECK_NOTHROW(read_sample(vtd_meta, records));
+  }
+  SECTION("emptied since") {
+    const std::string flush =
+        GENERATE(R"({"t":5000,"k":"root"})", R"({"t":5000,"k":"inv","hi":"0x0","lo":"0xd2"})");
+    records.push_back(flush);
+    records.push_back(miss(5, true));
+    CHECK_THAT(problem_of("bad.jsonl", text_of(vtd_meta, records)).message,
+               Contains("0 entries were inserted"));
+  }
+}
+
 TEST_CASE("a bad first line is refused", "[recording][bad]") {
   const BadRecord bad = GENERATE(
       BadRecord{good_request, "`k` is \"req\", expected \"meta\" on the first line"},
@@ -117,6 +214,9 @@ TEST_CASE("a bad first line is refused", "[recording][bad]") {
                 "did you mean \"intel-vtd\"?"},
       BadRecord{R"({"k":"meta","format":"viommu-trace/1","name":"a\nb","iommu":"intel-vtd"})",
                 "`name` is \"a?b\", expected 1 to 64 printable"},
+      BadRecord{
+          R"({"k":"meta","format":"viommu-trace/1","name":"x","iommu":"intel-vtd","records":0,"strict":1,"caching_mode":false,"scalable_mode":false,"iotlb":{"capacity":4,"policy":"lru"}})",
+          "`policy` is \"lru\", expected \"drop all when full\""},
       BadRecord{R"({"k":"meta","format":"viommu-trace/1","name":"","iommu":"intel-vtd"})",
                 "`name` is \"\""},
       BadRecord{

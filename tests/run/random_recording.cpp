@@ -159,7 +159,8 @@ class Guest {
     add(fmt::format(
         R"("k":"req","sid":{},"iova":"{:#x}","r":"{}","pa":"{:#x}","sz":{},"pte":"{:#x}","did":{},"w":{})",
         sid, page << 12U | byte, outcome, (entry.frame + offset) << 12U | byte,
-        entry.large ? pages_of_large << 12U : 4096, entry.frame << 12U | entry.permissions, domain,
+        entry.large ? pages_of_large << 12U : 4096,
+        entry.frame << 12U | entry.permissions | (entry.large ? 0x80U : 0U), domain,
         entry.permissions == 1 ? 0 : 1));
   }
 
