@@ -132,16 +132,34 @@ configure() {
     >>"$log" 2>&1 || fail_with_log "cmake could not configure the build$hint"
 }
 
-# build PRESET [TARGET...]: everything without a target. Silent when it is up to date.
+# build PRESET [TARGET...]: everything without a target. Silent when it is up to date. Asking ninja beforehand does not tell:
+# the step that looks which commit is built runs each time, and only after it is it known whether anything follows.
 build() {
   preset=$1
   shift
-  case $(ninja -C "$root/build/$preset" -n "$@" 2>&1) in
-    *"no work to do"*) return 0 ;;
-  esac
   count=$(job_count)
-  say "building ${*:-everything} (preset $preset, $count at a time)"
-  ninja -C "$root/build/$preset" -j "$count" "$@" >>"$log" 2>&1 || fail_with_log "the build failed"
+  { ninja -C "$root/build/$preset" -j "$count" "$@" 2>&1 || echo "$failure_mark"; } |
+    log_build "building ${*:-everything} (preset $preset, $count at a time)" || fail_with_log "the build failed"
+}
+
+failure_mark="ninja: it failed"
+
+# log_build TEXT: what ninja prints goes to the log; the text is said when a first step is done. Fails with ninja.
+log_build() {
+  text=$1
+  failed=
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$log"
+    case $line in
+      "$failure_mark") failed=yes ;;
+      "["*/write_commit.cmake) ;;
+      "["*)
+        [ -z "$text" ] || say "$text"
+        text=
+        ;;
+    esac
+  done
+  [ -z "$failed" ]
 }
 
 # install_browser_driver: the npm module with which the browser test drives Chromium, as tests/report locks it.

@@ -9,7 +9,10 @@ failures=0
 expect() {
   what=$1 code=$2 text=$3
   shift 3
-  timeout 20 "$@" >output 2>&1
+  case $(command -v "$1") in
+    */*) timeout 20 "$@" ;;
+    *) "$@" ;;  # a function of the test
+  esac >output 2>&1
   got=$?
   if [ "$got" -ne "$code" ]; then
     echo "FAILED: $what: exit code $got, expected $code"

@@ -1,15 +1,27 @@
 # Installs the build into an empty folder and uses what is there.
 # SPDX-License-Identifier: Apache-2.0
-# usage: cmake -D BUILD=build/release -D PREFIX=folder -D BINDIR=bin -D DATADIR=share -P install_test.cmake
+# usage: cmake -D SOURCE=. -D BUILD=build/release -D PREFIX=folder -D BINDIR=bin -D DATADIR=share -P install_test.cmake
 file(REMOVE_RECURSE ${PREFIX})
 execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${PREFIX} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
 
-foreach(file IN ITEMS ${BINDIR}/viosim ${DATADIR}/viosim/scenarios/README.md ${DATADIR}/doc/viosim/README.md
-    ${DATADIR}/doc/viosim/LICENSE)
+# Every scenario, part, trace and sweep of the source tree, and what else there is to find.
+file(GLOB_RECURSE scenarios RELATIVE ${SOURCE} ${SOURCE}/scenarios/*.json ${SOURCE}/scenarios/*.zst ${SOURCE}/scenarios/*.md)
+list(LENGTH scenarios count)
+if(count LESS 50)
+  message(FATAL_ERROR "the source tree has only ${count} scenarios, parts, traces and sweeps")
+endif()
+list(TRANSFORM scenarios PREPEND ${DATADIR}/viosim/)
+foreach(file IN ITEMS ${BINDIR}/viosim ${DATADIR}/doc/viosim/README.md ${DATADIR}/doc/viosim/LICENSE ${scenarios})
   if(NOT EXISTS ${PREFIX}/${file})
     message(FATAL_ERROR "the installation lacks ${file}")
   endif()
 endforeach()
 
 execute_process(COMMAND ${PREFIX}/${BINDIR}/viosim --version COMMAND_ERROR_IS_FATAL ANY)
+# A scenario with a part and a trace finds both where they were installed.
+execute_process(COMMAND ${PREFIX}/${BINDIR}/viosim run ${PREFIX}/${DATADIR}/viosim/scenarios/recorder-iommu.json --out ${PREFIX}/out
+  OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)
+if(NOT output MATCHES "45,538 translations" OR NOT EXISTS ${PREFIX}/out/run.db)
+  message(FATAL_ERROR "the installed recorder-iommu.json did not run as it should: ${output}")
+endif()
 file(REMOVE_RECURSE ${PREFIX})
