@@ -55,8 +55,11 @@ class Builder {
     using Parser = nlohmann::json;
     const char* end = text_.data() + text_.size();
     Parser::sax_parse(TrackedByte(text_.data(), &furthest_), TrackedByte(end, &furthest_), this);
-    if (!problems_.empty()) throw ConfigError(std::move(problems_));
+    if (problems_.empty()) return;
+    problems_.insert(problems_.begin(), repeated_.begin(), repeated_.end());
+    throw ConfigError(std::move(problems_));
   }
+  const std::vector<Problem>& repeated() const { return repeated_; }
   Value take() { return std::move(root_); }
 
   bool null() { return put(Value()); }
@@ -75,8 +78,12 @@ class Builder {
     Level& level = levels_.back();
     const auto [first, fresh] = level.keys.try_emplace(name, offset());
     if (!fresh) reject_duplicate(name, first->second);
+    level.again = !fresh;
     level.key = std::move(name);
-    return problems_.size() < most_duplicates;
+    if (repeated_.size() < most_duplicates) return true;
+    problems_.push_back(repeated_.back());
+    repeated_.pop_back();
+    return false;
   }
 
   bool parse_error(std::size_t end, const std::string& token,
@@ -96,6 +103,7 @@ class Builder {
     Value value;
     bool object;
     std::size_t offset;                                 // of its opening bracket
+    bool again = false;                                 // the key was there before
     std::string key;                                    // of the member that is being read
     std::unordered_map<std::string, std::size_t> keys;  // and where each was first seen
   };
@@ -116,7 +124,9 @@ class Builder {
     if (levels_.empty()) {
       root_ = std::move(value);
       complete_ = true;
-    } else if (Level& level = levels_.back(); level.object) {
+    } else if (Level& level = levels_.back(); level.object && level.again) {
+      // The first one stays.
+    } else if (level.object) {
       level.value.if_object()->push_back({std::move(level.key), std::move(value)});
     } else {
       level.value.if_array()->push_back(std::move(value));
@@ -130,7 +140,7 @@ class Builder {
                            fmt::format("nested more than {} levels deep", json_depth_limit)});
       return false;
     }
-    levels_.push_back({std::move(empty), object, offset() - 1, {}, {}});
+    levels_.push_back({std::move(empty), object, offset() - 1, false, {}, {}});
     return true;
   }
 
@@ -141,7 +151,7 @@ class Builder {
   }
 
   void reject_duplicate(const std::string& name, std::size_t first) {
-    Where where(problems_, file_);
+    Where where(repeated_, file_);
     for (const Level& level : levels_) {
       if (&level == &levels_.back()) break;
       where = level.object ? where / level.key : where / level.value.if_array()->size();
@@ -161,7 +171,8 @@ class Builder {
   std::string_view text_;
   const std::string& file_;
   const char* furthest_;
-  std::vector<Problem> problems_;
+  std::vector<Problem> problems_;  // after which the text was not read further
+  std::vector<Problem> repeated_;
   std::vector<Level> levels_;
   Value root_;
   std::size_t count_ = 0;
@@ -200,16 +211,31 @@ std::string read_bytes(const std::string& name) {
 
 }  // namespace
 
-Value parse_json(std::string_view text, const std::string& file) {
+Value parse_json(std::string_view text, const std::string& file, std::vector<Problem>& repeated) {
   if (text.size() > json_size_limit) throw ConfigError(too_large(file));
   if (std::optional<Problem> problem = byte_problem(text, file))
     throw ConfigError(std::move(*problem));
   Builder builder(text, file);
   builder.run();
+  repeated.insert(repeated.end(), builder.repeated().begin(), builder.repeated().end());
   return builder.take();
 }
 
+Value parse_json(std::string_view text, const std::string& file) {
+  std::vector<Problem> repeated;
+  Value document = parse_json(text, file, repeated);
+  if (!repeated.empty()) throw ConfigError(std::move(repeated));
+  return document;
+}
+
 Value read_json_file(const std::filesystem::path& path) {
+  std::vector<Problem> repeated;
+  Value document = read_json_file(path, repeated);
+  if (!repeated.empty()) throw ConfigError(std::move(repeated));
+  return document;
+}
+
+Value read_json_file(const std::filesystem::path& path, std::vector<Problem>& repeated) {
   const std::string name = path.string();
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored))
@@ -218,7 +244,7 @@ Value read_json_file(const std::filesystem::path& path) {
   if (const auto size = std::filesystem::file_size(path, ignored);
       !ignored && size > json_size_limit)
     throw ConfigError(too_large(name));
-  return parse_json(read_bytes(name), name);
+  return parse_json(read_bytes(name), name, repeated);
 }
 
 }  // namespace viosim

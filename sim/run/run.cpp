@@ -4,14 +4,11 @@
 
 #include "sim/check/checker.hpp"
 #include "sim/json/json.hpp"
-#include "sim/json/pointer.hpp"
 #include "sim/record/run_database.hpp"
 #include "sim/run/conclusions.hpp"
 #include "sim/run/plan.hpp"
 #include "sim/run/software_migrations.hpp"
-#include "sim/run/trial.hpp"
 #include "sim/run/violations.hpp"
-#include "sim/scenario/parts.hpp"
 #include "sim/version.hpp"
 
 #include <fmt/format.h>
@@ -113,21 +110,6 @@ std::vector<std::string> notes(const Scenario& scenario, const Recordings& recor
   return all;
 }
 
-// A value of the command line is not in the file that problems name.
-std::vector<Problem> naming_assignments(std::vector<Problem> problems,
-                                        const std::vector<std::string>& assignments) {
-  for (Problem& problem : problems) {
-    for (const std::string& assignment : assignments) {
-      const std::string pointer = assignment.substr(0, assignment.find('='));
-      if (problem.pointer != pointer && !problem.pointer.starts_with(pointer + '/')) continue;
-      problem.message +=
-          problem.pointer == pointer ? " (from --set)" : fmt::format(" (from --set {})", pointer);
-      break;
-    }
-  }
-  return problems;
-}
-
 void run_within_limit(Plan& plan, const std::string& file) {
   try {
     plan.run();
@@ -139,45 +121,7 @@ void run_within_limit(Plan& plan, const std::string& file) {
   }
 }
 
-// A scenario names the file of its schema; a schema names the language that it is written in.
-bool is_schema(const Value& document) {
-  const Value::Object* const object = document.if_object();
-  const Value* const language = object != nullptr ? find(*object, "$schema") : nullptr;
-  const std::string* const name = language != nullptr ? language->if_text() : nullptr;
-  return name != nullptr && name->find("//json-schema.org/") != std::string::npos;
-}
-
 }  // namespace
-
-Value read_scenario_file(const std::filesystem::path& file) {
-  Value document = read_json_file(file);
-  if (is_schema(document))
-    throw SchemaGiven(Problem{file.string(), "/$schema", "a JSON Schema; expected a scenario"});
-  return document;
-}
-
-Scenario scenario_from(Value document, const std::string& file, const ExplainProblems& explain) {
-  AssembledDocument assembled = assemble(std::move(document), file);
-  try {
-    Scenario scenario = read_scenario(assembled.document, file);
-    scenario.origins = std::move(assembled.origins);
-    return scenario;
-  } catch (const ConfigError& error) {
-    throw ConfigError(assembled.origins.locate(explain(error.problems())));
-  }
-}
-
-Scenario load_scenario(const std::filesystem::path& file,
-                       const std::vector<std::string>& assignments,
-                       std::optional<std::uint64_t> seed) {
-  Value document = read_scenario_file(file);
-  for (const std::string& assignment : assignments) set_assignment(document, assignment);
-  Scenario scenario = scenario_from(std::move(document), file.string(), [&](auto problems) {
-    return naming_assignments(std::move(problems), assignments);
-  });
-  if (seed) scenario.seed = *seed;
-  return scenario;
-}
 
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options) {
@@ -236,12 +180,6 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   for (const TracePlayer& player : system.players())
     report.agreements.push_back(player.agreement());
   return report;
-}
-
-void check_plan(const Scenario& scenario, const Recordings& recordings) {
-  // What is named is all there; and building a large system takes its time.
-  if (scenario.events.empty() && scenario.injections.empty() && scenario.expect.empty()) return;
-  const Trial trial(scenario, recordings);
 }
 
 }  // namespace viosim

@@ -6,6 +6,7 @@
 #include "sim/check/scene.hpp"
 #include "sim/json/value.hpp"
 #include "sim/run/expectations.hpp"
+#include "sim/run/load.hpp"
 #include "sim/run/progress.hpp"
 #include "sim/run/recordings.hpp"
 #include "sim/run/summary.hpp"
@@ -47,29 +48,5 @@ RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& ba
 // The same with recordings that were read already.
 RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
                        const RunOptions& options);
-
-// Whether everything that the events and expectations of a valid scenario name is there. Throws
-// ConfigError.
-void check_plan(const Scenario& scenario, const Recordings& recordings);
-
-// The file is a JSON Schema, perhaps that of scenarios, and no scenario.
-class SchemaGiven : public ConfigError {
- public:
-  using ConfigError::ConfigError;
-};
-
-// A scenario as it stands in its file.
-Value read_scenario_file(const std::filesystem::path& file);
-
-// The same with its parts put in, read strictly. `explain` is given what is wrong, at the places of
-// `document`, before these become places of files.
-using ExplainProblems = std::function<std::vector<Problem>(std::vector<Problem>)>;
-Scenario scenario_from(Value document, const std::string& file, const ExplainProblems& explain);
-
-// A document with the overrides of the command line applied ("/json/pointer=value") and then its parts put
-// in, read strictly.
-Scenario load_scenario(const std::filesystem::path& file,
-                       const std::vector<std::string>& assignments,
-                       std::optional<std::uint64_t> seed);
 
 }  // namespace viosim

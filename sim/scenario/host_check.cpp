@@ -82,10 +82,7 @@ class HostChecker {
       if (users_[name_of(*iommu)].contains("accelerator")) {
         reject_mixed(name_of(*iommu), where);
       } else if (!users_[name_of(*iommu)].empty()) {
-        (where / "iommu")
-            .reject(fmt::format("read {}; expected an IOMMU of its own: recorded requester and "
-                                "domain ids would meet those of other devices",
-                                quote_short(name_of(*iommu))));
+        reject_shared_by_recording(name_of(*iommu), where);
       }
       users_[name_of(*iommu)].insert("recording");
     }
@@ -113,11 +110,8 @@ class HostChecker {
 
   void check_dma(const DmaDevice& device, const IommuConfig& iommu, const Where& where) {
     if (users_[name_of(iommu)].contains("accelerator")) reject_mixed(name_of(iommu), where);
-    if (users_[name_of(iommu)].contains("recording")) {
-      (where / "iommu")
-          .reject(fmt::format("read {}; expected another IOMMU: a recording has that one to itself",
-                              quote_short(name_of(iommu))));
-    }
+    if (users_[name_of(iommu)].contains("recording"))
+      reject_iommu_of_recording(name_of(iommu), where);
     if (const auto* vtd = std::get_if<VtdIommu>(&iommu)) {
       check_vtd(device, *vtd, where);
     } else {

@@ -58,4 +58,17 @@ void reject_iommu(const HostConfig& host, const std::string& name, const Where& 
   where.reject(std::move(message));
 }
 
+void reject_shared_by_recording(const std::string& iommu, const Where& where) {
+  (where / "iommu")
+      .reject(fmt::format("read {}; expected an IOMMU of its own: recorded requester and "
+                          "domain ids would meet those of other devices",
+                          quote_short(iommu)));
+}
+
+void reject_iommu_of_recording(const std::string& iommu, const Where& where) {
+  (where / "iommu")
+      .reject(fmt::format("read {}; expected another IOMMU: a recording has that one to itself",
+                          quote_short(iommu)));
+}
+
 }  // namespace viosim

@@ -19,5 +19,8 @@ const std::string& iommu_of_device(const DeviceConfig& device);
 const IommuConfig* find_iommu(const HostConfig& host, std::string_view name);
 // Reports that it has none.
 void reject_iommu(const HostConfig& host, const std::string& name, const Where& where);
+// A recording behind an IOMMU that has other devices, and the reverse. `where`: the device.
+void reject_shared_by_recording(const std::string& iommu, const Where& where);
+void reject_iommu_of_recording(const std::string& iommu, const Where& where);
 
 }  // namespace viosim

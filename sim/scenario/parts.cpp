@@ -56,8 +56,8 @@ class Assembler {
   }
 
   AssembledDocument take() {
-    if (!problems_.empty()) throw ConfigError(std::move(problems_));
-    return {std::move(document_), std::move(origins_)};
+    return {std::move(document_), std::move(origins_), std::move(problems_),
+            std::move(incomplete_)};
   }
 
  private:
@@ -144,12 +144,20 @@ class Assembler {
   Value expand_use(const Value::Object& members, const TextPlace& place, const std::string& at) {
     if (used_too_often(place)) return Value(Value::Object());
     const std::optional<Base> base = base_of(members, place);
-    if (!base) return Value(Value::Object());
+    if (!base) {
+      incomplete_.push_back(at);
+      Value own((Value::Object()));
+      overlay(own, members, place, at);
+      return own;
+    }
     uses_.push_back({base->what, place});
     origins_.set(at, base->place);
     Value whole = expand(base->content, base->place, at);
     uses_.pop_back();
-    if (whole.if_object() == nullptr) return Value(Value::Object());  // it was too large
+    if (whole.if_object() == nullptr) {  // it was too large
+      incomplete_.push_back(at);
+      return Value(Value::Object());
+    }
     overlay(whole, members, place, at);
     return whole;
   }
@@ -293,6 +301,7 @@ class Assembler {
   Value document_;
   Origins origins_;
   std::vector<Problem> problems_;
+  std::vector<std::string> incomplete_;
   std::vector<Use> uses_;
   std::map<std::string, Value, std::less<>> templates_;
   std::map<std::string, std::optional<PartFile>> parts_;
@@ -321,6 +330,13 @@ std::optional<std::filesystem::path> find_part(const std::string& name,
 }
 
 AssembledDocument assemble(Value document, const std::string& file, const PartFinder& finder) {
+  AssembledDocument assembled = assemble_what_can_be(std::move(document), file, finder);
+  if (!assembled.problems.empty()) throw ConfigError(std::move(assembled.problems));
+  return assembled;
+}
+
+AssembledDocument assemble_what_can_be(Value document, const std::string& file,
+                                       const PartFinder& finder) {
   return Assembler(std::move(document), file, finder).take();
 }
 

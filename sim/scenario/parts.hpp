@@ -14,6 +14,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace viosim {
 
@@ -21,6 +22,8 @@ namespace viosim {
 struct AssembledDocument {
   Value document;
   Origins origins;
+  std::vector<Problem> problems;        // of parts and templates; at the places of files
+  std::vector<std::string> incomplete;  // pointers of the objects whose part could not be put in
 };
 
 // The path of the part of that name, for a file that names it: none when there is none.
@@ -32,7 +35,12 @@ std::optional<std::filesystem::path> find_part(const std::string& name,
                                                const std::filesystem::path& user);
 
 // Throws ConfigError with everything that is wrong with what is named.
+// Throws ConfigError when there are problems.
 AssembledDocument assemble(Value document, const std::string& file,
                            const PartFinder& finder = find_part);
+
+// The same, and does not throw.
+AssembledDocument assemble_what_can_be(Value document, const std::string& file,
+                                       const PartFinder& finder = find_part);
 
 }  // namespace viosim

@@ -5,6 +5,8 @@
 #include "sim/scenario/names.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace viosim {
 namespace {
@@ -35,10 +37,21 @@ void check_references(const Value& document, const Where& where) {
         written.iommus.emplace_back(VtdIommu{*name, {}});
     }
     const Value::Array& devices = list_member(hosts[h], "devices");
+    std::map<std::string, std::set<std::string>> users;  // models, by IOMMU
     for (std::size_t d = 0; d < devices.size(); ++d) {
       const std::string* name = text_member(devices[d], "iommu");
-      if (name == nullptr || find_iommu(written, *name) != nullptr) continue;
-      reject_iommu(written, *name, where / "hosts" / h / "devices" / d / "iommu");
+      const Where device = where / "hosts" / h / "devices" / d;
+      if (name == nullptr) continue;
+      if (find_iommu(written, *name) == nullptr) reject_iommu(written, *name, device / "iommu");
+      const std::string* model = text_member(devices[d], "model");
+      if (model == nullptr) continue;
+      std::set<std::string>& before = users[*name];
+      if (*model == "recording" && !before.empty() && !before.contains("accelerator")) {
+        reject_shared_by_recording(*name, device);
+      } else if (*model == "dma" && before.contains("recording")) {
+        reject_iommu_of_recording(*name, device);
+      }
+      before.insert(*model);
     }
   }
 }

@@ -31,8 +31,8 @@ void validate_sweep(const std::filesystem::path& file) {
 // What a scenario names must be readable too.
 void validate(const std::filesystem::path& file) {
   if (is_sweep(file)) return validate_sweep(file);
-  const Scenario scenario = load_scenario(file, {}, {});
-  check_plan(scenario, read_recordings(scenario, file.parent_path()));
+  const LoadedScenario loaded = load_with_recordings(file);
+  check_plan(loaded.scenario, loaded.recordings);
 }
 
 struct Model {

@@ -10,16 +10,17 @@
 namespace viosim {
 
 int run_verb(const RunArguments& arguments) {
-  const Scenario scenario =
-      load_scenario(arguments.scenario, arguments.assignments, arguments.seed);
+  Progress progress(arguments.progress);
+  const LoadedScenario loaded =
+      load_with_recordings(arguments.scenario, arguments.assignments, arguments.seed, &progress);
+  const Scenario& scenario = loaded.scenario;
   RunOptions options;
   options.out = arguments.out.value_or(std::filesystem::path("out") / scenario.name);
   options.trace = arguments.trace;
   options.checks = arguments.checks;
   options.file = arguments.scenario.string();
-  Progress progress(arguments.progress);
   options.progress = &progress;
-  const RunReport report = run_scenario(scenario, arguments.scenario.parent_path(), options);
+  const RunReport report = run_scenario(scenario, loaded.recordings, options);
   progress.end();
   if (arguments.json) {
     fmt::print("{}\n", to_text(report.json, Layout::indented));
