@@ -32,8 +32,10 @@ std::size_t HostKernel::add_space(const HostSpace& space) {
 }
 
 void HostKernel::give(std::uint32_t device, std::size_t space) {
-  if (space_of_.size() <= device) space_of_.resize(device + 1);
-  space_of_[device] = space;
+  if (space_of_.empty()) first_device_ = device;
+  const std::uint32_t place = device - first_device_;
+  if (space_of_.size() <= place) space_of_.resize(place + 1);
+  space_of_[place] = space;
 }
 
 void HostKernel::start(Instant until) {
@@ -74,7 +76,8 @@ void HostKernel::handle_faults() {
 void HostKernel::handle(const Queued& fault) {
   const FaultedRequest& request = fault.request;
   engine_.sleep_for(params_.fault_handling);
-  const bool allowed = map_on_demand(space_of_[request.device], request.iova, request.cookie);
+  const bool allowed =
+      map_on_demand(space_of_[request.device - first_device_], request.iova, request.cookie);
   engine_.sleep_for(params_.fault_response);
   fault_latency.record(engine_.now() - fault.at);
   if (allowed) {

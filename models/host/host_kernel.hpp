@@ -95,7 +95,8 @@ class HostKernel final : public FaultService {
   HostKernel(std::string path, const HostKernelParams& params, Engine& engine, DmaFabric& fabric,
              Tracer& tracer, std::uint32_t component, std::uint64_t seed);
 
-  // Device `device` of the fabric uses this space. Before the run.
+  // Device `device` of the fabric uses this space. Before the run, in the order of their numbers; those of one kernel are
+  // numbered one after the other.
   void give(std::uint32_t device, std::size_t space);
   std::size_t add_space(const HostSpace& space);
   // A function that uses this space has a TLB of its own. Before the run.
@@ -143,7 +144,8 @@ class HostKernel final : public FaultService {
   std::uint32_t component_;
   Rng rng_;
   std::vector<HostSpace> spaces_;
-  std::vector<std::size_t> space_of_;  // by device
+  std::vector<std::size_t> space_of_;  // by device, from first_device_ on
+  std::uint32_t first_device_ = 0;
   std::deque<Queued> faults_;
   std::map<std::pair<std::uint64_t, Iova>, std::uint32_t> in_vain_;  // of pages that were there
   Signal fault_;

@@ -173,10 +173,12 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
                 injections_text(plan.injections()) +
                 violations_text(report.violations, checker.found(), report.components) +
                 conclusions_text(plan.events(), report.verdicts);
-  report.json = summary_json(report.facts, results, report.components);
-  add_injections(*report.json.if_object(), plan.injections());
-  add_violations(*report.json.if_object(), report.violations, report.components);
-  add_conclusions(*report.json.if_object(), plan.events(), report.verdicts);
+  if (options.json) {
+    report.json = summary_json(report.facts, results, report.components);
+    add_injections(*report.json.if_object(), plan.injections());
+    add_violations(*report.json.if_object(), report.violations, report.components);
+    add_conclusions(*report.json.if_object(), plan.events(), report.verdicts);
+  }
   for (const TracePlayer& player : system.players())
     report.agreements.push_back(player.agreement());
   return report;

@@ -27,6 +27,7 @@ struct RunOptions {
   std::optional<std::filesystem::path> out;  // where run.db goes; none: nothing is written
   TraceMode trace = TraceMode::full;
   bool checks = true;            // the run is held against the invariants
+  bool json = true;              // the report has the summary for programs, too
   std::string file;              // what the user named, for errors
   Progress* progress = nullptr;  // told how far the run is; it outlives the run
 };
@@ -35,7 +36,7 @@ struct RunReport {
   RunFacts facts;
   std::vector<std::string> components;
   std::string text;                          // summary for people
-  Value json;                                // the same for programs
+  Value json;                                // the same for programs; null when it was not wanted
   std::vector<Verdict> verdicts;             // on what the scenario expects
   std::vector<check::Violation> violations;  // the first ones
   std::vector<Agreement>

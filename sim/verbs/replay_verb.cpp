@@ -108,6 +108,7 @@ int replay_verb(const ReplayArguments& arguments) {
   options.out = arguments.out;
   options.file = name;
   options.checks = arguments.checks;
+  options.json = arguments.json;
   options.progress = &progress;
   const RunReport report = run_scenario(scenario, recordings, options);
   progress.end();

@@ -18,6 +18,7 @@ int run_verb(const RunArguments& arguments) {
   options.out = arguments.out.value_or(std::filesystem::path("out") / scenario.name);
   options.trace = arguments.trace;
   options.checks = arguments.checks;
+  options.json = arguments.json;
   options.file = arguments.scenario.string();
   options.progress = &progress;
   const RunReport report = run_scenario(scenario, loaded.recordings, options);
