@@ -58,6 +58,12 @@ std::string bad_text(const SyntaxFailure& failure) {
   return "half of a surrogate pair; write the character itself, or both halves as \\uD83D\\uDE00";
 }
 
+// A number, which has no multi-byte characters.
+std::string shortened(const std::string& number) {
+  constexpr std::size_t longest = 48;
+  return number.size() <= longest ? number : number.substr(0, longest) + "...";
+}
+
 std::string bad_word(std::string_view text, std::size_t start, const SyntaxFailure& failure) {
   const char first = text[start];
   if (first == '/' || first == '#') return "JSON has no comments; remove this one";
@@ -136,8 +142,8 @@ Problem syntax_problem(std::string_view text, const std::string& file,
     return Problem{file, text_place(text, at), std::move(message)};
   };
   if (has(says, "number overflow"))
-    return problem(
-        start, fmt::format("the number {} is too large; the largest is 1.797e308", failure.token));
+    return problem(start, fmt::format("the number {} is too large; the largest is 1.797e308",
+                                      shortened(failure.token)));
   if (has(says, "missing closing quote")) return problem(start, bad_text(failure));
   if (has(says, "invalid string")) return problem(start, bad_text(failure));
   // The parser took the first byte for that of a byte order mark.

@@ -5,6 +5,7 @@
 #include "sim/check/checker.hpp"
 #include "sim/json/json.hpp"
 #include "sim/record/run_database.hpp"
+#include "sim/recording/json_scanner.hpp"
 #include "sim/run/conclusions.hpp"
 #include "sim/run/plan.hpp"
 #include "sim/run/software_migrations.hpp"
@@ -34,6 +35,9 @@ class Output {
   Output(const Scenario& scenario, const RunOptions& options, const ComponentIndex& components,
          Tracer& tracer) {
     if (!options.out) return;
+    // It is printed in JSON, and by messages.
+    if (!recording::is_utf8(options.out->string()))
+      throw ConfigError({"", "", "--out: the name of this directory is not UTF-8; expected UTF-8"});
     std::error_code error;
     if (std::filesystem::exists(*options.out, error) &&
         !std::filesystem::is_directory(*options.out, error))

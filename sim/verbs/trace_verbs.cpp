@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace viosim {
@@ -32,6 +33,22 @@ void note_incomplete(const RunReader& reader) {
       stderr);
 }
 
+// An empty picture looks like a run in which nothing happened.
+void note_nothing(const RunReader& reader) {
+  std::int64_t first = Instant::latest().ps();
+  std::int64_t last = 0;
+  for (const BlockInfo& block : reader.blocks()) {
+    first = std::min(first, block.first_time);
+    last = std::max(last, block.last_time);
+  }
+  std::fputs(fmt::format("viosim: {}: no event is of this selection; the run's events, {} in all, "
+                         "go from {} to {}\n",
+                         reader.file(), grouped(static_cast<std::uint64_t>(reader.event_count())),
+                         format_time(Ps(first), 12), format_time(Ps(last), 12))
+                 .c_str(),
+             stderr);
+}
+
 }  // namespace
 
 int trace_verb(TraceArguments arguments) {
@@ -50,6 +67,7 @@ int trace_verb(TraceArguments arguments) {
     out.buffer().append(std::string_view(line));
   }
   out.close();
+  if (count == 0 && reader.event_count() > 0 && arguments.filter.limit != 0) note_nothing(reader);
   note_incomplete(reader);
   return 0;
 }

@@ -61,6 +61,12 @@ expect "report into a directory that is not there" 2 "no/such.html: cannot be wr
 expect "no jobs" 2 'read "0"; expected a whole number from 1 to 4096' "$viosim" sweep "$sweep" --jobs 0
 expect "schema" 0 '"additionalProperties": false' "$viosim" schema
 
+# Messages stay short, and JSON is UTF-8.
+printf '{"name": "n", "seed": %01000000d, "hosts": []}' 7 | tr 0 9 >digits.json
+"$viosim" validate digits.json >output 2>&1
+[ "$(wc -c <output)" -lt 400 ] || fail "a number of a million digits is repeated in the message"
+expect "a directory that is not UTF-8" 2 "--out: " "$viosim" run "$good" --json --out "$(printf 'x\377')"
+
 # What a scenario expects of its run, and what happens to it meanwhile.
 expect "not as expected" 1 "NOT MET  host0.dev.aborted above 0: 0" \
   "$viosim" run "$good" --out wrong --set '/expect=[{"metric":"host0.dev.aborted","above":0}]'

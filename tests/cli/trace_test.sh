@@ -21,6 +21,11 @@ expect "unknown component" 2 '--component: read "host0.dmar1"' "$viosim" trace s
 expect "a time without unit" 2 'expected a time such as' "$viosim" trace show a/run.db --from 5
 expect "no verb of trace" 2 'expected one of show, export' "$viosim" trace
 expect "unknown verb of trace" 2 'did you mean "show"?' "$viosim" trace shoe
+expect "nothing in this window" 0 "no event is of this selection; the run's events" \
+  "$viosim" trace export a/run.db --format perfetto --from '9000 s' --out nothing.json
+expect "nothing of what is shown" 0 "go from " "$viosim" trace show a/run.db --until '1 ps'
+expect "events that are there" 0 "events" "$viosim" trace show a/run.db
+grep -q "no event is" output && fail "a trace with events is called empty"
 expect "no format" 2 '--format: read nothing' "$viosim" trace export a/run.db
 expect "unknown format" 2 'expected "jsonl" or "csv" or "perfetto"' "$viosim" trace export a/run.db --format xml
 expect "unknown option of trace" 2 'unknown option "--formats"' "$viosim" trace export a/run.db --formats csv

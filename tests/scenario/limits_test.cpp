@@ -1,0 +1,52 @@
+// A scenario that would take more memory than is sensible is refused, at the place that asks for it.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/json/json.hpp"
+#include "sim/scenario/scenario.hpp"
+#include "tests/support/catch.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+
+using namespace viosim;
+using Catch::Matchers::Contains;
+
+namespace {
+
+struct Size {
+  unsigned hosts = 1;
+  unsigned devices = 1;
+  unsigned outstanding = 1;
+  unsigned requests = 4096;
+};
+
+std::string refusal(const Size& size) {
+  const std::string text = fmt::format(
+      R"({{"name": "s", "hosts": [{{"name": "few", "iommus": [{{"name": "i", "model": "vtd"}}], "devices": []}},
+         {{"name": "h", "count": {}, "iommus": [{{"name": "i", "model": "vtd"}}],
+          "devices": [{{"name": "d", "model": "dma", "iommu": "i", "count": {}, "outstanding": {}, "requests": {}}}]}}]}})",
+      size.hosts, size.devices, size.outstanding, size.requests);
+  try {
+    read_scenario(parse_json(text, "s"), "s");
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("requests in flight of all devices have a bound", "[scenario][limits]") {
+  CHECK(refusal({.devices = 4096, .outstanding = 4096}).empty());
+  CHECK_THAT(refusal({.devices = 4097, .outstanding = 4096}),
+             Contains("/hosts/1/devices/0/outstanding: read 16781312 requests in flight in all"));
+  CHECK(refusal({.devices = 60'000, .outstanding = 4096, .requests = 8}).empty());
+  CHECK_THAT(refusal({.hosts = 1000, .devices = 900, .outstanding = 64}),
+             Contains("expected at most 16777216 in all"));
+}
+
+TEST_CASE("hosts of all entries have a bound", "[scenario][limits]") {
+  CHECK(refusal({.hosts = 9'999}).empty());
+  CHECK_THAT(refusal({.hosts = 10'000}),
+             Contains("/hosts: read 10001 hosts in all; expected at most 10000"));
+}
