@@ -132,8 +132,8 @@ configure() {
     >>"$log" 2>&1 || fail_with_log "cmake could not configure the build$hint"
 }
 
-# build PRESET [TARGET...]: everything without a target. Silent when it is up to date. Asking ninja beforehand does not tell:
-# the step that looks which commit is built runs each time, and only after it is it known whether anything follows.
+# build PRESET [TARGET...]: everything without a target. Silent when it is up to date. Asking ninja beforehand does not
+# tell: the step that looks which commit is built runs each time, and only then is it known whether anything follows.
 build() {
   preset=$1
   shift

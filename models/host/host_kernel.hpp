@@ -95,8 +95,8 @@ class HostKernel final : public FaultService {
   HostKernel(std::string path, const HostKernelParams& params, Engine& engine, DmaFabric& fabric,
              Tracer& tracer, std::uint32_t component, std::uint64_t seed);
 
-  // Device `device` of the fabric uses this space. Before the run, in the order of their numbers; those of one kernel are
-  // numbered one after the other.
+  // Device `device` of the fabric uses this space. Before the run, in the order of their numbers;
+  // those of one kernel are numbered one after the other.
   void give(std::uint32_t device, std::size_t space);
   std::size_t add_space(const HostSpace& space);
   // A function that uses this space has a TLB of its own. Before the run.

@@ -25,8 +25,8 @@ Value parse_json(std::string_view text, const std::string& file);
 // Reads no more than json_size_limit bytes, whatever the file is.
 Value read_json_file(const std::filesystem::path& path);
 
-// The same, but for keys that come twice: they are added to `repeated`, and the document has the first of each, so that the
-// rest of what is wrong with it can be said too.
+// The same, but for keys that come twice: they are added to `repeated`, and the document has the
+// first of each, so that the rest of what is wrong with it can be said too.
 Value parse_json(std::string_view text, const std::string& file, std::vector<Problem>& repeated);
 Value read_json_file(const std::filesystem::path& path, std::vector<Problem>& repeated);
 

@@ -49,8 +49,9 @@ inline bool has_translation(const RecordedOp& op) {
 // The permission that a request needs, as a bit of Mapping::permissions.
 inline std::uint8_t needed_permission(const RecordedOp& op) { return op.permissions == 1 ? 2 : 1; }
 
-// `full` says that the recorder's IOTLB was full and dropped everything before it took one more entry. It is held against
-// what was inserted since the table was surely empty: that many entries at most can be in it.
+// `full` says that the recorder's IOTLB was full and dropped everything before it took one more
+// entry. It is held against what was inserted since the table was surely empty: that many entries
+// at most can be in it.
 class InsertionCount {
  public:
   void dropped_all() { inserted_ = 0; }

@@ -258,10 +258,11 @@ cat >bypassed.jsonl <<'RECORDING'
 {"t":5,"k":"req","sid":256,"iova":"0xfee00000","w":1,"r":"bypass"}
 RECORDING
 expect "a request that was not translated" 0 "aborted  bypassed" "$viosim" replay bypassed.jsonl
-cat >untranslated.jsonl <<'RECORDING'
-{"k":"meta","format":"viommu-trace/1","name":"u","iommu":"intel-vtd","records":1,"strict":1,"caching_mode":false,"scalable_mode":false,"iotlb":{"capacity":4}}
-{"t":5,"k":"req","sid":256,"iova":"0xfee00000","r":"pt"}
-RECORDING
+{
+  printf '{"k":"meta","format":"viommu-trace/1","name":"u","iommu":"intel-vtd","records":1,"strict":1,'
+  echo '"caching_mode":false,"scalable_mode":false,"iotlb":{"capacity":4}}'
+  echo '{"t":5,"k":"req","sid":256,"iova":"0xfee00000","r":"pt"}'
+} >untranslated.jsonl
 expect "what is not compared is said" 0 "recorded as not translated: 1 request" "$viosim" replay untranslated.jsonl
 expect "nothing to compare" 0 "agreement 0/0 (nothing to compare)" "$viosim" replay untranslated.jsonl
 cat >early.json <<'SCENARIO'

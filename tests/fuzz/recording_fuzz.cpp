@@ -1,5 +1,6 @@
-// libFuzzer target for the reader of recordings, and for playing what it accepts. The first byte of an input chooses what the rest
-// is: compressed bytes as they are, plain text, or text that is compressed before it is read.
+// libFuzzer target for the reader of recordings, and for playing what it accepts. The first byte of an
+// input chooses what the rest is: compressed bytes as they are, plain text, or text that is
+// compressed before it is read.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "core/des/engine.hpp"
@@ -31,8 +32,8 @@ void check(const viosim::RecordedStream& stream) {
   }
 }
 
-// Whatever the reader accepts is played to its end: a run that fails would be a finding, but for one that does not end before
-// the last instant there is. Small ones only, to keep the pace.
+// Whatever the reader accepts is played to its end: a run that fails would be a finding, but for one
+// that does not end before the last instant there is. Small ones only, to keep the pace.
 void play(const viosim::RecordedStream& stream) {
   constexpr std::size_t most_records = 256;
   constexpr std::uint64_t most_pages = 1U << 14U;

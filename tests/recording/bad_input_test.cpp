@@ -32,6 +32,17 @@ std::string with(const std::string& part, const std::string& other) {
   return record.replace(record.find(part), part.size(), other);
 }
 
+// As the third line of a recording.
+void check_refused(const BadRecord& bad) {
+  const std::string text =
+      text_of(vtd_meta, {R"({"t":1000,"k":"ctx_reset"})", bad.record, good_request});
+  const Problem problem = problem_of("bad.jsonl", text);
+  INFO(problem.text());
+  CHECK(problem.file == "bad.jsonl");
+  CHECK(problem.pointer == "line 3");
+  CHECK_THAT(problem.message, Contains(bad.message));
+}
+
 }  // namespace
 
 TEST_CASE("a bad record is refused with its line, what was read and what was expected",
@@ -94,7 +105,12 @@ TEST_CASE("a bad record is refused with its line, what was read and what was exp
           "a mapping reaches 0x8000000fff, expected at most 0x7fffffffff"},
       BadRecord{with("0xfffff002", "0x10000000002"),
                 "a mapping reaches 0x10000000fff, expected at most 0x7fffffffff"},
-      BadRecord{with("\"0x1002\"", "\"0x10000000001002\""), "expected an address of at most 52"},
+      BadRecord{with("\"0x1002\"", "\"0x10000000001002\""), "expected an address of at most 52"});
+  check_refused(bad);
+}
+
+TEST_CASE("a bad descriptor, mapping or text is refused likewise", "[recording][bad]") {
+  const BadRecord bad = GENERATE(
       BadRecord{R"({"t":5000,"k":"inv","type":"iotlb","hi":"0x0","lo":"0x2"})",
                 "`lo` is \"0x2\", expected a descriptor of type 1 to 9"},
       BadRecord{R"({"t":5000,"k":"inv","hi":"0x1000","lo":"0x10000500f2"})",
@@ -124,13 +140,7 @@ TEST_CASE("a bad record is refused with its line, what was read and what was exp
       BadRecord{R"({"t":5000,"k":"later","x":"\ud800"})", "surrogate"},
       BadRecord{"{\"t\":5000,\"k\":\"later\",\"x\":\"a\tb\"}", "control characters"},
       BadRecord{R"({"t":5000,"k":"later","x":)" + std::string(100, '['), "at most 64 levels"});
-  const std::string text =
-      text_of(vtd_meta, {R"({"t":1000,"k":"ctx_reset"})", bad.record, good_request});
-  const Problem problem = problem_of("bad.jsonl", text);
-  INFO(problem.text());
-  CHECK(problem.file == "bad.jsonl");
-  CHECK(problem.pointer == "line 3");
-  CHECK_THAT(problem.message, Contains(bad.message));
+  check_refused(bad);
 }
 
 // Each is what a hypervisor writes, with one name that the raw words contradict.
