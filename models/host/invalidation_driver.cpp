@@ -106,7 +106,7 @@ void InvalidationDriver::submit_and_wait(std::span<const vtd::Descriptor> descri
   Waiter* waiter = nullptr;
   std::uint32_t tries = 0;
   do {
-    if (tries++ == tries_) give_up();
+    if (tries++ == tries_) give_up(descriptors);
     wait_for_room(descriptors.size());
     if (waiter == nullptr) {
       waiter = &submit(descriptors, {});
@@ -122,7 +122,11 @@ void InvalidationDriver::submit_and_wait(std::span<const vtd::Descriptor> descri
   ensure(end(*waiter) == Outcome::done, "hardware did not take an invalidation descriptor");
 }
 
-void InvalidationDriver::give_up() const {
+void InvalidationDriver::give_up(std::span<const vtd::Descriptor> descriptors) const {
+  if (trace.on()) {
+    for (const vtd::Descriptor& descriptor : descriptors)
+      trace.emit(vtd::told(EventKind::given_up, descriptor, engine_.now()));
+  }
   throw LivelockError(fmt::format(
       "an invalidation was submitted {} times, and each time aborted by an invalidation time-out "
       "error (ITE): device {} does not answer, or not within device_tlb_timeout",

@@ -78,7 +78,7 @@ class InvalidationDriver final : public Invalidator,
   void invalidation_timed_out(Bdf source) override;
 
  private:
-  [[noreturn]] void give_up() const;
+  [[noreturn]] void give_up(std::span<const vtd::Descriptor> descriptors) const;
   void tell_aborted(const Waiter& waiter) const;
   Waiter& free_waiter();
   Waiter* waiting_at(Hpa address) const;
