@@ -59,7 +59,8 @@ struct GuestIommuStats {
 };
 
 // Submits as Linux' qi_submit_sync does: the queue's lock is held while the doorbell is rung, and that
-// is where the hypervisor does all the work. So the whole guest invalidates one after the other.
+// is where the hypervisor does all the work. So the whole guest invalidates one after the other; but
+// where the vIOMMU has a queue of hardware's for flushes, whose lock is held for writing only.
 class GuestIommu final : public KernelIommu {
  public:
   // `root`: of the guest's tables, in its memory. Sets the vIOMMU up; no time passes.
@@ -87,6 +88,7 @@ class GuestIommu final : public KernelIommu {
 
  private:
   Errno submit(Thread& thread, std::span<const vtd::Descriptor> descriptors, bool drain);
+  Errno submit_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors);
   Errno wait_for(Thread& thread, Hpa status);
   void write(const vtd::Descriptor& descriptor);
   void write_at(std::uint32_t entry, const vtd::Descriptor& descriptor);

@@ -170,6 +170,9 @@ class Iommufd final : public GuestFaultTaker {
   // guest's ids of devices. -EIO: another descriptor, or an unknown device.
   iommufd::Invalidated viommu_invalidate(Thread& thread, ObjectId viommu,
                                          std::span<const vtd::DescriptorBits> commands);
+  // The same without a call: by a queue of hardware's that the guest has.
+  iommufd::Invalidated hardware_invalidate(Thread& thread, ObjectId viommu,
+                                           std::span<const vtd::DescriptorBits> commands);
 
   // A FAULT's file: poll, read, write. -EINVAL: a code or a cookie that is none; those before it are
   // answered.
@@ -242,6 +245,9 @@ class Iommufd final : public GuestFaultTaker {
   Errno add_command(const iommufd::Viommu& viommu, const vtd::DescriptorBits& bits,
                     std::vector<Flush>& flushes) const;
   void add_place(ObjectId device, Pasid pasid, Flush flush, std::vector<Flush>& flushes) const;
+  // Each takes the processor for `each`.
+  iommufd::Invalidated take_commands(Thread& thread, ObjectId viommu,
+                                     std::span<const vtd::DescriptorBits> commands, Ps each);
   Errno submit(Thread& thread, IommuDriver& driver, const std::vector<Flush>& flushes);
 
   Engine& engine_;

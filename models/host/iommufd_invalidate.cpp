@@ -133,14 +133,24 @@ Errno Iommufd::add_command(const iommufd::Viommu& viommu, const vtd::DescriptorB
 Invalidated Iommufd::viommu_invalidate(Thread& thread, ObjectId id,
                                        std::span<const vtd::DescriptorBits> commands) {
   thread.run(params_.invalidate);
+  if (objects_.find<iommufd::Viommu>(id) != nullptr) ++stats.invalidations;
+  return take_commands(thread, id, commands, params_.invalidate_entry);
+}
+
+Invalidated Iommufd::hardware_invalidate(Thread& thread, ObjectId id,
+                                         std::span<const vtd::DescriptorBits> commands) {
+  return take_commands(thread, id, commands, Ps(0));
+}
+
+Invalidated Iommufd::take_commands(Thread& thread, ObjectId id,
+                                   std::span<const vtd::DescriptorBits> commands, Ps each) {
   const iommufd::Viommu* const viommu = objects_.find<iommufd::Viommu>(id);
   if (viommu == nullptr) return {objects_.contains(id) ? Errno::einval : Errno::enoent};
   const Pin pin(objects_, id);
-  ++stats.invalidations;
   std::vector<Flush> flushes;
   Invalidated taken;
   for (const vtd::DescriptorBits& bits : commands) {
-    thread.run(params_.invalidate_entry);
+    thread.run(each);
     taken.error = add_command(*viommu, bits, flushes);
     if (taken.error != Errno::ok) break;
     ++taken.entries;

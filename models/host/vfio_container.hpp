@@ -142,6 +142,8 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   // A device is about to leave: what is bound to it is not any more.
   void unbind_device(Thread& thread, std::size_t number);
   Errno cache_invalidate(Thread& thread, std::size_t device, const CacheInvalidate& order);
+  // The same without a call: by a queue of hardware's that the guest has.
+  Errno hardware_invalidate(Thread& thread, std::size_t device, const CacheInvalidate& order);
   Errno page_response(Thread& thread, std::size_t device, const PageResponseOrder& order);
   std::vector<ForwardedFault> read_faults();
   // All that wait are answered by the host.

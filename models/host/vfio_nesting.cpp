@@ -182,6 +182,11 @@ void VfioContainer::unbind_all(Thread& thread, Pasid hpasid) {
 Errno VfioContainer::cache_invalidate(Thread& thread, std::size_t number,
                                       const CacheInvalidate& order) {
   thread.run(params_.invalidate);
+  return hardware_invalidate(thread, number, order);
+}
+
+Errno VfioContainer::hardware_invalidate(Thread& thread, std::size_t number,
+                                         const CacheInvalidate& order) {
   if (closed_ || number >= devices_.size()) return Errno::enodev;
   const AssignedDevice& device = devices_[number];
   const InvalidationTarget target{

@@ -18,6 +18,11 @@ void ProcessParams::check(const Where& where) const {
   if (unmap > pages)
     (where / "unmap")
         .reject(fmt::format("read {} pages; expected at most the {} of the window", unmap, pages));
+  if (unmap_every == 0 || (unmap > 0 && unmap_every > pages / unmap))
+    (where / "unmap_every")
+        .reject(fmt::format("read {} rounds; expected at least 1, and at most the {} pages of the "
+                            "window to be unmapped together",
+                            unmap_every, pages));
 }
 
 void ProcessStats::count(Errno error) {
@@ -150,8 +155,17 @@ void Process::after_round(Thread& thread) {
 
 void Process::unmap_some(Thread& thread) {
   if (group_.params.unmap == 0) return;
+  unmap_due_.push_back(thread.now());
+  if (unmap_due_.size() < group_.params.unmap_every) return;
+  unmap_pages(thread, group_.params.unmap * unmap_due_.size());
+  for (const Instant end : unmap_due_) group_.exposure.record(thread.now() - end);
+  unmap_due_.clear();
+  ++group_.stats.unmaps;
+}
+
+void Process::unmap_pages(Thread& thread, std::uint64_t left) {
   const Region all = memory();
-  for (std::uint64_t left = group_.params.unmap; left > 0;) {
+  while (left > 0) {
     const std::uint64_t pages = std::min(left, all.pages - next_page_);
     Region part = all;
     part.base = all.base + Bytes(next_page_ << 12U);
@@ -161,7 +175,6 @@ void Process::unmap_some(Thread& thread) {
     next_page_ = (next_page_ + pages) % all.pages;
     left -= pages;
   }
-  ++group_.stats.unmaps;
 }
 
 void Process::finish(Thread& thread) {

@@ -42,6 +42,7 @@ struct ProcessParams {
   std::uint32_t rounds = 1;
   Ps pause{0};
   std::uint64_t unmap = 0;
+  std::uint32_t unmap_every = 1;
   bool rebind = false;
   ProcessEnd end = ProcessEnd::orderly;
 
@@ -61,6 +62,10 @@ struct ProcessParams {
         field(
             "unmap", &P::unmap,
             "Pages that it unmaps after each round, and maps again: the next ones of its memory."),
+        field("unmap_every", &P::unmap_every,
+              "Rounds from one unmapping to the next: 1 is strict; with more, what these rounds "
+              "are to unmap is unmapped together, by one flush. Until then devices reach it.",
+              "1; Linux' deferred unmapping flushes once for 250 buffers or after 10 ms"),
         field("rebind", &P::rebind,
               "It closes its devices after each round, and opens them again."),
         field("end", &P::end, "How it ends.")};
@@ -129,7 +134,8 @@ struct ProcessGroup {
   Instant until = Instant::latest();
   // Told by a thread of the kernel when a process has exited.
   std::function<void()> exited{};
-  TracePoint trace{};  // of its processes' address spaces
+  TracePoint trace{};    // of its processes' address spaces
+  Histogram exposure{};  // end of a round to the flush of the pages that it unmaps
 };
 
 class Process {
@@ -152,6 +158,7 @@ class Process {
   void work_ended(Thread& thread, FunctionDriver::End how);
   void after_round(Thread& thread);
   void unmap_some(Thread& thread);
+  void unmap_pages(Thread& thread, std::uint64_t left);
   void finish(Thread& thread);
   void fail(Errno error);
   Region memory() const;
@@ -162,6 +169,7 @@ class Process {
   std::uint32_t rounds_ = 0;
   std::size_t pending_ = 0;  // pieces of work
   std::uint64_t next_page_ = 0;
+  std::vector<Instant> unmap_due_;  // the ends of rounds whose pages are still mapped
   Instant since_;
   bool failed_ = false;
   bool finished_ = false;

@@ -74,6 +74,9 @@ class HostFlow {
   virtual void unbind(Thread& thread, std::size_t device, Pasid pasid) = 0;
   // In this order; done when it returns.
   virtual void invalidate(Thread& thread, std::span<const GuestFlush> flushes) = 0;
+  // The same by a queue of hardware's that the guest has: no call of the hypervisor's. For threads of
+  // the guest, which hold no lock.
+  virtual void invalidate_directly(Thread& thread, std::span<const GuestFlush> flushes) = 0;
 
   // Who is told that there are page requests to be read. Before the run.
   virtual void listen(GuestFaultListener& listener) = 0;

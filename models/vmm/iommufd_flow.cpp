@@ -158,21 +158,35 @@ void IommufdFlow::unbind(Thread& thread, std::size_t device, Pasid pasid) {
 }
 
 // By the VIOMMU's commands, in which one flush of a PASID's IOTLB is for all its devices.
-void IommufdFlow::invalidate(Thread& thread, std::span<const GuestFlush> flushes) {
-  std::vector<const IommuDriver*> drivers;
-  std::map<const IommuDriver*, std::vector<vtd::DescriptorBits>> commands;
+IommufdFlow::Commands IommufdFlow::commands_of(std::span<const GuestFlush> flushes) const {
+  Commands commands;
   for (const GuestFlush& flush : flushes) {
     const Device& device = devices_[flush.device];
-    auto& array = commands[device.is.driver];
-    if (array.empty()) drivers.push_back(device.is.driver);
-    const vtd::DescriptorBits command = command_of(flush, device.guest_address);
-    if (std::find(array.begin(), array.end(), command) == array.end()) array.push_back(command);
-  }
-  for (const IommuDriver* const driver : drivers) {
-    const auto unit = units_.find(driver);
+    const auto unit = units_.find(device.is.driver);
     if (unit == units_.end()) continue;
-    machine_.ioctl(thread, [&] {
-      return file_.viommu_invalidate(thread, unit->second.viommu, commands[driver]);
+    const ObjectId viommu = unit->second.viommu;
+    auto at = std::find_if(commands.begin(), commands.end(),
+                           [&](const auto& one) { return one.first == viommu; });
+    if (at == commands.end()) at = commands.insert(at, {viommu, {}});
+    const vtd::DescriptorBits command = command_of(flush, device.guest_address);
+    if (std::find(at->second.begin(), at->second.end(), command) == at->second.end())
+      at->second.push_back(command);
+  }
+  return commands;
+}
+
+void IommufdFlow::invalidate(Thread& thread, std::span<const GuestFlush> flushes) {
+  for (const auto& [viommu, array] : commands_of(flushes)) {
+    machine_.ioctl(thread, [&, id = viommu, &commands = array] {
+      return file_.viommu_invalidate(thread, id, commands);
+    });
+  }
+}
+
+void IommufdFlow::invalidate_directly(Thread& thread, std::span<const GuestFlush> flushes) {
+  for (const auto& [viommu, array] : commands_of(flushes)) {
+    machine_.by_hardware(thread, [&, id = viommu, &commands = array] {
+      return file_.hardware_invalidate(thread, id, commands);
     });
   }
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -46,6 +47,7 @@ class IommufdFlow final : public HostFlow {
   void unbind(Thread& thread, std::size_t device, Pasid pasid) override;
   // One, behind each IOMMU, for as many as there are.
   void invalidate(Thread& thread, std::span<const GuestFlush> flushes) override;
+  void invalidate_directly(Thread& thread, std::span<const GuestFlush> flushes) override;
 
   void listen(GuestFaultListener& listener) override {
     listener_ = &listener;
@@ -72,6 +74,8 @@ class IommufdFlow final : public HostFlow {
     ObjectId parent;
     ObjectId viommu;
   };
+  // For each VIOMMU, in the order of their first flush.
+  using Commands = std::vector<std::pair<ObjectId, std::vector<vtd::DescriptorBits>>>;
   using Space = std::pair<std::size_t, Pasid>;
   using Group = std::tuple<std::size_t, Pasid, std::uint16_t>;
 
@@ -85,6 +89,7 @@ class IommufdFlow final : public HostFlow {
   Errno set_up_unit(Thread& thread, const Device& device);
   Errno make_table(Thread& thread, const GuestSpace& space, ObjectId& id);
   void destroy(Thread& thread, ObjectId id);
+  Commands commands_of(std::span<const GuestFlush> flushes) const;
   void forget_faults(std::size_t device, Pasid pasid);
 
   VirtualMachine& machine_;

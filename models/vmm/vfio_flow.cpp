@@ -112,6 +112,16 @@ void VfioFlow::invalidate(Thread& thread, std::span<const GuestFlush> flushes) {
   }
 }
 
+void VfioFlow::invalidate_directly(Thread& thread, std::span<const GuestFlush> flushes) {
+  for (const GuestFlush& flush : flushes) {
+    const auto host = host_of(flush.device, flush.pasid);
+    if (!host) continue;
+    const CacheInvalidate request = order_of(flush, *host);
+    machine_.by_hardware(
+        thread, [&] { return container_.hardware_invalidate(thread, flush.device, request); });
+  }
+}
+
 Errno VfioFlow::respond(Thread& thread, const GuestAnswer& answer) {
   const bool has_pasid = answer.pasid != no_pasid;
   const auto host = has_pasid ? host_of(answer.device, answer.pasid) : no_pasid;

@@ -41,6 +41,7 @@ class VfioFlow final : public HostFlow {
   Errno replace(Thread& thread, const GuestSpace& space) override;
   void unbind(Thread& thread, std::size_t device, Pasid pasid) override;
   void invalidate(Thread& thread, std::span<const GuestFlush> flushes) override;
+  void invalidate_directly(Thread& thread, std::span<const GuestFlush> flushes) override;
 
   void listen(GuestFaultListener& listener) override { container_.listen(listener); }
   std::vector<ForwardedFault> read_faults(Thread&) override { return container_.read_faults(); }

@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,10 @@ class Viommu {
   // For threads of the guest. Where the vIOMMU has been ejected reads are all ones, and writes are lost.
   std::uint64_t read(Thread& thread, std::uint32_t offset);
   void write(Thread& thread, std::uint32_t offset, std::uint64_t value);
+  // Whether a queue of hardware's that is mapped into the guest takes these descriptors, and what comes
+  // of them there: no exit, no lock of the hypervisor's. -ENODEV: the vIOMMU has been ejected.
+  bool takes_directly(std::span<const vtd::Descriptor> descriptors) const;
+  Errno invalidate_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors);
   // How long a read takes, and when within it the register is read.
   Ps read_time() const;
   // The virtual command's response may change later than now; to be asked by who polls it. At most

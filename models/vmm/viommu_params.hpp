@@ -23,6 +23,7 @@ struct ViommuParams {
   bool forward_device_tlb = false;
   bool kill_on_bind_failure = false;
   bool early_waits = false;
+  bool direct_invalidation = false;
   std::uint8_t address_width = 48;
   std::uint8_t pasid_bits = 20;
   bool pass_through = true;
@@ -56,6 +57,11 @@ struct ViommuParams {
         field("early_waits", &P::early_waits,
               "Wait descriptors complete before what is ahead of them has been done in the host: "
               "an error of the hypervisor, for tests."),
+        field("direct_invalidation", &P::direct_invalidation,
+              "Flushes of translations and device TLBs go to hardware by a queue that is mapped "
+              "into the guest. Its doorbell does not leave the guest; other descriptors are "
+              "trapped nevertheless.",
+              "off: VT-d has no such queue; those of other architectures have (CMDQV of SMMUv3)"),
         field("address_width", &P::address_width,
               "Bits of addresses that it translates (MGAW). A unit that is plugged in with fewer "
               "than "

@@ -90,6 +90,30 @@ void Viommu::carry_out(Thread& thread, const vtd::Descriptor& descriptor) {
   if (!flushes(descriptor) && !told) tell(EventKind::invalidate, bits);
 }
 
+// Whatever writes or reads the guest's entries needs the hypervisor.
+bool Viommu::takes_directly(std::span<const vtd::Descriptor> descriptors) const {
+  return params_.direct_invalidation && !descriptors.empty() &&
+         std::all_of(descriptors.begin(), descriptors.end(), flushes);
+}
+
+// Which entries of the host the guest's numbers stand for is what hardware has been told; it is looked
+// up in no time, so that nobody's collected flushes are in the way.
+Errno Viommu::invalidate_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors) {
+  if (ejected_) return Errno::enodev;
+  std::vector<GuestFlush> others = std::exchange(flushes_, {});
+  for (const vtd::Descriptor& descriptor : descriptors) {
+    tell(EventKind::submit, descriptor.encode());
+    descriptor.of_device_tlb() ? flush_device_tlb(descriptor) : invalidate_translations(descriptor);
+  }
+  const std::vector<GuestFlush> mine = std::exchange(flushes_, std::move(others));
+  stats.descriptors += descriptors.size();
+  stats.flushes += mine.size();
+  hypervisor_.host().invalidate_directly(thread, mine);
+  for (const vtd::Descriptor& descriptor : descriptors)
+    tell(EventKind::invalidate, descriptor.encode());
+  return Errno::ok;
+}
+
 // Flushes are collected; whatever else there is to do finds them done.
 void Viommu::perform(Thread& thread, const vtd::Descriptor& descriptor) {
   using Type = vtd::DescriptorType;

@@ -34,15 +34,18 @@ VirtualMachine::Way::~Way() noexcept(false) {
   machine_.require_guest();
 }
 
-VirtualMachine::KernelCall::KernelCall(VirtualMachine& machine, Thread& thread)
-    : machine_(machine), thread_(thread), unwinding_(std::uncaught_exceptions()) {
+VirtualMachine::KernelCall::KernelCall(VirtualMachine& machine, Thread& thread, Ps cost)
+    : machine_(machine),
+      thread_(thread),
+      out_(way_out(cost)),
+      unwinding_(std::uncaught_exceptions()) {
   machine.require_process();
   ++machine.calls_;
-  thread.run(way_in(machine.params_.system_call));
+  thread.run(way_in(cost));
 }
 
 VirtualMachine::KernelCall::~KernelCall() {
-  if (std::uncaught_exceptions() == unwinding_) thread_.run(way_out(machine_.params_.system_call));
+  if (std::uncaught_exceptions() == unwinding_) thread_.run(out_);
   if (--machine_.calls_ == 0 && machine_.dead_) machine_.call_returned_.raise();
 }
 

@@ -70,10 +70,21 @@ class VirtualMachine {
   auto ioctl(Thread& thread, F&& call) {
     ++paths.ioctls;
     auto result = [&] {
-      const KernelCall in_kernel(*this, thread);
+      const KernelCall in_kernel(*this, thread, params_.system_call);
       return std::forward<F>(call)();
     }();
     require_process();
+    return result;
+  }
+  // For threads of the guest: what hardware does for it without its hypervisor. Costs nothing by itself.
+  template <class F>
+  auto by_hardware(Thread& thread, F&& work) {
+    require_guest();
+    auto result = thread.away([&] {
+      const KernelCall meanwhile(*this, thread, Ps(0));
+      return std::forward<F>(work)();
+    });
+    require_guest();
     return result;
   }
   // For a machine that moves. Until release_jobs() nothing new is begun; returns when what is under way has
@@ -125,7 +136,7 @@ class VirtualMachine {
   };
   class KernelCall {
    public:
-    KernelCall(VirtualMachine& machine, Thread& thread);
+    KernelCall(VirtualMachine& machine, Thread& thread, Ps cost);
     ~KernelCall();
     KernelCall(const KernelCall&) = delete;
     KernelCall& operator=(const KernelCall&) = delete;
@@ -133,6 +144,7 @@ class VirtualMachine {
    private:
     VirtualMachine& machine_;
     Thread& thread_;
+    Ps out_;
     int unwinding_;
   };
   // One that has been posted to the host.

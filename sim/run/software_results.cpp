@@ -184,6 +184,8 @@ void add_processes(Instruments& all, const HostSoftware::Processes& processes) {
     reading.metrics_of_all(processes.all,
                            [](const Process& process) { return process.mm().stats; });
     reading.latency("round", processes.group.round_latency);
+    if (processes.group.params.unmap_every > 1)
+      reading.latency("exposure", processes.group.exposure);
   });
 }
 

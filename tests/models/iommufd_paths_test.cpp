@@ -5,6 +5,7 @@
 #include "tests/support/vm_rig.hpp"
 
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -25,19 +26,20 @@ IommuDriverParams printed() {
 }
 
 struct Paths {
-  explicit Paths(Flow flow, bool two = false)
+  explicit Paths(Flow flow, bool two = false, bool direct = false)
       : modern(flow == Flow::iommufd),
         host(printed()),
-        vm(host, "vm0", options(flow)),
+        vm(host, "vm0", options(flow, direct)),
         v(vm.add_viommu()) {
     host.iommu.can.write_buffer = true;
     vm.add_device(v, device);
     if (two) vm.add_device(v, second);
     if (!modern) REQUIRE(vm.space.register_allocator(v.ops) == ioasid::Error::ok);
   }
-  static VmOptions options(Flow flow) {
+  static VmOptions options(Flow flow, bool direct) {
     VmOptions options;
     options.flow = flow;
+    options.viommu.direct_invalidation = direct;
     return options;
   }
   void run(std::function<void(Thread&)> work) {
@@ -150,6 +152,53 @@ TEST_CASE("one unmap is a kick and a call either way: 6.2 us, and 50 ns for the 
     CHECK(path == PathLengths{.user_exits = 1, .kicks = 1, .ioctls = 1});
     CHECK(rig.took == (rig.modern ? 6250ns : 6200ns));
   });
+}
+
+TEST_CASE("by a queue of hardware's an unmap is its submission alone, and reaches the same caches",
+          "[iommufd][direct]") {
+  const Flow flow = both();
+  std::vector<std::vector<std::string>> logs;
+  for (const bool direct : {false, true}) {
+    Paths rig(flow, false, direct);
+    rig.run([&](Thread& thread) {
+      const ioasid::Ioasid id = rig.vm.alloc();
+      const auto bound = rig.path(thread, [&] { rig.vm.bind(thread, rig.v, device, id); });
+      CHECK(bound.kicks == (direct ? 1U : 2U));
+      rig.host.iommu.log.clear();
+      const auto path =
+          rig.path(thread, [&] { CHECK(rig.vm.unmap(thread, rig.v, device, id) == Errno::ok); });
+      logs.push_back(rig.host.iommu.log);
+      if (!direct) return;
+      CHECK(path == PathLengths{});
+      CHECK(rig.took == rig.host.iommu.cost);
+      rig.host.iommu.log.clear();
+      CHECK(rig.vm.unbind(thread, rig.v, device, id) == Errno::ok);
+      CHECK(!rig.host.entry(device, Pasid(id)));
+    });
+  }
+  CHECK(!logs[0].empty());
+  CHECK(logs[0] == logs[1]);
+}
+
+TEST_CASE("two vCPUs that unmap do not wait for each other by a queue of hardware's",
+          "[iommufd][direct]") {
+  const bool direct = GENERATE(false, true);
+  Paths rig(Flow::iommufd, false, direct);
+  std::vector<Ps> took;
+  rig.run([&](Thread& thread) {
+    const ioasid::Ioasid id = rig.vm.alloc();
+    rig.vm.bind(thread, rig.v, device, id);
+    const auto unmap = [&](Thread& vcpu) {
+      const Instant since = vcpu.now();
+      CHECK(rig.vm.unmap(vcpu, rig.v, device, id) == Errno::ok);
+      took.push_back(vcpu.now() - since);
+    };
+    rig.vm.job(thread.now() - at(rig.vm.booted), unmap);
+    unmap(thread);
+  });
+  REQUIRE(took.size() == 2);
+  CHECK(took[0] == (direct ? 1500ns : 6250ns));
+  CHECK(took[1] == (direct ? took[0] : 2 * took[0] + 100ns));  // the lock's handover
 }
 
 TEST_CASE("n flushes behind one kick are n calls and submissions, or one call in batches of 16",

@@ -45,6 +45,38 @@ TEST_CASE("a process on the host binds, works, unmaps, and leaves nothing", "[pr
   CHECK(driver.uses() == 0);
 }
 
+TEST_CASE("deferred unmapping flushes once for the pages of several rounds, which stay reachable",
+          "[process]") {
+  const std::uint32_t every = GENERATE(1U, 2U, 4U);
+  SoftwareRig rig;
+  FunctionDriver& driver = rig.host_driver(rig.add_device());
+  ProcessParams params = small_work();
+  params.rounds = 4;
+  params.unmap_every = every;
+  ProcessGroup& group = rig.host_group(params, {&driver});
+  Process& process = rig.process(group);
+  rig.at(10us, [&](Thread&) { process.start(); });
+  rig.run();
+  CHECK(process.finished());
+  CHECK(group.stats.unmaps == 4 / every);
+  CHECK(rig.host.kernel.sva.flush_latency.count() == 4 / every);
+  REQUIRE(group.exposure.count() == 4);
+  // The pages of the first of n rounds wait for the n - 1 that follow.
+  const Ps others = static_cast<std::int64_t>(every - 1) * group.round_latency.min();
+  CHECK(group.exposure.max() >= others + rig.host.kernel.sva.flush_latency.min());
+  if (every == 1) CHECK(group.exposure.max() < group.round_latency.min());
+  CHECK(rig.host.frames.taken() == 0);
+}
+
+TEST_CASE("what is unmapped together fits into the window", "[process]") {
+  ProcessParams params = small_work();
+  params.unmap_every = GENERATE(0U, 4U, 5U);
+  std::vector<Problem> problems;
+  params.check(Where(problems, "scenario"));
+  CHECK(problems.empty() == (params.unmap_every == 4));
+  for (const Problem& problem : problems) CHECK(problem.pointer == "/unmap_every");
+}
+
 TEST_CASE("a process in a guest does the same through its vIOMMU", "[process][guest]") {
   SoftwareRig rig;
   AtsDevice& device = rig.add_device();
