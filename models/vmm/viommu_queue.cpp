@@ -97,12 +97,12 @@ bool Viommu::takes_directly(std::span<const vtd::Descriptor> descriptors) const 
 }
 
 // Which entries of the host the guest's numbers stand for is what hardware has been told; it is looked
-// up in no time, so that nobody's collected flushes are in the way.
+// up in no time, so that nobody's collected flushes are in the way. The vIOMMU's own queue, in whose
+// order waits are told, has not got them: only what has been done is told.
 Errno Viommu::invalidate_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors) {
   if (ejected_) return Errno::enodev;
   std::vector<GuestFlush> others = std::exchange(flushes_, {});
   for (const vtd::Descriptor& descriptor : descriptors) {
-    tell(EventKind::submit, descriptor.encode());
     descriptor.of_device_tlb() ? flush_device_tlb(descriptor) : invalidate_translations(descriptor);
   }
   const std::vector<GuestFlush> mine = std::exchange(flushes_, std::move(others));
