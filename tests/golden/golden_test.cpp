@@ -85,6 +85,23 @@ TEST_CASE("a scenario of something that goes wrong sees what it expects", "[gold
   for (const Verdict& verdict : report.verdicts) CHECK(verdict.met);
 }
 
+TEST_CASE("guests that move or flush in a crowd violate nothing by a queue of hardware's",
+          "[golden]") {
+  const std::filesystem::path file = source_tree / "scenarios" /
+                                     GENERATE("guest-vfio.json", "guest-iommufd.json",
+                                              "viommu-hotplug.json", "migrate-system-wide.json");
+  Scenario scenario = load_scenario(file, {}, {});
+  for (HostConfig& host : scenario.hosts)
+    for (GuestConfig& guest : host.guests)
+      for (ViommuConfig& viommu : guest.viommus) viommu.params.direct_invalidation = true;
+  INFO("scenario " << file);
+  const Scratch scratch;
+  RunOptions options;
+  options.out = scratch.path();
+  for (const Verdict& verdict : run_scenario(scenario, file.parent_path(), options).verdicts)
+    CHECK(verdict.met);
+}
+
 TEST_CASE("two runs of a shipped scenario fill their databases with the same bytes", "[golden]") {
   const std::filesystem::path scenario = GENERATE(from_range(shipped_scenarios()));
   const Scratch first;
