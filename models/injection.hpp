@@ -36,7 +36,8 @@ enum class Message : std::uint8_t {
   bind_notice,
   unbind_notice,
   unmap_notice,
-  exit_notice
+  exit_notice,
+  registration
 };
 
 constexpr auto choices(Message) {
@@ -64,32 +65,42 @@ constexpr auto choices(Message) {
       Choice{Message::unbind_notice, "unbind-notice", "the same: it has none any more"},
       Choice{Message::unmap_notice, "unmap-notice",
              "an address space's notice to its devices: pages go"},
-      Choice{Message::exit_notice, "exit-notice", "the same: the process is over"}};
+      Choice{Message::exit_notice, "exit-notice", "the same: the process is over"},
+      Choice{Message::registration, "registration",
+             "a guest's kernel tells its allocator of a vIOMMU that gives PASIDs"}};
 }
 
 constexpr bool is_descriptor(Message message) { return message <= Message::page_response; }
 
 // Steps of software besides those of an IOMMU driver's orders.
 enum class FlowStep : std::uint8_t {
+  bind_lock_order,
   unbind_tear_down,
   unbind_drain,
   exit_tear_down,
+  guest_bind_second_level,
   guest_unbind_tear_down,
   guest_unbind_answer,
   guest_unbind_drain,
   vm_close_tear_down,
   eject_unbind,
   eject_complete_command,
-  command_check_in_progress
+  command_check_in_progress,
+  submit_again,
+  overflow_discard
 };
 
 constexpr auto choices(FlowStep) {
   return std::array{
+      Choice{FlowStep::bind_lock_order, "bind.lock_order",
+             "a kernel binds a process' device: its own lock first, then that of PASID tables"},
       Choice{FlowStep::unbind_tear_down, "unbind.tear_down",
              "a kernel unbinds a process' device: the order tear_down"},
       Choice{FlowStep::unbind_drain, "unbind.drain", "the same: the order drain"},
       Choice{FlowStep::exit_tear_down, "exit.tear_down",
              "a process ends before its devices are unbound: the order tear_down"},
+      Choice{FlowStep::guest_bind_second_level, "guest_bind.second_level",
+             "a host binds a guest's page table: over the guest's own memory"},
       Choice{FlowStep::guest_unbind_tear_down, "guest_unbind.tear_down",
              "a host unbinds a guest's page table: the order tear_down"},
       Choice{FlowStep::guest_unbind_answer, "guest_unbind.answer_page_requests",
@@ -102,7 +113,12 @@ constexpr auto choices(FlowStep) {
       Choice{FlowStep::eject_complete_command, "eject.complete_command",
              "the same: its virtual command is completed first"},
       Choice{FlowStep::command_check_in_progress, "virtual_command.check_in_progress",
-             "a virtual command is written: the hypervisor looks whether one is outstanding"}};
+             "a virtual command is written: the hypervisor looks whether one is outstanding"},
+      Choice{FlowStep::submit_again, "invalidation.submit_again",
+             "an invalidation time-out has aborted descriptors: they are submitted again"},
+      Choice{FlowStep::overflow_discard, "overflow.discard_incomplete",
+             "the page request queue has overflowed: what was taken of groups without their last "
+             "request is dropped"}};
 }
 
 // What a function may do though PCIe forbids it (AtsMisbehaviour).

@@ -186,9 +186,20 @@ Errno Guest::register_allocator(Thread& thread, Unit& unit) {
   if (unit.backend == PasidBackend::none) return Errno::ok;
   if (unit.backend == PasidBackend::virtual_command && !unit.commands.offers_pasids(thread))
     return Errno::ok;
+  const Ruling ruling = unit.viommu.injection.ask(Message::registration);
+  if (ruling.fate == Fate::drop) return Errno::ok;
+  if (ruling.fate == Fate::delay) thread.sleep(ruling.by);
+  const Errno error = register_once(unit);
+  if (ruling.fate == Fate::duplicate) register_once(unit);
+  return error;
+}
+
+Errno Guest::register_once(Unit& unit) {
   const ioasid::Error error = kernel.pasids.space().register_allocator(unit.ops);
-  unit.registered = error == ioasid::Error::ok;
-  if (unit.registered) tell_allocator(unit, trace_code::allocator_registered);
+  if (error == ioasid::Error::ok) {
+    unit.registered = true;
+    tell_allocator(unit, trace_code::allocator_registered);
+  }
   return errno_of(error);
 }
 

@@ -262,6 +262,7 @@ class Guest {
   void start_kernel(Thread& thread, const std::function<void(Thread&)>& booted);
   void tell_allocator(const Unit& unit, std::uint16_t what) const;
   Errno register_allocator(Thread& thread, Unit& unit);
+  Errno register_once(Unit& unit);
   void boot_error(std::string what, Errno error);
   void release(Thread& thread, Unit& unit);
   void release(Thread& thread, std::size_t function, Unplug how);

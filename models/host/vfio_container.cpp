@@ -79,11 +79,11 @@ Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
     ++stats.refused;
     return Errno::enospc;
   }
+  if (ruling.fate == Fate::allocate && ruling.id == OddId::untracked) ids_.sets.free(set_, id);
   ids_.pasids.begins(id, range, owner());
   own_.insert(id);
   tell_set();
   ++stats.allocated;
-  if (ruling.fate == Fate::allocate && ruling.id == OddId::untracked) ids_.sets.free(set_, id);
   return Pasid(id);
 }
 

@@ -81,8 +81,10 @@ Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindG
   const auto bound = bindings_.find(hpasid);
   const bool there = bound != bindings_.end() && bound->second.root == request.root &&
                      entry_shared(bound->second, number);
-  const Errno error =
-      there ? Errno::ok : set_entry(thread, device, hpasid, request.entry(second_stage_));
+  vtd::PasidEntry entry = request.entry(second_stage_);
+  if (!there && injection.skips(FlowStep::guest_bind_second_level, hpasid))
+    entry.second_level = Hpa(0);
+  const Errno error = there ? Errno::ok : set_entry(thread, device, hpasid, entry);
   if (error != Errno::ok) {
     drop_reference(thread, hpasid, bound == bindings_.end());
     return error;

@@ -124,6 +124,7 @@ Errno IommuDriver::submit(Thread& thread, std::vector<vtd::Descriptor> descripto
       tell_given_up(thread, descriptors);
       return error == Errno::eagain ? Errno::etimedout : error;
     }
+    if (injection.skips(FlowStep::submit_again)) return Errno::ok;
     ++stats.resubmitted;
   }
 }

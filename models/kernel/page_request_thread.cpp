@@ -118,7 +118,8 @@ void PageRequestThread::refuse(Thread& thread, const PageRequest& request) {
 // another pass first.
 void PageRequestThread::recover(Thread& thread) {
   if (queue_.head(thread) != queue_.tail(thread)) return;
-  for (const auto& [source, function] : functions_) function.handler->discard_incomplete();
+  if (!driver_.injection.skips(FlowStep::overflow_discard))
+    for (const auto& [source, function] : functions_) function.handler->discard_incomplete();
   ++stats.overflows;
   queue_.clear_overflow(thread);
 }

@@ -67,8 +67,9 @@ class PasidSpace final : private ioasid::ExternalLock {
         ruling.passes() ? space_.alloc(set, range, data)
                         : odd(space_, ruling.id, range,
                               [&](ioasid::Range from) { return space_.alloc(set, from, data); });
-    if (id != ioasid::invalid_ioasid) begins(id, range);
+    if (id == ioasid::invalid_ioasid) return id;
     if (ruling.fate == Fate::allocate && ruling.id == OddId::untracked) space_.free(id);
+    begins(id, range);
     return id;
   }
   void free(ioasid::Ioasid id) {

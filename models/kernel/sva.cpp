@@ -118,8 +118,9 @@ std::vector<Sva::Bond> Sva::bonds_of(const Mm& mm) const {
 
 Result<Pasid> Sva::bind(Thread& thread, Bdf source, Mm& mm, const BindOptions& options) {
   const Instant since = engine_.now();
-  const Guard guard(lock_, thread);
-  const Guard inner(pasid_mutex_, thread);
+  const bool reversed = injection.skips(FlowStep::bind_lock_order);
+  const Guard guard(reversed ? pasid_mutex_ : lock_, thread);
+  const Guard inner(reversed ? lock_ : pasid_mutex_, thread);
   const std::uint64_t before = stats.bound;
   const Result<Pasid> result = bind_locked(thread, source, mm, options);
   ++(result.ok() ? stats.binds : stats.refused);

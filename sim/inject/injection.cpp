@@ -21,7 +21,8 @@ bool has_way(Message message) {
 bool can_be_duplicated(Message message) {
   return is_descriptor(message) || message == Message::invalidation_completion ||
          message == Message::command || message == Message::page_request ||
-         message == Message::page_request_interrupt || message == Message::fault_event;
+         message == Message::page_request_interrupt || message == Message::fault_event ||
+         message == Message::registration;
 }
 
 bool can_be_reordered(Message message) {

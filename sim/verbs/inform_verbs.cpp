@@ -1,5 +1,6 @@
 // `viosim validate`, `schema` and `models`.
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/check/invariants.hpp"
 #include "sim/json/json.hpp"
 #include "sim/scenario/document_schema.hpp"
 #include "sim/sweep/worker.hpp"
@@ -59,16 +60,17 @@ std::vector<Model> models() {
        parameter_table<ProcessesConfig>()}};
 }
 
-// What injections and "defects" name.
+// What injections, "defects" and "expect" name.
 struct Vocabulary {
   std::string_view name;
   std::string_view sentence;
   struct Word {
     std::string name;
     std::string sentence;
-    std::string source;
+    std::string more;  // what `more` of the vocabulary says
   };
   std::vector<Word> words;
+  std::string_view more = "source";
 };
 
 template <class E>
@@ -91,19 +93,26 @@ std::vector<Vocabulary> vocabularies() {
     defects.push_back({std::string(defect.name), std::string(defect.sentence),
                        std::string(source_of(defect.value))});
   }
+  std::vector<Vocabulary::Word> invariants;
+  for (const check::InvariantInfo& one : check::invariants()) {
+    invariants.push_back(
+        {check::name_of(one.invariant), std::string(one.sentence), std::string(one.bug_class)});
+  }
   return {{"injections", "What an injection does.", std::move(effects)},
           {"messages", "What is dropped, delayed, duplicated, reordered.", words_of<Message>()},
           {"steps", "What is skipped or swapped.", std::move(steps)},
           {"misdeeds", "How a function misbehaves.", words_of<Misdeed>()},
           {"numbers", "What an allocator gives.", words_of<OddId>()},
-          {"defects", "Bugs that real kernels and hypervisors had.", std::move(defects)}};
+          {"defects", "Bugs that real kernels and hypervisors had.", std::move(defects)},
+          {"invariants", "What each run is held against, with the class of bug that violates it.",
+           std::move(invariants), "bug_class"}};
 }
 
 std::string text_of(const Vocabulary& vocabulary) {
   std::string text = fmt::format("{}: {}\n", vocabulary.name, vocabulary.sentence);
   for (const Vocabulary::Word& word : vocabulary.words) {
-    text += fmt::format("  {}: {}{}{}\n", word.name, word.sentence, word.source.empty() ? "" : " ",
-                        word.source.empty() ? "" : fmt::format("[{}]", word.source));
+    text += fmt::format("  {}: {}{}{}\n", word.name, word.sentence, word.more.empty() ? "" : " ",
+                        word.more.empty() ? "" : fmt::format("[{}]", word.more));
   }
   return text + '\n';
 }
@@ -117,7 +126,7 @@ Value to_json(const Vocabulary& vocabulary) {
     Value::Object word;
     add(word, "name", one.name);
     add(word, "description", one.sentence);
-    if (!one.source.empty()) add(word, "source", one.source);
+    if (!one.more.empty()) add(word, vocabulary.more, one.more);
     words.emplace_back(std::move(word));
   }
   add(object, "words", std::move(words));

@@ -1,5 +1,6 @@
 // Points whose effect no figure of a run shows.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/des/engine.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/vtd/device_invalidations.hpp"
 #include "models/vmm/pasid_translation.hpp"
@@ -57,8 +58,8 @@ TEST_CASE("a completion that comes twice is unexpected the second time", "[injec
 }
 
 TEST_CASE("a lost notice leaves a processor's table as it was", "[inject]") {
-  PhysicalMemory memory;
   Engine engine;
+  PhysicalMemory memory;
   PasidTranslation translation(engine, memory);
   Always injector;
   translation.injection.connect(injector, 0);

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <set>
@@ -294,6 +295,17 @@ TEST_CASE("swarms leave an empty host, and are the same when repeated", "[swarm]
   INFO("seed " << seed);
   const std::string once = Swarm(seed).run();
   CHECK(once == Swarm(seed).run());
+}
+
+// Hidden: minutes. VIOSIM_SWARMS says how many.
+TEST_CASE("a thousand swarms violate nothing and leave an empty host", "[.long]") {
+  const char* const wanted = std::getenv("VIOSIM_SWARMS");
+  const std::uint64_t swarms = wanted == nullptr ? 1000 : std::stoull(wanted);
+  constexpr std::uint64_t first = 101;  // after those of every run
+  for (std::uint64_t seed = first; seed < first + swarms; ++seed) {
+    INFO("seed " << seed);
+    Swarm(seed).run();
+  }
 }
 
 TEST_CASE("swarms contain migrations of every outcome that they can have", "[swarm]") {

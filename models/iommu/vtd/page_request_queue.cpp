@@ -67,7 +67,7 @@ void PageRequestQueue::connect(Bdf source, AtsFunction& function) {
   if (base_ == Hpa())
     base_ =
         memory_.allocate_frames(params_.entries * PageRequestEntry::size.count() / page_4k.count());
-  functions_[source] = &function;
+  attach(source, function);
 }
 
 AtsFunction* PageRequestQueue::function(Bdf source) const {
@@ -233,8 +233,10 @@ void PageRequestQueue::tell_drained() {
 // By hardware: only groups get answers, and stop markers are none.
 void PageRequestQueue::answer(const PageRequest& request, PageResponseCode code) {
   if (!request.last || !(request.read || request.write)) return;
-  AtsFunction* const to = function(request.source);
-  ensure(to != nullptr, "a page request came from a function that is not connected");
+  const auto found = functions_.find(request.source);
+  ensure(found != functions_.end(), "a page request came from a function that is not connected");
+  AtsFunction* const to = found->second;
+  if (to == nullptr) return;  // it is gone
   ++stats.answered;
   if (trace.on()) trace.emit(told(PageResponse::to(request, code), agenda_.now()));
   to->answer(PageResponse::to(request, code));

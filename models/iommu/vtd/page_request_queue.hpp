@@ -108,6 +108,9 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   // Whose page requests will come, and who gets the answers. With the first one software gives the
   // ring its memory.
   void connect(Bdf source, AtsFunction& function);
+  // The same for software that gives the ring its memory by itself. One that is gone gets no answers.
+  void attach(Bdf source, AtsFunction& function) { functions_[source] = &function; }
+  void detach(Bdf source) { functions_[source] = nullptr; }
   AtsFunction* function(Bdf source) const;
 
   // Registers, as software sees them.

@@ -61,8 +61,12 @@ class Unit final : public AtsHost {
   // itself.
   void attach_ats(Bdf source, AtsFunction& function, Ps link = Ps(0)) {
     queue_.devices().attach(source, function, link);
+    page_requests_.attach(source, function);
   }
-  void detach_ats(Bdf source) { queue_.devices().detach(source); }
+  void detach_ats(Bdf source) {
+    queue_.devices().detach(source);
+    page_requests_.detach(source);
+  }
   // Where page requests of such functions go, if not into page_requests().
   void attach_page_requests(PageRequestPath& path) {
     pages_ = &path;
