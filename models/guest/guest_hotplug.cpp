@@ -176,7 +176,8 @@ void Guest::release(Thread& thread, std::size_t function, Unplug how) {
 
 void Guest::plug_function(std::size_t function) {
   const Residence::Function& its = residence_->function(function);
-  if (residence_->present(function)) return;
+  // A slot is switched on when software has let go of what was in it.
+  if (residence_->present(function) || drivers_[function]->known()) return;
   if (!its.slice()) its.device->insert();
   machine.post_to_hypervisor([this, &its, function](Thread& thread) {
     AtsDevice& now = *residence_->function(function).device;

@@ -49,7 +49,8 @@ void Host::unplug(FunctionDriver& driver, Unplug how) {
 
 void Host::plug(FunctionDriver& driver) {
   AtsDevice& device = *driver.function().device;
-  if (device.present()) return;
+  // A slot is switched on when software has let go of what was in it.
+  if (device.present() || driver.known()) return;
   device.insert();
   kernel.workers.post([&driver](Thread& thread) { driver.probe(thread); });
 }

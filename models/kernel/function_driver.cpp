@@ -71,7 +71,8 @@ Errno FunctionDriver::remove(Thread& thread) {
 }
 
 void FunctionDriver::gone() {
-  if (!std::exchange(probed_, false)) return;
+  if (!known_) return;  // it may vanish while it is removed
+  probed_ = false;
   forget_waiting();
   unit_->driver.gone(function_.source);
   for (Queue& queue : queues_) {

@@ -181,14 +181,25 @@ void Viommu::complete(Thread& thread, std::uint64_t order, std::uint8_t status, 
   command_.complete(order, status, result);
 }
 
+// A guest may write a command while the emulation's lock is waited for.
 void Viommu::eject(Thread& thread) {
-  if (params_.complete_before_eject && !params_.commands_hang &&
-      !injection.skips(FlowStep::eject_complete_command)) {
-    eject_waits_ = true;
-    while (command_.busy()) thread.wait(command_over_);
-    eject_waits_ = false;
+  const bool completes = params_.complete_before_eject && !params_.commands_hang &&
+                         !injection.skips(FlowStep::eject_complete_command);
+  for (;;) {
+    if (completes) wait_for_command(thread);
+    const Guard guard(machine_.emulation(), thread);
+    if (completes && command_.busy()) continue;
+    return leave(thread);
   }
-  const Guard guard(machine_.emulation(), thread);
+}
+
+void Viommu::wait_for_command(Thread& thread) {
+  eject_waits_ = true;
+  while (command_.busy()) thread.wait(command_over_);
+  eject_waits_ = false;
+}
+
+void Viommu::leave(Thread& thread) {
   ejected_ = true;
   tell_presence();
   command_.reset();

@@ -130,6 +130,8 @@ class Viommu {
   void rebind(Thread& thread, const Device& device, Pasid pasid, const vtd::PasidEntry& entry);
   void bind_refused(Errno error);
   void unbind(Thread& thread, const Device& device, Pasid pasid);
+  void wait_for_command(Thread& thread);
+  void leave(Thread& thread);
   void unbind_all(Thread& thread);
 
   void invalidate_translations(const vtd::Descriptor& order);

@@ -13,8 +13,8 @@ void Allocators::observe(const TraceEvent& event) {
     case EventKind::viommu:
       if (event.code == trace_code::viommu_gone)
         gone_.insert(event.component);
-      else
-        gone_.erase(event.component);
+      else if (gone_.erase(event.component) > 0)
+        ++returns_[event.component];
       return;
     case EventKind::command:
     case EventKind::command_lost:
@@ -33,12 +33,13 @@ void Allocators::told(const TraceEvent& event) {
   Kernel& kernel = kernels_[machine];
   if (event.code == trace_code::allocator_registered) {
     kernel.groups[event.component] = event.address;
-    if (!kernel.registered.emplace(event.component, event.address).second) {
+    if (++kernel.registered[event.component] > 1 + returns_[event.component]) {
       scene_.violate(Invariant::registered_once, event,
                      fmt::format("{} is registered, and was before", scene_.path(event.component)));
     }
   } else {
-    kernel.registered.erase(event.component);
+    const auto its = kernel.registered.find(event.component);
+    if (its != kernel.registered.end() && --its->second == 0) kernel.registered.erase(its);
   }
   becomes_active(event, kernel, static_cast<std::uint32_t>(event.value));
 }

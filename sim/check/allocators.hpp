@@ -20,7 +20,7 @@ class Allocators {
  private:
   using Components = std::set<std::uint32_t>;
   struct Kernel {
-    std::map<std::uint32_t, std::uint64_t> registered;  // vIOMMUs, and their groups
+    std::map<std::uint32_t, std::uint32_t> registered;  // vIOMMUs, and how often
     std::map<std::uint32_t, std::uint64_t> groups;      // of all that ever were
     std::uint32_t active = 0;                           // 0: its own allocator, or 1 + component
   };
@@ -32,6 +32,8 @@ class Allocators {
   Scene& scene_;
   std::map<std::uint32_t, Kernel> kernels_;  // by machine
   Components gone_;                          // vIOMMUs
+  // How often each was gone and came back: its kernel may still know those that were before it.
+  std::map<std::uint32_t, std::uint32_t> returns_;
 };
 
 }  // namespace viosim::check

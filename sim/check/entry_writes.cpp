@@ -4,9 +4,12 @@
 
 #include <fmt/format.h>
 
+#include <string>
+
 namespace viosim::check {
 
 void EntryWrites::observe(const TraceEvent& event) {
+  if (static_cast<EventKind>(event.kind) == EventKind::viommu) return forget(event);
   if (static_cast<EventKind>(event.kind) != EventKind::table_write) return;
   const std::uint16_t source = EntryWritten::decode(event.value).source;
   const Place place{scene_.unit_of(event.component), source, event.pasid};
@@ -15,6 +18,7 @@ void EntryWrites::observe(const TraceEvent& event) {
         Invariant::whole_entry, event,
         fmt::format("the entry of PASID {} of function {:04x} {}", event.pasid, source, what));
   };
+  drivers_[std::get<0>(place)] = event.component;
   State& state = entries_[place];
   switch (event.code) {
     case trace_code::entry_fields:
@@ -38,6 +42,14 @@ void EntryWrites::observe(const TraceEvent& event) {
     default:
       return;
   }
+}
+
+// One that is plugged in again has tables of its own.
+void EntryWrites::forget(const TraceEvent& event) {
+  const std::string its = scene_.path(event.component) + '.';
+  std::erase_if(entries_, [&](const auto& one) {
+    return scene_.path(drivers_.at(std::get<0>(one.first))).starts_with(its);
+  });
 }
 
 }  // namespace viosim::check

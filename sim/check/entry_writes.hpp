@@ -21,9 +21,12 @@ class EntryWrites {
   using Place = std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // unit, function, PASID
   enum class State : std::uint8_t { not_written, fields_written, present };
 
+  void forget(const TraceEvent& viommu);
+
   Scene& scene_;
   std::map<Place, State> entries_;
-  std::set<std::uint32_t> tells_fields_;  // units; traces of older programs do not tell
+  std::map<std::uint32_t, std::uint32_t> drivers_;  // who writes the tables of each unit
+  std::set<std::uint32_t> tells_fields_;            // units; traces of older programs do not tell
 };
 
 }  // namespace viosim::check

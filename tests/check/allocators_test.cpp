@@ -112,6 +112,17 @@ TEST_CASE("I17: an allocator is registered twice") {
   CHECK(two().leaves(Stream::viommu, second).joins(Stream::viommu, second).found().empty());
 }
 
+TEST_CASE("I17: one that came back is another one, whose kernel may still know the first") {
+  const auto back = [] {
+    Guest guest = two().gone(Stream::viommu);
+    guest.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = trace_code::viommu_there});
+    return guest.joins(Stream::viommu, second);
+  };
+  CHECK(back().found().empty());
+  CHECK(back().leaves(Stream::viommu, second).command(Stream::viommu).found().empty());
+  CHECK(back().joins(Stream::viommu, second).found() == "I17");
+}
+
 TEST_CASE("I3: a number is given out that its allocator does not know") {
   const auto given = [](std::uint16_t code) {
     return Stream()

@@ -39,3 +39,22 @@ TEST_CASE("I25: numbers of a function's user are of entries, too") {
   CHECK(Stream(stream).found().empty());
   CHECK(stream.write(trace_code::entry_set, 5, 0).found() == "I25");
 }
+
+TEST_CASE("I25: a vIOMMU that comes back has tables of its own") {
+  const auto again = [](bool returns) {
+    Stream stream;
+    const auto write = [&](std::uint16_t how) {
+      const EntryWritten written{Stream::source, Stream::domain, 1, false, true, 64};
+      stream.emit(EventKind::table_write, Stream::viommu_driver, 5, 0,
+                  {.value = written.encode(), .code = how});
+    };
+    write(trace_code::entry_fields);
+    write(trace_code::entry_set);
+    if (returns)
+      stream.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = trace_code::viommu_there});
+    write(trace_code::entry_fields);
+    return stream.found();
+  };
+  CHECK(again(true).empty());
+  CHECK(again(false) == "I25");
+}

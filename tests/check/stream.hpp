@@ -26,6 +26,7 @@ class Stream {
     guest_app,
     other_vfio,
     other_viommu,
+    viommu_driver,
     components
   };
   static std::vector<std::string> paths() {
@@ -39,7 +40,8 @@ class Stream {
             "host0.vm[0].v0",
             "host0.vm[0].app",
             "host0.vm[1].vfio",
-            "host0.vm[0].v1"};
+            "host0.vm[0].v1",
+            "host0.vm[0].v0.driver"};
   }
   static constexpr std::uint16_t source = 0x100;
   static constexpr std::uint16_t domain = 7;
