@@ -154,7 +154,7 @@ void Viommu::execute(Thread& thread, const VirtualCommand::Order& order) {
   } else {
     free(thread, order);
   }
-  if (eject_waits_) command_over_.raise();
+  for (std::uint32_t thread = 0; thread < eject_waits_; ++thread) command_over_.raise();
 }
 
 // The host's range is the hypervisor's choice: the command has none. A PASID for a command that was
@@ -188,15 +188,18 @@ void Viommu::eject(Thread& thread) {
   for (;;) {
     if (completes) wait_for_command(thread);
     const Guard guard(machine_.emulation(), thread);
+    if (ejected_) return;  // by who waited, too
     if (completes && command_.busy()) continue;
     return leave(thread);
   }
 }
 
 void Viommu::wait_for_command(Thread& thread) {
-  eject_waits_ = true;
-  while (command_.busy()) thread.wait(command_over_);
-  eject_waits_ = false;
+  while (command_.busy()) {
+    ++eject_waits_;
+    thread.wait(command_over_);
+    --eject_waits_;
+  }
 }
 
 void Viommu::leave(Thread& thread) {

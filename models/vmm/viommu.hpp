@@ -160,7 +160,7 @@ class Viommu {
   IommuAbilities abilities_;
   VirtualCommand command_;
   Signal command_over_;
-  bool eject_waits_ = false;
+  std::uint32_t eject_waits_ = 0;  // threads that wait for its command to end
   bool ejected_ = false;
   vtd::PageRequestListener* listener_ = nullptr;
 
