@@ -38,7 +38,10 @@ Viommu::Viommu(std::string path, const ViommuParams& params, Hypervisor& hypervi
       abilities_(viommu_abilities(params, commands_offered(params, hypervisor))),
       command_(machine_.engine(), params.layout, commands_offered(params, hypervisor)),
       command_over_(machine_.engine(), path_ + ": the virtual command is complete") {
-  machine_.on_stop([this] { command_.tell_change(); });
+  machine_.on_stop([this] {
+    command_.tell_change();
+    tell_ejectors();
+  });
 }
 
 void Viommu::add_device(Bdf source, std::size_t device) {
@@ -154,7 +157,11 @@ void Viommu::execute(Thread& thread, const VirtualCommand::Order& order) {
   } else {
     free(thread, order);
   }
-  for (std::uint32_t thread = 0; thread < eject_waits_; ++thread) command_over_.raise();
+  tell_ejectors();
+}
+
+void Viommu::tell_ejectors() {
+  for (std::uint32_t i = 0; i < eject_waits_; ++i) command_over_.raise();
 }
 
 // The host's range is the hypervisor's choice: the command has none. A PASID for a command that was
@@ -181,7 +188,8 @@ void Viommu::complete(Thread& thread, std::uint64_t order, std::uint8_t status, 
   command_.complete(order, status, result);
 }
 
-// A guest may write a command while the emulation's lock is waited for.
+// A guest may write a command while the emulation's lock is waited for. Nobody completes the command of
+// a guest that is no more.
 void Viommu::eject(Thread& thread) {
   const bool completes = params_.complete_before_eject && !params_.commands_hang &&
                          !injection.skips(FlowStep::eject_complete_command);
@@ -189,13 +197,13 @@ void Viommu::eject(Thread& thread) {
     if (completes) wait_for_command(thread);
     const Guard guard(machine_.emulation(), thread);
     if (ejected_) return;  // by who waited, too
-    if (completes && command_.busy()) continue;
+    if (completes && command_.busy() && machine_.guest_runs()) continue;
     return leave(thread);
   }
 }
 
 void Viommu::wait_for_command(Thread& thread) {
-  while (command_.busy()) {
+  while (command_.busy() && machine_.guest_runs()) {
     ++eject_waits_;
     thread.wait(command_over_);
     --eject_waits_;
@@ -203,9 +211,11 @@ void Viommu::wait_for_command(Thread& thread) {
 }
 
 void Viommu::leave(Thread& thread) {
+  if (!machine_.guest_runs()) command_.reset();  // nobody waits for it any more
   ejected_ = true;
   tell_presence();
   command_.reset();
+  tell_ejectors();
   if (!injection.skips(FlowStep::eject_unbind)) unbind_all(thread);
   for (const Device& device : devices_) hypervisor_.take_away(device.number);
 }

@@ -130,6 +130,7 @@ class Viommu {
   void rebind(Thread& thread, const Device& device, Pasid pasid, const vtd::PasidEntry& entry);
   void bind_refused(Errno error);
   void unbind(Thread& thread, const Device& device, Pasid pasid);
+  void tell_ejectors();
   void wait_for_command(Thread& thread);
   void leave(Thread& thread);
   void unbind_all(Thread& thread);
