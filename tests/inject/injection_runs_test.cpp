@@ -118,7 +118,7 @@ TEST_CASE("injections of every sort break what they are for", "[inject]") {
 
 namespace {
 
-struct Figure {
+struct FigureCase {
   bool in_guest;
   std::string injection;
   std::string clause;  // that is met with it, and not without
@@ -127,64 +127,65 @@ struct Figure {
 }  // namespace
 
 TEST_CASE("injections of every sort change what can be measured", "[inject]") {
-  const Figure each = GENERATE(
+  const FigureCase each = GENERATE(
       // Messages that come late, twice or behind the next.
-      Figure{false, R"({"delay": "page-response", "by": "300 us", "nth": 3})",
-             R"("h.acc.page.max", "at_least": "300 us")"},
-      Figure{false, R"({"delay": "page-request", "by": "300 us", "nth": 3})",
-             R"("h.acc.page.max", "at_least": "300 us")"},
-      Figure{false, R"({"reorder": "page-request", "nth": 3})",
-             R"("h.acc.page.max", "above": "15 us")"},
-      Figure{false, R"({"delay": "page-request-interrupt", "by": "300 us", "nth": 3})",
-             R"("h.acc.page.max", "at_least": "300 us")"},
-      Figure{false, R"({"duplicate": "page-request-interrupt"})",
-             R"("h.i.page_requests.passes", "above": 150)"},
-      Figure{false, R"({"delay": "wait", "by": "300 us", "nth": 60})",
-             R"("h.kernel.sva.unbind.max", "above": "100 us")"},
-      Figure{true, R"({"delay": "wait", "by": "300 us", "where": "h.vm.v0", "nth": 6})",
-             R"("h.vm.kernel.sva.bind.max", "above": "200 us")"},
-      Figure{false, R"({"drop": "wait", "nth": 3})", R"("h.app.finished", "equals": 0)"},
-      Figure{false, R"({"delay": "unmap-notice", "by": "300 us"})",
-             R"("h.kernel.sva.flush.max", "at_least": "300 us")"},
-      Figure{true, R"({"duplicate": "page-response", "where": "h.vm.v0", "nth": 2})",
-             R"("h.vm.v0.responses_refused", "equals": 1)"},
-      Figure{true, R"({"delay": "pasid-cache", "by": "300 us", "where": "h.vm.v0", "nth": 2})",
-             R"("h.vm.v0.bound", "below": 6)"},
-      Figure{true, R"({"drop": "pasid-cache", "where": "h.vm.v0", "nth": 2})",
-             R"("h.vm.v0.bound", "below": 6)"},
+      FigureCase{false, R"({"delay": "page-response", "by": "300 us", "nth": 3})",
+                 R"("h.acc.page.max", "at_least": "300 us")"},
+      FigureCase{false, R"({"delay": "page-request", "by": "300 us", "nth": 3})",
+                 R"("h.acc.page.max", "at_least": "300 us")"},
+      FigureCase{false, R"({"reorder": "page-request", "nth": 3})",
+                 R"("h.acc.page.max", "above": "15 us")"},
+      FigureCase{false, R"({"delay": "page-request-interrupt", "by": "300 us", "nth": 3})",
+                 R"("h.acc.page.max", "at_least": "300 us")"},
+      FigureCase{false, R"({"duplicate": "page-request-interrupt"})",
+                 R"("h.i.page_requests.passes", "above": 150)"},
+      FigureCase{false, R"({"delay": "wait", "by": "300 us", "nth": 60})",
+                 R"("h.kernel.sva.unbind.max", "above": "100 us")"},
+      FigureCase{true, R"({"delay": "wait", "by": "300 us", "where": "h.vm.v0", "nth": 6})",
+                 R"("h.vm.kernel.sva.bind.max", "above": "200 us")"},
+      FigureCase{false, R"({"drop": "wait", "nth": 3})", R"("h.app.finished", "equals": 0)"},
+      FigureCase{false, R"({"delay": "unmap-notice", "by": "300 us"})",
+                 R"("h.kernel.sva.flush.max", "at_least": "300 us")"},
+      FigureCase{true, R"({"duplicate": "page-response", "where": "h.vm.v0", "nth": 2})",
+                 R"("h.vm.v0.responses_refused", "equals": 1)"},
+      FigureCase{true, R"({"delay": "pasid-cache", "by": "300 us", "where": "h.vm.v0", "nth": 2})",
+                 R"("h.vm.v0.bound", "below": 6)"},
+      FigureCase{true, R"({"drop": "pasid-cache", "where": "h.vm.v0", "nth": 2})",
+                 R"("h.vm.v0.bound", "below": 6)"},
       // Completions of invalidations that do not come are time-outs.
-      Figure{false, R"({"delay": "invalidation-completion", "by": "300 us"})",
-             R"("h.kernel.sva.flush.max", "at_least": "300 us")"},
-      Figure{false, R"({"drop": "invalidation-completion", "nth": 3})",
-             R"("h.i.driver.resubmitted", "equals": 1)"},
-      Figure{false, R"({"reorder": "invalidation-completion", "nth": 3})",
-             R"("h.i.driver.resubmitted", "equals": 1)"},
-      Figure{false, R"({"misbehave": "never_answer", "nth": 3})",
-             R"("h.i.driver.resubmitted", "equals": 1)"},
+      FigureCase{false, R"({"delay": "invalidation-completion", "by": "300 us"})",
+                 R"("h.kernel.sva.flush.max", "at_least": "300 us")"},
+      FigureCase{false, R"({"drop": "invalidation-completion", "nth": 3})",
+                 R"("h.i.driver.resubmitted", "equals": 1)"},
+      FigureCase{false, R"({"reorder": "invalidation-completion", "nth": 3})",
+                 R"("h.i.driver.resubmitted", "equals": 1)"},
+      FigureCase{false, R"({"misbehave": "never_answer", "nth": 3})",
+                 R"("h.i.driver.resubmitted", "equals": 1)"},
       // Virtual commands, and events to the hypervisor.
-      Figure{true, R"({"delay": "command", "by": "300 us", "nth": 3})",
-             R"("h.vm.kernel.sva.bind.max", "at_least": "300 us")"},
-      Figure{true, R"({"drop": "command", "nth": 2})", R"("h.vm.vfio.allocated", "below": 6)"},
-      Figure{true, R"({"delay": "command-completion", "by": "300 us", "nth": 3})",
-             R"("h.vm.kernel.sva.bind.max", "at_least": "300 us")"},
-      Figure{true, R"({"drop": "command-completion", "nth": 2})", R"("h.vm.panics", "equals": 1)"},
-      Figure{true, R"({"delay": "fault-event", "by": "300 us", "nth": 2})",
-             R"("h.acc.page.max", "at_least": "300 us")"},
-      Figure{true, R"({"drop": "fault-event", "nth": 2})",
-             R"("h.vm.vfio.timed_out", "at_least": 1)"},
-      Figure{true, R"({"duplicate": "fault-event"})", R"("h.vm.eventfds", "above": 150)"},
+      FigureCase{true, R"({"delay": "command", "by": "300 us", "nth": 3})",
+                 R"("h.vm.kernel.sva.bind.max", "at_least": "300 us")"},
+      FigureCase{true, R"({"drop": "command", "nth": 2})", R"("h.vm.vfio.allocated", "below": 6)"},
+      FigureCase{true, R"({"delay": "command-completion", "by": "300 us", "nth": 3})",
+                 R"("h.vm.kernel.sva.bind.max", "at_least": "300 us")"},
+      FigureCase{true, R"({"drop": "command-completion", "nth": 2})",
+                 R"("h.vm.panics", "equals": 1)"},
+      FigureCase{true, R"({"delay": "fault-event", "by": "300 us", "nth": 2})",
+                 R"("h.acc.page.max", "at_least": "300 us")"},
+      FigureCase{true, R"({"drop": "fault-event", "nth": 2})",
+                 R"("h.vm.vfio.timed_out", "at_least": 1)"},
+      FigureCase{true, R"({"duplicate": "fault-event"})", R"("h.vm.eventfds", "above": 150)"},
       // Steps whose absence does no harm where all else is right.
-      Figure{false, R"({"skip": "unbind.drain"})", R"("h.i.driver.drains", "equals": 0)"},
-      Figure{true, R"({"skip": "guest_unbind.drain"})", R"("h.i.driver.drains", "equals": 0)"},
+      FigureCase{false, R"({"skip": "unbind.drain"})", R"("h.i.driver.drains", "equals": 0)"},
+      FigureCase{true, R"({"skip": "guest_unbind.drain"})", R"("h.i.driver.drains", "equals": 0)"},
       // Acts.
-      Figure{true, R"({"kill": "h.vm", "on": "page-request", "nth": 20})",
-             R"("h.vm.app.finished", "equals": 0)"},
-      Figure{true, R"({"vanish": "h.vm.v0", "on": "page-request", "nth": 20})",
-             R"("h.vm.unplugged", "equals": 1)"},
-      Figure{true, R"({"vanish": "h.vm.acc", "on": "tear_down.clear_present", "nth": 2})",
-             R"("h.vm.unplugged", "equals": 1)"},
-      Figure{false, R"({"vanish": "h.acc", "on": "page-request", "nth": 20})",
-             R"("h.acc.queues.removals", "equals": 1)"});
+      FigureCase{true, R"({"kill": "h.vm", "on": "page-request", "nth": 20})",
+                 R"("h.vm.app.finished", "equals": 0)"},
+      FigureCase{true, R"({"vanish": "h.vm.v0", "on": "page-request", "nth": 20})",
+                 R"("h.vm.unplugged", "equals": 1)"},
+      FigureCase{true, R"({"vanish": "h.vm.acc", "on": "tear_down.clear_present", "nth": 2})",
+                 R"("h.vm.unplugged", "equals": 1)"},
+      FigureCase{false, R"({"vanish": "h.acc", "on": "page-request", "nth": 20})",
+                 R"("h.acc.queues.removals", "equals": 1)"});
   INFO(each.injection << " with " << each.clause);
   const std::string expect = R"(, "expect": [{"metric": )" + each.clause + "}]";
   const auto met = [&](const std::string& injections) {
