@@ -75,7 +75,7 @@ TEST_CASE("what is put together is as if it had been one", "[report]") {
 
 TEST_CASE("components that differ in their indices share a row when they are too many",
           "[report]") {
-  const std::size_t count = GENERATE(24, 25);
+  const std::size_t count = GENERATE(std::size_t{24}, std::size_t{25});
   ComponentGauges gauges(grid, count);
   std::vector<std::string> components;
   for (std::size_t i = 0; i < count; ++i) {
