@@ -55,6 +55,7 @@ Pipe make_pipe() {
 pid_t spawn(const std::vector<std::string>& words, const std::array<int, 3>& standard) {
   std::vector<std::string> copies = words;
   std::vector<char*> argv;
+  argv.reserve(copies.size() + 1);
   for (std::string& word : copies) argv.push_back(word.data());
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
