@@ -73,7 +73,7 @@ void compare_device_tlb(const Comparison& named, const Descriptor& words) {
 
 void compare_wait(const Comparison& named, const Descriptor& words) {
   named.text(Key::type, "wait");
-  named.integer(Key::if_, words.interrupt ? 1 : 0);
+  named.integer(Key::interrupt_flag, words.interrupt ? 1 : 0);
   named.integer(Key::sw, words.status_write ? 1 : 0);
   named.integer(Key::fn, words.fence ? 1 : 0);
   named.integer(Key::data, words.status_data);

@@ -34,7 +34,7 @@ enum class Key : std::uint8_t {
   gran,
   hi,
   idx,
-  if_,
+  interrupt_flag,  // "if"
   ih,
   im,
   iommu,
