@@ -1,0 +1,21 @@
+// What the words of the command line are checked for; the messages say what was read and what would be right.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace viosim {
+
+CLI::Validator one_of(const std::vector<std::string>& choices);
+CLI::Validator whole_number();
+CLI::Option* whole_number_from_1(CLI::Option* option, std::uint64_t most);
+// Neither `low` nor `high` itself. `expected` is what a message says instead of them.
+CLI::Validator number_between(double low, double high, const std::string& expected);
+// A file or a directory: an empty word comes from a variable that was not set.
+CLI::Validator named(const char* what);
+
+}  // namespace viosim
