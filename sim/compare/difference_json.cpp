@@ -80,6 +80,8 @@ Value difference_json(const RunDifference& difference, const RunReader& a, const
     add(row, "b", side_json(one.b));
     add(row, "ks_distance", one.test.distance);
     add(row, "ks_p_value", one.test.probability);
+    add(row, "ks_distance_most", one.test.distance_most);
+    add(row, "ks_p_value_least", one.test.probability_least);
     latencies.emplace_back(std::move(row));
   }
   add(object, "latencies", std::move(latencies));

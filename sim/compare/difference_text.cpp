@@ -84,9 +84,15 @@ void append_trace(std::string& text, const RunDifference& difference, const RunR
   }
 }
 
+// "0.0312", or "0.0312 to 0.9800" where histograms do not tell it exactly.
+std::string bounds_text(std::string from, std::string to) {
+  return from == to ? from : fmt::format("{} to {}", from, to);
+}
+
 void append_latencies(std::string& text, const std::vector<LatencyDifference>& latencies) {
   TextTable table({"latency", "operation", "", "count", "mean", "p50", "p90", "p99", "p99.9"});
   TextTable tests({"two-sample Kolmogorov-Smirnov test", "operation", "distance", "p-value"});
+  bool within_buckets = false;
   for (const LatencyDifference& one : latencies) {
     const auto row = [&](std::string name, std::string operation, const char* side,
                          const LatencySide& of) {
@@ -106,10 +112,17 @@ void append_latencies(std::string& text, const std::vector<LatencyDifference>& l
     for (std::size_t i = 0; i < one.a.percentiles.size(); ++i)
       changes.push_back(change(one.a.percentiles[i], one.b.percentiles[i]));
     table.add(std::move(changes));
-    tests.add({one.component, one.operation, fmt::format("{:.4f}", one.test.distance),
-               fmt::format("{:.3g}", one.test.probability)});
+    const KsResult& test = one.test;
+    tests.add({one.component, one.operation,
+               bounds_text(fmt::format("{:.4f}", test.distance),
+                           fmt::format("{:.4f}", test.distance_most)),
+               bounds_text(fmt::format("{:.3g}", test.probability),
+                           fmt::format("{:.3g}", test.probability_least))});
+    within_buckets = within_buckets || !test.exact();
   }
   text += table.text() + tests.text();
+  if (within_buckets)
+    text += "  from .. to: values moved within buckets of 3 %, where histograms tell no order\n";
 }
 
 void append_metrics(std::string& text, const std::vector<MetricDifference>& metrics) {

@@ -25,25 +25,52 @@ double kolmogorov_tail(double lambda) {
   return std::clamp(2 * sum, 0.0, 1.0);
 }
 
+namespace {
+
+struct Side {
+  std::uint64_t count = 0;
+  std::uint64_t sum = 0;
+  bool same_mean(const Side& other) const {
+    // Without division: counts and sums of one bucket stay far below 2^64 in this.
+    return static_cast<double>(sum) * static_cast<double>(other.count) ==
+           static_cast<double>(other.sum) * static_cast<double>(count);
+  }
+};
+
+}  // namespace
+
 KsResult kolmogorov_smirnov(const Histogram& a, const Histogram& b) {
   const auto size_a = static_cast<double>(a.count());
   const auto size_b = static_cast<double>(b.count());
   if (size_a == 0 || size_b == 0) return {};
-  std::map<std::size_t, std::pair<std::uint64_t, std::uint64_t>> buckets;
-  a.for_each_bucket([&](std::size_t at, const auto& bucket) { buckets[at].first = bucket.count; });
-  b.for_each_bucket([&](std::size_t at, const auto& bucket) { buckets[at].second = bucket.count; });
-  std::uint64_t below_a = 0;
-  std::uint64_t below_b = 0;
+  std::map<std::size_t, std::pair<Side, Side>> buckets;
+  a.for_each_bucket([&](std::size_t at, const auto& bucket) {
+    buckets[at].first = {bucket.count, bucket.sum};
+  });
+  b.for_each_bucket([&](std::size_t at, const auto& bucket) {
+    buckets[at].second = {bucket.count, bucket.sum};
+  });
+  double below_a = 0;
+  double below_b = 0;
   KsResult result;
-  for (const auto& [at, counts] : buckets) {
-    below_a += counts.first;
-    below_b += counts.second;
-    const double apart =
-        std::abs(static_cast<double>(below_a) / size_a - static_cast<double>(below_b) / size_b);
-    result.distance = std::max(result.distance, apart);
+  for (const auto& [at, sides] : buckets) {
+    const auto& [of_a, of_b] = sides;
+    const double up_to_a = below_a + static_cast<double>(of_a.count) / size_a;
+    const double up_to_b = below_b + static_cast<double>(of_b.count) / size_b;
+    result.distance = std::max(result.distance, std::abs(up_to_a - up_to_b));
+    const bool parted = of_a.count != 0 && of_b.count != 0 && !of_a.same_mean(of_b);
+    if (parted)
+      result.distance_most = std::max({result.distance_most, up_to_a - below_b, up_to_b - below_a});
+    below_a = up_to_a;
+    below_b = up_to_b;
   }
+  result.distance_most = std::max(result.distance, result.distance_most);
   const double size = std::sqrt(size_a * size_b / (size_a + size_b));
-  result.probability = kolmogorov_tail((size + 0.12 + 0.11 / size) * result.distance);
+  const auto tail = [&](double distance) {
+    return kolmogorov_tail((size + 0.12 + 0.11 / size) * distance);
+  };
+  result.probability = tail(result.distance);
+  result.probability_least = tail(result.distance_most);
   return result;
 }
 

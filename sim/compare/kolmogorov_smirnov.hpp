@@ -6,14 +6,19 @@
 
 namespace viosim {
 
+// The largest difference of the two cumulative distributions, and how probable one as large is by chance
+// (the p-value). Histograms tell both from the counts below each bucket, which is a 32nd of its value wide.
+// Within a bucket whose means differ the distributions may be further apart, up to `distance_most`: so
+// far if all values of one side lie below all of the other's.
 struct KsResult {
-  double distance = 0;     // the largest difference of the two cumulative distributions
-  double probability = 1;  // of a distance as large by chance (the p-value)
+  double distance = 0;
+  double probability = 1;
+  double distance_most = 0;      // never below `distance`
+  double probability_least = 1;  // of that
+  bool exact() const { return distance == distance_most; }
 };
 
-// On histograms the distance is taken between buckets: differences within a bucket, which is a 32nd of
-// its value wide, are not seen, so the distance is at most too small and the p-value too large. The
-// p-value is the asymptotic one, with Stephens' correction for small samples. 1 when one is empty.
+// The p-values are the asymptotic ones, with Stephens' correction for small samples. 1 when one is empty.
 KsResult kolmogorov_smirnov(const Histogram& a, const Histogram& b);
 
 // The upper tail of Kolmogorov's distribution.

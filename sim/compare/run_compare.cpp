@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/compare/run_compare.hpp"
 
+#include "core/base/error.hpp"
 #include "sim/json/parse.hpp"
 
 #include <fmt/format.h>
@@ -44,19 +45,19 @@ bool within(double record, double now, double part) {
   return std::abs(now - record) <= part * std::abs(record);
 }
 
-std::optional<double> tolerance_of(const std::vector<MetricTolerance>& all, const Names& names) {
-  for (const MetricTolerance& one : all) {
-    if ((one.metric.empty() || one.metric == names.second) && one.component.matches(names.first))
-      return one.within;
-  }
-  return std::nullopt;
+const std::string& measured(const MetricTolerance& one) { return one.metric; }
+const std::string& measured(const LatencyTolerance& one) { return one.operation; }
+
+template <class Tolerance>
+bool means(const Tolerance& one, const Names& names) {
+  return (measured(one).empty() || measured(one) == names.second) &&
+         one.component.matches(names.first);
 }
 
-std::optional<double> tolerance_of(const std::vector<LatencyTolerance>& all, const Names& names) {
-  for (const LatencyTolerance& one : all) {
-    if ((one.operation.empty() || one.operation == names.second) &&
-        one.component.matches(names.first))
-      return one.within;
+template <class Tolerance>
+std::optional<double> tolerance_of(const std::vector<Tolerance>& all, const Names& names) {
+  for (const Tolerance& one : all) {
+    if (means(one, names)) return one.within;
   }
   return std::nullopt;
 }
@@ -173,6 +174,45 @@ std::vector<std::string> notes_on(const RunReader& a, const RunReader& b) {
 }
 
 }  // namespace
+
+namespace {
+
+template <class Tolerance>
+void refuse_unmeant(const std::vector<Tolerance>& all, const std::vector<Names>& there,
+                    const std::string& what, const std::filesystem::path& file,
+                    std::vector<Problem>& problems) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto meant = [&](const Names& names) { return means(all[i], names); };
+    if (std::any_of(there.begin(), there.end(), meant)) continue;
+    std::vector<std::string_view> of_components;
+    for (const Names& names : there) {
+      if (all[i].component.matches(names.first)) of_components.push_back(names.second);
+    }
+    const std::string_view nearest = nearest_name(measured(all[i]), of_components);
+    problems.push_back(
+        {file.string(), fmt::format("/tolerances/{}/{}", what, i),
+         of_components.empty()
+             ? fmt::format("no component of the record that has {} is called so", what)
+             : fmt::format("the record has no \"{}\" there{}", measured(all[i]),
+                           nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest))});
+  }
+}
+
+}  // namespace
+
+void check_tolerances(const Tolerances& tolerances, const RunReader& run,
+                      const std::filesystem::path& file) {
+  std::vector<Names> metrics;
+  for (const MetricRow& row : run.metrics())
+    metrics.emplace_back(run.components().at(row.component), row.name);
+  std::vector<Names> latencies;
+  for (const LatencyRow& row : run.latencies())
+    latencies.emplace_back(run.components().at(row.component), row.operation);
+  std::vector<Problem> problems;
+  refuse_unmeant(tolerances.latencies, latencies, "latencies", file, problems);
+  refuse_unmeant(tolerances.metrics, metrics, "metrics", file, problems);
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+}
 
 RunDifference compare_runs(RunReader& a, RunReader& b, const Tolerances& tolerances) {
   RunDifference difference;

@@ -63,6 +63,10 @@ struct RunDifference {
   bool only_timing() const { return !equal() && trace.same_but_for_time; }
 };
 
+// Throws ConfigError, with the place in `file`, for tolerances that nothing in a run is meant by.
+void check_tolerances(const Tolerances& tolerances, const RunReader& run,
+                      const std::filesystem::path& file);
+
 RunDifference compare_runs(RunReader& a, RunReader& b, const Tolerances& tolerances);
 
 // For people; `a` and `b` are what the two are called there. Empty when the runs are equal.

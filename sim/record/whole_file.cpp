@@ -65,7 +65,19 @@ class PassingFile {
 
 }  // namespace
 
+void refuse_special_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return;
+  throw ConfigError(
+      {path.string(), "",
+       fmt::format(
+           "is a {}; expected the name of a file, which would take its place",
+           std::filesystem::is_directory(status) ? "directory" : "device, pipe or socket")});
+}
+
 void write_whole_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
+  refuse_special_file(path);
   PassingFile file(path);
   file.write(bytes);
   file.publish();

@@ -9,6 +9,8 @@
 
 namespace viosim {
 
+// What is renamed takes the place of what was there: a device, a pipe or a folder is refused, with a ConfigError.
+void refuse_special_file(const std::filesystem::path& path);
 // Under a passing name, on disk, then renamed. Throws ConfigError.
 void write_whole_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 // Throws ConfigError.

@@ -61,6 +61,14 @@ std::string trace_summary(const RunDifference& difference, const RunReader& a, c
                      trace.same_but_for_time ? ", in their times only" : "");
 }
 
+std::string change_of(const LatencyDifference& latency) {
+  const auto& [a, b] = std::tie(latency.a, latency.b);
+  if (b.count == 0) return fmt::format("is gone (mean {})", format_time(a.mean));
+  if (a.count == 0) return fmt::format("is new (mean {})", format_time(b.mean));
+  return fmt::format("mean {} -> {}, p99 {} -> {}", format_time(a.mean), format_time(b.mean),
+                     format_time(a.percentiles[2]), format_time(b.percentiles[2]));
+}
+
 std::string summary_of(const RunDifference& difference, const RunReader& a, const RunReader& b) {
   std::string text = fmt::format("{}, {}, {}, {}", trace_summary(difference, a, b),
                                  counted(difference.metrics.size(), "metric"),
@@ -71,9 +79,7 @@ std::string summary_of(const RunDifference& difference, const RunReader& a, cons
   constexpr std::size_t most_latencies = 3;
   for (std::size_t i = 0; i < std::min(most_latencies, difference.latencies.size()); ++i) {
     const LatencyDifference& one = difference.latencies[i];
-    text += fmt::format("\n    {} {}: mean {} -> {}, p99 {} -> {}", one.component, one.operation,
-                        format_time(one.a.mean), format_time(one.b.mean),
-                        format_time(one.a.percentiles[2]), format_time(one.b.percentiles[2]));
+    text += fmt::format("\n    {} {}: {}", one.component, one.operation, change_of(one));
   }
   return text;
 }
@@ -146,6 +152,7 @@ class Regression {
 
   void compare(const Record& record, RunReader& now, RecordReport& report) const {
     RunReader recorded = RunReader::open(record.database());
+    check_tolerances(record.description.tolerances, recorded, record.folder / "record.json");
     const Tolerances exact;
     const RunDifference difference =
         compare_runs(recorded, now, options_.update ? exact : record.description.tolerances);

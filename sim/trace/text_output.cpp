@@ -3,6 +3,7 @@
 #include "sim/trace/text_output.hpp"
 
 #include "core/base/error.hpp"
+#include "sim/record/whole_file.hpp"
 
 #include <cerrno>
 #include <system_error>
@@ -12,6 +13,7 @@ namespace viosim {
 TextOutput::TextOutput(const std::optional<std::filesystem::path>& file)
     : file_(file.value_or(std::filesystem::path())), to_(stdout) {
   if (file_.empty()) return;
+  refuse_special_file(file_);
   partial_ = file_;
   partial_ += ".partial";
   to_ = std::fopen(partial_.c_str(), "wb");

@@ -182,6 +182,26 @@ TEST_CASE("the test tells samples of two distributions apart, and not those of o
   CHECK(kolmogorov_smirnov(whole, {}).probability == 1);
 }
 
+TEST_CASE("a shift within a bucket widens what the test says, and nothing else does", "[compare]") {
+  std::vector<std::int64_t> before(1000, 489'000);
+  std::vector<std::int64_t> after(1000, 490'000);
+  before.push_back(2'000'000);
+  after.push_back(2'000'000);
+  const KsResult moved = kolmogorov_smirnov(histogram_of(before), histogram_of(after));
+  CHECK(moved.distance == 0);
+  CHECK(moved.probability == 1);
+  CHECK(moved.distance_most == Approx(1000.0 / 1001));
+  CHECK(moved.probability_least < 1e-100);
+  CHECK_FALSE(moved.exact());
+  const KsResult same = kolmogorov_smirnov(histogram_of(before), histogram_of(before));
+  CHECK(same.exact());
+  // Half as many of the same values: other counts, the same means.
+  const KsResult fewer =
+      kolmogorov_smirnov(histogram_of({1'000, 1'000, 5'000, 5'000}), histogram_of({1'000, 5'000}));
+  CHECK(fewer.exact());
+  CHECK(fewer.distance == 0);
+}
+
 TEST_CASE("a database of format 1, written by an older viosim, is read whole",
           "[compare][record]") {
   RunReader old = RunReader::open(std::filesystem::path(VIOSIM_SOURCE_DIR) / "tests" / "record" /

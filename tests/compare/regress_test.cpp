@@ -103,6 +103,28 @@ TEST_CASE("tolerances of a record let so much pass and no more", "[regress]") {
   CHECK(records.run().outcome == Outcome::different);
 }
 
+TEST_CASE("a tolerance that nothing is meant by is a mistake, with its place", "[regress]") {
+  Records records;
+  records.describe(
+      R"(, "tolerances": {"latencies": [{"component": "host0.nothing", "within": 0.05}],
+    "metrics": [{"component": "host0.dmar0", "metric": "wlaks", "within": 0.05}]})");
+  const RecordReport report = records.run();
+  CHECK(report.exit_code == 2);
+  CHECK_THAT(
+      report.text,
+      Contains("record.json: /tolerances/latencies/0: no component of the record") &&
+          Contains(
+              "/tolerances/metrics/0: the record has no \"wlaks\" there; did you mean \"walks\"?"));
+}
+
+TEST_CASE("a latency that is no more is said to be gone", "[regress]") {
+  Records records;
+  records.options.assignments = {"/hosts/0/devices/0/count=1"};
+  records.options.update = true;
+  const std::string summary = update_summary(regress(records.path("records"), records.options));
+  CHECK_THAT(summary, Contains("is gone (mean ") && !Contains("-> 0 ps"));
+}
+
 TEST_CASE("what a record needs and has not is told", "[regress]") {
   Records records;
   std::filesystem::remove(records.path("records/small/run.db"));

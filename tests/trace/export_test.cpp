@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <sys/stat.h>
 
 using namespace viosim;
 using namespace viosim::test;
@@ -73,6 +74,15 @@ std::map<std::string, std::vector<std::string>> flows_in(const std::vector<Drawn
 }
 
 }  // namespace
+
+TEST_CASE("an export takes the place of no pipe, device or directory", "[trace]") {
+  const Scratch scratch;
+  const std::filesystem::path pipe = scratch / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(TextOutput(pipe), Contains("is a device, pipe or socket"));
+  CHECK(std::filesystem::is_fifo(pipe));
+  CHECK_THROWS_WITH(TextOutput(scratch / "."), Contains("is a directory"));
+}
 
 TEST_CASE("lines hold every field of an event, exactly", "[trace]") {
   const Scratch scratch;
