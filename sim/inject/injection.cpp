@@ -4,6 +4,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/units.hpp"
+#include "sim/inject/injections.hpp"
 
 #include <fmt/format.h>
 
@@ -45,6 +46,47 @@ void require(bool (*can)(Message), Message message, std::string_view what, const
 
 }  // namespace
 
+namespace {
+
+bool can_name_pasid(Message message) {
+  switch (message) {
+    case Message::context_cache:
+    case Message::iotlb:
+    case Message::device_tlb:
+    case Message::wait:
+    case Message::invalidation_completion:
+    case Message::page_request_interrupt:
+    case Message::command:
+    case Message::registration:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// Whether who reaches a point may say whom it is about. README.md has the table.
+bool can_name_pasid(InjectionPoint point) {
+  switch (point.kind) {
+    case InjectionPoint::Kind::message:
+      return can_name_pasid(static_cast<Message>(point.which));
+    case InjectionPoint::Kind::flow_step: {
+      const auto step = static_cast<FlowStep>(point.which);
+      return step != FlowStep::bind_lock_order && step < FlowStep::eject_unbind;
+    }
+    case InjectionPoint::Kind::misdeed: {
+      const auto misdeed = static_cast<Misdeed>(point.which);
+      return misdeed <= Misdeed::never_answer;  // of a queue, or of an invalidation
+    }
+    case InjectionPoint::Kind::order_step:
+      return true;
+    case InjectionPoint::Kind::allocation:
+      return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 void DelayMessage::check(const Where& where) const {
   require(&has_way, delay, "come later", where / "delay");
   if (by <= Ps(0)) (where / "by").reject(fmt::format("read \"{}\"; expected more", to_text(by)));
@@ -78,6 +120,15 @@ void SwapSteps::check(const Where& where) const {
 }
 
 void InjectionConfig::check(const Where& at) const {
+  if (pasid && *pasid > pasid_max) {
+    (at / "pasid")
+        .reject(fmt::format("read {}; expected at most {}, the largest of 20 bits", pasid->value(),
+                            pasid_max.value()));
+  } else if (pasid && !can_name_pasid(point_of(*this))) {
+    (at / "pasid")
+        .reject(fmt::format("read {}; expected none: \"{}\" is about no PASID", pasid->value(),
+                            text_of(*this)));
+  }
   if (to && *to <= from) {
     (at / "to").reject(fmt::format("read \"{}\"; expected more than \"from\", \"{}\"", to_text(*to),
                                    to_text(from)));

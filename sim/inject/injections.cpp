@@ -53,6 +53,10 @@ struct MeaningOf {
 
 }  // namespace
 
+InjectionPoint point_of(const InjectionConfig& config) {
+  return std::visit(MeaningOf{}, static_cast<const Effect::Variant&>(config.effect)).point;
+}
+
 Injections::Injections(const std::vector<InjectionConfig>& configs, std::uint64_t seed,
                        const Engine& engine, Tracer& tracer)
     : engine_(engine), tracer_(tracer) {

@@ -15,6 +15,9 @@
 
 namespace viosim {
 
+// At which an injection is looked at.
+InjectionPoint point_of(const InjectionConfig& config);
+
 // Not thread-safe: models ask from one run.
 class Injections final : public Injector {
  public:

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace viosim {
@@ -16,21 +17,35 @@ InjectionPlan::InjectionPlan(const Scenario& scenario, System& system,
   if (scenario.injections.empty()) return;
   injections_.emplace(scenario.injections, scenario.seed, engine_, tracer);
   const Targets targets(system, components);
+  const std::vector<WiredComponent> wired = wire_injections(*injections_, system, components);
   for (std::size_t i = 0; i < scenario.injections.size(); ++i) {
-    restrict(scenario, i, components, where / i);
+    restrict(scenario.injections[i], i, components, wired, where / i);
     prepare(scenario.injections[i], i, targets, where / i);
   }
-  wire_injections(*injections_, system, components);
 }
 
-void InjectionPlan::restrict(const Scenario& scenario, std::size_t number,
-                             const ComponentIndex& components, const Where& where) {
-  const std::optional<PathPattern>& pattern = scenario.injections[number].where;
-  if (!pattern || components.resolve(*pattern, where / "where").empty()) return;
+// Refused where it could never happen: nobody there has the point.
+void InjectionPlan::restrict(const InjectionConfig& config, std::size_t number,
+                             const ComponentIndex& components,
+                             const std::vector<WiredComponent>& wired, const Where& where) {
+  std::vector<std::uint32_t> holders;
+  for (const WiredComponent& one : wired)
+    if (has_point(one.holder, point_of(config))) holders.push_back(one.component);
+  if (holders.empty())
+    return where.reject(
+        fmt::format("read \"{}\"; expected what can happen in this scenario: no "
+                    "component of it has that point",
+                    text_of(config)));
+  if (!config.where || components.resolve(*config.where, where / "where").empty()) return;
   std::vector<bool> within;
   within.reserve(components.paths().size());
   for (const std::string& path : components.paths())
-    within.push_back(pattern->leads_to(steps_of(path)));
+    within.push_back(config.where->leads_to(steps_of(path)));
+  if (std::none_of(holders.begin(), holders.end(), [&](std::uint32_t one) { return within[one]; }))
+    return (where / "where")
+        .reject(fmt::format("read \"{}\", which has no such point; expected a component that has "
+                            "it, such as \"{}\"",
+                            config.where->text(), components.path(holders.front())));
   injections_->restrict_to(number, std::move(within));
 }
 

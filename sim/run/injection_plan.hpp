@@ -6,6 +6,7 @@
 #include "sim/inject/injections.hpp"
 #include "sim/json/value.hpp"
 #include "sim/run/components.hpp"
+#include "sim/run/injection_wiring.hpp"
 #include "sim/run/system.hpp"
 
 #include <deque>
@@ -36,8 +37,8 @@ class InjectionPlan {
     std::vector<Act> acts;
     Signal due;
   };
-  void restrict(const Scenario& scenario, std::size_t number, const ComponentIndex& components,
-                const Where& where);
+  void restrict(const InjectionConfig& config, std::size_t number, const ComponentIndex& components,
+                const std::vector<WiredComponent>& wired, const Where& where);
   void prepare(const InjectionConfig& config, std::size_t number, const Targets& targets,
                const Where& where);
 

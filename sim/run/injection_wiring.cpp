@@ -5,9 +5,50 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace viosim {
 namespace {
+
+constexpr bool is_step_of(FlowStep step, FlowStep first, FlowStep last) {
+  return first <= step && step <= last;
+}
+
+bool has_message(PointHolder holder, Message message) {
+  using H = PointHolder;
+  switch (message) {
+    case Message::command:
+    case Message::command_completion:
+    case Message::registration:
+      return holder == H::viommu;
+    case Message::page_request:
+    case Message::page_request_interrupt:
+      return holder == H::page_request_queue;
+    case Message::fault_event:
+      return holder == H::vfio;
+    case Message::bind_notice:
+    case Message::unbind_notice:
+      return holder == H::pasid_translation;
+    case Message::unmap_notice:
+    case Message::exit_notice:
+      return holder == H::sva;
+    case Message::invalidation_completion:
+      return holder == H::invalidation_queue;
+    default:
+      return holder == H::invalidation_queue || holder == H::viommu;
+  }
+}
+
+bool has_flow_step(PointHolder holder, FlowStep step) {
+  using H = PointHolder;
+  using F = FlowStep;
+  if (is_step_of(step, F::bind_lock_order, F::exit_tear_down)) return holder == H::sva;
+  if (is_step_of(step, F::guest_unbind_tear_down, F::guest_unbind_drain))
+    return holder == H::vfio || holder == H::iommufd;
+  if (step == F::guest_bind_second_level || step == F::vm_close_tear_down) return holder == H::vfio;
+  if (step == F::submit_again || step == F::overflow_discard) return holder == H::driver;
+  return holder == H::viommu;
+}
 
 class Wiring {
  public:
@@ -16,10 +57,10 @@ class Wiring {
       numbers_.emplace(components.path(i), i);
   }
 
-  void add(InjectionPort& port, const std::string& path) {
-    const auto found = numbers_.find(path);
-    ensure(found != numbers_.end(), "what lets itself be disturbed is no component");
-    port.connect(injector_, found->second);
+  void add(PointHolder holder, InjectionPort& port, const std::string& path) {
+    const std::uint32_t component = number_of(path);
+    port.connect(injector_, component);
+    wired.push_back({component, holder});
   }
 
   void add(System::IommuSystem& iommu) {
@@ -27,27 +68,35 @@ class Wiring {
     vtd::InvalidationQueue& queue = iommu.vtd->unit.queue();
     queue.injection.connect(injector_, iommu.queue);
     queue.devices().injection.connect(injector_, iommu.queue);
+    wired.push_back({iommu.queue, PointHolder::invalidation_queue});
     const std::string pages = iommu.iommu->path() + ".page_request_queue";
-    if (numbers_.contains(pages)) add(iommu.vtd->unit.page_requests().injection, pages);
+    if (numbers_.contains(pages))
+      add(PointHolder::page_request_queue, iommu.vtd->unit.page_requests().injection, pages);
+  }
+
+  void add(AtsDevice& function) {
+    function.inject_by(injector_);
+    wired.push_back({number_of(function.path()), PointHolder::function});
   }
 
   void add(Kernel& kernel, const std::string& path) {
-    add(kernel.sva.injection, path + ".kernel.sva");
-    add(kernel.pasids.injection, path + ".kernel.pasids");
+    add(PointHolder::sva, kernel.sva.injection, path + ".kernel.sva");
+    add(PointHolder::allocator, kernel.pasids.injection, path + ".kernel.pasids");
   }
 
   void add(Guest& guest) {
     const std::string& path = guest.machine.path();
     add(guest.kernel, path);
     for (const auto& residence : guest.residences()) {
-      const std::string files = residence->container() != nullptr ? ".vfio" : ".iommufd";
-      add(residence->injection(), path + files);
+      const bool vfio = residence->container() != nullptr;
+      add(vfio ? PointHolder::vfio : PointHolder::iommufd, residence->injection(),
+          path + (vfio ? ".vfio" : ".iommufd"));
       if (PasidTranslation* const translation = residence->pasid_translation())
-        add(translation->injection, path + ".pasid_translation");
+        add(PointHolder::pasid_translation, translation->injection, path + ".pasid_translation");
     }
     for (Guest::Unit& unit : guest.units) {
-      add(unit.viommu.injection, unit.viommu.path());
-      add(unit.kernel.driver.injection, unit.viommu.path() + ".driver");
+      add(PointHolder::viommu, unit.viommu.injection, unit.viommu.path());
+      add(PointHolder::driver, unit.kernel.driver.injection, unit.viommu.path() + ".driver");
     }
   }
 
@@ -55,28 +104,55 @@ class Wiring {
     Host& host = software.host();
     add(host.kernel, software.path());
     for (Host::Unit& unit : host.units)
-      add(unit.kernel.driver.injection, unit.iommu.path() + ".driver");
-    for (HostSoftware::Accelerator& accelerator : software.accelerators())
-      accelerator.device->inject_by(injector_);
+      add(PointHolder::driver, unit.kernel.driver.injection, unit.iommu.path() + ".driver");
+    for (HostSoftware::Accelerator& accelerator : software.accelerators()) add(*accelerator.device);
     for (HostSoftware::GuestSystem& guest : software.guests()) add(*guest.guest);
   }
 
   void add(System& system) {
     for (System::IommuSystem& iommu : system.iommus()) add(iommu);
-    for (const System::AtsSystem& ats : system.ats_devices()) ats.device->inject_by(injector_);
+    for (const System::AtsSystem& ats : system.ats_devices()) add(*ats.device);
     for (System::HostSystem& host : system.hosts())
       if (host.software) add(*host.software);
   }
 
+  std::vector<WiredComponent> wired;
+
  private:
+  std::uint32_t number_of(const std::string& path) const {
+    const auto found = numbers_.find(path);
+    ensure(found != numbers_.end(), "what lets itself be disturbed is no component");
+    return found->second;
+  }
+
   Injector& injector_;
   std::map<std::string, std::uint32_t, std::less<>> numbers_;
 };
 
 }  // namespace
 
-void wire_injections(Injector& injector, System& system, const ComponentIndex& components) {
-  Wiring(injector, components).add(system);
+bool has_point(PointHolder holder, InjectionPoint point) {
+  using Kind = InjectionPoint::Kind;
+  switch (point.kind) {
+    case Kind::message:
+      return has_message(holder, static_cast<Message>(point.which));
+    case Kind::order_step:
+      return holder == PointHolder::driver;
+    case Kind::flow_step:
+      return has_flow_step(holder, static_cast<FlowStep>(point.which));
+    case Kind::misdeed:
+      return holder == PointHolder::function;
+    case Kind::allocation:
+      return holder == PointHolder::allocator || holder == PointHolder::vfio;
+  }
+  return false;
+}
+
+std::vector<WiredComponent> wire_injections(Injector& injector, System& system,
+                                            const ComponentIndex& components) {
+  Wiring wiring(injector, components);
+  wiring.add(system);
+  return std::move(wiring.wired);
 }
 
 }  // namespace viosim

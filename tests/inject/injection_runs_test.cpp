@@ -67,6 +67,29 @@ struct Case {
 
 }  // namespace
 
+TEST_CASE("an injection that can never happen in a scenario is refused", "[inject]") {
+  const auto refused = [](bool in_guest, const std::string& injection) {
+    try {
+      run(scenario(in_guest, injection));
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK_THAT(refused(false, R"({"drop": "pasid-iotlb", "where": "h.acc"})"),
+             Catch::Matchers::Contains(
+                 "/injections/0/where: read \"h.acc\", which has no such point; expected a "
+                 "component that has it, such as \"h.i.invalidation_queue\""));
+  CHECK_THAT(refused(false, R"({"misbehave": "never_answer", "where": "h.i"})"),
+             Catch::Matchers::Contains("such as \"h.acc\""));
+  CHECK_THAT(refused(false, R"({"drop": "fault-event"})"),
+             Catch::Matchers::Contains("/injections/0: read \"drop fault-event\"; expected what "
+                                       "can happen in this scenario"));
+  CHECK(refused(true, R"({"drop": "fault-event"})").empty());
+  // What is part of a component counts as it.
+  CHECK(refused(false, R"({"drop": "pasid-iotlb", "where": "h"})").empty());
+}
+
 TEST_CASE("without an injection nothing is violated, and all comes to its end", "[inject]") {
   const bool in_guest = GENERATE(false, true);
   const RunReport report = run(scenario(in_guest, ""));

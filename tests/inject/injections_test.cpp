@@ -56,10 +56,10 @@ TEST_CASE("an injection fires at its place", "[inject]") {
 }
 
 TEST_CASE("an injection of a PASID leaves others, and what has none", "[inject]") {
-  Bench bench(R"({"drop": "iotlb", "pasid": 7})");
-  CHECK(bench.ask(Message::iotlb, 0, Pasid(7)) == Fate::drop);
-  CHECK(bench.ask(Message::iotlb, 0, Pasid(8)) == Fate::pass);
-  CHECK(bench.ask(Message::iotlb) == Fate::pass);
+  Bench bench(R"({"drop": "pasid-iotlb", "pasid": 7})");
+  CHECK(bench.ask(Message::pasid_iotlb, 0, Pasid(7)) == Fate::drop);
+  CHECK(bench.ask(Message::pasid_iotlb, 0, Pasid(8)) == Fate::pass);
+  CHECK(bench.ask(Message::pasid_iotlb) == Fate::pass);
 }
 
 TEST_CASE("which of many messages an injection takes", "[inject]") {
