@@ -1,6 +1,7 @@
 // What the layers on a space have in common: they share its lock, and learn which ids it lost. For
 // the library's own layers: what is protected here may change, and is not for others to derive
 // from.
+//
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -12,12 +13,12 @@
 
 namespace ioasid {
 
-// A layer has no lock of its own: its calls hold the space's. So there is no order of locks to
-// keep, whoever calls whom from inside which callback: a thread is inside the space or it is not,
-// and a call of the space or of any layer on it from inside throws UsageError. A layer must not
-// outlive its space, nor be made or destroyed inside it: its constructor throws UsageError then,
-// and its destructor, which must not throw, ends the program, as it does where it is a thread's
-// first call of the library and memory for that is short.
+// Added. A layer has no lock of its own: its calls hold the space's. So there is no order of locks
+// to keep, whoever calls whom from inside which callback: a thread is inside the space or it is
+// not, and a call of the space or of any layer on it from inside throws UsageError. A layer must
+// not outlive its space, nor be made or destroyed inside it: its constructor throws UsageError
+// then, and its destructor, which must not throw, ends the program, as it does where it is a
+// thread's first call of the library and memory for that is short.
 //
 // An id has one owner, as far as a layer knows. So there is none on a space with track_beside_live:
 // its constructor throws UsageError.
