@@ -6,7 +6,8 @@
 
 namespace ioasid {
 
-// The two helpers of a custom allocator. They are called with the space locked: they may call
+// The two helpers of a custom allocator: ioasid_alloc_fn_t and ioasid_free_fn_t of
+// include/linux/ioasid.h of Linux 6.1. They are called with the space locked: they may call
 // find() of the same space; every other call on the same space or a layer on it throws UsageError.
 // Of other spaces they may call anything that does not wait for readers: set_data() throws
 // UsageError there, too (set_data_without_waiting() does not), and free() leaves the waiting to the
@@ -18,22 +19,25 @@ namespace ioasid {
 class AllocHelper {
  public:
   virtual ~AllocHelper() = default;
-  // Any number but invalid_ioasid is taken as the id, also one outside the range.
+  // Any number but invalid_ioasid is taken as the id, also one outside the range. range is the
+  // caller's, and may be inverted.
   virtual Ioasid alloc(Range range, void* pdata) = 0;
 };
 class FreeHelper {
  public:
   virtual ~FreeHelper() = default;
+  // An id that alloc() returned and that is freed, or given back because it could not be recorded.
   virtual void free(Ioasid id, void* pdata) = 0;
 };
 
-// The usual case: one object is both.
+// Added. The usual case: one object is both.
 class Backend : public AllocHelper, public FreeHelper {};
 
-// A custom allocator as it is registered. Its address is its identity. Allocators whose two
-// helpers are the same objects share one group, and so one id space, whatever their pdata are (one
-// driver, several vIOMMUs: pdata says which). The helpers and pdata are read at registration only;
-// the helpers must live until the last of their allocators has left, or the space is gone.
+// A custom allocator as it is registered: struct ioasid_allocator_ops. Its address is its identity.
+// Allocators whose two helpers are the same objects share one group, and so one id space, whatever
+// their pdata are (one driver, several vIOMMUs: pdata says which). The helpers and pdata are read
+// at registration only; the helpers must live until the last of their allocators has left, or the
+// space is gone.
 struct AllocatorOps {
   AllocHelper* alloc = nullptr;
   FreeHelper* free = nullptr;

@@ -21,23 +21,24 @@ class DefaultBackend : public Backend {
   Ioasid alloc(Range range, void* pdata) override;
   void free(Ioasid id, void* pdata) override;  // an id that is not out is let pass
 
-  // Somebody else takes an id (false: it is out already, or the invalid one). Throws std::bad_alloc
-  // where memory is short; nothing has changed then.
+  // Added: somebody else takes an id (false: it is out already, or the invalid one). Throws
+  // std::bad_alloc where memory is short; nothing has changed then.
   virtual bool reserve(Ioasid id);
-  std::size_t size() const;  // how many are out
+  std::size_t size() const;  // added: how many are out
 
  private:
   mutable detail::BiasedLock lock_;
   detail::IdMap ids_;
 };
 
-// A vIOMMU whose numbers mean something inside one guest only: no host is asked, and two guests
-// may hold the same number. Each object is a helper pair, and so a group, of its own.
+// Added; Linux's core has no such backend. A vIOMMU whose numbers mean something inside one guest
+// only: no host is asked, and two guests may hold the same number. Each object is a helper pair,
+// and so a group, of its own.
 class GuestLocalBackend : public DefaultBackend {
  public:
-  // The numbers the guest may use at all; a caller's range is cut to it.
+  // The numbers the guest may use at all, any range; a caller's range is cut to it.
   explicit GuestLocalBackend(Range allowed = {1, 0xfffff}) : allowed_(allowed) {}
-  Ioasid alloc(Range range, void* pdata) override;
+  Ioasid alloc(Range range, void* pdata) override;  // as DefaultBackend's
   bool reserve(Ioasid id) override;  // false also for a number that the guest may not use
 
  private:
@@ -51,7 +52,8 @@ class GlobalIdAllocator : public Backend {
   explicit GlobalIdAllocator(Listener* listener = nullptr) : listener_(listener) {}
 
   // iommu_alloc_global_pasid. The lowest free id in [1, max_pasids - 1]; invalid_ioasid if there is
-  // none, as always for a device with max_pasids 0 or 1. No id is above 2^31 - 1.
+  // none, as always for a device with max_pasids 0 or 1, or if memory is short. Any max_pasids is
+  // taken, but no id is above 2^31 - 1.
   Ioasid alloc_global(std::uint32_t max_pasids);
   // iommu_free_global_pasid. The invalid id is warned about; one that is not out is let pass
   // without a word, where the kernel's ida warns.
@@ -61,7 +63,7 @@ class GlobalIdAllocator : public Backend {
   Ioasid alloc(Range range, void* pdata) override;
   void free(Ioasid id, void* pdata) override;
 
-  std::size_t size() const { return ids_.size(); }  // how many are out
+  std::size_t size() const { return ids_.size(); }  // added: how many are out
 
  private:
   static constexpr Ioasid highest = 0x7fffffff;

@@ -78,6 +78,11 @@ void IdMap::shrink_later(std::uint32_t key) {
   const std::uint32_t before = std::exchange(shrink_key_, key);
   if (before != no_key && before != key) shrink(before);
   if (size_ != 0 || bytes() <= remains_max) return;
+  keep_nothing();
+}
+
+void IdMap::keep_nothing() noexcept {
+  if (size_ != 0 || bytes() == 0) return;
   shrink(std::exchange(shrink_key_, no_key));
   close_gaps();
   full_.forget_all();

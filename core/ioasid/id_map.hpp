@@ -56,6 +56,8 @@ class IdMap {
   std::vector<Ioasid> ids(SetToken set) const;  // ascending; nullptr: of every set
   std::size_t bytes() const { return pool_.bytes() + full_.bytes(); }
   void flush() noexcept { pool_.flush(); }
+  // What an empty map keeps for the next id is given back, unless a reader is in the way.
+  void keep_nothing() noexcept;
   // What an empty map has kept because a reader was in the way is given back, if none is now.
   void trim() const noexcept {
     if (kept_ && size_ == 0) kept_ = !pool_.trim();

@@ -7,7 +7,12 @@
 namespace ioasid {
 
 void Layer::join_space() {
+  if (space_.options_.track_beside_live)
+    throw UsageError(
+        "ioasid: a layer on a space with track_beside_live: it would take an id's two owners for "
+        "one");
   const Locked locked(*this, "a layer's constructor");
+  number_ = space_.last_layer_++;
   next_ = space_.layers_;
   space_.layers_ = this;
 }

@@ -1,5 +1,7 @@
 // What the layers on a space have in common: they share its lock, and learn which ids it lost. For
-// the library's own layers: what is protected here may change, and is not for others to derive from.
+// the library's own layers: what is protected here may change, and is not for others to derive
+// from.
+//
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -11,10 +13,15 @@
 
 namespace ioasid {
 
-// A layer has no lock of its own: its calls hold the space's. So there is no order of locks to
-// keep, whoever calls whom from inside which callback: a thread is inside the space or it is not,
-// and a call of the space or of any layer on it from inside throws UsageError. A layer must not
-// outlive its space, nor be made or destroyed inside it.
+// Added. A layer has no lock of its own: its calls hold the space's. So there is no order of locks
+// to keep, whoever calls whom from inside which callback: a thread is inside the space or it is
+// not, and a call of the space or of any layer on it from inside throws UsageError. A layer must
+// not outlive its space, nor be made or destroyed inside it: its constructor throws UsageError
+// then, and its destructor, which must not throw, ends the program, as it does where it is a
+// thread's first call of the library and memory for that is short.
+//
+// An id has one owner, as far as a layer knows. So there is none on a space with track_beside_live:
+// its constructor throws UsageError.
 class Layer {
  public:
   Layer(const Layer&) = delete;
@@ -42,6 +49,9 @@ class Layer {
   // Held while somebody else's code is called with the lock held.
   detail::Callback callback() const;
 
+  // Tells the layers on a space apart, those that are gone too.
+  std::uint32_t number() const { return number_; }
+
   Space& space_;
 
  private:
@@ -50,6 +60,7 @@ class Layer {
   // while find() still knows them.
   virtual void ids_lost() noexcept = 0;
   Layer* next_ = nullptr;  // of the same space
+  std::uint32_t number_ = 0;
 };
 
 }  // namespace ioasid

@@ -9,6 +9,7 @@
 
 namespace ioasid {
 
+// What drivers/iommu/ioasid.c of Linux 6.1 says by pr_err, pr_warn, pr_info and WARN_ON.
 enum class Message : std::uint8_t {
   err_range,          // the default allocator found no free id in the range
   err_alloc,          // an allocation failed
@@ -29,12 +30,12 @@ enum class Message : std::uint8_t {
 std::string_view name_of(Message message);  // "err:range"
 std::ostream& operator<<(std::ostream& out, Message message);
 
-// Called inside the space's critical section: quick, and only find() may be called from it; every
-// other call of the space or of a layer on it throws UsageError. (The global id allocator has no
-// lock when it calls: anything may be called then.) A message function must not throw: it is
-// noexcept, and an exception that leaves it, a UsageError too, ends the program by
-// std::terminate(). It must live until who was given it, a space, References or a GlobalIdAllocator,
-// is gone.
+// Added: the kernel writes to its log. Called inside the space's critical section: quick, and only
+// find() may be called from it; every other call of the space or of a layer on it throws
+// UsageError. (The global id allocator has no lock when it calls: anything may be called then.) A
+// message function must not throw: it is noexcept, and an exception that leaves it, a UsageError
+// too, ends the program by std::terminate(). It must live until who was given it, a space,
+// References or a GlobalIdAllocator, is gone.
 class Listener {
  public:
   virtual ~Listener() = default;

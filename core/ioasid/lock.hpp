@@ -10,13 +10,14 @@
 
 namespace ioasid {
 
-// Replaces the lock of a space, for instance by a simulated one whose waiting costs simulated
-// time. held() says whether the calling thread (or actor) is inside; a space asks it before it
-// locks, and throws UsageError rather than wait for itself. A lock() or unlock() that calls the
-// space back is refused like a helper while held() is true, and is a recursion of its own while it
-// is not. unlock() must not throw. Whether somebody inside waits for ReadGuards, which are a
-// thread's, is not noticed with such a lock, and who holds a guard must not be suspended. It must
-// outlive the space, whose layers take it also when they are destroyed.
+// Added: the kernel's lock is a spinlock, ioasid_allocator_lock. Replaces the lock of a space, for
+// instance by a simulated one whose waiting costs simulated time. held() says whether the calling
+// thread (or actor) is inside; a space asks it before it locks, and throws UsageError rather than
+// wait for itself. A lock() or unlock() that calls the space back is refused like a helper while
+// held() is true, and is a recursion of its own while it is not. unlock() must not throw. Whether
+// somebody inside waits for ReadGuards, which are a thread's, is not noticed with such a lock, and
+// who holds a guard must not be suspended. It must outlive the space, whose layers take it also
+// when they are destroyed.
 class ExternalLock {
  public:
   virtual ~ExternalLock() = default;

@@ -9,6 +9,7 @@ namespace ioasid {
 
 namespace detail {
 [[noreturn]] void refuse_nested(const char* call);
+[[gnu::noinline, gnu::cold]] void take(ExternalLock& lock, const char* call);
 }  // namespace detail
 
 class Space::Locked {
@@ -19,8 +20,7 @@ class Space::Locked {
         detail::refuse_nested(call);
       return;
     }
-    if (space.options_.lock->held()) detail::refuse_nested(call);
-    space.options_.lock->lock();
+    detail::take(*space.options_.lock, call);
   }
   [[gnu::always_inline]] ~Locked() {
     if (space_.options_.lock == nullptr) [[likely]]

@@ -35,21 +35,21 @@ void NodePool::retire(void* memory, std::size_t bytes) noexcept {
     while (!sections_passed()) std::this_thread::yield();
     return release(memory, bytes);
   }
-  retired_bytes_ += bytes;
-  const std::size_t bytes_max = std::max(retired_bytes_min, bytes_ / 32);
-  if (retired_.size() >= flush_at_ || retired_bytes_ > bytes_max) flush();
+  retired_bytes_ += bytes + sizeof(Retired);
+  if (retired_.size() >= flush_at_ || retired_bytes_ - held_up_ > retired_bytes_max()) flush();
 }
 
 void NodePool::flush() noexcept {
   if (retired_.empty()) return;
   if (!sections_passed()) {
     flush_at_ = retired_.size() + 64;
+    held_up_ = retired_bytes_;
     return;
   }
   for (const Retired& node : retired_) release(node.memory, node.bytes);
   retired_.clear();
   if (retired_.capacity() > 256) retired_.shrink_to_fit();
-  retired_bytes_ = 0;
+  retired_bytes_ = held_up_ = 0;
   flush_at_ = 64;
 }
 

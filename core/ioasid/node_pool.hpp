@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -27,15 +28,15 @@ class NodePool {
   // Frees what was retired if no reader is in the way.
   void flush() noexcept;
 
-  // The same, and gives back what was kept for later. When nothing is in use. False: a reader was in
-  // the way, and there is something left to give back.
+  // The same, and gives back what was kept for later. When nothing is in use. False: a reader was
+  // in the way, and there is something left to give back.
   bool trim() noexcept;
 
-  // So many cells are free, scattered over the slabs, that it is worth the owner's while to close the
-  // slabs that are not almost full, move what is in them to cells allocated anew, and retire the old
-  // ones; a slab that is empty then goes. Where the memory for that is short, reopen() makes them
-  // usable again. For who frees: more than half of the cells. For who takes memory for something
-  // else, which must not cost more than `nodes` can bear: a fifth of these.
+  // So many cells are free, scattered over the slabs, that it is worth the owner's while to close
+  // the slabs that are not almost full, move what is in them to cells allocated anew, and retire
+  // the old ones; a slab that is empty then goes. Where the memory for that is short, reopen()
+  // makes them usable again. For who frees: more than half of the cells. For who takes memory for
+  // something else, which must not cost more than `nodes` can bear: a fifth of these.
   bool sparse() const { return worth_moving() > cells_used_ + spare; }
   bool sparse_for(std::size_t nodes) const { return worth_moving() > nodes / 5 + spare / 4; }
   void close_slabs() noexcept;
@@ -56,7 +57,12 @@ class NodePool {
     void* memory;
     std::size_t bytes;
   };
-  static constexpr std::size_t retired_bytes_min = 4096;  // not worth a barrier; else 1/32 of all
+  // Less is not worth a barrier; in a small pool not even an eighth of it, in a large one a 32nd.
+  static constexpr std::size_t retired_bytes_min = 1024;
+  static constexpr std::size_t retired_bytes_small = 4096;
+  std::size_t retired_bytes_max() const {
+    return std::max({retired_bytes_min, std::min(retired_bytes_small, bytes_ / 8), bytes_ / 32});
+  }
 
   static constexpr std::size_t spare = 128;  // cells that are not worth moving anything
 
@@ -75,10 +81,12 @@ class NodePool {
   std::size_t cells_free_ = 0;  // in slabs that are not closed
   std::size_t cells_used_ = 0;
   std::size_t cells_closed_ = 0;
-  std::size_t cells_ = 0;  // in all slabs
-  std::size_t room_ = 0;   // index of a slab that had room lately
-  std::size_t retired_bytes_ = 0;
-  std::size_t flush_at_ = 64;  // retired nodes; grows while a reader is in the way
+  std::size_t cells_ = 0;          // in all slabs
+  std::size_t room_ = 0;           // index of a slab that had room lately
+  std::size_t retired_bytes_ = 0;  // with their places in the list
+  // Grow while a reader is in the way, so that not every node that is retired asks again.
+  std::size_t flush_at_ = 64;  // retired nodes
+  std::size_t held_up_ = 0;    // of the retired bytes
 };
 
 }  // namespace ioasid::detail

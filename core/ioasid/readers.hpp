@@ -74,9 +74,9 @@ class ReadSection {
 // (false) on a thread that stays inside, for instance because it is not scheduled.
 bool sections_passed();
 
-// Whether who removes data has to look at guards. Becomes `never` where process_barrier() works, when
-// the library's static objects are made; the first guard of the process, which may have come before
-// that, turns it on for good.
+// Whether who removes data has to look at guards. Becomes `never` where process_barrier() works,
+// when the library's static objects are made; the first guard of the process, which may have come
+// before that, turns it on for good.
 enum class Guards : std::uint8_t { undecided, never, announced, in_use };
 extern constinit std::atomic<Guards> guards;
 void wait_for_guards();
@@ -120,11 +120,13 @@ inline void let_readers_go() {
 
 }  // namespace detail
 
-// While one lives, no private pointer that find() returns to this thread can be reclaimed: a
-// free(), set_data(), unregister_allocator() or detach that removed it has not returned yet in the
-// other thread. Cheap to nest. Do not wait for another thread inside it, nor call alloc() or free() of a space whose
-// helpers wait for threads that free ids. set_data() refuses to be called inside it, and free()
-// inside it does not wait (call synchronize() outside before reclaiming).
+// rcu_read_lock() when it is made, rcu_read_unlock() when it goes: inside these the kernel's users
+// may use what ioasid_find returned. While one lives, no private pointer that find() returns to
+// this thread can be reclaimed: a free(), set_data(), unregister_allocator() or detach that removed
+// it has not returned yet in the other thread. Cheap to nest. Do not wait for another thread inside
+// it, nor call alloc() or free() of a space whose helpers wait for threads that free ids.
+// set_data() refuses to be called inside it, and free() inside it does not wait (call synchronize()
+// outside before reclaiming).
 class ReadGuard {
  public:
   ReadGuard();
@@ -132,14 +134,15 @@ class ReadGuard {
   ReadGuard(const ReadGuard&) = delete;
   ReadGuard& operator=(const ReadGuard&) = delete;
 
+  // rcu_read_lock_held.
   static bool held_by_this_thread() { return detail::reader().guard_depth != 0; }
 
  private:
   detail::ReaderSlot& slot_;
 };
 
-// Returns when every ReadGuard that other threads held at the call is gone. Not to be called
-// inside a ReadGuard, a helper, a listener or a notifier: throws UsageError.
+// synchronize_rcu(). Returns when every ReadGuard that other threads held at the call is gone. Not
+// to be called inside a ReadGuard, a helper, a listener or a notifier: throws UsageError.
 void synchronize();
 
 }  // namespace ioasid

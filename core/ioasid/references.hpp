@@ -15,7 +15,8 @@ namespace ioasid {
 
 // A layer on a Space for users that share ids. An id starts with one reference, which costs
 // nothing; only further ones are kept here. Allocate and give up ids through this layer alone;
-// find() and set_data() are the space's own. When an allocator leaves with its ids, their
+// find() and set_data() are the space's own. On a space with
+// track_beside_live the constructor throws UsageError. When an allocator leaves with its ids, their
 // references are gone with them. Thread-safe. Calls from inside a helper, a listener or a notifier
 // of the space or of this layer throw UsageError. The listener must outlive the layer.
 class References : private Layer {
@@ -26,7 +27,7 @@ class References : private Layer {
   }
   ~References() { leave_space(); }
 
-  // Space::alloc; the id has one reference.
+  // ioasid_alloc: Space::alloc; the id has one reference.
   Ioasid alloc(SetToken set, Range range, void* data);
 
   // ioasid_get: one reference more. -ENOENT and a warning if the id is unknown: a reference after
@@ -39,7 +40,7 @@ class References : private Layer {
   // the id is unknown (which the space logs).
   bool put(Ioasid id);
 
-  std::uint64_t count(Ioasid id) const;  // 0: unknown
+  std::uint64_t count(Ioasid id) const;  // added; 0: unknown
 
  private:
   bool drop(Ioasid id, std::exception_ptr& thrown);

@@ -5,6 +5,9 @@
 #include "ioasid/set_object.hpp"
 #include "ioasid/sets.hpp"
 
+#include <iterator>
+#include <new>
+
 namespace ioasid {
 
 Error SetSpace::check(SetNumber set, Records::const_iterator record) const {
@@ -132,7 +135,13 @@ Error SetSpace::register_notifier(Notifier& notifier, Priority priority, SetNumb
 Error SetSpace::register_notifier_mm(Notifier& notifier, Priority priority, const void* token) {
   const Locked locked(*this, "SetSpace::register_notifier_mm");
   if (token == nullptr) return Error::einval;
-  return by_token_chains_[token].add(notifier, priority);
+  const auto [chain, made] = by_token_chains_.try_emplace(token);
+  try {
+    return chain->second.add(notifier, priority);
+  } catch (const std::bad_alloc&) {
+    if (made) by_token_chains_.erase(chain);
+    throw;
+  }
 }
 
 Error SetSpace::unregister_notifier(Notifier& notifier) {

@@ -14,10 +14,12 @@ SetSpace::SetSpace(Space& space) : Layer(space) { join_space(); }
 SetSpace::~SetSpace() { leave_space(); }
 
 // In the space a set is known by an address that can never be one of an object: one of the last,
-// which belong to the kernel. (A low one may be a static object's.)
-SetToken SetSpace::token_of(SetNumber set) {
+// which belong to the kernel. (A low one may be a static object's.) It is another one for each
+// layer, so that a set that is not one of ours has none of our ids.
+SetToken SetSpace::token_of(SetNumber set) const {
   if (set == no_set) return nullptr;
-  return reinterpret_cast<SetToken>(~std::uintptr_t{set});  // NOLINT(performance-no-int-to-ptr)
+  const std::uintptr_t number = std::uintptr_t{this->number()} << 32 | set;
+  return reinterpret_cast<SetToken>(~number);  // NOLINT(performance-no-int-to-ptr)
 }
 
 SetSpace::Set* SetSpace::set_of(SetNumber set) const {

@@ -23,7 +23,7 @@ enum class SetType : std::uint8_t { null, mm };
 struct SetSpec {
   SetType type = SetType::null;
   const void* token = nullptr;  // of an mm set; a null set has none
-  std::uint32_t quota = 0;      // ids it may hold; 0: all capacity that is left now
+  std::uint32_t quota = 0;      // ids it may hold, up to what is left; 0: all that is left now
 };
 
 struct SetResult {
@@ -31,14 +31,14 @@ struct SetResult {
   SetNumber set = no_set;
 };
 
-// The design of the "IOASID extensions" series of 2020-21 as a layer on a Space. Each function names
-// its counterpart there (version 4 unless it says otherwise), or that it was added. Each
+// The design of the "IOASID extensions" series of 2020-21 as a layer on a Space. Each function
+// names its counterpart there (version 4 unless it says otherwise), or that it was added. Each
 // feature costs nothing until used: aliases and notifiers are empty containers before. Allocate and
 // free through this layer alone. There may be several on a space: no two sets have the same number,
-// and a set is one layer's, unknown to the others. Thread-safe; it holds the space's lock while helpers, listeners
-// and notifiers are called, and calls from inside those, but find(), throw UsageError. Where memory
-// is short alloc() answers invalid_ioasid and every other call throws std::bad_alloc; nothing has
-// changed then.
+// and a set is one layer's, unknown to the others, which find none of its ids by it. Thread-safe;
+// it holds the space's lock while helpers, listeners and notifiers are called, and calls from
+// inside those, but find(), throw UsageError. Where memory is short alloc() answers invalid_ioasid
+// and every other call throws std::bad_alloc; nothing has changed then.
 //
 // An id is live from alloc() until its last reference goes. free() gives up the allocator's own
 // reference; while others remain the id is pending: its users were told, get() answers -EBUSY, its
@@ -51,11 +51,13 @@ class SetSpace : private Layer {
  public:
   static constexpr std::uint32_t default_capacity = 1u << 20;
 
+  // Added. UsageError: the space has track_beside_live (layer.hpp).
   explicit SetSpace(Space& space);
   ~SetSpace();
 
-  // ioasid_install_capacity: how many ids all quotas may add up to. -EBUSY: installed already, or
-  // in use.
+  // ioasid_install_capacity: how many ids all quotas may add up to, any number. It is installed
+  // once: with 0 there will never be a set, since alloc_set() answers -ENOSPC. -EBUSY: installed
+  // already, or in use.
   Error install_capacity(std::uint32_t total);
   // ioasid_reserve_capacity: takes capacity that belongs to no set; 0: all that is left. -ENOSPC:
   // more than is left, or nothing is.
@@ -72,26 +74,27 @@ class SetSpace : private Layer {
   SetResult alloc_set(const SetSpec& spec);
   // ioasid_set_free. -ENOENT. -EBUSY: it has ids; it takes no new ones, and goes with its last id.
   Error free_set(SetNumber set);
-  // ioasid_adjust_set of version 2. -ENOENT. -ENOSPC: more than there is, or less than the set
-  // holds. 0 is no ids here, and all that is left only when a set is made.
+  // ioasid_adjust_set of version 2. quota: any number. -ENOENT. -ENOSPC: more than there is, or
+  // less than the set holds. 0 is no ids here, and all that is left only when a set is made.
   Error adjust_quota(SetNumber set, std::uint32_t quota);
   SetNumber find_mm_set(const void* token) const;  // ioasid_find_mm_set. no_set: none
   SetNumber find_set(Ioasid id) const;             // ioasid_find_set. no_set: the id is unknown
   std::uint32_t size(SetNumber set) const;         // added: its ids, pending ones too; 0: unknown
   std::uint32_t quota(SetNumber set) const;        // added: how many it may have; 0: unknown
 
-  // ioasid_alloc: Space::alloc in a set. invalid_ioasid also when the set is unknown or being freed,
-  // or its quota is reached. Where memory is short it may wait as Space::free does: the data is
-  // nobody's then.
+  // ioasid_alloc: Space::alloc in a set. invalid_ioasid also when the set is unknown or being
+  // freed, or its quota is reached. Where memory is short it may wait as Space::free does: the data
+  // is nobody's then.
   Ioasid alloc(SetNumber set, Range range, void* data);
   // ioasid_free. -ENOENT: unknown. -EACCES: not of this set. 0 also when it was freed before and is
   // pending.
   Error free(SetNumber set, Ioasid id);
-  // ioasid_free_all_in_set. -ENOENT. Where a backend throws for some of them the others are freed as
-  // well, and the first exception is thrown in the end.
+  // ioasid_free_all_in_set. -ENOENT. Where a backend throws for some of them the others are freed
+  // as well, and the first exception is thrown in the end.
   Error free_all_in_set(SetNumber set);
-  // ioasid_set_for_each_ioasid. Calls visit(id) for each id that the set has at the call, ascending,
-  // without the lock: it may free them. -ENOENT.
+  // ioasid_set_for_each_ioasid. Calls visit(id) for each id that the set has at the call,
+  // ascending, without the lock: it may free them. -ENOENT. What it throws leaves here; the ids
+  // after that one are not visited.
   template <class Visit>
   Error for_each(SetNumber set, Visit&& visit) const {
     std::vector<Ioasid> ids;
@@ -111,12 +114,14 @@ class SetSpace : private Layer {
   Error put(SetNumber set, Ioasid id);
   std::uint64_t references(Ioasid id) const;  // added; 0: unknown
 
-  // ioasid_find: Space::find by set; lock-free. Works until the id ends, also while it is pending. no_set
-  // matches all.
+  // ioasid_find: Space::find by set; lock-free. Works until the id ends, also while it is pending.
+  // -ENOENT: the space does not know the id. -EACCES: not of this set, or the set is not one of
+  // this layer. no_set matches all, the ids of others on the space, too.
   Found find(SetNumber set, Ioasid id) const;
-  // ioasid_attach_data. -ENOENT. -EBUSY: it has data, or is pending.
+  // ioasid_attach_data. -ENOENT: unknown. -EBUSY: it has data, or is pending. nullptr is no data.
   Error attach_data(Ioasid id, void* data);
-  Error detach_data(Ioasid id);  // ioasid_detach_data. -ENOENT. Waits as Space::free does.
+  // ioasid_detach_data. -ENOENT: unknown; 0 also when there is no data. Waits as Space::free does.
+  Error detach_data(Ioasid id);
 
   // ioasid_attach_spid: the number a guest knows the id by, at most one for an id, unique in the
   // set. -EINVAL: spid is invalid_ioasid. -ENOENT: unknown id. -EINVAL: spid is in use in the set.
@@ -128,8 +133,8 @@ class SetSpace : private Layer {
 
   // ioasid_register_notifier, of all sets and of one; ioasid_register_notifier_mm;
   // ioasid_unregister_notifier. The set's own chain is called before its process's, and that before
-  // the system-wide one, whatever the priorities: these order notifiers within a chain. A notifier in
-  // several chains is told of each transition by each. -EEXIST: it is in that chain.
+  // the system-wide one, whatever the priorities: these order notifiers within a chain. A notifier
+  // in several chains is told of each transition by each. -EEXIST: it is in that chain.
   Error register_notifier(Notifier& notifier, Priority priority);
   Error register_notifier(Notifier& notifier, Priority priority, SetNumber set);  // -ENOENT
   // Of the mm set with that token, now or as soon as there is one. -EINVAL: no token.
@@ -147,7 +152,7 @@ class SetSpace : private Layer {
   };
   using Records = std::unordered_map<Ioasid, Record>;
 
-  static SetToken token_of(SetNumber set);
+  SetToken token_of(SetNumber set) const;
   Set* set_of(SetNumber set) const;
   Error list(SetNumber set, std::vector<Ioasid>& ids) const;
   Error check(SetNumber set, Records::const_iterator record) const;

@@ -23,6 +23,12 @@ void detail::refuse_nested(const char* call) {
                    "or a notifier): it would wait for itself; only find() is allowed there");
 }
 
+void detail::take(ExternalLock& lock, const char* call) {
+  reader();  // inside, what looks at readers must not fail for want of memory any more
+  if (lock.held()) refuse_nested(call);
+  lock.lock();
+}
+
 Space::Space(SpaceOptions options) : active_(&default_), options_(options) {}
 Space::~Space() = default;
 
@@ -167,8 +173,8 @@ Error Layer::free_locked(Ioasid id, std::exception_ptr& thrown) {
 Error Layer::set_data_locked(Ioasid id, void* data) { return space_.set_data_locked(id, data); }
 
 Error Space::register_allocator(const AllocatorOps& ops) {
-  if (ops.alloc == nullptr || ops.free == nullptr) return Error::einval;
   const Locked locked(*this, "register_allocator");
+  if (ops.alloc == nullptr || ops.free == nullptr) return Error::einval;
   reclaim_groups();
   if (groups_.empty() && default_.ids.size() != 0) {
     say(Message::warn_default_busy);
@@ -204,6 +210,7 @@ Error Space::join_or_queue(const AllocatorOps& ops) {
   group->use(sharer);
   groups_.push_back(std::move(group));
   if (groups_.size() == 1) active_.store(groups_.front().get(), std::memory_order_release);
+  default_.ids.keep_nothing();  // it stands by
   return Error::ok;
 }
 

@@ -30,8 +30,11 @@ struct SpaceOptions {
   // When a backend returns an id that is live, the allocation fails, but the backend is not told
   // that the id is free.
   bool keep_live_on_duplicate = false;
-  // A defect of June 2019, whose window for an id was [id, id + 1]: a live id is handed out all the same,
-  // and the next number recorded for it, if that is free.
+  // A defect of June 2019, whose window for an id was [id, id + 1]: a live id is handed out all the
+  // same, and the next number recorded for it, if that is free and not the invalid one. So the
+  // second owner frees the first one's id, and nobody knows of the number beside it. No range is
+  // looked at for that, by enforce_range neither. Layers, to which an id has one owner, cannot be
+  // made on such a space.
   bool track_beside_live = false;
   // An allocator whose departure would orphan ids stays: -EBUSY.
   bool refuse_unregister_with_live_ids = false;
@@ -43,10 +46,11 @@ struct SpaceOptions {
 class Layer;
 
 // Thread-safe: any thread may call anything. alloc, free, set_data, register_allocator and
-// unregister_allocator take the space's lock one after the other; find takes none, never waits, and
-// sees either the old or the new active group while they are switched. Calls from inside a helper,
-// a listener or a notifier of this space, other than find, throw UsageError. So do those of the
-// layers on it, which share its lock (layer.hpp).
+// unregister_allocator take the space's lock one after the other; find takes none and, but for a
+// thread's first call of the library, never waits, and sees either the old or the new active group
+// while they are switched. Calls from inside a helper, a listener or a notifier of this space,
+// other than find, throw UsageError. So do those of the layers on it, which share its lock
+// (layer.hpp).
 //
 // The first call of a thread into the library, find too, may need 64 bytes of memory for it; where
 // that is short, or the system has no thread-specific data left, it throws std::bad_alloc and
@@ -80,20 +84,22 @@ class Space {
   // and what was thrown leaves here once no guard can hold the data.
   Error free(Ioasid id);
 
-  // The same without waiting for ReadGuards: for callers that must not wait. The data may be
+  // Added: the same without waiting for ReadGuards, for callers that must not wait. The data may be
   // deleted after synchronize().
   Error free_without_waiting(Ioasid id);
 
   // ioasid_find. -ENOENT: the active group does not know the id. -EACCES: `set` is not nullptr and
-  // not the id's set. Lock-free: it never waits for anything. The data stays valid as long as a
-  // ReadGuard around this call is held.
+  // not the id's set. Lock-free: after the thread's first call of the library, which may need
+  // memory and the system's thread-specific data, it waits for nothing. The data stays valid as
+  // long as a ReadGuard around this call is held.
   Found find(SetToken set, Ioasid id) const {
     const detail::ReadSection section;  // around the group, too
     return active_.load(std::memory_order_acquire)->ids.find(set, id);
   }
 
   // The same with the kernel's getter: bool getter(void* data) is called once, only if the id was
-  // found, under a ReadGuard. false: the answer is nullptr, as for data that is nullptr.
+  // found, under a ReadGuard. false: the answer is nullptr, as for data that is nullptr. What it
+  // throws leaves here, and the guard is given back.
   template <class Getter>
   Found find(SetToken set, Ioasid id, Getter&& getter) const {
     const ReadGuard guard;
@@ -107,12 +113,13 @@ class Space {
   // ReadGuard of this thread, and inside a callback of any space that has the built-in lock.
   Error set_data(Ioasid id, void* data);
 
-  // The same without waiting: the old data may be deleted after synchronize().
+  // Added: the same without waiting. The old data may be deleted after synchronize().
   Error set_data_without_waiting(Ioasid id, void* data);
 
   // ioasid_register_allocator. 0: it is active, or stands by behind others, or shares the group of
   // those with the same helpers. -EAGAIN: the default allocator has ids. -EEXIST: it is registered
-  // already. -ENOMEM. -EINVAL: it lacks a helper. Nothing has changed unless 0.
+  // already. -ENOMEM. -EINVAL: it lacks a helper (the kernel does not look). Nothing has changed
+  // unless 0.
   Error register_allocator(const AllocatorOps& ops);
   Error register_allocator(const AllocatorOps&& temporary) = delete;  // its address is not its own
 
@@ -132,8 +139,8 @@ class Space {
   bool custom_active() const;
   // What the helpers of the active group are given as pdata. nullptr: the default is active.
   const void* active_pdata() const;
-  // Bytes, with this object and with the groups that left while a find may have been in them. What a
-  // find under way was holding up when the last id or the group went is given back at the next of
+  // Bytes, with this object and with the groups that left while a find may have been in them. What
+  // a find under way was holding up when the last id or the group went is given back at the next of
   // these calls, or at one that is refused or adds an id.
   std::size_t memory() const;
 
@@ -176,6 +183,7 @@ class Space {
   mutable Groups retired_;      // a find may still be looking at these
   Layer* layers_ = nullptr;     // the first of a list
   std::uint32_t last_set_ = 0;  // that a layer numbered
+  std::uint32_t last_layer_ = 0;
 
   // The spinlock of the lock, at its end, shares a cache line with what the default group's writers
   // touch first.

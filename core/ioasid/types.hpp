@@ -43,7 +43,8 @@ enum class Error : int {
 std::string_view name_of(Error error);  // "-EAGAIN"; "0" for ok
 std::ostream& operator<<(std::ostream& out, Error error);
 
-// What find() answers. data is what was stored, and may be nullptr also when error is ok.
+// What find() answers (the kernel's returns the data, or ERR_PTR). data is what was stored, and may
+// be nullptr also when error is ok.
 struct Found {
   Error error = Error::ok;
   void* data = nullptr;
@@ -52,8 +53,8 @@ struct Found {
   bool operator==(const Found&) const = default;
 };
 
-// A call from a place where it would wait for itself: the caller's program is wrong. Thrown
-// instead of a deadlock; nothing was changed.
+// The caller's program is wrong: a call from a place where it would wait for itself, thrown instead
+// of a deadlock; or a layer on a space where it cannot be (layer.hpp). Nothing was changed.
 class UsageError : public std::logic_error {
  public:
   using std::logic_error::logic_error;

@@ -23,13 +23,16 @@ constexpr Ioasid result_of(std::uint64_t response) { return (response >> 16) & 0
 Error error_of(std::uint64_t response);  // -ENOSPC for status 16, -ENODEV for other failures
 }  // namespace vcmd
 
-// Where the answer to one command arrives.
+// Where the answer to one command arrives: the response register, as IOMMU_WAIT_OP looks at it in
+// vcmd_alloc_pasid and vcmd_free_pasid of drivers/iommu/intel/pasid.c. The members are added.
+// Thread-safe.
 class VcmdCompletion {
  public:
-  // Called once, by any thread, also from inside submit().
+  // Called once, by any thread, also from inside submit(). Any value is taken: what it says is
+  // error_of()'s to tell.
   void complete(std::uint64_t response);
   bool ready() const;
-  std::uint64_t response() const;  // once ready
+  std::uint64_t response() const;  // once ready; before, it throws std::bad_optional_access
   void sleep_until_ready() const;
 
  private:
@@ -40,17 +43,19 @@ class VcmdCompletion {
   std::optional<std::uint64_t> response_;
 };
 
-// The virtual command registers of one vIOMMU. Of one space at most one command is outstanding: its
-// lock sees to it. A channel that serves several spaces, which only they lock, may be called by
-// several threads at once and must queue their commands itself. It must live until the last
-// allocator that has it as pdata has left every space, or these are gone; under linux_6_1 a departed
-// head's stays in use until its group goes.
+// The virtual command registers of one vIOMMU, as a guest's driver uses them; an interface of this
+// library. Of one space at most one command is outstanding: its lock sees to it. A channel that
+// serves several spaces, which only they lock, may be called by several threads at once and must
+// queue their commands itself. It must live until the last allocator that has it as pdata has left
+// every space, or these are gone; under linux_6_1 a departed head's stays in use until its group
+// goes.
 class VcmdChannel {
  public:
   virtual ~VcmdChannel() = default;
-  // Writes the command register and returns; the host answers now or later. It must answer, with a
-  // failure if need be: a guest whose vIOMMU was pulled would wait for ever. What it throws leaves
-  // through the call that wanted an id or freed one; the host must not answer that command then.
+  // dmar_writeq(.. DMAR_VCMD_REG ..). Writes the command register and returns; the host answers now
+  // or later. It must answer, with a failure if need be: a guest whose vIOMMU was pulled would wait
+  // for ever. What it throws leaves through the call that wanted an id or freed one; the host must
+  // not answer that command then.
   virtual void submit(std::uint64_t command, VcmdCompletion& completion) = 0;
   // How the caller waits; returns once completion.ready(). A simulator suspends its actor here. The
   // space is locked meanwhile, and other threads that want it spin and yield. It
@@ -67,6 +72,8 @@ class VcmdChannel {
 class VcmdBackend : public Backend {
  public:
   static constexpr Range accepted{1, 0x100000};
+  // Added: what to register for one vIOMMU; it and the channel must live as long as they are
+  // registered.
   AllocatorOps ops(VcmdChannel& channel) { return {this, this, &channel}; }
 
   // intel_vcmd_ioasid_alloc and _free of drivers/iommu/intel/iommu.c. invalid_ioasid: the range is

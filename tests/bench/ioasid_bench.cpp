@@ -39,6 +39,13 @@ constexpr const char* synopsis =
   std::exit(2);
 }
 
+// What could not be written was not said.
+int exit_unless_written() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+  std::fprintf(stderr, "ioasid_bench: cannot write to standard output\n");
+  return 2;
+}
+
 [[noreturn]] void help() {
   std::printf(
       "%sTimes the allocator, and prints one JSON line.\n"
@@ -47,12 +54,14 @@ constexpr const char* synopsis =
       "              a random live id, then alloc; find: of a random live id; mixed: finds and "
       "churn\n"
       "  --live      how many ids are live meanwhile, 1000 unless told; 0 for pair alone\n"
-      "  --threads   how many work on the one space, 1 unless told\n"
+      "  --threads   how many work on the one space, 1 unless told; in churn and mixed, finds too, "
+      "each\n"
+      "              on its own share of the ids\n"
       "  --seconds   how long, 1 unless told\n"
       "  --holes     share of free ids among the live ones; 0, for churn 0.1, unless told\n"
       "  --find-pct  finds in a hundred operations of mixed, 95 unless told\n",
       synopsis);
-  std::exit(0);
+  std::exit(exit_unless_written());
 }
 
 double number(std::string_view name, const char* text, double min, double max) {
@@ -67,7 +76,7 @@ Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i += 2) {
     const std::string_view name = argv[i];
-    if (name == "--help") help();
+    if (name == "--help" || name == "-h") help();
     if (i + 1 == argc) usage("no value for " + std::string(name));
     const char* value = argv[i + 1];
     if (name == "--op")
@@ -272,5 +281,5 @@ int main(int argc, char** argv) {
       options.find_pct, static_cast<unsigned long long>(measured.ops),
       measured.seconds * 1e9 * options.threads / ops, ops / measured.seconds / 1e6,
       measured.cpu_seconds * 1e9 / ops, bytes_per_id);
-  return 0;
+  return exit_unless_written();
 }

@@ -70,16 +70,24 @@ void set_option(Arguments& arguments, std::string_view name, std::string_view va
     usage("unknown option " + std::string(name));
 }
 
+// What could not be written was not said.
+int exit_unless_written(int status) {
+  std::cout.flush();
+  if (std::cout) return status;
+  complain("cannot write to standard output");
+  return exit_usage;
+}
+
 // --name value, or --name=value.
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
-    if (word == "--help") {
+    if (word == "--help" || word == "-h") {
       std::cout << synopsis << help;
-      std::exit(0);
+      std::exit(exit_unless_written(0));
     }
-    if (!word.starts_with("--")) {
+    if (!word.starts_with("-")) {
       arguments.files.emplace_back(word);
     } else if (const auto equals = word.find('='); equals != std::string_view::npos) {
       set_option(arguments, word.substr(0, equals), word.substr(equals + 1));
@@ -144,17 +152,30 @@ bool agrees(const json& script, const Arguments& arguments) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// No script goes as deep; what does not end would overrun the stack of whoever walks through it.
+constexpr int depth_max = 20;
+
+json parsed(const std::string& line) {
+  const auto look = [](int depth, json::parse_event_t, const json&) {
+    if (depth > depth_max)
+      throw std::runtime_error("nested more than " + std::to_string(depth_max) + " levels deep");
+    return true;
+  };
+  try {
+    return json::parse(line, look);
+  } catch (const json::parse_error& e) {
+    if (e.byte > line.size())
+      throw std::runtime_error("the line ends too early: not a JSON object");
+    throw std::runtime_error("not a JSON object (byte " + std::to_string(e.byte) + ")");
+  }
+}
+
 // A line's script. Throws std::exception with what is wrong with it.
 json script_in(const std::string& line) {
   // The parser takes it for the end.
   if (const auto at = line.find('\0'); at != std::string::npos)
     throw std::runtime_error("a NUL byte in column " + std::to_string(at + 1));
-  json script;
-  try {
-    script = json::parse(line);
-  } catch (const json::parse_error& e) {
-    throw std::runtime_error("not a JSON object (byte " + std::to_string(e.byte) + ")");
-  }
+  json script = parsed(line);
   if (!script.is_object()) throw std::runtime_error("not a JSON object");
   conformance::check_script(script);
   return script;
@@ -193,6 +214,6 @@ int main(int argc, char** argv) {
   Tally tally;
   for (const std::string& file : arguments.files) replay_file(file, arguments, tally);
   std::cout << tally.agreeing << "/" << tally.scripts << " scripts agree\n";
-  if (tally.unreadable) return exit_usage;
-  return tally.agreeing == tally.scripts ? 0 : 1;
+  if (tally.unreadable) return exit_unless_written(exit_usage);
+  return exit_unless_written(tally.agreeing == tally.scripts ? 0 : 1);
 }

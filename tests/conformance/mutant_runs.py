@@ -33,7 +33,8 @@ class Copy:
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(ROOT, self.source, ignore=shutil.ignore_patterns("build*", ".git", ".cache"))
         for build, options in (self.build, SANITIZED), (self.plain, PLAIN):
-            subprocess.run(["cmake", "-GNinja", "-S", self.source, "-B", build, "-DCMAKE_BUILD_TYPE=Debug", *options],
+            subprocess.run(["cmake", "-GNinja", "-S", self.source, "-B", build, "-DCMAKE_BUILD_TYPE=Debug",
+                            "-DVIOSIM_UNITY=ON", *options],
                            check=True, stdout=subprocess.DEVNULL)
 
     def build_of(self, target):

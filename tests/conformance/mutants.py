@@ -69,7 +69,7 @@ MUTANTS = [
     ("key looked for where it was not put", "directory.cpp", "  replace_table(pool, table);\n}\n\n// False",
      "  table->salt = 0;\n  replace_table(pool, table);\n}\n\n// False"),
     ("crowded mixture kept", "directory.hpp", "bool crowded() const { return steps", "bool crowded() const { return salt == 0 && steps"),
-    ("nodes freed under readers", "node_pool.cpp", "  retired_bytes_ += bytes;\n",
+    ("nodes freed under readers", "node_pool.cpp", "  retired_bytes_ += bytes + sizeof(Retired);\n",
      "  retired_.pop_back();\n  release(memory, bytes);\n  return;\n"),
     ("groups freed under readers", "space.cpp", "if (!retired_.empty() && detail::sections_passed())",
      "if (!retired_.empty())"),
@@ -85,6 +85,9 @@ MUTANTS = [
      "if (size_ != 0) return;"),
     ("an empty map keeps all", "id_map.cpp", "if (size_ != 0 || bytes() <= remains_max) return;",
      "return;"),
+    ("small maps wait with what they retired", "node_pool.hpp", "retired_bytes_min = 1024", "retired_bytes_min = 4096"),
+    ("who is in the way is asked each time", "node_pool.cpp", "    held_up_ = retired_bytes_;\n", ""),
+    ("what stands by keeps its nodes", "space.cpp", "  default_.ids.keep_nothing();  // it stands by\n", ""),
     # Readers.
     ("finds are not made to fence", "readers.cpp", "bool sections_passed() {\n  process_barrier();\n",
      "bool sections_passed() {\n"),
@@ -132,6 +135,8 @@ MUTANTS = [
      "track(group, id, set, data);\n  return id;"),
     ("duplicate moves to the next id", "space.cpp", "if (group.ids.insert(id, set, data)) return true;",
      "if (group.ids.insert(id, set, data) || group.ids.insert(id + 1, set, data)) return true;"),
+    ("track_beside_live ignored", "space.cpp", "if (options_.track_beside_live &&", "if (false &&"),
+    ("invalid id noted beside the last", "space.cpp", " && id + 1 != invalid_ioasid &&", " &&"),
     ("range always enforced", "space.cpp", "if (options_.enforce_range && ", "if ("),
     ("enforce_range excludes its bounds", "types.hpp", "return min <= id && id <= max;",
      "return min < id && id < max;"),
@@ -139,6 +144,11 @@ MUTANTS = [
     ("helper that is missing accepted", "space.cpp",
      "  if (ops.alloc == nullptr || ops.free == nullptr) return Error::einval;\n", ""),
     # Registration.
+    ("missing helper told inside a callback", "space.cpp",
+     "  const Locked locked(*this, \"register_allocator\");\n"
+     "  if (ops.alloc == nullptr || ops.free == nullptr) return Error::einval;\n",
+     "  if (ops.alloc == nullptr || ops.free == nullptr) return Error::einval;\n"
+     "  const Locked locked(*this, \"register_allocator\");\n"),
     ("missing EAGAIN", "space.cpp", "if (groups_.empty() && default_.ids.size() != 0)", "if (false)"),
     ("EAGAIN also behind others", "space.cpp", "if (groups_.empty() && default_.ids.size() != 0)",
      "if (active_.load()->ids.size() != 0)"),
@@ -190,6 +200,8 @@ MUTANTS = [
      "  last_ = me.number;\n  if (run_ >= run_wanted_) favourite_.store(&me);\n  return true;"),
     ("favourite not waited for", "lock.cpp",
      "  while (inside(favourite, this)) wait.once();\n", ""),
+    ("thread known late with an external lock", "space.cpp",
+     "  reader();  // inside, what looks at readers must not fail for want of memory any more\n", ""),
     ("no lock in free", "space.cpp", "  const Locked locked(*this, \"free\");\n", ""),
     # Layers and backends.
     ("put of an unknown id is true", "references.cpp", "return free_locked(id, thrown) == Error::ok;",
@@ -216,6 +228,9 @@ MUTANTS = [
     ("a backend that throws stops the rest", "sets.cpp", "      if (!first) first = thrown;\n",
      "      if (thrown) std::rethrow_exception(thrown);\n"),
     ("devices told first", "notifier.cpp", "link.priority < priority", "link.priority > priority"),
+    ("layer where an id may have two owners", "layer.cpp", "if (space_.options_.track_beside_live)", "if (false)"),
+    ("sets of all layers are found by each", "sets.cpp", "std::uintptr_t{this->number()} << 32 | set", "std::uintptr_t{set}"),
+    ("chain without notifiers left", "set_ids.cpp", "    if (made) by_token_chains_.erase(chain);\n", ""),
     ("chains of processes stay when they are empty", "set_ids.cpp",
      "chain = chain->second.empty() ? by_token_chains_.erase(chain) : std::next(chain);", "++chain;"),
     ("max_pasids inclusive", "backends.cpp", "max_pasids - 1}", "max_pasids}"),

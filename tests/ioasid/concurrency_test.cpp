@@ -219,23 +219,42 @@ TEST_CASE("registrations race with everything and nothing is lost", "[threads]")
   std::array<ioasid::DefaultBackend, 2> backends;
   std::array<AllocatorOps, 4> ops;
   for (std::size_t i = 0; i < 4; ++i) ops[i] = {&backends[i / 2], &backends[i / 2], data(i)};
+  std::atomic<bool> strange{false};
+  std::atomic<std::size_t> orphaned{0};
+  // Each in a part of the numbers of its own, so that whatever is found there must be its own.
   const auto churn = [&](std::size_t n) {
     return [&, n](unsigned round) {
-      const Ioasid id = space.alloc(&sets[n], {1, 50}, data_of_set(n, round));
-      space.set_data(id, data_of_set(n, round + 1));
-      space.find(&sets[n], id);
-      space.free(id);
+      const Ioasid first = 1 + (static_cast<Ioasid>(n) << 20);
+      const Ioasid id = space.alloc(&sets[n], {first, first + 0xfffff}, data_of_set(n, round));
+      const Error stored = space.set_data(id, data_of_set(n, round + 1));
+      const Found found = space.find(&sets[n], id);
+      if (found && found.data != data_of_set(n, round + 1)) strange = true;
+      if (space.find(&sets[1 - n], id).data != nullptr) strange = true;
+      const Error freed = space.free(id);
+      // An orphan from some moment on, it is unknown ever after.
+      for (const Error error : {stored, found.error, freed})
+        if (error != Error::ok && error != Error::enoent) strange = true;
+      if (found && stored != Error::ok) strange = true;
+      if (freed == Error::ok && !found) strange = true;
     };
   };
   const auto hotplug = [&](std::size_t n) {
     return [&, n](unsigned) {
-      space.register_allocator(ops[n]);
-      space.unregister_allocator(ops[n]);
+      const Error arrival = space.register_allocator(ops[n]);
+      std::vector<Ioasid> orphans;
+      const Error departure = space.unregister_allocator(ops[n], &orphans);
+      orphaned += orphans.size();
+      if (arrival != Error::ok && arrival != Error::eagain) strange = true;
+      if (departure != (arrival == Error::ok ? Error::ok : Error::enoent)) strange = true;
     };
   };
   crew::work({churn(0), churn(1), hotplug(0), hotplug(1), hotplug(2), hotplug(3)});
   for (const AllocatorOps& each : ops) CHECK(space.unregister_allocator(each) == Error::enoent);
   CHECK_FALSE(space.custom_active());
+  CHECK_FALSE(strange);
+  // What the backends gave was given back or orphaned, each id once.
+  CHECK(backends[0].size() + backends[1].size() == orphaned);
+  CHECK(space.size() == 0);
 }
 
 TEST_CASE("the lock excludes while favourites come and go", "[threads]") {

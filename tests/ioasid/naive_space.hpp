@@ -37,6 +37,10 @@ class Space {
     const Ioasid id = group.helpers.alloc->alloc(range, group.pdata);
     if (id == ioasid::invalid_ioasid) {
       log.push_back("err:alloc");
+    } else if (group.ids.contains(id) && options_.track_beside_live &&
+               id < ioasid::invalid_ioasid - 1 && !group.ids.contains(id + 1)) {
+      group.ids[id + 1] = {set, data};
+      return id;
     } else if (group.ids.contains(id)) {
       log.push_back("err:track");
       if (!options_.keep_live_on_duplicate) group.helpers.free->free(id, group.pdata);

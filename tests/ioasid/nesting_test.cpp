@@ -73,6 +73,8 @@ const std::vector<Call> calls{
     {"Space::set_data_without_waiting", the_lock,
      [](World& w) { w.space.set_data_without_waiting(w.plain, nullptr); }},
     {"Space::register_allocator", the_lock, [](World& w) { w.space.register_allocator(w.ops); }},
+    {"Space::register_allocator without helpers", the_lock,
+     [](World& w) { w.space.register_allocator(w.no_ops); }},
     {"Space::unregister_allocator", the_lock,
      [](World& w) { w.space.unregister_allocator(w.ops); }},
     {"Space::size", the_lock, [](World& w) { w.space.size(); }},

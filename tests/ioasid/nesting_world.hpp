@@ -107,6 +107,7 @@ class World : public ioasid::Backend,
   Silent silent;
   const ioasid::AllocatorOps ops{this, this, nullptr};
   const ioasid::AllocatorOps virtual_ops = driver.ops(channel);
+  const ioasid::AllocatorOps no_ops;
   ioasid::SetNumber set = ioasid::no_set;
   ioasid::Ioasid plain = 0;       // the space's own
   ioasid::Ioasid of_set = 0;      // the set's

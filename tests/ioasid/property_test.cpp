@@ -153,10 +153,12 @@ TEST_CASE("any history agrees with the naive space under each policy") {
   for (const auto behaviour : {ioasid::Behaviour::linux_6_1, ioasid::Behaviour::corrected}) {
     CHECK(holds("enforce_range", {.behaviour = behaviour, .enforce_range = true}));
     CHECK(holds("keep_live", {.behaviour = behaviour, .keep_live_on_duplicate = true}));
+    CHECK(holds("beside", {.behaviour = behaviour, .track_beside_live = true}));
     CHECK(holds("refuse", {.behaviour = behaviour, .refuse_unregister_with_live_ids = true}));
     CHECK(holds("all", {.behaviour = behaviour,
                         .enforce_range = true,
                         .keep_live_on_duplicate = true,
+                        .track_beside_live = true,
                         .refuse_unregister_with_live_ids = true}));
   }
 }

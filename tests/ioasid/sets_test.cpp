@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ioasid/sets.hpp"
 
+#include "ioasid/references.hpp"
 #include "tests/ioasid/fakes.hpp"
 #include "tests/ioasid/sets_rig.hpp"
 #include "tests/support/catch.hpp"
@@ -321,12 +322,21 @@ TEST_CASE("two SetSpaces on one space do not take each other's sets for their ow
   CHECK(mine != theirs);
   const Ioasid id = rig.sets.alloc(mine, all, data(1));
   CHECK(others.find(theirs, id).error == Error::eacces);
+  CHECK(others.find(mine, id).error == Error::eacces);  // none of its own, whoever else's
+  CHECK(others.find(no_set, id).data == data(1));       // as the space itself
   CHECK(others.find_set(id) == no_set);
   CHECK(others.free(theirs, id) == Error::enoent);
   CHECK(others.size(mine) == 0);
   CHECK(others.free_set(mine) == Error::enoent);
   CHECK(rig.sets.find(mine, id) == ioasid::Found{Error::ok, data(1)});
   CHECK(rig.space.ids(nullptr).size() == 1);
+}
+
+TEST_CASE("no layer is made on a space where a live id may have a second owner") {
+  ioasid::Space space({.track_beside_live = true});
+  CHECK_THROWS_AS(ioasid::SetSpace(space), ioasid::UsageError);
+  CHECK_THROWS_AS(ioasid::References(space), ioasid::UsageError);
+  CHECK(space.alloc(nullptr, all, nullptr) == 1);  // and it is as before
 }
 
 TEST_CASE("a set is not found by an object whose address is the set's number") {

@@ -213,6 +213,29 @@ TEST_CASE("track_beside_live hands a live id out, and notes the next number") {
   CHECK(space.alloc(&set_b, {1, 9}, data(7)) == invalid_ioasid);
 }
 
+TEST_CASE("track_beside_live notes no number beyond the last id") {
+  Space space({.behaviour = any_behaviour(), .track_beside_live = true});
+  fakes::Scripted backend;
+  backend.next = 0xfffffffe;
+  const AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  REQUIRE(space.alloc(&set_a, {}, data(5)) == 0xfffffffe);
+  CHECK(space.alloc(&set_b, {}, data(6)) == invalid_ioasid);
+  CHECK(space.size() == 1);
+  CHECK(space.find(nullptr, invalid_ioasid).error == Error::enoent);
+}
+
+TEST_CASE("track_beside_live looks at no range: enforce_range is about what the backend returns") {
+  Space space({.behaviour = any_behaviour(), .enforce_range = true, .track_beside_live = true});
+  fakes::Scripted backend;
+  backend.next = 9;
+  const AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  REQUIRE(space.alloc(&set_a, {1, 9}, data(5)) == 9);
+  CHECK(space.alloc(&set_b, {1, 9}, data(6)) == 9);
+  CHECK(space.find(&set_b, 10) == ioasid::Found{Error::ok, data(6)});
+}
+
 TEST_CASE("refuse_unregister_with_live_ids keeps the allocator until its ids are gone") {
   fakes::Log log;
   Space space(

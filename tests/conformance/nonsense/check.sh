@@ -12,3 +12,12 @@ diff expected.txt "$said" || exit 1
 # What follows a NUL byte is not passed over.
 printf '{"name":"n","sets":[],"allocators":[],"ops":[]}\0 more\n' > "$said.jsonl"
 "$1" "$said.jsonl" 2>&1 | grep -q 'jsonl:1: a NUL byte in column 48$' || { echo "the NUL byte was not told"; exit 1; }
+# Nor does a value that hardly ends overrun anybody's stack.
+{
+  printf '{"name":"n","sets":[],"allocators":[],"ops":[{"op":"free","id":1,"expect":{"calls":'
+  head -c 300000 /dev/zero | tr '\0' '['
+  head -c 300000 /dev/zero | tr '\0' ']'
+  printf '}}]}\n'
+} > "$said.jsonl"
+"$1" "$said.jsonl" 2>&1 | grep -q 'jsonl:1: nested more than 20 levels deep$' ||
+  { echo "the depth was not told"; exit 1; }
