@@ -120,12 +120,26 @@ std::string failures_text(const std::vector<FailureRow>& failures) {
   return text;
 }
 
+std::string head_text(SweepTables& tables, double confidence) {
+  std::uint64_t runs = 0;
+  std::uint64_t unsettled = 0;
+  for (const PointRow& point : tables.points()) {
+    runs += point.runs;
+    unsettled += point.settled ? 0 : 1;
+  }
+  std::string text =
+      fmt::format("{}: {} of {}; means with {:g} % confidence\n", tables.manifest("name"),
+                  counted(runs, "run"), counted(tables.points().size(), "point"), 100 * confidence);
+  if (unsettled != 0) text += unsettled_text(unsettled) + '\n';
+  return text;
+}
+
 }  // namespace
 
 int results_verb(const ResultsArguments& given) {
   SweepReader reader(given.file);
   ResultsArguments arguments = given;
-  if (arguments.group_by.empty()) arguments.group_by = reader.parameters();
+  if (arguments.group_by.empty()) arguments.group_by = reader.tables().parameters();
   if (arguments.csv) {
     fmt::print("{}",
                arguments.latencies
@@ -133,9 +147,7 @@ int results_verb(const ResultsArguments& given) {
                    : figures_text(reader.figures(arguments.group_by, given.metrics), arguments));
     return 0;
   }
-  std::string text = fmt::format("{}: {} of {}; means with {:g} % confidence\n",
-                                 reader.manifest("name"), counted(reader.runs(), "run"),
-                                 counted(reader.points(), "point"), 100 * arguments.confidence);
+  std::string text = head_text(reader.tables(), arguments.confidence);
   if (!arguments.latencies)
     text += '\n' + figures_text(reader.figures(arguments.group_by, given.metrics), arguments);
   if (arguments.latencies || given.metrics.empty()) {
@@ -143,7 +155,7 @@ int results_verb(const ResultsArguments& given) {
         latencies_text(reader.latencies(arguments.group_by, given.metrics), arguments);
     if (!latencies.empty()) text += '\n' + latencies;
   }
-  fmt::print("{}{}", text, failures_text(reader.failures()));
+  fmt::print("{}{}", text, failures_text(reader.tables().failures()));
   return 0;
 }
 

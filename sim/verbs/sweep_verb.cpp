@@ -6,7 +6,7 @@
 #include "sim/sweep/slurm_engine.hpp"
 #include "sim/sweep/sweep_database.hpp"
 #include "sim/sweep/sweep_progress.hpp"
-#include "sim/sweep/sweep_reader.hpp"
+#include "sim/sweep/sweep_tables.hpp"
 #include "sim/verbs/verbs.hpp"
 
 #include <fmt/format.h>
@@ -130,14 +130,14 @@ int sweep_verb(const SweepArguments& arguments) {
 
   const SweepIdentity identity = identity_of(experiment);
   if (arguments.resume && std::filesystem::exists(result) && !std::filesystem::exists(unfinished)) {
-    SweepReader reader(result);
+    SweepTables tables(result);
     SweepIdentity begun;
-    for (const auto& [key, value] : identity) begun[key] = reader.manifest(key);
+    for (const auto& [key, value] : identity) begun[key] = tables.manifest(key);
     check_same_sweep(result, begun, identity);
     fmt::print("{} is complete; nothing is left to do\n", result.string());
     return 0;
   }
-  Journal journal(unfinished, identity, arguments.resume);
+  Journal journal(unfinished, identity, {experiment.most_runs(), arguments.resume});
   if (arguments.slurm) slices.open(identity, arguments.resume);
   Schedule schedule(experiment.sweep(), experiment.design().points());
   journal.for_each(
@@ -158,6 +158,7 @@ int sweep_verb(const SweepArguments& arguments) {
              size_text(experiment), counted(totals.runs, "run"), seconds,
              resumed == 0 ? "" : fmt::format(" ({} before)", grouped(resumed)),
              grouped(totals.failed), grouped(totals.not_as_expected), result.string());
+  if (schedule.unsettled() != 0) fmt::print("{}\n", unsettled_text(schedule.unsettled()));
   return totals.failed + totals.not_as_expected == 0 ? 0 : 1;
 }
 

@@ -111,7 +111,7 @@ inline std::int64_t count(const std::filesystem::path& file, const std::string& 
 inline std::vector<std::string> contents(const std::filesystem::path& file) {
   std::vector<std::string> all;
   for (const char* table : {"manifest", "axis", "parameter", "run", "figure", "metric", "histogram",
-                            "histogram_bucket", "failure"}) {
+                            "histogram_bucket", "failure", "stop", "digest"}) {
     for (const std::string& row : rows(file, std::string("SELECT * FROM ") + table))
       all.push_back(table + (": " + row));
   }

@@ -3,7 +3,7 @@
 class Points {
   constructor(data) {
     this.data = data;
-    this.count = data.points.number.length;
+    this.count = data.points.runs.length;
     this.student = data.student;
     this.parameters = data.parameters.map((json) => this.readParameter(json));
     this.figures = data.figures.map((json) => this.readFigure(json));

@@ -31,10 +31,10 @@ function pointTable(points, only) {
       const half = halfWidth(figure.at(point), points.student);
       return formatValue(value, figure.unit) + (half ? ` \u00b1 ${formatValue(half, figure.unit, 2)}` : '');
     }}))];
-  const {number, runs, failed} = points.data.points;
-  const rows = number.map((name, point) => [name,
+  const {runs, failed} = points.data.points;
+  const rows = runs.map((count, point) => [point,
     ...parameters.map((parameter) => parameter.numeric ? parameter.numberAt(point) : parameter.textAt(point)),
-    runs[point], failed[point], ...figures.map((figure) => figure.at(point).mean)]);
+    count, failed[point], ...figures.map((figure) => figure.at(point).mean)]);
   return dataTable(columns, rows, {name: 'points', filters: true, only, limit: 25,
     caption: 'All points: means of their runs, with half the 95 % confidence interval. Fields below the heads filter: "> 200 ns", "0.5 .. 0.9", a word.'});
 }
@@ -80,15 +80,13 @@ function failureSection(points, {total, rows}) {
   if (!total) return made.append(element('p', {}, 'None: every run came to its end.'));
   const kinds = new Map();
   for (const row of rows) kinds.set(row.kind, (kinds.get(row.kind) ?? 0) + 1);
-  const placeOf = new Map(points.data.points.number.map((number, place) => [number, place]));
   made.append(element('p', {}, `${formatCount(total)} of ${formatCount(points.data.manifest.runs)} runs: ` +
     `${[...kinds].map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.`,
   total > rows.length ? ` The first ${formatCount(rows.length)} are here.` : ''),
   dataTable([{name: 'run', unit: 'count'}, {name: 'kind', unit: 'text'},
     ...points.parameters.map((parameter) => ({name: parameter.name, unit: 'text'})),
     {name: 'reason', unit: 'text', long: true}, {name: 'replay', unit: 'text', long: true, show: (value) => element('code', {}, value)}],
-  rows.map((row) => [row.run, row.kind, ...points.parameters.map((parameter) =>
-    placeOf.has(row.point) ? parameter.textAt(placeOf.get(row.point)) : ''), row.reason, row.replay]),
+  rows.map((row) => [row.run, row.kind, ...points.parameters.map((parameter) => parameter.textAt(row.point)), row.reason, row.replay]),
   {name: 'failures', caption: 'Runs that failed, and the command that does each again.'}).element);
 }
 
