@@ -45,7 +45,8 @@ class Slices {
 
   // For a task. Throws ConfigError when it is not what the sweep was when it was submitted.
   void check(const SweepIdentity& identity) const;
-  std::vector<std::uint64_t> runs_of(std::uint64_t slice) const;
+  // Throws ConfigError: the file is not there, it says something else, or it has a run not below `most_runs`.
+  std::vector<std::uint64_t> runs_of(std::uint64_t slice, std::uint64_t most_runs) const;
   // What earlier tasks have done of the slice.
   std::set<std::uint64_t> finished_of(std::uint64_t slice) const;
   // `task` tells apart tasks that do the same slice, `sequence` the parts of one.

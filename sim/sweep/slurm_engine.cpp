@@ -4,6 +4,7 @@
 
 #include "core/base/error.hpp"
 #include "sim/run/numbers.hpp"
+#include "sim/sweep/command.hpp"
 #include "sim/sweep/shell_word.hpp"
 #include "sim/sweep/slice_size.hpp"
 
@@ -59,7 +60,7 @@ void SlurmEngine::adopt() {
       if (task.ended() || task.slice >= next_slice_) continue;
       jobs_.insert(task.job);
       Slice& slice = slices_[task.slice];
-      slice.runs = directory_.runs_of(task.slice);
+      slice.runs = directory_.runs_of(task.slice, experiment_.most_runs());
       slice.job = task.job;
       slice.submissions = 1;
       for (const std::uint64_t run : slice.runs) schedule_.start(run);
@@ -262,8 +263,7 @@ void SlurmEngine::submit_array(std::uint64_t first) {
 }
 
 std::string SlurmEngine::script() const {
-  return fmt::format("exec {} slice {} {} \"$slice\" --jobs {}\n",
-                     shell_word(std::filesystem::read_symlink("/proc/self/exe").string()),
+  return fmt::format("exec {} slice {} {} \"$slice\" --jobs {}\n", shell_word(this_program()),
                      shell_word(experiment_.file()), shell_word(directory_.directory().string()),
                      settings_.jobs);
 }

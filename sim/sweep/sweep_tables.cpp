@@ -174,4 +174,19 @@ std::vector<FailureRow> SweepTables::failures() {
   return all;
 }
 
+void check_replaceable(const std::filesystem::path& path, const std::string& name) {
+  Connection connection = open_result(path);
+  std::string other;
+  if (connection.integer("PRAGMA application_id") == sweep_format::application_id) {
+    Statement row = connection.prepare("SELECT value FROM manifest WHERE key = 'name'");
+    if (row.step()) other = row.text(0);
+  }
+  if (other == name) return;
+  throw ConfigError(
+      {path.string(), "",
+       fmt::format("is {}; expected another --out, or its removal",
+                   other.empty() ? "another program's database"
+                                 : fmt::format("the result of the sweep \"{}\"", other))});
+}
+
 }  // namespace viosim

@@ -88,4 +88,8 @@ class SweepTables {
   std::int64_t format_ = 0;
 };
 
+// Whether a sweep of that name may write its result over `path`, which is there. Throws ConfigError: it is the result
+// of a sweep with another name, or something else.
+void check_replaceable(const std::filesystem::path& path, const std::string& name);
+
 }  // namespace viosim

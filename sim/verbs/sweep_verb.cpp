@@ -1,7 +1,7 @@
 // `viosim sweep`: many runs of one scenario, and one file with what came of them.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/numbers.hpp"
-#include "sim/run/text_table.hpp"
+#include "sim/sweep/dry_run.hpp"
 #include "sim/sweep/local_engine.hpp"
 #include "sim/sweep/slurm_engine.hpp"
 #include "sim/sweep/sweep_database.hpp"
@@ -13,7 +13,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <limits>
 #include <sched.h>
 
 namespace viosim {
@@ -24,29 +23,6 @@ unsigned processors() {
   CPU_ZERO(&set);
   if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
   return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
-}
-
-std::string size_text(const Experiment& experiment) {
-  const Sweep& sweep = experiment.sweep();
-  return fmt::format("{}: {}, {}, {}{}", sweep.name, counted(experiment.design().points(), "point"),
-                     name_of(sweep.design), sweep.stop ? "at most " : "",
-                     counted(experiment.most_runs(), "run"));
-}
-
-int print_runs(const Experiment& experiment) {
-  experiment.check_each_point();
-  std::vector<std::string> head{"run", "point", "replicate", "seed"};
-  for (const AxisConfig& axis : experiment.sweep().axes) head.push_back(name_of(axis));
-  TextTable table(std::move(head), std::numeric_limits<std::size_t>::max() - 1);
-  for (std::uint64_t number = 0; number < experiment.most_runs(); ++number) {
-    const SweepRun run = experiment.run(number);
-    std::vector<std::string> row{std::to_string(run.number), std::to_string(run.point),
-                                 std::to_string(run.replicate), std::to_string(run.seed)};
-    for (const Level& level : experiment.design().point(run.point)) row.push_back(level.text);
-    table.add(std::move(row));
-  }
-  fmt::print("{}\n\n{}", size_text(experiment), table.text());
-  return 0;
 }
 
 void make_directory(const std::filesystem::path& path) {
@@ -117,13 +93,15 @@ int sweep_verb(const SweepArguments& arguments) {
   if (!arguments.slurm) refuse_cluster_options(arguments);
   Experiment experiment(arguments.sweep);
   experiment.check_each_value();
-  if (arguments.dry_run) return print_runs(experiment);
-  if (arguments.slurm) Slurm::check_commands();
+  check_limits(experiment);
   check_selection(experiment);
+  if (arguments.dry_run) return print_runs(experiment, stdout) == 0 ? 0 : 1;
+  if (arguments.slurm) Slurm::check_commands();
   const std::filesystem::path out =
       arguments.out.value_or(std::filesystem::path("out") / experiment.sweep().name);
   const std::filesystem::path result = out / "sweep.db";
   const std::filesystem::path unfinished = out / "sweep.runs";
+  if (std::filesystem::exists(result)) check_replaceable(result, experiment.sweep().name);
   make_directory(out);
   Slices slices(arguments.cluster.shared.value_or(out) / Slices::directory_name);
   if (!arguments.slurm) refuse_slices(slices.directory());

@@ -22,6 +22,12 @@ namespace viosim::test {
 inline const std::string scenarios = std::string(VIOSIM_SOURCE_DIR) + "/scenarios/";
 inline constexpr const char* requests_pointer = "/hosts/0/devices/0/requests";
 
+// Of the number of requests.
+inline std::string axis(const std::string& values) {
+  return std::string(R"({"name": "requests", "pointer": ")") + requests_pointer +
+         R"(", "values": )" + values + "}";
+}
+
 struct Ended {
   int status = 0;
   std::string output;
@@ -46,6 +52,7 @@ class Program {
     REQUIRE(error == 0);
   }
   void send(int signal) const { ::kill(pid_, signal); }
+  pid_t id() const { return pid_; }
   Ended wait() const {
     Ended ended;
     REQUIRE(::waitpid(pid_, &ended.status, 0) == pid_);

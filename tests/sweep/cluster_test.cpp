@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 using namespace viosim;
+using test::axis;
 using test::Bench;
 using test::contents;
 using test::count;
@@ -36,11 +37,6 @@ class FakeSlurm {
  private:
   Scratch scratch_;
 };
-
-std::string axis(const std::string& values) {
-  return std::string(R"({"name": "requests", "pointer": ")") + test::requests_pointer +
-         R"(", "values": )" + values + "}";
-}
 
 const std::string twenty = R"(, "axes": [)" + axis("[100, 2000, 300, 50]") +
                            R"(], "replicates": 5, "keep": ["host0.dev"])";

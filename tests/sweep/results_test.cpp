@@ -117,5 +117,8 @@ TEST_CASE("files that are no results are refused", "[sweep]") {
   };
   CHECK_THAT(said((bench.scratch() / "nowhere").string()),
              Catch::Contains("there is no such file"));
-  CHECK_THAT(said((bench.scratch() / "s.json").string()), Catch::Contains("not an SQLite file"));
+  CHECK_THAT(said(bench.scratch().path().string()),
+             Catch::Contains("is no file; expected the result"));
+  CHECK_THAT(said((bench.scratch() / "s.json").string()),
+             Catch::Contains("this is not a result of a sweep (not an SQLite file)"));
 }

@@ -8,6 +8,11 @@ function sweepSummary(points, data) {
     fact('parameters', points.parameters.map((one) => `${one.name} (${one.texts.length})`).join(', ') || 'none', 'small'),
     fact('failed', formatCount(failures.total), failures.total ? 'bad' : 'good'),
     fact('seed', manifest.seed, 'small'), fact('viosim', `${manifest.program_version} ${manifest.commit}`, 'small')));
+  const {unsettled} = data.points;
+  if (unsettled.length) {
+    made.append(element('p', {class: 'warn', id: 'unsettled'}, `${counted(unsettled.length, 'point')} ended at the most replicates without having fulfilled ` +
+      `the stop rule: ${unsettled.slice(0, 20).join(', ')}${unsettled.length > 20 ? ' ...' : ''}.`));
+  }
   const constant = points.figures.filter((figure) => figure.constant);
   if (constant.length) {
     made.append(element('details', {}, element('summary', {}, `Figures that were the same in all runs (${constant.length})`),
@@ -94,8 +99,8 @@ function drawSweep(data) {
   const points = new Points(data);
   const axes = points.parameters.filter((parameter) => parameter.texts.length > 1);
   sweepSummary(points, data);
-  if (points.varying.length && points.parameters.length) section('response', 'Response curves', responseView(points));
-  if (points.varying.length && axes.length >= 2) section('map', 'Heat map', new HeatMap(points).element);
+  if (points.varying.length && points.parameters.length) section('response', 'Response curves', responseView(points.inGroups()));
+  if (points.varying.length && axes.length >= 2) section('map', 'Heat map', new HeatMap(points.inGroups()).element);
   sweepLatencies(points, data);
   let table = null;
   const parallel = points.varying.length && axes.length ? new ParallelView(points, () => table?.redraw()) : null;
