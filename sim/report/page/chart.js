@@ -51,18 +51,19 @@ function addKeys(place, chart, x) {
 
 // options and data as uPlot has them, without size; returns {chart, place}.
 function lineChart(place, options, data, height = 340) {
-  const width = () => Math.max(240, place.clientWidth);
+  // Two charts shall find room on a page of paper.
+  const size = () => ({width: Math.max(240, place.clientWidth), height: printing ? Math.round(.75 * height) : height});
   place.tabIndex = 0;
   place.classList.add('plot');
-  const chart = new uPlot({width: width(), height, pxAlign: 0, cursor: {drag: {x: true, y: false}, focus: {prox: 24}},
+  const chart = new uPlot({...size(), pxAlign: 0, cursor: {drag: {x: true, y: false}, focus: {prox: 24}},
     focus: {alpha: 0.35}, legend: {live: true}, ...options}, data, place);
   // uPlot draws in a task of its own, which a page that is being printed never gets to.
   const now = (change) => chart.batch(change);
   now(() => {});
   addKeys(place, chart, data[0]);
-  let last = width();
   const resize = () => {
-    if (width() !== last) chart.setSize({width: last = width(), height});
+    const wanted = size();
+    if (wanted.width !== chart.width || wanted.height !== chart.height) chart.setSize(wanted);
   };
   const redraw = () => {
     now(() => { resize(); chart.redraw(); });

@@ -63,7 +63,7 @@ class HeatMap {
     return this.logarithmic ? Math.log(value / this.low) / Math.log(this.high / this.low) : (value - this.low) / (this.high - this.low);
   }
 
-  height() { return Math.min(560, Math.max(150, this.y.texts.length * 34 + 60)); }
+  height() { return Math.min(printing ? 380 : 560, Math.max(150, this.y.texts.length * 34 + 60)); }
 
   frame(width, height) { return {left: Math.min(this.widest + 36, width * .3), top: 8, right: width - Math.min(110, width * .2), bottom: height - 44}; }
 

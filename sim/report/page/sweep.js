@@ -59,7 +59,10 @@ function sweepLatencies(points, data) {
       ...parameterFilters(points, [state.by], state.chosen, draw), pngButton('latency', () => place.querySelector('canvas')));
     const fixed = fixedBy(points, [state.by], state.chosen);
     const texts = fixed.map(([parameter, at]) => [points.parameters.indexOf(parameter), parameter.texts[at]]);
-    const wanted = rows.filter((row) => row.name === state.name && texts.every(([place, text]) => row.group[place] === text)).slice(0, 24);
+    const found = rows.filter((row) => row.name === state.name && texts.every(([place, text]) => row.group[place] === text));
+    const wanted = found.slice(0, 24);
+    const several = points.parameters.some((one) => one !== by && one.texts.length > 1 && state.chosen[one.name] === together);
+    const labelOf = (row) => !by ? row.name : several ? points.parameters.map((one, i) => `${one.name} ${row.group[i]}`).join(', ') : `${by.name} ${row.group[place_]}`;
     const x = fractions.map(nines);
     const text = (value) => significant(100 * (1 - 10 ** -value), Math.ceil(value) + 2);
     const place_ = by ? points.parameters.indexOf(by) : 0;
@@ -70,10 +73,11 @@ function sweepLatencies(points, data) {
       axes: [plainAxis({label: 'percentile', splits: (chart, axis, low, high) => [0, nines(.5), 1, 2, 3, 4].filter((value) => value >= low - .01 && value <= high + .01),
         values: (chart, splits) => splits.map(text)}), logAxis('latency', formatTime, {size: 62})],
       series: [{label: 'percentile', value: (chart, value) => value === null || value === undefined ? '-' : text(value)},
-        ...wanted.map((row, i) => ({label: by ? `${by.name} ${row.group[place_]}` : row.name, stroke: () => seriesColour(i), markerColour: () => seriesColour(i),
+        ...wanted.map((row, i) => ({label: labelOf(row), stroke: () => seriesColour(i), markerColour: () => seriesColour(i),
           width: 1.8, dash: seriesDash(i), points: {show: false}, value: (chart, value) => value ? formatTime(value) : '-'}))],
     }, [x, ...wanted.map((row) => row.values.map((value) => Math.max(1, value)))]);
     caption.textContent = `${state.name} by percentile, all runs of a point together${fixed.length ? `, at ${fixedText(fixed)}` : ''}.` +
+      (found.length > wanted.length ? ` The first ${wanted.length} of ${formatCount(found.length)} points are drawn.` : '') +
       (total > rows.length ? ` The first ${formatCount(rows.length)} of ${formatCount(total)} distributions are in this report.` : '');
   };
   section('latency', 'Latencies', element('figure', {}, bar, place, caption));
