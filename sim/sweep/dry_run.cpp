@@ -39,7 +39,9 @@ class Listing {
     widths_ = {digits_of(experiment.most_runs() - 1), digits_of(experiment.design().points() - 1),
                digits_of(experiment.sweep().replicates_at_most() - 1), widest_seed};
     for (std::size_t a = 0; a < experiment.sweep().axes.size(); ++a) {
-      head.push_back(name_of(experiment.sweep().axes[a]));
+      const std::string& name = name_of(experiment.sweep().axes[a]);
+      const bool taken = std::find(head.begin(), head.begin() + 4, name) != head.begin() + 4;
+      head.push_back(taken ? "parameter." + name : name);
       widths_.push_back(widest_of(experiment, a));
     }
     for (std::size_t i = 0; i < head.size(); ++i) widths_[i] = std::max(widths_[i], head[i].size());

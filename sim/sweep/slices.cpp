@@ -194,4 +194,13 @@ void Slices::remove() const {
   if (error) std::filesystem::remove_all(directory_, error);
 }
 
+void Slices::forget() const {
+  for (const char* ending : {slice_ending, part_ending}) {
+    for (const std::string& name : names(ending)) std::filesystem::remove(directory_ / name);
+  }
+  std::filesystem::remove(directory_ / "sweep");
+  std::error_code has_logs;
+  std::filesystem::remove(directory_, has_logs);
+}
+
 }  // namespace viosim

@@ -42,6 +42,8 @@ class Slices {
   // Those that have come since the last call, by name. One that is damaged is told, and counts as none.
   std::vector<Part> new_parts(const std::function<void(const std::string&)>& complain);
   void remove() const;
+  // All but what tasks have printed, of a sweep that has come to nothing: the next one begins anew.
+  void forget() const;
 
   // For a task. Throws ConfigError when it is not what the sweep was when it was submitted.
   void check(const SweepIdentity& identity) const;

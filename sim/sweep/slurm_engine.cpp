@@ -191,12 +191,18 @@ void SlurmEngine::fail(std::uint64_t run, const std::string& state) {
   listener_.store({finished});
 }
 
+// So that a second try, with other options, is one from the start.
+void SlurmEngine::forget_if_nothing_is_done() const {
+  if (schedule_.finished() == 0) directory_.forget();
+}
+
 void SlurmEngine::refuse(std::uint64_t number, const Slice& slice, const std::string& state) const {
   SlurmTask task;
   task.job = slice.job;
   task.slice = number;
   const std::filesystem::path log = Slurm::log_of(directory_.directory(), task);
   const std::string lines = last_lines_of(log);
+  forget_if_nothing_is_done();
   throw ConfigError({log.string(), "",
                      fmt::format("{} tasks of slice {} have ended ({}) before they began; {}",
                                  most_submissions, number, state,
@@ -239,8 +245,7 @@ void SlurmEngine::submit() {
   } catch (const SlurmError& error) {
     if (interrupt_.signal() != 0) return;
     if (jobs_.empty()) {
-      // So that a second try, with other options, is one from the start.
-      if (schedule_.finished() == 0) directory_.remove();
+      forget_if_nothing_is_done();
       throw ConfigError({"", "", error.what()});
     }
     say_once(error.what());

@@ -50,6 +50,13 @@ void refuse_cluster_options(const SweepArguments& arguments) {
   if (!problems.empty()) throw ConfigError(std::move(problems));
 }
 
+// A name that is misspelt shall not become a directory that no node sees.
+void check_shared(const ClusterArguments& cluster) {
+  if (!cluster.shared || std::filesystem::is_directory(*cluster.shared)) return;
+  throw ConfigError({cluster.shared->string(), "",
+                     "there is no such directory; expected one that all nodes see"});
+}
+
 // What the same sweep has begun on a cluster is that engine's to go on with.
 void refuse_slices(const std::filesystem::path& directory) {
   if (!std::filesystem::exists(directory)) return;
@@ -96,7 +103,10 @@ int sweep_verb(const SweepArguments& arguments) {
   check_limits(experiment);
   check_selection(experiment);
   if (arguments.dry_run) return print_runs(experiment, stdout) == 0 ? 0 : 1;
-  if (arguments.slurm) Slurm::check_commands();
+  if (arguments.slurm) {
+    Slurm::check_commands();
+    check_shared(arguments.cluster);
+  }
   const std::filesystem::path out =
       arguments.out.value_or(std::filesystem::path("out") / experiment.sweep().name);
   const std::filesystem::path result = out / "sweep.db";
