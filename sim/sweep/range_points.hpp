@@ -9,8 +9,8 @@
 
 namespace viosim {
 
-// What a range can be where it cannot be any number: multiples of `step`, of which the ends of the range hold those from
-// `first` x step to `last` x step; first > last: none. No range of real numbers without `multiple_of` has such.
+// What a range can be where it cannot be any number: multiples of `step`, of which those from `first` x step to
+// `last` x step lie within its ends; first > last: none. A range of real numbers without `multiple_of` has no steps.
 struct RangeSteps {
   double step = 1;
   double first = 0;

@@ -1,4 +1,4 @@
-// Results of sweeps that somebody has changed: refused with the table's name, whether or not the digests were changed too.
+// Results of sweeps that somebody has changed: refused with the table's name, also where there are no digests.
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/catch.hpp"
 #include "tests/sweep/bench.hpp"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# How fast the local engine is: 10,000 tiny runs, and what part of the time four jobs work where runs take 100 ms and more.
+# How fast the local engine is: 10,000 tiny runs, and how busy four jobs are where runs take 100 ms and more.
 # SPDX-License-Identifier: Apache-2.0
 # usage: sh engine_bench.sh VIOSIM SOURCE_TREE      needs sqlite3
 set -eu
