@@ -70,9 +70,9 @@ void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& be
     const std::string before = known == begun.end() ? "" : known->second;
     if (before == value) continue;
     const bool document = key == "sweep" || key == "scenario";
-    const auto differences = document
-                                 ? differences_of(parse_begun(path, key, before), parse_json(value, key))
-                                 : std::vector{Difference{"", before, value}};
+    const auto differences =
+        document ? differences_of(parse_begun(path, key, before), parse_json(value, key))
+                 : std::vector{Difference{"", before, value}};
     for (const Difference& difference : differences) {
       problems.push_back({path.string(), "",
                           fmt::format("cannot be resumed: {} {} was {} and is now {}", key,
