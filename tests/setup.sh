@@ -12,7 +12,7 @@ build_packages="g++ cmake ninja-build pkg-config libsimgrid-dev libboost-dev lib
 test_packages="sqlite3 zstd catch2 librapidcheck-dev libvalijson-dev"
 check_packages="libbenchmark-dev clang libclang-rt-dev clang-format clang-tidy python3
   slurmctld slurmd slurm-client munge"
-browser_packages=chromium
+browser_packages="chromium poppler-utils"
 # Node.js from elsewhere has npm in it, and conflicts with Debian's.
 command -v npm >/dev/null || browser_packages="$browser_packages nodejs npm"
 

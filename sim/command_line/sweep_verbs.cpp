@@ -33,9 +33,10 @@ void add_cluster(CLI::App& sweep, SweepArguments& arguments) {
                       3600)
       ->option_text("N");
   sweep
-      .add_option(
-          "--shared", cluster.shared,
-          "slurm: directory that all nodes see, for slices and their results (default: OUT)")
+      .add_option("--shared", cluster.shared,
+                  "slurm: directory, already there, that all nodes see, for slices and their "
+                  "results (default: "
+                  "OUT)")
       ->option_text("DIR")
       ->check(named("directory"));
   sweep
@@ -90,9 +91,11 @@ void add_results(CLI::App& app, ResultsArguments& arguments, int& code) {
   results
       ->add_option("--group-by", arguments.group_by,
                    "Put together all runs that have the same value of this parameter; may be "
-                   "repeated (default: all parameters)")
+                   "repeated, or be a list: a,b (default: all parameters)")
       ->expected(1)
+      ->delimiter(',')
       ->take_all();
+  results->add_flag("--together", arguments.together, "Put all runs together");
   results
       ->add_option("--metric", arguments.metrics,
                    "Only figures that match, such as host0.acc[*].dma.p99, or that begin so; "

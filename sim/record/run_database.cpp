@@ -63,9 +63,10 @@ class RunDatabase::Writer {
     connection_.run(fmt::format("PRAGMA application_id = {}", schema::application_id));
     connection_.run(fmt::format("PRAGMA user_version = {}", schema::format_version));
     connection_.run(schema::create_tables);
+    connection_.run(create_digest_table);
     insert_manifest(manifest);
     insert_event_kinds(connection_);
-    schema::write_digests(connection_);
+    write_digests(connection_, schema::covered());
     transaction.commit();
     insert_block_ = std::make_unique<Statement>(
         connection_.prepare("INSERT INTO trace_block VALUES(?, ?, ?, ?, ?, ?)"));
@@ -98,7 +99,7 @@ class RunDatabase::Writer {
     insert_violations();
     for (const auto& [key, value] : wall_) insert(connection_, "wall", key, value);
     insert(connection_, "manifest", "complete", "1");
-    schema::write_digests(connection_);
+    write_digests(connection_, schema::covered());
     transaction.commit();
     connection_.close();
     file_.publish();
@@ -129,7 +130,7 @@ class RunDatabase::Writer {
          {block.number, block.events, block.first_time, block.last_time, checksum})
       blocks_digest_.add(value);
     blocks_digest_.end_row();
-    schema::write_digest(connection_, "trace_block", blocks_digest_);
+    write_digest(connection_, "trace_block", blocks_digest_);
     transaction.commit();
   }
 
@@ -151,7 +152,7 @@ class RunDatabase::Writer {
     return true;
   }
 
-  void write_component_digest() { schema::write_digest(connection_, "string", components_digest_); }
+  void write_component_digest() { write_digest(connection_, "string", components_digest_); }
 
   void insert_metrics() {
     Statement statement = connection_.prepare("INSERT INTO metric VALUES(NULL, ?, ?, ?, ?)");
@@ -238,8 +239,8 @@ class RunDatabase::Writer {
   PartialFile file_;
   Connection connection_;
   std::unique_ptr<Statement> insert_block_;
-  schema::RowDigest blocks_digest_;
-  schema::RowDigest components_digest_;
+  RowDigest blocks_digest_;
+  RowDigest components_digest_;
   std::int64_t components_stored_ = 0;
 
   std::mutex components_mutex_;

@@ -52,7 +52,7 @@ RunReader RunReader::open(const std::filesystem::path& path) {
 RunReader::RunReader(Connection connection) : connection_(std::move(connection)) {
   connection_.run(reading_settings);
   check_format();
-  check_digests();
+  check_digests(connection_, schema::covered(), format_version_);
   read_manifest();
   read_components();
   read_kinds();
@@ -78,19 +78,6 @@ void RunReader::check_format() {
                     format_version_, schema::format_version));
   if (format_version_ < 1)
     fail(fmt::format("the run database is damaged: its format is {}", format_version_));
-}
-
-void RunReader::check_digests() {
-  for (const schema::Covered& table : schema::covered()) {
-    if (table.since > format_version_) continue;
-    Statement statement = connection_.prepare("SELECT rows, xxh64 FROM digest WHERE name = ?");
-    statement.bind(1, table.table);
-    const bool found = statement.step();
-    const schema::RowDigest digest = schema::digest_of(connection_, table);
-    if (!found || statement.integer(0) != digest.rows() || statement.integer(1) != digest.value())
-      fail(fmt::format("the run database is damaged: table {} is not as it was written",
-                       table.table));
-  }
 }
 
 void RunReader::read_manifest() {
@@ -130,14 +117,18 @@ void RunReader::read_kinds() {
   }
 }
 
+std::uint32_t RunReader::component(const Statement& rows, int column, std::string_view what) const {
+  return static_cast<std::uint32_t>(rows.index(column, components_.size(), what));
+}
+
 void RunReader::read_metrics() {
   Statement rows =
       connection_.prepare("SELECT component, name, unit, value FROM metric ORDER BY id");
   while (rows.step()) {
     const auto unit = unit_named(rows.text(2));
     if (!unit) fail(fmt::format("a metric has the unknown unit '{}'", rows.text(2)));
-    metrics_.push_back({static_cast<std::uint32_t>(rows.integer(0)), std::string(rows.text(1)),
-                        *unit, rows.integer(3)});
+    metrics_.push_back({component(rows, 0, "metric.component"), std::string(rows.text(1)), *unit,
+                        rows.integer(3)});
   }
 }
 
@@ -146,23 +137,21 @@ void RunReader::read_latencies() {
       connection_.prepare("SELECT id, component, operation, min, max FROM latency ORDER BY id");
   while (rows.step()) {
     LatencyRow& row = latencies_.emplace_back();
-    row.component = static_cast<std::uint32_t>(rows.integer(1));
+    row.component = component(rows, 1, "latency.component");
     row.operation = rows.text(2);
     read_buckets(rows.integer(0), Ps(rows.integer(3)), Ps(rows.integer(4)), row.histogram);
   }
 }
 
 void RunReader::read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogram) {
-  constexpr auto buckets = static_cast<std::int64_t>(Histogram::octaves * Histogram::sub_buckets);
+  constexpr std::size_t buckets = Histogram::octaves * Histogram::sub_buckets;
   Statement rows = connection_.prepare(
       "SELECT bucket, count, sum FROM latency_bucket WHERE latency = ? ORDER BY bucket");
   rows.bind(1, id);
   while (rows.step()) {
-    const std::int64_t number = rows.integer(0);
-    if (number < 0 || number >= buckets)
-      fail(fmt::format("a latency histogram has the unknown bucket {}", number));
+    const std::size_t number = rows.index(0, buckets, "latency_bucket.bucket");
     histogram.restore(
-        static_cast<std::size_t>(number),
+        number,
         {static_cast<std::uint64_t>(rows.integer(1)), static_cast<std::uint64_t>(rows.integer(2))},
         min, max);
   }

@@ -13,6 +13,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace viosim {
@@ -78,7 +79,6 @@ class RunReader {
   explicit RunReader(Connection connection);
   [[noreturn]] void fail(std::string message) const;
   void check_format();
-  void check_digests();
   void read_manifest();
   void read_components();
   void read_kinds();
@@ -86,6 +86,7 @@ class RunReader {
   void read_latencies();
   void read_expectations();
   void read_violations();
+  std::uint32_t component(const Statement& rows, int column, std::string_view what) const;
   void read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogram);
   void read_blocks();
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <sys/resource.h>
@@ -23,39 +24,38 @@ std::optional<std::uintmax_t> file_size_limit() {
   return limit.rlim_cur;
 }
 
-[[noreturn]] void fail(sqlite3* connection, const std::string& file, int code) {
+[[noreturn]] void fail(sqlite3* connection, const DatabaseName& name, int code) {
   const char* reason = connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(code);
   std::string message;
   switch (code & 0xff) {
     case SQLITE_NOTADB:
-      message = "this is not a run database (not an SQLite file)";
+      message = fmt::format("this is not a {} (not an SQLite file)", name.noun);
       break;
     case SQLITE_CORRUPT:
-      message = fmt::format("the run database is damaged: {}", reason);
+      message = fmt::format("the {} is damaged: {}", name.noun, reason);
       break;
     case SQLITE_FULL:
-      message = fmt::format("the run database cannot grow: {}", reason);
+      message = fmt::format("the {} cannot grow: {}", name.noun, reason);
       break;
     case SQLITE_BUSY:
-      message = "another program is writing this run database";
+      message = fmt::format("another program is writing this {}", name.noun);
       break;
     default:
-      message = fmt::format("the run database cannot be used: {}", reason);
+      message = fmt::format("the {} cannot be used: {}", name.noun, reason);
       break;
   }
   const auto limit = file_size_limit();
   if (limit && connection != nullptr &&
       sqlite3_extended_errcode(connection) == SQLITE_IOERR_WRITE) {
     message = fmt::format(
-        "the run database cannot be written, likely because files may have {} bytes here (ulimit "
-        "-f)",
-        *limit);
+        "the {} cannot be written, likely because files may have {} bytes here (ulimit -f)",
+        name.noun, *limit);
   }
   const int system = connection != nullptr ? sqlite3_system_errno(connection) : 0;
   const int kind = code & 0xff;
   if (system != 0 && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN || kind == SQLITE_FULL))
     message += fmt::format(" ({})", std::generic_category().message(system));
-  throw ConfigError(Problem{file, "", std::move(message)});
+  throw ConfigError(Problem{name.file, "", std::move(message)});
 }
 
 }  // namespace
@@ -63,18 +63,18 @@ std::optional<std::uintmax_t> file_size_limit() {
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 void Connection::Close::operator()(sqlite3* connection) const { sqlite3_close(connection); }
 
-Statement::Statement(sqlite3* connection, std::string file, std::string_view sql)
-    : connection_(connection), file_(std::move(file)) {
+Statement::Statement(sqlite3* connection, DatabaseName name, std::string_view sql)
+    : connection_(connection), name_(std::move(name)) {
   sqlite3_stmt* statement = nullptr;
   const int code =
       sqlite3_prepare_v2(connection, sql.data(), static_cast<int>(sql.size()), &statement, nullptr);
   statement_.reset(statement);
-  if (code != SQLITE_OK) fail(connection_, file_, code);
+  if (code != SQLITE_OK) fail(connection_, name_, code);
 }
 
 Statement& Statement::bind(int parameter, std::int64_t value) {
   const int code = sqlite3_bind_int64(statement_.get(), parameter, value);
-  if (code != SQLITE_OK) fail(connection_, file_, code);
+  if (code != SQLITE_OK) fail(connection_, name_, code);
   return *this;
 }
 
@@ -82,26 +82,26 @@ Statement& Statement::bind(int parameter, std::string_view text) {
   const char* data = text.data() != nullptr ? text.data() : "";
   const int code = sqlite3_bind_text64(statement_.get(), parameter, data, text.size(),
                                        SQLITE_STATIC, SQLITE_UTF8);
-  if (code != SQLITE_OK) fail(connection_, file_, code);
+  if (code != SQLITE_OK) fail(connection_, name_, code);
   return *this;
 }
 
 Statement& Statement::bind(int parameter, std::span<const std::byte> blob) {
   const int code =
       sqlite3_bind_blob64(statement_.get(), parameter, blob.data(), blob.size(), SQLITE_STATIC);
-  if (code != SQLITE_OK) fail(connection_, file_, code);
+  if (code != SQLITE_OK) fail(connection_, name_, code);
   return *this;
 }
 
 Statement& Statement::bind_real(int parameter, double value) {
   const int code = sqlite3_bind_double(statement_.get(), parameter, value);
-  if (code != SQLITE_OK) fail(connection_, file_, code);
+  if (code != SQLITE_OK) fail(connection_, name_, code);
   return *this;
 }
 
 Statement& Statement::bind_null(int parameter) {
   const int code = sqlite3_bind_null(statement_.get(), parameter);
-  if (code != SQLITE_OK) fail(connection_, file_, code);
+  if (code != SQLITE_OK) fail(connection_, name_, code);
   return *this;
 }
 
@@ -110,7 +110,7 @@ bool Statement::step() {
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
   const int extended = sqlite3_extended_errcode(connection_);
-  fail(connection_, file_, extended != SQLITE_OK ? extended : code);
+  fail(connection_, name_, extended != SQLITE_OK ? extended : code);
 }
 
 void Statement::run() {
@@ -125,6 +125,10 @@ int Statement::columns() const { return sqlite3_column_count(statement_.get()); 
 
 bool Statement::is_integer(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_INTEGER;
+}
+
+bool Statement::is_real(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_FLOAT;
 }
 
 bool Statement::is_null(int column) const {
@@ -149,21 +153,48 @@ std::span<const std::byte> Statement::blob(int column) const {
   return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
+void Statement::refuse(int column, std::string_view what, const std::string& expected) const {
+  const bool number = is_integer(column) || is_real(column);
+  const std::string_view read = number ? text(column) : is_null(column) ? "nothing" : "a text";
+  throw ConfigError(
+      {name_.file, "",
+       fmt::format("the {} is damaged: {} is {}; expected {}", name_.noun, what, read, expected)});
+}
+
+std::size_t Statement::index(int column, std::size_t size, std::string_view what) const {
+  const std::int64_t value = integer(column);
+  if (is_integer(column) && value >= 0 && static_cast<std::uint64_t>(value) < size)
+    return static_cast<std::size_t>(value);
+  refuse(column, what, fmt::format("an integer from 0, less than {}", size));
+}
+
+std::uint64_t Statement::count(int column, std::string_view what) const {
+  if (!is_integer(column) || integer(column) < 0) refuse(column, what, "an integer from 0");
+  return static_cast<std::uint64_t>(integer(column));
+}
+
+double Statement::finite(int column, std::string_view what) const {
+  if ((!is_integer(column) && !is_real(column)) || !std::isfinite(real(column)))
+    refuse(column, what, "a number");
+  return real(column);
+}
+
 // A reader opens for writing if it can: the file of a killed run may need its journal played back.
-Connection::Connection(std::string file, Mode mode) : file_(std::move(file)) {
+Connection::Connection(std::string file, Mode mode, std::string noun)
+    : name_{std::move(file), std::move(noun)} {
   const int flags =
       mode == Mode::create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
   sqlite3* connection = nullptr;
   const int code =
-      sqlite3_open_v2(file_.c_str(), &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+      sqlite3_open_v2(name_.file.c_str(), &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   connection_.reset(connection);
-  if (code != SQLITE_OK) fail(connection, file_, code);
+  if (code != SQLITE_OK) fail(connection, name_, code);
   sqlite3_extended_result_codes(connection, 1);
 }
 
 void Connection::run(const std::string& sql) {
   const int code = sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr);
-  if (code != SQLITE_OK) fail(connection_.get(), file_, code);
+  if (code != SQLITE_OK) fail(connection_.get(), name_, code);
 }
 
 std::int64_t Connection::integer(std::string_view sql) {

@@ -1,5 +1,4 @@
-// The little of SQLite that the run database needs. Every failure is a ConfigError that names the
-// file.
+// The little of SQLite that databases of runs and sweeps need. Every failure is a ConfigError that names the file.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -15,9 +14,15 @@ struct sqlite3_stmt;
 
 namespace viosim {
 
+// A database: its path, and what errors call it ("run database").
+struct DatabaseName {
+  std::string file;
+  std::string noun;
+};
+
 class Statement {
  public:
-  Statement(sqlite3* connection, std::string file, std::string_view sql);
+  Statement(sqlite3* connection, DatabaseName name, std::string_view sql);
 
   // Parameters, numbered from 1. Text and blobs must live until the statement has run.
   Statement& bind(int parameter, std::int64_t value);
@@ -31,18 +36,27 @@ class Statement {
 
   int columns() const;
   bool is_integer(int column) const;
+  bool is_real(int column) const;
   bool is_null(int column) const;
   std::int64_t integer(int column) const;
   double real(int column) const;
   std::string_view text(int column) const;  // until the next step
   std::span<const std::byte> blob(int column) const;
 
+  // What a file holds is believed only through these, which throw ConfigError with `what` ("metric.figure"), the value
+  // and what was expected. An index of something with `size` elements:
+  std::size_t index(int column, std::size_t size, std::string_view what) const;
+  std::uint64_t count(int column, std::string_view what) const;  // an integer, not negative
+  double finite(int column, std::string_view what) const;        // a number
+
  private:
+  [[noreturn]] void refuse(int column, std::string_view what, const std::string& expected) const;
+
   struct Finalize {
     void operator()(sqlite3_stmt* statement) const;
   };
   sqlite3* connection_;
-  std::string file_;
+  DatabaseName name_;
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
@@ -50,11 +64,12 @@ class Statement {
 class Connection {
  public:
   enum class Mode : std::uint8_t { create, read };
-  Connection(std::string file, Mode mode);
+  Connection(std::string file, Mode mode, std::string noun = "run database");
 
-  const std::string& file() const { return file_; }
+  const std::string& file() const { return name_.file; }
+  const std::string& noun() const { return name_.noun; }
   void run(const std::string& sql);
-  Statement prepare(std::string_view sql) { return {connection_.get(), file_, sql}; }
+  Statement prepare(std::string_view sql) { return {connection_.get(), name_, sql}; }
   std::int64_t integer(std::string_view sql);  // the first column of the only row
   void close() { connection_.reset(); }
 
@@ -62,7 +77,7 @@ class Connection {
   struct Close {
     void operator()(sqlite3* connection) const;
   };
-  std::string file_;
+  DatabaseName name_;
   std::unique_ptr<sqlite3, Close> connection_;
 };
 

@@ -8,7 +8,7 @@
 #include "sim/report/page.hpp"
 #include "sim/report/run_report.hpp"
 #include "sim/report/sweep_report.hpp"
-#include "sim/sweep/sweep_database.hpp"
+#include "sim/sweep/sweep_format.hpp"
 #include "sim/trace/text_output.hpp"
 
 #include <string>

@@ -1,4 +1,4 @@
-// Reads points and figures, and lays them out by point.
+// Lays points and figures out by point.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/report/sweep_points.hpp"
 
@@ -6,7 +6,6 @@
 #include "sim/report/sweep_report.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace viosim::report {
 namespace {
@@ -14,76 +13,43 @@ namespace {
 constexpr int mean_digits = 8;
 constexpr int deviation_digits = 5;
 
-Value numbers_json(const std::vector<std::uint64_t>& numbers) {
-  Value::Array all;
-  for (const std::uint64_t number : numbers) all.emplace_back(number);
-  return Value(std::move(all));
-}
-
 }  // namespace
 
-SweepPoints::SweepPoints(Connection& connection, const std::vector<std::string>& parameters) {
-  read_runs(connection);
-  read_parameters(connection, parameters);
-}
+SweepPoints::SweepPoints(SweepTables& tables) : tables_(tables) {}
 
-void SweepPoints::read_runs(Connection& connection) {
-  Statement rows = connection.prepare(
-      "SELECT point, count(*), sum(failed), sum(failed = 0 AND as_expected = 0) FROM run "
-      "GROUP BY point ORDER BY point");
-  while (rows.step()) {
-    places_.emplace(rows.integer(0), runs_.size());
-    runs_.push_back(static_cast<std::uint64_t>(rows.integer(1)));
-    failed_.push_back(static_cast<std::uint64_t>(rows.integer(2)));
-    unexpected_.push_back(static_cast<std::uint64_t>(rows.integer(3)));
-  }
-}
-
-void SweepPoints::read_parameters(Connection& connection, const std::vector<std::string>& names) {
-  for (const std::string& name : names) {
-    Parameter& parameter = parameters_.emplace_back();
-    parameter.name = name;
-    parameter.texts.resize(size());
-    parameter.numbers.resize(size());
-    Statement rows = connection.prepare("SELECT point, text, number FROM parameter WHERE name = ?");
-    rows.bind(1, name);
-    while (rows.step()) {
-      const auto place = place_of(rows.integer(0));
-      if (!place) continue;
-      parameter.texts[*place] = rows.text(1);
-      if (!rows.is_null(2)) parameter.numbers[*place] = rows.real(2);
-    }
-  }
-}
-
-std::optional<std::size_t> SweepPoints::place_of(std::int64_t number) const {
-  const auto found = places_.find(number);
-  return found == places_.end() ? std::nullopt : std::optional(found->second);
+std::uint64_t SweepPoints::runs() const {
+  std::uint64_t runs = 0;
+  for (const PointRow& point : tables_.points()) runs += point.runs;
+  return runs;
 }
 
 std::uint64_t SweepPoints::failed() const {
-  return std::accumulate(failed_.begin(), failed_.end(), std::uint64_t{0});
+  std::uint64_t failed = 0;
+  for (const PointRow& point : tables_.points()) failed += point.failed;
+  return failed;
 }
 
 Value SweepPoints::student_json() const {
   constexpr std::uint64_t most = 1000;
-  const std::uint64_t runs = std::accumulate(runs_.begin(), runs_.end(), std::uint64_t{0});
+  const std::uint64_t all_runs = runs();
   Value::Array all;
-  for (std::uint64_t freedom = 1; freedom < std::min(runs, most + 1); ++freedom)
+  for (std::uint64_t freedom = 1; freedom < std::min(all_runs, most + 1); ++freedom)
     all.push_back(rounded(student_t(0.95, freedom), 6));
   return Value(std::move(all));
 }
 
 Value SweepPoints::parameters_json() const {
   Value::Array all;
-  for (const Parameter& parameter : parameters_) {
+  for (std::size_t p = 0; p < tables_.parameters().size(); ++p) {
     Value::Array texts;
     Value::Array numbers;
-    for (const std::string& text : parameter.texts) texts.emplace_back(text);
-    for (const std::optional<double>& number : parameter.numbers)
-      numbers.push_back(number ? rounded(*number, 15) : Value());
+    for (std::size_t point = 0; point < tables_.points().size(); ++point) {
+      const ParameterCell& cell = tables_.cell(point, p);
+      texts.emplace_back(cell.text);
+      numbers.push_back(cell.number ? rounded(*cell.number, 15) : Value());
+    }
     Value::Object object;
-    add(object, "name", parameter.name);
+    add(object, "name", tables_.parameters()[p]);
     add(object, "text", std::move(texts));
     add(object, "number", std::move(numbers));
     all.emplace_back(std::move(object));
@@ -92,21 +58,31 @@ Value SweepPoints::parameters_json() const {
 }
 
 Value::Object SweepPoints::points_json() const {
-  Value::Array numbers;
-  for (const auto& [number, place] : places_) numbers.emplace_back(number);
+  Value::Array runs;
+  Value::Array failed;
+  Value::Array unexpected;
+  Value::Array unsettled;
+  for (std::size_t number = 0; number < tables_.points().size(); ++number) {
+    const PointRow& point = tables_.points()[number];
+    runs.emplace_back(point.runs);
+    failed.emplace_back(point.failed);
+    unexpected.emplace_back(point.unexpected);
+    if (!point.settled) unsettled.emplace_back(number);
+  }
   Value::Object object;
-  add(object, "number", std::move(numbers));
-  add(object, "runs", numbers_json(runs_));
-  add(object, "failed", numbers_json(failed_));
-  add(object, "unexpected", numbers_json(unexpected_));
+  add(object, "runs", std::move(runs));
+  add(object, "failed", std::move(failed));
+  add(object, "unexpected", std::move(unexpected));
+  add(object, "unsettled", std::move(unsettled));
   return object;
 }
 
 std::optional<double> SweepPoints::constant(const Figure& figure) const {
   std::optional<double> value;
-  for (std::size_t place = 0; place < figure.samples.size(); ++place) {
-    const Samples& one = figure.samples[place];
-    if (one.count() != runs_[place] - failed_[place]) return std::nullopt;
+  for (std::size_t number = 0; number < figure.size(); ++number) {
+    const Samples& one = figure[number];
+    const PointRow& point = tables_.points()[number];
+    if (one.count() != point.runs - point.failed) return std::nullopt;
     if (one.count() == 0) continue;
     if (one.min() != one.max() || one.min() != value.value_or(one.min())) return std::nullopt;
     value = one.min();
@@ -114,33 +90,10 @@ std::optional<double> SweepPoints::constant(const Figure& figure) const {
   return value;
 }
 
-std::map<std::int64_t, SweepPoints::Figure> SweepPoints::read_figures(
-    Connection& connection) const {
-  std::map<std::int64_t, Figure> figures;
-  Statement names =
-      connection.prepare("SELECT id, component || '.' || name, unit FROM figure ORDER BY id");
-  while (names.step()) {
-    figures.emplace(names.integer(0),
-                    Figure{std::string(names.text(1)), std::string(names.text(2)), {}});
-  }
-  Statement values = connection.prepare(
-      "SELECT run.point, metric.figure, metric.value FROM metric JOIN run USING(run) "
-      "WHERE run.failed = 0 ORDER BY metric.run, metric.figure");
-  while (values.step()) {
-    const auto place = place_of(values.integer(0));
-    const auto figure = figures.find(values.integer(1));
-    if (!place || figure == figures.end()) continue;
-    std::vector<Samples>& samples = figure->second.samples;
-    if (samples.empty()) samples.resize(size());
-    samples[*place].add(values.real(2));
-  }
-  return figures;
-}
-
-Value SweepPoints::figure_json(const Figure& figure) const {
+Value SweepPoints::figure_json(const FigureName& name, const Figure& figure) const {
   Value::Object object;
-  add(object, "name", figure.name);
-  add(object, "unit", figure.unit);
+  add(object, "name", name.name);
+  add(object, "unit", name.unit);
   if (const auto same = constant(figure)) {
     add(object, "constant", rounded(*same, 15));
     return Value(std::move(object));
@@ -148,7 +101,7 @@ Value SweepPoints::figure_json(const Figure& figure) const {
   Value::Array counts;
   Value::Array means;
   Value::Array deviations;
-  for (const Samples& one : figure.samples) {
+  for (const Samples& one : figure) {
     counts.emplace_back(one.count());
     means.push_back(one.count() == 0 ? Value() : rounded(one.mean(), mean_digits));
     deviations.push_back(rounded(one.deviation(), deviation_digits));
@@ -159,16 +112,25 @@ Value SweepPoints::figure_json(const Figure& figure) const {
   return Value(std::move(object));
 }
 
-Value SweepPoints::figures_json(Connection& connection, std::vector<std::string>& left_out) const {
+Value SweepPoints::figures_json(std::vector<std::string>& left_out) const {
+  const std::size_t points = tables_.points().size();
+  std::vector<Figure> figures(tables_.figures().size());
+  tables_.for_each_value([&](const SweepTables::FigureValue& one) {
+    Figure& figure = figures[one.figure];
+    if (figure.empty()) figure.resize(points);
+    figure[one.point].add(one.value);
+  });
   Value::Array all;
   std::size_t cells = 0;
-  for (const auto& [id, figure] : read_figures(connection)) {
-    if (figure.samples.empty()) continue;
-    if (!constant(figure)) cells += size();
+  for (std::size_t number = 0; number < figures.size(); ++number) {
+    const Figure& figure = figures[number];
+    const FigureName& name = tables_.figures()[number];
+    if (figure.empty()) continue;
+    if (!constant(figure)) cells += points;
     if (cells > most_cells) {
-      left_out.push_back(figure.name);
+      left_out.push_back(name.name);
     } else {
-      all.push_back(figure_json(figure));
+      all.push_back(figure_json(name, figure));
     }
   }
   return Value(std::move(all));

@@ -8,7 +8,6 @@
 #include "sim/sweep/sweep_reader.hpp"
 
 #include <array>
-#include <map>
 
 namespace viosim::report {
 namespace {
@@ -20,11 +19,12 @@ constexpr std::array<double, 17> fractions = {0.01, 0.05,  0.1,   0.2,    0.3,  
                                               0.5,  0.6,   0.7,   0.8,    0.9,   0.95,
                                               0.99, 0.995, 0.999, 0.9995, 0.9999};
 
-Value::Object manifest_json(SweepReader& reader, const std::string& file, std::uint64_t failed) {
+Value::Object manifest_json(SweepTables& tables, const std::string& file,
+                            const SweepPoints& points) {
   Value::Object object;
   for (const char* key : {"name", "program_version", "commit", "seed"})
-    add(object, key, reader.manifest(key));
-  const std::string sweep = reader.manifest("sweep");
+    add(object, key, tables.manifest(key));
+  const std::string sweep = tables.manifest("sweep");
   try {
     const Value document = parse_json(sweep, file);
     const Value::Object* const members = document.if_object();
@@ -35,24 +35,20 @@ Value::Object manifest_json(SweepReader& reader, const std::string& file, std::u
   } catch (const ConfigError&) {
     // The sweep's own text is shown below as it is.
   }
-  add(object, "runs", reader.runs());
-  add(object, "failed", failed);
+  add(object, "runs", points.runs());
+  add(object, "failed", points.failed());
   if (sweep.size() <= longest_sweep) add(object, "sweep", sweep);
   return object;
 }
 
-Value::Object failures_json(SweepReader& reader, Connection& connection) {
-  std::map<std::int64_t, std::int64_t> point_of;
-  Statement rows = connection.prepare("SELECT run, point FROM run WHERE failed = 1");
-  while (rows.step()) point_of.emplace(rows.integer(0), rows.integer(1));
+Value::Object failures_json(SweepTables& tables) {
   Value::Array all;
-  const std::vector<FailureRow> failures = reader.failures();
+  const std::vector<FailureRow> failures = tables.failures();
   for (const FailureRow& failure : failures) {
     if (all.size() == most_failures) break;
     Value::Object object;
     add(object, "run", failure.run);
-    const auto point = point_of.find(static_cast<std::int64_t>(failure.run));
-    if (point != point_of.end()) add(object, "point", point->second);
+    add(object, "point", failure.point);
     add(object, "kind", failure.kind);
     add(object, "reason", failure.reason);
     add(object, "replay", failure.replay);
@@ -66,7 +62,7 @@ Value::Object failures_json(SweepReader& reader, Connection& connection) {
 
 // The fractions of all runs of a point, for those latencies that fit.
 Value latencies_json(SweepReader& reader) {
-  const std::vector<LatencyGroupRow> rows = reader.latencies(reader.parameters(), {});
+  const std::vector<LatencyGroupRow> rows = reader.latencies(reader.tables().parameters(), {});
   Value::Array all;
   for (const LatencyGroupRow& row : rows) {
     if (all.size() == most_curves) break;
@@ -95,21 +91,21 @@ Value latencies_json(SweepReader& reader) {
 
 Value sweep_json(const std::filesystem::path& path) {
   SweepReader reader(path);
-  Connection connection(path.string(), Connection::Mode::read);
-  const SweepPoints points(connection, reader.parameters());
+  SweepTables& tables = reader.tables();
+  const SweepPoints points(tables);
   Value::Object object;
   add(object, "kind", "sweep");
-  add(object, "manifest", manifest_json(reader, path.string(), points.failed()));
+  add(object, "manifest", manifest_json(tables, path.string(), points));
   add(object, "points", points.points_json());
   add(object, "parameters", points.parameters_json());
   std::vector<std::string> left_out;
-  add(object, "figures", points.figures_json(connection, left_out));
+  add(object, "figures", points.figures_json(left_out));
   Value::Array names;
   for (const std::string& name : left_out) names.emplace_back(name);
   add(object, "left_out", std::move(names));
   add(object, "student", points.student_json());
   add(object, "latencies", latencies_json(reader));
-  add(object, "failures", failures_json(reader, connection));
+  add(object, "failures", failures_json(tables));
   return Value(std::move(object));
 }
 

@@ -143,4 +143,6 @@ bool has_command(const std::string& name) {
   return false;
 }
 
+std::string this_program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+
 }  // namespace viosim

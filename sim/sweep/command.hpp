@@ -24,4 +24,7 @@ CommandResult run_command(const std::vector<std::string>& words, const std::stri
 // Whether PATH has a program of that name.
 bool has_command(const std::string& name);
 
+// The path of this program.
+std::string this_program();
+
 }  // namespace viosim

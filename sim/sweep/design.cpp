@@ -3,29 +3,15 @@
 #include "sim/sweep/design.hpp"
 
 #include "core/base/rng.hpp"
+#include "sim/sweep/range_points.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 namespace viosim {
 namespace {
-
-// Between 0 and 1, from 0 to 1.
-RangeValue between(const RangeConfig& range, double share) {
-  using Kind = RangeValue::Kind;
-  const double from = range.from.number();
-  const double to = range.to.number();
-  const double number =
-      range.scale == Scale::linear ? from + share * (to - from) : from * std::pow(to / from, share);
-  const bool real = range.from.kind() == Kind::real || range.to.kind() == Kind::real;
-  const Kind kind = real ? Kind::real : range.from.kind();
-  if (!range.multiple_of) return {kind, number};
-  const double step = range.multiple_of->number();
-  return {kind, std::round(number / step) * step};
-}
 
 Level level_of(const JsonPointer& pointer, Value value) {
   const std::string* text = value.if_text();
@@ -58,12 +44,15 @@ std::optional<std::uint64_t> count_of(const AxisConfig& axis) {
 // Rounded values of a range may coincide.
 void check_distinct(const RangeAxis& axis, std::size_t number, const std::string& file) {
   const std::uint32_t count = *axis.range.count;
+  RangeValue last = counted_value(axis.range, 0);
   for (std::uint32_t i = 1; i < count; ++i) {
-    const RangeValue last = between(axis.range, (i - 1.0) / (count - 1.0));
-    if (between(axis.range, i / (count - 1.0)) != last) continue;
-    refuse(file, fmt::format("/axes/{}/range/count", number),
-           fmt::format("read {}; expected fewer: value {} and the one before are both {}", count,
-                       i + 1, to_text(last.value())));
+    const RangeValue value = counted_value(axis.range, i);
+    if (value == last) {
+      refuse(file, fmt::format("/axes/{}/range/count", number),
+             fmt::format("read {}; expected fewer: value {} and the one before are both {}", count,
+                         i + 1, to_text(last.value())));
+    }
+    last = value;
   }
 }
 
@@ -73,8 +62,9 @@ Design::Design(const Sweep& sweep, const std::string& file)
     : axes_(sweep.axes), kind_(sweep.design) {
   for (std::size_t a = 0; a < axes_.size(); ++a) {
     counts_.push_back(count_of(axes_[a]));
-    const auto* range = std::get_if<RangeAxis>(&axes_[a]);
-    if (range != nullptr && range->range.count) check_distinct(*range, a, file);
+    if (counts_.back() <= Sweep::most_runs) continue;  // none is less than any
+    refuse(file, fmt::format("/axes/{}/range/count", a),
+           fmt::format("read {}; expected at most {}", *counts_.back(), Sweep::most_runs));
   }
   if (kind_ == DesignKind::grid) count_grid(file);
   if (kind_ == DesignKind::zipped) count_zipped(file);
@@ -83,6 +73,10 @@ Design::Design(const Sweep& sweep, const std::string& file)
     refuse(file, "",
            fmt::format("has {} points with up to {} replicates; expected at most {} runs", points_,
                        sweep.replicates_at_most(), Sweep::most_runs));
+  }
+  for (std::size_t a = 0; a < axes_.size(); ++a) {
+    const auto* range = std::get_if<RangeAxis>(&axes_[a]);
+    if (range != nullptr && range->range.count) check_distinct(*range, a, file);
   }
   draw(sweep);
 }
@@ -131,8 +125,7 @@ Level Design::level(std::size_t axis, std::uint64_t number) const {
   if (const auto* variants = std::get_if<VariantsAxis>(&config))
     return level_of(variants->variants[number]);
   const auto& range = std::get<RangeAxis>(config);
-  const double share = static_cast<double>(number) / (*range.range.count - 1.0);
-  return level_of(range.pointer, between(range.range, share).value());
+  return level_of(range.pointer, counted_value(range.range, number).value());
 }
 
 Level Design::level_at(std::size_t axis, double share) const {
@@ -141,7 +134,7 @@ Level Design::level_at(std::size_t axis, double share) const {
     return level(axis, std::min(number, *count - 1));
   }
   const auto& range = std::get<RangeAxis>(axes_[axis]);
-  return level_of(range.pointer, between(range.range, share).value());
+  return level_of(range.pointer, drawn_value(range.range, share).value());
 }
 
 std::vector<Level> Design::point(std::uint64_t number) const {

@@ -4,6 +4,7 @@
 
 #include "core/base/rng.hpp"
 #include "sim/json/json.hpp"
+#include "sim/sweep/command.hpp"
 #include "sim/sweep/shell_word.hpp"
 
 #include <fmt/format.h>
@@ -114,7 +115,8 @@ Recordings Experiment::recordings(const Scenario& scenario) const {
 
 std::string Experiment::replay(const SweepRun& run) const {
   std::string command =
-      fmt::format("viosim run {} --trace off --seed {}", shell_word(base_), run.seed);
+      fmt::format("{} run {} --trace off --seed {}", shell_word(this_program()),
+                  shell_word(std::filesystem::absolute(base_).string()), run.seed);
   if (!sweep_.checks) command += " --checks off";
   const auto add = [&](const Settings& settings) {
     for (const Setting& setting : settings.all)

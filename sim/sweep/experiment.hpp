@@ -42,7 +42,7 @@ class Experiment {
   // Those of the scenario; what an axis names and nobody has read yet is read now.
   Recordings recordings(const Scenario& scenario) const;
   const std::string& scenario_file() const { return base_; }
-  // The command that does the same run by itself, for a shell.
+  // The command that does the same run by itself, for a shell, in any directory of this machine.
   std::string replay(const SweepRun& run) const;
   // The same with the limits of the sweep, where they are why the run failed.
   std::string replay_within_limits(const SweepRun& run, FailureKind why) const;

@@ -3,6 +3,7 @@
 #include "sim/sweep/journal.hpp"
 
 #include "sim/json/json.hpp"
+#include "sim/record/digest.hpp"
 #include "sim/sweep/differences.hpp"
 #include "sim/version.hpp"
 
@@ -24,10 +25,31 @@ BEGIN EXCLUSIVE; COMMIT;
 constexpr const char* journal_tables = R"sql(
 CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE finished(run INTEGER PRIMARY KEY, outcome BLOB NOT NULL, seconds REAL NOT NULL,
-  memory INTEGER NOT NULL);
+  memory INTEGER NOT NULL, xxh64 INTEGER NOT NULL);
 )sql";
 
 constexpr std::int64_t journal_id = 0x76736a6c;  // "vsjl"
+constexpr const char* journal_noun = "journal of a sweep";
+
+std::int64_t digest_of(const FinishedRun& run, std::span<const std::byte> outcome) {
+  RowDigest digest;
+  digest.add(static_cast<std::int64_t>(run.run));
+  digest.add({reinterpret_cast<const char*>(outcome.data()), outcome.size()});
+  digest.add_real(run.cost.seconds);
+  digest.add(static_cast<std::int64_t>(run.cost.memory));
+  return digest.value();
+}
+
+// A document that `path` holds.
+Value parse_begun(const std::filesystem::path& path, const std::string& key,
+                  const std::string& text) {
+  try {
+    return parse_json(text, key);
+  } catch (const ConfigError&) {
+    throw ConfigError(
+        {path.string(), "", fmt::format("is damaged: the {} that it holds is no JSON", key)});
+  }
+}
 
 }  // namespace
 
@@ -48,9 +70,9 @@ void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& be
     const std::string before = known == begun.end() ? "" : known->second;
     if (before == value) continue;
     const bool document = key == "sweep" || key == "scenario";
-    const auto differences = document
-                                 ? differences_of(parse_json(before, key), parse_json(value, key))
-                                 : std::vector{Difference{"", before, value}};
+    const auto differences =
+        document ? differences_of(parse_begun(path, key, before), parse_json(value, key))
+                 : std::vector{Difference{"", before, value}};
     for (const Difference& difference : differences) {
       problems.push_back({path.string(), "",
                           fmt::format("cannot be resumed: {} {} was {} and is now {}", key,
@@ -60,17 +82,14 @@ void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& be
   if (!problems.empty()) throw ConfigError(std::move(problems));
 }
 
-Journal::Journal(const std::filesystem::path& path, const SweepIdentity& identity, bool resume)
-    : path_(path) {
-  const bool there = std::filesystem::exists(path);
-  connection_ = std::make_unique<Connection>(path.string(), Connection::Mode::create);
-  connection_->run(journal_settings);
-  if (there && connection_->integer("PRAGMA application_id") == journal_id) {
+Journal::Journal(const std::filesystem::path& path, const SweepIdentity& identity, Options options)
+    : path_(path), most_runs_(options.most_runs) {
+  if (open()) {
     const std::int64_t runs = connection_->integer("SELECT count(*) FROM finished");
     if (runs == 0) {
       connection_->run("DROP TABLE identity; DROP TABLE finished");
       begin(identity);
-    } else if (!resume) {
+    } else if (!options.resume) {
       throw ConfigError({path.string(), "",
                          fmt::format("holds {} finished runs of a sweep that was interrupted; "
                                      "expected --resume to go on with it, or its removal",
@@ -82,7 +101,21 @@ Journal::Journal(const std::filesystem::path& path, const SweepIdentity& identit
     begin(identity);
   }
   insert_ = std::make_unique<Statement>(
-      connection_->prepare("INSERT OR REPLACE INTO finished VALUES(?, ?, ?, ?)"));
+      connection_->prepare("INSERT OR REPLACE INTO finished VALUES(?, ?, ?, ?, ?)"));
+}
+
+// Whether there is one. A file without a table is what is left of a sweep that was killed when it had just begun;
+// nothing is written into any other one, nor is it ever removed.
+bool Journal::open() {
+  connection_ =
+      std::make_unique<Connection>(path_.string(), Connection::Mode::create, journal_noun);
+  const bool ours = connection_->integer("PRAGMA application_id") == journal_id;
+  if (!ours && connection_->integer("SELECT count(*) FROM sqlite_master") != 0) {
+    throw ConfigError({path_.string(), "",
+                       "is another program's database; expected the journal of a sweep, or none"});
+  }
+  connection_->run(journal_settings);
+  return ours;
 }
 
 void Journal::begin(const SweepIdentity& identity) {
@@ -102,19 +135,21 @@ void Journal::check(const SweepIdentity& identity) {
 }
 
 void Journal::for_each(const std::function<void(const FinishedRun&)>& visit) {
-  Statement rows =
-      connection_->prepare("SELECT run, outcome, seconds, memory FROM finished ORDER BY run");
+  Statement rows = connection_->prepare(
+      "SELECT run, outcome, seconds, memory, xxh64 FROM finished ORDER BY run");
   while (rows.step()) {
     FinishedRun run;
-    run.run = static_cast<std::uint64_t>(rows.integer(0));
+    run.run = rows.index(0, most_runs_, "finished.run");
+    run.cost = {rows.finite(2, "finished.seconds"), rows.count(3, "finished.memory")};
     try {
+      if (digest_of(run, rows.blob(1)) != rows.integer(4))
+        throw BadBytes("it is not as it was written");
       ByteReader reader(rows.blob(1));
       run.outcome = decode_outcome(reader);
     } catch (const BadBytes& error) {
       throw ConfigError(
           {path_.string(), "", fmt::format("run {} is damaged: {}", run.run, error.what())});
     }
-    run.cost = {rows.real(2), static_cast<std::uint64_t>(rows.integer(3))};
     visit(run);
   }
 }
@@ -129,6 +164,7 @@ void Journal::store(const std::vector<FinishedRun>& runs) {
         .bind(2, writer.bytes())
         .bind_real(3, run.cost.seconds)
         .bind(4, static_cast<std::int64_t>(run.cost.memory))
+        .bind(5, digest_of(run, writer.bytes()))
         .run();
   }
   transaction.commit();

@@ -25,21 +25,27 @@ void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& be
 
 class Journal {
  public:
-  // Begins anew, or goes on with the one that is there. Throws ConfigError: there is one and it is not to
-  // be resumed, it is of another sweep, another program is writing it.
-  Journal(const std::filesystem::path& path, const SweepIdentity& identity, bool resume);
+  // Begins anew, or goes on with the one that is there. `most_runs`: of the sweep. Throws ConfigError: there is one and
+  // it is not to be resumed, it is of another sweep, the file is something else, another program is writing it.
+  struct Options {
+    std::uint64_t most_runs = 0;
+    bool resume = false;
+  };
+  Journal(const std::filesystem::path& path, const SweepIdentity& identity, Options options);
 
-  // All that is there, by run number.
+  // All that is there, by run number. Throws ConfigError: a row is not as it was written, or there is no such run.
   void for_each(const std::function<void(const FinishedRun&)>& visit);
   // In one transaction: what has been stored is not lost when the program is killed.
   void store(const std::vector<FinishedRun>& runs);
   void remove();  // the sweep is complete
 
  private:
+  bool open();
   void begin(const SweepIdentity& identity);
   void check(const SweepIdentity& identity);
 
   std::filesystem::path path_;
+  std::uint64_t most_runs_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<Statement> insert_;
 };

@@ -4,6 +4,7 @@
 
 #include "sim/sweep/confidence.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace viosim {
@@ -80,6 +81,7 @@ void Schedule::decide(Point& point) {
   const bool enough = point.done >= first_ && (!sweep_.stop || precise(point, point.done));
   if (!enough && point.done < most_) return;
   point.decided = true;
+  point.settled = enough;
   point.counted = point.done;
   point.watched.clear();
   --open_points_;
@@ -103,6 +105,11 @@ bool Schedule::precise(const Point& point, std::uint32_t replicates) const {
     if (one.count() < rule.minimum || !half_width || *half_width > wanted) return false;
   }
   return !samples.empty();
+}
+
+std::uint64_t Schedule::unsettled() const {
+  return static_cast<std::uint64_t>(std::count_if(
+      points_.begin(), points_.end(), [](const Point& point) { return !point.settled; }));
 }
 
 std::optional<std::uint32_t> Schedule::replicates(std::uint64_t point) const {

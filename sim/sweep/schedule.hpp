@@ -26,6 +26,9 @@ class Schedule : public RunQueue {
 
   // How many replicates of the point count; none while that is not known.
   std::optional<std::uint32_t> replicates(std::uint64_t point) const;
+  // Whether these fulfil the stop rule; true without one. Of a point whose replicates are known.
+  bool settled(std::uint64_t point) const { return points_[point].settled; }
+  std::uint64_t unsettled() const;
   bool is_finished(std::uint64_t run) const;
   // Whether every run that counts is done.
   bool complete() const override { return open_points_ == 0; }
@@ -45,6 +48,7 @@ class Schedule : public RunQueue {
     std::uint32_t done = 0;                    // of the first ones
     std::uint32_t begun = 0;
     bool decided = false;
+    bool settled = true;
     std::uint32_t counted = 0;
   };
 

@@ -71,14 +71,9 @@ class Parts {
 
 int perform_slice(const Experiment& experiment, const Slices& slices, std::uint64_t slice,
                   unsigned jobs) {
+  check_limits(experiment);
   slices.check(identity_of(experiment));
-  std::vector<std::uint64_t> runs = slices.runs_of(slice);
-  for (const std::uint64_t run : runs) {
-    if (run >= experiment.most_runs())
-      throw ConfigError({slices.directory().string(), "",
-                         fmt::format("slice {} has a run {}; expected less than {}", slice, run,
-                                     experiment.most_runs())});
-  }
+  std::vector<std::uint64_t> runs = slices.runs_of(slice, experiment.most_runs());
   const std::set<std::uint64_t> finished = slices.finished_of(slice);
   std::erase_if(runs, [&](std::uint64_t run) { return finished.contains(run); });
 

@@ -120,14 +120,16 @@ void Slices::write_slice(std::uint64_t slice, const std::vector<std::uint64_t>& 
   write_whole_file(path_of(slice), bytes_of(run_set_text(runs) + '\n'));
 }
 
-std::vector<std::uint64_t> Slices::runs_of(std::uint64_t slice) const {
+std::vector<std::uint64_t> Slices::runs_of(std::uint64_t slice, std::uint64_t most_runs) const {
   std::string text = read_whole_file(path_of(slice));
   if (text.ends_with('\n')) text.pop_back();
   auto runs = parse_run_set(text);
-  if (!runs)
+  if (!runs || runs->back() >= most_runs) {
     throw ConfigError(
         {path_of(slice).string(), "",
-         fmt::format("read {}; expected numbers of runs such as 0-499,507", quote_short(text))});
+         fmt::format("read {}; expected numbers of runs such as 0-499,507, each less than {}",
+                     quote_short(text), most_runs)});
+  }
   return *std::move(runs);
 }
 
@@ -190,6 +192,15 @@ void Slices::remove() const {
   std::filesystem::remove_all(directory_, error);
   // A task that is about to end may have written once more.
   if (error) std::filesystem::remove_all(directory_, error);
+}
+
+void Slices::forget() const {
+  for (const char* ending : {slice_ending, part_ending}) {
+    for (const std::string& name : names(ending)) std::filesystem::remove(directory_ / name);
+  }
+  std::filesystem::remove(directory_ / "sweep");
+  std::error_code has_logs;
+  std::filesystem::remove(directory_, has_logs);
 }
 
 }  // namespace viosim

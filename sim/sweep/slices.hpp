@@ -42,10 +42,13 @@ class Slices {
   // Those that have come since the last call, by name. One that is damaged is told, and counts as none.
   std::vector<Part> new_parts(const std::function<void(const std::string&)>& complain);
   void remove() const;
+  // All but what tasks have printed, of a sweep that has come to nothing: the next one begins anew.
+  void forget() const;
 
   // For a task. Throws ConfigError when it is not what the sweep was when it was submitted.
   void check(const SweepIdentity& identity) const;
-  std::vector<std::uint64_t> runs_of(std::uint64_t slice) const;
+  // Throws ConfigError: the file is not there, it says something else, or it has a run not below `most_runs`.
+  std::vector<std::uint64_t> runs_of(std::uint64_t slice, std::uint64_t most_runs) const;
   // What earlier tasks have done of the slice.
   std::set<std::uint64_t> finished_of(std::uint64_t slice) const;
   // `task` tells apart tasks that do the same slice, `sequence` the parts of one.

@@ -4,6 +4,7 @@
 
 #include "core/base/error.hpp"
 #include "sim/run/numbers.hpp"
+#include "sim/sweep/command.hpp"
 #include "sim/sweep/shell_word.hpp"
 #include "sim/sweep/slice_size.hpp"
 
@@ -59,7 +60,7 @@ void SlurmEngine::adopt() {
       if (task.ended() || task.slice >= next_slice_) continue;
       jobs_.insert(task.job);
       Slice& slice = slices_[task.slice];
-      slice.runs = directory_.runs_of(task.slice);
+      slice.runs = directory_.runs_of(task.slice, experiment_.most_runs());
       slice.job = task.job;
       slice.submissions = 1;
       for (const std::uint64_t run : slice.runs) schedule_.start(run);
@@ -190,12 +191,18 @@ void SlurmEngine::fail(std::uint64_t run, const std::string& state) {
   listener_.store({finished});
 }
 
+// So that a second try, with other options, is one from the start.
+void SlurmEngine::forget_if_nothing_is_done() const {
+  if (schedule_.finished() == 0) directory_.forget();
+}
+
 void SlurmEngine::refuse(std::uint64_t number, const Slice& slice, const std::string& state) const {
   SlurmTask task;
   task.job = slice.job;
   task.slice = number;
   const std::filesystem::path log = Slurm::log_of(directory_.directory(), task);
   const std::string lines = last_lines_of(log);
+  forget_if_nothing_is_done();
   throw ConfigError({log.string(), "",
                      fmt::format("{} tasks of slice {} have ended ({}) before they began; {}",
                                  most_submissions, number, state,
@@ -238,8 +245,7 @@ void SlurmEngine::submit() {
   } catch (const SlurmError& error) {
     if (interrupt_.signal() != 0) return;
     if (jobs_.empty()) {
-      // So that a second try, with other options, is one from the start.
-      if (schedule_.finished() == 0) directory_.remove();
+      forget_if_nothing_is_done();
       throw ConfigError({"", "", error.what()});
     }
     say_once(error.what());
@@ -262,8 +268,7 @@ void SlurmEngine::submit_array(std::uint64_t first) {
 }
 
 std::string SlurmEngine::script() const {
-  return fmt::format("exec {} slice {} {} \"$slice\" --jobs {}\n",
-                     shell_word(std::filesystem::read_symlink("/proc/self/exe").string()),
+  return fmt::format("exec {} slice {} {} \"$slice\" --jobs {}\n", shell_word(this_program()),
                      shell_word(experiment_.file()), shell_word(directory_.directory().string()),
                      settings_.jobs);
 }

@@ -61,6 +61,7 @@ class SlurmEngine {
   std::set<std::string> live_jobs() const;
   void leave();
   void forget_finished();
+  void forget_if_nothing_is_done() const;
   std::string script() const;
   [[noreturn]] void refuse(std::uint64_t number, const Slice& slice,
                            const std::string& state) const;

@@ -3,6 +3,7 @@
 #include "sim/sweep/sweep.hpp"
 
 #include "sim/json/json.hpp"
+#include "sim/sweep/range_points.hpp"
 
 #include <fmt/format.h>
 
@@ -30,6 +31,16 @@ void check_seed_is_ours(const JsonPointer& pointer, const Where& where) {
 
 void expect_at_least_one(std::optional<std::uint32_t> number, const Where& where) {
   if (number && *number == 0) where.reject("read 0; expected at least 1");
+}
+
+// "4 KiB" and "4096 B", 1 and 1.0.
+bool same_amount(const Value& a, const Value& b) {
+  if ((a.if_text() == nullptr) != (b.if_text() == nullptr)) return false;
+  const std::optional<RangeValue> one = RangeValue::parse(a);
+  const std::optional<RangeValue> other = RangeValue::parse(b);
+  if (!one || !other) return false;
+  return one->number() == other->number() &&
+         (a.if_text() == nullptr || one->kind() == other->kind());
 }
 
 bool draws(DesignKind design) {
@@ -65,7 +76,14 @@ void RangeConfig::check(const Where& where) const {
     (where / "multiple_of")
         .reject(fmt::format("read {}; expected what \"from\" is, above 0",
                             to_text(multiple_of->value())));
+    return;
   }
+  const auto steps = steps_of(*this);
+  if (steps->first <= steps->last) return;
+  (where / "multiple_of")
+      .reject(fmt::format("read {}; expected one with a multiple from {} to {}",
+                          to_text(multiple_of->value()), to_text(from.value()),
+                          to_text(to.value())));
 }
 
 void ValuesAxis::check(const Where& where) const {
@@ -76,6 +94,13 @@ void ValuesAxis::check(const Where& where) const {
     if (std::find(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(i), values[i]) !=
         values.begin() + static_cast<std::ptrdiff_t>(i))
       (where / "values" / i).reject(fmt::format("read {} again", summary(values[i])));
+    const auto same =
+        std::find_if(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(i),
+                     [&](const Value& other) { return same_amount(other, values[i]); });
+    if (same == values.begin() + static_cast<std::ptrdiff_t>(i) || *same == values[i]) continue;
+    (where / "values" / i)
+        .reject(fmt::format("read {}; expected another value: {} is the same", summary(values[i]),
+                            summary(*same)));
   }
 }
 

@@ -48,11 +48,12 @@ struct RangeConfig {
         required("from", &R::from, "The first value."), required("to", &R::to, "The last value."),
         field("count", &R::count,
               "How many values, both ends included. Without it a random or latin-hypercube design "
-              "takes any value in between; the others need it."),
+              "takes any value in between, each as likely as any other; the others need it."),
         field("scale", &R::scale, "What is equal from each value to the next."),
         field("multiple_of", &R::multiple_of,
-              "Values are rounded to multiples of this, such as \"4 KiB\"; without it to whole "
-              "numbers where both ends are, picoseconds and bytes.")};
+              "Values are rounded to multiples of this, such as \"4 KiB\", that lie between the "
+              "ends; "
+              "without it to whole numbers where both ends are, picoseconds and bytes.")};
   }
   void check(const Where& where) const;
   bool operator==(const RangeConfig&) const = default;
@@ -169,9 +170,11 @@ struct LimitsConfig {
     using L = LimitsConfig;
     return std::tuple{
         field("wall", &L::wall, "A run that takes longer is killed and counts as failed."),
-        field("memory", &L::memory,
-              "The address space of a run, the program's own 200 MiB or so included; a run that "
-              "wants more fails. Without it there is no limit.")};
+        field(
+            "memory", &L::memory,
+            "The address space of a run, as of ulimit -v; a run that wants more fails. It must be "
+            "more than the program itself takes with the sweep's scenario and recordings, 200 "
+            "MiB or so. Without it there is no limit.")};
   }
   bool operator==(const LimitsConfig&) const = default;
 };

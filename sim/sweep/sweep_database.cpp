@@ -1,8 +1,9 @@
-// The tables of a sweep's results, and their rows in the order of runs.
+// Rows in the order of runs.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/sweep/sweep_database.hpp"
 
 #include "sim/record/partial_file.hpp"
+#include "sim/sweep/sweep_format.hpp"
 
 #include <fmt/format.h>
 
@@ -20,30 +21,6 @@ PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = TRUNCATE;
 PRAGMA cache_size = -16384;
 PRAGMA temp_store = MEMORY;
-)sql";
-
-constexpr const char* create_tables = R"sql(
-CREATE TABLE manifest(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE axis(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
-CREATE TABLE parameter(point INTEGER NOT NULL, axis INTEGER NOT NULL, name TEXT NOT NULL,
-  text TEXT NOT NULL, number REAL, PRIMARY KEY(point, axis)) WITHOUT ROWID;
-CREATE TABLE run(run INTEGER PRIMARY KEY, point INTEGER NOT NULL, replicate INTEGER NOT NULL,
-  seed INTEGER NOT NULL, failed INTEGER NOT NULL, as_expected INTEGER NOT NULL);
-CREATE TABLE figure(id INTEGER PRIMARY KEY, component TEXT NOT NULL, name TEXT NOT NULL,
-  unit TEXT NOT NULL);
-CREATE TABLE metric(run INTEGER NOT NULL, figure INTEGER NOT NULL, value NUMERIC NOT NULL,
-  PRIMARY KEY(run, figure)) WITHOUT ROWID;
-CREATE TABLE histogram(id INTEGER PRIMARY KEY, point INTEGER NOT NULL, component TEXT NOT NULL,
-  operation TEXT NOT NULL, count INTEGER NOT NULL, min INTEGER NOT NULL, max INTEGER NOT NULL,
-  sum INTEGER NOT NULL);
-CREATE TABLE histogram_bucket(histogram INTEGER NOT NULL, bucket INTEGER NOT NULL,
-  count INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(histogram, bucket)) WITHOUT ROWID;
-CREATE TABLE failure(run INTEGER PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NOT NULL,
-  replay TEXT NOT NULL);
-CREATE TABLE wall(run INTEGER PRIMARY KEY, seconds REAL NOT NULL, memory INTEGER NOT NULL);
-CREATE VIEW result AS SELECT run.run, run.point, run.replicate,
-  figure.component || '.' || figure.name AS figure, figure.unit, metric.value
-  FROM metric JOIN run USING(run) JOIN figure ON figure.id = metric.figure;
 )sql";
 
 std::int64_t integer(std::uint64_t number) { return static_cast<std::int64_t>(number); }
@@ -71,7 +48,7 @@ class Writer {
         .bind(3, std::int64_t{run.replicate})
         .bind(4, integer(run.seed))
         .bind(5, std::int64_t{outcome.failed ? 1 : 0})
-        .bind(6, std::int64_t{outcome.as_expected ? 1 : 0})
+        .bind(6, std::int64_t{!outcome.failed && outcome.as_expected ? 1 : 0})
         .run();
     for (const KeptFigure& figure : outcome.figures) {
       metric_.bind(1, integer(run.number))
@@ -87,7 +64,7 @@ class Writer {
         .run();
     ++totals_.runs;
     totals_.failed += outcome.failed ? 1 : 0;
-    totals_.not_as_expected += outcome.as_expected ? 0 : 1;
+    totals_.not_as_expected += outcome.failed || outcome.as_expected ? 0 : 1;
   }
 
   SweepTotals finish() {
@@ -196,19 +173,28 @@ void write_parameters(Connection& connection, const Experiment& experiment) {
   }
 }
 
+// Of a sweep with a stop rule: at which points it was fulfilled.
+void write_stop(Connection& connection, const Experiment& experiment, const Schedule& schedule) {
+  if (!experiment.sweep().stop) return;
+  Statement row = connection.prepare("INSERT INTO stop VALUES(?, ?)");
+  for (std::uint64_t p = 0; p < experiment.design().points(); ++p)
+    row.bind(1, integer(p)).bind(2, std::int64_t{schedule.settled(p) ? 1 : 0}).run();
+}
+
 }  // namespace
 
 SweepTotals write_sweep_database(const std::filesystem::path& path, const Experiment& experiment,
                                  const SweepIdentity& identity, const Schedule& schedule,
                                  Journal& journal) {
-  const PartialFile file(path);
+  const PartialFile file(path, sweep_format::noun);
   Connection connection = file.open(result_settings);
   SweepTotals totals;
   {
     Transaction transaction(connection);
     connection.run(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
                                sweep_format::application_id, sweep_format::version));
-    connection.run(create_tables);
+    connection.run(sweep_format::create_tables);
+    connection.run(create_digest_table);
     write_manifest(connection, experiment, identity);
     write_parameters(connection, experiment);
     Writer writer(connection, experiment);
@@ -217,6 +203,8 @@ SweepTotals write_sweep_database(const std::filesystem::path& path, const Experi
       if (run.replicate < *schedule.replicates(run.point)) writer.add(finished);
     });
     totals = writer.finish();
+    write_stop(connection, experiment, schedule);
+    write_digests(connection, sweep_format::covered());
     transaction.commit();
   }
   connection.close();

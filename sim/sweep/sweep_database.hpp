@@ -11,11 +11,6 @@
 
 namespace viosim {
 
-namespace sweep_format {
-inline constexpr std::int64_t application_id = 0x76737770;  // "vswp"
-inline constexpr std::int64_t version = 1;
-}  // namespace sweep_format
-
 struct SweepTotals {
   std::uint64_t runs = 0;
   std::uint64_t failed = 0;

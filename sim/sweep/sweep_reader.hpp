@@ -3,14 +3,12 @@
 #pragma once
 
 #include "core/base/stats.hpp"
-#include "sim/record/sqlite.hpp"
 #include "sim/sweep/confidence.hpp"
+#include "sim/sweep/sweep_tables.hpp"
 
-#include <cstdint>
+#include <cstddef>
 #include <filesystem>
-#include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace viosim {
@@ -28,22 +26,12 @@ struct LatencyGroupRow {
   Histogram histogram;  // of all these runs together
 };
 
-struct FailureRow {
-  std::uint64_t run = 0;
-  std::string kind;
-  std::string reason;
-  std::string replay;
-};
-
 class SweepReader {
  public:
-  // Throws ConfigError: there is no such file, or it is no result of a sweep.
-  explicit SweepReader(const std::filesystem::path& path);
+  // Throws ConfigError: there is no such file, it is no result of a sweep, it is damaged.
+  explicit SweepReader(const std::filesystem::path& path) : tables_(path) {}
 
-  const std::vector<std::string>& parameters() const { return parameters_; }
-  std::string manifest(const std::string& key);
-  std::uint64_t runs();
-  std::uint64_t points();
+  SweepTables& tables() { return tables_; }
 
   // What `group_by` does not name is put together. `wanted`: patterns of figures, or of what leads to them;
   // empty: all. Throws ConfigError for what is not there.
@@ -51,17 +39,14 @@ class SweepReader {
                                  const std::vector<std::string>& wanted);
   std::vector<LatencyGroupRow> latencies(const std::vector<std::string>& group_by,
                                          const std::vector<std::string>& wanted);
-  std::vector<FailureRow> failures();
 
  private:
   using Group = std::vector<std::string>;
-  void check_parameters(const std::vector<std::string>& group_by) const;
   // By point. Groups are numbered as they first come.
   std::vector<std::size_t> group_points(const std::vector<std::string>& group_by,
-                                        std::vector<Group>& groups);
+                                        std::vector<Group>& groups) const;
 
-  Connection connection_;
-  std::vector<std::string> parameters_;
+  SweepTables tables_;
 };
 
 }  // namespace viosim

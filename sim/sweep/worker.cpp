@@ -12,8 +12,10 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <memory>
 #include <new>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -152,7 +154,10 @@ RunOutcome perform(const Experiment& experiment, const SweepRun& run) {
     outcome.failed = {kind, std::move(reason)};
     return outcome;
   };
+  const auto& memory = experiment.sweep().limits.memory;
   try {
+    // Where it has grown since check_limits(): what is mapped already is nobody's to limit.
+    if (memory && program_size() >= *memory) throw std::bad_alloc();
     RunOutcome outcome;
     simulate(experiment, run, outcome);
     return outcome;
@@ -195,33 +200,77 @@ RunOutcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& 
   return outcome;
 }
 
-void check_selection(const Experiment& experiment) {
-  Worker worker(
-      [&](ByteWriter& writer) {
-        RunOutcome outcome;
-        try {
-          const Scenario scenario = experiment.scenario(experiment.run(0));
-          const Recordings recordings = experiment.recordings(scenario);
-          const Trial trial(scenario, recordings);
-          std::vector<Problem> problems;
-          const KeptThings kept(experiment.sweep(), trial, Where(problems, experiment.file()));
-          if (!problems.empty()) throw ConfigError(std::move(problems));
-        } catch (const ConfigError& error) {
-          for (const Problem& problem : error.problems())
-            outcome.figures.push_back({problem.file, problem.pointer, problem.message, 0});
-        }
-        encode(outcome, writer);
-      },
-      std::nullopt);
-  while (worker.receive()) {
+Bytes program_size() {
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return Bytes(pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
+}
+
+void check_limits(const Experiment& experiment) {
+  const auto& memory = experiment.sweep().limits.memory;
+  const Bytes own = program_size();
+  if (!memory || *memory > own) return;
+  const Bytes whole(((own.count() >> 20U) + 1) << 20U);
+  throw ConfigError({experiment.file(), "/limits/memory",
+                     fmt::format("read \"{}\"; expected more than {}, which the program itself "
+                                 "takes before a run begins",
+                                 to_text(*memory), to_text(whole))});
+}
+
+namespace {
+
+constexpr std::uint64_t most_tried = 16;  // points that may be impossible to build
+
+// In the child: problems of the selection as figures, for want of another way through the pipe.
+RunOutcome try_selection(const Experiment& experiment, std::uint64_t point) {
+  RunOutcome outcome;
+  try {
+    const SweepRun run = experiment.run(point * experiment.sweep().replicates_at_most());
+    const Scenario scenario = experiment.scenario(run);
+    const Recordings recordings = experiment.recordings(scenario);
+    const Trial trial(scenario, recordings);
+    std::vector<Problem> problems;
+    const KeptThings kept(experiment.sweep(), trial, Where(problems, experiment.file()));
+    for (const Problem& problem : problems)
+      outcome.figures.push_back({problem.file, problem.pointer, problem.message, 0});
+  } catch (const std::exception& error) {
+    outcome.failed = {FailureKind::invalid, error.what()};
   }
-  const RunOutcome outcome = outcome_of(worker.reap(), false, {});
-  if (outcome.failed)
-    throw std::runtime_error("the first point's system cannot be built: " + outcome.failed->reason);
-  std::vector<Problem> problems;
-  for (const KeptFigure& figure : outcome.figures)
-    problems.push_back({figure.component, figure.name, figure.unit});
-  if (!problems.empty()) throw ConfigError(std::move(problems));
+  return outcome;
+}
+
+// Until the child has answered, or its time is over.
+RunOutcome answer_of(Worker& worker, const LimitsConfig& limits) {
+  const auto deadline = worker.started() + limits.wall.value();
+  bool overdue = false;
+  for (bool open = true; open && !overdue;) {
+    pollfd descriptor{worker.descriptor(), POLLIN, 0};
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - Worker::Clock::now()).count();
+    overdue = left <= 0;
+    if (::poll(&descriptor, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 1000))) > 0)
+      open = worker.receive();
+  }
+  if (overdue) worker.kill();
+  return outcome_of(worker.reap(), overdue, limits);
+}
+
+}  // namespace
+
+void check_selection(const Experiment& experiment) {
+  const LimitsConfig& limits = experiment.sweep().limits;
+  const std::uint64_t points = std::min(most_tried, experiment.design().points());
+  for (std::uint64_t point = 0; point < points; ++point) {
+    Worker worker([&](ByteWriter& writer) { encode(try_selection(experiment, point), writer); },
+                  limits.memory);
+    const RunOutcome outcome = answer_of(worker, limits);
+    if (outcome.failed) continue;  // as its run will
+    std::vector<Problem> problems;
+    for (const KeptFigure& figure : outcome.figures)
+      problems.push_back({figure.component, figure.name, figure.unit});
+    if (!problems.empty()) throw ConfigError(std::move(problems));
+    return;
+  }
 }
 
 }  // namespace viosim

@@ -50,8 +50,13 @@ RunOutcome perform(const Experiment& experiment, const SweepRun& run);
 // For the parent: what came of it. `overdue`: it was killed because it took too long.
 RunOutcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& limits);
 
-// Whether everything that `keep` and `stop` name is there at the first point, found out in a child, since this
-// process must not simulate. Throws ConfigError.
+// The address space that this program takes now.
+Bytes program_size();
+// Throws ConfigError when limits.memory leaves a run nothing.
+void check_limits(const Experiment& experiment);
+
+// Whether everything that `keep` and `stop` name is there, at the first of the first points that can be built
+// within the limits; found out in a child, since this process must not simulate. Throws ConfigError.
 void check_selection(const Experiment& experiment);
 
 }  // namespace viosim

@@ -21,11 +21,12 @@ bool is_sweep(const std::filesystem::path& file) {
          find(*object, "hosts") == nullptr;
 }
 
-// Its scenario at each point, and what it keeps of the first.
+// Its scenario at each point, and what it keeps.
 void validate_sweep(const std::filesystem::path& file) {
   Experiment experiment(file);
   experiment.check_each_value();
   experiment.check_each_point();
+  check_limits(experiment);
   check_selection(experiment);
 }
 

@@ -1,5 +1,6 @@
 // `viosim results`: tables of what a sweep has found.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/error.hpp"
 #include "sim/json/value.hpp"
 #include "sim/run/numbers.hpp"
 #include "sim/run/text_table.hpp"
@@ -9,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -61,13 +63,23 @@ std::vector<std::string> with(std::vector<std::string> first,
   return first;
 }
 
+// Parameters, then columns. A parameter that is called like a column has another head.
+std::vector<std::string> head_of(std::vector<std::string> parameters,
+                                 const std::vector<std::string>& columns) {
+  for (std::string& name : parameters) {
+    if (std::find(columns.begin(), columns.end(), name) != columns.end())
+      name.insert(0, "parameter.");
+  }
+  return with(std::move(parameters), columns);
+}
+
 std::string figures_text(const std::vector<FigureRow>& rows, const ResultsArguments& arguments) {
-  Sheet sheet(
-      with(arguments.group_by,
-           arguments.csv ? std::vector<std::string>{"figure", "unit", "runs", "mean", "half_width",
-                                                    "deviation", "min", "max"}
-                         : std::vector<std::string>{"figure", "runs", "mean", "+-", "min", "max"}),
-      arguments.csv);
+  Sheet sheet(head_of(arguments.group_by,
+                      arguments.csv
+                          ? std::vector<std::string>{"figure", "unit", "runs", "mean", "half_width",
+                                                     "deviation", "min", "max"}
+                          : std::vector<std::string>{"figure", "runs", "mean", "+-", "min", "max"}),
+              arguments.csv);
   for (const FigureRow& row : rows) {
     const Samples& samples = row.samples;
     const std::string count = std::to_string(samples.count());
@@ -90,9 +102,10 @@ std::string figures_text(const std::vector<FigureRow>& rows, const ResultsArgume
 std::string latencies_text(const std::vector<LatencyGroupRow>& rows,
                            const ResultsArguments& arguments) {
   const std::string unit = arguments.csv ? "_ps" : "";
-  Sheet sheet(with(arguments.group_by, {"latency", "count", "mean" + unit, "p50" + unit,
-                                        "p90" + unit, "p99" + unit, "p99.9" + unit, "max" + unit}),
-              arguments.csv);
+  Sheet sheet(
+      head_of(arguments.group_by, {"latency", "count", "mean" + unit, "p50" + unit, "p90" + unit,
+                                   "p99" + unit, "p99.9" + unit, "max" + unit}),
+      arguments.csv);
   const auto time = [&](Ps value) {
     return arguments.csv ? std::to_string(value.count()) : format_time(value);
   };
@@ -120,12 +133,33 @@ std::string failures_text(const std::vector<FailureRow>& failures) {
   return text;
 }
 
+std::string head_text(SweepTables& tables, double confidence) {
+  std::uint64_t runs = 0;
+  std::uint64_t unsettled = 0;
+  for (const PointRow& point : tables.points()) {
+    runs += point.runs;
+    unsettled += point.settled ? 0 : 1;
+  }
+  std::string text =
+      fmt::format("{}: {} of {}; means with {:g} % confidence\n", tables.manifest("name"),
+                  counted(runs, "run"), counted(tables.points().size(), "point"), 100 * confidence);
+  if (unsettled != 0) text += unsettled_text(unsettled) + '\n';
+  return text;
+}
+
 }  // namespace
 
 int results_verb(const ResultsArguments& given) {
   SweepReader reader(given.file);
   ResultsArguments arguments = given;
-  if (arguments.group_by.empty()) arguments.group_by = reader.parameters();
+  if (arguments.together && !arguments.group_by.empty()) {
+    throw ConfigError(
+        {"--group-by", "",
+         fmt::format("read {}; expected nothing beside --together, which puts all runs together",
+                     quote_short(arguments.group_by.front()))});
+  }
+  if (arguments.group_by.empty() && !arguments.together)
+    arguments.group_by = reader.tables().parameters();
   if (arguments.csv) {
     fmt::print("{}",
                arguments.latencies
@@ -133,9 +167,7 @@ int results_verb(const ResultsArguments& given) {
                    : figures_text(reader.figures(arguments.group_by, given.metrics), arguments));
     return 0;
   }
-  std::string text = fmt::format("{}: {} of {}; means with {:g} % confidence\n",
-                                 reader.manifest("name"), counted(reader.runs(), "run"),
-                                 counted(reader.points(), "point"), 100 * arguments.confidence);
+  std::string text = head_text(reader.tables(), arguments.confidence);
   if (!arguments.latencies)
     text += '\n' + figures_text(reader.figures(arguments.group_by, given.metrics), arguments);
   if (arguments.latencies || given.metrics.empty()) {
@@ -143,7 +175,7 @@ int results_verb(const ResultsArguments& given) {
         latencies_text(reader.latencies(arguments.group_by, given.metrics), arguments);
     if (!latencies.empty()) text += '\n' + latencies;
   }
-  fmt::print("{}{}", text, failures_text(reader.failures()));
+  fmt::print("{}{}", text, failures_text(reader.tables().failures()));
   return 0;
 }
 

@@ -1,19 +1,18 @@
 // `viosim sweep`: many runs of one scenario, and one file with what came of them.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/numbers.hpp"
-#include "sim/run/text_table.hpp"
+#include "sim/sweep/dry_run.hpp"
 #include "sim/sweep/local_engine.hpp"
 #include "sim/sweep/slurm_engine.hpp"
 #include "sim/sweep/sweep_database.hpp"
 #include "sim/sweep/sweep_progress.hpp"
-#include "sim/sweep/sweep_reader.hpp"
+#include "sim/sweep/sweep_tables.hpp"
 #include "sim/verbs/verbs.hpp"
 
 #include <fmt/format.h>
 
 #include <csignal>
 #include <cstdio>
-#include <limits>
 #include <sched.h>
 
 namespace viosim {
@@ -24,29 +23,6 @@ unsigned processors() {
   CPU_ZERO(&set);
   if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
   return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
-}
-
-std::string size_text(const Experiment& experiment) {
-  const Sweep& sweep = experiment.sweep();
-  return fmt::format("{}: {}, {}, {}{}", sweep.name, counted(experiment.design().points(), "point"),
-                     name_of(sweep.design), sweep.stop ? "at most " : "",
-                     counted(experiment.most_runs(), "run"));
-}
-
-int print_runs(const Experiment& experiment) {
-  experiment.check_each_point();
-  std::vector<std::string> head{"run", "point", "replicate", "seed"};
-  for (const AxisConfig& axis : experiment.sweep().axes) head.push_back(name_of(axis));
-  TextTable table(std::move(head), std::numeric_limits<std::size_t>::max() - 1);
-  for (std::uint64_t number = 0; number < experiment.most_runs(); ++number) {
-    const SweepRun run = experiment.run(number);
-    std::vector<std::string> row{std::to_string(run.number), std::to_string(run.point),
-                                 std::to_string(run.replicate), std::to_string(run.seed)};
-    for (const Level& level : experiment.design().point(run.point)) row.push_back(level.text);
-    table.add(std::move(row));
-  }
-  fmt::print("{}\n\n{}", size_text(experiment), table.text());
-  return 0;
 }
 
 void make_directory(const std::filesystem::path& path) {
@@ -72,6 +48,13 @@ void refuse_cluster_options(const SweepArguments& arguments) {
   refuse("--shared", cluster.shared.has_value());
   refuse("--sbatch", !cluster.sbatch.empty());
   if (!problems.empty()) throw ConfigError(std::move(problems));
+}
+
+// A name that is misspelt shall not become a directory that no node sees.
+void check_shared(const ClusterArguments& cluster) {
+  if (!cluster.shared || std::filesystem::is_directory(*cluster.shared)) return;
+  throw ConfigError({cluster.shared->string(), "",
+                     "there is no such directory; expected one that all nodes see"});
 }
 
 // What the same sweep has begun on a cluster is that engine's to go on with.
@@ -117,27 +100,32 @@ int sweep_verb(const SweepArguments& arguments) {
   if (!arguments.slurm) refuse_cluster_options(arguments);
   Experiment experiment(arguments.sweep);
   experiment.check_each_value();
-  if (arguments.dry_run) return print_runs(experiment);
-  if (arguments.slurm) Slurm::check_commands();
+  check_limits(experiment);
   check_selection(experiment);
+  if (arguments.dry_run) return print_runs(experiment, stdout) == 0 ? 0 : 1;
+  if (arguments.slurm) {
+    Slurm::check_commands();
+    check_shared(arguments.cluster);
+  }
   const std::filesystem::path out =
       arguments.out.value_or(std::filesystem::path("out") / experiment.sweep().name);
   const std::filesystem::path result = out / "sweep.db";
   const std::filesystem::path unfinished = out / "sweep.runs";
+  if (std::filesystem::exists(result)) check_replaceable(result, experiment.sweep().name);
   make_directory(out);
   Slices slices(arguments.cluster.shared.value_or(out) / Slices::directory_name);
   if (!arguments.slurm) refuse_slices(slices.directory());
 
   const SweepIdentity identity = identity_of(experiment);
   if (arguments.resume && std::filesystem::exists(result) && !std::filesystem::exists(unfinished)) {
-    SweepReader reader(result);
+    SweepTables tables(result);
     SweepIdentity begun;
-    for (const auto& [key, value] : identity) begun[key] = reader.manifest(key);
+    for (const auto& [key, value] : identity) begun[key] = tables.manifest(key);
     check_same_sweep(result, begun, identity);
     fmt::print("{} is complete; nothing is left to do\n", result.string());
     return 0;
   }
-  Journal journal(unfinished, identity, arguments.resume);
+  Journal journal(unfinished, identity, {experiment.most_runs(), arguments.resume});
   if (arguments.slurm) slices.open(identity, arguments.resume);
   Schedule schedule(experiment.sweep(), experiment.design().points());
   journal.for_each(
@@ -158,6 +146,7 @@ int sweep_verb(const SweepArguments& arguments) {
              size_text(experiment), counted(totals.runs, "run"), seconds,
              resumed == 0 ? "" : fmt::format(" ({} before)", grouped(resumed)),
              grouped(totals.failed), grouped(totals.not_as_expected), result.string());
+  if (schedule.unsettled() != 0) fmt::print("{}\n", unsettled_text(schedule.unsettled()));
   return totals.failed + totals.not_as_expected == 0 ? 0 : 1;
 }
 

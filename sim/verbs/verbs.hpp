@@ -98,6 +98,7 @@ int slice_verb(const SliceArguments& arguments);
 struct ResultsArguments {
   std::filesystem::path file;
   std::vector<std::string> group_by;  // empty: all parameters
+  bool together = false;              // by none
   std::vector<std::string> metrics;   // empty: all that there are
   double confidence = 0.95;
   bool latencies = false;  // only these

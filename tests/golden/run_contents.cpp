@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/golden/run_contents.hpp"
 
+#include "sim/record/digest.hpp"
 #include "sim/record/run_reader.hpp"
-#include "sim/record/schema.hpp"
 
 #include <fmt/format.h>
 
@@ -11,7 +11,7 @@ namespace viosim::test {
 
 std::string trace_digest_of(const std::filesystem::path& database) {
   RunReader reader = RunReader::open(database);
-  schema::RowDigest digest;
+  RowDigest digest;
   reader.for_each_event([&](const TraceEvent& event) {
     for (const std::int64_t field : {event.time, event.duration}) digest.add(field);
     for (const std::uint64_t field : {event.address, event.value})

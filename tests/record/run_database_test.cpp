@@ -55,7 +55,7 @@ std::vector<std::int64_t> digests_of(const std::filesystem::path& path) {
   Connection connection(path.string(), Connection::Mode::read);
   std::vector<std::int64_t> digests;
   for (const auto& table : schema::covered())
-    digests.push_back(schema::digest_of(connection, table).value());
+    digests.push_back(digest_of(connection, table).value());
   return digests;
 }
 

@@ -1,6 +1,7 @@
 // Reports in headless Chromium: they draw without complaint, zoom, sort, filter, obey keys, and print.
 // usage: node browser_test.mjs MODULES CHROMIUM DIRECTORY
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {mkdirSync, statSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
@@ -217,6 +218,55 @@ const tests = {
     await close();
   },
 
+  async 'all charts are drawn, and no table is cut off, before a browser begins to print'() {
+    for (const name of ['run.html', 'sweep.html', 'drawn.html', 'violations.html']) {
+      const {page, close} = await open(name, {viewport: {width: 1280, height: 100}});  // nothing is near
+      // All in one task: a browser that prints waits for nothing that a page puts off.
+      const printed = await page.evaluate(() => {
+        dispatchEvent(new Event('beforeprint'));
+        const right = document.body.getBoundingClientRect().right + 1;
+        const blank = (canvas) => {
+          const {data} = canvas.getContext('2d', {willReadFrequently: true}).getImageData(0, 0, canvas.width, canvas.height);
+          return data.every((value, i) => value === data[i % 4]);
+        };
+        const found = {
+          blank: [...document.querySelectorAll('canvas')].filter(blank).length,
+          cut: [...document.querySelectorAll('table, canvas')].filter((one) => one.getBoundingClientRect().right > right).length,
+          canvases: document.querySelectorAll('canvas').length, copies: document.querySelectorAll('table + table').length};
+        dispatchEvent(new Event('afterprint'));
+        return {...found, left: document.querySelectorAll('table[hidden], table + table').length};
+      });
+      assert.ok(printed.canvases >= 2, name);
+      assert.deepEqual({...printed, canvases: 0, copies: 0}, {blank: 0, cut: 0, canvases: 0, copies: 0, left: 0}, name);
+      assert.equal(printed.copies > 0, name === 'drawn.html', 'only what is too wide goes on below itself');
+      await close();
+    }
+  },
+
+  async 'the pages that come out of a printer have curves, and all columns'() {
+    const pdf = (name) => {
+      const file = join(directory, `${name}.pdf`);
+      execFileSync(executablePath, ['--headless=new', '--no-sandbox', '--disable-gpu', `--print-to-pdf=${file}`,
+        `file://${join(directory, `${name}.html`)}`], {stdio: 'ignore'});
+      return file;
+    };
+    const textOf = (file, ...options) => execFileSync('pdftotext', [...options, file, '-'], {maxBuffer: 1e9}).toString();
+    const run = pdf('run');
+    const number = textOf(run).split('\f').findIndex((text) => text.includes('Cumulative distribution')) + 1;
+    const picture = execFileSync('pdftoppm', ['-r', '60', '-f', String(number), '-l', String(number), run], {maxBuffer: 1e9});
+    let coloured = 0;  // the key alone has some hundred
+    for (let i = picture.indexOf('255\n') + 4; i < picture.length; i += 3)
+      if (Math.max(...picture.subarray(i, i + 3)) - Math.min(...picture.subarray(i, i + 3)) > 60) ++coloured;
+    assert.ok(coloured > 1000, `${coloured} coloured pixels`);
+    const words = [...textOf(pdf('drawn'), '-bbox').matchAll(/<page width="([\d.]+)|xMax="([\d.]+)"/g)];
+    let width = 0;
+    for (const [, page, right] of words) {
+      if (page) width = Number(page);
+      else assert.ok(Number(right) < width - 20, `a word ends at ${right} of ${width}`);
+    }
+    assert.ok(words.length > 1000);
+  },
+
   async 'narrow screens need no sideways scrolling'() {
     for (const name of ['run.html', 'sweep.html', 'violations.html']) {
       const {page, close} = await open(name, {viewport: {width: 380, height: 800}});
@@ -310,8 +360,30 @@ const tests = {
     await page.getByLabel('Filter host0.dmar0.iotlb.hit_rate').fill('');
     assert.match(await page.locator('#failures p').first().textContent(), /^6 of 120 runs: invalid 6\./);
     const replay = (await page.locator('#failures tbody td:last-child').allTextContents())[0];
-    assert.match(replay, /^viosim run .*entries/);
+    assert.match(replay, /^\/.*viosim run \/.*entries/);
     await shoot(page, 'sweep-dark');
+    await close();
+  },
+
+  async 'points that were drawn are shown in groups, and what a stop rule did not reach is told'() {
+    const {page, close} = await open('drawn.html');
+    await drawAll(page);
+    assert.match(await page.locator('#unsettled').textContent(), /^\d+ points ended at the most replicates without having fulfilled the stop rule: \d/);
+    assert.match(await page.locator('#response figcaption').textContent(), /over requests\. Means of \d+ to \d+ runs; bands .* Values of requests are put into 6 groups\.$/);
+    await page.locator('#map .plot').focus();
+    const cells = [];
+    for (let i = 0; i < 6; ++i) {
+      await page.keyboard.press('ArrowRight');
+      cells.push(await page.locator('#map [role=status]').textContent());
+    }
+    assert.ok(cells.filter((text) => /^requests \d+ to \d+, read .* ns to .* ns: .* \d+ runs?$/.test(text)).length >= 4, String(cells));
+    await shoot(page, 'drawn');
+    const all = (await column(page, '#points', 1)).length;
+    const rates = page.getByLabel('Filter host0.dev.throughput');
+    await rates.fill('> 1 b/s');
+    assert.equal((await column(page, '#points', 1)).length, all);
+    await rates.fill('> 900 Gbit/s');
+    assert.equal((await column(page, '#points', 1)).length, 0);
     await close();
   },
 

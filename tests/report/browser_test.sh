@@ -15,6 +15,7 @@ missing() {
 }
 command -v node >/dev/null || missing node
 browser=$(command -v chromium || command -v google-chrome) || missing chromium
+command -v pdftoppm >/dev/null || missing "pdftoppm (poppler-utils)"
 modules=$root/build/node
 [ -d "$modules/node_modules/playwright-core" ] || missing "playwright-core in $modules"
 
@@ -23,7 +24,9 @@ trap 'rm -rf "$out"' EXIT
 "$samples" "$out"
 "$viosim" run "$root/scenarios/viommu-hotplug.json" --out "$out/run" >/dev/null
 "$viosim" sweep "$root/tests/report/sweep.json" --out "$out/sweep" >/dev/null || [ $? -eq 1 ]
-for page in run/run sweep/sweep violations long; do
+"$viosim" sweep "$root/tests/report/drawn.json" --out "$out/drawn" >/dev/null
+mv "$out/drawn/sweep.db" "$out/drawn/drawn.db"
+for page in run/run sweep/sweep drawn/drawn violations long; do
   "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
 done
 echo "long.db: $(wc -c <"$out/long.db") bytes, its report: $(wc -c <"$out/long.html") bytes"

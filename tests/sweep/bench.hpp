@@ -22,6 +22,12 @@ namespace viosim::test {
 inline const std::string scenarios = std::string(VIOSIM_SOURCE_DIR) + "/scenarios/";
 inline constexpr const char* requests_pointer = "/hosts/0/devices/0/requests";
 
+// Of the number of requests.
+inline std::string axis(const std::string& values) {
+  return std::string(R"({"name": "requests", "pointer": ")") + requests_pointer +
+         R"(", "values": )" + values + "}";
+}
+
 struct Ended {
   int status = 0;
   std::string output;
@@ -46,6 +52,7 @@ class Program {
     REQUIRE(error == 0);
   }
   void send(int signal) const { ::kill(pid_, signal); }
+  pid_t id() const { return pid_; }
   Ended wait() const {
     Ended ended;
     REQUIRE(::waitpid(pid_, &ended.status, 0) == pid_);
@@ -111,7 +118,7 @@ inline std::int64_t count(const std::filesystem::path& file, const std::string& 
 inline std::vector<std::string> contents(const std::filesystem::path& file) {
   std::vector<std::string> all;
   for (const char* table : {"manifest", "axis", "parameter", "run", "figure", "metric", "histogram",
-                            "histogram_bucket", "failure"}) {
+                            "histogram_bucket", "failure", "stop", "digest"}) {
     for (const std::string& row : rows(file, std::string("SELECT * FROM ") + table))
       all.push_back(table + (": " + row));
   }

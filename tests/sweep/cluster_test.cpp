@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 using namespace viosim;
+using test::axis;
 using test::Bench;
 using test::contents;
 using test::count;
@@ -36,11 +37,6 @@ class FakeSlurm {
  private:
   Scratch scratch_;
 };
-
-std::string axis(const std::string& values) {
-  return std::string(R"({"name": "requests", "pointer": ")") + test::requests_pointer +
-         R"(", "values": )" + values + "}";
-}
 
 const std::string twenty = R"(, "axes": [)" + axis("[100, 2000, 300, 50]") +
                            R"(], "replicates": 5, "keep": ["host0.dev"])";
@@ -148,6 +144,19 @@ TEST_CASE("tasks that cannot begin end the sweep, with what they printed", "[swe
       ended.output,
       Catch::Contains("3 tasks of slice 0 have ended (FAILED) before they began; the last one "
                       "printed:\n  viosim: no such file"));
+  // Nothing stands in the way of a second try.
+  slurm.tasks("sh $FAKE_SCRIPT");
+  CHECK(bench.run("out", on_cluster()).exit_code() == 0);
+}
+
+TEST_CASE("a shared directory that is not there is refused, and not made", "[sweep]") {
+  const FakeSlurm slurm;
+  const Bench bench(twenty);
+  const std::filesystem::path nowhere = bench.scratch() / "nowhere";
+  const Ended ended = bench.run("out", on_cluster({"--shared", nowhere.string()}));
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output, Catch::Contains("nowhere: there is no such directory"));
+  CHECK_FALSE(std::filesystem::exists(nowhere));
 }
 
 TEST_CASE("a run that takes its task with it is at last alone, and becomes a failed row",

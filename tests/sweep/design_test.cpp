@@ -109,6 +109,72 @@ TEST_CASE("a range of more values than there are whole numbers is refused", "[sw
       "are both 2");
 }
 
+TEST_CASE("ends that are no multiples are moved inwards", "[sweep]") {
+  const std::string ends = R"("from": 5, "to": 14, "multiple_of": 4)";
+  CHECK(values_of(ends + R"(, "count": 2)") == Texts{"8", "12"});
+  CHECK(values_of(R"("from": 14, "to": 5, "multiple_of": 4, "count": 2)") == Texts{"12", "8"});
+  CHECK_THROWS_WITH(values_of(ends + R"(, "count": 3)"), Catch::Contains("expected fewer"));
+  CHECK(values_of(R"("from": 0.1, "to": 0.3, "multiple_of": 0.1, "count": 3)").size() == 3);
+  CHECK_THAT(
+      test::problems_of(R"(, "axes": [)" +
+                        range(R"("from": 5, "to": 7, "multiple_of": 4, "count": 2)") + "]"),
+      Catch::Contains("/range/multiple_of: read 4; expected one with a multiple from 5 to 7"));
+}
+
+TEST_CASE("a range of more values than there may be runs is refused at once", "[sweep]") {
+  const std::string huge = R"("from": 1, "to": 4000000000, "count": 4000000000)";
+  CHECK_THROWS_WITH(values_of(huge),
+                    "s.json: /axes/0/range/count: read 4000000000; expected at most 10000000");
+  const Sweep two = test::sweep_of(
+      R"(, "axes": [{"name": "a", "pointer": "/a", "range": {"from": 1, "to": 9e6, "count": 9000000}},)" +
+      range(R"("from": 1, "to": 9e6, "count": 9000000)") + "]");
+  CHECK_THROWS_WITH(Design(two, "s.json"), Catch::Contains("more than 10000000 points"));
+}
+
+TEST_CASE("every whole number of a range is drawn as often as any other, both ends included",
+          "[sweep]") {
+  const std::string ends =
+      GENERATE(R"("from": 1, "to": 4)", R"("from": 4, "to": 1)",
+               R"("from": 5, "to": 27, "multiple_of": 6)", R"("from": "1 ps", "to": "4 ps")",
+               R"("from": "3 KiB", "to": "18 KiB", "multiple_of": "4 KiB")");
+  CAPTURE(ends);
+  const Sweep sweep =
+      test::sweep_of(R"(, "design": "random", "points": 20000, "axes": [)" + range(ends) + "]");
+  const Design design(sweep, "s.json");
+  std::map<std::string, int> times_taken;
+  for (std::uint64_t p = 0; p < design.points(); ++p) ++times_taken[texts(design, p)[0]];
+  REQUIRE(times_taken.size() == 4);
+  for (const auto& [value, count] : times_taken) {
+    CAPTURE(value);
+    CHECK(count == Approx(5000).margin(5 * std::sqrt(20000 * 0.25 * 0.75)));
+  }
+}
+
+TEST_CASE("whole numbers of a logarithmic range are drawn by the width that they have there",
+          "[sweep]") {
+  const Sweep sweep = test::sweep_of(R"(, "design": "random", "points": 20000, "axes": [)" +
+                                     range(R"("from": 1, "to": 3, "scale": "logarithmic")") + "]");
+  const Design design(sweep, "s.json");
+  std::map<double, int> times_taken;
+  for (std::uint64_t p = 0; p < design.points(); ++p) ++times_taken[*design.point(p)[0].number];
+  REQUIRE(times_taken.size() == 3);
+  for (const auto& [value, count] : times_taken) {
+    const double part = std::log((value + 1) / value) / std::log(4.0);
+    CHECK(count == Approx(20000 * part).margin(5 * std::sqrt(20000 * part * (1 - part))));
+  }
+}
+
+TEST_CASE("a Latin hypercube of as many points as there are whole numbers has each once",
+          "[sweep]") {
+  const Sweep sweep = test::sweep_of(R"(, "design": "latin-hypercube", "points": 8, "seed": )" +
+                                     std::to_string(GENERATE(1, 2, 3)) + R"(, "axes": [)" +
+                                     range(R"("from": 1, "to": 8)") + "]");
+  const Design design(sweep, "s.json");
+  std::set<std::string> drawn;
+  for (std::uint64_t p = 0; p < 8; ++p) drawn.insert(texts(design, p)[0]);
+  CHECK(drawn == std::set<std::string>{"1", "2", "3", "4", "5", "6", "7", "8"});
+}
+
 TEST_CASE("a Latin hypercube has one point in each of as many equal parts of every axis",
           "[sweep]") {
   const auto seed = GENERATE(1, 2, 77);

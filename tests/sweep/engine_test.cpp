@@ -1,4 +1,4 @@
-// Whole sweeps by the real program: interrupted, killed, resumed, with runs that crash and runs that hang.
+// Whole sweeps by the real program: interrupted, killed, resumed.
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/catch.hpp"
 #include "tests/sweep/bench.hpp"
@@ -7,6 +7,7 @@
 #include <thread>
 
 using namespace viosim;
+using test::axis;
 using test::Bench;
 using test::contents;
 using test::count;
@@ -14,11 +15,6 @@ using test::Ended;
 using test::rows;
 
 namespace {
-
-std::string axis(const std::string& values) {
-  return std::string(R"({"name": "requests", "pointer": ")") + test::requests_pointer +
-         R"(", "values": )" + values + "}";
-}
 
 // About 100 runs of some milliseconds each; those with more requests take longer, so that they do not end
 // in the order of their numbers.
@@ -122,39 +118,22 @@ TEST_CASE("a result of another sweep is not taken for that of this one", "[sweep
   CHECK_THAT(ended.output, Catch::Contains("sweep /replicates was null and is now 2"));
 }
 
-TEST_CASE("a run that hangs becomes a failed row, and the others go on", "[sweep]") {
-  const Bench bench(R"(, "axes": [)" + axis("[10, 4000000000, 20]") +
-                    R"(], "limits": {"wall": "1 s"})");
-  const Ended ended = bench.run("out", {"--jobs", "2"});
-  CHECK(ended.exit_code() == 1);
-  CHECK_THAT(ended.output, Catch::Contains("1 failed"));
-  CHECK(rows(bench.result("out"), "SELECT run, failed FROM run") ==
-        std::vector<std::string>{"0|0|", "1|1|", "2|0|"});
-  CHECK(rows(bench.result("out"), "SELECT run, kind, reason FROM failure") ==
-        std::vector<std::string>{"1|wall|not done after 1 s|"});
-  CHECK_THAT(rows(bench.result("out"), "SELECT replay FROM failure")[0],
-             Catch::StartsWith("timeout 1 viosim run ") && Catch::Contains("requests=4000000000"));
-}
-
-TEST_CASE("runs that get too little memory become failed rows", "[sweep]") {
-  const Bench bench(R"(, "axes": [{"name": "count", "pointer": "/hosts/0/devices/0/count",
-                                    "values": [4000, 4001]}], "limits": {"memory": "1 MiB"})");
-  const Ended ended = bench.run("out");
-  CHECK(ended.exit_code() == 1);
-  CHECK(count(bench.result("out"), "run") == 2);
-  CHECK(count(bench.result("out"), "failure WHERE kind IN ('memory', 'crash')") == 2);
-  CHECK_THAT(rows(bench.result("out"), "SELECT replay FROM failure")[0],
-             Catch::StartsWith("(ulimit -v 1024; viosim run "));
-}
-
-TEST_CASE("a point whose scenario is wrong becomes a failed row", "[sweep]") {
-  // Each value by itself is right; both together are not.
-  const Bench bench(
-      R"(, "axes": [{"name": "entries", "pointer": "/hosts/0/iommus/0/iotlb/entries", "values": [64, 4]},
-                    {"name": "ways", "pointer": "/hosts/0/iommus/0/iotlb/ways", "values": [4, 8]}])");
-  const Ended ended = bench.run("out");
-  CHECK(ended.exit_code() == 1);
-  CHECK(count(bench.result("out"), "failure WHERE kind = 'invalid'") == 1);
+TEST_CASE("a sweep does not replace the result of one with another name, or something else",
+          "[sweep]") {
+  const Bench bench("");
+  REQUIRE(bench.run("out").exit_code() == 0);
+  REQUIRE(bench.run("out").exit_code() == 0);  // its own
+  const auto refused = [&](const std::string& change, const std::string& message) {
+    Connection(bench.result("out").string(), Connection::Mode::read).run(change);
+    const Ended ended = bench.run("out");
+    CHECK(ended.exit_code() == 2);
+    CHECK_THAT(ended.output, Catch::Contains(message + "; expected another --out, or its removal"));
+    CHECK_FALSE(std::filesystem::exists(bench.unfinished("out")));
+  };
+  refused("UPDATE manifest SET value = 'other' WHERE key = 'name'",
+          "sweep.db: is the result of the sweep \"other\"");
+  refused("PRAGMA application_id = 7", "sweep.db: is another program's database");
+  CHECK(count(bench.result("out"), "run") == 1);
 }
 
 TEST_CASE("a metric that is not there is refused before anything runs", "[sweep]") {
@@ -177,4 +156,20 @@ TEST_CASE("a stop rule gives the same rows with any number of jobs", "[sweep]") 
   const auto replicates = rows(bench.result("one"), "SELECT count(*) FROM run GROUP BY point");
   REQUIRE(replicates.size() == 2);
   CHECK(std::stoi(replicates[0]) > std::stoi(replicates[1]));
+}
+
+TEST_CASE("a stop rule that was not fulfilled is told, wherever the result is", "[sweep]") {
+  const Bench bench(R"(, "axes": [)" + axis("[50, 40000]") +
+                    R"(, {"name": "pattern", "variants": [{"name": "u", "set":
+      {"/hosts/0/devices/0/traffic": {"pattern": "uniform", "window": "4 MiB", "request": "64 B"}}}]}],
+      "stop": {"metric": "host0.dmar0.iotlb.hit_rate", "half_width": 0.01, "maximum": 4})");
+  const Ended ended = bench.run("out");
+  CHECK(ended.exit_code() == 0);
+  const std::string told =
+      "1 point ended at the most replicates without having fulfilled the stop rule";
+  CHECK_THAT(ended.output, Catch::Contains(told));
+  CHECK(rows(bench.result("out"), "SELECT point, fulfilled FROM stop") ==
+        std::vector<std::string>{"0|0|", "1|1|"});
+  CHECK_THAT(bench.program({"results", bench.result("out").string()}).output,
+             Catch::Contains(told));
 }

@@ -79,6 +79,38 @@ TEST_CASE("percentiles are those of all runs of a group together", "[sweep]") {
   CHECK(cells(table[2])[2] == std::to_string(4 * (500 + 64)));
 }
 
+TEST_CASE("all runs together are one group, and parameters may be a list", "[sweep]") {
+  Bench bench(two_axes);
+  REQUIRE(bench.run("out").exit_code() == 0);
+  const std::vector<std::string> hits{"--csv", "--metric", "host0.dmar0.iotlb.hit_rate"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), hits.begin(), hits.end());
+    return results(bench, more);
+  };
+  const auto together = lines(with({"--together"}));
+  REQUIRE(together.size() == 2);
+  CHECK(together[0] == "figure,unit,runs,mean,half_width,deviation,min,max");
+  CHECK(cells(together[1])[2] == "16");
+  CHECK(lines(with({"--group-by", "entries,pattern"})).size() == 5);
+  CHECK(with({"--group-by", "entries,pattern"}) ==
+        with({"--group-by", "entries", "--group-by", "pattern"}));
+  const test::Ended both = bench.program(
+      {"results", bench.result("out").string(), "--together", "--group-by", "entries"});
+  CHECK(both.exit_code() == 2);
+  CHECK_THAT(both.output, Catch::Contains("expected nothing beside --together"));
+}
+
+TEST_CASE("a parameter that is called like a column has a head of its own", "[sweep]") {
+  Bench bench(R"(, "axes": [{"name": "figure", "pointer": "/description", "values": ["a", "b"]},
+                            {"name": "point", "pointer": "/hosts/0/devices/0/requests", "values": [8]}],
+      "keep": ["host0.dmar0.iotlb.hit_rate"])");
+  REQUIRE(bench.run("out").exit_code() == 0);
+  CHECK(lines(results(bench, {"--csv"}))[0] ==
+        "parameter.figure,point,figure,unit,runs,mean,half_width,deviation,min,max");
+  CHECK_THAT(bench.run("out", {"--dry-run"}).output,
+             Catch::Contains("  figure  parameter.point\n"));
+}
+
 TEST_CASE("cells with commas are quoted", "[sweep]") {
   Bench bench(two_axes);
   REQUIRE(bench.run("out").exit_code() == 0);
@@ -117,5 +149,8 @@ TEST_CASE("files that are no results are refused", "[sweep]") {
   };
   CHECK_THAT(said((bench.scratch() / "nowhere").string()),
              Catch::Contains("there is no such file"));
-  CHECK_THAT(said((bench.scratch() / "s.json").string()), Catch::Contains("not an SQLite file"));
+  CHECK_THAT(said(bench.scratch().path().string()),
+             Catch::Contains("is no file; expected the result"));
+  CHECK_THAT(said((bench.scratch() / "s.json").string()),
+             Catch::Contains("this is not a result of a sweep (not an SQLite file)"));
 }

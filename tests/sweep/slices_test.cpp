@@ -64,7 +64,8 @@ TEST_CASE("a part is read once, as it was written", "[sweep]") {
   Slices slices(scratch / "slices");
   slices.open(identity, false);
   slices.write_slice(3, {5, 6, 7, 20});
-  CHECK(slices.runs_of(3) == Numbers{5, 6, 7, 20});
+  CHECK(slices.runs_of(3, 21) == Numbers{5, 6, 7, 20});
+  CHECK_THROWS_WITH(slices.runs_of(3, 20), Catch::Contains("each less than 20"));
   CHECK(slices.next_slice() == 4);
   slices.write_part({3, "a", 0}, {});
   slices.write_part({3, "a", 1}, {finished(6), finished(20)});
@@ -132,9 +133,9 @@ TEST_CASE("a slice that is damaged is refused with its file", "[sweep]") {
   Slices slices(scratch / "slices");
   slices.open(identity, false);
   std::ofstream(slices.directory() / "000002.slice") << "1-x\n";
-  CHECK_THROWS_WITH(slices.runs_of(2),
+  CHECK_THROWS_WITH(slices.runs_of(2, 21),
                     Catch::Contains("000002.slice") && Catch::Contains("read \"1-x\""));
-  CHECK_THROWS_WITH(slices.runs_of(4), Catch::Contains("000004.slice: cannot be read"));
+  CHECK_THROWS_WITH(slices.runs_of(4, 21), Catch::Contains("000004.slice: cannot be read"));
 }
 
 TEST_CASE("lines of squeue are tasks of the sweep, or somebody else's", "[sweep]") {

@@ -41,6 +41,18 @@ TEST_CASE("limits of wall time may be longer than what can be simulated", "[swee
   CHECK(problems_of(R"(, "limits": {"wall": "86400 s"})").empty());
 }
 
+TEST_CASE("one amount in two ways is one value of a list", "[sweep]") {
+  const auto refused = [](const std::string& values) {
+    return problems_of(axis(R"("values": )" + values));
+  };
+  CHECK_THAT(refused(R"(["4 KiB", "1 MiB", "4096 B"])"),
+             Catch::Contains("/axes/0/values/2: read \"4096 B\"; expected another value: "
+                             "\"4 KiB\" is the same"));
+  CHECK_THAT(refused(R"(["1 us", "1000 ns"])"), Catch::Contains("\"1 us\" is the same"));
+  CHECK_THAT(refused("[1, 1.0]"), Catch::Contains("/axes/0/values/1"));
+  CHECK(refused(R"(["1 us", "1 MiB", "1000000 ps2", 1000000, "1000001 ps"])").empty());
+}
+
 TEST_CASE("misspelt keys and choices are told with the nearest that there is", "[sweep]") {
   CHECK_THAT(problems_of(R"(, "replicate": 3)"), Catch::Contains("did you mean \"replicates\"?"));
   CHECK_THAT(problems_of(R"(, "design": "gird")"),

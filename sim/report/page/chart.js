@@ -5,8 +5,10 @@ const plainAxis = (options) => ({
   grid: {stroke: () => colours.grid, width: 1}, ticks: {stroke: () => colours.line, width: 1, size: 5}, ...options,
 });
 
-// 1, 2, 3 ... 9 times each power of ten.
+// 1, 2, 3 ... 9 times each power of ten; of less than half a power, equal steps, since few of these are in it.
+const isShort = (low, high) => high / low < 5;
 function logSplits(chart, axis, low, high) {
+  if (isShort(low, high)) return niceTicks(low, high, 6);
   const all = [];
   for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
     for (let digit = 1; digit < 10; ++digit)
@@ -19,6 +21,7 @@ const logAxis = (label, format, options = {}) => plainAxis({label, splits: logSp
 // A logarithmic axis has texts at powers of ten, and between them where there are few.
 function logTexts(format) {
   return (chart, splits) => {
+    if (splits.length && isShort(splits[0], splits.at(-1))) return tickTexts(splits, (value, digits) => value === null ? '' : format(value, digits));
     const powers = splits.filter((value) => value !== null && Math.abs(Math.log10(value) % 1) < 1e-6).length;
     return splits.map((value) => {
       if (value === null) return '';
@@ -48,19 +51,22 @@ function addKeys(place, chart, x) {
 
 // options and data as uPlot has them, without size; returns {chart, place}.
 function lineChart(place, options, data, height = 340) {
-  const width = () => Math.max(240, place.clientWidth);
+  // Two charts shall find room on a page of paper.
+  const size = () => ({width: Math.max(240, place.clientWidth), height: printing ? Math.round(.75 * height) : height});
   place.tabIndex = 0;
   place.classList.add('plot');
-  const chart = new uPlot({width: width(), height, pxAlign: 0, cursor: {drag: {x: true, y: false}, focus: {prox: 24}},
+  const chart = new uPlot({...size(), pxAlign: 0, cursor: {drag: {x: true, y: false}, focus: {prox: 24}},
     focus: {alpha: 0.35}, legend: {live: true}, ...options}, data, place);
+  // uPlot draws in a task of its own, which a page that is being printed never gets to.
+  const now = (change) => chart.batch(change);
+  now(() => {});
   addKeys(place, chart, data[0]);
-  let last = width();
   const resize = () => {
-    if (width() !== last) chart.setSize({width: last = width(), height});
+    const wanted = size();
+    if (wanted.width !== chart.width || wanted.height !== chart.height) chart.setSize(wanted);
   };
   const redraw = () => {
-    resize();
-    chart.redraw();
+    now(() => { resize(); chart.redraw(); });
     place.querySelectorAll('.u-legend .u-series').forEach((row, i) => {
       const marker = row.querySelector('.u-marker');
       if (marker && chart.series[i].markerColour) marker.style.borderColor = chart.series[i].markerColour();

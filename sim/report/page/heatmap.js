@@ -48,13 +48,14 @@ class HeatMap {
     const fixed = fixedBy(points, [state.x, state.y], state.chosen);
     const parts = this.y.texts.map(() => this.x.texts.map(() => []));
     for (const point of points.where(fixed)) parts[this.y.at(point)][this.x.at(point)].push(this.figure.at(point));
-    this.widest = Math.max(...this.y.texts.map((text) => text.length)) * 6.5;
+    this.labels = {x: this.x.shortTexts ?? this.x.texts, y: this.y.shortTexts ?? this.y.texts};
+    this.widest = Math.max(...this.labels.y.map((text) => text.length)) * 6.5;
     this.cells = parts.map((row) => row.map((list) => list.length ? pooled(list) : null));
     const means = this.cells.flat().filter((cell) => cell && cell.mean !== null).map((cell) => cell.mean);
     [this.low, this.high] = [Math.min(...means), Math.max(...means)];
     this.logarithmic = this.low > 0 && this.high / this.low > 50;
     this.caption.textContent = `${this.figure.name} by ${this.x.name} and ${this.y.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}: ` +
-      `means of all runs at a place${this.logarithmic ? '; colours on a logarithmic scale' : ''}.`;
+      `means of all runs at a place${this.logarithmic ? '; colours on a logarithmic scale' : ''}.${groupedText([this.x, this.y])}`;
   }
 
   part(value) {
@@ -62,7 +63,7 @@ class HeatMap {
     return this.logarithmic ? Math.log(value / this.low) / Math.log(this.high / this.low) : (value - this.low) / (this.high - this.low);
   }
 
-  height() { return Math.min(560, Math.max(150, this.y.texts.length * 34 + 60)); }
+  height() { return Math.min(printing ? 380 : 560, Math.max(150, this.y.texts.length * 34 + 60)); }
 
   frame(width, height) { return {left: Math.min(this.widest + 36, width * .3), top: 8, right: width - Math.min(110, width * .2), bottom: height - 44}; }
 
@@ -108,14 +109,14 @@ class HeatMap {
     context.font = chartFont(11);
     context.textAlign = 'right';
     const everyRow = Math.ceil(this.y.texts.length * 14 / (frame.bottom - frame.top));
-    this.y.texts.forEach((text, row) => {
+    this.labels.y.forEach((text, row) => {
       const [, y, , h] = this.box(0, row, width, height);
       if (row % everyRow === 0) context.fillText(shorten(context, text, frame.left - 26), frame.left - 6, y + h / 2);
     });
     context.textAlign = 'center';
-    const widest = Math.max(...this.x.texts.map((text) => context.measureText(text).width)) + 8;
+    const widest = Math.max(...this.labels.x.map((text) => context.measureText(text).width)) + 8;
     const everyColumn = Math.ceil(this.x.texts.length * Math.min(widest, 120) / (frame.right - frame.left));
-    this.x.texts.forEach((text, column) => {
+    this.labels.x.forEach((text, column) => {
       const [x, , w] = this.box(column, 0, width, height);
       if (column % everyColumn === 0) context.fillText(shorten(context, text, Math.max(24, everyColumn * w - 4)), x + w / 2, frame.bottom + 12);
     });
@@ -161,7 +162,7 @@ class HeatMap {
     const where = `${this.x.name} ${this.x.texts[column]}, ${this.y.name} ${this.y.texts[row]}`;
     if (!cell || cell.mean === null) return `${where}: no run`;
     const half = halfWidth(cell, this.points.student);
-    return `${where}: ${formatValue(cell.mean, this.figure.unit, 5)}${half ? ` \u00b1 ${formatValue(half, this.figure.unit, 3)}` : ''}, ${cell.n} runs`;
+    return `${where}: ${formatValue(cell.mean, this.figure.unit, 5)}${half ? ` \u00b1 ${formatValue(half, this.figure.unit, 3)}` : ''}, ${counted(cell.n, 'run')}`;
   }
 
   key(event) {

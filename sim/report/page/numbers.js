@@ -1,6 +1,7 @@
 // Numbers as people read them.
 
 const timeUnits = [[1e12, 's'], [1e9, 'ms'], [1e6, 'us'], [1e3, 'ns'], [1, 'ps']];
+const rateUnits = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'K'], [1, '']];
 const byteUnits = [[2 ** 40, 'TiB'], [2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [2 ** 10, 'KiB'], [1, 'B']];
 
 function significant(value, digits = 4) {
@@ -24,7 +25,7 @@ function formatCount(value, digits = 6) {
 
 function formatRate(value, unit, digits) {
   if (value === 0) return '0';
-  const [factor, prefix] = [[1e9, 'G'], [1e6, 'M'], [1e3, 'K'], [1, '']].find(([size]) => Math.abs(value) >= size) ?? [1, ''];
+  const [factor, prefix] = rateUnits.find(([size]) => Math.abs(value) >= size) ?? [1, ''];
   return `${significant(value / factor, digits)} ${prefix}${unit}`;
 }
 
@@ -38,18 +39,21 @@ function formatValue(value, unit, digits = 4) {
     case 'ps': return formatTime(value, digits);
     case 'ratio': return `${significant(100 * value, digits)} %`;
     case 'bytes': return value === 0 ? '0' : scaled(value, byteUnits, digits);
-    case '/s': case 'bit/s': return formatRate(value, unit, digits);
+    case '/s': return formatRate(value, '/s', digits);
+    case 'bit/s': return formatRate(value, 'b/s', digits);
     default: return formatCount(value, digits);
   }
 }
 
-// What a person wrote as a filter's bound: "5", "5 us", "80 %", "4 KiB"; null when it is no number.
+// What a person wrote as a filter's bound: "5", "5 us", "80 %", "4 KiB", "1.2 M/s", "30 Gbit/s"; null when it is no number.
 function readNumber(text) {
   const match = /^\s*(-?[\d.,]+(?:e-?\d+)?)\s*([a-zA-Z%/]*)\s*$/.exec(text);
   if (!match) return null;
   const number = Number(match[1].replaceAll(',', ''));
   const factors = Object.fromEntries([...timeUnits, ...byteUnits].map(([factor, unit]) => [unit, factor]));
-  Object.assign(factors, {'': 1, '%': 0.01, K: 1e3, M: 1e6, G: 1e9, 'K/s': 1e3, 'M/s': 1e6, 'G/s': 1e9, '/s': 1});
+  Object.assign(factors, {'%': 0.01});
+  for (const [factor, prefix] of rateUnits)
+    for (const unit of ['', '/s', 'bit/s', 'b/s']) factors[prefix + unit] ??= factor;
   const factor = factors[match[2]];
   return Number.isNaN(number) || factor === undefined ? null : number * factor;
 }

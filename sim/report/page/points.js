@@ -3,15 +3,17 @@
 class Points {
   constructor(data) {
     this.data = data;
-    this.count = data.points.number.length;
+    this.count = data.points.runs.length;
     this.student = data.student;
+    this.drawn = ['random', 'latin-hypercube'].includes(data.manifest.design);
+    this.scales = scalesOf(data.manifest.sweep);
     this.parameters = data.parameters.map((json) => this.readParameter(json));
     this.figures = data.figures.map((json) => this.readFigure(json));
     this.varying = this.figures.filter((figure) => !figure.constant);
     for (const [name, values] of [['runs that failed', data.points.failed], ['runs not as expected', data.points.unexpected]]) {
       if (!values.some((value) => value > 0)) continue;
       const parts = values.map((value, i) => value / data.points.runs[i]);
-      this.varying.push({name, unit: 'ratio', ofPoints: true, at: (point) => ({n: data.points.runs[point], mean: parts[point], sd: 0, certain: true})});
+      this.varying.push({name, unit: 'ratio', most: 1, ofPoints: true, at: (point) => ({n: data.points.runs[point], mean: parts[point], sd: 0, certain: true})});
     }
   }
 
@@ -24,7 +26,15 @@ class Points {
     const placeOf = new Map(texts.map((value, i) => [value, i]));
     const values = texts.map((value, i) => numeric ? numberOf.get(value) : i);
     return {name, numeric, texts, values, at: (point) => placeOf.get(text[point]), textAt: (point) => text[point],
-      numberAt: (point) => numeric ? number[point] : null, logarithmic: numeric && looksLogarithmic(values)};
+      numberAt: (point) => numeric ? number[point] : null,
+      logarithmic: numeric && values[0] > 0 && (this.scales.get(name) === 'logarithmic' || (!this.scales.has(name) && looksLogarithmic(values)))};
+  }
+
+  // The same, with neighbouring values of drawn parameters in groups: nearly every point has a value of its own there.
+  inGroups() {
+    const most = Math.max(3, Math.min(12, Math.round(0.8 * Math.sqrt(this.count))));
+    return this.drawn ? Object.assign(Object.create(Points.prototype), this,
+      {parameters: this.parameters.map((parameter) => parameter.numeric && parameter.texts.length > most ? grouped(parameter, most) : parameter)}) : this;
   }
 
   readFigure(json) {
@@ -58,6 +68,31 @@ class Points {
   }
 }
 
+// A parameter whose values are `most` equal parts of what there is, without those that nothing is in.
+function grouped(parameter, most) {
+  const [scale, back] = parameter.logarithmic ? [Math.log, Math.exp] : [(x) => x, (x) => x];
+  const [low, high] = [scale(parameter.values[0]), scale(parameter.values.at(-1))];
+  const partOf = (value) => Math.min(most - 1, Math.floor((scale(value) - low) / (high - low) * most));
+  const members = Array.from({length: most}, () => []);
+  parameter.values.forEach((value, place) => members[partOf(value)].push(place));
+  const parts = members.map((places, part) => ({places, middle: back(low + (part + .5) * (high - low) / most)})).filter(({places}) => places.length);
+  const groupOf = new Map(parts.flatMap(({places}, group) => places.map((place) => [place, group])));
+  const nearest = ({places, middle}) => places.reduce((best, place) =>
+    Math.abs(parameter.values[place] - middle) < Math.abs(parameter.values[best] - middle) ? place : best);
+  return {...parameter, groups: parts.length, at: (point) => groupOf.get(parameter.at(point)), values: parts.map(({middle}) => middle),
+    texts: parts.map(({places}) => [...new Set([places[0], places.at(-1)])].map((place) => parameter.texts[place]).join(' to ')),
+    shortTexts: parts.map((part) => `~ ${parameter.texts[nearest(part)]}`)};
+}
+
+// By axis, of those that are ranges: linear or logarithmic.
+function scalesOf(sweep) {
+  try {
+    return new Map((JSON.parse(sweep).axes ?? []).filter((axis) => axis.range).map((axis) => [axis.name, axis.range.scale]));
+  } catch {
+    return new Map();  // a sweep that is too long to be here
+  }
+}
+
 // Steps that grow with the values: 64, 128, 256 ...
 function looksLogarithmic(values) {
   if (values.length < 3 || !(values[0] > 0)) return false;
@@ -71,7 +106,7 @@ function looksLogarithmic(values) {
 const together = 'all';
 function parameterFilters(points, axes, chosen, onchange) {
   return points.parameters.filter((parameter) => !axes.includes(parameter.name) && parameter.texts.length > 1).map((parameter) => {
-    if (chosen[parameter.name] === undefined) chosen[parameter.name] = parameter.texts.length > 40 ? together : '0';
+    if (chosen[parameter.name] === undefined) chosen[parameter.name] = points.drawn || parameter.texts.length > 40 ? together : '0';
     return choice(parameter.name, [...parameter.texts.map((text, i) => [String(i), text]), [together, 'all, put together']],
       chosen[parameter.name], (value) => { chosen[parameter.name] = value; onchange(); });
   });
@@ -79,6 +114,8 @@ function parameterFilters(points, axes, chosen, onchange) {
 const fixedBy = (points, axes, chosen) => points.parameters
   .filter((parameter) => !axes.includes(parameter.name) && parameter.texts.length > 1 && chosen[parameter.name] !== together)
   .map((parameter) => [parameter, Number(chosen[parameter.name])]);
+const groupedText = (parameters) => parameters.filter((parameter) => parameter?.groups)
+  .map((parameter) => ` Values of ${parameter.name} are put into ${counted(parameter.groups, 'group')}.`).join('');
 const fixedText = (fixed) => fixed.map(([parameter, place]) => `${parameter.name} ${parameter.texts[place]}`).join(', ');
 
 const figureChoices = (points) => points.varying.map((figure) => [figure.name, figure.name]);

@@ -27,7 +27,7 @@ function responseChart(place, parameter, curves, figure) {
     return [mean, high, low];
   });
   const bands = curves.map(({number}, i) => ({series: [3 * i + 2, 3 * i + 3], fill: () => `color-mix(in srgb, ${seriesColour(number)} 22%, transparent)`}));
-  const textOf = new Map(x.map((value, i) => [value, parameter.texts[i]]));
+  const textOf = new Map(x.map((value, i) => [value, (parameter.shortTexts ?? parameter.texts)[i]]));
   const distance = parameter.logarithmic ? (value) => Math.log(value) : (value) => value;
   const spread = distance(x.at(-1)) - distance(x[0]);
   const ticks = () => {
@@ -42,7 +42,7 @@ function responseChart(place, parameter, curves, figure) {
   const pad = (high - low || Math.abs(high) || 1) * 0.06;
   return lineChart(place, {
     scales: {x: {time: false, distr: parameter.logarithmic ? 3 : 1, range: (chart, from, to) => zoomedIn(chart, x, from, to) ? [from, to] : range},
-      y: {range: [low >= 0 && low - pad < 0 ? 0 : low - pad, high + pad]}},
+      y: {range: [low >= 0 && low - pad < 0 ? 0 : low - pad, Math.min(high + pad, figure.most ?? Infinity)]}},
     axes: [plainAxis({label: parameter.name, splits: ticks, values: (chart, splits) => splits.map((value) => textOf.get(value) ?? ''),
       filter: (chart, splits) => splits}),
     plainAxis({label: figure.name, values: (chart, splits) => tickTexts(splits, (value, digits) => formatValue(value, figure.unit, digits)), size: 78})],
@@ -58,7 +58,7 @@ function responseView(points) {
   const best = points.parameters.filter((parameter) => parameter.texts.length > 1);
   const state = {figure: points.varying[0].name, chosen: {},
     x: (best.find((parameter) => parameter.numeric) ?? best[0] ?? points.parameters[0]).name};
-  state.by = best.find((parameter) => parameter.name !== state.x && parameter.texts.length <= mostCurves)?.name ?? '';
+  state.by = points.drawn ? '' : best.find((parameter) => parameter.name !== state.x && parameter.texts.length <= mostCurves)?.name ?? '';
   const place = element('div', {id: 'response-plot'});
   const bar = element('div', {class: 'bar'});
   const caption = element('figcaption');
@@ -88,9 +88,10 @@ function responseView(points) {
     const samples = curves.flatMap((curve) => curve.rows.map((row) => row.n));
     const put = points.parameters.some((one) => !axes.includes(one.name) && one.texts.length > 1 && state.chosen[one.name] === together);
     caption.textContent = `${figure.name} over ${parameter.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}. Means of ` +
-      `${Math.min(...samples)}${Math.max(...samples) > Math.min(...samples) ? ` to ${Math.max(...samples)}` : ''} runs` +
+      `${Math.max(...samples) > Math.min(...samples) ? `${Math.min(...samples)} to ` : ''}${counted(Math.max(...samples), 'run')}` +
       (banded ? '; bands are 95 % confidence intervals of the mean (Student\u2019s t).' : '; too few for a confidence interval.') +
-      (put ? ' Runs of different points are put together, so the bands hold their spread as well.' : '');
+      (put ? ' Runs of different points are put together, so the bands hold their spread as well.' : '') +
+      groupedText([parameter, points.parameterNamed(state.by)]);
   }
   const set = (key) => (value) => {
     state[key] = value;

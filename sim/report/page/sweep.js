@@ -8,6 +8,11 @@ function sweepSummary(points, data) {
     fact('parameters', points.parameters.map((one) => `${one.name} (${one.texts.length})`).join(', ') || 'none', 'small'),
     fact('failed', formatCount(failures.total), failures.total ? 'bad' : 'good'),
     fact('seed', manifest.seed, 'small'), fact('viosim', `${manifest.program_version} ${manifest.commit}`, 'small')));
+  const {unsettled} = data.points;
+  if (unsettled.length) {
+    made.append(element('p', {class: 'warn', id: 'unsettled'}, `${counted(unsettled.length, 'point')} ended at the most replicates without having fulfilled ` +
+      `the stop rule: ${unsettled.slice(0, 20).join(', ')}${unsettled.length > 20 ? ' ...' : ''}.`));
+  }
   const constant = points.figures.filter((figure) => figure.constant);
   if (constant.length) {
     made.append(element('details', {}, element('summary', {}, `Figures that were the same in all runs (${constant.length})`),
@@ -31,10 +36,10 @@ function pointTable(points, only) {
       const half = halfWidth(figure.at(point), points.student);
       return formatValue(value, figure.unit) + (half ? ` \u00b1 ${formatValue(half, figure.unit, 2)}` : '');
     }}))];
-  const {number, runs, failed} = points.data.points;
-  const rows = number.map((name, point) => [name,
+  const {runs, failed} = points.data.points;
+  const rows = runs.map((count, point) => [point,
     ...parameters.map((parameter) => parameter.numeric ? parameter.numberAt(point) : parameter.textAt(point)),
-    runs[point], failed[point], ...figures.map((figure) => figure.at(point).mean)]);
+    count, failed[point], ...figures.map((figure) => figure.at(point).mean)]);
   return dataTable(columns, rows, {name: 'points', filters: true, only, limit: 25,
     caption: 'All points: means of their runs, with half the 95 % confidence interval. Fields below the heads filter: "> 200 ns", "0.5 .. 0.9", a word.'});
 }
@@ -54,7 +59,10 @@ function sweepLatencies(points, data) {
       ...parameterFilters(points, [state.by], state.chosen, draw), pngButton('latency', () => place.querySelector('canvas')));
     const fixed = fixedBy(points, [state.by], state.chosen);
     const texts = fixed.map(([parameter, at]) => [points.parameters.indexOf(parameter), parameter.texts[at]]);
-    const wanted = rows.filter((row) => row.name === state.name && texts.every(([place, text]) => row.group[place] === text)).slice(0, 24);
+    const found = rows.filter((row) => row.name === state.name && texts.every(([place, text]) => row.group[place] === text));
+    const wanted = found.slice(0, 24);
+    const several = points.parameters.some((one) => one !== by && one.texts.length > 1 && state.chosen[one.name] === together);
+    const labelOf = (row) => !by ? row.name : several ? points.parameters.map((one, i) => `${one.name} ${row.group[i]}`).join(', ') : `${by.name} ${row.group[place_]}`;
     const x = fractions.map(nines);
     const text = (value) => significant(100 * (1 - 10 ** -value), Math.ceil(value) + 2);
     const place_ = by ? points.parameters.indexOf(by) : 0;
@@ -65,10 +73,11 @@ function sweepLatencies(points, data) {
       axes: [plainAxis({label: 'percentile', splits: (chart, axis, low, high) => [0, nines(.5), 1, 2, 3, 4].filter((value) => value >= low - .01 && value <= high + .01),
         values: (chart, splits) => splits.map(text)}), logAxis('latency', formatTime, {size: 62})],
       series: [{label: 'percentile', value: (chart, value) => value === null || value === undefined ? '-' : text(value)},
-        ...wanted.map((row, i) => ({label: by ? `${by.name} ${row.group[place_]}` : row.name, stroke: () => seriesColour(i), markerColour: () => seriesColour(i),
+        ...wanted.map((row, i) => ({label: labelOf(row), stroke: () => seriesColour(i), markerColour: () => seriesColour(i),
           width: 1.8, dash: seriesDash(i), points: {show: false}, value: (chart, value) => value ? formatTime(value) : '-'}))],
     }, [x, ...wanted.map((row) => row.values.map((value) => Math.max(1, value)))]);
     caption.textContent = `${state.name} by percentile, all runs of a point together${fixed.length ? `, at ${fixedText(fixed)}` : ''}.` +
+      (found.length > wanted.length ? ` The first ${wanted.length} of ${formatCount(found.length)} points are drawn.` : '') +
       (total > rows.length ? ` The first ${formatCount(rows.length)} of ${formatCount(total)} distributions are in this report.` : '');
   };
   section('latency', 'Latencies', element('figure', {}, bar, place, caption));
@@ -80,15 +89,13 @@ function failureSection(points, {total, rows}) {
   if (!total) return made.append(element('p', {}, 'None: every run came to its end.'));
   const kinds = new Map();
   for (const row of rows) kinds.set(row.kind, (kinds.get(row.kind) ?? 0) + 1);
-  const placeOf = new Map(points.data.points.number.map((number, place) => [number, place]));
   made.append(element('p', {}, `${formatCount(total)} of ${formatCount(points.data.manifest.runs)} runs: ` +
     `${[...kinds].map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.`,
   total > rows.length ? ` The first ${formatCount(rows.length)} are here.` : ''),
   dataTable([{name: 'run', unit: 'count'}, {name: 'kind', unit: 'text'},
     ...points.parameters.map((parameter) => ({name: parameter.name, unit: 'text'})),
     {name: 'reason', unit: 'text', long: true}, {name: 'replay', unit: 'text', long: true, show: (value) => element('code', {}, value)}],
-  rows.map((row) => [row.run, row.kind, ...points.parameters.map((parameter) =>
-    placeOf.has(row.point) ? parameter.textAt(placeOf.get(row.point)) : ''), row.reason, row.replay]),
+  rows.map((row) => [row.run, row.kind, ...points.parameters.map((parameter) => parameter.textAt(row.point)), row.reason, row.replay]),
   {name: 'failures', caption: 'Runs that failed, and the command that does each again.'}).element);
 }
 
@@ -96,8 +103,8 @@ function drawSweep(data) {
   const points = new Points(data);
   const axes = points.parameters.filter((parameter) => parameter.texts.length > 1);
   sweepSummary(points, data);
-  if (points.varying.length && points.parameters.length) section('response', 'Response curves', responseView(points));
-  if (points.varying.length && axes.length >= 2) section('map', 'Heat map', new HeatMap(points).element);
+  if (points.varying.length && points.parameters.length) section('response', 'Response curves', responseView(points.inGroups()));
+  if (points.varying.length && axes.length >= 2) section('map', 'Heat map', new HeatMap(points.inGroups()).element);
   sweepLatencies(points, data);
   let table = null;
   const parallel = points.varying.length && axes.length ? new ParallelView(points, () => table?.redraw()) : null;

@@ -4,7 +4,6 @@ const themes = ['auto', 'light', 'dark'];
 const redraws = new Set();  // what draws with colours of the theme
 const systemDark = matchMedia('(prefers-color-scheme: dark)');
 let chosenTheme = 'auto';
-let printing = false;
 
 try {
   if (themes.includes(localStorage.getItem('viosim-theme'))) chosenTheme = localStorage.getItem('viosim-theme');
@@ -39,15 +38,6 @@ function themeButton() {
 }
 
 systemDark.addEventListener('change', applyTheme);
-function setPrinting(on) {
-  if (printing === on) return;
-  printing = on;
-  document.documentElement.classList.toggle('printing', on);
-  if (on) drawEverything();
-  applyTheme();
-}
-addEventListener('beforeprint', () => setPrinting(true));
-addEventListener('afterprint', () => setPrinting(false));
 
 // Charts far down the page are made when they come near; all of them before the page is printed.
 const waiting = new Map();

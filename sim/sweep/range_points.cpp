@@ -1,0 +1,55 @@
+// Steps between the ends of a range.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/range_points.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace viosim {
+namespace {
+
+// 0.3 is three times 0.1, whatever is left over when it is divided.
+constexpr double tolerance = 1e-9;
+
+RangeValue::Kind kind_of(const RangeConfig& range) {
+  using Kind = RangeValue::Kind;
+  const bool real = range.from.kind() == Kind::real || range.to.kind() == Kind::real ||
+                    (range.multiple_of && range.multiple_of->kind() == Kind::real);
+  return real ? Kind::real : range.from.kind();
+}
+
+// `part`: 0 is `from`, 1 is `to`.
+double between(Scale scale, double from, double to, double part) {
+  return scale == Scale::linear ? from + part * (to - from) : from * std::pow(to / from, part);
+}
+
+}  // namespace
+
+std::optional<RangeSteps> steps_of(const RangeConfig& range) {
+  if (kind_of(range) == RangeValue::Kind::real && !range.multiple_of) return std::nullopt;
+  const double step = range.multiple_of ? range.multiple_of->number() : 1;
+  const auto [low, high] = std::minmax({range.from.number(), range.to.number()});
+  return RangeSteps{step, std::ceil(low / step - tolerance), std::floor(high / step + tolerance)};
+}
+
+RangeValue counted_value(const RangeConfig& range, std::uint64_t i) {
+  const double part = static_cast<double>(i) / (*range.count - 1.0);
+  double from = range.from.number();
+  double to = range.to.number();
+  if (!range.multiple_of) return {kind_of(range), between(range.scale, from, to, part)};
+  const RangeSteps steps = *steps_of(range);
+  from = from <= to ? steps.first : steps.last;
+  to = range.from.number() <= to ? steps.last : steps.first;
+  return {kind_of(range), std::round(between(range.scale, from, to, part)) * steps.step};
+}
+
+RangeValue drawn_value(const RangeConfig& range, double share) {
+  const auto steps = steps_of(range);
+  if (!steps)
+    return {kind_of(range), between(range.scale, range.from.number(), range.to.number(), share)};
+  // An interval that is one wider, rounded down: all steps have the same room.
+  const double drawn = std::floor(between(range.scale, steps->first, steps->last + 1, share));
+  return {kind_of(range), std::clamp(drawn, steps->first, steps->last) * steps->step};
+}
+
+}  // namespace viosim
