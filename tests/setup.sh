@@ -130,7 +130,8 @@ configure() {
   if [ "$preset" = release ] && [ ! -f "$cache" ]; then
     set -- -DVIOSIM_UNITY=ON "$@"
   fi
-  (cd "$root" && cmake --preset "$preset" -B "$builds/$preset" ${VIOSIM_WERROR:+"-DVIOSIM_WERROR=$VIOSIM_WERROR"} "$@") \
+  (cd "$root" && cmake --preset "$preset" -B "$builds/$preset" \
+    ${VIOSIM_WERROR:+"-DVIOSIM_WERROR=$VIOSIM_WERROR"} "$@") \
     >>"$log" 2>&1 || fail_with_log "cmake could not configure the build$hint"
 }
 

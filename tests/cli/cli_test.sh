@@ -21,8 +21,10 @@ if mkfifo pipe 2>/dev/null; then
   timeout 20 sh -c 'cat "$1" >pipe' sh "$traces/vtd_ext4_cm_strict.jsonl.zst" &
   expect "a recording from a pipe" 0 "(100 %)" "$viosim" replay pipe
   mkfifo silent
-  expect "a recording that nobody writes" 2 "silent: cannot be opened: it is a pipe that nobody writes to" "$viosim" replay silent
-  expect "a scenario that nobody writes" 2 "silent: cannot open: it is a pipe that nobody writes to" "$viosim" run silent
+  expect "a recording that nobody writes" 2 "silent: cannot be opened: it is a pipe that nobody writes to" \
+    "$viosim" replay silent
+  expect "a scenario that nobody writes" 2 "silent: cannot open: it is a pipe that nobody writes to" \
+    "$viosim" run silent
 fi
 exact=qemu-7.2-vtd-exact-mask
 expect "exact page mask, ext4" 1 "(99.2665 %)" "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --iommu $exact

@@ -52,7 +52,7 @@ TEST_CASE("what an injection is called says what it does and where", "[inject]")
 TEST_CASE("a PASID is named where there may be one, and fits into 20 bits", "[inject]") {
   CHECK(refusal(R"({"drop": "pasid-iotlb", "pasid": 1048575})").empty());
   CHECK(says(refusal(R"({"drop": "pasid-iotlb", "pasid": 1048576})"),
-             "/pasid: read 1048576; expected at most 1048575"));
+             "/pasid: read 1048576; expected a whole number from 0 to 1048575"));
   CHECK(says(refusal(R"({"drop": "wait", "pasid": 3})"), "\"drop wait\" is about no PASID"));
   CHECK(says(refusal(R"({"misbehave": "omit_last", "pasid": 3})"), "about no PASID"));
   CHECK(says(refusal(R"({"kill": "h.vm", "on": "eject.unbind", "pasid": 3})"), "about no PASID"));
