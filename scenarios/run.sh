@@ -2,6 +2,7 @@
 # Runs a scenario, from an empty Debian machine if need be: installs what is missing, builds, runs.
 # SPDX-License-Identifier: Apache-2.0
 # usage: sh scenarios/run.sh [SCENARIO [OPTION...]]      the options are those of `viosim run`
+# SCENARIO is a file, or the name of one in this folder without its ".json".
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 main_scenario=$root/scenarios/nvme-random-4k.json
@@ -11,10 +12,15 @@ main_scenario=$root/scenarios/nvme-random-4k.json
 start_log
 # shellcheck disable=SC2086
 install_packages $build_packages
-if [ ! -f "$root/build/release/CMakeCache.txt" ]; then
+if [ ! -f "$builds/release/CMakeCache.txt" ]; then
   configure release -DBUILD_TESTING=OFF
 else
   configure release
 fi
 build release viosim
-exec "$root/build/release/sim/viosim" run "$@"
+if [ ! -e "$1" ] && [ -f "$root/scenarios/$1.json" ]; then
+  named=$root/scenarios/$1.json
+  shift
+  set -- "$named" "$@"
+fi
+exec "$builds/release/sim/viosim" run "$@"

@@ -4,7 +4,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # POSIX sh, to be sourced with `root` set to the top of the tree. Every stage that has something to do
 # says so in one line; what the tools print goes to $log, which is named when a stage fails.
-# CMAKE_BUILD_PARALLEL_LEVEL, VIOSIM_WERROR and CMAKE_CXX_COMPILER_LAUNCHER are honoured when set.
+# CMAKE_BUILD_PARALLEL_LEVEL, VIOSIM_WERROR, VIOSIM_BUILDS and CMAKE_CXX_COMPILER_LAUNCHER are honoured when set.
 
 # Debian's names. libboost-dev is the version that SimGrid is built with: never another beside it.
 build_packages="g++ cmake ninja-build pkg-config libsimgrid-dev libboost-dev libfmt-dev
@@ -16,6 +16,8 @@ browser_packages="chromium poppler-utils"
 # Node.js from elsewhere has npm in it, and conflicts with Debian's.
 command -v npm >/dev/null || browser_packages="$browser_packages nodejs npm"
 
+# Where builds are. .ci/run has its own, so that what it chooses is not left in those of users.
+builds=${VIOSIM_BUILDS:-$root/build}
 log=$root/build/setup.log
 # What ccache must not mind when headers are precompiled.
 export CCACHE_SLOPPINESS="${CCACHE_SLOPPINESS:-pch_defines,time_macros}"
@@ -118,17 +120,18 @@ job_count() {
 configure() {
   preset=$1
   shift
-  cache=$root/build/$preset/CMakeCache.txt
+  cache=$builds/$preset/CMakeCache.txt
   if [ ! -f "$cache" ]; then
     say "configuring (preset $preset)"
   elif ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$cache"; then
-    say "configuring afresh (preset $preset): build/$preset belongs to another tree"
-    rm -rf "$root/build/$preset"
+    say "configuring afresh (preset $preset): $builds/$preset belongs to another tree"
+    rm -rf "$builds/$preset"
   fi
   if [ "$preset" = release ] && [ ! -f "$cache" ]; then
     set -- -DVIOSIM_UNITY=ON "$@"
   fi
-  (cd "$root" && cmake --preset "$preset" ${VIOSIM_WERROR:+"-DVIOSIM_WERROR=$VIOSIM_WERROR"} "$@") \
+  (cd "$root" && cmake --preset "$preset" -B "$builds/$preset" \
+    ${VIOSIM_WERROR:+"-DVIOSIM_WERROR=$VIOSIM_WERROR"} "$@") \
     >>"$log" 2>&1 || fail_with_log "cmake could not configure the build$hint"
 }
 
@@ -138,7 +141,7 @@ build() {
   preset=$1
   shift
   count=$(job_count)
-  { ninja -C "$root/build/$preset" -j "$count" "$@" 2>&1 || echo "$failure_mark"; } |
+  { ninja -C "$builds/$preset" -j "$count" "$@" 2>&1 || echo "$failure_mark"; } |
     log_build "building ${*:-everything} (preset $preset, $count at a time)" || fail_with_log "the build failed"
 }
 
@@ -179,9 +182,9 @@ install_browser_driver() {
 run_tests() {
   preset=$1
   shift
-  report=$root/build/$preset/tests.log
+  report=$builds/$preset/tests.log
   say "testing (preset $preset)"
-  if ctest --test-dir "$root/build/$preset" -j "$(job_count)" --no-tests=error --output-on-failure "$@" \
+  if ctest --test-dir "$builds/$preset" -j "$(job_count)" --no-tests=error --output-on-failure "$@" \
     >"$report" 2>&1; then
     sed -n '/tests passed/,$p' "$report" | sed '/^$/d'
   else

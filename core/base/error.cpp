@@ -75,13 +75,19 @@ Where Where::operator/(std::size_t index) const {
   return below;
 }
 
-void Where::reject(std::string message) const {
+Where Where::reporting_to(std::vector<Problem>& problems) const {
+  Where same = *this;
+  same.problems_ = &problems;
+  return same;
+}
+
+void Where::reject(std::string message) const { take({file_, pointer_, std::move(message)}); }
+
+void Where::take(Problem problem) const {
   if (full()) return;
-  if (problems_->size() == most_problems) {
-    problems_->push_back({file_, {}, "has more problems than these; they are not listed"});
-    return;
-  }
-  problems_->push_back({file_, pointer_, std::move(message)});
+  if (problems_->size() == most_problems)
+    problem = {file_, {}, "has more problems than these; they are not listed"};
+  problems_->push_back(std::move(problem));
 }
 
 void fail_internal(std::string_view what, CodePlace where) {

@@ -42,10 +42,13 @@ class Where {
 
   Where operator/(std::string_view key) const;  // escapes ~ and / as RFC 6901 asks
   Where operator/(std::size_t index) const;
+  // The same place, on a list of its own: to try something.
+  Where reporting_to(std::vector<Problem>& problems) const;
 
   // Beyond most_problems one last line says that there are more, and the rest is dropped.
   static constexpr std::size_t most_problems = 1000;
   void reject(std::string message) const;
+  void take(Problem problem) const;  // one that was found elsewhere
   bool full() const { return problems_->size() > most_problems; }
   std::size_t problem_count() const { return problems_->size(); }
 

@@ -6,11 +6,11 @@
 //     std::uint32_t ways = 8;                 // the default lives here, and only here
 //     Ps hit_latency = 5ns;
 //     static constexpr auto fields() {
-//       return std::tuple{field("ways", &Params::ways, "Entries per set."),
+//       return std::tuple{field("ways", &Params::ways, "Entries per set.").from(1).to(64),
 //                         field("hit_latency", &Params::hit_latency,
-//                               "Request to answer, on a hit.", "assumed, 2-10 ns")};
+//                               "Request to answer, on a hit.", "assumed, 2-10 ns").from(1ns)};
 //     }
-//     void check(const Where&) const;         // optional: what a type cannot say: a < b
+//     void check(const Where&) const;         // optional: what one field cannot say: a < b
 //     bool operator==(const Params&) const = default;
 //   };
 //
@@ -20,6 +20,7 @@
 #pragma once
 
 #include "core/base/error.hpp"
+#include "core/base/limits.hpp"
 
 #include <algorithm>
 #include <array>
@@ -46,23 +47,83 @@ struct Field {
   std::string_view sentence;  // what it means, for people
   std::string_view source;    // where the default comes from: a clause, a measurement, "assumed"
   Presence presence = Presence::defaulted;
+  typename Limited<T>::Limits limits{};
+
+  // The same field with a limit more; of an optional one, for what may be there.
+  using V = typename Limited<T>::Type;
+  constexpr Field from(V lowest) const requires Ordered<V> {
+    Field field = *this;
+    field.limits.lowest = {lowest, true, false};
+    return field;
+  }
+  constexpr Field to(V highest) const requires Ordered<V> {
+    Field field = *this;
+    field.limits.highest = {highest, true, false};
+    return field;
+  }
+  constexpr Field above(V lowest) const requires Ordered<V> {
+    Field field = *this;
+    field.limits.lowest = {lowest, true, true};
+    return field;
+  }
+  constexpr Field below(V highest) const requires Ordered<V> {
+    Field field = *this;
+    field.limits.highest = {highest, true, true};
+    return field;
+  }
+  constexpr Field multiple_of(V divisor) const requires Ordered<V> {
+    Field field = *this;
+    field.limits.divisor = divisor;
+    field.limits.divided = true;
+    return field;
+  }
+  constexpr Field power_of_two() const requires Ordered<V> {
+    Field field = *this;
+    field.limits.power_of_two = true;
+    return field;
+  }
+  template <class... Vs>
+  constexpr Field any_of(Vs... values) const requires Ordered<V> {
+    Field field = *this;
+    field.limits.number_listed = 0;
+    ((field.limits.listed[field.limits.number_listed++] = V(values)), ...);
+    return field;
+  }
+  constexpr Field matching(
+      const TextRule& rule) const requires std::same_as<typename Limited<T>::Limits, TextLimits> {
+    Field field = *this;
+    field.limits = {rule};
+    return field;
+  }
+  constexpr Field such_that(
+      const Rule<V>& rule) const requires std::same_as<typename Limited<T>::Limits, Rule<V>> {
+    Field field = *this;
+    field.limits = rule;
+    return field;
+  }
+  constexpr Field items(
+      ItemLimits number) const requires std::same_as<typename Limited<T>::Limits, ItemLimits> {
+    Field field = *this;
+    field.limits = number;
+    return field;
+  }
 };
 
 template <class Owner, class T>
 constexpr Field<Owner, T> field(std::string_view name, T Owner::*member, std::string_view sentence,
                                 std::string_view source = {}) {
-  return {name, member, sentence, source, Presence::defaulted};
+  return {name, member, sentence, source, Presence::defaulted, {}};
 }
 
 template <class Owner, class T>
 constexpr Field<Owner, T> required(std::string_view name, T Owner::*member,
                                    std::string_view sentence, std::string_view source = {}) {
-  return {name, member, sentence, source, Presence::required};
+  return {name, member, sentence, source, Presence::required, {}};
 }
 
 template <class Owner, class T>
 constexpr Field<Owner, T> embedded(T Owner::*member) {
-  return {{}, member, {}, {}, Presence::embedded};
+  return {{}, member, {}, {}, Presence::embedded, {}};
 }
 
 // A struct that declares its fields.
@@ -71,7 +132,7 @@ concept Described = requires {
   T::fields();
 };
 
-// A struct that also checks what types cannot say.
+// A struct that also checks what one field alone cannot say.
 template <class T>
 concept Checked = requires(const T& t, const Where& where) {
   t.check(where);

@@ -78,24 +78,27 @@ struct PriParams {
   std::uint32_t credits = 32;
   std::uint32_t group_pages = 1;
   bool private_data = false;
+  static constexpr std::uint32_t group_indexes = 512;  // 9 bits
 
   static constexpr auto fields() {
     using P = PriParams;
     return std::tuple{
         field("credits", &P::credits,
               "Page requests that may be outstanding: the allowance that software writes.",
-              "assumed, of small devices; Linux asks for its queue's size"),
+              "assumed, of small devices; Linux asks for its queue's size")
+            .from(1),
         field("group_pages", &P::group_pages,
               "Pages asked for by one group, as far as credits allow: the one that is needed and "
               "those that follow it in the window.",
-              "1: nothing is asked for in advance"),
+              "1: nothing is asked for in advance")
+            .from(1)
+            .to(group_indexes),
         field(
             "private_data", &P::private_data,
             "The last request of each group carries data of the function's own, and a response "
             "without the same is none of its groups'.",
             "VT-d 3.x, 7.4.1: of functions within the processor's package; PCIe has no such data")};
   }
-  void check(const Where& where) const;
   bool operator==(const PriParams&) const = default;
 };
 

@@ -9,14 +9,6 @@
 
 namespace viosim {
 
-void PriParams::check(const Where& where) const {
-  if (credits == 0) (where / "credits").reject("read 0; expected at least one page request");
-  if (group_pages == 0 || group_pages > PageRequester::indexes) {
-    (where / "group_pages")
-        .reject(fmt::format("read {}; expected 1 to {}", group_pages, PageRequester::indexes));
-  }
-}
-
 bool PageRequester::Group::asks_for(const PageAsker& asker, Iova page, Access access) const {
   return wanted.asker.same_space(asker) && access == wanted.access && page >= wanted.page &&
          page - wanted.page < Bytes(requests * page_4k.count());

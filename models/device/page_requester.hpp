@@ -38,7 +38,7 @@ struct PageWaiter {
 // credits and an index for a group of its own. Groups are sent in the order in which they were wanted.
 class PageRequester {
  public:
-  static constexpr std::uint16_t indexes = 512;
+  static constexpr std::uint16_t indexes = PriParams::group_indexes;
 
   PageRequester(const PriParams& params, const AtsMisbehaviour& wrong)
       : params_(params), wrong_(wrong) {}

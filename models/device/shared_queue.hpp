@@ -29,19 +29,22 @@ struct SharedQueueParams {
 
   static constexpr auto fields() {
     using P = SharedQueueParams;
+    // Software that waits for the answer has to come after it.
     return std::tuple{
         field("entries", &P::entries, "Descriptors that wait for an engine, at most.",
-              "assumed; Intel DSA divides 128 among its queues"),
+              "assumed; Intel DSA divides 128 among its queues")
+            .from(1),
         field("engines", &P::engines, "Descriptors that are worked on at a time.",
-              "assumed; Intel DSA has 4"),
+              "assumed; Intel DSA has 4")
+            .from(1),
         field(
-            "accept", &P::accept,
-            "A descriptor's arrival to the answer that it was accepted; at least 1 ps.",
-            "assumed; two link crossings of 200 ns and this are a non-posted round trip of 500 ns"),
+            "accept", &P::accept, "A descriptor's arrival to the answer that it was accepted.",
+            "assumed; two link crossings of 200 ns and this are a non-posted round trip of 500 ns")
+            .from(Ps(1)),
         field("refuse", &P::refuse, "The same, when there is no entry: to be tried again.",
-              "assumed, the same")};
+              "assumed, the same")
+            .from(Ps(1))};
   }
-  void check(const Where& where) const;
   bool operator==(const SharedQueueParams&) const = default;
 };
 

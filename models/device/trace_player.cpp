@@ -26,14 +26,6 @@ unsigned leaf_level(std::uint8_t page_shift) {
 
 }  // namespace
 
-void TracePlayerParams::check(const Where& where) const {
-  constexpr std::uint32_t most_in_flight = 4096;
-  constexpr std::uint32_t fastest = 1'000'000;
-  if (in_flight == 0 || in_flight > most_in_flight)
-    (where / "in_flight").reject("expected 1 to 4096");
-  if (speed == 0 || speed > fastest) (where / "speed").reject("expected 1 to 1000000");
-}
-
 TracePlayer::TracePlayer(std::string path, const TracePlayerParams& params,
                          const RecordedStream& stream, const Wiring& wiring, std::uint32_t number,
                          std::vector<std::uint32_t> components)

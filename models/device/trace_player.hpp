@@ -35,12 +35,15 @@ struct TracePlayerParams {
     using P = TracePlayerParams;
     return std::tuple{field("in_flight", &P::in_flight,
                             "Requests in flight at a time. 1 plays one record after the other, as "
-                            "a hypervisor under one lock does."),
+                            "a hypervisor under one lock does.")
+                          .from(1)
+                          .to(4096),
                       field("speed", &P::speed,
                             "Plays this many times faster than recorded: the gaps between records "
-                            "are divided by it.")};
+                            "are divided by it.")
+                          .from(1)
+                          .to(1'000'000)};
   }
-  void check(const Where& where) const;
   bool operator==(const TracePlayerParams&) const = default;
 };
 

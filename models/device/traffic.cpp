@@ -13,28 +13,12 @@ namespace {
 constexpr std::uint64_t ring_descriptor =
     16;  // bytes; what NVMe completions and virtio descriptors take
 
-bool whole_pages(Bytes size) { return size.count() != 0 && size.count() % page_4k.count() == 0; }
-
 }  // namespace
 
 void TrafficParams::check(const Where& where) const {
-  constexpr Bytes largest = Bytes(std::uint64_t{1} << 40U);
-  if (!whole_pages(window) || window > largest) {
-    (where / "window")
-        .reject(
-            fmt::format("read \"{}\"; expected a multiple of 4 KiB up to 1 TiB", to_text(window)));
-  }
-  if (!std::has_single_bit(request.count()) || request > page_4k) {
-    (where / "request")
-        .reject(fmt::format("read \"{}\"; expected a power of two from 1 B to 4 KiB",
-                            to_text(request)));
-  }
-  if (!(skew >= 0 && skew <= 10))
-    (where / "skew").reject(fmt::format("read {}; expected 0 to 10", skew));
-  if (pattern == Pattern::ring && (!whole_pages(ring) || ring >= window || ring > 1_GiB)) {
+  if (pattern == Pattern::ring && ring >= window) {
     (where / "ring")
-        .reject(fmt::format("read \"{}\"; expected a multiple of 4 KiB up to 1 GiB and below the "
-                            "window, which is {}",
+        .reject(fmt::format("read \"{}\"; expected less than the window, which is \"{}\"",
                             to_text(ring), to_text(window)));
   }
   const TrafficParams defaults;

@@ -50,16 +50,23 @@ struct TrafficParams {
     using P = TrafficParams;
     return std::tuple{
         field("pattern", &P::pattern, "How addresses follow each other."),
-        field("window", &P::window,
-              "The part of the address space that is used; a multiple of 4 KiB."),
-        field(
-            "request", &P::request,
-            "Bytes of one request: a power of two up to 4 KiB, so that no request crosses a page."),
+        field("window", &P::window, "The part of the address space that is used.")
+            .from(page_4k)
+            .to(1024_GiB)
+            .multiple_of(page_4k),
+        field("request", &P::request, "Bytes of one request, which never crosses a page.")
+            .power_of_two()
+            .from(1_B)
+            .to(page_4k),
         field("direction", &P::direction, "Reads, writes or both."),
-        field("skew", &P::skew, "Zipf only: 0 is uniform, 0.99 is usual for key-value loads."),
+        field("skew", &P::skew, "Zipf only: 0 is uniform, 0.99 is usual for key-value loads.")
+            .from(0)
+            .to(10),
         field("ring", &P::ring,
-              "Ring only: bytes of the descriptor ring; a multiple of 4 KiB, smaller than the "
-              "window.")};
+              "Ring only: bytes of the descriptor ring, which is smaller than the window.")
+            .from(page_4k)
+            .to(1_GiB)
+            .multiple_of(page_4k)};
   }
   void check(const Where& where) const;
   bool operator==(const TrafficParams&) const = default;

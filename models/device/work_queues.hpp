@@ -24,14 +24,15 @@ struct FunctionParams {
 
   static constexpr auto fields() {
     using P = FunctionParams;
+    // Two requests of one function never arrive at one instant: their order needs no further rule.
     return std::tuple{
-        field("queues", &P::queues, "Work queues that it has."),
+        field("queues", &P::queues, "Work queues that it has.").from(1).to(most_queues),
         field("request_interval", &P::request_interval,
               "Least time between two requests of the function, of whichever queues: what its link "
-              "carries; at least 1 ps.",
-              "computed: 64 bytes at 32 GB/s, PCIe 4.0 x16")};
+              "carries.",
+              "computed: 64 bytes at 32 GB/s, PCIe 4.0 x16")
+            .from(Ps(1))};
   }
-  void check(const Where& where) const;
   bool operator==(const FunctionParams&) const = default;
 };
 

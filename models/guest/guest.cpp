@@ -19,12 +19,6 @@ ioasid::SpaceOptions space_of(const GuestParams& params) {
 
 }  // namespace
 
-void GuestParams::check(const Where& where) const {
-  if (vcpus == 0) (where / "vcpus").reject("read 0; expected at least one");
-  if (memory < Bytes(16 * large_page.count()) || memory.count() % large_page.count() != 0)
-    (where / "memory").reject("expected a multiple of 2 MiB, at least 32 MiB");
-}
-
 // How its kernel reaches a function that is assigned to it. The function's registers are mapped into
 // the guest. Where its numbers are not the host's, the page with the PASIDs is not: the
 // hypervisor writes them.

@@ -114,10 +114,13 @@ struct GuestParams {
   static constexpr auto fields() {
     using P = GuestParams;
     return std::tuple{
-        field("vcpus", &P::vcpus, "Its virtual processors; each has one of the host to itself."),
+        field("vcpus", &P::vcpus, "Its virtual processors; each has one of the host to itself.")
+            .from(1),
         field("memory", &P::memory,
-              "Its memory, which the host maps at once; a multiple of 2 MiB. Half of it is for "
-              "pages of processes."),
+              "Its memory, which the host maps at once. Half of it is for "
+              "pages of processes.")
+            .from(32_MiB)
+            .multiple_of(page_2m),
         field("host_interface", &P::host_interface,
               "How its hypervisor reaches the host's kernel."),
         field("pasids", &P::pasids, "Whose numbers its PASIDs are."),
@@ -134,7 +137,6 @@ struct GuestParams {
               "Linux only warns"),
         field("allocator", &P::allocator, "How its kernel keeps its PASIDs.")};
   }
-  void check(const Where& where) const;
   bool operator==(const GuestParams&) const = default;
 };
 

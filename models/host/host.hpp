@@ -48,7 +48,8 @@ struct HostParams {
   static constexpr auto fields() {
     using P = HostParams;
     return std::tuple{
-        field("cpus", &P::cpus, "Processors of the host's kernel; guests' vCPUs have their own."),
+        field("cpus", &P::cpus, "Processors of the host's kernel; guests' vCPUs have their own.")
+            .from(1),
         field("process_memory", &P::process_memory, "Memory for pages of the host's processes."),
         embedded(&P::kernel),
         field("iommu", &P::iommu, "What its driver's access to an IOMMU costs."),

@@ -10,10 +10,6 @@
 
 namespace viosim {
 
-void HostKernelParams::check(const Where& where) const {
-  if (tries == 0) (where / "tries").reject("read 0; expected at least one try");
-}
-
 HostKernel::HostKernel(std::string path, const HostKernelParams& params, Engine& engine,
                        DmaFabric& fabric, Tracer& tracer, std::uint32_t component,
                        std::uint64_t seed)

@@ -53,9 +53,9 @@ struct HostKernelParams {
             "How often software does the same thing in vain before the run ends as failed: maps a "
             "page for a request that does not find it, submits an invalidation that a device does "
             "not answer.",
-            "Linux tries for ever; races take few tries")};
+            "Linux tries for ever; races take few tries")
+            .from(1)};
   }
-  void check(const Where& where) const;
   bool operator==(const HostKernelParams&) const = default;
 };
 

@@ -7,10 +7,6 @@
 namespace viosim {
 
 void CacheParams::check(const Where& where) const {
-  if (entries == 0 || entries > most_entries) {
-    (where / "entries").reject(fmt::format("read {}; expected 1 to {}", entries, most_entries));
-    return;
-  }
   if (ways_in_use() > entries || entries % ways_in_use() != 0 || !std::has_single_bit(sets())) {
     (where / "ways")
         .reject(fmt::format("read {} ways for {} entries; expected a number of ways that divides "

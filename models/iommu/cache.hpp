@@ -33,16 +33,19 @@ struct CacheParams {
   Replacement replacement = Replacement::lru;
   Ps latency = 5ns;
 
+  static constexpr std::uint32_t most_entries = 1U << 20U;
+
   static constexpr auto fields() {
     return std::tuple{
         field("entries", &CacheParams::entries,
-              "How many entries the cache holds; a power of two times `ways`."),
+              "How many entries the cache holds; a power of two times `ways`.")
+            .from(1)
+            .to(most_entries),
         field("ways", &CacheParams::ways, "Entries per set; 0 means fully associative."),
         field("replacement", &CacheParams::replacement,
               "Which entry of a full set makes room for a new one."),
         field("latency", &CacheParams::latency, "One look-up, whether it hits or misses.")};
   }
-  static constexpr std::uint32_t most_entries = 1U << 20U;
   std::uint32_t ways_in_use() const { return ways == 0 ? entries : ways; }
   std::uint32_t sets() const { return entries / ways_in_use(); }
   void check(const Where& where) const;

@@ -15,17 +15,6 @@ constexpr CacheParams unused{1, 0, Replacement::lru, Ps(0)};
 }  // namespace
 
 void IommuParams::check(const Where& where) const {
-  if (walkers == 0) (where / "walkers").reject("read 0; expected at least one walker");
-  if (page_match_bits == 0 || page_match_bits > 52) {
-    (where / "page_match_bits").reject(fmt::format("read {}; expected 1 to 52", page_match_bits));
-  }
-  const auto positive = [&](std::string_view name, Ps value) {
-    if (value < Ps(1))
-      (where / name).reject(fmt::format("read \"{}\"; expected at least \"1 ps\"", to_text(value)));
-  };
-  positive("walk_read", walk_read);
-  positive("walk_update", walk_update);
-  positive("fault_record", fault_record);
   if (iotlb_tag == IotlbTag::source && iotlb.latency + context_cache.latency < Ps(1)) {
     (where / "iotlb" / "latency")
         .reject("read \"0 ps\"; expected at least \"1 ps\" for this or for the context cache");

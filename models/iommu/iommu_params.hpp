@@ -53,17 +53,23 @@ struct IommuParams {
         field("page_match_bits", &P::page_match_bits,
               "How many low bits of the page number a page-selective IOTLB invalidation compares; "
               "52 compares all.",
-              "52: VT-d 3.x, 6.5.2.3; QEMU 7.2 compares 8"),
+              "52: VT-d 3.x, 6.5.2.3; QEMU 7.2 compares 8")
+            .from(1)
+            .to(52),
         field("walkers", &P::walkers, "Page walks in flight at a time; further misses queue.",
-              "about 6: derived from pcie-bench throughput"),
+              "about 6: derived from pcie-bench throughput")
+            .from(1),
         field("walk_read", &P::walk_read, "One read of a table by a walker.",
-              "assumed: 80 ns DRAM, about 25 ns when the last-level cache has it"),
+              "assumed: 80 ns DRAM, about 25 ns when the last-level cache has it")
+            .from(Ps(1)),
         field("walk_update", &P::walk_update,
               "Setting accessed or dirty in an entry: an atomic access to memory.",
-              "assumed: as a read"),
+              "assumed: as a read")
+            .from(Ps(1)),
         field("fault_record", &P::fault_record,
               "Detecting a fault and writing its record, before device and software learn of it.",
-              "assumed"),
+              "assumed")
+            .from(Ps(1)),
         field("merge_walks", &P::merge_walks,
               "A miss on a page that is being walked for the same requester and PASID waits for "
               "that walk.",

@@ -32,7 +32,8 @@ struct WalkCacheParams {
     using P = WalkCacheParams;
     return std::tuple{
         field("entries", &P::entries,
-              "How many entries the cache holds; a power of two times `ways`; 0: there is none."),
+              "How many entries the cache holds; a power of two times `ways`; 0: there is none.")
+            .to(CacheParams::most_entries),
         field("ways", &P::ways, "Entries per set; 0 means fully associative."),
         field("replacement", &P::replacement,
               "Which entry of a full set makes room for a new one.")};

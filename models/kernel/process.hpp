@@ -52,7 +52,7 @@ struct ProcessParams {
         field("work", &P::work,
               "What each of its devices does in a round; `requests` of them. Pages that are "
               "missing are requested, not failed, whatever `on_fault` says."),
-        field("base", &P::base, "Where its memory begins; a multiple of 4 KiB."),
+        field("base", &P::base, "Where its memory begins.").multiple_of(Iova(page_4k.count())),
         field("backing", &P::backing, "Where the content of a page is before it is first touched."),
         field("populate", &P::populate,
               "It touches all of its memory itself before each round; otherwise devices' page "
@@ -65,7 +65,8 @@ struct ProcessParams {
         field("unmap_every", &P::unmap_every,
               "Rounds from one unmapping to the next: 1 is strict; with more, what these rounds "
               "are to unmap is unmapped together, by one flush. Until then devices reach it.",
-              "1; Linux' deferred unmapping flushes once for 250 buffers or after 10 ms"),
+              "1; Linux' deferred unmapping flushes once for 250 buffers or after 10 ms")
+            .from(1),
         field("rebind", &P::rebind,
               "It closes its devices after each round, and opens them again."),
         field("end", &P::end, "How it ends.")};

@@ -6,14 +6,6 @@
 
 namespace viosim {
 
-void NetworkLinkParams::check(const Where& where) const {
-  if (bandwidth.value() == 0) (where / "bandwidth").reject("read \"0 B/s\"; expected more");
-  if (chunk < page_4k) {
-    (where / "chunk")
-        .reject("read \"" + to_text(chunk) + "\"; expected at least \"" + to_text(page_4k) + "\"");
-  }
-}
-
 Ps NetworkLinkParams::time_for(Bytes bytes) const { return viosim::time_for(bytes, bandwidth); }
 
 void NetworkLane::send(Thread& thread, Bytes bytes) {

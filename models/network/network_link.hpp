@@ -26,14 +26,15 @@ struct NetworkLinkParams {
     using P = NetworkLinkParams;
     return std::tuple{
         field("bandwidth", &P::bandwidth, "Each way, without what protocols take of it.",
-              "assumed: 100 Gbit/s Ethernet"),
+              "assumed: 100 Gbit/s Ethernet")
+            .above(Bandwidth(0)),
         field("latency", &P::latency,
               "One way, from the last byte sent to its receipt by the other host's software.",
               "assumed, 5-20 us in one data centre"),
         field("chunk", &P::chunk, "What is sent of one message before another one's turn comes.",
-              "assumed")};
+              "assumed")
+            .from(page_4k)};
   }
-  void check(const Where& where) const;
   bool operator==(const NetworkLinkParams&) const = default;
 
   // On the wire, without the latency; rounded up.

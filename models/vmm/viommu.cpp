@@ -19,14 +19,6 @@ bool commands_offered(const ViommuParams& params, const Hypervisor& hypervisor) 
 
 }  // namespace
 
-void ViommuParams::check(const Where& where) const {
-  if (page_request_entries < 128 || !std::has_single_bit(page_request_entries))
-    (where / "page_request_entries").reject("expected a power of two, at least 128");
-  if (address_width != 39 && address_width != 48 && address_width != 57)
-    (where / "address_width").reject("expected 39, 48 or 57");
-  if (pasid_bits < 1 || pasid_bits > 20) (where / "pasid_bits").reject("expected 1 to 20");
-}
-
 Viommu::Viommu(std::string path, const ViommuParams& params, Hypervisor& hypervisor,
                TableMemory& memory)
     : path_(std::move(path)),

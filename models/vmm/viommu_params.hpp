@@ -43,8 +43,9 @@ struct ViommuParams {
               "A vIOMMU leaves only when its command is complete. Otherwise the guest polls "
               "registers that are not there any more."),
         field("page_request_entries", &P::page_request_entries,
-              "Entries of the guest's page request queue; a power of two from 128.",
-              "Linux 6.1 uses 2048"),
+              "Entries of the guest's page request queue.", "Linux 6.1 uses 2048")
+            .power_of_two()
+            .from(128),
         field("skip_flush_of_bind", &P::skip_flush_of_bind,
               "The flush of a whole PASID that follows its bind is not forwarded: the host has "
               "flushed. Right for guests that send flushes for a device only once it is bound."),
@@ -65,11 +66,11 @@ struct ViommuParams {
         field("address_width", &P::address_width,
               "Bits of addresses that it translates (MGAW). A unit that is plugged in with fewer "
               "than "
-              "others have is refused; so for the next two."),
-        field("pasid_bits", &P::pasid_bits, "Bits of its PASIDs (PSS)."),
+              "others have is refused; so for the next two.")
+            .any_of(39, 48, 57),
+        field("pasid_bits", &P::pasid_bits, "Bits of its PASIDs (PSS).").from(1).to(20),
         field("pass_through", &P::pass_through, "It can pass requests through untranslated (PT).")};
   }
-  void check(const Where& where) const;
   bool operator==(const ViommuParams&) const = default;
 };
 

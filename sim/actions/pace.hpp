@@ -19,11 +19,8 @@ struct PaceDevices {
     using P = PaceDevices;
     return std::tuple{
         required("pace", &P::pace, "Devices that issue their requests at another rate."),
-        required("interval", &P::interval,
-                 "Least time between two requests from the next one on; at least 1 ps.")};
-  }
-  void check(const Where& where) const {
-    if (interval < Ps(1)) (where / "interval").reject("read \"0 ps\"; expected at least \"1 ps\"");
+        required("interval", &P::interval, "Least time between two requests from the next one on.")
+            .from(Ps(1))};
   }
   bool operator==(const PaceDevices&) const = default;
 

@@ -34,10 +34,9 @@ struct LatencyTolerance {
         required("component", &LatencyTolerance::component, "Whose latency: a path or many."),
         field("operation", &LatencyTolerance::operation, "Which one; empty: all of them."),
         required("within", &LatencyTolerance::within,
-                 "By which part of the record mean, p50, p90, p99 and p99.9 may differ: 0.05.")};
-  }
-  void check(const Where& where) const {
-    if (!(within >= 0 && within <= 1)) (where / "within").reject("expected a part from 0 to 1");
+                 "By which part of the record mean, p50, p90, p99 and p99.9 may differ: 0.05.")
+            .from(0)
+            .to(1)};
   }
   bool operator==(const LatencyTolerance&) const = default;
 };
@@ -52,10 +51,9 @@ struct MetricTolerance {
         required("component", &MetricTolerance::component, "Whose metric: a path or many."),
         field("metric", &MetricTolerance::metric, "Which one; empty: all of them."),
         required("within", &MetricTolerance::within,
-                 "By which part of the record it may differ: 0.05.")};
-  }
-  void check(const Where& where) const {
-    if (!(within >= 0 && within <= 1)) (where / "within").reject("expected a part from 0 to 1");
+                 "By which part of the record it may differ: 0.05.")
+            .from(0)
+            .to(1)};
   }
   bool operator==(const MetricTolerance&) const = default;
 };

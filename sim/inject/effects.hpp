@@ -8,9 +8,20 @@
 #include "sim/inject/steps.hpp"
 #include "sim/scenario/component_path.hpp"
 
+#include <string>
 #include <tuple>
 
 namespace viosim {
+
+// What messages and steps some effects are for, and how that is said.
+bool can_be_delayed(const Message& message);
+bool can_be_duplicated(const Message& message);
+bool can_be_reordered(const Message& message);
+bool has_an_order(const StepName& step);
+std::string messages_that_can_be_delayed();
+std::string messages_that_can_be_duplicated();
+std::string messages_that_can_be_reordered();
+std::string steps_of_orders();
 
 struct DropMessage {
   static constexpr Alternative alternative{"drop", "A message is lost."};
@@ -31,10 +42,10 @@ struct DelayMessage {
         required(
             "delay", &DelayMessage::delay,
             "The message that arrives later. Of a descriptor hardware and hypervisors say that "
-            "it is done, and carry it out later; who calls waits."),
-        required("by", &DelayMessage::by, "So much later.")};
+            "it is done, and carry it out later; who calls waits.")
+            .such_that({&can_be_delayed, &messages_that_can_be_delayed}),
+        required("by", &DelayMessage::by, "So much later.").above(Ps(0))};
   }
-  void check(const Where& where) const;
   bool operator==(const DelayMessage&) const = default;
 };
 
@@ -43,9 +54,9 @@ struct DuplicateMessage {
   Message duplicate{};
   static constexpr auto fields() {
     return std::tuple{
-        required("duplicate", &DuplicateMessage::duplicate, "The message that arrives twice.")};
+        required("duplicate", &DuplicateMessage::duplicate, "The message that arrives twice.")
+            .such_that({&can_be_duplicated, &messages_that_can_be_duplicated})};
   }
-  void check(const Where& where) const;
   bool operator==(const DuplicateMessage&) const = default;
 };
 
@@ -53,12 +64,12 @@ struct ReorderMessage {
   static constexpr Alternative alternative{"reorder", "A message arrives after the next one."};
   Message reorder{};
   static constexpr auto fields() {
-    return std::tuple{required(
-        "reorder", &ReorderMessage::reorder,
-        "The message that arrives after the next one on its way: of descriptors any but waits, of "
-        "others one of the same sort. It is lost when none follows.")};
+    return std::tuple{required("reorder", &ReorderMessage::reorder,
+                               "The message that arrives after the next one on its way: of "
+                               "descriptors any but waits, of "
+                               "others one of the same sort. It is lost when none follows.")
+                          .such_that({&can_be_reordered, &messages_that_can_be_reordered})};
   }
-  void check(const Where& where) const;
   bool operator==(const ReorderMessage&) const = default;
 };
 
@@ -77,7 +88,8 @@ struct SwapSteps {
   StepName with;
   static constexpr auto fields() {
     return std::tuple{
-        required("swap", &SwapSteps::swap, "The step that comes first in its order."),
+        required("swap", &SwapSteps::swap, "The step that comes first in its order.")
+            .such_that({&has_an_order, &steps_of_orders}),
         required("with", &SwapSteps::with, "A later one of the same order, in whose place it is.")};
   }
   void check(const Where& where) const;

@@ -31,18 +31,22 @@ struct InjectionConfig {
               "everywhere."),
         field("pasid", &I::pasid,
               "Only those that are about this PASID, as the component knows it; some are about "
-              "none."),
+              "none.")
+            .to(pasid_max),
         field("from", &I::from, "Only from this time on."),
         field("to", &I::to, "Only before this time."),
         field("nth", &I::nth,
               "Not before so many have matched: 1 is the first. Then once, or `count` times in a "
-              "row."),
+              "row.")
+            .from(1),
         field("count", &I::count,
-              "At most so often. Without it always, or once where `nth` is given."),
-        field(
-            "probability", &I::probability,
-            "Each one that matches with this chance, from 0 to 1, drawn from the seed in a stream "
-            "of the injection's own.")};
+              "At most so often. Without it always, or once where `nth` is given.")
+            .from(1),
+        field("probability", &I::probability,
+              "Each one that matches with this chance, drawn from the seed in a stream of the "
+              "injection's own.")
+            .above(0)
+            .to(1)};
   }
   void check(const Where& where) const;
   bool operator==(const InjectionConfig&) const = default;

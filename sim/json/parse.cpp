@@ -3,6 +3,7 @@
 #include "sim/json/parse.hpp"
 
 #include "core/base/error.hpp"
+#include "sim/json/open_file.hpp"
 #include "sim/json/syntax.hpp"
 
 #include <fmt/format.h>
@@ -12,7 +13,6 @@
 #include <cstdio>
 #include <cstring>
 #include <iterator>
-#include <memory>
 #include <unordered_map>
 
 namespace viosim {
@@ -187,14 +187,9 @@ Problem too_large(const std::string& file) {
                       json_size_limit >> 20U)};
 }
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 std::string read_bytes(const std::string& name) {
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(name.c_str(), "rb"));
-  if (!file)
-    throw ConfigError(Problem{name, {}, fmt::format("cannot open: {}", std::strerror(errno))});
+  const InputFile file = open_input(name);
+  if (!file) throw ConfigError(Problem{name, {}, "cannot open: " + open_failure(errno)});
   std::string text;
   constexpr std::size_t chunk = std::size_t{1} << 20U;
   while (text.size() <= json_size_limit) {

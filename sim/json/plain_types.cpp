@@ -15,6 +15,20 @@ Value::Object schema_type(std::string_view name) {
   return schema;
 }
 
+// Editors hold numbers as doubles: limits beyond 2^53 would be rounded, so they are left out.
+bool is_exact(const Value& limit) {
+  constexpr Wide exact = Wide{1} << 53U;
+  const std::optional<Wide> whole = limit.whole();
+  return !whole || (*whole >= -exact && *whole <= exact);
+}
+
+void add_range(Value::Object& schema, const ValueBounds& bounds) {
+  if (bounds.lowest && is_exact(*bounds.lowest))
+    add(schema, bounds.lowest_excluded ? "exclusiveMinimum" : "minimum", *bounds.lowest);
+  if (bounds.highest && is_exact(*bounds.highest))
+    add(schema, bounds.highest_excluded ? "exclusiveMaximum" : "maximum", *bounds.highest);
+}
+
 class TruthType final : public JsonType {
  public:
   void read(const Value& value, const Where& where, void* into) const override {
@@ -28,38 +42,6 @@ class TruthType final : public JsonType {
   std::string expected() const override { return "true or false"; }
   std::string noun() const override { return "true or false"; }
   Value::Object schema(const void*) const override { return schema_type("boolean"); }
-};
-
-class RealType final : public JsonType {
- public:
-  void read(const Value& value, const Where& where, void* into) const override {
-    if (const std::optional<double> number = value.number()) {
-      *static_cast<double*>(into) = *number;
-    } else {
-      reject_type(value, where, expected());
-    }
-  }
-  Value write(const void* from) const override { return Value(*static_cast<const double*>(from)); }
-  std::string expected() const override { return "a number such as 0.5"; }
-  std::string noun() const override { return "number"; }
-  Value::Object schema(const void*) const override { return schema_type("number"); }
-};
-
-class TextType final : public JsonType {
- public:
-  void read(const Value& value, const Where& where, void* into) const override {
-    if (const std::string* text = value.if_text()) {
-      *static_cast<std::string*>(into) = *text;
-    } else {
-      reject_type(value, where, expected());
-    }
-  }
-  Value write(const void* from) const override {
-    return Value(*static_cast<const std::string*>(from));
-  }
-  std::string expected() const override { return "a text in double quotes"; }
-  std::string noun() const override { return "text"; }
-  Value::Object schema(const void*) const override { return schema_type("string"); }
 };
 
 class AnyType final : public JsonType {
@@ -77,6 +59,12 @@ bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+// What is expected, what is to be said of its form, and its range.
+std::string expected_form(const TextFormInfo& info, std::string_view form,
+                          const std::string& limits) {
+  return fmt::format("{}{}{}{}", info.expected, form, limits.empty() ? "" : ", ", limits);
+}
+
 // "text" -> "texts", "list of texts" -> "lists of texts".
 std::string plural(const std::string& noun) {
   if (noun.starts_with("list of ")) return "lists" + noun.substr(4);
@@ -88,14 +76,6 @@ std::string plural(const std::string& noun) {
 
 const JsonType& truth_type() {
   static const TruthType type;
-  return type;
-}
-const JsonType& real_type() {
-  static const RealType type;
-  return type;
-}
-const JsonType& text_type() {
-  static const TextType type;
   return type;
 }
 const JsonType& any_type() {
@@ -132,10 +112,57 @@ std::string plain_text(const JsonType& type, const void* from) {
   return to_text(value);
 }
 
+void RealType::read(const Value& value, const Where& where, void* into) const {
+  const std::optional<double> number = value.number();
+  if (!number) return reject_type(value, where, expected());
+  *static_cast<double*>(into) = *number;
+  if (bounds_.allow != nullptr && !bounds_.allow(into)) reject_type(value, where, expected());
+}
+
+Value RealType::write(const void* from) const { return Value(*static_cast<const double*>(from)); }
+
+std::string RealType::expected() const {
+  return bounds_.allow == nullptr ? "a number such as 0.5" : words(bounds_, "a number");
+}
+
+Value::Object RealType::schema(const void*) const {
+  Value::Object schema = schema_type("number");
+  add_range(schema, bounds_);
+  return schema;
+}
+
+void TextType::read(const Value& value, const Where& where, void* into) const {
+  const std::string* text = value.if_text();
+  if (text == nullptr) return reject_type(value, where, expected());
+  *static_cast<std::string*>(into) = *text;
+  if (!limits_.allow(*text)) reject_type(value, where, limits());
+}
+
+Value TextType::write(const void* from) const {
+  return Value(*static_cast<const std::string*>(from));
+}
+
+std::string TextType::limits() const {
+  const TextRule& rule = limits_.rule;
+  return std::string(rule.expected) + (rule.list == nullptr ? std::string() : rule.list());
+}
+
+std::string TextType::expected() const {
+  return fmt::format("a text in double quotes{}{}", limits_.any() ? ": " : "", limits());
+}
+
+Value::Object TextType::schema(const void*) const {
+  Value::Object schema = schema_type("string");
+  if (!limits_.rule.pattern.empty()) add(schema, "pattern", limits_.rule.pattern);
+  return schema;
+}
+
 void WholeType::read(const Value& value, const Where& where, void* into) const {
   const std::optional<Wide> number = value.whole();
-  if (number && *number >= access_.lowest && *number <= access_.highest)
-    return access_.set(into, *number);
+  if (number && *number >= access_.lowest && *number <= access_.highest) {
+    access_.set(into, *number);
+    if (bounds_.allow == nullptr || bounds_.allow(into)) return;
+  }
   std::string how = expected();
   const std::string* text = value.if_text();
   if (text != nullptr && is_digits(*text))
@@ -151,36 +178,70 @@ void WholeType::read(const Value& value, const Where& where, void* into) const {
 
 Value WholeType::write(const void* from) const { return Value(access_.get(from)); }
 
-std::string WholeType::expected() const {
-  return fmt::format("a whole number from {} to {}", access_.lowest, access_.highest);
+ValueBounds WholeType::whole_bounds() const {
+  ValueBounds all = bounds_;
+  const Wide lowest = bounds_.power_of_two ? std::max<Wide>(1, access_.lowest) : access_.lowest;
+  if (!all.lowest) all.lowest = Value(lowest);
+  if (!all.highest) all.highest = Value(access_.highest);
+  return all;
 }
 
+std::string WholeType::expected() const { return words(whole_bounds(), "a whole number"); }
+
 Value::Object WholeType::schema(const void*) const {
-  // Editors hold numbers as doubles: limits beyond 2^53 would be rounded, so they are left out.
-  constexpr Wide exact = Wide{1} << 53U;
   Value::Object schema = schema_type("integer");
-  if (access_.lowest >= -exact) add(schema, "minimum", access_.lowest);
-  if (access_.highest <= exact) add(schema, "maximum", access_.highest);
+  if (!bounds_.listed.empty()) {
+    add(schema, "enum", bounds_.listed);
+    return schema;
+  }
+  const ValueBounds bounds = whole_bounds();
+  if (bounds.power_of_two) {
+    Value::Array powers;
+    for (Wide power = 1; power <= *bounds.highest->whole(); power *= 2)
+      if (power >= *bounds.lowest->whole()) powers.emplace_back(power);
+    add(schema, "enum", std::move(powers));
+    return schema;
+  }
+  add_range(schema, bounds);
+  if (bounds.divisor) add(schema, "multipleOf", *bounds.divisor);
   return schema;
 }
 
 void FormType::read(const Value& value, const Where& where, void* into) const {
   if (const std::string* text = value.if_text()) {
-    if (access_.parse(*text, into)) return;
+    if (access_.parse(*text, into)) {
+      if (bounds_.allow != nullptr && !bounds_.allow(into)) reject_type(value, where, limits());
+      return;
+    }
     const std::string why = access_.info.why(*text);
-    return reject_type(value, where,
-                       why.empty() ? expected() : fmt::format("{} ({})", expected(), why));
+    return reject_type(
+        value, where,
+        expected_form(access_.info, why.empty() ? "" : fmt::format(" ({})", why), limits()));
   }
-  const bool bare = value.is_number();
-  reject_type(value, where, bare ? fmt::format("{} in double quotes", expected()) : expected());
+  reject_type(value, where,
+              expected_form(access_.info, value.is_number() ? " in double quotes" : "", limits()));
 }
 
 Value FormType::write(const void* from) const { return Value(access_.write(from)); }
 
+std::string FormType::expected() const { return expected_form(access_.info, "", limits()); }
+
 Value::Object FormType::schema(const void*) const {
   Value::Object schema = schema_type("string");
-  add(schema, "pattern", access_.info.pattern);
+  // JSON Schema cannot compare quantities: their range is for who reads it.
+  if (bounds_.allow != nullptr) add(schema, "description", sentence_of(unquoted(limits())));
+  if (bounds_.listed.empty()) {
+    add(schema, "pattern", access_.info.pattern);
+  } else {
+    add(schema, "enum", bounds_.listed);
+  }
   return schema;
+}
+
+void RuledType::read(const Value& value, const Where& where, void* into) const {
+  const std::size_t before = where.problem_count();
+  type_.read(value, where, into);
+  if (where.problem_count() == before && !allow_(into)) reject_type(value, where, expected());
 }
 
 void ChoiceType::read(const Value& value, const Where& where, void* into) const {
@@ -220,6 +281,7 @@ std::vector<std::string_view> ChoiceType::names() const {
 void ListType::read(const Value& value, const Where& where, void* into) const {
   const Value::Array* items = value.if_array();
   if (items == nullptr) return reject_type(value, where, expected());
+  if (!limits_.allow(items->size())) reject_type(value, where, expected());
   access_.clear(into);
   for (std::size_t i = 0; i < items->size() && !where.full(); ++i)
     access_.element().read((*items)[i], where / i, access_.append(into));
@@ -232,13 +294,17 @@ Value ListType::write(const void* from) const {
   return Value(std::move(items));
 }
 
-std::string ListType::expected() const { return "a " + noun(); }
+std::string ListType::expected() const {
+  return fmt::format("a {}{}{}", noun(), limits_.any() ? ", " : "", limits());
+}
 
 std::string ListType::noun() const { return "list of " + plural(access_.element().noun()); }
 
 Value::Object ListType::schema(const void*) const {
   Value::Object schema = schema_type("array");
   add(schema, "items", access_.element().schema(access_.fresh()));
+  if (limits_.lowest > 0) add(schema, "minItems", limits_.lowest);
+  if (limits_.highest) add(schema, "maxItems", *limits_.highest);
   return schema;
 }
 

@@ -63,35 +63,31 @@ const void* fresh() {
   return &object;
 }
 
-template <class T>
-const JsonType& whole() {
+template <std::integral T>
+WholeType::Access whole_access() {
   using Limits = std::numeric_limits<T>;
-  static const WholeType type({Limits::min(), Limits::max(),
-                               [](const void* from) -> Wide { return as<T>(from); },
-                               [](void* into, Wide n) { as<T>(into) = static_cast<T>(n); }});
-  return type;
+  return {Limits::min(), Limits::max(), [](const void* from) -> Wide { return as<T>(from); },
+          [](void* into, Wide n) { as<T>(into) = static_cast<T>(n); }};
 }
 
 template <StrongInteger T>
-const JsonType& strong_whole() {
+WholeType::Access whole_access() {
   using Rep = typename T::Value;
   using Limits = std::numeric_limits<Rep>;
-  static const WholeType type({Limits::min(), Limits::max(),
-                               [](const void* from) -> Wide { return as<T>(from).value(); },
-                               [](void* into, Wide n) { as<T>(into) = T(static_cast<Rep>(n)); }});
-  return type;
+  return {Limits::min(), Limits::max(),
+          [](const void* from) -> Wide { return as<T>(from).value(); },
+          [](void* into, Wide n) { as<T>(into) = T(static_cast<Rep>(n)); }};
 }
 
 template <HasTextForm T>
-const JsonType& form() {
-  static const FormType type({TextForm<T>::info,
-                              [](std::string_view text, void* into) {
-                                const std::optional<T> parsed = TextForm<T>::parse(text);
-                                if (parsed) as<T>(into) = *parsed;
-                                return parsed.has_value();
-                              },
-                              [](const void* from) { return TextForm<T>::write(as<T>(from)); }});
-  return type;
+FormType::Access form_access() {
+  return {TextForm<T>::info,
+          [](std::string_view text, void* into) {
+            const std::optional<T> parsed = TextForm<T>::parse(text);
+            if (parsed) as<T>(into) = *parsed;
+            return parsed.has_value();
+          },
+          [](const void* from) { return TextForm<T>::write(as<T>(from)); }};
 }
 
 template <Named E>
@@ -114,47 +110,102 @@ const JsonType& choice() {
 }
 
 template <class List>
-const JsonType& list() {
+ListType::Access list_access() {
   using T = typename List::value_type;
   static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no elements to read into");
-  static const ListType type(
-      {&json_type<T>, &fresh<T>, [](const void* from) { return as<List>(from).size(); },
-       [](const void* from, std::size_t i) -> const void* { return &as<List>(from)[i]; },
-       [](void* into) { as<List>(into).clear(); },
-       [](void* into) -> void* { return &as<List>(into).emplace_back(); }});
-  return type;
+  return {&json_type<T>,
+          &fresh<T>,
+          [](const void* from) { return as<List>(from).size(); },
+          [](const void* from, std::size_t i) -> const void* { return &as<List>(from)[i]; },
+          [](void* into) { as<List>(into).clear(); },
+          [](void* into) -> void* { return &as<List>(into).emplace_back(); }};
 }
 
 template <class Optional>
-const JsonType& optional() {
+OptionalType::Access optional_access(const JsonType& (*content_type)()) {
   using T = typename Optional::value_type;
-  static const OptionalType type({&json_type<T>, &fresh<T>,
-                                  [](const void* from) -> const void* {
-                                    const Optional& maybe = as<Optional>(from);
-                                    return maybe ? &*maybe : nullptr;
-                                  },
-                                  [](void* into) { as<Optional>(into).reset(); },
-                                  [](void* into) -> void* {
-                                    Optional& maybe = as<Optional>(into);
-                                    if (!maybe) maybe.emplace();
-                                    return &*maybe;
-                                  }});
-  return type;
+  return {content_type, &fresh<T>,
+          [](const void* from) -> const void* {
+            const Optional& maybe = as<Optional>(from);
+            return maybe ? &*maybe : nullptr;
+          },
+          [](void* into) { as<Optional>(into).reset(); },
+          [](void* into) -> void* {
+            Optional& maybe = as<Optional>(into);
+            if (!maybe) maybe.emplace();
+            return &*maybe;
+          }};
+}
+
+// `type`: of the values, to write the limits as files have them.
+template <class T>
+ValueBounds bounds_of(const ValueLimits<T>& limits, const JsonType& type,
+                      bool (*allow)(const void*)) {
+  ValueBounds bounds;
+  bounds.allow = allow;
+  if (limits.lowest.given) bounds.lowest = type.write(&limits.lowest.value);
+  bounds.lowest_excluded = limits.lowest.excluded;
+  if (limits.highest.given) bounds.highest = type.write(&limits.highest.value);
+  bounds.highest_excluded = limits.highest.excluded;
+  if (limits.divided) bounds.divisor = type.write(&limits.divisor);
+  bounds.power_of_two = limits.power_of_two;
+  for (std::size_t i = 0; i < limits.number_listed; ++i)
+    bounds.listed.push_back(type.write(&limits.listed[i]));
+  return bounds;
 }
 
 // Put together once: each time costs the compiler as much as there are fields.
 template <Described T>
 inline constexpr auto fields_of = T::fields();
 
+// The type of what a field with limits holds. T: its own type, or what an optional one contains.
+template <class Owner, std::size_t I, class T>
+const JsonType& limited() {
+  if constexpr (is_optional<T>) {
+    static const OptionalType type(optional_access<T>(&limited<Owner, I, typename T::value_type>));
+    return type;
+  } else if constexpr (is_vector<T>) {
+    static const ListType type(list_access<T>(), std::get<I>(fields_of<Owner>).limits);
+    return type;
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    static const TextType type(std::get<I>(fields_of<Owner>).limits);
+    return type;
+  } else if constexpr (!Ordered<T>) {
+    static const RuledType type(
+        json_type<T>(),
+        [](const void* value) { return std::get<I>(fields_of<Owner>).limits.allow(as<T>(value)); },
+        std::get<I>(fields_of<Owner>).limits.expected);
+    return type;
+  } else {
+    const auto bounds = [] {
+      return bounds_of(std::get<I>(fields_of<Owner>).limits, json_type<T>(), [](const void* value) {
+        return std::get<I>(fields_of<Owner>).limits.allow(as<T>(value));
+      });
+    };
+    if constexpr (std::is_same_v<T, double>) {
+      static const RealType type(bounds());
+      return type;
+    } else if constexpr (HasTextForm<T>) {
+      static const FormType type(form_access<T>(), bounds());
+      return type;
+    } else {
+      static const WholeType type(whole_access<T>(), bounds());
+      return type;
+    }
+  }
+}
+
 template <class T, std::size_t I>
 FieldInfo field_info() {
   constexpr auto& declared = std::get<I>(fields_of<T>);
   using Member = typename std::remove_cvref_t<decltype(declared)>::Type;
+  const JsonType& (*type)() = &json_type<Member>;
+  if constexpr (declared.limits.any()) type = &limited<T, I, Member>;
   return {declared.name,
           declared.sentence,
           declared.source,
           declared.presence,
-          &json_type<Member>,
+          type,
           [](const void* owner) -> const void* {
             constexpr auto member = std::get<I>(fields_of<T>).member;
             return &(as<T>(owner).*member);
@@ -209,23 +260,27 @@ const JsonType& json_type() {
   if constexpr (std::is_same_v<T, bool>) {
     return truth_type();
   } else if constexpr (std::is_same_v<T, double>) {
-    return real_type();
+    static const RealType type;
+    return type;
   } else if constexpr (std::is_same_v<T, std::string>) {
-    return text_type();
+    static const TextType type;
+    return type;
   } else if constexpr (std::is_same_v<T, Value>) {
     return any_type();
   } else if constexpr (reflect::BringsJsonType<T>) {
     return T::json_type();
   } else if constexpr (HasTextForm<T>) {
-    return reflect::form<T>();
-  } else if constexpr (std::integral<T>) {
-    return reflect::whole<T>();
-  } else if constexpr (reflect::StrongInteger<T>) {
-    return reflect::strong_whole<T>();
+    static const FormType type(reflect::form_access<T>());
+    return type;
+  } else if constexpr (std::integral<T> || reflect::StrongInteger<T>) {
+    static const WholeType type(reflect::whole_access<T>());
+    return type;
   } else if constexpr (reflect::is_vector<T>) {
-    return reflect::list<T>();
+    static const ListType type(reflect::list_access<T>());
+    return type;
   } else if constexpr (reflect::is_optional<T>) {
-    return reflect::optional<T>();
+    static const OptionalType type(reflect::optional_access<T>(&json_type<typename T::value_type>));
+    return type;
   } else if constexpr (reflect::Union<T>) {
     return reflect::one_of<T>();
   } else if constexpr (Described<T>) {

@@ -33,6 +33,9 @@ class JsonType {
   // What tables call it: `time`, `list of texts`.
   virtual std::string noun() const = 0;
 
+  // What the declaration of a field limits its values to, for people: `from 1 to 64`; often nothing.
+  virtual std::string limits() const { return {}; }
+
   // JSON Schema (draft 7) of a value. `defaults` is an object of the C++ type: it says what the
   // absent keys of an object mean.
   virtual Value::Object schema(const void* defaults) const = 0;
@@ -74,11 +77,23 @@ struct Slots {
     void (*run)(const void*, const Where&);
     const void* checked;
   };
+  // A union of which nothing in the object names an alternative.
+  struct Unchosen {
+    const OneOfType* one_of;
+    void* into;
+    // An alternative is taken for meant, since its name is near; otherwise none is.
+    bool guessed;
+    std::string_view misspelt;  // OneOfKeys: the key that stands for this name
+    std::string_view name;
+  };
+  explicit Slots(const KeyedType& object) : type(object) {}
+  const KeyedType& type;  // of the whole object
   std::vector<Slot> keys;
   std::vector<Check> checks;
   std::vector<const OneOfType*> unions;
-  std::vector<const OneOfType*> unchosen;  // of these, told apart by keys of which none is there
-  bool complete = true;                    // false when it is not known which alternative was meant
+  std::vector<Unchosen> unchosen;
+
+  Slot* find(std::string_view key);
 };
 
 // One shape that an object may have; embedded unions give several.
@@ -102,7 +117,9 @@ class KeyedType : public JsonType {
   virtual std::vector<Shape> shapes(const void* defaults) const = 0;
   virtual void add_rows(const std::string& prefix, const void* defaults,
                         std::vector<ParameterRow>& rows) const = 0;
-  virtual bool has_key(std::string_view key) const = 0;
+  // Every key that an object of this type may hold, whichever alternatives it has.
+  virtual void add_keys(std::vector<std::string_view>& keys) const = 0;
+  bool has_key(std::string_view key) const;
 };
 
 // A described struct.
@@ -126,7 +143,7 @@ class ObjectType final : public KeyedType {
   std::vector<Shape> shapes(const void* defaults) const override;
   void add_rows(const std::string& prefix, const void* defaults,
                 std::vector<ParameterRow>& rows) const override;
-  bool has_key(std::string_view key) const override;
+  void add_keys(std::vector<std::string_view>& keys) const override;
 
  private:
   std::vector<FieldInfo> fields_;
@@ -154,13 +171,19 @@ class OneOfType final : public KeyedType {
   std::vector<Shape> shapes(const void* defaults) const override;
   void add_rows(const std::string& prefix, const void* defaults,
                 std::vector<ParameterRow>& rows) const override;
-  bool has_key(std::string_view key) const override;
+  void add_keys(std::vector<std::string_view>& keys) const override;
 
   std::string_view key() const { return info_.key; }
   bool by_keys() const { return info_.key.empty(); }
   std::vector<std::string_view> names() const;
-  // What is wrong with an object that has none of the keys.
-  std::string unchosen_text(const Value::Object& object) const;
+  // What is wrong with an object that has none of the keys. `unchosen`: what it is taken for.
+  std::string unchosen_text(const Slots::Unchosen& unchosen) const;
+  // Of an object of which nobody knows which alternative it is: reports what is wrong with a
+  // member in every alternative that has its key. False: none has.
+  bool read_undecided(const Value::Object& object, const Value::Member& member, const Where& where,
+                      void* into) const;
+  // What every alternative requires.
+  std::vector<Slot> required_of_all(const Value::Object& object, void* into) const;
   // The names of the alternatives that know the key, quoted and joined; empty when none does.
   std::string alternatives_with(std::string_view key) const;
 
@@ -180,6 +203,11 @@ class OneOfType final : public KeyedType {
   };
 
   const void* defaults_of(std::size_t alternative, const void* defaults) const;
+  // The alternative's own slots; what the object held of another one is gone.
+  Slots slots_of(std::size_t alternative, const Value::Object& object, void* into) const;
+  void collect_by_tag(const Value::Object& object, void* into, Slots& slots) const;
+  void collect_by_keys(const Value::Object& object, void* into, Slots& slots) const;
+  void take(std::size_t alternative, const Value::Object& object, void* into, Slots& slots) const;
 
   OneOfInfo info_;
   Tag tag_;
@@ -189,6 +217,10 @@ class OneOfType final : public KeyedType {
 void reject_type(const Value& value, const Where& where, const std::string& expected);
 void reject_choice(const Value& value, const Where& where,
                    const std::vector<std::string_view>& names);
+
+// The properties of both, for schemas; a key that is in both is our mistake.
+void add_property(Shape& shape, std::string_view key, const Value::Object& property);
+std::vector<Shape> combined(const std::vector<Shape>& owners, const std::vector<Shape>& embedded);
 
 // `"lru"`, `"lru" or "fifo"`, `one of "lru", "fifo", "random"`.
 std::string expected_choice(const std::vector<std::string_view>& names);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/recording/byte_source.hpp"
 
+#include "sim/json/open_file.hpp"
 #include "sim/recording/problem.hpp"
 
 #include <fmt/format.h>
@@ -21,14 +22,10 @@ namespace {
 // The window that the zstd program itself accepts by default.
 constexpr int window_log_max = 27;
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 class FileSource : public ByteSource {
  public:
-  explicit FileSource(const std::string& path) : file_(std::fopen(path.c_str(), "rb")) {
-    if (!file_) throw RecordingProblem(fmt::format("cannot be opened: {}", std::strerror(errno)));
+  explicit FileSource(const std::string& path) : file_(open_input(path)) {
+    if (!file_) throw RecordingProblem("cannot be opened: " + open_failure(errno));
   }
 
   std::size_t read(std::span<char> out) override {
@@ -42,7 +39,7 @@ class FileSource : public ByteSource {
   }
 
  private:
-  std::unique_ptr<std::FILE, CloseFile> file_;
+  InputFile file_;
 };
 
 class MemorySource : public ByteSource {

@@ -168,11 +168,9 @@ void add(std::vector<Problem>& problems, const ConfigError& error, const std::st
 }
 
 // Every recording that the document names, whatever else is wrong with it.
-Recordings read_named(const Value& document, const std::filesystem::path& base, Progress* progress,
+Recordings read_named(const Value& document, const NamedBy& named_by, Progress* progress,
                       std::set<std::string>& unreadable, std::vector<Problem>& problems) {
   Recordings recordings;
-  const std::string* name = text_member(document, "name");
-  const std::string of = name == nullptr ? "" : fmt::format(" of scenario \"{}\"", *name);
   const Value* hosts = member(document, "hosts");
   if (hosts == nullptr || hosts->if_array() == nullptr) return recordings;
   for (std::size_t h = 0; h < hosts->if_array()->size(); ++h) {
@@ -182,13 +180,14 @@ Recordings read_named(const Value& document, const std::filesystem::path& base, 
       const Value& device = (*devices->if_array())[d];
       const std::string* model = text_member(device, "model");
       const std::string* trace = text_member(device, "trace");
-      if (model == nullptr || *model != "recording" || trace == nullptr) continue;
+      // An empty one has been refused with the rest of the scenario.
+      if (model == nullptr || *model != "recording" || trace == nullptr || trace->empty()) continue;
       if (recordings.contains(*trace) || unreadable.contains(*trace)) continue;
       try {
-        recordings.emplace(*trace, read_recording(base / *trace, progress));
+        recordings.emplace(*trace, read_recording(named_by.base / *trace, progress));
       } catch (const ConfigError& error) {
         unreadable.insert(*trace);
-        add(problems, error, fmt::format("; named by /hosts/{}/devices/{}/trace{}", h, d, of));
+        add(problems, error, named_by.text(h, d));
       }
     }
   }
@@ -262,7 +261,7 @@ std::vector<Problem> diagnose(const Value& document, const std::string& file,
                               bool with_plan) {
   std::vector<Problem> problems;
   std::set<std::string> unreadable;
-  const Recordings recordings = read_named(document, base, progress, unreadable, problems);
+  const Recordings recordings = read_named(document, {base, file}, progress, unreadable, problems);
   const bool plans = member(document, "expect") != nullptr || member(document, "events") != nullptr;
   if (!with_plan || !plans) return problems;
   Mending mending(document, file);

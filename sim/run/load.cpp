@@ -123,7 +123,8 @@ LoadedScenario load_with_recordings(const std::filesystem::path& file,
     loaded.scenario.origins = assembled.origins;
     if (seed) loaded.scenario.seed = *seed;
     try {
-      loaded.recordings = read_recordings(loaded.scenario, file.parent_path(), progress);
+      loaded.recordings =
+          read_recordings(loaded.scenario, {file.parent_path(), file.string()}, progress);
       return loaded;
     } catch (const ConfigError& error) {
       add(problems, error.problems());

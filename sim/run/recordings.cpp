@@ -26,15 +26,18 @@ RecordedStream read_recording(const std::filesystem::path& file, Progress* progr
   return read_recording(file.string(), options);
 }
 
-Recordings read_recordings(const Scenario& scenario, const std::filesystem::path& base,
-                           Progress* progress) {
+std::string NamedBy::text(std::size_t host, std::size_t device) const {
+  return fmt::format("; named by /hosts/{}/devices/{}/trace of {}", host, device, file);
+}
+
+Recordings read_recordings(const Scenario& scenario, const NamedBy& named_by, Progress* progress) {
   Recordings recordings;
   std::vector<Problem> problems;
   for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
     for (std::size_t d = 0; d < scenario.hosts[h].devices.size(); ++d) {
       const auto* recorded = std::get_if<RecordedDevice>(&scenario.hosts[h].devices[d]);
       if (recorded == nullptr) continue;
-      const std::filesystem::path file = base / recorded->trace;
+      const std::filesystem::path file = named_by.base / recorded->trace;
       try {
         if (!recordings.contains(recorded->trace))
           recordings.emplace(recorded->trace, read_recording(file, progress));
@@ -43,8 +46,7 @@ Recordings read_recordings(const Scenario& scenario, const std::filesystem::path
         check_playable(recordings.at(recorded->trace), file.string(), iommu->params);
       } catch (const ConfigError& error) {
         for (Problem problem : error.problems()) {
-          problem.message += fmt::format("; named by /hosts/{}/devices/{}/trace of scenario \"{}\"",
-                                         h, d, scenario.name);
+          problem.message += named_by.text(h, d);
           problems.push_back(std::move(problem));
         }
       }

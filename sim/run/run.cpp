@@ -129,7 +129,8 @@ void run_within_limit(Plan& plan, const std::string& file) {
 
 RunReport run_scenario(const Scenario& scenario, const std::filesystem::path& base,
                        const RunOptions& options) {
-  return run_scenario(scenario, read_recordings(scenario, base, options.progress), options);
+  return run_scenario(scenario, read_recordings(scenario, {base, options.file}, options.progress),
+                      options);
 }
 
 RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,

@@ -98,7 +98,6 @@ class Assigner {
                           const Where& where) {
     if (of.shared_queue && slice != SliceConfig{})
       where.reject("read it of an accelerator with a \"shared_queue\"; expected it only without");
-    if (slice.queues == 0) where.reject("read 0; expected at least one");
   }
 
   // The next queues of the function. Where there are too few is reported once.

@@ -20,10 +20,6 @@ void EventConfig::check(const Where& where) const {
   if (at && delay > Ps(0)) (where / "delay").reject("read it with \"at\"; expected the sum there");
   if (!when && look_every != EventConfig{}.look_every)
     (where / "look_every").reject("read it without \"when\"; nothing else is looked at");
-  if (look_every < 1ns) {
-    (where / "look_every")
-        .reject(fmt::format("read \"{}\"; expected at least \"1 ns\"", to_text(look_every)));
-  }
 }
 
 std::string name_of(const EventConfig& event, std::size_t number) {

@@ -30,7 +30,7 @@ struct EventConfig {
         field("when", &E::when,
               "It happens as soon as a figure is within bounds, of each component that is named."),
         field("delay", &E::delay, "With `after` or `when`: this much later."),
-        field("look_every", &E::look_every, "With `when`: how often software looks."),
+        field("look_every", &E::look_every, "With `when`: how often software looks.").from(1ns),
         embedded(&E::action)};
   }
   void check(const Where& where) const;

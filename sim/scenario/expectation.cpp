@@ -58,10 +58,16 @@ void Bounds::check(const Where& where) const {
 
 void Bounds::check_dimension(Dimension dimension, const Where& where) const {
   for (const Bound& bound : bounds_of(*this)) {
-    if (bound.amount && !bound.amount->of(dimension)) {
+    if (!bound.amount) continue;
+    const Amount& amount = *bound.amount;
+    if (!amount.of(dimension)) {
       (where / bound.key)
-          .reject(fmt::format("read \"{}\"; expected {}", bound.amount->text(),
-                              expected_amount(dimension)));
+          .reject(fmt::format("read \"{}\"; expected {}", amount.text(), expected_amount(dimension)));
+    } else if (dimension == Dimension::ratio &&
+               (amount.value() > 1 || (bound.key == "above" && amount.value() == 1))) {
+      (where / bound.key)
+          .reject(fmt::format("read \"{}\"; expected {} 1 (100 %), which no ratio exceeds",
+                              amount.text(), bound.key == "above" ? "less than" : "at most"));
     }
   }
   if (within && !within->percent() && !within->of(dimension)) {
@@ -88,13 +94,12 @@ std::string Bounds::text() const {
   return fmt::format("{}", fmt::join(all, " and "));
 }
 
-void ViolationClause::check(const Where& where) const {
+bool is_checked_invariant(std::string_view name) {
   const std::vector<std::string> names = check::names();
-  if (std::find(names.begin(), names.end(), violation) != names.end()) return;
-  (where / "violation")
-      .reject(fmt::format("read {}; expected an invariant that is checked: {}",
-                          quote_short(violation), fmt::join(names, ", ")));
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
+
+std::string checked_invariants() { return fmt::format("{}", fmt::join(check::names(), ", ")); }
 
 std::string text_of(const Expectation& expectation) {
   if (const auto* metric = std::get_if<MetricClause>(&expectation))

@@ -81,15 +81,20 @@ struct FailureClause {
   bool operator==(const FailureClause&) const = default;
 };
 
+bool is_checked_invariant(std::string_view name);
+std::string checked_invariants();
+inline constexpr TextRule checked_invariant{
+    &is_checked_invariant, "an invariant that is checked: ", {}, &checked_invariants};
+
 struct ViolationClause {
   static constexpr Alternative alternative{"violation", "An invariant is violated."};
   std::string violation;
 
   static constexpr auto fields() {
     return std::tuple{required("violation", &ViolationClause::violation,
-                               "The invariant, by its number: \"I8\"; once or more often.")};
+                               "The invariant, by its number: \"I8\"; once or more often.")
+                          .matching(checked_invariant)};
   }
-  void check(const Where& where) const;
   bool operator==(const ViolationClause&) const = default;
 };
 

@@ -45,16 +45,10 @@ void check_links(const Scenario& scenario, const Where& where) {
   for (std::size_t i = 0; i < scenario.links.size(); ++i) {
     const LinkConfig& link = scenario.links[i];
     const Where at = where / i;
-    check_name(link.name, at);
     if (!names.insert(link.name).second) {
       (at / "name")
           .reject(fmt::format("read {}; expected a name that no host and no other link has",
                               quote_short(link.name)));
-    }
-    if (link.between.size() != 2) {
-      (at / "between")
-          .reject(fmt::format("read {} names; expected two hosts", link.between.size()));
-      continue;
     }
     for (std::size_t end = 0; end < 2; ++end)
       check_end(link.between[end], hosts, at / "between" / end);

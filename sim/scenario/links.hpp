@@ -4,6 +4,7 @@
 
 #include "core/base/fields.hpp"
 #include "models/network/network_link.hpp"
+#include "sim/scenario/name_rule.hpp"
 
 #include <string>
 #include <tuple>
@@ -21,9 +22,10 @@ struct LinkConfig {
   static constexpr auto fields() {
     using L = LinkConfig;
     return std::tuple{
-        required("name", &L::name, "How results call it."),
+        required("name", &L::name, "How results call it.").matching(component_name),
         required("between", &L::between,
-                 "The two hosts that it connects: \"host0\"; of those with `count` \"host[0]\"."),
+                 "The two hosts that it connects: \"host0\"; of those with `count` \"host[0]\".")
+            .items({2, 2}),
         embedded(&L::params)};
   }
   bool operator==(const LinkConfig&) const = default;

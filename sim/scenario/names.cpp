@@ -1,4 +1,4 @@
-// What a name may look like; looking names up.
+// Looking names up.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/names.hpp"
 
@@ -6,32 +6,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <vector>
 
 namespace viosim {
-namespace {
-
-bool plain_name(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  });
-}
-
-}  // namespace
-
 const std::string& name_of(const IommuConfig& iommu) {
   return std::visit([](const auto& i) -> const std::string& { return i.name; }, iommu);
-}
-
-// No dots: they part the names of a path.
-void check_name(const std::string& name, const Where& where) {
-  if (!plain_name(name)) {
-    (where / "name")
-        .reject(fmt::format("read {}; expected 1 to 64 letters, digits, '-' or '_'",
-                            quote_short(name)));
-  }
 }
 
 const std::string& name_of_device(const DeviceConfig& device) {

@@ -10,7 +10,6 @@
 namespace viosim {
 
 // Reports a name that cannot be part of paths such as host0.nic[3] and of file names.
-void check_name(const std::string& name, const Where& where);
 
 const std::string& name_of_device(const DeviceConfig& device);
 const std::string& iommu_of_device(const DeviceConfig& device);

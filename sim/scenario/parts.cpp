@@ -28,12 +28,9 @@ struct PartFile {
     return std::tuple{
         required("description", &P::description, "What it is."),
         required("source", &P::source, "Where its figures come from."),
-        required("content", &P::content, "The object that stands where the part is named.")};
-  }
-  void check(const Where& where) const {
-    if (content.if_object() == nullptr) {
-      (where / "content").reject(fmt::format("read {}; expected an object", summary(content)));
-    }
+        required("content", &P::content, "The object that stands where the part is named.")
+            .such_that({[](const Value& content) { return content.if_object() != nullptr; },
+                        [] { return std::string("an object"); }})};
   }
 };
 

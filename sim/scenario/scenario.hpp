@@ -15,6 +15,7 @@
 #include "sim/scenario/event.hpp"
 #include "sim/scenario/expectation.hpp"
 #include "sim/scenario/links.hpp"
+#include "sim/scenario/name_rule.hpp"
 #include "sim/scenario/origins.hpp"
 #include "sim/scenario/software.hpp"
 
@@ -33,7 +34,8 @@ struct VtdIommu {
   vtd::UnitParams params;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &VtdIommu::name, "How devices and results call it."),
+    return std::tuple{required("name", &VtdIommu::name, "How devices and results call it.")
+                          .matching(component_name),
                       embedded(&VtdIommu::params)};
   }
   bool operator==(const VtdIommu&) const = default;
@@ -57,7 +59,8 @@ struct RiscvIommu {
   riscv::UnitParams params;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &RiscvIommu::name, "How devices and results call it."),
+    return std::tuple{required("name", &RiscvIommu::name, "How devices and results call it.")
+                          .matching(component_name),
                       embedded(&RiscvIommu::params)};
   }
   bool operator==(const RiscvIommu&) const = default;
@@ -66,7 +69,7 @@ struct RiscvIommu {
 struct DmaDevice {
   static constexpr Alternative alternative{
       "dma", "A PCIe function, or many alike, with a DMA engine that generates traffic."};
-  static constexpr std::uint32_t most_functions = 65'000;  // of a host: requester ids have 16 bits
+  static constexpr std::uint32_t most_functions = AcceleratorDevice::most;  // of both on a host
   std::string name;
   std::uint32_t count = 1;
   std::string iommu;
@@ -85,23 +88,31 @@ struct DmaDevice {
   static constexpr auto fields() {
     using D = DmaDevice;
     return std::tuple{
-        required("name", &D::name, "How results call it; with `count`, name[0], name[1] ..."),
-        field("count", &D::count, "How many devices like this there are."),
+        required("name", &D::name, "How results call it; with `count`, name[0], name[1] ...")
+            .matching(component_name),
+        field("count", &D::count, "How many devices like this there are.")
+            .from(1)
+            .to(most_functions),
         required("iommu", &D::iommu, "The IOMMU of this host that translates its requests."),
         field("domain", &D::domain,
               "Devices that name the same domain share a domain id and a page table; without it "
               "each has its own."),
         field("pasid", &D::pasid,
-              "The PASID (RISC-V: process id) of its requests; without it they carry none. VT-d: "
-              "scalable mode only."),
+              "The PASID (RISC-V: process id) of its requests; without it they carry none. PASID 0 "
+              "belongs to those. VT-d: "
+              "scalable mode only.")
+            .from(Pasid(1))
+            .to(pasid_max),
         field("table", &D::table,
               "Its page tables; by default second-level, and first-level with a PASID. VT-d: "
               "first-level and nested need scalable mode. RISC-V: the levels are its stages, and "
               "second-level has no PASIDs."),
-        field("base", &D::base, "Where its window of addresses begins; a multiple of 4 KiB."),
+        field("base", &D::base, "Where its window of addresses begins.")
+            .multiple_of(Iova(page_4k.count())),
         field("page_size", &D::page_size,
-              "The pages that map its window from the start, of both tables when nested: 4 KiB, "
-              "2 MiB or 1 GiB. On demand, pages of 4 KiB are mapped."),
+              "The pages that map its window from the start, of both tables when nested. On "
+              "demand, pages of 4 KiB are mapped.")
+            .any_of(page_4k, page_2m, page_1g),
         field("populate", &D::populate,
               "Whether the window is mapped from the start; otherwise on demand (`on_fault`)."),
         field("start", &D::start, "When it issues its first request."),
@@ -118,6 +129,9 @@ struct DmaDevice {
   bool operator==(const DmaDevice&) const = default;
 };
 
+inline constexpr TextRule recording_path{[](std::string_view path) { return !path.empty(); },
+                                         "the path of a recording", "^.+$"};
+
 struct RecordedDevice {
   static constexpr Alternative alternative{
       "recording",
@@ -131,11 +145,13 @@ struct RecordedDevice {
     using D = RecordedDevice;
     return std::tuple{
         required("name", &D::name,
-                 "How results call it: name[01:00.0] for each recorded requester."),
+                 "How results call it: name[01:00.0] for each recorded requester.")
+            .matching(component_name),
         required("iommu", &D::iommu,
                  "The IOMMU of this host that translates its requests; nobody else uses it."),
         required("trace", &D::trace,
-                 "The recording, a .jsonl.zst file; relative to the scenario file."),
+                 "The recording, a .jsonl.zst file; relative to the scenario file.")
+            .matching(recording_path),
         embedded(&D::player)};
   }
   bool operator==(const RecordedDevice&) const = default;
@@ -154,6 +170,7 @@ struct MemoryParams {
 };
 
 struct HostConfig {
+  static constexpr std::uint32_t most = 10'000;  // of all scenarios' hosts together, too
   std::string name;
   std::uint32_t count = 1;
   MemoryParams memory;
@@ -167,8 +184,9 @@ struct HostConfig {
   static constexpr auto fields() {
     using H = HostConfig;
     return std::tuple{
-        required("name", &H::name, "How results call it; with `count`, name[0], name[1] ..."),
-        field("count", &H::count, "How many hosts like this there are."),
+        required("name", &H::name, "How results call it; with `count`, name[0], name[1] ...")
+            .matching(component_name),
+        field("count", &H::count, "How many hosts like this there are.").from(1).to(most),
         field("memory", &H::memory, "Its memory."),
         field(
             "kernel", &H::kernel,
@@ -205,14 +223,15 @@ struct Scenario {
     using S = Scenario;
     return std::tuple{
         field("$schema", &S::schema, "The JSON Schema of this file, for editors."),
-        required("name", &S::name, "Names the run: letters, digits, '-' and '_'."),
+        required("name", &S::name, "Names the run.").matching(component_name),
         field("description", &S::description, "What it shows."),
         field("seed", &S::seed, "Everything random comes from it."),
         field(
             "duration", &S::duration,
             "No device issues requests from this instant on, and no process begins a further round "
-            "of work; what is in flight completes. Without it the run ends with its traffic."),
-        required("hosts", &S::hosts, "The machines."),
+            "of work; what is in flight completes. Without it the run ends with its traffic.")
+            .above(Ps(0)),
+        required("hosts", &S::hosts, "The machines.").items({1}),
         field("links", &S::links, "Links of a network between hosts."),
         field("events", &S::events, "What happens to them during the run."),
         field("injections", &S::injections,

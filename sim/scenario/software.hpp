@@ -20,6 +20,7 @@ struct AcceleratorDevice {
       "A PCIe function, or many alike, with ATS and work queues that processes use, each by its "
       "own "
       "PASID: processes of the host, or of a guest that it is assigned to."};
+  static constexpr std::uint32_t most = 65'000;  // of a host: requester ids have 16 bits
   std::string name;
   std::uint32_t count = 1;
   std::string iommu;
@@ -35,8 +36,9 @@ struct AcceleratorDevice {
   static constexpr auto fields() {
     using A = AcceleratorDevice;
     return std::tuple{
-        required("name", &A::name, "How results call it; with `count`, name[0], name[1] ..."),
-        field("count", &A::count, "How many accelerators like this there are."),
+        required("name", &A::name, "How results call it; with `count`, name[0], name[1] ...")
+            .matching(component_name),
+        field("count", &A::count, "How many accelerators like this there are.").from(1).to(most),
         required(
             "iommu", &A::iommu,
             "The IOMMU of this host that translates its requests: of model \"vtd\", in scalable "
@@ -47,7 +49,7 @@ struct AcceleratorDevice {
               "It asks for pages that are missing. Otherwise all of a process' memory is mapped "
               "when it opens the device."),
         field("pri", &A::pri, "How it asks for pages."),
-        field("pasid_width", &A::pasid_width, "Bits of its PASIDs; 1 to 20."),
+        field("pasid_width", &A::pasid_width, "Bits of its PASIDs.").from(1).to(20),
         embedded(&A::function),
         field(
             "shared_queue", &A::shared_queue,
@@ -73,14 +75,15 @@ struct ProcessesConfig {
   static constexpr auto fields() {
     using P = ProcessesConfig;
     return std::tuple{
-        required("name", &P::name, "How results call them, all together."),
-        field("count", &P::count, "How many there are."),
+        required("name", &P::name, "How results call them, all together.").matching(component_name),
+        field("count", &P::count, "How many there are.").from(1).to(most),
         field("start", &P::start, "When the first one starts; in a guest, after its boot."),
         field("every", &P::every, "From the start of one to the start of the next."),
         required("devices", &P::devices,
                  "Accelerators that each of them opens: \"acc\", \"acc[0]\", \"acc[0-3]\", "
                  "\"acc[*]\". In a guest those that it has, counted anew. They are opened in the "
-                 "order in which the scenario has them."),
+                 "order in which the scenario has them.")
+            .items({1}),
         embedded(&P::params)};
   }
   void check(const Where& where) const;
@@ -94,10 +97,10 @@ struct ViommuConfig {
 
   static constexpr auto fields() {
     using V = ViommuConfig;
-    return std::tuple{
-        required("name", &V::name, "How the guest's assignments and results call it."),
-        field("backend", &V::backend, "Where the guest's kernel gets PASIDs by it."),
-        embedded(&V::params)};
+    return std::tuple{required("name", &V::name, "How the guest's assignments and results call it.")
+                          .matching(component_name),
+                      field("backend", &V::backend, "Where the guest's kernel gets PASIDs by it."),
+                      embedded(&V::params)};
   }
   bool operator==(const ViommuConfig&) const = default;
 };
@@ -108,7 +111,8 @@ struct SliceConfig {
   static constexpr auto fields() {
     return std::tuple{field("queues", &SliceConfig::queues,
                             "How many of its queues are the slice's. Of an accelerator with a "
-                            "shared queue there are none to give: all submit to that.")};
+                            "shared queue there are none to give: all submit to that.")
+                          .from(1)};
   }
   bool operator==(const SliceConfig&) const = default;
 };
@@ -127,7 +131,8 @@ struct AssignConfig {
                  "Accelerators of the host: by their name, and each guest gets the next ones that "
                  "nobody has; or certain ones, such as \"acc[3]\" or \"acc[0-3]\". In the guest "
                  "those of one name are acc[0], acc[1] ..., a single one is acc."),
-        field("number", &A::number, "How many each guest gets, where they are given by name."),
+        field("number", &A::number, "How many each guest gets, where they are given by name.")
+            .from(1),
         required("viommu", &A::viommu, "The vIOMMU of the guest that they are behind."),
         field(
             "ats", &A::ats,
@@ -157,8 +162,9 @@ struct GuestConfig {
   static constexpr auto fields() {
     using G = GuestConfig;
     return std::tuple{
-        required("name", &G::name, "How results call it; with `count`, name[0], name[1] ..."),
-        field("count", &G::count, "How many guests like this there are."),
+        required("name", &G::name, "How results call it; with `count`, name[0], name[1] ...")
+            .matching(component_name),
+        field("count", &G::count, "How many guests like this there are.").from(1).to(most),
         field("start", &G::start, "When the first one boots."),
         field("every", &G::every, "From the boot of one to the boot of the next."),
         field("boots", &G::boots, "It boots by itself; otherwise an event says when (`boot`)."),

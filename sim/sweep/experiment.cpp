@@ -110,7 +110,7 @@ Recordings Experiment::recordings(const Scenario& scenario) const {
         });
       });
   if (known) return recordings_;
-  return read_recordings(scenario, std::filesystem::path(base_).parent_path());
+  return read_recordings(scenario, {std::filesystem::path(base_).parent_path(), base_});
 }
 
 std::string Experiment::replay(const SweepRun& run) const {

@@ -6,6 +6,7 @@
 #include "core/base/strong.hpp"
 #include "core/base/units.hpp"
 #include "sim/scenario/amount.hpp"
+#include "sim/scenario/name_rule.hpp"
 #include "sim/sweep/range_value.hpp"
 #include "sim/sweep/settings.hpp"
 
@@ -35,6 +36,13 @@ constexpr auto choices(Scale) {
                     Choice{Scale::logarithmic, "logarithmic", "equal quotients"}};
 }
 
+// Names become names of directories, columns and options.
+inline constexpr TextRule sweep_name{
+    [](std::string_view name) { return !name.empty() && name.size() <= 100 && is_plain(name); },
+    "1 to 100 letters, digits, '-' and '_'", "^[A-Za-z0-9_-]{1,100}$"};
+inline constexpr TextRule scenario_path{[](std::string_view path) { return !path.empty(); },
+                                        "the path of a scenario", "^.+$"};
+
 struct RangeConfig {
   RangeValue from;
   RangeValue to;
@@ -48,7 +56,8 @@ struct RangeConfig {
         required("from", &R::from, "The first value."), required("to", &R::to, "The last value."),
         field("count", &R::count,
               "How many values, both ends included. Without it a random or latin-hypercube design "
-              "takes any value in between, each as likely as any other; the others need it."),
+              "takes any value in between, each as likely as any other; the others need it.")
+            .from(2),
         field("scale", &R::scale, "What is equal from each value to the next."),
         field("multiple_of", &R::multiple_of,
               "Values are rounded to multiples of this, such as \"4 KiB\", that lie between the "
@@ -67,9 +76,10 @@ struct ValuesAxis {
 
   static constexpr auto fields() {
     using A = ValuesAxis;
-    return std::tuple{required("name", &A::name, "How results call the parameter."),
-                      required("pointer", &A::pointer, "Where in the scenario the values go."),
-                      required("values", &A::values, "Any JSON, as the scenario would have it.")};
+    return std::tuple{
+        required("name", &A::name, "How results call the parameter.").matching(sweep_name),
+        required("pointer", &A::pointer, "Where in the scenario the values go."),
+        required("values", &A::values, "Any JSON, as the scenario would have it.").items({1})};
   }
   void check(const Where& where) const;
   bool operator==(const ValuesAxis&) const = default;
@@ -83,9 +93,10 @@ struct RangeAxis {
 
   static constexpr auto fields() {
     using A = RangeAxis;
-    return std::tuple{required("name", &A::name, "How results call the parameter."),
-                      required("pointer", &A::pointer, "Where in the scenario the values go."),
-                      required("range", &A::range, "Its values.")};
+    return std::tuple{
+        required("name", &A::name, "How results call the parameter.").matching(sweep_name),
+        required("pointer", &A::pointer, "Where in the scenario the values go."),
+        required("range", &A::range, "Its values.")};
   }
   bool operator==(const RangeAxis&) const = default;
 };
@@ -95,7 +106,7 @@ struct Variant {
   Settings set;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &Variant::name, "How results call it."),
+    return std::tuple{required("name", &Variant::name, "How results call it.").matching(sweep_name),
                       required("set", &Variant::set, "What it puts where, by JSON pointers.")};
   }
   bool operator==(const Variant&) const = default;
@@ -108,8 +119,9 @@ struct VariantsAxis {
 
   static constexpr auto fields() {
     using A = VariantsAxis;
-    return std::tuple{required("name", &A::name, "How results call the axis."),
-                      required("variants", &A::variants, "What there is to choose from.")};
+    return std::tuple{
+        required("name", &A::name, "How results call the axis.").matching(sweep_name),
+        required("variants", &A::variants, "What there is to choose from.").items({1})};
   }
   void check(const Where& where) const;
   bool operator==(const VariantsAxis&) const = default;
@@ -153,9 +165,12 @@ struct StopRule {
                  "The figure that is to be known well, as in `keep`; of several components each."),
         required("half_width", &S::half_width,
                  "Half of its confidence interval: an amount such as \"10 ns\", or a part of the "
-                 "mean such as \"2 %\"."),
-        field("confidence", &S::confidence, "How sure the interval is."),
-        field("minimum", &S::minimum, "Replicates of each point to begin with."),
+                 "mean such as \"2 %\".")
+            .such_that(
+                {[](const Amount& amount) { return amount.value() > 0; },
+                 [] { return std::string("an amount above 0 such as \"10 ns\" or \"2 %\""); }}),
+        field("confidence", &S::confidence, "How sure the interval is.").above(0).below(1),
+        field("minimum", &S::minimum, "Replicates of each point to begin with.").from(2),
         field("maximum", &S::maximum, "Replicates of a point at most.")};
   }
   void check(const Where& where) const;
@@ -201,18 +216,21 @@ struct Sweep {
     using S = Sweep;
     return std::tuple{
         field("$schema", &S::schema, "The JSON Schema of this file, for editors."),
-        required("name", &S::name, "Names the sweep: letters, digits, '-' and '_'."),
+        required("name", &S::name, "Names the sweep.").matching(sweep_name),
         field("description", &S::description, "What it answers."),
-        required("scenario", &S::scenario, "The scenario to begin with; relative to this file."),
+        required("scenario", &S::scenario, "The scenario to begin with; relative to this file.")
+            .matching(scenario_path),
         field("set", &S::set,
               "What every run puts into the scenario, before the axes: {\"/expect\": []}."),
         field("seed", &S::seed, "The design and the seeds of all runs come from it."),
         field("seeds", &S::seeds, "Which runs share a seed."),
         field("axes", &S::axes, "What changes from point to point."),
         field("design", &S::design, "Which points there are."),
-        field("points", &S::points, "How many points, of a random or latin-hypercube design."),
+        field("points", &S::points, "How many points, of a random or latin-hypercube design.")
+            .from(1),
         field("replicates", &S::replicates,
-              "Runs of each point that differ in their seed only; 1 without it."),
+              "Runs of each point that differ in their seed only; 1 without it.")
+            .from(1),
         field("stop", &S::stop,
               "Instead of `replicates`: replicates of a point go on until a figure is known well."),
         field("keep", &S::keep,

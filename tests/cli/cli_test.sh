@@ -20,6 +20,11 @@ done
 if mkfifo pipe 2>/dev/null; then
   timeout 20 sh -c 'cat "$1" >pipe' sh "$traces/vtd_ext4_cm_strict.jsonl.zst" &
   expect "a recording from a pipe" 0 "(100 %)" "$viosim" replay pipe
+  mkfifo silent
+  expect "a recording that nobody writes" 2 "silent: cannot be opened: it is a pipe that nobody writes to" \
+    "$viosim" replay silent
+  expect "a scenario that nobody writes" 2 "silent: cannot open: it is a pipe that nobody writes to" \
+    "$viosim" run silent
 fi
 exact=qemu-7.2-vtd-exact-mask
 expect "exact page mask, ext4" 1 "(99.2665 %)" "$viosim" replay "$traces/vtd_ext4_cm_strict.jsonl.zst" --iommu $exact
@@ -191,8 +196,13 @@ cat >lost.json <<'SCENARIO'
 SCENARIO
 for verb in run validate; do
   expect "lost recording, $verb" 2 "one.jsonl.zst: cannot be opened" "$viosim" $verb lost.json
-  expect "another one, $verb" 2 'named by /hosts/0/devices/1/trace of scenario "lost"' "$viosim" $verb lost.json
+  expect "another one, $verb" 2 'named by /hosts/0/devices/1/trace of lost.json' "$viosim" $verb lost.json
 done
+sed 's/two.jsonl.zst//' lost.json >empty.json
+expect "no recording" 2 'empty.json: /hosts/0/devices/1/trace: read ""; expected the path of a recording' \
+  "$viosim" run empty.json
+expect "speed of 0" 2 '/hosts/0/devices/0/speed: read 0; expected a whole number from 1 to 1000000' \
+  "$viosim" run lost.json --set /hosts/0/devices/0/speed=0
 expect "negative time" 2 "it must not be negative" "$viosim" run many.json
 expect "missing unit" 2 "the unit is missing" "$viosim" run many.json
 expect "out of range" 2 "expected a whole number from 0 to 18446744073709551615" "$viosim" run many.json
@@ -237,7 +247,7 @@ expect "an argument too many" 2 'read b; expected nothing more' "$viosim" run a 
 expect "an option that is unknown" 2 'unknown option "--sed"; did you mean "--seed"?' "$viosim" run a --sed 3
 expect "an option of another verb" 2 'unknown option "--seed"; expected one of' "$viosim" schema --seed 3
 expect "an option instead of a verb" 2 'unknown option "--versoin"; did you mean "--version"?' "$viosim" --versoin
-expect "a wrong value from --set" 2 'expected 1 to 4096 (from --set)' \
+expect "a wrong value from --set" 2 'expected a whole number from 1 to 4096 (from --set)' \
     "$viosim" run "$good" --set /hosts/0/devices/0/outstanding=0
 expect "a number beyond 64 bits" 2 'read 18446744073709551616; expected' \
     "$viosim" run "$good" --set /seed=18446744073709551616

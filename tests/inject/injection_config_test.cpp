@@ -52,7 +52,7 @@ TEST_CASE("what an injection is called says what it does and where", "[inject]")
 TEST_CASE("a PASID is named where there may be one, and fits into 20 bits", "[inject]") {
   CHECK(refusal(R"({"drop": "pasid-iotlb", "pasid": 1048575})").empty());
   CHECK(says(refusal(R"({"drop": "pasid-iotlb", "pasid": 1048576})"),
-             "/pasid: read 1048576; expected at most 1048575"));
+             "/pasid: read 1048576; expected a whole number from 0 to 1048575"));
   CHECK(says(refusal(R"({"drop": "wait", "pasid": 3})"), "\"drop wait\" is about no PASID"));
   CHECK(says(refusal(R"({"misbehave": "omit_last", "pasid": 3})"), "about no PASID"));
   CHECK(says(refusal(R"({"kill": "h.vm", "on": "eject.unbind", "pasid": 3})"), "about no PASID"));
@@ -72,9 +72,12 @@ TEST_CASE("an injection has one effect, and names that there are", "[inject]") {
 }
 
 TEST_CASE("a message is only disturbed as it can be", "[inject]") {
-  CHECK(says(refusal(R"({"duplicate": "wait"})"), "cannot come twice; expected one of"));
-  CHECK(says(refusal(R"({"reorder": "fault-event"})"), "cannot change places; expected one of"));
-  CHECK(says(refusal(R"({"delay": "unbind-notice", "by": "1 us"})"), "cannot come later"));
+  CHECK(
+      says(refusal(R"({"duplicate": "wait"})"), "expected a message that can come twice: one of"));
+  CHECK(says(refusal(R"({"reorder": "fault-event"})"),
+             "expected a message that can change places: one of"));
+  CHECK(says(refusal(R"({"delay": "unbind-notice", "by": "1 us"})"),
+             "expected a message that can come later"));
   CHECK(says(refusal(R"({"delay": "wait", "by": "0 ps"})"), "/by"));
   CHECK(says(refusal(R"({"delay": "wait"})"), "\"by\" is missing"));
 }
@@ -90,10 +93,11 @@ TEST_CASE("steps change places within an order, the earlier one first", "[inject
 }
 
 TEST_CASE("when and how often make sense together", "[inject]") {
-  CHECK(says(refusal(R"({"drop": "wait", "nth": 0})"), "expected at least 1"));
+  CHECK(says(refusal(R"({"drop": "wait", "nth": 0})"),
+             "/nth: read 0; expected a whole number from 1"));
   CHECK(says(refusal(R"({"drop": "wait", "count": 0})"), "/count"));
   CHECK(says(refusal(R"({"drop": "wait", "from": "2 us", "to": "2 us"})"), "/to"));
-  CHECK(
-      says(refusal(R"({"drop": "wait", "probability": 1.5})"), "expected more than 0, at most 1"));
+  CHECK(says(refusal(R"({"drop": "wait", "probability": 1.5})"),
+             "expected a number, more than 0, at most 1"));
   CHECK(says(refusal(R"({"drop": "wait", "probability": 0.5, "nth": 2})"), "one of the two"));
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/json/any_sample.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -48,9 +49,11 @@ rc::Gen<Ps> any_time() {
 }
 
 Cache any_cache() {
+  const auto sets = static_cast<std::uint16_t>(1U << *rc::gen::inRange(0U, 13U));
   return {
-      .sets = static_cast<std::uint16_t>(1U << *rc::gen::inRange(0U, 16U)),
-      .ways = *rc::gen::arbitrary<std::uint8_t>(),
+      .sets = sets,
+      .ways = *rc::gen::inRange<std::uint8_t>(
+          0, static_cast<std::uint8_t>(std::min(sets, std::uint16_t{255}))),
       .hit_latency = *any_time(),
       .replacement = *rc::gen::element(Replacement::lru, Replacement::fifo, Replacement::random)};
 }
@@ -75,7 +78,7 @@ Device any_device() {
   device.dma.rate =
       Rate(Ps(*rc::gen::element<std::int64_t>(1, 8, 200, 1'000'000, 1'000'000'000'000)));
   if (*rc::gen::arbitrary<bool>())
-    device.dma.window = Bytes(static_cast<std::uint64_t>(*any_count()));
+    device.dma.window = Bytes(page_4k.count() * *rc::gen::inRange<std::uint64_t>(1, 1U << 28U));
   device.dma.pattern = any_pattern();
   return device;
 }

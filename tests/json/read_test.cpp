@@ -95,7 +95,7 @@ const std::vector<Bad> bad_quantities = {
      "whole picoseconds, as with 1, 2, 4, 5, 8 or 10 M/s)\n"
      "f.json: /devices/0/dma/window: read \"4\"; expected a size such as \"4 "
      "KiB\" (the unit is missing; units are B, KiB, "
-     "MiB, GiB, TiB, KB, MB, GB, TB)"},
+     "MiB, GiB, TiB, KB, MB, GB, TB), a multiple of \"4 KiB\" from \"4 KiB\" to \"1 TiB\""},
     {R"({"devices": [{"name": "a", "bdf": "1:0.0", "base": "4096"}]})",
      "f.json: /devices/0/bdf: read \"1:0.0\"; expected a requester id such as \"01:00.0\"\n"
      "f.json: /devices/0/base: read \"4096\"; expected an address such as "
@@ -147,14 +147,56 @@ const std::vector<Bad> bad_objects = {
     {R"({"background": "zipf"})", R"(f.json: /background: read "zipf"; expected an object)"},
     {R"({"background": {"pattern": 7}})",
      R"(f.json: /background/pattern: read 7; expected one of "sequential", "zipf", "still")"},
-    // What a type cannot say is checked once the fields are what they should be, also in a union.
-    {R"({"iotlb": {"sets": 48}})", R"(f.json: /iotlb/sets: read 48; expected a power of two)"},
-    {R"({"iotlb": {"sets": 48, "ways": -1}})",
-     R"(f.json: /iotlb/ways: read -1; expected a whole number from 0 to 255)"},
+    // What one field cannot say is checked once all are what they should be.
+    {R"({"iotlb": {"sets": 4}})", R"(f.json: /iotlb/ways: read 8; expected at most the sets)"},
+    {R"({"iotlb": {"sets": 4, "hit_latency": 5}})",
+     R"(f.json: /iotlb/hit_latency: read 5; expected a time such as "250 ns" in double quotes)"},
+};
+
+const std::vector<Bad> bad_ranges = {
+    // Whatever else is wrong in the same object, also in a union.
+    {R"({"iotlb": {"sets": 48}})",
+     R"(f.json: /iotlb/sets: read 48; expected a power of two from 1 to 4096)"},
+    {R"({"iotlb": {"sets": 48, "ways": -1, "set": 1}})",
+     "f.json: /iotlb/sets: read 48; expected a power of two from 1 to 4096\n"
+     "f.json: /iotlb/ways: read -1; expected a whole number from 0 to 255\n"
+     "f.json: /iotlb/set: unknown key \"set\"; did you mean \"sets\"?"},
+    {R"({"iotlb": {"sets": "8"}})",
+     R"(f.json: /iotlb/sets: read "8"; expected a power of two from 1 to 4096, without quotes)"},
+    {R"({"iotlb": {"sets": 8192}})",
+     R"(f.json: /iotlb/sets: read 8192; expected a power of two from 1 to 4096)"},
+    {R"({"iotlb": {"sets": 65536}})",
+     R"(f.json: /iotlb/sets: read 65536; expected a power of two from 1 to 4096)"},
     {R"({"background": {"pattern": "zipf", "exponent": -1}})",
-     R"(f.json: /background/exponent: must not be negative)"},
-    {R"({"devices": [{"name": "a", "dma": {"pattern": "zipf", "exponent": -1}}]})",
-     R"(f.json: /devices/0/dma/exponent: must not be negative)"},
+     R"(f.json: /background/exponent: read -1; expected a number, at least 0)"},
+    {R"({"devices": [{"name": "a", "dma": {"pattern": "zipf", "exponent": -1, "speed": 1}}]})",
+     "f.json: /devices/0/dma/exponent: read -1; expected a number, at least 0\n"
+     "f.json: /devices/0/dma/speed: unknown key \"speed\"; "
+     "expected one of \"rate\", \"window\", \"pattern\", \"exponent\""},
+    // Quantities as they were written, also what may be absent.
+    {R"({"devices": [{"name": "a", "dma": {"pattern": "still", "window": "0 KiB"}}]})",
+     R"(f.json: /devices/0/dma/window: read "0 KiB"; expected a multiple of "4 KiB" from "4 KiB" to "1 TiB")"},
+    {R"({"devices": [{"name": "a", "dma": {"pattern": "still", "window": 4}}]})",
+     R"(f.json: /devices/0/dma/window: read 4; expected a size such as "4 KiB" in double quotes, a multiple of "4 KiB" from "4 KiB" to "1 TiB")"},
+};
+
+const std::vector<Bad> bad_unions = {
+    // A name that is not known: the nearest one's keys are meant.
+    {R"({"background": {"pattern": "zpif", "exponent": -1, "stride": 4, "speed": 1}})",
+     "f.json: /background/pattern: read \"zpif\"; expected one of \"sequential\", \"zipf\", "
+     "\"still\"; did you mean \"zipf\"?\n"
+     "f.json: /background/exponent: read -1; expected a number, at least 0\n"
+     "f.json: /background/speed: unknown key \"speed\"; nothing that could stand here has it"},
+    // None at all: what is wrong wherever it may stand, and what may stand nowhere.
+    {R"({"devices": [{"name": "a", "dma": {"rate": 5, "exponent": -1, "stride": "4 KiB", "expnent": 1, "speed": 1}}]})",
+     "f.json: /devices/0/dma/rate: read 5; expected a rate such as \"5 M/s\" in double quotes\n"
+     "f.json: /devices/0/dma/exponent: read -1; expected a number, at least 0\n"
+     "f.json: /devices/0/dma/expnent: unknown key \"expnent\"; did you mean \"exponent\"?\n"
+     "f.json: /devices/0/dma/speed: unknown key \"speed\"; nothing that could stand here has it\n"
+     "f.json: /devices/0/dma: \"pattern\" is missing; expected one of \"sequential\", \"zipf\", \"still\""},
+    {R"({"background": {"pattern": 7, "exponent": "x"}})",
+     "f.json: /background/pattern: read 7; expected one of \"sequential\", \"zipf\", \"still\"\n"
+     "f.json: /background/exponent: read \"x\"; expected a number, at least 0"},
 };
 // clang-format on
 
@@ -183,12 +225,21 @@ TEST_CASE("a wrong object is told with its pointer", "[json][read]") {
   check_complaints(bad_objects);
 }
 
+TEST_CASE("a value out of its field's range is told whatever else is wrong", "[json][read]") {
+  check_complaints(bad_ranges);
+}
+
+TEST_CASE("what is wrong is told when it is not known which alternative was meant",
+          "[json][read]") {
+  check_complaints(bad_unions);
+}
+
 TEST_CASE("all problems of a document are reported at once, in the order of the file",
           "[json][read]") {
   CHECK(complaints(R"({"trace": 0, "sed": 1, "iotlb": {"sets": 3}, "seed": "x"})") ==
         "f.json: /trace: read 0; expected true or false\n"
         "f.json: /sed: unknown key \"sed\"; did you mean \"seed\"?\n"
-        "f.json: /iotlb/sets: read 3; expected a power of two\n"
+        "f.json: /iotlb/sets: read 3; expected a power of two from 1 to 4096\n"
         "f.json: /seed: read \"x\"; expected a whole number from 0 to 18446744073709551615");
 }
 

@@ -30,14 +30,14 @@ struct Cache {
 
   static constexpr auto fields() {
     return std::tuple{
-        field("sets", &Cache::sets, "Number of sets; a power of two."),
+        field("sets", &Cache::sets, "Number of sets.").power_of_two().to(4096),
         field("ways", &Cache::ways, "Entries per set."),
         field("hit_latency", &Cache::hit_latency, "Request to answer, on a hit.", "assumed"),
         field("replacement", &Cache::replacement, "Which entry makes room.")};
   }
   void check(const Where& where) const {
-    if ((sets & (sets - 1U)) != 0 || sets == 0)
-      (where / "sets").reject("read " + std::to_string(sets) + "; expected a power of two");
+    if (ways > sets)
+      (where / "ways").reject("read " + std::to_string(ways) + "; expected at most the sets");
   }
   bool operator==(const Cache&) const = default;
 };
@@ -55,10 +55,7 @@ struct Zipf {
   static constexpr Alternative alternative{"zipf", "A few pages take most requests."};
   double exponent = 0.99;
   static constexpr auto fields() {
-    return std::tuple{field("exponent", &Zipf::exponent, "How unequal the pages are.")};
-  }
-  void check(const Where& where) const {
-    if (exponent < 0) (where / "exponent").reject("must not be negative");
+    return std::tuple{field("exponent", &Zipf::exponent, "How unequal the pages are.").from(0)};
   }
   bool operator==(const Zipf&) const = default;
 };
@@ -78,7 +75,10 @@ struct Dma {
   Pattern pattern;
   static constexpr auto fields() {
     return std::tuple{field("rate", &Dma::rate, "Requests per second."),
-                      field("window", &Dma::window, "Where requests fall; none: everywhere."),
+                      field("window", &Dma::window, "Where requests fall; none: everywhere.")
+                          .from(page_4k)
+                          .to(1024_GiB)
+                          .multiple_of(page_4k),
                       embedded(&Dma::pattern)};
   }
   bool operator==(const Dma&) const = default;

@@ -73,10 +73,23 @@ TEST_CASE("the schema explains a struct to an editor", "[json][schema]") {
   "type": "object",
   "properties": {
     "sets": {
-      "description": "Number of sets; a power of two.",
+      "description": "Number of sets.",
       "type": "integer",
-      "minimum": 0,
-      "maximum": 65535,
+      "enum": [
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        64,
+        128,
+        256,
+        512,
+        1024,
+        2048,
+        4096
+      ],
       "default": 64
     },
     "ways": {

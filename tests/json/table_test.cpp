@@ -33,8 +33,9 @@ TEST_CASE("a row says what there is to know about a parameter", "[json][table]")
 }
 
 TEST_CASE("the plain table is aligned", "[json][table]") {
-  CHECK(plain_table(parameter_table<sample::Cache>()) ==
-        R"(  sets         whole number             64     Number of sets; a power of two.
+  CHECK(
+      plain_table(parameter_table<sample::Cache>()) ==
+      R"(  sets         whole number             64     Number of sets. A power of two, at most 4096.
   ways         whole number             8      Entries per set.
   hit_latency  time                     12 ns  Request to answer, on a hit. [assumed]
   replacement  "lru", "fifo", "random"  lru    Which entry makes room.
@@ -45,7 +46,7 @@ TEST_CASE("the Markdown table can be pasted into a README", "[json][table]") {
   CHECK(markdown_table(parameter_table<sample::Cache>()) ==
         R"(| parameter | type | default | meaning | source |
 |---|---|---|---|---|
-| `sets` | whole number | `64` | Number of sets; a power of two. |  |
+| `sets` | whole number | `64` | Number of sets. A power of two, at most 4096. |  |
 | `ways` | whole number | `8` | Entries per set. |  |
 | `hit_latency` | time | `12 ns` | Request to answer, on a hit. | assumed |
 | `replacement` | "lru", "fifo", "random" | `lru` | Which entry makes room. |  |

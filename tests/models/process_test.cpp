@@ -70,7 +70,7 @@ TEST_CASE("deferred unmapping flushes once for the pages of several rounds, whic
 
 TEST_CASE("what is unmapped together fits into the window", "[process]") {
   ProcessParams params = small_work();
-  params.unmap_every = GENERATE(0U, 4U, 5U);
+  params.unmap_every = GENERATE(4U, 5U);
   std::vector<Problem> problems;
   params.check(Where(problems, "scenario"));
   CHECK(problems.empty() == (params.unmap_every == 4));

@@ -74,6 +74,15 @@ TEST_CASE("an invariant that nobody checks cannot be expected", "[check]") {
   CHECK_THROWS_AS(scenario("", false, R"(, "expect": [{"violation": "I99"}])"), ConfigError);
 }
 
+TEST_CASE("a bound that no ratio can reach cannot be expected", "[check]") {
+  const auto expecting = [](const std::string& bound) {
+    run(scenario("", false, R"(, "expect": [{"metric": "h.i.iotlb.hit_rate", )" + bound + "}]"));
+  };
+  const std::string never = GENERATE(as<std::string>(), R"("above": 2)", R"("above": "100 %")",
+                                     R"("equals": 1.5)", R"("at_most": "250 %")");
+  CHECK_THROWS_WITH(expecting(never), Catch::Contains("which no ratio exceeds"));
+}
+
 TEST_CASE("without checks nothing is found", "[check]") {
   RunOptions options;
   options.checks = false;

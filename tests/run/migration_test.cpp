@@ -158,7 +158,7 @@ TEST_CASE("links connect two hosts each", "[run][migration]") {
   CHECK_THAT(links(R"({"name": "net", "between": ["a", "bb"]})"),
              Contains("/links/0/between/1") && Contains("did you mean \"b\"?"));
   CHECK_THAT(links(R"({"name": "net", "between": ["a"]})"),
-             Contains("/links/0/between") && Contains("expected two hosts"));
+             Contains("/links/0/between") && Contains("expected a list of texts, 2 of them"));
   CHECK_THAT(links(R"({"name": "net", "between": ["a", "a"]})"),
              Contains("/links/0/between") && Contains("twice"));
   CHECK_THAT(links(R"({"name": "a", "between": ["a", "b"]})"), Contains("/links/0/name"));

@@ -18,14 +18,15 @@ struct Size {
   unsigned devices = 1;
   unsigned outstanding = 1;
   unsigned requests = 4096;
+  std::string window = "2 MiB";
 };
 
 std::string refusal(const Size& size) {
   const std::string text = fmt::format(
       R"({{"name": "s", "hosts": [{{"name": "few", "iommus": [{{"name": "i", "model": "vtd"}}], "devices": []}},
          {{"name": "h", "count": {}, "iommus": [{{"name": "i", "model": "vtd"}}],
-          "devices": [{{"name": "d", "model": "dma", "iommu": "i", "count": {}, "outstanding": {}, "requests": {}}}]}}]}})",
-      size.hosts, size.devices, size.outstanding, size.requests);
+          "devices": [{{"name": "d", "model": "dma", "iommu": "i", "count": {}, "outstanding": {}, "requests": {}, "traffic": {{"window": "{}"}}}}]}}]}})",
+      size.hosts, size.devices, size.outstanding, size.requests, size.window);
   try {
     read_scenario(parse_json(text, "s"), "s");
   } catch (const ConfigError& error) {
@@ -43,6 +44,17 @@ TEST_CASE("requests in flight of all devices have a bound", "[scenario][limits]"
   CHECK(refusal({.devices = 60'000, .outstanding = 4096, .requests = 8}).empty());
   CHECK_THAT(refusal({.hosts = 1000, .devices = 900, .outstanding = 64}),
              Contains("expected at most 16777216 in all"));
+}
+
+TEST_CASE("pages that are mapped from the start have a bound, over all hosts",
+          "[scenario][limits]") {
+  CHECK(refusal({.window = "1 TiB"}).empty());
+  CHECK(refusal({.hosts = 1024, .window = "1 GiB"}).empty());
+  CHECK_THAT(refusal({.hosts = 100, .window = "1000 GiB"}),
+             Contains("s: /hosts/1/devices/0/traffic/window: read windows of 26214400000 pages in "
+                      "all that are mapped from the start"));
+  CHECK_THAT(refusal({.hosts = 2, .devices = 513, .window = "1 GiB"}),
+             Contains("expected at most 268435456 (1 TiB) in all"));
 }
 
 TEST_CASE("hosts of all entries have a bound", "[scenario][limits]") {

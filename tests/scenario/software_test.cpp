@@ -274,7 +274,7 @@ TEST_CASE("slices that cannot be are refused", "[scenario][software]") {
   CHECK(says(assigned(R"({"devices": "dsa", "viommu": "v0", "slice": {"queues": 2}})"),
              "/assign/0/slice/queues: read it of an accelerator with a \"shared_queue\""));
   CHECK(says(assigned(R"({"devices": "acc[0]", "viommu": "v0", "slice": {"queues": 0}})"),
-             "/assign/0/slice/queues: read 0; expected at least one"));
+             "/assign/0/slice/queues: read 0; expected a whole number from 1"));
   CHECK(says(assigned(R"({"devices": "acc[0]", "number": 2, "viommu": "v0", "slice": {}})"),
              "/assign/0/number: read it with a slice"));
   CHECK(says(

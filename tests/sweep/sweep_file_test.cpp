@@ -62,8 +62,9 @@ TEST_CASE("misspelt keys and choices are told with the nearest that there is", "
 }
 
 TEST_CASE("what is wrong with an axis is told at its place", "[sweep]") {
-  CHECK(problems_of(axis(R"("values": [])")) ==
-        "s.json: /axes/0/values: read an empty list; expected at least one value\n");
+  CHECK(
+      problems_of(axis(R"("values": [])")) ==
+      "s.json: /axes/0/values: read an empty list; expected a list of any values, at least one\n");
   CHECK(problems_of(axis(R"("values": [1, 2, 1])")) == "s.json: /axes/0/values/2: read 1 again\n");
   CHECK_THAT(problems_of(axes(R"({"name": "x", "pointer": "x", "values": [1]})")),
              Catch::Contains("/axes/0/pointer: read \"x\"; expected a JSON pointer") &&

@@ -11,13 +11,6 @@
 
 namespace viosim::riscv {
 
-void CommandQueueParams::check(const Where& where) const {
-  if (entries < 2 || entries > 32768 || !std::has_single_bit(entries)) {
-    (where / "entries")
-        .reject(fmt::format("read {}; expected a power of two from 2 to 32768", entries));
-  }
-}
-
 CommandQueue::CommandQueue(const CommandQueueParams& params, const RiscvArchitecture& architecture,
                            std::uint32_t number, Agenda& agenda, PhysicalMemory& memory,
                            Iommu& iommu)

@@ -37,8 +37,10 @@ struct CommandQueueParams {
   static constexpr auto fields() {
     using P = CommandQueueParams;
     return std::tuple{
-        field("entries", &P::entries, "Commands in the ring; a power of two from 2 to 32768.",
-              "assumed: as VT-d under Linux"),
+        field("entries", &P::entries, "Commands in the ring.", "assumed: as VT-d under Linux")
+            .power_of_two()
+            .from(2)
+            .to(32768),
         field("doorbell", &P::doorbell, "Tail register write, processor to IOMMU.",
               "assumed, 50-200 ns"),
         field("fetch", &P::fetch, "Reading a batch of commands from memory.",
@@ -50,7 +52,6 @@ struct CommandQueueParams {
               "assumed: two link crossings and 300 ns in the device"),
         field("fence", &P::fence, "Executing IOFENCE.C: its data reach memory.", "assumed")};
   }
-  void check(const Where& where) const;
   bool operator==(const CommandQueueParams&) const = default;
 };
 

@@ -33,8 +33,10 @@ struct InvalidationQueueParams {
   static constexpr auto fields() {
     using P = InvalidationQueueParams;
     return std::tuple{
-        field("entries", &P::entries, "Descriptors in the ring; a power of two from 128 to 32768.",
-              "Linux uses 256"),
+        field("entries", &P::entries, "Descriptors in the ring.", "Linux uses 256")
+            .power_of_two()
+            .from(128)
+            .to(32768),
         field("doorbell", &P::doorbell, "Tail register write, processor to IOMMU.",
               "assumed, 50-200 ns"),
         field("fetch", &P::fetch, "Reading a batch of descriptors from memory.",
@@ -55,7 +57,8 @@ struct InvalidationQueueParams {
               "assumed: as fast as descriptors are fetched"),
         field("device_tlb_timeout", &P::device_tlb_timeout,
               "From a device-TLB request to the time-out error, without a completion.",
-              "assumed: a minute in the specification, far less in simulations"),
+              "assumed: a minute in the specification, far less in simulations")
+            .from(Ps(1)),
         field("interrupt_cache", &P::interrupt_cache,
               "Executing an interrupt-entry-cache descriptor; interrupts are not modelled.",
               "assumed"),
@@ -67,10 +70,12 @@ struct InvalidationQueueParams {
               "Descriptors that may be under way at a time: device-TLB requests without a "
               "completion yet, drains, and waits behind them. 1: each is complete before the next "
               "is begun.",
-              "assumed"),
+              "assumed")
+            .from(1),
         field("max_address_mask", &P::max_address_mask,
               "MAMV: log2 of the most pages that a page-selective IOTLB descriptor may name.",
-              "18, 1 GiB: QEMU 7.2"),
+              "18, 1 GiB: QEMU 7.2")
+            .to(63),
         field("drain", &P::drain,
               "DRD, DWD: IOTLB descriptors that ask for it are complete only when the walks in "
               "flight are answered.",
@@ -80,7 +85,6 @@ struct InvalidationQueueParams {
               "assumed: Linux frees pages and PASIDs after "
               "such a descriptor and its wait")};
   }
-  void check(const Where& where) const;
   bool operator==(const InvalidationQueueParams&) const = default;
 };
 

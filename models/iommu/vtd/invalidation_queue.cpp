@@ -10,22 +10,6 @@
 
 namespace viosim::vtd {
 
-void InvalidationQueueParams::check(const Where& where) const {
-  if (entries < 128 || entries > 32768 || !std::has_single_bit(entries)) {
-    (where / "entries")
-        .reject(fmt::format("read {}; expected a power of two from 128 to 32768", entries));
-  }
-  if (outstanding == 0) (where / "outstanding").reject("read 0; expected at least one descriptor");
-  if (max_address_mask > 63) {
-    (where / "max_address_mask").reject(fmt::format("read {}; expected 0 to 63", max_address_mask));
-  }
-  if (device_tlb_timeout < Ps(1)) {
-    (where / "device_tlb_timeout")
-        .reject(
-            fmt::format("read \"{}\"; expected at least \"1 ps\"", to_text(device_tlb_timeout)));
-  }
-}
-
 InvalidationQueue::InvalidationQueue(const InvalidationQueueParams& params, bool scalable,
                                      std::uint32_t number, Agenda& agenda, PhysicalMemory& memory,
                                      Iommu& iommu)

@@ -19,13 +19,6 @@ constexpr std::uint64_t most_pasid = (1U << pasid_bits) - 1;
 
 }  // namespace
 
-void PageRequestQueueParams::check(const Where& where) const {
-  if (entries < 128 || entries > 16384 || !std::has_single_bit(entries)) {
-    (where / "entries")
-        .reject(fmt::format("read {}; expected a power of two from 128 to 16384", entries));
-  }
-}
-
 std::array<std::uint64_t, 4> PageRequestEntry::encode(const PageRequest& request) {
   const bool has_pasid = request.pasid != no_pasid;
   const std::uint64_t pasid = has_pasid ? request.pasid.value() & most_pasid : 0;

@@ -50,15 +50,16 @@ struct PageRequestQueueParams {
   static constexpr auto fields() {
     using P = PageRequestQueueParams;
     return std::tuple{
-        field("entries", &P::entries,
-              "Entries of the ring; a power of two from 128 (one page of memory) to 16384.",
-              "Linux 6.1 uses 2048, earlier ones 128"),
+        field("entries", &P::entries, "Entries of the ring; 128 are one page of memory.",
+              "Linux 6.1 uses 2048, earlier ones 128")
+            .power_of_two()
+            .from(128)
+            .to(16384),
         field("write", &P::write, "Writing an entry to memory, and the tail.", "assumed"),
         field("overflow_response", &P::overflow_response,
               "What hardware answers to the last request of a group that it drops.",
               "from general knowledge of the specification")};
   }
-  void check(const Where& where) const;
   bool operator==(const PageRequestQueueParams&) const = default;
 };
 

@@ -2,17 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/unit.hpp"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 namespace viosim::vtd {
-
-void UnitParams::check(const Where& where) const {
-  IommuParams::check(where);
-  if (fault_records == 0 || fault_records > 256)
-    (where / "fault_records").reject(fmt::format("read {}; expected 1 to 256", fault_records));
-}
 
 Unit::Unit(std::string path, const UnitParams& params, std::uint32_t number, Agenda& agenda,
            PhysicalMemory& memory, std::uint64_t seed)

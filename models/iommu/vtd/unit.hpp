@@ -31,10 +31,10 @@ struct UnitParams : IommuParams {
         std::tuple{field("invalidation", &UnitParams::invalidation, "The invalidation queue."),
                    field("page_requests", &UnitParams::page_requests, "The page request queue."),
                    field("fault_records", &UnitParams::fault_records,
-                         "Registers that record faults; 1 to 256.",
-                         "8: Intel Xeon E7 v2 datasheet, volume 2")});
+                         "Registers that record faults.", "8: Intel Xeon E7 v2 datasheet, volume 2")
+                       .from(1)
+                       .to(256)});
   }
-  void check(const Where& where) const;
   bool operator==(const UnitParams&) const = default;
 };
 
