@@ -86,8 +86,7 @@ TEST_CASE(
     "every flow of a run has one beginning and one end, goes from slice to slice, and slices "
     "of a thread nest or do not overlap",
     "[trace]") {
-  const auto* const name = GENERATE("guest-one-viommu.json", "guest-two-viommus-private.json",
-                                    "native-sva.json", "viommu-hotplug.json");
+  const auto* const name = GENERATE("guest-one-viommu.json", "native-sva.json");
   const Slices all = drawn_of(name);
   const auto flows = flows_of(all);
   REQUIRE(!flows.empty());
