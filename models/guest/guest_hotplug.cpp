@@ -70,7 +70,8 @@ bool Guest::unregister_allocator(Unit& unit) {
   unit.registered = error == ioasid::Error::ebusy;
   if (!unit.registered) tell_allocator(unit, trace_code::allocator_left);
   hotplug.orphans += orphans.size();
-  for (const ioasid::Ioasid id : orphans) kernel.pasids.ends(id, 0, trace_code::orphaned);
+  for (const ioasid::Ioasid id : orphans)
+    kernel.pasids.ends(id, {machine.engine().now(), 0, trace_code::orphaned});
   return true;
 }
 

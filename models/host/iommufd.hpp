@@ -223,18 +223,20 @@ class Iommufd final : public GuestFaultTaker {
   // Attachments; the device's mutex is held.
   Errno may_attach(const Device& device, Pasid pasid, ObjectId hwpt);
   bool takes_whole_function(const Device& device, Pasid pasid) const;
-  Errno attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt);
+  // `since`: when what is told of began.
+  Errno attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt, Instant since);
   Result<Pasid> number_for(const Device& device, Pasid pasid);
   const Device* slice_with(Pasid pasid, const Device& but) const;
   void give_back_number(Pasid pasid, Pasid host);
   Errno set_entry(Thread& thread, const Device& device, Pasid pasid, Pasid host,
                   const vtd::PasidEntry& entry);
   Errno replace_with(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt);
-  void detach_from(Thread& thread, ObjectId id, Pasid pasid);
+  void detach_from(Thread& thread, ObjectId id, Pasid pasid, Instant since);
   bool only_slice_with(Pasid pasid, const Device& device) const;
   void tell_attached(const Device& device, Pasid pasid, Pasid host);
   void tell_detached(const Device& device, Pasid pasid);
-  void tell_bound(EventKind kind, const Device& device, Pasid pasid, Pasid host) const;
+  void tell_bound(EventKind kind, const Device& device, Pasid pasid, Pasid host,
+                  Instant since) const;
   void move(const iommufd::Place& place, ObjectId from, ObjectId to);
 
   void answer(Thread& thread, const iommufd::FaultQueue::Groups& groups);

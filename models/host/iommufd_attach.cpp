@@ -29,7 +29,7 @@ void Iommufd::unbind(Thread& thread, ObjectId id) {
   {
     const Guard guard(*device->mutex, thread);
     while (!device->attachments.empty())
-      detach_from(thread, id, device->attachments.begin()->first);
+      detach_from(thread, id, device->attachments.begin()->first, engine_.now());
   }
   if (device->vdevice != no_object) destroy(thread, device->vdevice);
   if (!device->is.mediated) shared_.owners.erase(device->is.function);
@@ -120,14 +120,16 @@ void Iommufd::tell_detached(const Device& device, Pasid pasid) {
 }
 
 // Requests without a PASID are bound to nothing.
-void Iommufd::tell_bound(EventKind kind, const Device& device, Pasid pasid, Pasid host) const {
+void Iommufd::tell_bound(EventKind kind, const Device& device, Pasid pasid, Pasid host,
+                         Instant since) const {
   if (!trace.on() || pasid == no_pasid) return;
   trace.emit({.kind = kind,
               .time = engine_.now(),
               .pasid = host,
               .address = pasid.value(),
               .value = device.is.function.value(),
-              .code = trace_code::for_guest});
+              .code = trace_code::for_guest,
+              .duration = engine_.now() - since});
 }
 
 void Iommufd::move(const Place& place, ObjectId from, ObjectId to) {
@@ -142,7 +144,7 @@ void Iommufd::move(const Place& place, ObjectId from, ObjectId to) {
 }
 
 // Known before its entry is present: page requests may come at once.
-Errno Iommufd::attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt) {
+Errno Iommufd::attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt, Instant since) {
   Device& device = *objects_.find<Device>(id);
   if (const Errno error = may_attach(device, pasid, hwpt); error != Errno::ok) return error;
   if (device.attachments.contains(pasid)) return Errno::ebusy;
@@ -161,7 +163,7 @@ Errno Iommufd::attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt
     if (device.is.mediated) give_back_number(pasid, host.value());
     return error;
   }
-  tell_bound(EventKind::bind, device, pasid, host.value());
+  tell_bound(EventKind::bind, device, pasid, host.value(), since);
   ++stats.attached;
   return Errno::ok;
 }
@@ -191,7 +193,7 @@ Errno Iommufd::replace_with(Thread& thread, ObjectId id, Pasid pasid, ObjectId h
 
 // Whoever waits for user space's answer in the device is answered by the host, once the entry is
 // gone; only then is it drained, and only then may the number be another's.
-void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid) {
+void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid, Instant since) {
   Device& device = *objects_.find<Device>(id);
   Attachment& attachment = device.attachments.at(pasid);
   const Pasid host = attachment.host;
@@ -215,7 +217,7 @@ void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid) {
     const Guard guard(driver.pasid_mutex(), thread);
     driver.drain_page_requests(thread, device.is.function, host, objects_.hwpt(hwpt)->entry.domain);
   }
-  tell_bound(EventKind::unbind, device, pasid, host);
+  tell_bound(EventKind::unbind, device, pasid, host, since);
   device.attachments.erase(pasid);
   move({id, pasid}, hwpt, no_object);
   if (device.is.mediated) give_back_number(pasid, host);
@@ -225,11 +227,12 @@ void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid) {
 Errno Iommufd::attach(Thread& thread, ObjectId id, ObjectId hwpt) {
   Device* const device = objects_.find<Device>(id);
   if (device == nullptr) return Errno::enoent;
+  const Instant since = engine_.now();
   const Pin pin(objects_, id);
   const Guard guard(*device->mutex, thread);
   thread.run(params_.attach);
   return device->attachments.contains(no_pasid) ? replace_with(thread, id, no_pasid, hwpt)
-                                                : attach_to(thread, id, no_pasid, hwpt);
+                                                : attach_to(thread, id, no_pasid, hwpt, since);
 }
 
 Errno Iommufd::detach(Thread& thread, ObjectId id) { return pasid_detach(thread, id, no_pasid); }
@@ -237,11 +240,12 @@ Errno Iommufd::detach(Thread& thread, ObjectId id) { return pasid_detach(thread,
 Errno Iommufd::pasid_attach(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt) {
   Device* const device = objects_.find<Device>(id);
   if (device == nullptr) return Errno::enoent;
+  const Instant since = engine_.now();
   const Pin pin(objects_, id);
   const Guard guard(*device->mutex, thread);
   thread.run(params_.attach);
   if (pasid == no_pasid) return Errno::einval;
-  return attach_to(thread, id, pasid, hwpt);
+  return attach_to(thread, id, pasid, hwpt, since);
 }
 
 Errno Iommufd::pasid_replace(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt) {
@@ -257,10 +261,11 @@ Errno Iommufd::pasid_replace(Thread& thread, ObjectId id, Pasid pasid, ObjectId 
 Errno Iommufd::pasid_detach(Thread& thread, ObjectId id, Pasid pasid) {
   Device* const device = objects_.find<Device>(id);
   if (device == nullptr) return Errno::enoent;
+  const Instant since = engine_.now();
   const Pin pin(objects_, id);
   const Guard guard(*device->mutex, thread);
   thread.run(params_.detach);
-  if (device->attachments.contains(pasid)) detach_from(thread, id, pasid);
+  if (device->attachments.contains(pasid)) detach_from(thread, id, pasid, since);
   return Errno::ok;
 }
 

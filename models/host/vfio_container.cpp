@@ -66,6 +66,7 @@ std::size_t VfioContainer::add_device(const AssignedDevice& device) {
 Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
   if (closed_) return Errno::enodev;
   if (range.min > range.max || range.min > pasid_max.value()) return Errno::einval;
+  const Instant since = engine_.now();
   range.min = std::max(range.min, params_.lowest_pasid);
   range.max = std::min(range.max, params_.highest_pasid);
   const Guard guard(ids_.lock, thread);
@@ -80,7 +81,7 @@ Result<Pasid> VfioContainer::alloc_pasid(Thread& thread, ioasid::Range range) {
     return Errno::enospc;
   }
   if (ruling.fate == Fate::allocate && ruling.id == OddId::untracked) ids_.sets.free(set_, id);
-  ids_.pasids.begins(id, range, owner());
+  ids_.pasids.begins(id, {range, since, owner()});
   own_.insert(id);
   tell_set();
   ++stats.allocated;
@@ -108,12 +109,13 @@ std::vector<Pasid> VfioContainer::own_pasids(Thread& thread) const {
 Errno VfioContainer::free_pasids(Thread& thread, ioasid::Range range) {
   if (closed_) return Errno::enodev;
   if (range.min > range.max) return Errno::einval;
+  Instant since = engine_.now();
   const Guard guard(mutex_, thread);
   if (range.min == range.max) {
     const Errno found = is_default(range.min) ? Errno::eacces : find(range.min);
     if (found != Errno::ok) {
       thread.run(params_.free);
-      tell_freed(range.min, found);
+      tell_freed(range.min, found, since);
       return found;
     }
   }
@@ -126,23 +128,24 @@ Errno VfioContainer::free_pasids(Thread& thread, ioasid::Range range) {
   }
   Errno first = Errno::ok;
   for (const ioasid::Ioasid id : own) {
-    const Errno error = free_one(thread, id);
+    const Errno error = free_one(thread, id, since);
+    since = engine_.now();
     if (first == Errno::ok) first = error;
   }
   return first;
 }
 
-Errno VfioContainer::free_one(Thread& thread, ioasid::Ioasid id) {
+Errno VfioContainer::free_one(Thread& thread, ioasid::Ioasid id, Instant since) {
   const bool bound = bindings_.contains(Pasid(id));
   if (bound && params_.free_while_bound == FreeWhileBound::refuse) {
     thread.run(params_.free);
-    tell_freed(id, Errno::ebusy);
+    tell_freed(id, Errno::ebusy, since);
     return Errno::ebusy;
   }
   const Guard guard(ids_.lock, thread);
   thread.run(params_.free);
   const Errno error = errno_of(ids_.sets.free(set_, id));
-  tell_freed(id, error);
+  tell_freed(id, error, since);
   if (error != Errno::ok) return error;
   tell_set();
   ++stats.freed;
@@ -158,12 +161,12 @@ Errno VfioContainer::free_one(Thread& thread, ioasid::Ioasid id) {
 
 // Looks without a lock: what is told takes no time. An id that others still refer to is free when the
 // last of them lets go.
-void VfioContainer::tell_freed(ioasid::Ioasid id, Errno error) {
+void VfioContainer::tell_freed(ioasid::Ioasid id, Errno error, Instant since) {
   const bool lives_on = error == Errno::ok && static_cast<bool>(ids_.sets.find(set_, id));
   if (error == Errno::ok && !lives_on) own_.erase(id);
   const auto code =
       lives_on ? trace_code::pending : static_cast<std::uint16_t>(-static_cast<int>(error));
-  ids_.pasids.ends(id, owner(), code);
+  ids_.pasids.ends(id, {since, owner(), code});
 }
 
 // Of the set of all machines' ids the merged kernels asked for none in particular.
@@ -190,9 +193,10 @@ Result<Pasid> VfioContainer::attach_default(Thread& thread, std::size_t number) 
   if (!pasid.ok()) return pasid;
   const Errno error = set_entry(thread, device, pasid.value(), second_stage_);
   if (error != Errno::ok) {
+    const Instant since = engine_.now();
     const Guard core(ids_.lock, thread);
     ids_.sets.free(set_, pasid.value().value());
-    tell_freed(pasid.value().value(), Errno::ok);
+    tell_freed(pasid.value().value(), Errno::ok, since);
     tell_set();
     return error;
   }
@@ -208,10 +212,11 @@ void VfioContainer::detach_default(Thread& thread, std::size_t number) {
   const Pasid pasid = found->second.pasid;
   clear_entry(thread, number, pasid);
   defaults_.erase(found);
+  const Instant since = engine_.now();
   const Guard core(ids_.lock, thread);
   thread.run(params_.free);
   ids_.sets.free(set_, pasid.value());
-  tell_freed(pasid.value(), Errno::ok);
+  tell_freed(pasid.value(), Errno::ok, since);
   tell_set();
 }
 
@@ -245,11 +250,12 @@ void VfioContainer::close(Thread& thread) {
     clear_entry(thread, static_cast<std::size_t>(device - devices_.begin()), space.pasid);
   }
   defaults_.clear();
+  const Instant since = engine_.now();
   const Guard core(ids_.lock, thread);
   stats.reclaimed = ids_.sets.size(set_);
   thread.run(params_.free * static_cast<std::int64_t>(stats.reclaimed));
   ids_.sets.free_all_in_set(set_);
-  for (const ioasid::Ioasid id : std::exchange(own_, {})) tell_freed(id, Errno::ok);
+  for (const ioasid::Ioasid id : std::exchange(own_, {})) tell_freed(id, Errno::ok, since);
   const ioasid::Error error = ids_.sets.free_set(set_);
   ensure(error == ioasid::Error::ok, "a closed machine's set still has ids");
   tell_set();

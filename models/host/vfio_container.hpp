@@ -184,9 +184,10 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
 
  private:
   std::uint64_t owner() const { return std::uint64_t{1} + trace.component(); }
-  void tell_freed(ioasid::Ioasid id, Errno error);
+  // `since`: when what is told of began.
+  void tell_freed(ioasid::Ioasid id, Errno error, Instant since);
   void tell_set() const;
-  void tell_bound(EventKind kind, Pasid hpasid, std::size_t number) const;
+  void tell_bound(EventKind kind, Pasid hpasid, std::size_t number, Instant since) const;
   // A PASID that is bound to a page table of the guest: what the id's private data points to.
   struct Binding {
     Pasid gpasid;
@@ -207,8 +208,8 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Errno take_references(Thread& thread, const BindGpasid& request, Pasid hpasid);
   void drop_reference(Thread& thread, Pasid hpasid, bool last);
   void note_binding(Thread& thread, const BindGpasid& request, std::size_t device);
-  Errno free_one(Thread& thread, ioasid::Ioasid id);
-  void unbind(Thread& thread, std::size_t device, Pasid hpasid);
+  Errno free_one(Thread& thread, ioasid::Ioasid id, Instant since);
+  void unbind(Thread& thread, std::size_t device, Pasid hpasid, Instant since);
   void unbind_all(Thread& thread, Pasid hpasid);
   Errno set_entry(Thread& thread, const AssignedDevice& device, Pasid pasid,
                   const vtd::PasidEntry& entry);

@@ -50,6 +50,7 @@ Errno VfioContainer::take_references(Thread& thread, const BindGpasid& request, 
 // After the tables of all that translate with the number: whoever gets it next starts clean.
 void VfioContainer::drop_reference(Thread& thread, Pasid hpasid, bool last) {
   const ioasid::Ioasid id = hpasid.value();
+  const Instant since = engine_.now();
   const Guard core(ids_.lock, thread);
   if (last) {
     ids_.sets.detach_spid(id);
@@ -57,20 +58,23 @@ void VfioContainer::drop_reference(Thread& thread, Pasid hpasid, bool last) {
   }
   ids_.sets.put(ioasid::no_set, id);
   if (ids_.sets.find(ioasid::no_set, id)) return;
-  tell_freed(id, Errno::ok);
+  tell_freed(id, Errno::ok, since);
   tell_set();
 }
 
-void VfioContainer::tell_bound(EventKind kind, Pasid hpasid, std::size_t number) const {
+void VfioContainer::tell_bound(EventKind kind, Pasid hpasid, std::size_t number,
+                               Instant since) const {
   trace.emit({.kind = kind,
               .time = engine_.now(),
               .pasid = hpasid,
               .address = bindings_.at(hpasid).gpasid.value(),
               .value = devices_[number].function.value(),
-              .code = trace_code::for_guest});
+              .code = trace_code::for_guest,
+              .duration = engine_.now() - since});
 }
 
 Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindGpasid& request) {
+  const Instant since = engine_.now();
   const Guard guard(mutex_, thread);
   thread.run(params_.bind);
   if (const Errno error = may_bind(number, request); error != Errno::ok) return error;
@@ -90,7 +94,7 @@ Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindG
     return error;
   }
   note_binding(thread, request, number);
-  if (trace.on()) tell_bound(EventKind::bind, hpasid, number);
+  if (trace.on()) tell_bound(EventKind::bind, hpasid, number, since);
   ++stats.bound;
   return Errno::ok;
 }
@@ -116,6 +120,7 @@ bool VfioContainer::entry_shared(const Binding& binding, std::size_t number) con
 }
 
 Errno VfioContainer::unbind_gpasid(Thread& thread, std::size_t number, std::uint64_t hpasid) {
+  const Instant since = engine_.now();
   const Guard guard(mutex_, thread);
   thread.run(params_.unbind);
   if (closed_ || number >= devices_.size()) return Errno::enodev;
@@ -123,7 +128,7 @@ Errno VfioContainer::unbind_gpasid(Thread& thread, std::size_t number, std::uint
   const Pasid pasid(static_cast<std::uint32_t>(hpasid));
   const auto bound = bindings_.find(pasid);
   if (bound == bindings_.end() || !bound->second.devices.contains(number)) return Errno::enoent;
-  unbind(thread, number, pasid);
+  unbind(thread, number, pasid, since);
   return Errno::ok;
 }
 
@@ -149,7 +154,7 @@ void VfioContainer::clear_entry(Thread& thread, std::size_t number, Pasid pasid)
   device.driver->drain_page_requests(thread, device.function, pasid, second_stage_.domain);
 }
 
-void VfioContainer::unbind(Thread& thread, std::size_t number, Pasid hpasid) {
+void VfioContainer::unbind(Thread& thread, std::size_t number, Pasid hpasid, Instant since) {
   Binding& binding = bindings_.at(hpasid);
   binding.leaving.insert(number);
   if (entry_shared(binding, number)) {
@@ -157,7 +162,7 @@ void VfioContainer::unbind(Thread& thread, std::size_t number, Pasid hpasid) {
   } else {
     clear_entry(thread, number, hpasid);
   }
-  if (trace.on()) tell_bound(EventKind::unbind, hpasid, number);
+  if (trace.on()) tell_bound(EventKind::unbind, hpasid, number, since);
   binding.leaving.erase(number);
   binding.devices.erase(number);
   const bool last = binding.devices.empty();
@@ -171,13 +176,13 @@ void VfioContainer::unbind_device(Thread& thread, std::size_t number) {
   const auto uses = [number](const auto& one) { return one.second.devices.contains(number); };
   for (auto bound = std::find_if(bindings_.begin(), bindings_.end(), uses);
        bound != bindings_.end(); bound = std::find_if(bindings_.begin(), bindings_.end(), uses))
-    unbind(thread, number, bound->first);
+    unbind(thread, number, bound->first, engine_.now());
 }
 
 void VfioContainer::unbind_all(Thread& thread, Pasid hpasid) {
   for (auto bound = bindings_.find(hpasid); bound != bindings_.end();
        bound = bindings_.find(hpasid)) {
-    unbind(thread, *bound->second.devices.begin(), hpasid);
+    unbind(thread, *bound->second.devices.begin(), hpasid, engine_.now());
   }
 }
 

@@ -62,6 +62,7 @@ class PasidSpace final : private ioasid::ExternalLock {
 
   // What Space::alloc and Space::free do, for the kernel itself.
   ioasid::Ioasid alloc(ioasid::SetToken set, ioasid::Range range, void* data) {
+    const Instant since = engine_.now();
     const Ruling ruling = injection.ask(InjectionPoint::allocation());
     const ioasid::Ioasid id =
         ruling.passes() ? space_.alloc(set, range, data)
@@ -69,31 +70,46 @@ class PasidSpace final : private ioasid::ExternalLock {
                               [&](ioasid::Range from) { return space_.alloc(set, from, data); });
     if (id == ioasid::invalid_ioasid) return id;
     if (ruling.fate == Fate::allocate && ruling.id == OddId::untracked) space_.free(id);
-    begins(id, range);
+    begins(id, {range, since});
     return id;
   }
+  // Told when it begins: from then on nobody may use the number, and what it takes (a backend's call)
+  // may make it another's.
   void free(ioasid::Ioasid id) {
-    ends(id);
+    ends(id, {engine_.now()});
     space_.free(id);
   }
-  // For who allocates and frees by another layer. `owner`: a component and 1, or 0: the kernel.
-  void begins(ioasid::Ioasid id, ioasid::Range range, std::uint64_t owner = 0) {
+  // For who allocates and frees by another layer: since when, and who; `owner`: a component and 1, or
+  // 0: the kernel.
+  struct Asked {
+    ioasid::Range range;
+    Instant since;
+    std::uint64_t owner = 0;
+  };
+  struct Ended {
+    Instant since;
+    std::uint64_t owner = 0;
+    std::uint16_t error = 0;
+  };
+  void begins(ioasid::Ioasid id, const Asked& asked) {
     lives_.begin(Pasid(id));
     if (!trace_.on()) return;
     trace_.emit({.kind = EventKind::allocate,
                  .time = engine_.now(),
                  .pasid = Pasid(id),
-                 .address = range.min | std::uint64_t{range.max} << 32U,
-                 .value = owner,
-                 .code = knows(id) ? std::uint16_t{0} : trace_code::untracked});
+                 .address = asked.range.min | std::uint64_t{asked.range.max} << 32U,
+                 .value = asked.owner,
+                 .code = knows(id) ? std::uint16_t{0} : trace_code::untracked,
+                 .duration = engine_.now() - asked.since});
   }
-  void ends(ioasid::Ioasid id, std::uint64_t owner = 0, std::uint16_t error = 0) const {
+  void ends(ioasid::Ioasid id, const Ended& ended) const {
     if (!trace_.on()) return;
     trace_.emit({.kind = EventKind::free,
                  .time = engine_.now(),
                  .pasid = Pasid(id),
-                 .value = owner,
-                 .code = error});
+                 .value = ended.owner,
+                 .code = ended.error,
+                 .duration = engine_.now() - ended.since});
   }
   const ioasid::Space& space() const { return space_; }
   SpinLock& spin_lock() { return lock_; }

@@ -91,7 +91,7 @@ Errno Sva::device_shutdown(Thread& thread, Bdf source) {
   for (;;) {
     const auto bond = bonds_.lower_bound({source, Pasid(0)});
     if (bond == bonds_.end() || bond->first.first != source) break;
-    end(thread, bond);
+    end(thread, bond, engine_.now());
   }
   if (found->second.faults) {
     const Errno error = found->second.iommu.requests->unregister_handler(source);
@@ -122,13 +122,14 @@ Result<Pasid> Sva::bind(Thread& thread, Bdf source, Mm& mm, const BindOptions& o
   const Guard guard(reversed ? pasid_mutex_ : lock_, thread);
   const Guard inner(reversed ? lock_ : pasid_mutex_, thread);
   const std::uint64_t before = stats.bound;
-  const Result<Pasid> result = bind_locked(thread, source, mm, options);
+  const Result<Pasid> result = bind_locked(thread, source, mm, options, since);
   ++(result.ok() ? stats.binds : stats.refused);
   if (stats.bound != before) bind_latency.record(engine_.now() - since);
   return result;
 }
 
-Result<Pasid> Sva::bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOptions& options) {
+Result<Pasid> Sva::bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOptions& options,
+                               Instant since) {
   const auto found = devices_.find(source);
   if (found == devices_.end()) return Errno::enodev;
   if (options.supervisor) return Errno::eopnotsupp;
@@ -153,7 +154,7 @@ Result<Pasid> Sva::bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOpt
   const Errno error = make(thread, device, bond, options.without_pasid || !device.faults);
   if (error != Errno::ok) return error;
   ++stats.bound;
-  if (trace.on()) tell(EventKind::bind, bond);
+  if (trace.on()) tell(EventKind::bind, bond, since);
   return bond.pasid;
 }
 
@@ -203,12 +204,13 @@ Errno Sva::make(Thread& thread, const Device& device, const Bond& bond, bool pin
   return error;
 }
 
-void Sva::tell(EventKind kind, const Bond& bond) const {
+void Sva::tell(EventKind kind, const Bond& bond, Instant since) const {
   trace.emit({.kind = kind,
               .time = engine_.now(),
               .pasid = bond.pasid,
               .address = bond.pasid.value(),
-              .value = bond.source.value()});
+              .value = bond.source.value(),
+              .duration = engine_.now() - since});
 }
 
 void Sva::forget(Thread& thread, Bonds::iterator bond) {
@@ -220,7 +222,7 @@ void Sva::forget(Thread& thread, Bonds::iterator bond) {
 }
 
 // Linux takes the pair off its list first; here pages that go are flushed until the entry is gone.
-void Sva::end(Thread& thread, Bonds::iterator bond) {
+void Sva::end(Thread& thread, Bonds::iterator bond, Instant since) {
   const Bond old = bond->second;
   IommuDriver& driver = *devices_.at(old.source).iommu.driver;
   const bool shared_domain = old.domain == IommuDriver::first_level_domain;
@@ -228,7 +230,7 @@ void Sva::end(Thread& thread, Bonds::iterator bond) {
     driver.tear_down(thread, old.source, old.pasid);
   if (devices_.at(old.source).faults && !injection.skips(FlowStep::unbind_drain, old.pasid))
     driver.drain_page_requests(thread, old.source, old.pasid, old.domain);
-  if (trace.on()) tell(EventKind::unbind, old);
+  if (trace.on()) tell(EventKind::unbind, old, since);
   forget(thread, bonds_.find({old.source, old.pasid}));
 }
 
@@ -241,7 +243,7 @@ Errno Sva::unbind(Thread& thread, Bdf source, Pasid pasid) {
   if (bond == bonds_.end()) return Errno::einval;
   ++stats.unbinds;
   if (--bond->second.users > 0) return Errno::ok;
-  end(thread, bond);
+  end(thread, bond, since);
   unbind_latency.record(engine_.now() - since);
   return Errno::ok;
 }

@@ -168,13 +168,15 @@ class Sva final : public MmNotifier, public PasidOwners {
   Errno claim(const std::vector<Pasid>& numbers);
   void give_back(const std::vector<Pasid>& numbers);
   std::vector<Bond> bonds_of(const Mm& mm) const;
-  Result<Pasid> bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOptions& options);
+  // `since`: when it began, which is what the trace says how long it took from.
+  Result<Pasid> bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOptions& options,
+                            Instant since);
   Errno give_pasid(const Device& device, Mm& mm);
   Errno take_requests(const Device& device, Mm& mm, Bond& bond);
   Errno make(Thread& thread, const Device& device, const Bond& bond, bool pin);
-  void end(Thread& thread, Bonds::iterator bond);
+  void end(Thread& thread, Bonds::iterator bond, Instant since);
   void forget(Thread& thread, Bonds::iterator bond);
-  void tell(EventKind kind, const Bond& bond) const;
+  void tell(EventKind kind, const Bond& bond, Instant since) const;
   bool lost(Thread& thread, Message notice, const Mm& mm) const;
 
   Engine& engine_;

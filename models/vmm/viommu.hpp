@@ -118,7 +118,12 @@ class Viommu {
   void carry_out_later(const vtd::Descriptor& descriptor, Ps by);
   void complete_wait(Thread& thread, const vtd::Descriptor& wait);
   void write_status(const vtd::Descriptor& wait);
-  void tell(EventKind kind, const vtd::DescriptorBits& bits) const;
+  // A descriptor that is being carried out, and since when.
+  struct Begun {
+    vtd::DescriptorBits bits;
+    Instant since;
+  };
+  void tell(EventKind kind, const vtd::DescriptorBits& bits, Instant since) const;
   void tell_submitted(std::uint32_t tail) const;
   void tell_flushed();
   void announce_early();
@@ -179,9 +184,9 @@ class Viommu {
 
   std::vector<Device> devices_;
   std::map<ShadowKey, Shadow> shadows_;
-  std::vector<vtd::Descriptor> held_back_;     // by injections, until the next one is carried out
-  std::vector<GuestFlush> flushes_;            // collected, to be asked of the host together
-  std::vector<vtd::DescriptorBits> flushing_;  // the descriptors that they are of
+  std::vector<vtd::Descriptor> held_back_;  // by injections, until the next one is carried out
+  std::vector<GuestFlush> flushes_;         // collected, to be asked of the host together
+  std::vector<Begun> flushing_;             // the descriptors that they are of
   std::map<Errno, std::uint64_t> bind_errors_;
 };
 

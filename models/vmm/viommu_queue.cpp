@@ -40,23 +40,24 @@ vtd::DescriptorBits Viommu::descriptor_at(std::uint32_t entry) const {
   return bits;
 }
 
-void Viommu::tell(EventKind kind, const vtd::DescriptorBits& bits) const {
+void Viommu::tell(EventKind kind, const vtd::DescriptorBits& bits, Instant since) const {
   if (!queue_trace.on() || !vtd::Descriptor::decodable(bits[0])) return;
   TracePoint::What what = vtd::told(kind, vtd::Descriptor::decode(bits), machine_.engine().now());
   what.address = bits[1];
   what.value = bits[0];
+  what.duration = what.time - since;
   queue_trace.emit(what);
 }
 
 void Viommu::tell_submitted(std::uint32_t tail) const {
   if (!queue_trace.on()) return;
   for (std::uint32_t at = tail_; at != tail; at = (at + 1) & (entries_ - 1))
-    tell(EventKind::submit, descriptor_at(at));
+    tell(EventKind::submit, descriptor_at(at), machine_.engine().now());
 }
 
 void Viommu::tell_flushed() {
-  for (const vtd::DescriptorBits& bits : std::exchange(flushing_, {}))
-    tell(EventKind::invalidate, bits);
+  for (const Begun& one : std::exchange(flushing_, {}))
+    tell(EventKind::invalidate, one.bits, one.since);
 }
 
 void Viommu::take_descriptors(Thread& thread) {
@@ -84,10 +85,11 @@ void Viommu::carry_out_all(Thread& thread) {
 void Viommu::carry_out(Thread& thread, const vtd::Descriptor& descriptor) {
   if (!queue_trace.on()) return perform(thread, descriptor);
   const vtd::DescriptorBits bits = descriptor.encode();
-  if (flushes(descriptor)) flushing_.push_back(bits);
+  const Instant since = machine_.engine().now();
+  if (flushes(descriptor)) flushing_.push_back({bits, since});
   perform(thread, descriptor);
   const bool told = descriptor.type == vtd::DescriptorType::wait && params_.early_waits;
-  if (!flushes(descriptor) && !told) tell(EventKind::invalidate, bits);
+  if (!flushes(descriptor) && !told) tell(EventKind::invalidate, bits, since);
 }
 
 // Whatever writes or reads the guest's entries needs the hypervisor.
@@ -101,6 +103,7 @@ bool Viommu::takes_directly(std::span<const vtd::Descriptor> descriptors) const 
 // order waits are told, has not got them: only what has been done is told.
 Errno Viommu::invalidate_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors) {
   if (ejected_) return Errno::enodev;
+  const Instant since = machine_.engine().now();
   std::vector<GuestFlush> others = std::exchange(flushes_, {});
   for (const vtd::Descriptor& descriptor : descriptors) {
     descriptor.of_device_tlb() ? flush_device_tlb(descriptor) : invalidate_translations(descriptor);
@@ -110,7 +113,7 @@ Errno Viommu::invalidate_directly(Thread& thread, std::span<const vtd::Descripto
   stats.flushes += mine.size();
   hypervisor_.host().invalidate_directly(thread, mine);
   for (const vtd::Descriptor& descriptor : descriptors)
-    tell(EventKind::invalidate, descriptor.encode());
+    tell(EventKind::invalidate, descriptor.encode(), since);
   return Errno::ok;
 }
 
@@ -161,7 +164,7 @@ void Viommu::announce_early() {
     const vtd::Descriptor descriptor = vtd::Descriptor::decode(bits);
     if (descriptor.type != vtd::DescriptorType::wait) continue;
     write_status(descriptor);
-    tell(EventKind::invalidate, bits);
+    tell(EventKind::invalidate, bits, machine_.engine().now());
   }
   machine_.post_to_hypervisor([this](Thread& worker) {
     const Guard guard(machine_.emulation(), worker);

@@ -18,7 +18,8 @@ std::optional<VirtualCommand::Order> VirtualCommand::write(std::uint64_t bits, b
   ++stats.commands;
   order_ = ++last_number_;
   response_ = format_.encode(VcmdResponse{true, 0, Pasid(0)});
-  tell(EventKind::command, order_, command.pasid, command.opcode);
+  written_ = engine_.now();
+  tell_written(command);
   switch (command.opcode) {
     case static_cast<std::uint8_t>(VcmdOpcode::allocate):
     case static_cast<std::uint8_t>(VcmdOpcode::free):
@@ -38,21 +39,34 @@ void VirtualCommand::complete(std::uint64_t number, std::uint8_t status, Pasid r
     ++stats.late;
     return;
   }
-  tell(EventKind::command_done, number, result, status);
+  tell_done(result, status);
   order_ = 0;
   if (status != VcmdFormat::success) ++stats.failed;
   response_ = format_.encode(VcmdResponse{false, status, result});
   tell_change();
 }
 
-void VirtualCommand::tell(EventKind kind, std::uint64_t number, Pasid pasid,
-                          std::uint16_t code) const {
+void VirtualCommand::tell_written(const VcmdCommand& command) const {
   if (!trace.on()) return;
-  trace.emit({.kind = kind, .time = engine_.now(), .pasid = pasid, .value = number, .code = code});
+  trace.emit({.kind = EventKind::command,
+              .time = written_,
+              .pasid = command.pasid,
+              .value = order_,
+              .code = command.opcode});
+}
+
+void VirtualCommand::tell_done(Pasid result, std::uint16_t code) const {
+  if (!trace.on()) return;
+  trace.emit({.kind = EventKind::command_done,
+              .time = engine_.now(),
+              .pasid = result,
+              .value = order_,
+              .code = code,
+              .duration = engine_.now() - written_});
 }
 
 void VirtualCommand::reset() {
-  if (busy()) tell(EventKind::command_done, order_, Pasid(0), trace_code::command_dropped);
+  if (busy()) tell_done(Pasid(0), trace_code::command_dropped);
   order_ = 0;
   response_ = 0;
   tell_change();

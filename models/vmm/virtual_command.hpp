@@ -76,7 +76,8 @@ class VirtualCommand {
   TracePoint trace;
 
  private:
-  void tell(EventKind kind, std::uint64_t number, Pasid pasid, std::uint16_t code) const;
+  void tell_written(const VcmdCommand& command) const;
+  void tell_done(Pasid result, std::uint16_t code) const;
 
   Engine& engine_;
   VcmdFormat format_;
@@ -86,6 +87,7 @@ class VirtualCommand {
   std::uint64_t response_ = 0;
   std::uint64_t order_ = 0;  // the number of the one outstanding; 0: idle
   std::uint64_t last_number_ = 0;
+  Instant written_;  // the one outstanding
 };
 
 }  // namespace viosim

@@ -3,6 +3,7 @@
 // what belongs to one request.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/json/value.hpp"
+#include "sim/trace/flows.hpp"
 #include "sim/trace/part_names.hpp"
 #include "sim/trace/requests.hpp"
 #include "sim/trace/tracks.hpp"
@@ -28,9 +29,11 @@ class PerfettoWriter final : public TraceWriter {
       : reader_(reader),
         names_(names),
         out_(out),
-        tracks_(reader.components(), PartNames(reader.manifest(), reader.file())),
-        requests_(names,
-                  [this](const std::vector<Requests::Shown>& group) { write_group(group); }) {}
+        parts_(reader.manifest(), reader.file()),
+        tracks_(reader.components(), parts_),
+        requests_(names, [this](const std::vector<Requests::Shown>& group) { write_group(group); }),
+        flows_(reader.components(), parts_, names,
+               [this](const std::vector<Requests::Shown>& group) { write_group(group); }) {}
 
   // What the file is; the names of its processes.
   void begin() override {
@@ -48,10 +51,12 @@ class PerfettoWriter final : public TraceWriter {
   void write(const TraceEvent& event) override {
     const Tracks::Place place = tracks_.place(event);
     if (place.is_new) put_thread_name(event.component, place);
-    requests_.add({event, place.track});
+    const Requests::Shown shown{event, place.track};
+    if (!flows_.add(shown)) requests_.add(shown);
   }
 
   void end() override {
+    flows_.finish();
     requests_.finish();
     put("\n]}}\n");
   }
@@ -83,7 +88,7 @@ class PerfettoWriter final : public TraceWriter {
     const bool joined = group.size() > 1;
     flow_ += joined ? 1 : 0;
     for (const Requests::Shown& shown : group) {
-      put_event(shown);
+      put_event(shown, joined);
       if (joined) {
         put(",\"bind_id\":\"{:#x}\"", flow_);
         if (&shown != &group.front()) put(",\"flow_in\":true");
@@ -94,15 +99,15 @@ class PerfettoWriter final : public TraceWriter {
     }
   }
 
-  // Without its closing brace.
-  void put_event(const Requests::Shown& shown) {
+  // Without its closing brace. A flow goes from slice to slice, however short they are.
+  void put_event(const Requests::Shown& shown, bool joined) {
     const TraceEvent& event = shown.event;
     const KindMeaning& kind = names_.kind(event.kind);
     put_separator();
     put("{{\"name\":{},\"pid\":{},\"tid\":{},\"ts\":{}", quote(kind.name),
         tracks_.process_of(event.component), shown.track,
         microseconds(event.time - event.duration));
-    if (event.duration == 0) {
+    if (event.duration == 0 && !joined) {
       put(",\"ph\":\"i\",\"s\":\"t\"");
     } else {
       put(",\"ph\":\"X\",\"dur\":{}", microseconds(event.duration));
@@ -121,8 +126,10 @@ class PerfettoWriter final : public TraceWriter {
   const RunReader& reader_;
   const EventNames& names_;
   TextOutput& out_;
+  PartNames parts_;
   Tracks tracks_;
   Requests requests_;
+  Flows flows_;
   std::uint64_t flow_ = 0;
   bool first_ = true;
 };

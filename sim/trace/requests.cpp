@@ -21,7 +21,8 @@ Requests::Address Requests::address_of(const TraceEvent& event) const {
 
 void Requests::add(const Shown& shown) {
   if (shown.event.duration == 0) return give({shown});
-  if (names_.kind(shown.event.kind).value.numbers_a_whole()) {
+  const KindMeaning& kind = names_.kind(shown.event.kind);
+  if (kind.value.numbers_a_whole() && kind.address.used()) {
     add_part(shown);
   } else {
     add_whole(shown);
