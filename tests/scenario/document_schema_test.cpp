@@ -28,7 +28,7 @@ std::string with_iommu(const std::string& iommu) {
 }
 
 std::string with_event(const std::string& event) {
-  return R"({"name": "n", "hosts": [], "events": [)" + event + "]}";
+  return R"({"name": "n", "hosts": [{"name": "h"}], "events": [)" + event + "]}";
 }
 
 }  // namespace

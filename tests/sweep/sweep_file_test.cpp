@@ -117,11 +117,11 @@ TEST_CASE("what is wrong with a range is told at its place", "[sweep]") {
 TEST_CASE("points, replicates and the stop rule must agree with the design", "[sweep]") {
   CHECK_THAT(problems_of(R"(, "design": "random")"), Catch::Contains("lacks \"points\""));
   CHECK_THAT(problems_of(R"(, "points": 3)"),
-             Catch::Contains("/points: expected it with a random"));
+             Catch::Contains("/points: read 3; expected it with a random"));
   CHECK_THAT(problems_of(R"(, "replicates": 0)"), Catch::Contains("/replicates: read 0"));
   const std::string rule = R"(, "stop": {"metric": "h.m", "half_width": )";
   CHECK_THAT(problems_of(R"(, "replicates": 2)" + rule + "1}"),
-             Catch::Contains("/replicates: expected either"));
+             Catch::Contains("/replicates: read 2; expected either"));
   CHECK_THAT(problems_of(rule + "0}"), Catch::Contains("/stop/half_width"));
   CHECK_THAT(problems_of(rule + R"(1, "minimum": 1})"), Catch::Contains("/stop/minimum: read 1"));
   CHECK_THAT(problems_of(rule + R"(1, "maximum": 2})"), Catch::Contains("/stop/maximum: read 2"));
