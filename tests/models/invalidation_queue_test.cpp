@@ -297,6 +297,27 @@ TEST_CASE("a full ring is executed to its end, and its tail never passes its hea
   CHECK(full.queue().head() == most);
 }
 
+TEST_CASE("a completed request's deadline does not keep a run going", "[models][queue]") {
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, device);
+  rig.put(rig.device_tlb(device));
+  rig.put_wait(1);
+  rig.submit();
+  rig.run();
+  CHECK(rig.log.back() == "995 ns 2 done");
+  CHECK(rig.agenda.now() == Instant(995ns));
+  // Beside its deadline, which comes first, one that matters.
+  function.answers = false;
+  rig.run_to(1ms);
+  rig.put(rig.device_tlb(device));
+  rig.submit();
+  rig.run();
+  CHECK(rig.log.back() == "11000190 ns ITE 01:00.0");
+  rig.queue().clear_error();
+  rig.run();
+  CHECK(rig.agenda.now() == Instant(11'000'190ns));
+}
+
 TEST_CASE("a function that is detached leaves its requests to time out", "[models][queue]") {
   vtd::UnitParams params;
   params.invalidation.device_tlb_timeout = 1us;
