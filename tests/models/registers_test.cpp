@@ -28,18 +28,19 @@ vtd::UnitParams params_of(vtd::Mode mode) {
   return params;
 }
 
-// What becomes of a read at 0x5000.
+// What becomes of a request for 0x5000.
 struct Asker final : WalkClient {
-  explicit Asker(QueueRig& rig, Pasid pasid = no_pasid) : rig_(rig) {
+  explicit Asker(QueueRig& rig, Pasid pasid = no_pasid, bool privileged = false) : rig_(rig) {
     port_.source = device;
     port_.pasid = pasid;
+    port_.privileged = privileged;
   }
-  WalkResult ask() {
+  WalkResult ask(Access access = Access::read) {
     Iommu& iommu = rig_.unit.iommu();
     const UseStamp stamp = iommu.use_now();
     Hpa at;
-    REQUIRE_FALSE(iommu.lookup(port_, Iova(0x5000), Access::read, stamp, at));
-    iommu.start_walk(port_, Iova(0x5000), Access::read, stamp, *this, 0);
+    REQUIRE_FALSE(iommu.lookup(port_, Iova(0x5000), access, stamp, at));
+    iommu.start_walk(port_, Iova(0x5000), access, stamp, *this, 0);
     rig_.run();
     return *result_;
   }
@@ -235,9 +236,13 @@ TEST_CASE("without translation addresses pass as they are", "[models][registers]
   CHECK(asker.ask().faulted());  // no table has the device
   registers.write32(reg::gcmd, queue);
   CHECK(registers.read32(reg::gsts) == (root_pointer | queue));
-  const WalkResult passed = asker.ask();
-  CHECK_FALSE(passed.faulted());
-  CHECK(passed.translation.address(Iova(0x5000)) == Hpa(0x5000));
+  for (const bool privileged : {false, true}) {
+    for (const Access access : {Access::read, Access::write, Access::execute}) {
+      const WalkResult passed = Asker(rig, no_pasid, privileged).ask(access);
+      CHECK_FALSE(passed.faulted());
+      CHECK(passed.translation.address(Iova(0x5000)) == Hpa(0x5000));
+    }
+  }
   const WalkResult refused = Asker(rig, Pasid(3)).ask();
   CHECK(refused.faulted());
   CHECK(refused.silenced);
