@@ -163,6 +163,8 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   void look_at_waits();
   void abort_waits();
   std::deque<Running>::iterator find(std::uint64_t number);
+  std::vector<Running>::iterator find_stray(std::uint64_t number);
+  Running& sent(std::uint64_t number);
 
   void drained(std::uint64_t cookie) override { schedule(Ps(0), What::drained, cookie); }
   void drain_ended(std::uint64_t number);

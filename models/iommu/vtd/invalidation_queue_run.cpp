@@ -94,6 +94,14 @@ std::deque<InvalidationQueue::Running>::iterator InvalidationQueue::find(std::ui
                       [&](const Running& one) { return one.number == number; });
 }
 
+// One that was sent to a function: under way, or a stray.
+InvalidationQueue::Running& InvalidationQueue::sent(std::uint64_t number) {
+  if (const auto at = find(number); at != running_.end()) return *at;
+  const auto stray = find_stray(number);
+  ensure(stray != strays_.end(), "a request to a function timed out that was not sent");
+  return *stray;
+}
+
 // One that was under way, at the end of whatever it waited for.
 void InvalidationQueue::complete(std::uint64_t number) {
   if (end_stray(number)) return;
@@ -166,7 +174,7 @@ void InvalidationQueue::device_timed_out(std::uint64_t cookie, Bdf source) {
   errors_.timeout = true;
   abort_waits();
   if (held_up_) stop_batch();
-  find(cookie)->timed_out = true;
+  sent(cookie).timed_out = true;
   complete(cookie);
   if (listener_ != nullptr) listener_->invalidation_timed_out(source);
 }
