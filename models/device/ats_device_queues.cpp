@@ -40,6 +40,7 @@ AtsDevice::AtsDevice(const DeviceFunction& function, const AtsParams& ats,
       lives_(function.params.queues) {
   if (pri) own_pages_ = std::make_unique<PageRequester>(*pri, ats.misbehaviour);
   pages_ = own_pages_.get();
+  config_.iommu->reaches_memory_in(config_.memory_latency);
   trace_.trace_to(wiring.tracer, function.component, wiring.lives);
 }
 

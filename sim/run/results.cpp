@@ -11,7 +11,7 @@ void add_iommu(Instruments& all, const System::IommuSystem& s) {
   const Iommu& iommu = *s.iommu;
   all.add(s.component, [&iommu](Reading reading) {
     reading.metrics(iommu.stats);
-    reading.latency("translation", iommu.translation_latency);
+    reading.latency("translation", iommu.translation_latency());
   });
   all.add_metrics(s.context_cache, iommu.context_stats());
   all.add_metrics(s.pasid_cache, iommu.pasid_stats());

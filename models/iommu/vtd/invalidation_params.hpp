@@ -72,8 +72,8 @@ struct InvalidationQueueParams {
               "MAMV: log2 of the most pages that a page-selective IOTLB descriptor may name.",
               "18, 1 GiB: QEMU 7.2"),
         field("drain", &P::drain,
-              "DRD, DWD: IOTLB descriptors that ask for it are complete only when the walks in "
-              "flight are answered.",
+              "DRD, DWD: IOTLB descriptors that ask for it are complete only when memory has the "
+              "reads or the writes in flight.",
               "off: descriptors that ask take no longer than others"),
         field("pasid_drain", &P::pasid_drain,
               "The same of all PASID-IOTLB descriptors, which cannot ask for it.",

@@ -6,7 +6,7 @@
 // between head and tail in one batch, and executes it descriptor by descriptor; each takes its cost
 // and has its effect at the end of it. Most are complete then. Three kinds stay under way while
 // later ones are executed: requests to the TLB of a function, until its completion comes back;
-// IOTLB descriptors that drain, until the walks in flight are answered; and wait descriptors behind
+// IOTLB descriptors that drain, until memory has what was in flight; and wait descriptors behind
 // any of those, until all that is ahead of them is complete. A fence holds up what follows it.
 //
 // Errors stop the queue until software clears them. IQE: a descriptor that hardware does not take,
@@ -145,6 +145,7 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   bool start_wait(const Running& wait);
   void executed();
   bool stays_under_way(const Running& done);
+  DrainKinds kinds_to_drain(const Descriptor& descriptor) const;
   void end(const Running& done);
   void count_ended();
   void end_wait(const Descriptor& wait);

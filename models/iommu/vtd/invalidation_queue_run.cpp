@@ -38,11 +38,15 @@ void InvalidationQueue::executed() {
   start_next();
 }
 
+DrainKinds InvalidationQueue::kinds_to_drain(const Descriptor& descriptor) const {
+  if (descriptor.type == DescriptorType::pasid_iotlb)
+    return {params_.pasid_drain, params_.pasid_drain};
+  return {params_.drain && descriptor.drain_reads, params_.drain && descriptor.drain_writes};
+}
+
 bool InvalidationQueue::stays_under_way(const Running& done) {
   const Descriptor& descriptor = done.descriptor;
-  const bool asks = descriptor.drain_reads || descriptor.drain_writes;
-  const bool drains =
-      descriptor.type == DescriptorType::pasid_iotlb ? params_.pasid_drain : params_.drain && asks;
+  const DrainKinds drains = kinds_to_drain(descriptor);
   if (descriptor.of_device_tlb() && devices_.attached(descriptor.source)) {
     running_.push_back(done);
     devices_.send(done.number, descriptor);
@@ -50,7 +54,8 @@ bool InvalidationQueue::stays_under_way(const Running& done) {
   }
   if (const auto invalidation = descriptor.invalidation()) iommu_.apply(*invalidation);
   if (descriptor.type == DescriptorType::page_response) devices_.answer(descriptor);
-  if (!drains || iommu_.drain(*this, done.number)) return false;
+  if (!drains.reads && !drains.writes) return false;
+  if (iommu_.drain(*this, done.number, drains)) return false;
   running_.push_back(done);
   return true;
 }
