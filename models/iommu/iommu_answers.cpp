@@ -16,7 +16,7 @@ void Iommu::answer_at(WalkSlot& slot, Instant at, const WalkResult& result) {
   call(slot, at);
 }
 
-WalkResult Iommu::result_of(const Walk& walk) {
+WalkResult Iommu::result_of(const Walk& walk) const {
   WalkResult result;
   result.message = walk.message();
   if (walk.step() == WalkStep::translated) {
@@ -27,10 +27,11 @@ WalkResult Iommu::result_of(const Walk& walk) {
     if (walk.request().privileged && walk.request().pasid == no_pasid)
       rights = rights.of_supervisor();
   } else if (walk.request().type != AddressType::translation ||
-             walk.page_fault() == PageFault::none) {
+             walk.page_fault() == PageFault::none ||
+             !architecture_.answers_translation(walk.page_fault())) {
     result.fault = walk.fault();
     result.silenced = walk.fault_silenced();
-  }  // else: a device that asks for a translation is told that it has no rights, as an answer
+  }  // else: no rights
   return result;
 }
 
