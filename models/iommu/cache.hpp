@@ -37,9 +37,9 @@ struct CacheParams {
     return std::tuple{
         field("entries", &CacheParams::entries,
               "How many entries the cache holds; a power of two times `ways`."),
-        field("ways", &CacheParams::ways, "Entries per set; 0 means fully associative."),
+        field("ways", &CacheParams::ways, "Entries per set; 0 means fully associative.", "assumed"),
         field("replacement", &CacheParams::replacement,
-              "Which entry of a full set makes room for a new one."),
+              "Which entry of a full set makes room for a new one.", "assumed"),
         field("latency", &CacheParams::latency, "One look-up, whether it hits or misses.")};
   }
   static constexpr std::uint32_t most_entries = 1U << 20U;

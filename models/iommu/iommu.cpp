@@ -19,11 +19,15 @@ void IommuParams::check(const Where& where) const {
   if (page_match_bits == 0 || page_match_bits > 52) {
     (where / "page_match_bits").reject(fmt::format("read {}; expected 1 to 52", page_match_bits));
   }
+  if (!(walk_llc_hit >= 0 && walk_llc_hit <= 1)) {
+    (where / "walk_llc_hit").reject(fmt::format("read {}; expected 0 to 1", walk_llc_hit));
+  }
   const auto positive = [&](std::string_view name, Ps value) {
     if (value < Ps(1))
       (where / name).reject(fmt::format("read \"{}\"; expected at least \"1 ps\"", to_text(value)));
   };
   positive("walk_read", walk_read);
+  positive("walk_llc_read", walk_llc_read);
   positive("walk_update", walk_update);
   positive("fault_record", fault_record);
   if (iotlb_tag == IotlbTag::source && iotlb.latency + context_cache.latency < Ps(1)) {
@@ -51,9 +55,12 @@ Iommu::Iommu(std::string path, const IommuParams& params, const Architecture& ar
       iotlb_(params.iotlb, Rng(seed, path_ + ".iotlb")),
       walk_caches_(params.walk_caches, seed, path_),
       hit_latency_(params.iotlb.latency),
+      llc_reads_(static_cast<std::uint64_t>(params.walk_llc_hit * double(all_reads))),
+      llc_salt_(Rng(seed, path_ + ".walk_llc").next()),
       lookahead_(std::min(params.walk_read, params.fault_record)),
       free_walkers_(params.walkers),
       drains_(number, agenda) {
+  if (llc_reads_ != 0) lookahead_ = std::min(lookahead_, params.walk_llc_read);
   if (params.iotlb_tag == IotlbTag::source) {
     lookahead_ = std::min(lookahead_, params.iotlb.latency + params.context_cache.latency);
   } else {

@@ -167,6 +167,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   const CacheStats& context_stats() const { return contexts_.stats; }
   const CacheStats& pasid_stats() const { return pasids_.stats; }
   const CacheStats& iotlb_stats() const { return iotlb_.stats; }
+  std::uint32_t iotlb_entries() const { return iotlb_.size(); }  // that it holds
   const WalkCaches& walk_caches() const { return walk_caches_; }
   IommuStats stats;
 
@@ -215,7 +216,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
   // The steps of a walk.
   void go_on(WalkSlot& slot, Instant start, bool at_entry);
   void go_ahead(WalkSlot& slot, bool from_entry);
-  Ps duration(const Walk& walk) const;
+  Ps duration(const WalkSlot& slot) const;
+  bool in_llc(const WalkSlot& slot) const;
   void take_step(WalkSlot& slot, Instant at);
   void read(WalkSlot& slot);
   void look_up(WalkSlot& slot, Instant at);
@@ -230,7 +232,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
 
   // From the end of a walk to the answer.
   void finish(WalkSlot& slot);
-  static WalkResult result_of(const Walk& walk);
+  WalkResult result_of(const Walk& walk) const;
   void fill(WalkSlot& slot, const WalkResult& result);
   void fill_absent(const WalkSlot& slot);
   void fill_absent_entry(const WalkSlot& slot);
@@ -277,6 +279,9 @@ class Iommu final : public EventHandler, public ReadsAhead {
   WalkCaches walk_caches_;
   unsigned largest_level_ = 1;  // of the pages that the IOTLB may hold
   Ps hit_latency_;
+  static constexpr std::uint64_t all_reads = std::uint64_t{1} << 32U;
+  std::uint64_t llc_reads_;  // of all_reads
+  std::uint64_t llc_salt_;
   Ps lookahead_;
   UseStamp last_use_;  // by an agenda event
   std::uint32_t free_walkers_;
