@@ -24,7 +24,10 @@ void add_iommu(Instruments& all, const System::IommuSystem& s) {
       reading.latency("batch", queue.batch_latency);
     });
   };
-  if (s.vtd != nullptr) add_queue(s.vtd->unit.queue());
+  if (s.vtd != nullptr) {
+    add_queue(s.vtd->unit.queue());
+    all.add_metrics(s.queue, s.vtd->unit.queue().devices().stats);
+  }
   if (s.riscv != nullptr) add_queue(s.riscv->unit.queue());
   if (s.page_requests) {
     all.add(s.page_request_queue, [&s](Reading reading) {

@@ -82,10 +82,10 @@ TEST_CASE("capabilities say what the parameters are", "[models][registers]") {
   CHECK((cap & 7U) == 6);
   CHECK((cap & bit(39)) != 0);
   const std::uint64_t ecap = registers.read64(reg::ecap);
-  // C, QI, DT, PT, SC; NEST, PRS, ERS, SRS; PSS 20 bits; PASID, DIT, PDS, SMTS; SLADS, SLTS, FLTS,
-  // SMPWC.
-  CHECK(ecap == (0xc7U | 0xe400'0000U | std::uint64_t{19} << 35U | std::uint64_t{0xf} << 40U |
-                 std::uint64_t{0xf} << 45U));
+  // C, QI, DT, PT, SC; NEST, PRS, ERS, SRS; EAFS; PSS 20 bits; PASID, DIT, PDS, SMTS; SLADS, SLTS,
+  // FLTS, SMPWC, RPS.
+  CHECK(ecap == (0xc7U | 0xe400'0000U | bit(34) | std::uint64_t{19} << 35U |
+                 std::uint64_t{0xf} << 40U | std::uint64_t{0x1f} << 45U));
   CHECK(registers.read32(reg::cap + 4) == cap >> 32U);
   QueueRig legacy(params_of(vtd::Mode::legacy));
   CHECK(Registers(legacy.unit).read64(reg::ecap) == (0xc7U | bit(29) | bit(42)));
@@ -149,7 +149,7 @@ TEST_CASE("a tail that is no place in the ring is an error", "[models][registers
   rig.put_wait(1);
   registers.write64(reg::iqt, 1U << 5U | 0xf);  // reserved bits are ignored
   rig.run();
-  CHECK(rig.log == Log{"0 ps IQE at 0"});
+  CHECK(rig.log == Log{"100 ns IQE at 0"});  // it takes the doorbell's time, too
   registers.write32(reg::fsts, fault_status::queue_error);
   rig.run();
   CHECK(registers.read32(reg::fsts) == 0);
@@ -196,6 +196,61 @@ TEST_CASE("each error is cleared by writing a one to it, and by nothing else",
   registers.write32(reg::fsts, fault_status::timeout_error);
   CHECK(registers.read32(reg::fsts) == fault_status::queue_error);
   CHECK(registers.read64(reg::iqh) == 1U << 5U);
+}
+
+TEST_CASE("the interrupt of a wait waits behind its mask", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  constexpr std::uint32_t masked = vtd::event_control::masked;
+  constexpr std::uint32_t pending = vtd::event_control::pending;
+  registers.write32(reg::iectl, masked | pending);  // IP is read-only
+  CHECK(registers.read32(reg::iectl) == masked);
+  vtd::Descriptor wait;
+  wait.interrupt = true;
+  rig.put(wait);
+  rig.submit();
+  rig.run();
+  CHECK(registers.read32(reg::ics) == 1);
+  CHECK(registers.read32(reg::iectl) == (masked | pending));
+  CHECK(rig.log == Log{"285 ns 1 done"});
+  SECTION("unmasked, it goes out") {
+    registers.write32(reg::iectl, 0);
+    CHECK(rig.log.back() == "285 ns interrupt");
+  }
+  SECTION("serviced, it does not") {
+    registers.write32(reg::ics, 1);
+    registers.write32(reg::iectl, 0);
+    CHECK(rig.log.back() == "285 ns 1 done");
+  }
+  CHECK(registers.read32(reg::iectl) == 0);
+  registers.write64(reg::ieaddr, 0x1234'5678'fee0'0000U);
+  registers.write32(reg::iedata, 0x41);
+  CHECK(registers.read32(reg::ieuaddr) == 0x1234'5678);
+  CHECK(registers.read64(reg::iectl) == std::uint64_t{0x41} << 32U);
+}
+
+TEST_CASE("what software must not do to a queue ends in no error of ours", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  SECTION("a tail that goes back") {
+    registers.write64(reg::iqt, 5U << 5U);
+    registers.write64(reg::iqt, 2U << 5U);
+    rig.run();
+    CHECK(registers.read32(reg::fsts) == fault_status::queue_error);  // nothing is written there
+    CHECK(registers.read64(reg::iqh) == 0);
+  }
+  SECTION("page requests on their way to a ring that moves") {
+    FakeFunction function(rig.agenda, rig.unit, device);
+    rig.unit.page_requests().connect(device, function);
+    PageRequest request;
+    request.source = device;
+    request.read = request.last = true;
+    rig.unit.request_page(request);
+    registers.write64(reg::pqa, 0x10'0000);
+    rig.run();
+    CHECK(function.responses.size() == 1);  // no context entry allows it
+    CHECK(registers.read64(reg::pqt) == 0);
+  }
 }
 
 TEST_CASE("the interrupt of a wait stays in ICS until it is written", "[models][registers]") {

@@ -29,6 +29,7 @@ bool InvalidationQueue::start_wait(const Running& wait) {
 
 void InvalidationQueue::executed() {
   const Running done = now_;
+  executing_ = false;
   move_head();
   const bool is_put_off = injection.on() && put_off(done);
   const bool complete = is_put_off || !stays_under_way(done);
@@ -80,8 +81,17 @@ void InvalidationQueue::write_status(const Descriptor& wait) {
   }
   if (wait.interrupt && !wait_interrupt_) {
     wait_interrupt_ = true;
-    if (listener_ != nullptr) listener_->wait_interrupt();
+    if (event_.raise() && listener_ != nullptr) listener_->wait_interrupt();
   }
+}
+
+void InvalidationQueue::clear_wait_interrupt() {
+  wait_interrupt_ = false;
+  event_.serviced();
+}
+
+void InvalidationQueue::mask_event(bool on) {
+  if (event_.mask(on) && listener_ != nullptr) listener_->wait_interrupt();
 }
 
 void InvalidationQueue::emit(const Running& done) {
