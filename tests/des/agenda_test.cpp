@@ -208,7 +208,8 @@ TEST_CASE(
     "an event that is set aside keeps no run going, and runs where it is when others follow it",
     "[des][agenda]") {
   // In the open bucket, in the wheel, and beyond it.
-  const std::int64_t deadline = GENERATE(102, 50'000, 900'000'000'000);
+  const std::int64_t deadline =
+      GENERATE(std::int64_t{102}, std::int64_t{50'000}, std::int64_t{900'000'000'000});
   Pair pair(1);
   pair.schedule(100, 0, 0);
   pair.schedule(deadline, 0, 0);

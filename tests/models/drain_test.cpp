@@ -176,6 +176,7 @@ TEST_CASE("a drain is complete when memory has the accesses of its kind", "[mode
   CHECK(drained_at(draining(true, false), write_walk) == at_once);
   CHECK(translated < at_once);
   CHECK(drained_at(draining(true, true), translated_read) == at_once);
+  CHECK(drained_at(draining(true, true), translated_write) == at_once);
   CHECK(drained_at(draining(false, false), read_hit) == at_once);
 }
 

@@ -188,8 +188,8 @@ TEST_CASE("reads of a walk that the last-level cache answers take less", "[model
   Ps sum(0);
   for (std::uint64_t page = 1; page < 64; ++page) {
     const Ps took = lone.ask_alone(page).after - rest;
-    const auto fast = (4 * 80ns - took).count() / (80ns - 25ns).count();
-    CHECK(took == fast * 25ns + (4 - fast) * 80ns);
+    const std::int64_t fast = (Ps(4 * 80ns) - took) / Ps(55ns);
+    CHECK(took == fast * Ps(25ns) + (4 - fast) * Ps(80ns));
     sum += took;
   }
   const std::int64_t mean = sum.count() / (63 * 4);

@@ -144,6 +144,9 @@ TEST_CASE("a tail that is no place in the ring is an error", "[models][registers
   QueueRig rig;
   Registers registers(rig.unit);
   registers.write32(reg::iqt, static_cast<std::uint32_t>(c.tail));
+  rig.run_to(99ns);
+  CHECK(registers.read32(reg::fsts) == 0);
+  rig.run_to(100ns);
   CHECK(registers.read32(reg::fsts) == fault_status::queue_error);
   CHECK(registers.read64(reg::iqer) == c.reason);
   rig.put_wait(1);
@@ -154,7 +157,7 @@ TEST_CASE("a tail that is no place in the ring is an error", "[models][registers
   rig.run();
   CHECK(registers.read32(reg::fsts) == 0);
   CHECK(registers.read64(reg::iqer) == 0);
-  CHECK(rig.log.back() == "285 ns 1 done");
+  CHECK(rig.log.back() == "385 ns 1 done");
 }
 
 TEST_CASE("entries of 16 bytes do not do in scalable mode", "[models][registers]") {

@@ -129,12 +129,11 @@ TEST_CASE("a translation request that meets reserved bits of page tables is refu
   REQUIRE_FALSE(lone.answer(0, Access::read, AddressType::translation).translation.rights.empty());
   lone.iommu().drop_all();
   // Nested, the second level's entry of the page itself.
-  const Hpa at = row.type == Type::first_level
-                     ? lone.space().first_entry(0, row.level)
-                     : lone.space().second_entry(row.type == Type::nested
-                                                     ? Iova(lone.space().guest_page(0).value())
-                                                     : lone.space().iova(0),
-                                                 row.level);
+  const Hpa at =
+      row.type == Type::first_level
+          ? lone.space().first_entry(0, row.level)
+          : lone.space().second_entry(
+                row.type == Type::nested ? lone.space().guest(0) : lone.space().iova(0), row.level);
   lone.memory().write(at, lone.memory().read(at) | std::uint64_t{1} << row.bit);
   for (const AddressType type : {AddressType::untranslated, AddressType::translation}) {
     const std::uint64_t reported = lone.iommu().stats.faults_reported;
