@@ -21,13 +21,11 @@ void add_iommu(Instruments& all, const System::IommuSystem& s) {
   const auto add_queue = [&](const auto& queue) {
     all.add(s.queue, [&queue](Reading reading) {
       reading.metrics(queue.stats);
+      if constexpr (requires { queue.devices(); }) reading.metrics(queue.devices().stats);
       reading.latency("batch", queue.batch_latency);
     });
   };
-  if (s.vtd != nullptr) {
-    add_queue(s.vtd->unit.queue());
-    all.add_metrics(s.queue, s.vtd->unit.queue().devices().stats);
-  }
+  if (s.vtd != nullptr) add_queue(s.vtd->unit.queue());
   if (s.riscv != nullptr) add_queue(s.riscv->unit.queue());
   if (s.page_requests) {
     all.add(s.page_request_queue, [&s](Reading reading) {
