@@ -62,6 +62,11 @@ class Histogram {
     }
     ++run_length_;
   }
+  void record(Ps latency, std::uint64_t times) {
+    if (times == 0) return;
+    record(latency);
+    run_length_ += times - 1;
+  }
 
   std::uint64_t count() const;
   Ps sum() const;

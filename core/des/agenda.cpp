@@ -120,7 +120,7 @@ void Agenda::pull_far() {
 // Opens the next bucket that holds an event, unless it begins at `limit` or later: an open bucket
 // far ahead would collect all that software schedules before it.
 bool Agenda::open_next_bucket(std::uint64_t limit) {
-  if (pending_ == 0) return false;
+  if (pending_ == rest_) return false;
   if (buckets_opened_ >= adapt_every) [[unlikely]] {
     adapt();
     if (!open_.empty()) return true;
@@ -168,10 +168,11 @@ Instant Agenda::next() const {
 bool Agenda::run_before(Instant end) {
   limit_ = static_cast<std::uint64_t>(end.ps());
   stop_ = false;
+  find_rest();
   for (;;) {
     while (!open_.empty()) {
       const Event event = open_.back();
-      if (event.time >= limit_) return false;
+      if (event.time >= limit_ || pending_ == rest_) return false;
       open_.pop_back();
       --pending_;
       ++executed_;

@@ -20,6 +20,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
@@ -88,14 +89,25 @@ class Agenda {
     return time < now_ || (time == now_ && (rank.bits() | ticket) <= order_);
   }
 
-  bool empty() const { return pending_ == 0; }
+  // One of the pending events will change nothing, such as the deadline of what is done by now. It is
+  // not taken out, but keeps no run going. Take it back when it matters again, and when it runs.
+  void set_aside() {
+    ++aside_;
+    find_rest();
+  }
+  void take_back() {
+    --aside_;
+    find_rest();
+  }
+
+  bool empty() const { return pending_ == aside_; }  // but for those
   std::size_t pending() const { return pending_; }
   std::uint64_t executed() const { return executed_; }
 
-  // The instant of the next event; later than Instant::latest() when there is none.
+  // The instant of the next event, set aside or not; later than Instant::latest() when there is none.
   Instant next() const;
   // Runs events in order while they lie strictly before `end`, until one of them calls stop_here().
-  // True when stopped so.
+  // True when stopped so. Without an end, at Instant::latest() or later, until it is empty().
   bool run_before(Instant end);
   // For a handler: no further event runs before control has gone back to the caller of
   // run_before().
@@ -104,6 +116,7 @@ class Agenda {
   // run_before().
   void stop_after(Instant at) {
     limit_ = std::min(limit_, static_cast<std::uint64_t>(at.ps()) + 1);
+    find_rest();
   }
   // Answers between two events, when asked. It outlives the runs.
   void set_onlooker(Onlooker& onlooker) { onlooker_ = &onlooker; }
@@ -161,6 +174,10 @@ class Agenda {
   void take_bucket(std::size_t slot);
   void sort_open();
   void pull_far();
+  // What has no end ends with what is not set aside.
+  void find_rest() {
+    rest_ = aside_ == 0 ? 0 : limit_ >= latest ? aside_ : std::numeric_limits<std::size_t>::max();
+  }
   void adapt();
   void rebuild(unsigned width, std::size_t buckets);
 
@@ -184,6 +201,8 @@ class Agenda {
   std::uint32_t free_node_ = none;
   std::vector<Event> far_;  // a heap, earliest first: dates beyond the wheel
   std::size_t pending_ = 0;
+  std::size_t aside_ = 0;
+  std::size_t rest_ = 0;  // so many pending events are as good as none
   std::uint64_t executed_ = 0;
   std::uint64_t buckets_opened_ = 0;  // since the last adaptation
   std::uint64_t executed_at_adapt_ = 0;

@@ -277,6 +277,7 @@ void Engine::advance_hardware(Instant end) {
     if (onlooker_ != nullptr && onlooker_->asked()) [[unlikely]]
       onlooker_->answer(std::min({end, ahead, agenda_next, Instant::latest()}));
     if (agenda_next < end && agenda_next <= ahead) {
+      if (end == never && ahead == never && agenda_.empty()) return;
       // The component tells the agenda (stop_after) when an event brings its next action forward.
       if (agenda_.run_before(std::min(end, ahead + Ps(1)))) return;
     } else if (ahead < end) {

@@ -208,7 +208,7 @@ void AtsDevice::translated_arrives(std::uint32_t number) {
   const Request& request = requests_[number];
   IommuPort& port = request.queue->port;
   const UseStamp stamp = iommu.use_now();
-  if (iommu.admit(port, AddressType::translated, stamp))
+  if (iommu.admit(port, AddressType::translated, request.access, stamp))
     return access_memory(number, agenda_.now() + iommu.context_latency());
   iommu.start_walk(port, request.iova, request.access, stamp, *this,
                    cookie(What::translated, number), AddressType::translated);

@@ -40,6 +40,7 @@ AtsDevice::AtsDevice(const DeviceFunction& function, const AtsParams& ats,
       lives_(function.params.queues) {
   if (pri) own_pages_ = std::make_unique<PageRequester>(*pri, ats.misbehaviour);
   pages_ = own_pages_.get();
+  config_.iommu->reaches_memory_in(config_.memory_latency);
   trace_.trace_to(wiring.tracer, function.component, wiring.lives);
 }
 
@@ -243,7 +244,9 @@ void AtsDevice::pasid_may_be_stopped(Pasid pasid) {
     listener->pasid_stopped(config_.source, pasid);
 }
 
+// A stop marker is a page request: a function that has none, or may not send any, sends no marker.
 void AtsDevice::send_marker(Pasid pasid) {
+  if (!page_requests_enabled()) return;
   PageRequest marker;
   marker.source = config_.source;
   marker.pasid = pasid;

@@ -64,9 +64,10 @@ struct AtsParams {
     using P = AtsParams;
     return std::tuple{
         embedded(&P::tlb),
-        field("completion", &P::completion,
-              "Translation completion received to request sent on: taking the translation up.",
-              "assumed; two links, an IOTLB hit and this are a round trip of 455 ns"),
+        field(
+            "completion", &P::completion,
+            "Translation completion received to request sent on: taking the translation up.",
+            "assumed; two links, the look-ups of an IOTLB hit and this are a round trip of 459 ns"),
         field("invalidation", &P::invalidation,
               "Invalidation received to answer, where no request has to be waited for.", "assumed"),
         field("misbehaviour", &P::misbehaviour, "What it does wrong.")};

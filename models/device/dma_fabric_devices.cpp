@@ -38,6 +38,7 @@ std::uint32_t DmaFabric::add(const DeviceFunction& function) {
 DmaFabric::Lane DmaFabric::make_lane(Iommu* iommu, const LinkParams& link, Ps memory_latency,
                                      std::uint32_t component) {
   const std::uint64_t way = count_of(link.latency);
+  iommu->reaches_memory_in(memory_latency);
   return Lane{.iommu = iommu,
               .hit_trip = count_of(iommu->hit_latency()) + count_of(memory_latency) + way,
               .link = way,

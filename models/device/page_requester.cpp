@@ -36,22 +36,40 @@ bool PageRequester::does(Misdeed misdeed) const {
   return viosim::does(wrong_, misdeed) || injection.ask(misdeed).fate == Fate::misbehave;
 }
 
-bool PageRequester::can_send() const {
-  const bool credit = outstanding_ < params_.credits || does(Misdeed::exceed_credits);
-  return credit && (!index_in_use_.all() || wrong_.reuse_group);
+// What a group does wrong is asked once, and holds for all of it.
+std::optional<PageRequester::Liberties> PageRequester::may_send() const {
+  Liberties liberties;
+  if (outstanding_ >= params_.credits) {
+    liberties.exceeds_credits = does(Misdeed::exceed_credits);
+    if (!liberties.exceeds_credits) return {};
+  }
+  liberties.reuses_index = does(Misdeed::reuse_group);
+  if (index_in_use_.all() && !liberties.reuses_index) return {};
+  return liberties;
 }
 
 void PageRequester::send(std::vector<PageRequest>& sends) {
-  while (!unsent_.empty() && can_send()) {
+  while (!unsent_.empty()) {
+    const std::optional<Liberties> liberties = may_send();
+    if (!liberties) return;
     Wanted next = std::move(unsent_.front());
     unsent_.pop_front();
-    send_group(std::move(next), sends);
+    send_group(std::move(next), *liberties, sends);
   }
 }
 
+// Whether one more page may be asked for.
+bool PageRequester::has_credit(std::uint32_t requests, Liberties& liberties) const {
+  if (outstanding_ + requests < params_.credits || liberties.exceeds_credits) return true;
+  if (liberties.asked_within) return false;
+  liberties.asked_within = true;
+  liberties.exceeds_credits = does(Misdeed::exceed_credits);
+  return liberties.exceeds_credits;
+}
+
 // In turn, so that an index rests as long as possible before it is used again.
-std::uint16_t PageRequester::take_index() {
-  if (does(Misdeed::reuse_group)) return 0;
+std::uint16_t PageRequester::take_index(const Liberties& liberties) {
+  if (liberties.reuses_index) return 0;
   while (index_in_use_[next_index_])
     next_index_ = static_cast<std::uint16_t>((next_index_ + 1) % indexes);
   const std::uint16_t index = next_index_;
@@ -60,11 +78,12 @@ std::uint16_t PageRequester::take_index() {
   return index;
 }
 
-void PageRequester::send_group(Wanted wanted, std::vector<PageRequest>& sends) {
+void PageRequester::send_group(Wanted wanted, Liberties liberties,
+                               std::vector<PageRequest>& sends) {
   PageRequest request;
   request.source = wanted.asker.source;
   request.pasid = wanted.asker.pasid;
-  request.group = take_index();
+  request.group = take_index(liberties);
   request.read = wanted.access != Access::write;
   request.write = wanted.access == Access::write;
   request.execute = wanted.access == Access::execute;
@@ -77,8 +96,7 @@ void PageRequester::send_group(Wanted wanted, std::vector<PageRequest>& sends) {
     ++requests;
     page = page + page_4k;
   } while (requests < params_.group_pages && page < wanted.asker.end &&
-           !asked_for(wanted.asker, page, wanted.access) &&
-           (outstanding_ + requests < params_.credits || wrong_.exceed_credits));
+           !asked_for(wanted.asker, page, wanted.access) && has_credit(requests, liberties));
   sends.back().last = !does(Misdeed::omit_last);
   outstanding_ += requests;
   const std::uint64_t number = ++groups_sent_[request.source];

@@ -88,12 +88,19 @@ class PageRequester {
     bool asks_for(const PageAsker& asker, Iova page, Access access) const;
   };
 
-  bool can_send() const;
+  // What a group takes the liberty to do wrong.
+  struct Liberties {
+    bool exceeds_credits = false;
+    bool reuses_index = false;
+    bool asked_within = false;  // whether it exceeds credits, at the page that would do so
+  };
+  std::optional<Liberties> may_send() const;
+  bool has_credit(std::uint32_t requests, Liberties& liberties) const;
   bool does(Misdeed misdeed) const;
   void send(std::vector<PageRequest>& sends);
-  void send_group(Wanted wanted, std::vector<PageRequest>& sends);
+  void send_group(Wanted wanted, Liberties liberties, std::vector<PageRequest>& sends);
   bool asked_for(const PageAsker& asker, Iova page, Access access) const;
-  std::uint16_t take_index();
+  std::uint16_t take_index(const Liberties& liberties);
   void end_group(const Group& group);
   std::vector<PageWaiter> drop_all();
 

@@ -79,6 +79,9 @@ class Architecture {
   virtual FaultCode refused(const ConfigWalk& walk) const = 0;
 
   virtual FaultCode code(PageFault fault, const ConfigWalk& walk) const = 0;
+  // A device that asks for a translation is told of such a fault as an answer without rights, which
+  // software never learns of; otherwise it is refused, and the fault reported.
+  virtual bool answers_translation(PageFault fault) const = 0;
   // A few words for people: "first-level entry not present".
   virtual std::string_view describe(FaultCode code) const = 0;
 

@@ -41,9 +41,9 @@ struct CacheParams {
               "How many entries the cache holds; a power of two times `ways`.")
             .from(1)
             .to(most_entries),
-        field("ways", &CacheParams::ways, "Entries per set; 0 means fully associative."),
+        field("ways", &CacheParams::ways, "Entries per set; 0 means fully associative.", "assumed"),
         field("replacement", &CacheParams::replacement,
-              "Which entry of a full set makes room for a new one."),
+              "Which entry of a full set makes room for a new one.", "assumed"),
         field("latency", &CacheParams::latency, "One look-up, whether it hits or misses.")};
   }
   std::uint32_t ways_in_use() const { return ways == 0 ? entries : ways; }

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/time.hpp"
+#include "core/des/agenda.hpp"
+
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 namespace viosim {
@@ -18,28 +20,38 @@ class DrainClient {
   ~DrainClient() = default;
 };
 
-// Drains that wait for slots of walks. Few at a time.
-class WalkDrains {
- public:
-  bool any() const { return !drains_.empty(); }
-  void add(DrainClient& client, std::uint64_t cookie, std::vector<std::uint32_t> slots) {
-    drains_.push_back({&client, cookie, std::move(slots)});
-  }
-  // The walk in this slot has been answered. Drains that end with it end in the order of add().
-  void ended(std::uint32_t slot) {
-    for (Drain& drain : drains_) {
-      std::erase(drain.slots, slot);
-      if (drain.slots.empty()) drain.client->drained(drain.cookie);
-    }
-    std::erase_if(drains_, [](const Drain& drain) { return drain.slots.empty(); });
-  }
+// What a drain waits for. Instructions are read.
+struct DrainKinds {
+  bool reads = true;
+  bool writes = true;
+};
 
- private:
+// Drains under way: each waits for walks, by their slots, and until an instant, which is put off by
+// what these walks lead to. Few at a time.
+class DmaDrains final : public EventHandler {
+ public:
+  // `number`: the IOMMU's place in the order of events.
+  DmaDrains(std::uint32_t number, Agenda& agenda) : number_(number), agenda_(agenda) {}
+
   struct Drain {
     DrainClient* client;
     std::uint64_t cookie;
     std::vector<std::uint32_t> slots;
+    Instant until;
   };
+
+  bool any() const { return !drains_.empty(); }
+  void add(Drain drain);
+  // The walk in this slot has been answered; what it led to is over at `until`. Drains that end with
+  // it end in the order of add().
+  void ended(std::uint32_t slot, Instant until);
+  void fire(std::uint64_t what) override;
+
+ private:
+  void look_at_all();
+
+  std::uint32_t number_;
+  Agenda& agenda_;
   std::vector<Drain> drains_;
 };
 

@@ -40,14 +40,25 @@ Iommu::Iommu(std::string path, const IommuParams& params, const Architecture& ar
       iotlb_(params.iotlb, Rng(seed, path_ + ".iotlb")),
       walk_caches_(params.walk_caches, seed, path_),
       hit_latency_(params.iotlb.latency),
+      llc_reads_(static_cast<std::uint64_t>(params.walk_llc_hit * double(all_reads))),
+      llc_salt_(Rng(seed, path_ + ".walk_llc").next()),
       lookahead_(std::min(params.walk_read, params.fault_record)),
-      free_walkers_(params.walkers) {
+      free_walkers_(params.walkers),
+      drains_(number, agenda) {
+  if (llc_reads_ != 0) lookahead_ = std::min(lookahead_, params.walk_llc_read);
   if (params.iotlb_tag == IotlbTag::source) {
     lookahead_ = std::min(lookahead_, params.iotlb.latency + params.context_cache.latency);
   } else {
     hit_latency_ += params.context_cache.latency;
     if (process_tables_) hit_latency_ += params.pasid_cache.latency;
   }
+}
+
+const Histogram& Iommu::translation_latency() const {
+  const std::uint64_t hits = iotlb_.stats.hits;
+  translation_latency_.record(hit_latency_, hits - hits_recorded_);
+  hits_recorded_ = hits;
+  return translation_latency_;
 }
 
 // Requests that are not translated pass the context cache alone.

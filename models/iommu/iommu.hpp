@@ -30,9 +30,12 @@
 #include "models/iommu/walk_slot.hpp"
 #include "models/trace_point.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -97,7 +100,11 @@ class Iommu final : public EventHandler, public ReadsAhead {
   // A request arrives. True: a hit, `answer` holds the address, and the device has it hit_latency()
   // later. Otherwise the caller goes on with start_walk() before any later event. Safe to call in
   // any order within a run-ahead window: changes only counters and use stamps.
-  bool lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer);
+  bool lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer) {
+    if (!find(port, iova, access, stamp, answer)) return false;
+    note_hit(access, stamp);
+    return true;
+  }
   Ps hit_latency() const { return hit_latency_; }
   // The stamp of a look-up by an agenda event that is running.
   UseStamp use_now() { return last_use_ = UseStamp::event(agenda_.now(), last_use_); }
@@ -116,7 +123,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
                           WalkResult& answer);
   // A translated request arrives, or a page request: true when the device's entry is known and
   // allows it, which takes context_latency(). Otherwise a walk of that type says.
-  bool admit(IommuPort& port, AddressType type, UseStamp stamp);
+  bool admit(IommuPort& port, AddressType type, Access access, UseStamp stamp);
   Ps context_latency() const { return params_.context_cache.latency; }
 
   // No effect on other requests, on software or on memory comes sooner after an arrival than this.
@@ -125,8 +132,14 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void fire(std::uint64_t what) override;
   void apply(const Invalidation& invalidation);  // removes what it covers, at this instant
   void drop_all();  // the root table was set, or translation was switched
-  // True: no walk is in flight. Otherwise `client` is told when all that are now have been answered.
-  bool drain(DrainClient& client, std::uint64_t cookie);
+  // True: nothing of these kinds is on its way through the IOMMU or from it to memory. Otherwise
+  // `client` is told when memory has all that is now. Misses that have not begun their walk have
+  // read nothing yet, and do not count. Translation requests count as reads, until their answer
+  // leaves; page requests do not.
+  bool drain(DrainClient& client, std::uint64_t cookie, DrainKinds kinds = {});
+  // Requests of one of its requesters reach memory so long after their translation. Drains wait so
+  // long for everybody's: as long as the slowest requester's take.
+  void reaches_memory_in(Ps latency) { memory_latency_ = std::max(memory_latency_, latency); }
   void memory_changes() override;
 
   // Caching mode: whether a page that this stage does not have may be cached as absent.
@@ -149,12 +162,14 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void run_ahead(bool on) { run_ahead_ = on; }
 
   std::size_t walks_waiting() const { return waiting_.size(); }
+  // Arrival to answer. The histogram is brought up to date when it is asked for.
+  const Histogram& translation_latency() const;
   const CacheStats& context_stats() const { return contexts_.stats; }
   const CacheStats& pasid_stats() const { return pasids_.stats; }
   const CacheStats& iotlb_stats() const { return iotlb_.stats; }
+  std::uint32_t iotlb_entries() const { return iotlb_.size(); }  // that it holds
   const WalkCaches& walk_caches() const { return walk_caches_; }
   IommuStats stats;
-  Histogram translation_latency;  // arrival to answer
 
  private:
   using Miss = WalkMiss;
@@ -166,8 +181,14 @@ class Iommu final : public EventHandler, public ReadsAhead {
         params_.iotlb_tag == IotlbTag::source ? source.value() : domain.value();
     return who << 32U | pasid.value();
   }
+  bool find(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer);
   bool lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Rights needed, UseStamp stamp,
                     Hpa& answer);
+  void note_hit(Access access, UseStamp stamp) {
+    const auto at = static_cast<std::int64_t>(stamp.time);
+    std::int64_t& last = last_hit_[static_cast<std::size_t>(access)];
+    if (at > last) last = at;
+  }
   template <class AnyCache>
   static void count_use(AnyCache& cache, std::uint32_t slot, UseStamp stamp);
   struct Known {  // by the configuration caches
@@ -195,7 +216,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
   // The steps of a walk.
   void go_on(WalkSlot& slot, Instant start, bool at_entry);
   void go_ahead(WalkSlot& slot, bool from_entry);
-  Ps duration(const Walk& walk) const;
+  Ps duration(const WalkSlot& slot) const;
+  bool in_llc(const WalkSlot& slot) const;
   void take_step(WalkSlot& slot, Instant at);
   void read(WalkSlot& slot);
   void look_up(WalkSlot& slot, Instant at);
@@ -210,7 +232,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
 
   // From the end of a walk to the answer.
   void finish(WalkSlot& slot);
-  static WalkResult result_of(const Walk& walk);
+  WalkResult result_of(const Walk& walk) const;
   void fill(WalkSlot& slot, const WalkResult& result);
   void fill_absent(const WalkSlot& slot);
   void fill_absent_entry(const WalkSlot& slot);
@@ -223,6 +245,12 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void answer_at(WalkSlot& slot, Instant at, const WalkResult& result);
   void answer(WalkSlot& slot, const WalkResult& result);
   void report(const Miss& miss, FaultCode fault);
+  bool waits_for(const WalkSlot& slot, DrainKinds kinds) const;
+  Instant over_at(DrainKinds kinds) const;
+  void note_on_its_way(Access access, Instant until) {
+    Instant& last = on_its_way_until_[static_cast<std::size_t>(access)];
+    if (until > last) last = until;
+  }
   void emit_parts(const WalkSlot& slot) const;
 
   void forget_devices(const Invalidation& invalidation);
@@ -251,6 +279,9 @@ class Iommu final : public EventHandler, public ReadsAhead {
   WalkCaches walk_caches_;
   unsigned largest_level_ = 1;  // of the pages that the IOTLB may hold
   Ps hit_latency_;
+  static constexpr std::uint64_t all_reads = std::uint64_t{1} << 32U;
+  std::uint64_t llc_reads_;  // of all_reads
+  std::uint64_t llc_salt_;
   Ps lookahead_;
   UseStamp last_use_;  // by an agenda event
   std::uint32_t free_walkers_;
@@ -264,7 +295,17 @@ class Iommu final : public EventHandler, public ReadsAhead {
   std::deque<WalkSlot> slots_;  // by their numbers
   std::vector<std::uint32_t> free_slots_;
   WalkIndex walking_;  // slots with a walker, by page
-  WalkDrains drains_;
+  // For drains, by access: when the last hit was looked up (windows look up out of order), when the
+  // last walk was answered that leads to memory, and when the rest is over.
+  static constexpr std::int64_t long_ago = std::numeric_limits<std::int64_t>::min() / 2;
+  std::array<std::int64_t, 3> last_hit_{long_ago, long_ago, long_ago};
+  std::array<Instant, 3> last_answer_{Instant(Ps(long_ago)), Instant(Ps(long_ago)),
+                                      Instant(Ps(long_ago))};
+  std::array<Instant, 3> on_its_way_until_{};
+  Ps memory_latency_{0};
+  DmaDrains drains_;
+  mutable Histogram translation_latency_;  // hits of the IOTLB are added when somebody reads it
+  mutable std::uint64_t hits_recorded_ = 0;
 };
 
 }  // namespace viosim

@@ -16,7 +16,7 @@ void Iommu::answer_at(WalkSlot& slot, Instant at, const WalkResult& result) {
   call(slot, at);
 }
 
-WalkResult Iommu::result_of(const Walk& walk) {
+WalkResult Iommu::result_of(const Walk& walk) const {
   WalkResult result;
   result.message = walk.message();
   if (walk.step() == WalkStep::translated) {
@@ -27,10 +27,11 @@ WalkResult Iommu::result_of(const Walk& walk) {
     if (walk.request().privileged && walk.request().pasid == no_pasid)
       rights = rights.of_supervisor();
   } else if (walk.request().type != AddressType::translation ||
-             walk.page_fault() == PageFault::none) {
+             walk.page_fault() == PageFault::none ||
+             !architecture_.answers_translation(walk.page_fault())) {
     result.fault = walk.fault();
     result.silenced = walk.fault_silenced();
-  }  // else: a device that asks for a translation is told that it has no rights, as an answer
+  }  // else: no rights
   return result;
 }
 
@@ -189,18 +190,23 @@ void Iommu::report(const Miss& miss, FaultCode fault) {
 }
 
 void Iommu::answer(WalkSlot& slot, const WalkResult& result) {
+  const AddressType type = slot.miss.type;
   if (result.faulted()) {
     ++stats.faults;
     if (!result.silenced) report(slot.miss, result.fault);
+  } else if (reaches_memory(type)) {
+    last_answer_[static_cast<std::size_t>(slot.miss.access)] = agenda_.now();
   }
-  if (slot.miss.type == AddressType::untranslated || slot.miss.type == AddressType::translation)
-    translation_latency.record(agenda_.now() - slot.miss.arrival);
+  if (type == AddressType::untranslated || type == AddressType::translation)
+    translation_latency_.record(agenda_.now() - slot.miss.arrival);
   if (tracer_ != nullptr && tracer_->recording()) emit_parts(slot);
   WalkClient& client = *slot.miss.client;
   const std::uint64_t cookie = slot.miss.cookie;
   free_slot(slot);
   if (drains_.any()) [[unlikely]]
-    drains_.ended(slot.number);
+    drains_.ended(slot.number, reaches_memory(type) && !result.faulted()
+                                   ? agenda_.now() + memory_latency_
+                                   : agenda_.now());
   client.walked(cookie, result);  // may start another walk
 }
 

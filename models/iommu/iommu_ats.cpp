@@ -25,7 +25,8 @@ bool Iommu::lookup_translation(IommuPort& port, Iova iova, Access access, UseSta
       if (messages_.holds(iova.value()) || !found.space->allows(access, privileged)) return false;
       answer = {};
       answer.translation = {Hpa(iova.page_base(page_4k).value()), 1, found.space->allowed()};
-      translation_latency.record(hit_latency_);
+      translation_latency_.record(hit_latency_);
+      note_on_its_way(Access::read, stamp.instant() + hit_latency_);
       return true;
     }
   }
@@ -37,12 +38,12 @@ bool Iommu::lookup_translation(IommuPort& port, Iova iova, Access access, UseSta
     return false;
   }
   count_use(iotlb_, entry->slot, stamp);
-  translation_latency.record(hit_latency_);
+  note_on_its_way(Access::read, stamp.instant() + hit_latency_);
   answer = entry->result;
   return true;
 }
 
-bool Iommu::admit(IommuPort& port, AddressType type, UseStamp stamp) {
+bool Iommu::admit(IommuPort& port, AddressType type, Access access, UseStamp stamp) {
   const std::uint32_t slot = contexts_.probe({port.source}, port.context_hint);
   if (params_.iotlb_tag != IotlbTag::source) count_use(contexts_, slot, stamp);
   if (slot == decltype(contexts_)::none) return false;
@@ -52,7 +53,10 @@ bool Iommu::admit(IommuPort& port, AddressType type, UseStamp stamp) {
   walk.request.source = port.source;
   walk.request.type = type;
   walk.config = contexts_.value(slot);
-  return architecture_.with_config(walk) == ConfigStep::found;
+  if (architecture_.with_config(walk) != ConfigStep::found) return false;
+  if (reaches_memory(type))
+    note_on_its_way(access, stamp.instant() + context_latency() + memory_latency_);
+  return true;
 }
 
 }  // namespace viosim

@@ -34,15 +34,37 @@ void Iommu::drop_all() {
   withhold_all();
 }
 
-// Misses that wait for a walker, or for another walk of their page, have read nothing yet.
-bool Iommu::drain(DrainClient& client, std::uint64_t cookie) {
-  std::vector<std::uint32_t> in_flight;
-  for (std::uint32_t number = 0; number < slots_.size(); ++number) {
-    if (slots_[number].state != State::free) in_flight.push_back(number);
+// Whatever their domain: VT-d 3.x, 6.5.4 drains what hardware has taken up, not what an invalidation
+// is about.
+bool Iommu::drain(DrainClient& client, std::uint64_t cookie, DrainKinds kinds) {
+  std::vector<std::uint32_t> walks;
+  for (const WalkSlot& slot : slots_) {
+    if (slot.state != State::free && waits_for(slot, kinds)) walks.push_back(slot.number);
   }
-  if (in_flight.empty()) return true;
-  drains_.add(client, cookie, std::move(in_flight));
+  const Instant until = over_at(kinds);
+  if (walks.empty() && until <= agenda_.now()) return true;
+  drains_.add({&client, cookie, std::move(walks), std::max(until, agenda_.now())});
   return false;
+}
+
+bool Iommu::waits_for(const WalkSlot& slot, DrainKinds kinds) const {
+  const AddressType type = slot.miss.type;
+  if (type == AddressType::page_request) return false;
+  if (type == AddressType::translation) return kinds.reads;
+  return slot.miss.access == Access::write ? kinds.writes : kinds.reads;
+}
+
+// What was looked up, or walked, and was not over by then.
+Instant Iommu::over_at(DrainKinds kinds) const {
+  Instant until;
+  for (const Access access : {Access::read, Access::write, Access::execute}) {
+    if (!(access == Access::write ? kinds.writes : kinds.reads)) continue;
+    const auto at = static_cast<std::size_t>(access);
+    const Instant translated =
+        std::max(Instant(Ps(last_hit_[at])) + hit_latency_, last_answer_[at]);
+    until = std::max({until, on_its_way_until_[at], translated + memory_latency_});
+  }
+  return until;
 }
 
 // Walks in flight may have read a table before it changed.

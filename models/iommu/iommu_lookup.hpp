@@ -36,7 +36,6 @@ inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova,
     port.iotlb_page = tag.page;
     ++iotlb_.stats.hits;
     answer = at;
-    translation_latency.record(hit_latency_);
     return true;
   }
   ++iotlb_.stats.misses;
@@ -59,7 +58,7 @@ inline void Iommu::prefetch(const IommuPort& port, Iova iova) const {
   }
 }
 
-inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer) {
+inline bool Iommu::find(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer) {
   ++stats.requests;
   if (params_.iotlb_tag == IotlbTag::source) {
     return lookup_iotlb(port, space_tag(port.source, {}, port.pasid), iova,
@@ -99,7 +98,7 @@ inline bool Iommu::lookup(IommuPort& port, Iova iova, Access access, UseStamp st
     const bool message = port.pasid == no_pasid && access == Access::write;
     if (messages_.holds(iova.value()) && !message) return false;
     answer = Hpa(iova.value());
-    translation_latency.record(hit_latency_);
+    translation_latency_.record(hit_latency_);
     return true;
   }
   return lookup_iotlb(port, space_tag(port.source, space->domain, space->tag), iova,

@@ -31,6 +31,8 @@ struct IommuParams {
   std::uint32_t page_match_bits = 52;
   std::uint32_t walkers = 6;
   Ps walk_read = 80ns;
+  double walk_llc_hit = 0;
+  Ps walk_llc_read = 25ns;
   Ps walk_update = 80ns;
   Ps fault_record = 100ns;
   bool merge_walks = true;
@@ -59,9 +61,16 @@ struct IommuParams {
         field("walkers", &P::walkers, "Page walks in flight at a time; further misses queue.",
               "about 6: derived from pcie-bench throughput")
             .from(1),
-        field("walk_read", &P::walk_read, "One read of a table by a walker.",
-              "assumed: 80 ns DRAM, about 25 ns when the last-level cache has it")
+        field("walk_read", &P::walk_read, "One read of a table by a walker, from memory.",
+              "assumed: DRAM, 70-100 ns")
             .from(Ps(1)),
+        field("walk_llc_hit", &P::walk_llc_hit,
+              "Which part of these reads the last-level cache answers, 0 to 1, drawn for each walk "
+              "and line.",
+              "0: cold tables, as in sums of 80 ns a read; 0.5 assumed of tables in use")
+            .from(0)
+            .to(1),
+        field("walk_llc_read", &P::walk_llc_read, "Such a read.", "assumed").from(Ps(1)),
         field("walk_update", &P::walk_update,
               "Setting accessed or dirty in an entry: an atomic access to memory.",
               "assumed: as a read")

@@ -11,15 +11,25 @@ void Iommu::call(WalkSlot& slot, Instant at) {
                    *this, std::uint64_t{slot.calls} << 32U | slot.number);
 }
 
-Ps Iommu::duration(const Walk& walk) const {
+Ps Iommu::duration(const WalkSlot& slot) const {
+  const Walk& walk = slot.walk;
   switch (walk.step()) {
     case WalkStep::look_up:
       return walk_caches_.has(walk.pages().stage()) ? walk_caches_.latency() : Ps(0);
     case WalkStep::update:
       return params_.walk_update;
     default:
+      if (llc_reads_ != 0 && in_llc(slot)) [[unlikely]]
+        return params_.walk_llc_read;
       return params_.walk_read;
   }
+}
+
+// Not drawn in the order of events: a step that is taken again takes as long again.
+bool Iommu::in_llc(const WalkSlot& slot) const {
+  const std::uint64_t line = (slot.walk.next_read().value() >> 6U) * 0x9e3779b97f4a7c15U;
+  const std::uint64_t mixed = (line ^ slot.miss.ticket ^ llc_salt_) * 0xd6e8feb86659fd93U;
+  return ((mixed ^ mixed >> 29U) * 0xd6e8feb86659fd93U) >> 32U < llc_reads_;
 }
 
 // The walk stands before a step at `start`. `at_entry`: if that is one of the page tables, it is the
@@ -30,7 +40,7 @@ void Iommu::go_on(WalkSlot& slot, Instant start, bool at_entry) {
     return go_ahead(slot, at_entry);
   slot.state = State::stepping;
   if (slot.walk.step() == WalkStep::read) memory_.prefetch(slot.walk.next_read());
-  call(slot, start + duration(slot.walk));
+  call(slot, start + duration(slot));
 }
 
 // Most walks never go back: what those that begin at the entry would need for it can be made anew.
@@ -42,7 +52,7 @@ void Iommu::go_ahead(WalkSlot& slot, bool from_entry) {
   const std::uint64_t reads_before = stats.walk_reads;
   Instant at = slot.since;
   do {
-    at = at + duration(slot.walk);
+    at = at + duration(slot);
     take_step(slot, at);
   } while (slot.walk.step() == WalkStep::read || (slot.walk.step() == WalkStep::look_up &&
                                                   slot.trail.look_ups < WalkTrail::look_ups_most));
@@ -172,11 +182,11 @@ void Iommu::go_back(WalkSlot& slot) {
   } else {
     slot.walk.go_back(slot.ahead_of);
   }
-  Instant over = slot.since + duration(slot.walk);
+  Instant over = slot.since + duration(slot);
   while (agenda_.passed(over, place, slot.miss.ticket)) {
     take_step(slot, over);
     slot.since = over;
-    over = over + duration(slot.walk);
+    over = over + duration(slot);
   }
   count_look_ups(slot);
   slot.state = State::stepping;

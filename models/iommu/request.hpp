@@ -21,6 +21,12 @@ enum class AddressType : std::uint8_t {
   page_request
 };
 
+// Requests with data. Those of type `translated` only if they are admitted, the others once they are
+// translated.
+constexpr bool reaches_memory(AddressType type) {
+  return type == AddressType::untranslated || type == AddressType::translated;
+}
+
 struct Request {
   Iova iova;
   Pasid pasid = no_pasid;

@@ -34,9 +34,9 @@ struct WalkCacheParams {
         field("entries", &P::entries,
               "How many entries the cache holds; a power of two times `ways`; 0: there is none.")
             .to(CacheParams::most_entries),
-        field("ways", &P::ways, "Entries per set; 0 means fully associative."),
-        field("replacement", &P::replacement,
-              "Which entry of a full set makes room for a new one.")};
+        field("ways", &P::ways, "Entries per set; 0 means fully associative.", "assumed"),
+        field("replacement", &P::replacement, "Which entry of a full set makes room for a new one.",
+              "assumed")};
   }
   void check(const Where& where) const;
   bool operator==(const WalkCacheParams&) const = default;

@@ -11,7 +11,7 @@ void add_iommu(Instruments& all, const System::IommuSystem& s) {
   const Iommu& iommu = *s.iommu;
   all.add(s.component, [&iommu](Reading reading) {
     reading.metrics(iommu.stats);
-    reading.latency("translation", iommu.translation_latency);
+    reading.latency("translation", iommu.translation_latency());
   });
   all.add_metrics(s.context_cache, iommu.context_stats());
   all.add_metrics(s.pasid_cache, iommu.pasid_stats());
@@ -21,6 +21,7 @@ void add_iommu(Instruments& all, const System::IommuSystem& s) {
   const auto add_queue = [&](const auto& queue) {
     all.add(s.queue, [&queue](Reading reading) {
       reading.metrics(queue.stats);
+      if constexpr (requires { queue.devices(); }) reading.metrics(queue.devices().stats);
       reading.latency("batch", queue.batch_latency);
     });
   };

@@ -119,7 +119,8 @@ struct DmaDevice {
         field("link", &D::link, "Its PCIe link."),
         field("ats", &D::ats,
               "Its device TLB, filled by Address Translation Services; without it the IOMMU "
-              "translates each request."),
+              "translates each request.",
+              "256 entries, a look-up of 2 ns: assumed"),
         field("pri", &D::pri,
               "Its page requests; without them a page that is missing is an error. Needs `ats` and "
               "a `pasid`."),

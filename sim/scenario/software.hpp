@@ -44,7 +44,7 @@ struct AcceleratorDevice {
             "The IOMMU of this host that translates its requests: of model \"vtd\", in scalable "
             "mode, with accelerators only."),
         field("link", &A::link, "Its PCIe link."),
-        field("ats", &A::ats, "Its device TLB."),
+        field("ats", &A::ats, "Its device TLB.", "256 entries, a look-up of 2 ns: assumed"),
         field("page_requests", &A::page_requests,
               "It asks for pages that are missing. Otherwise all of a process' memory is mapped "
               "when it opens the device."),

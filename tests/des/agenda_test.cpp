@@ -204,6 +204,44 @@ TEST_CASE("whether an event would have run by now follows the key", "[des][agend
   CHECK_FALSE(agenda.passed(at + Ps(100), {0, 0}, earlier));
 }
 
+TEST_CASE(
+    "an event that is set aside keeps no run going, and runs where it is when others follow it",
+    "[des][agenda]") {
+  // In the open bucket, in the wheel, and beyond it.
+  const std::int64_t deadline =
+      GENERATE(std::int64_t{102}, std::int64_t{50'000}, std::int64_t{900'000'000'000});
+  Pair pair(1);
+  pair.schedule(100, 0, 0);
+  pair.schedule(deadline, 0, 0);
+  pair.agenda.set_aside();
+  CHECK_FALSE(pair.agenda.empty());
+  pair.agenda.run_before(end_of_time);
+  CHECK(pair.agenda.empty());
+  CHECK(pair.fired == 1);
+  CHECK(pair.agenda.now() == Instant(Ps(100)));
+  CHECK(pair.agenda.next() == Instant(Ps(deadline)));
+
+  SECTION("software goes on") {
+    pair.agenda.run_before(Instant(Ps(deadline + 1)));
+    CHECK(pair.fired == 2);
+  }
+  SECTION("another event follows it") {
+    pair.schedule(deadline + 7, 0, 0);
+    pair.on_fire = [&] {
+      if (pair.fired == 2) pair.agenda.take_back();
+    };
+    pair.agenda.run_before(end_of_time);
+    CHECK(pair.fired == 3);
+  }
+  SECTION("it matters again") {
+    pair.agenda.take_back();
+    CHECK_FALSE(pair.agenda.empty());
+    pair.agenda.run_before(end_of_time);
+    CHECK(pair.fired == 2);
+  }
+  CHECK(pair.wrong == 0);
+}
+
 TEST_CASE("the past and what lies beyond 2^53 ps are refused", "[des][agenda]") {
   Pair pair(1);
   pair.agenda.software_acts_at(Instant(1us));

@@ -110,6 +110,24 @@ TEST_CASE("a run that only has hardware ends when its events do", "[des]") {
   CHECK(engine.now() == at(999 * 3));
 }
 
+TEST_CASE("a run does not last until an event that is set aside, unless software does", "[des]") {
+  const bool sleeps = GENERATE(false, true);
+  Engine engine;
+  Callback hardware;
+  int fired = 0;
+  hardware.call = [&](std::uint64_t) { ++fired; };
+  engine.agenda().schedule(at(5), {0, 0}, hardware, 0);
+  engine.agenda().schedule(at(1'000'000), {0, 0}, hardware, 0);
+  engine.agenda().set_aside();
+  if (sleeps) {
+    engine.spawn("sleeper", Lifetime::finishes,
+                 [&] { engine.sleep_until(Instant(Ps(2'000'000))); });
+  }
+  engine.run();
+  CHECK(fired == (sleeps ? 2 : 1));
+  CHECK(engine.now() == at(sleeps ? 2'000'000 : 5));
+}
+
 TEST_CASE("a run answers an onlooker when asked, and only then", "[des]") {
   struct Watcher final : Onlooker {
     std::vector<std::int64_t> seen;

@@ -1,4 +1,4 @@
-// Drains: invalidations that wait for walks in flight, and waits that wait for page requests.
+// Drains: invalidations that wait for what is in flight, and waits that wait for page requests.
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/catch.hpp"
 #include "tests/support/queue_rig.hpp"
@@ -24,16 +24,26 @@ struct Walker final : WalkClient {
     entry.type = vtd::PasidEntry::Type::second_level;
     entry.second_level = table_.root();
     entry.domain = DomainId(5);
-    rig.unit.tables().attach(device, 1, Pasid(0));
+    vtd::ScalableContext context;
+    context.pasid_enable = true;
+    context.device_tlb_enable = true;
+    rig.unit.tables().attach(device, 1, context);
     rig.unit.tables().set_entry(device, Pasid(0), entry);
     port_.source = device;
   }
-  void walk(std::uint64_t page) {
+  void walk(std::uint64_t page, Access access = Access::read,
+            AddressType type = AddressType::untranslated) {
     Iommu& iommu = rig_.unit.iommu();
-    const UseStamp stamp = iommu.use_now();
+    iommu.start_walk(port_, Iova(page << 12U), access, iommu.use_now(), *this, page, type);
+  }
+  bool hits(std::uint64_t page, Access access) {
     Hpa at;
-    if (!iommu.lookup(port_, Iova(page << 12U), Access::read, stamp, at))
-      iommu.start_walk(port_, Iova(page << 12U), Access::read, stamp, *this, page);
+    Iommu& iommu = rig_.unit.iommu();
+    return iommu.lookup(port_, Iova(page << 12U), access, iommu.use_now(), at);
+  }
+  bool admitted(Access access) {
+    Iommu& iommu = rig_.unit.iommu();
+    return iommu.admit(port_, AddressType::translated, access, iommu.use_now());
   }
   void walked(std::uint64_t page, const WalkResult&) override {
     rig_.log.push_back(to_text(Ps(rig_.agenda.now().ps())) + " walked " + std::to_string(page));
@@ -72,16 +82,21 @@ class FakePages final : public vtd::PageRequestPath {
 
 }  // namespace
 
-TEST_CASE("a drain is complete when the walks that were in flight are answered",
+TEST_CASE("a drain is complete when the walks of its kind that were in flight are answered",
           "[models][queue]") {
   struct Case {
-    bool supported, reads, writes, waits;
+    bool supported, reads, writes;
+    Access access;
+    bool waits;
   };
-  const auto c = GENERATE(values<Case>({{true, true, true, true},
-                                        {true, true, false, true},
-                                        {true, false, true, true},
-                                        {true, false, false, false},
-                                        {false, true, true, false}}));
+  const auto c = GENERATE(values<Case>({{true, true, true, Access::read, true},
+                                        {true, true, true, Access::write, true},
+                                        {true, true, false, Access::read, true},
+                                        {true, true, false, Access::write, false},
+                                        {true, false, true, Access::read, false},
+                                        {true, false, true, Access::write, true},
+                                        {true, false, false, Access::read, false},
+                                        {false, true, true, Access::read, false}}));
   vtd::UnitParams params;
   params.invalidation.drain = c.supported;
   QueueRig rig(params);
@@ -91,7 +106,7 @@ TEST_CASE("a drain is complete when the walks that were in flight are answered",
   rig.put_wait(1);
   rig.submit();
   rig.run_to(300ns);
-  walker.walk(1);  // begins after the context cache's 2 ns, ends at 942 ns
+  walker.walk(1, c.access);  // begins after the context cache's 2 ns, ends at 942 ns
   rig.run_to(500ns);
   walker.walk(2);  // in flight only after the drain began at 395 ns
   rig.run();
@@ -103,6 +118,98 @@ TEST_CASE("a drain is complete when the walks that were in flight are answered",
   }
   CHECK(queue_only == (c.waits ? late : early));
   CHECK(std::count(rig.log.begin(), rig.log.end(), "1142 ns walked 2") == 1);
+}
+
+namespace {
+
+// When an IOTLB descriptor that is executed at 2390 ns is complete, with a wait that takes no time
+// behind it. `act` is done at 2300 ns; memory is 80 ns away, an IOTLB hit 404 ns.
+Ps drained_at(vtd::Descriptor descriptor, void (*act)(Walker&)) {
+  vtd::UnitParams params;
+  params.iotlb.latency = 400ns;
+  params.invalidation.wait = 0ns;
+  QueueRig rig(params);
+  rig.unit.iommu().reaches_memory_in(80ns);
+  Walker walker(rig);
+  walker.walk(1);
+  rig.run_to(2us);
+  rig.put(descriptor);
+  rig.put_wait(1);
+  rig.submit();
+  rig.run_to(2300ns);
+  act(walker);
+  rig.log.clear();
+  rig.run();
+  std::erase_if(rig.log,
+                [](const std::string& line) { return line.find("walked") != std::string::npos; });
+  REQUIRE(rig.log.size() == 3);
+  const std::string at = rig.log[0].substr(0, rig.log[0].find(" ns"));
+  CHECK(rig.log == Log{at + " ns 1 done", at + " ns status 1", at + " ns 2 done"});
+  return Ps(std::stoll(at) * 1000);
+}
+
+void read_hit(Walker& walker) { REQUIRE(walker.hits(1, Access::read)); }
+void write_hit(Walker& walker) { REQUIRE(walker.hits(1, Access::write)); }
+void read_walk(Walker& walker) { walker.walk(2); }
+void write_walk(Walker& walker) { walker.walk(2, Access::write); }
+void translated_read(Walker& walker) { REQUIRE(walker.admitted(Access::read)); }
+void translated_write(Walker& walker) { REQUIRE(walker.admitted(Access::write)); }
+void translation_request(Walker& walker) {
+  walker.walk(2, Access::write, AddressType::translation);
+}
+void page_request(Walker& walker) { walker.walk(2, Access::read, AddressType::page_request); }
+
+}  // namespace
+
+TEST_CASE("a drain is complete when memory has the accesses of its kind", "[models][queue]") {
+  const Ps at_once = 2390ns;
+  const Ps hit = 2300ns + 404ns + 80ns;
+  const Ps walk = 2300ns + 4ns + 400ns + 4 * 80ns + 80ns;
+  const Ps translated = 2300ns + 2ns + 80ns;  // over by then
+  CHECK(drained_at(draining(true, false), read_hit) == hit);
+  CHECK(drained_at(draining(false, true), read_hit) == at_once);
+  CHECK(drained_at(draining(false, true), write_hit) == hit);
+  CHECK(drained_at(draining(true, false), write_hit) == at_once);
+  CHECK(drained_at(draining(true, false), read_walk) == walk);
+  CHECK(drained_at(draining(false, true), read_walk) == at_once);
+  CHECK(drained_at(draining(false, true), write_walk) == walk);
+  CHECK(drained_at(draining(true, false), write_walk) == at_once);
+  CHECK(translated < at_once);
+  CHECK(drained_at(draining(true, true), translated_read) == at_once);
+  CHECK(drained_at(draining(true, true), translated_write) == at_once);
+  CHECK(drained_at(draining(false, false), read_hit) == at_once);
+}
+
+TEST_CASE(
+    "a drain counts a translation request as a read until its answer leaves, and no page request",
+    "[models][queue]") {
+  const Ps at_once = 2390ns;
+  const Ps answered = 2300ns + 4ns + 400ns + 4 * 80ns;
+  CHECK(drained_at(draining(true, false), translation_request) == answered);
+  CHECK(drained_at(draining(false, true), translation_request) == at_once);
+  CHECK(drained_at(draining(true, true), page_request) == at_once);
+}
+
+TEST_CASE("a drain waits for what was answered before it and is on its way to memory",
+          "[models][queue]") {
+  const bool translated = GENERATE(false, true);
+  const Access access = GENERATE(Access::read, Access::write);
+  const bool writes = GENERATE(false, true);
+  QueueRig rig;
+  rig.unit.iommu().reaches_memory_in(1us);
+  Walker walker(rig);
+  walker.walk(1, access);  // until 642 ns
+  rig.run_to(2us);
+  if (translated) REQUIRE(walker.admitted(access));
+  if (!translated) walker.walk(2, access);  // answered at 2324 ns
+  rig.run_to(2us);
+  rig.put(draining(!writes, writes));
+  rig.submit();
+  rig.log.clear();
+  rig.run();
+  const bool waits = writes == (access == Access::write);
+  const std::string at = !waits ? "2385 ns" : translated ? "3002 ns" : "3329 ns";
+  CHECK(rig.log.back() == at + " 1 done");
 }
 
 TEST_CASE("an invalidation by PASID drains without being asked, also behind one of its entry",

@@ -3,6 +3,9 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/lone_iommu.hpp"
 
+#include <cstdint>
+#include <cstdlib>
+
 using namespace viosim;
 using namespace viosim::test;
 
@@ -171,4 +174,27 @@ TEST_CASE("marking first-stage entries marks the pages of their tables dirty", "
   CHECK_FALSE(lone.answer(0).faulted());
   for (const Hpa leaf : tables) CHECK(((lone.memory().read(leaf) & dirty) != 0) == marks);
   CHECK((lone.memory().read(page) & dirty) == 0);  // it was only read itself
+}
+
+TEST_CASE("reads of a walk that the last-level cache answers take less", "[models][iommu]") {
+  vtd::UnitParams params;
+  params.merge_walks = false;
+  params.walk_llc_hit = GENERATE(0.0, 0.5, 1.0);
+  params.iotlb.entries = 1;
+  LoneIommu lone(params, {});
+  for (std::uint64_t page = 0; page < 64; ++page) lone.space().map(page, Hpa(0x5000'0000));
+  lone.ask_alone(0);
+  const Ps rest = 2ns + 2ns + 5ns;
+  Ps sum(0);
+  for (std::uint64_t page = 1; page < 64; ++page) {
+    const Ps took = lone.ask_alone(page).after - rest;
+    const std::int64_t fast = (Ps(4 * 80ns) - took) / Ps(55ns);
+    CHECK(took == fast * Ps(25ns) + (4 - fast) * Ps(80ns));
+    sum += took;
+  }
+  const std::int64_t mean = sum.count() / (63 * 4);
+  const std::int64_t expected = params.walk_llc_hit == 0.0   ? 80'000
+                                : params.walk_llc_hit == 1.0 ? 25'000
+                                                             : 52'500;
+  CHECK(std::abs(mean - expected) <= (params.walk_llc_hit == 0.5 ? 6'000 : 0));
 }

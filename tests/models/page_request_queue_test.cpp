@@ -165,3 +165,45 @@ TEST_CASE("a queue that overflows drops until software clears the flag", "[model
                         : PageResponseCode::invalid;
   for (const PageResponse& response : rig.function.responses) CHECK(response.code == code);
 }
+
+TEST_CASE("what a full queue drops is answered where it carries private data, last or not",
+          "[models][pri]") {
+  const bool carries = GENERATE(false, true);
+  QueueRig rig({}, {128});
+  rig.run([&] {
+    for (std::uint16_t group = 0; group < 127; ++group) rig.queue().request_page(request(group));
+    PageRequest further = request(200, false);
+    if (carries) further.private_data = PageRequestData{7, 9};
+    rig.queue().request_page(further);
+    PageRequest marker = request(201);
+    marker.read = false;
+    rig.queue().request_page(marker);
+  });
+  CHECK(rig.queue().stats.dropped == 2);
+  REQUIRE(rig.function.responses.size() == (carries ? 1 : 0));
+  if (carries) CHECK(rig.function.responses[0].private_data == PageRequestData{7, 9});
+}
+
+TEST_CASE("page requests on their way land in the ring that software has moved to",
+          "[models][pri]") {
+  QueueRig rig({}, {256});
+  const Hpa moved = rig.ats.rig.memory.allocate_frames();
+  rig.run([&] {
+    rig.queue().request_page(request(1));
+    rig.sleep(10us);
+    rig.queue().request_page(request(2));  // its entry is being written 100 ns later
+    rig.sleep(100ns);
+    rig.queue().set_ring(moved, 128);
+    CHECK(rig.queue().tail() == 0);
+    rig.sleep(10us);
+    CHECK(rig.queue().tail() == 1);
+    CHECK(rig.queue().entry(0).group == 2);
+    for (std::uint16_t group = 10; group < 210; ++group) rig.queue().request_page(request(group));
+    rig.sleep(300ns);  // many are being written, more than a small ring has room for
+    rig.queue().set_ring(moved, 128);
+    rig.sleep(10us);
+    CHECK(rig.queue().tail() <= 127);
+  });
+  CHECK(rig.queue().stats.requests == 202);
+  CHECK(rig.queue().stats.written + rig.queue().stats.dropped == 202);
+}

@@ -4,6 +4,7 @@
 
 #include "tests/support/catch.hpp"
 
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -187,8 +188,50 @@ TEST_CASE("what a device that breaks the rules of page requests does", "[models]
     CHECK(refused.waiters == Waiters{0});
     CHECK(answer(pages, 0).waiters == Waiters{1});
   }
+  SECTION("reuses an index though none is free") {
+    PageRequester pages = requester(4096, 1, {.reuse_group = true});
+    for (std::uint32_t i = 0; i <= PageRequester::indexes; ++i)
+      REQUIRE(want(pages, i, 2 * i).size() == 1);
+  }
   SECTION("omits the last flag") {
     PageRequester pages = requester(32, 2, {.omit_last = true});
     for (const PageRequest& sent : want(pages, 0, 1)) CHECK_FALSE(sent.last);
+  }
+}
+
+namespace {
+
+// Nothing wrong until it is told.
+struct OneMisdeed final : Injector {
+  Ruling ask(InjectionPoint point, std::uint32_t /*component*/, Pasid /*pasid*/) override {
+    Ruling ruling;
+    if (misdeed && point == InjectionPoint(*misdeed)) ruling.fate = Fate::misbehave;
+    return ruling;
+  }
+  std::optional<Misdeed> misdeed;
+};
+
+}  // namespace
+
+TEST_CASE("rules are broken by injection as by parameter", "[models][pri][inject]") {
+  OneMisdeed injector;
+  SECTION("an index is used again though none is free") {
+    PageRequester pages = requester(4096);
+    pages.injection.connect(injector, 0);
+    for (std::uint32_t i = 0; i < PageRequester::indexes; ++i)
+      REQUIRE(want(pages, i, 2 * i).size() == 1);
+    CHECK(want(pages, 999, 2001).empty());
+    injector.misdeed = Misdeed::reuse_group;
+    const auto sent = want(pages, 1000, 2003);  // and the one that waited
+    REQUIRE(sent.size() == 2);
+    CHECK((sent[0].group == 0 && sent[1].group == 0));
+  }
+  SECTION("a group goes on without credits") {
+    PageRequester pages = requester(2, 4);
+    pages.injection.connect(injector, 0);
+    injector.misdeed = Misdeed::exceed_credits;
+    CHECK(want(pages, 0, 0).size() == 4);
+    CHECK(want(pages, 1, 10).size() == 4);
+    CHECK(pages.outstanding() == 8);
   }
 }

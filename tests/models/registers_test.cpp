@@ -28,18 +28,19 @@ vtd::UnitParams params_of(vtd::Mode mode) {
   return params;
 }
 
-// What becomes of a read at 0x5000.
+// What becomes of a request for 0x5000.
 struct Asker final : WalkClient {
-  explicit Asker(QueueRig& rig, Pasid pasid = no_pasid) : rig_(rig) {
+  explicit Asker(QueueRig& rig, Pasid pasid = no_pasid, bool privileged = false) : rig_(rig) {
     port_.source = device;
     port_.pasid = pasid;
+    port_.privileged = privileged;
   }
-  WalkResult ask() {
+  WalkResult ask(Access access = Access::read) {
     Iommu& iommu = rig_.unit.iommu();
     const UseStamp stamp = iommu.use_now();
     Hpa at;
-    REQUIRE_FALSE(iommu.lookup(port_, Iova(0x5000), Access::read, stamp, at));
-    iommu.start_walk(port_, Iova(0x5000), Access::read, stamp, *this, 0);
+    REQUIRE_FALSE(iommu.lookup(port_, Iova(0x5000), access, stamp, at));
+    iommu.start_walk(port_, Iova(0x5000), access, stamp, *this, 0);
     rig_.run();
     return *result_;
   }
@@ -81,10 +82,10 @@ TEST_CASE("capabilities say what the parameters are", "[models][registers]") {
   CHECK((cap & 7U) == 6);
   CHECK((cap & bit(39)) != 0);
   const std::uint64_t ecap = registers.read64(reg::ecap);
-  // C, QI, DT, PT, SC; NEST, PRS, ERS, SRS; PSS 20 bits; PASID, DIT, PDS, SMTS; SLADS, SLTS, FLTS,
-  // SMPWC.
-  CHECK(ecap == (0xc7U | 0xe400'0000U | std::uint64_t{19} << 35U | std::uint64_t{0xf} << 40U |
-                 std::uint64_t{0xf} << 45U));
+  // C, QI, DT, PT, SC; NEST, PRS, ERS, SRS; EAFS; PSS 20 bits; PASID, DIT, PDS, SMTS; SLADS, SLTS,
+  // FLTS, SMPWC, RPS.
+  CHECK(ecap == (0xc7U | 0xe400'0000U | bit(34) | std::uint64_t{19} << 35U |
+                 std::uint64_t{0xf} << 40U | std::uint64_t{0x1f} << 45U));
   CHECK(registers.read32(reg::cap + 4) == cap >> 32U);
   QueueRig legacy(params_of(vtd::Mode::legacy));
   CHECK(Registers(legacy.unit).read64(reg::ecap) == (0xc7U | bit(29) | bit(42)));
@@ -143,17 +144,20 @@ TEST_CASE("a tail that is no place in the ring is an error", "[models][registers
   QueueRig rig;
   Registers registers(rig.unit);
   registers.write32(reg::iqt, static_cast<std::uint32_t>(c.tail));
+  rig.run_to(99ns);
+  CHECK(registers.read32(reg::fsts) == 0);
+  rig.run_to(100ns);
   CHECK(registers.read32(reg::fsts) == fault_status::queue_error);
   CHECK(registers.read64(reg::iqer) == c.reason);
   rig.put_wait(1);
   registers.write64(reg::iqt, 1U << 5U | 0xf);  // reserved bits are ignored
   rig.run();
-  CHECK(rig.log == Log{"0 ps IQE at 0"});
+  CHECK(rig.log == Log{"100 ns IQE at 0"});  // it takes the doorbell's time, too
   registers.write32(reg::fsts, fault_status::queue_error);
   rig.run();
   CHECK(registers.read32(reg::fsts) == 0);
   CHECK(registers.read64(reg::iqer) == 0);
-  CHECK(rig.log.back() == "285 ns 1 done");
+  CHECK(rig.log.back() == "385 ns 1 done");
 }
 
 TEST_CASE("entries of 16 bytes do not do in scalable mode", "[models][registers]") {
@@ -197,6 +201,61 @@ TEST_CASE("each error is cleared by writing a one to it, and by nothing else",
   CHECK(registers.read64(reg::iqh) == 1U << 5U);
 }
 
+TEST_CASE("the interrupt of a wait waits behind its mask", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  constexpr std::uint32_t masked = vtd::event_control::masked;
+  constexpr std::uint32_t pending = vtd::event_control::pending;
+  registers.write32(reg::iectl, masked | pending);  // IP is read-only
+  CHECK(registers.read32(reg::iectl) == masked);
+  vtd::Descriptor wait;
+  wait.interrupt = true;
+  rig.put(wait);
+  rig.submit();
+  rig.run();
+  CHECK(registers.read32(reg::ics) == 1);
+  CHECK(registers.read32(reg::iectl) == (masked | pending));
+  CHECK(rig.log == Log{"285 ns 1 done"});
+  SECTION("unmasked, it goes out") {
+    registers.write32(reg::iectl, 0);
+    CHECK(rig.log.back() == "285 ns interrupt");
+  }
+  SECTION("serviced, it does not") {
+    registers.write32(reg::ics, 1);
+    registers.write32(reg::iectl, 0);
+    CHECK(rig.log.back() == "285 ns 1 done");
+  }
+  CHECK(registers.read32(reg::iectl) == 0);
+  registers.write64(reg::ieaddr, 0x1234'5678'fee0'0000U);
+  registers.write32(reg::iedata, 0x41);
+  CHECK(registers.read32(reg::ieuaddr) == 0x1234'5678);
+  CHECK(registers.read64(reg::iectl) == std::uint64_t{0x41} << 32U);
+}
+
+TEST_CASE("what software must not do to a queue ends in no error of ours", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  SECTION("a tail that goes back") {
+    registers.write64(reg::iqt, 5U << 5U);
+    registers.write64(reg::iqt, 2U << 5U);
+    rig.run();
+    CHECK(registers.read32(reg::fsts) == fault_status::queue_error);  // nothing is written there
+    CHECK(registers.read64(reg::iqh) == 0);
+  }
+  SECTION("page requests on their way to a ring that moves") {
+    FakeFunction function(rig.agenda, rig.unit, device);
+    rig.unit.page_requests().connect(device, function);
+    PageRequest request;
+    request.source = device;
+    request.read = request.last = true;
+    rig.unit.request_page(request);
+    registers.write64(reg::pqa, 0x10'0000);
+    rig.run();
+    CHECK(function.responses.size() == 1);  // no context entry allows it
+    CHECK(registers.read64(reg::pqt) == 0);
+  }
+}
+
 TEST_CASE("the interrupt of a wait stays in ICS until it is written", "[models][registers]") {
   QueueRig rig;
   Registers registers(rig.unit);
@@ -235,9 +294,13 @@ TEST_CASE("without translation addresses pass as they are", "[models][registers]
   CHECK(asker.ask().faulted());  // no table has the device
   registers.write32(reg::gcmd, queue);
   CHECK(registers.read32(reg::gsts) == (root_pointer | queue));
-  const WalkResult passed = asker.ask();
-  CHECK_FALSE(passed.faulted());
-  CHECK(passed.translation.address(Iova(0x5000)) == Hpa(0x5000));
+  for (const bool privileged : {false, true}) {
+    for (const Access access : {Access::read, Access::write, Access::execute}) {
+      const WalkResult passed = Asker(rig, no_pasid, privileged).ask(access);
+      CHECK_FALSE(passed.faulted());
+      CHECK(passed.translation.address(Iova(0x5000)) == Hpa(0x5000));
+    }
+  }
   const WalkResult refused = Asker(rig, Pasid(3)).ask();
   CHECK(refused.faulted());
   CHECK(refused.silenced);

@@ -109,3 +109,50 @@ TEST_CASE("SNP and TM are reserved in second-level pointers to tables, not in pa
       params.mode == Mode::legacy ? Reason::reserved_in_table : Reason::sm_second_level_reserved;
   CHECK(lone.answer(0).fault == vtd::code_of(level == 1 ? Reason::none : reserved));
 }
+
+TEST_CASE("a translation request that meets reserved bits of page tables is refused, and reported",
+          "[models][iommu][ats]") {
+  using Type = SpaceShape::Type;
+  struct Row {
+    Type type;
+    unsigned level;
+    unsigned bit;
+    Reason reason;
+  };
+  const Row row = GENERATE(Row{Type::first_level, 1, 63, Reason::sm_first_level_reserved},
+                           Row{Type::second_level, 2, 11, Reason::sm_second_level_reserved},
+                           Row{Type::nested, 2, 62, Reason::sm_second_level_reserved});
+  LoneIommu lone({}, {.type = row.type});
+  const Hpa context = *lone.unit().tables().context_at(lone.port().source);
+  lone.memory().write(context, lone.memory().read(context) | 4U);  // DTE
+  lone.space().map(0, Hpa(0x5000'0000));
+  REQUIRE_FALSE(lone.answer(0, Access::read, AddressType::translation).translation.rights.empty());
+  lone.iommu().drop_all();
+  // Nested, the second level's entry of the page itself.
+  const Hpa at =
+      row.type == Type::first_level
+          ? lone.space().first_entry(0, row.level)
+          : lone.space().second_entry(
+                row.type == Type::nested ? lone.space().guest(0) : lone.space().iova(0), row.level);
+  lone.memory().write(at, lone.memory().read(at) | std::uint64_t{1} << row.bit);
+  for (const AddressType type : {AddressType::untranslated, AddressType::translation}) {
+    const std::uint64_t reported = lone.iommu().stats.faults_reported;
+    CHECK(lone.answer(0, Access::read, type).fault == vtd::code_of(row.reason));
+    CHECK(lone.iommu().stats.faults_reported == reported + 1);
+  }
+}
+
+TEST_CASE("a translation request beyond what can be mapped is answered, without rights",
+          "[models][iommu][ats]") {
+  const auto type = GENERATE(SpaceShape::Type::first_level, SpaceShape::Type::second_level);
+  LoneIommu lone({}, {.type = type});
+  const Hpa context = *lone.unit().tables().context_at(lone.port().source);
+  lone.memory().write(context, lone.memory().read(context) | 4U);  // DTE
+  const Iova beyond(0x0001'0000'0000'0000);
+  const WalkResult answer =
+      lone.ask_alone_at(beyond, Access::read, AddressType::translation).result;
+  CHECK_FALSE(answer.faulted());
+  CHECK(answer.translation.rights.empty());
+  CHECK(lone.iommu().stats.faults_reported == 0);
+  CHECK(lone.ask_alone_at(beyond, Access::read).result.faulted());
+}

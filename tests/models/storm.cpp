@@ -54,6 +54,8 @@ void draw_caches(Rng& rng, IommuParams& params) {
   }
   params.walkers = 1 + static_cast<std::uint32_t>(rng.below(4));
   params.walk_read = 5ns + storm_time(rng, 5);
+  params.walk_llc_read = 1ns + storm_time(rng, 4);
+  if (rng.below(4) == 0) params.walk_llc_hit = 0.5;
   params.walk_update = 5ns + storm_time(rng, 5);
   params.fault_record = 5ns + storm_time(rng, 5);
   params.merge_walks = chance(70);

@@ -80,7 +80,7 @@ TEST_CASE("walks that run ahead give the same instants, results and statistics",
     CHECK(same(ahead.iommu().pasid_stats(), stepping.iommu().pasid_stats()));
     CHECK(same(ahead.iommu().iotlb_stats(), stepping.iommu().iotlb_stats()));
     CHECK(same_walk_caches(ahead.iommu().walk_caches(), stepping.iommu().walk_caches()));
-    CHECK(ahead.iommu().translation_latency == stepping.iommu().translation_latency);
+    CHECK(ahead.iommu().translation_latency() == stepping.iommu().translation_latency());
     CHECK(ahead.memory_hash() == stepping.memory_hash());
   });
 }

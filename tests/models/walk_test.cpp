@@ -5,6 +5,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/walk_of.hpp"
 
+#include <algorithm>
+
 using namespace viosim;
 using namespace viosim::test;
 using namespace viosim::vtd;
@@ -32,7 +34,7 @@ TEST_CASE("a cold walk reads root, context, directory and PASID entry, then one 
   Tables legacy(memory, Mode::legacy);
   legacy.attach(source, context);
   CHECK(walk_of(memory, Mode::legacy, legacy.root(), request) ==
-        WalkOutcome{0, 0x777678, 2 + levels, 0, false});
+        WalkOutcome{0, 0x777678, 2 + levels, 0, 5, 1});
 
   PasidEntry entry;
   entry.present = true;
@@ -43,7 +45,7 @@ TEST_CASE("a cold walk reads root, context, directory and PASID entry, then one 
   scalable.attach(source, 1, Pasid(0));
   scalable.set_entry(source, Pasid(0), entry);
   CHECK(walk_of(memory, Mode::scalable, scalable.root(), request) ==
-        WalkOutcome{0, 0x777678, 4 + levels, 0, false});
+        WalkOutcome{0, 0x777678, 4 + levels, 0, 5, 1});
 }
 
 TEST_CASE("a nested walk reads (n1+1)(n2+1)-1 entries, fewer with large pages", "[models][walk]") {
@@ -76,6 +78,7 @@ TEST_CASE("a nested walk reads (n1+1)(n2+1)-1 entries, fewer with large pages", 
   tables.attach(source, 1, Pasid(0));
   tables.set_entry(source, Pasid(0), entry);
   const Request request{iova + Bytes(0x678), no_pasid, source, Access::read};
+  const unsigned level = std::min(shape.first_leaf, shape.second_leaf);
   CHECK(walk_of(memory, Mode::scalable, tables.root(), request) ==
-        WalkOutcome{0, host_page.value() + 0x678, 4 + shape.reads, 0, true});
+        WalkOutcome{0, host_page.value() + 0x678, 4 + shape.reads, 0, 7, level});
 }

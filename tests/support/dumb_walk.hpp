@@ -6,6 +6,7 @@
 #include "models/iommu/address_space.hpp"
 #include "models/iommu/request.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <ostream>
 
@@ -16,13 +17,16 @@ struct WalkOutcome {
   std::uint64_t address = 0;
   unsigned reads = 0;
   unsigned updates = 0;
-  bool writable = false;  // the answer may be kept for writes, too
+  unsigned rights = 0;    // of requests of this privilege: 1 to read, 2 to write, 4 to execute
+  unsigned level = 0;     // of the page
+  bool silenced = false;  // a fault that is not reported
   bool operator==(const WalkOutcome&) const = default;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const WalkOutcome& o) {
   return out << std::hex << "fault " << o.fault << " address " << o.address << std::dec << " reads "
-             << o.reads << " updates " << o.updates << " writable " << o.writable;
+             << o.reads << " updates " << o.updates << " rights " << o.rights << " level "
+             << o.level << " silenced " << o.silenced;
 }
 
 // What a word is read as.
@@ -44,7 +48,7 @@ class DumbMemory {
   ~DumbMemory() = default;
 };
 
-// Untranslated requests. Memory stays as it is: updates are counted, and taken for done.
+// Requests of all types. Memory stays as it is: updates are counted, and taken for done.
 class DumbWalk {
  public:
   DumbWalk(DumbMemory& memory, const Request& request)
@@ -52,6 +56,7 @@ class DumbWalk {
         request_(request),
         iova_(request.iova.value()),
         write_(request.access == Access::write),
+        probe_(request.type == AddressType::translation),
         privileged_(request.privileged) {}
 
   WalkOutcome legacy(std::uint64_t root) {
@@ -65,17 +70,20 @@ class DumbWalk {
     const std::uint64_t entry = (r & ~0xfffULL) + request_.source.devfn() * 16ULL;
     const std::uint64_t low = read(entry, Place::context);
     const std::uint64_t high = beside(entry, Place::context, 1);
+    silenced_ = (low & 2) != 0;
     if ((low & 1) == 0) return fault(0x02);
     if ((low & 0xfff0'0000'0000'0ff0ULL) != 0 || (high & 0xffff'ffff'ff00'0080ULL) != 0)
       return fault(0x0b);
     const std::uint64_t type = low >> 2 & 3;
     const std::uint64_t width = high & 7;
     if (type == 3 || width < 1 || width > 3) return fault(0x03);
-    if (in_window(iova_)) return write_ ? done(iova_, true) : fault(0x0e);
-    if (type == 2) return done(iova_, true);
+    if (request_.type == AddressType::page_request) return fault(0x0d);  // there are none
+    if (request_.type != AddressType::untranslated && type != 1) return fault(0x0d);
+    if (request_.type == AddressType::translated) return as_it_is();
+    if (in_window(iova_)) return write_ || probe_ ? as_it_is() : fault(0x0e);
+    if (type == 2) return as_it_is();
     second_ = {low & ~0xfffULL, static_cast<unsigned>(width + 2)};
-    const Stage to = second(iova_, false);
-    return to.fault != 0 ? fault(to.fault) : done(to.address, to.writable);
+    return outcome(second(iova_, false));
   }
 
   WalkOutcome scalable(std::uint64_t root) {
@@ -86,12 +94,19 @@ class DumbWalk {
     if ((r & 0xfff0'0000'0000'0ffeULL) != 0) return fault(0x3a);
     const std::uint64_t slot = (r & ~0xfffULL) + devfn % 128 * 32ULL;
     const std::uint64_t context = read(slot, Place::context);
+    silenced_ = (context & 2) != 0;
     if ((context & 1) == 0) return fault(0x41);
     const std::uint64_t rid = beside(slot, Place::context, 1);
     if ((context & 0xfff0'0000'0000'01e0ULL) != 0 || rid >> 21 != 0 ||
         beside(slot, Place::context, 2) != 0 || beside(slot, Place::context, 3) != 0)
       return fault(0x42);
     const bool tagged = request_.pasid != no_pasid;
+    const bool page_request = request_.type == AddressType::page_request;
+    if (page_request && (context >> 4 & 1) == 0) return fault(0x47);
+    if ((probe_ || request_.type == AddressType::translated) && (context >> 2 & 1) == 0)
+      return fault(0x44);
+    if (page_request || request_.type == AddressType::translated)
+      return tagged && in_window(iova_) ? fault(0x87) : as_it_is();
     const std::uint64_t limit = 1ULL << ((context >> 9 & 7) + 13);
     const std::uint64_t pasid = tagged ? request_.pasid.value() : rid & 0xfffff;
     if (!tagged && pasid >= limit) return fault(0x48);
@@ -99,6 +114,7 @@ class DumbWalk {
     if (tagged && (context >> 3 & 1) == 0) return fault(0x45);
     if (pasid >= limit) return fault(0x46);
     const std::uint64_t directory = read((context & ~0xfffULL) + pasid / 64 * 8, Place::directory);
+    silenced_ = silenced_ || (directory & 2) != 0;
     if ((directory & 1) == 0) return fault(0x51);
     if ((directory & 0xfff0'0000'0000'0ffcULL) != 0) return fault(0x52);
     return pasid_entry((directory & ~0xfffULL) + pasid % 64 * 64, tagged);
@@ -112,7 +128,10 @@ class DumbWalk {
   struct Stage {
     unsigned fault = 0;
     std::uint64_t address = 0;
+    bool readable = true;
     bool writable = true;
+    bool executable = true;
+    unsigned level = 1;
   };
 
   static bool in_window(std::uint64_t address) { return address >> 20 == 0xfee; }
@@ -124,9 +143,15 @@ class DumbWalk {
   std::uint64_t beside(std::uint64_t entry, Place place, unsigned index) {
     return memory_.word(entry + index * 8ULL, place, index);
   }
-  WalkOutcome fault(unsigned reason) const { return {reason, 0, reads_, updates_, false}; }
-  WalkOutcome done(std::uint64_t address, bool writable) const {
-    return {0, address, reads_, updates_, writable};
+  WalkOutcome fault(unsigned reason) const {
+    return {reason, 0, reads_, updates_, 0, 0, silenced_};
+  }
+  WalkOutcome as_it_is() const { return {0, iova_, reads_, updates_, 7, 1, false}; }
+  WalkOutcome outcome(const Stage& to) const {
+    if (to.fault != 0) return fault(to.fault);
+    const unsigned rights =
+        (to.readable ? 1U : 0U) | (to.writable ? 2U : 0U) | (to.executable ? 4U : 0U);
+    return {0, to.address, reads_, updates_, rights, to.level, false};
   }
   static bool misaligned(std::uint64_t target, unsigned shift, std::uint64_t spared) {
     return (target & ((1ULL << shift) - 1) & ~0xfffULL & ~spared) != 0;
@@ -134,6 +159,7 @@ class DumbWalk {
 
   WalkOutcome pasid_entry(std::uint64_t entry, bool tagged) {
     const std::uint64_t e0 = read(entry, Place::pasid_entry);
+    silenced_ = silenced_ || (e0 & 2) != 0;
     if ((e0 & 1) == 0) return fault(0x59);
     const std::uint64_t e1 = beside(entry, Place::pasid_entry, 1);
     const std::uint64_t e2 = beside(entry, Place::pasid_entry, 2);
@@ -151,10 +177,10 @@ class DumbWalk {
     if (type < 1 || type > 4) return fault(0x5b);
     if (uses_first && (e2 >> 2 & 3) > 1) return fault(0x5b);
     if (uses_second && (width < 1 || width > 3)) return fault(0x5b);
-    if (!tagged && in_window(iova_)) return write_ ? done(iova_, true) : fault(0x87);
+    if (!tagged && in_window(iova_)) return write_ || probe_ ? as_it_is() : fault(0x87);
     if (privileged_ && (e2 & 1) == 0) return fault(0x5d);
     if (request_.access == Access::execute && (e2 & 2) == 0) return fault(0x5c);
-    if (type == 4) return tagged && in_window(iova_) ? fault(0x87) : done(iova_, true);
+    if (type == 4) return tagged && in_window(iova_) ? fault(0x87) : as_it_is();
     if (uses_second) second_ = {e0 & ~0xfffULL, static_cast<unsigned>(width + 2)};
     if (uses_first) first_ = {e2 & ~0xfffULL, static_cast<unsigned>((e2 >> 2 & 3) + 4)};
     protect_ = (e2 >> 4 & 1) != 0;
@@ -163,9 +189,8 @@ class DumbWalk {
     second_executes_ = (e0 >> 5 & 1) != 0;
     second_updates_ = (e0 >> 9 & 1) != 0;
     const Stage to = uses_first ? first() : second(iova_, false);
-    if (to.fault != 0) return fault(to.fault);
-    if (tagged && in_window(to.address)) return fault(0x87);
-    return done(to.address, to.writable);
+    if (to.fault == 0 && tagged && in_window(to.address)) return fault(0x87);
+    return outcome(to);
   }
 
   Stage first() {
@@ -195,10 +220,11 @@ class DumbWalk {
       user = user && (entry & 4) != 0;
       writable = writable && ((entry & 2) != 0 || (privileged_ && !protect_));
       executable = executable && entry >> 63 == 0;
-      if (!privileged_ && !user) return {0x81};
-      if (write_ && !writable) return {0x85};
-      if (request_.access == Access::execute && !executable) return {0x82};
-      const bool dirties = leaf && write_;
+      const bool readable = privileged_ || user;
+      if (!probe_ && !readable) return {0x81};
+      if (!probe_ && write_ && !writable) return {0x85};
+      if (!probe_ && request_.access == Access::execute && !executable) return {0x82};
+      const bool dirties = leaf && write_ && readable && writable;
       const bool stale = (entry & 0x20) == 0 || (dirties && (entry & 0x40) == 0) ||
                          (extended_ && (entry & 0x400) == 0);
       if (stale && !may_update) return {0x77};
@@ -210,9 +236,13 @@ class DumbWalk {
       if ((entry & 0x40) == 0 && !dirties) writable = false;
       const std::uint64_t size = 1ULL << shift;
       const std::uint64_t address = (target & ~(size - 1)) | (iova_ & (size - 1));
-      if (second_.levels == 0) return {0, address, writable};
-      Stage end = second(address, false);
-      end.writable = end.writable && writable;
+      Stage end{0, address};
+      end.level = level;
+      if (second_.levels != 0) end = second(address, false);
+      end.level = std::min(end.level, level);
+      end.readable = end.readable && readable;
+      end.writable = end.writable && readable && writable;
+      end.executable = end.executable && readable && executable;
       return end;
     }
   }
@@ -237,12 +267,13 @@ class DumbWalk {
       if (reserved) return {legacy_ ? 0x0cU : 0x7aU};
       readable = readable && (entry & 1) != 0;
       writable = writable && (entry & 2) != 0;
-      executable = executable && (entry & (second_executes_ ? 4U : 1U)) != 0;
+      const std::uint64_t needed = second_executes_ ? 5U : 1U;
+      executable = executable && (entry & needed) == needed;
       if (for_table && !readable) return {0x76};
-      if (writes && !writable) return {legacy_ ? 0x05U : 0x85U};
-      if (!writes && !readable) return {legacy_ ? 0x06U : 0x86U};
-      if (executes && !executable) return {legacy_ ? 0x06U : 0x82U};
-      const bool dirties = leaf && (writes || (for_table && writable));
+      if (!probe_ && writes && !writable) return {legacy_ ? 0x05U : 0x85U};
+      if (!probe_ && !writes && !readable) return {legacy_ ? 0x06U : 0x86U};
+      if (!probe_ && executes && !executable) return {legacy_ ? 0x06U : 0x82U};
+      const bool dirties = leaf && (writes || for_table) && writable;
       if (second_updates_ && ((entry & 0x100) == 0 || (dirties && (entry & 0x200) == 0)))
         ++updates_;
       if (!leaf) {
@@ -253,7 +284,8 @@ class DumbWalk {
       // be kept for writes.
       if (second_updates_ && (entry & 0x200) == 0 && !dirties && !for_table) writable = false;
       const std::uint64_t size = 1ULL << shift;
-      return {0, (target & ~(size - 1)) | (input & (size - 1)), writable};
+      return {0,    (target & ~(size - 1)) | (input & (size - 1)), readable, writable, executable,
+              level};
     }
   }
 
@@ -261,8 +293,10 @@ class DumbWalk {
   const Request& request_;
   std::uint64_t iova_;
   bool write_;
+  bool probe_;  // what would be allowed is the answer: lacking rights are no fault
   bool privileged_;
   bool legacy_ = false;
+  bool silenced_ = false;
   Table first_;
   Table second_;
   bool protect_ = false;

@@ -168,7 +168,7 @@ class Production final : FaultService, vtd::InvalidationListener {
     run_.pasids = unit_.iommu().pasid_stats();
     run_.iotlb = unit_.iommu().iotlb_stats();
     run_.queue = unit_.queue().stats;
-    run_.translation_latency = unit_.iommu().translation_latency;
+    run_.translation_latency = unit_.iommu().translation_latency();
     run_.batch_latency = unit_.queue().batch_latency;
   }
 

@@ -27,9 +27,15 @@ WalkOutcome walk_of(LineAt line, vtd::Mode mode, Hpa root, const Request& reques
   }
   if (walk.step() == WalkStep::faulted) {
     outcome.fault = static_cast<unsigned>(walk.fault());
+    outcome.silenced = walk.fault_silenced();
   } else {
-    outcome.address = walk.translation().address(request.iova).value();
-    outcome.writable = walk.translation().rights.can_write(walk.request().privileged);
+    const Translation& to = walk.translation();
+    const bool privileged = walk.request().privileged;
+    outcome.address = to.address(request.iova).value();
+    outcome.level = to.level;
+    outcome.rights = (to.rights.can_read(privileged) ? 1U : 0U) |
+                     (to.rights.can_write(privileged) ? 2U : 0U) |
+                     (to.rights.can_execute(privileged) ? 4U : 0U);
   }
   return outcome;
 }

@@ -37,6 +37,8 @@ class RiscvArchitecture final : public Architecture {
   ConfigStep advance(ConfigWalk& walk, Words words) const override;
   FaultCode refused(const ConfigWalk& walk) const override;
   FaultCode code(PageFault fault, const ConfigWalk& walk) const override;
+  // RISC-V IOMMU 1.0, 2.6: page faults are answers without rights, misconfigured entries included.
+  bool answers_translation(PageFault /*fault*/) const override { return true; }
   std::string_view describe(FaultCode code) const override;
 
  private:

@@ -44,11 +44,8 @@ ConfigStep VtdArchitecture::begin(ConfigWalk& walk) const {
 }
 
 ConfigStep VtdArchitecture::without_translation(ConfigWalk& walk) const {
-  if (walk.request.type == AddressType::untranslated && walk.request.pasid == no_pasid) {
-    AddressSpace as_it_is;
-    as_it_is.pass_through = true;
-    return found(walk, as_it_is);
-  }
+  if (walk.request.type == AddressType::untranslated && walk.request.pasid == no_pasid)
+    return found(walk, AddressSpace::as_it_is());
   walk.fault_silenced = true;
   return fail(walk, FaultReason::blocked);
 }

@@ -90,6 +90,10 @@ class VtdArchitecture final : public Architecture {
   ConfigStep advance(ConfigWalk& walk, Words words) const override;
   FaultCode refused(const ConfigWalk& walk) const override;
   FaultCode code(PageFault fault, const ConfigWalk& walk) const override;
+  // VT-d 3.x, 7.1.2: what software can mend is recoverable; reserved bits are not.
+  bool answers_translation(PageFault fault) const override {
+    return fault != PageFault::first_malformed && fault != PageFault::second_malformed;
+  }
   std::string_view describe(FaultCode code) const override;
 
  private:

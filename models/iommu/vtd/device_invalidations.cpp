@@ -59,6 +59,7 @@ bool DeviceInvalidations::try_send(const Waiting& request) {
   ++pending;
   ++stats.sent;
   stats.in_flight_most = std::max(stats.in_flight_most, ++in_flight_);
+  regard_deadline();
   deadlines_.push_back({agenda_.now() + timeout_, last_number_, descriptor.source, tag});
   arm();
   functions_.at(descriptor.source)
@@ -119,6 +120,7 @@ DeviceInvalidations::Sent DeviceInvalidations::end(Sent& sent) {
   const Sent ended = sent;
   --pending_.at(sent.depth_of);
   --in_flight_;
+  regard_deadline();
   sent = {};
   return ended;
 }
@@ -148,8 +150,17 @@ void DeviceInvalidations::arm() {
   schedule(deadlines_.front().at, What::timeout);
 }
 
+// What is completed must not keep the run going until its deadline.
+void DeviceInvalidations::regard_deadline() {
+  const bool aside = armed_ && in_flight_ == 0;
+  if (aside == deadline_aside_) return;
+  deadline_aside_ = aside;
+  aside ? agenda_.set_aside() : agenda_.take_back();
+}
+
 void DeviceInvalidations::look_at_deadlines() {
   armed_ = false;
+  regard_deadline();
   while (!deadlines_.empty()) {
     const Deadline next = deadlines_.front();
     Sent& sent = tags_[next.source].sent[next.tag];

@@ -94,6 +94,7 @@ class DeviceInvalidations final : public EventHandler {
   void on_its_way(Ps way, std::uint64_t completion);
   void look_at_deadlines();
   void arm();
+  void regard_deadline();
   void schedule(Instant at, What what, std::uint64_t argument = 0);
 
   Ps timeout_;
@@ -106,7 +107,8 @@ class DeviceInvalidations final : public EventHandler {
   std::deque<Waiting> waiting_;
   std::deque<Deadline> deadlines_;  // the earliest first
   Instant answers_arrive_;          // of page requests
-  bool armed_ = false;
+  bool armed_ = false;              // an event is pending, at the first deadline or before it
+  bool deadline_aside_ = false;     // it is set aside: nothing is in flight
   std::uint64_t last_number_ = 0;
   std::uint64_t in_flight_ = 0;
   std::deque<std::uint64_t> held_completions_;  // by an injection, until the next one has come

@@ -19,6 +19,7 @@ struct InvalidationQueueParams {
   Ps context_cache = 100ns;
   Ps pasid_cache = 100ns;
   Ps iotlb = 200ns;
+  Ps iotlb_domain_each = 2ns;
   Ps device_tlb = 700ns;
   Ps device_tlb_send = 5ns;
   Ps device_tlb_timeout = 10ms;
@@ -47,6 +48,10 @@ struct InvalidationQueueParams {
               "assumed"),
         field("pasid_cache", &P::pasid_cache, "Executing a PASID-cache descriptor.", "assumed"),
         field("iotlb", &P::iotlb, "Executing an IOTLB or PASID-IOTLB descriptor.", "assumed"),
+        field("iotlb_domain_each", &P::iotlb_domain_each,
+              "The same, domain-selective: in addition for each entry that the IOTLB holds when it "
+              "is begun.",
+              "assumed: all are looked at"),
         field("device_tlb", &P::device_tlb,
               "Executing a device-TLB descriptor for a function without a modelled TLB: request to "
               "the device and its completion.",
@@ -77,8 +82,8 @@ struct InvalidationQueueParams {
               "18, 1 GiB: QEMU 7.2")
             .to(63),
         field("drain", &P::drain,
-              "DRD, DWD: IOTLB descriptors that ask for it are complete only when the walks in "
-              "flight are answered.",
+              "DRD, DWD: IOTLB descriptors that ask for it are complete only when memory has the "
+              "reads or the writes in flight.",
               "off: descriptors that ask take no longer than others"),
         field("pasid_drain", &P::pasid_drain,
               "The same of all PASID-IOTLB descriptors, which cannot ask for it.",
@@ -99,7 +104,8 @@ struct InvalidationQueueStats {
                       metric("waits", &S::waits, Unit::count, "Of these, wait descriptors."),
                       metric("batches", &S::batches, Unit::count, "Batches fetched from memory."),
                       metric("errors", &S::errors, Unit::count,
-                             "Descriptors that did not decode and stopped the queue.")};
+                             "Times that an error stopped the queue (IQE): a descriptor or a tail "
+                             "that hardware does not take.")};
   }
 };
 

@@ -27,15 +27,18 @@ InvalidationQueue::InvalidationQueue(const InvalidationQueueParams& params, bool
 
 void InvalidationQueue::schedule(Ps after, What what, std::uint64_t argument) {
   agenda_.schedule(agenda_.now() + after, rank(EventClass::invalidation, number_), *this,
-                   argument << 3U | static_cast<std::uint64_t>(what));
+                   argument << 4U | static_cast<std::uint64_t>(what));
 }
 
 void InvalidationQueue::fire(std::uint64_t what) {
-  const std::uint64_t argument = what >> 3U;
-  switch (static_cast<What>(what & 7U)) {
+  const std::uint64_t argument = what >> 4U;
+  switch (static_cast<What>(what & 15U)) {
     case What::doorbell:
       --doorbells_;
       return take_tail(static_cast<std::uint32_t>(argument));
+    case What::bad_doorbell:
+      --doorbells_;
+      return stop_at_tail(static_cast<QueueError>(argument));
     case What::fetched:
       return fetched();
     case What::executed:
@@ -63,18 +66,23 @@ void InvalidationQueue::write_tail(std::uint32_t tail) {
   schedule(params_.doorbell, What::doorbell, tail);
 }
 
+// One that passes the head, or goes back, is software's mistake: hardware goes on to it round the ring.
 void InvalidationQueue::take_tail(std::uint32_t tail) {
-  const std::uint32_t waiting = (tail_ - head_) & (entries_ - 1);
-  const std::uint32_t more = (tail - tail_) & (entries_ - 1);
-  ensure(waiting + more < entries_, "the tail of an invalidation queue passed its head");
   tail_ = tail;
   settle();
   go_on();
 }
 
 void InvalidationQueue::refuse_tail(QueueError reason) {
+  if (!enabled()) return stop_at_tail(reason);
+  ++doorbells_;
+  schedule(params_.doorbell, What::bad_doorbell, static_cast<std::uint64_t>(reason));
+}
+
+void InvalidationQueue::stop_at_tail(QueueError reason) {
   if (held_up_) stop_batch();
   stop(reason);
+  settle();
 }
 
 void InvalidationQueue::clear_error() {
@@ -158,6 +166,7 @@ void InvalidationQueue::start_next() {
     const bool wait = now_.descriptor.type == DescriptorType::wait;
     if (!wait || !start_wait(now_)) break;
   }
+  executing_ = true;
   schedule(cost(now_.descriptor), What::executed);
 }
 
@@ -205,6 +214,9 @@ Ps InvalidationQueue::cost(const Descriptor& descriptor) const {
     case DescriptorType::pasid_cache:
       return params_.pasid_cache;
     case DescriptorType::iotlb:
+      if (descriptor.granularity == Granularity::domain)
+        return params_.iotlb + params_.iotlb_domain_each * iommu_.iotlb_entries();
+      return params_.iotlb;
     case DescriptorType::pasid_iotlb:
       return params_.iotlb;
     case DescriptorType::device_tlb:

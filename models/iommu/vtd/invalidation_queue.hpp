@@ -6,7 +6,7 @@
 // between head and tail in one batch, and executes it descriptor by descriptor; each takes its cost
 // and has its effect at the end of it. Most are complete then. Three kinds stay under way while
 // later ones are executed: requests to the TLB of a function, until its completion comes back;
-// IOTLB descriptors that drain, until the walks in flight are answered; and wait descriptors behind
+// IOTLB descriptors that drain, until memory has what was in flight; and wait descriptors behind
 // any of those, until all that is ahead of them is complete. A fence holds up what follows it.
 //
 // Errors stop the queue until software clears them. IQE: a descriptor that hardware does not take,
@@ -23,6 +23,7 @@
 #include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/device_invalidations.hpp"
+#include "models/iommu/vtd/event_control.hpp"
 #include "models/iommu/vtd/invalidation_params.hpp"
 #include "models/iommu/vtd/page_requests.hpp"
 #include "models/trace_point.hpp"
@@ -41,7 +42,7 @@ class InvalidationListener {
   virtual void head_moved() {}  // there is room in the ring
   virtual void status_written(Hpa /*address*/) {}
   virtual void wait_aborted(Hpa /*status_address*/) {}
-  virtual void wait_interrupt() {}  // of a wait descriptor, when IWC was clear
+  virtual void wait_interrupt() {}  // of a wait descriptor, when IWC was clear; not behind a mask
   virtual void queue_stopped(std::uint32_t /*head*/) {}
   virtual void invalidation_timed_out(Bdf /*source*/) {}
   virtual void unexpected_completion(Bdf /*source*/) {}
@@ -75,13 +76,19 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   Bytes entry_size() const { return Bytes(wide_ ? 32 : 16); }
   std::uint32_t head() const { return head_; }
   const InvalidationErrors& errors() const { return errors_; }
+  // Begun and not complete, the one that is being executed included.
+  std::size_t descriptors_under_way() const { return running_.size() + (executing_ ? 1 : 0); }
   bool wait_interrupt_pending() const { return wait_interrupt_; }  // ICS.IWC
 
-  void write_tail(std::uint32_t tail);  // takes effect `doorbell` later; at once when disabled
-  void refuse_tail(QueueError reason);  // what was written is not a place in the ring
-  void clear_error();                   // the error that stopped it; goes on from head
+  // Both take effect `doorbell` later; at once when disabled. Refused: what was written is not a
+  // place in the ring.
+  void write_tail(std::uint32_t tail);
+  void refuse_tail(QueueError reason);
+  void clear_error();  // the error that stopped it; goes on from head
   void clear(bool queue, bool completion, bool timeout);
-  void clear_wait_interrupt() { wait_interrupt_ = false; }
+  void clear_wait_interrupt();
+  const EventControl& event() const { return event_; }  // IECTL
+  void mask_event(bool on);
   // QIE. Switched off, it ends what is under way, and only then is no longer enabled(); head is 0
   // then.
   void enable(bool on);
@@ -108,6 +115,7 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
  private:
   enum class What : std::uint8_t {
     doorbell,
+    bad_doorbell,
     fetched,
     executed,
     drained,
@@ -127,6 +135,7 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   };
 
   void take_tail(std::uint32_t tail);
+  void stop_at_tail(QueueError reason);
   void go_on();
   void start_fetch();
   void fetched();
@@ -145,6 +154,7 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   bool start_wait(const Running& wait);
   void executed();
   bool stays_under_way(const Running& done);
+  DrainKinds kinds_to_drain(const Descriptor& descriptor) const;
   void end(const Running& done);
   void count_ended();
   void end_wait(const Descriptor& wait);
@@ -163,6 +173,8 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   void look_at_waits();
   void abort_waits();
   std::deque<Running>::iterator find(std::uint64_t number);
+  std::vector<Running>::iterator find_stray(std::uint64_t number);
+  Running& sent(std::uint64_t number);
 
   void drained(std::uint64_t cookie) override { schedule(Ps(0), What::drained, cookie); }
   void drain_ended(std::uint64_t number);
@@ -195,12 +207,14 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   bool busy_ = false;  // with a batch
   bool held_up_ = false;
   bool wait_interrupt_ = false;
+  EventControl event_;  // of wait descriptors
   InvalidationErrors errors_;
   std::uint32_t fetched_until_ = 0;
   std::vector<DescriptorBits> batch_;  // fetched, not yet executed; next first
   std::size_t batch_at_ = 0;
   Instant batch_start_;
   Running now_;                  // being executed
+  bool executing_ = false;       // is it
   std::deque<Running> running_;  // under way, in order
   std::uint64_t last_number_ = 0;
   std::uint64_t ended_ = 0;

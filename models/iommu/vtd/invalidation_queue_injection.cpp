@@ -61,9 +61,14 @@ void InvalidationQueue::take_effect(Running descriptor) {
   emit(descriptor);
 }
 
+std::vector<InvalidationQueue::Running>::iterator InvalidationQueue::find_stray(
+    std::uint64_t number) {
+  return std::find_if(strays_.begin(), strays_.end(),
+                      [&](const Running& one) { return one.number == number; });
+}
+
 bool InvalidationQueue::end_stray(std::uint64_t number) {
-  const auto at = std::find_if(strays_.begin(), strays_.end(),
-                               [&](const Running& one) { return one.number == number; });
+  const auto at = find_stray(number);
   if (at == strays_.end()) return false;
   const Running stray = *at;
   strays_.erase(at);

@@ -29,6 +29,7 @@ bool InvalidationQueue::start_wait(const Running& wait) {
 
 void InvalidationQueue::executed() {
   const Running done = now_;
+  executing_ = false;
   move_head();
   const bool is_put_off = injection.on() && put_off(done);
   const bool complete = is_put_off || !stays_under_way(done);
@@ -38,11 +39,15 @@ void InvalidationQueue::executed() {
   start_next();
 }
 
+DrainKinds InvalidationQueue::kinds_to_drain(const Descriptor& descriptor) const {
+  if (descriptor.type == DescriptorType::pasid_iotlb)
+    return {params_.pasid_drain, params_.pasid_drain};
+  return {params_.drain && descriptor.drain_reads, params_.drain && descriptor.drain_writes};
+}
+
 bool InvalidationQueue::stays_under_way(const Running& done) {
   const Descriptor& descriptor = done.descriptor;
-  const bool asks = descriptor.drain_reads || descriptor.drain_writes;
-  const bool drains =
-      descriptor.type == DescriptorType::pasid_iotlb ? params_.pasid_drain : params_.drain && asks;
+  const DrainKinds drains = kinds_to_drain(descriptor);
   if (descriptor.of_device_tlb() && devices_.attached(descriptor.source)) {
     running_.push_back(done);
     devices_.send(done.number, descriptor);
@@ -50,7 +55,8 @@ bool InvalidationQueue::stays_under_way(const Running& done) {
   }
   if (const auto invalidation = descriptor.invalidation()) iommu_.apply(*invalidation);
   if (descriptor.type == DescriptorType::page_response) devices_.answer(descriptor);
-  if (!drains || iommu_.drain(*this, done.number)) return false;
+  if (!drains.reads && !drains.writes) return false;
+  if (iommu_.drain(*this, done.number, drains)) return false;
   running_.push_back(done);
   return true;
 }
@@ -75,8 +81,17 @@ void InvalidationQueue::write_status(const Descriptor& wait) {
   }
   if (wait.interrupt && !wait_interrupt_) {
     wait_interrupt_ = true;
-    if (listener_ != nullptr) listener_->wait_interrupt();
+    if (event_.raise() && listener_ != nullptr) listener_->wait_interrupt();
   }
+}
+
+void InvalidationQueue::clear_wait_interrupt() {
+  wait_interrupt_ = false;
+  event_.serviced();
+}
+
+void InvalidationQueue::mask_event(bool on) {
+  if (event_.mask(on) && listener_ != nullptr) listener_->wait_interrupt();
 }
 
 void InvalidationQueue::emit(const Running& done) {
@@ -92,6 +107,14 @@ void InvalidationQueue::emit(const Running& done) {
 std::deque<InvalidationQueue::Running>::iterator InvalidationQueue::find(std::uint64_t number) {
   return std::find_if(running_.begin(), running_.end(),
                       [&](const Running& one) { return one.number == number; });
+}
+
+// One that was sent to a function: under way, or a stray.
+InvalidationQueue::Running& InvalidationQueue::sent(std::uint64_t number) {
+  if (const auto at = find(number); at != running_.end()) return *at;
+  const auto stray = find_stray(number);
+  ensure(stray != strays_.end(), "a request to a function timed out that was not sent");
+  return *stray;
 }
 
 // One that was under way, at the end of whatever it waited for.
@@ -166,7 +189,7 @@ void InvalidationQueue::device_timed_out(std::uint64_t cookie, Bdf source) {
   errors_.timeout = true;
   abort_waits();
   if (held_up_) stop_batch();
-  find(cookie)->timed_out = true;
+  sent(cookie).timed_out = true;
   complete(cookie);
   if (listener_ != nullptr) listener_->invalidation_timed_out(source);
 }

@@ -73,12 +73,14 @@ void PageRequestQueue::write_head(std::uint32_t head) {
   head_ = head;
 }
 
+// Software must not do that while requests are on their way: what is being written lands in the new
+// ring, as far as it has room.
 void PageRequestQueue::set_ring(Hpa base, std::uint32_t entries) {
-  ensure(arrived_.empty() && writing_.empty(), "the ring of page requests was moved under them");
   ensure(std::has_single_bit(entries), "the entries of a ring are not a power of two");
   base_ = base;
   entries_ = entries;
-  head_ = tail_ = reserved_ = 0;
+  head_ = tail_ = 0;
+  reserved_ = static_cast<std::uint32_t>(std::min<std::size_t>(writing_.size(), entries - 1));
 }
 
 void PageRequestQueue::clear_pending() {
@@ -143,7 +145,7 @@ void PageRequestQueue::check_next() {
   port_.pasid = request.pasid;
   port_.device = number_;
   const UseStamp stamp = iommu_.use_now();
-  if (iommu_.admit(port_, AddressType::page_request, stamp)) {
+  if (iommu_.admit(port_, AddressType::page_request, Access::read, stamp)) {
     agenda_.schedule(agenda_.now() + iommu_.context_latency(), rank(EventClass::message, number_),
                      *this, static_cast<std::uint64_t>(What::admitted));
   } else {
@@ -178,17 +180,7 @@ void PageRequestQueue::checked(bool allowed) {
     ++stats.refused;
     answer(request, PageResponseCode::invalid);
   } else if (overflow_ || after(reserved_) == head_) {
-    if (!overflow_) ++stats.overflows;
-    overflow_ = true;
-    ++stats.dropped;
-    if (trace.on()) {
-      TracePoint::What what = told(request, agenda_.now());
-      what.kind = EventKind::request_dropped;
-      trace.emit(what);
-    }
-    answer(request, params_.overflow_response == OverflowResponse::success
-                        ? PageResponseCode::success
-                        : PageResponseCode::invalid);
+    drop(request);
   } else {
     reserved_ = after(reserved_);
     stats.longest = std::max<std::uint64_t>(stats.longest, (reserved_ - head_) & (entries_ - 1));
@@ -202,6 +194,20 @@ void PageRequestQueue::checked(bool allowed) {
   check_next();
 }
 
+void PageRequestQueue::drop(const PageRequest& request) {
+  if (!overflow_) ++stats.overflows;
+  overflow_ = true;
+  ++stats.dropped;
+  if (trace.on()) {
+    TracePoint::What what = told(request, agenda_.now());
+    what.kind = EventKind::request_dropped;
+    trace.emit(what);
+  }
+  answer(request, params_.overflow_response == OverflowResponse::success
+                      ? PageResponseCode::success
+                      : PageResponseCode::invalid);
+}
+
 bool PageRequestQueue::drain(DrainClient& client, std::uint64_t cookie) {
   if (arrived_.empty() && writing_.empty()) return true;
   drains_.push_back({&client, cookie, stats.requests, not_known});
@@ -213,7 +219,7 @@ void PageRequestQueue::tell_drained() {
   for (std::size_t i = 0; i < drains_.size();) {
     Drain& drain = drains_[i];
     if (drain.written == not_known && checked_ >= drain.checked) drain.written = to_write_;
-    if (stats.written < drain.written) {
+    if (written_ < drain.written) {
       ++i;
       continue;
     }
@@ -223,9 +229,11 @@ void PageRequestQueue::tell_drained() {
   }
 }
 
-// By hardware: only groups get answers, and stop markers are none.
+// By hardware: groups get answers, and what carries private data (VT-d 3.x, 7.4.1); stop markers are
+// neither.
 void PageRequestQueue::answer(const PageRequest& request, PageResponseCode code) {
-  if (!request.last || !(request.read || request.write)) return;
+  const bool wants_answer = request.last || request.private_data.has_value();
+  if (!wants_answer || !(request.read || request.write)) return;
   const auto found = functions_.find(request.source);
   ensure(found != functions_.end(), "a page request came from a function that is not connected");
   AtsFunction* const to = found->second;
@@ -237,8 +245,14 @@ void PageRequestQueue::answer(const PageRequest& request, PageResponseCode code)
 }
 
 void PageRequestQueue::written() {
-  const auto words = PageRequestEntry::encode(writing_.front());
+  const PageRequest request = writing_.front();
+  const auto words = PageRequestEntry::encode(request);
   writing_.pop_front();
+  ++written_;
+  if (after(tail_) == head_) {  // the ring was moved meanwhile
+    drop(request);
+    return tell_drained();
+  }
   const Hpa at = base_ + Bytes(tail_ * PageRequestEntry::size.count());
   for (std::size_t word = 0; word < words.size(); ++word)
     memory_.write(at + Bytes(word * 8), words[word]);

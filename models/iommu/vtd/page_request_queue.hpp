@@ -4,7 +4,7 @@
 // VT-d 3.x, 7.4. A request that arrives is checked against its function's context entry (PRE), as the
 // context cache knows it or by a walk, one after the other; then its entry is written. Where the ring
 // is full, the overflow flag is set (PRO), and until software clears it all requests are dropped; those
-// that are the last of their group are answered by hardware.
+// that are the last of their group, or carry private data, are answered by hardware.
 #pragma once
 
 #include "core/base/fields.hpp"
@@ -28,7 +28,8 @@
 namespace viosim::vtd {
 
 // 32 bytes: type 7:0 (1), PASID present 8, requester id 31:16, PASID 51:32, Exe 52, Priv 53; second
-// word R 0, W 1, LPIG 2, PRG index 11:3, address 63:12; then private data, which is not modelled.
+// word R 0, W 1, LPIG 2, PRG index 11:3, address 63:12; then private data, if bit 9 of the first word
+// says that there is any.
 struct PageRequestEntry {
   static constexpr Bytes size{32};
   static std::array<std::uint64_t, 4> encode(const PageRequest& request);
@@ -120,7 +121,7 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   std::uint32_t head() const { return head_; }
   std::uint32_t tail() const { return tail_; }
   void write_head(std::uint32_t head);
-  // While no request is on its way. Empties the ring.
+  // Empties the ring.
   void set_ring(Hpa base, std::uint32_t entries);
   PageRequest entry(std::uint32_t at) const;  // as it is in memory
   bool pending() const { return pending_; }   // PPR
@@ -144,6 +145,7 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   void check_next();
   void checked(bool allowed);
   void written();
+  void drop(const PageRequest& request);
   void answer(const PageRequest& request, PageResponseCode code);
   void tell_drained();
   void raise();
@@ -180,6 +182,7 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   static constexpr std::uint64_t not_known = ~std::uint64_t{0};
   std::uint64_t checked_ = 0;
   std::uint64_t to_write_ = 0;  // entries written or being written
+  std::uint64_t written_ = 0;
   std::vector<Drain> drains_;
   // By injections: delayed ones by their number, and those that wait for the next one.
   std::map<std::uint64_t, PageRequest> late_;

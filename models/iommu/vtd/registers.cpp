@@ -42,10 +42,11 @@ std::uint64_t Registers::extended_capabilities() const {
   std::uint64_t value = bit(0) | bit(1) | bit(2) | bit(6) | bit(7);
   value |= bit(29) | bit(42);  // PRS, PDS
   if (unit_.params().mode == Mode::legacy) return value;
-  // Nested, supervisor and execute requests; 20 bits of PASID; device-TLB throttling by
-  // physical function; scalable mode with second-level accessed and dirty, second and first level.
-  return value | bit(26) | bit(30) | bit(31) | std::uint64_t{19} << 35U | bit(40) | bit(41) |
-         bit(43) | bit(45) | bit(46) | bit(47) | bit(48);
+  // Nested, supervisor and execute requests, extended accessed flag; 20 bits of PASID; device-TLB
+  // throttling by physical function; scalable mode with second-level accessed and dirty, second and
+  // first level; RID_PASID.
+  return value | bit(26) | bit(30) | bit(31) | bit(34) | std::uint64_t{19} << 35U | bit(40) |
+         bit(41) | bit(43) | bit(45) | bit(46) | bit(47) | bit(48) | bit(49);
 }
 
 std::uint32_t Registers::global_status() const {
@@ -106,6 +107,8 @@ std::uint64_t Registers::word(std::uint32_t offset) const {
       return queue_errors();
     case reg::fectl:
     case reg::feaddr:
+    case reg::iectl:
+    case reg::ieaddr:
     case reg::pectl:
     case reg::peaddr:
       return event_word(offset);
@@ -157,6 +160,10 @@ void Registers::write32(std::uint32_t offset, std::uint32_t value) {
     case reg::fedata:
     case reg::feaddr:
     case reg::feuaddr:
+    case reg::iectl:
+    case reg::iedata:
+    case reg::ieaddr:
+    case reg::ieuaddr:
     case reg::pectl:
     case reg::pedata:
     case reg::peaddr:
@@ -186,6 +193,8 @@ void Registers::write64(std::uint32_t offset, std::uint64_t value) {
       return write32(reg::prs, static_cast<std::uint32_t>(value >> 32U));
     case reg::fectl:
     case reg::feaddr:
+    case reg::iectl:
+    case reg::ieaddr:
     case reg::pectl:
     case reg::peaddr:
       write_event(offset, static_cast<std::uint32_t>(value));

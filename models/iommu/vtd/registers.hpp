@@ -29,6 +29,10 @@ inline constexpr std::uint32_t iqh = 0x80;
 inline constexpr std::uint32_t iqt = 0x88;
 inline constexpr std::uint32_t iqa = 0x90;
 inline constexpr std::uint32_t ics = 0x9c;
+inline constexpr std::uint32_t iectl = 0xa0;
+inline constexpr std::uint32_t iedata = 0xa4;
+inline constexpr std::uint32_t ieaddr = 0xa8;
+inline constexpr std::uint32_t ieuaddr = 0xac;
 inline constexpr std::uint32_t iqer = 0xb0;
 inline constexpr std::uint32_t pqh = 0xc0;
 inline constexpr std::uint32_t pqt = 0xc8;
@@ -61,7 +65,7 @@ inline constexpr std::uint32_t pending = 1U << 0U;   // PPR
 inline constexpr std::uint32_t overflow = 1U << 1U;  // PRO
 }  // namespace page_status
 
-// FECTL and PECTL.
+// FECTL, IECTL and PECTL.
 namespace event_control {
 inline constexpr std::uint32_t masked = 1U << 31U;   // IM
 inline constexpr std::uint32_t pending = 1U << 30U;  // IP

@@ -37,6 +37,7 @@ std::uint64_t Registers::page_request_address() const {
 std::uint64_t Registers::event_word(std::uint32_t offset) const {
   const auto half = [this](std::uint32_t at) -> std::uint64_t {
     if (at == reg::fectl) return control_of(unit_.faults().event());
+    if (at == reg::iectl) return control_of(unit_.queue().event());
     if (at == reg::pectl) return control_of(unit_.page_requests().event());
     const auto found = messages_.find(at);
     return found == messages_.end() ? 0 : found->second;
@@ -47,6 +48,7 @@ std::uint64_t Registers::event_word(std::uint32_t offset) const {
 void Registers::write_event(std::uint32_t offset, std::uint32_t value) {
   const bool masked = (value & event_control::masked) != 0;
   if (offset == reg::fectl) return unit_.faults().mask_event(masked);
+  if (offset == reg::iectl) return unit_.queue().mask_event(masked);
   if (offset == reg::pectl) return unit_.page_requests().mask_event(masked);
   messages_[offset] = value;
 }
