@@ -283,18 +283,27 @@ std::set<std::string> SlurmEngine::live_jobs() const {
 }
 
 // Tasks that are cancelled write what they have done; those of a node that is gone stay in the queue.
+void SlurmEngine::cancel_and_wait() {
+  std::set<std::string> live = live_jobs();
+  slurm_.cancel(live);
+  const auto deadline = Worker::Clock::now() + longest_farewell;
+  std::vector<pollfd> nothing;
+  while (!live.empty() && Worker::Clock::now() < deadline) {
+    interrupt_.wait(nothing, pause);
+    live = live_jobs();
+  }
+}
+
+// A command that was being started when Ctrl-C was pressed may have taken it for its own: it is given another time.
 void SlurmEngine::leave() {
-  try {
-    std::set<std::string> live = live_jobs();
-    slurm_.cancel(live);
-    const auto deadline = Worker::Clock::now() + longest_farewell;
-    std::vector<pollfd> nothing;
-    while (!live.empty() && Worker::Clock::now() < deadline) {
-      interrupt_.wait(nothing, pause);
-      live = live_jobs();
+  constexpr int times = 3;
+  for (int i = 1; i <= times; ++i) {
+    try {
+      return cancel_and_wait();
+    } catch (const SlurmError& error) {
+      if (i == times)
+        listener_.say(fmt::format("tasks may be left in Slurm's queue: {}", error.what()));
     }
-  } catch (const SlurmError& error) {
-    listener_.say(fmt::format("tasks may be left in Slurm's queue: {}", error.what()));
   }
 }
 

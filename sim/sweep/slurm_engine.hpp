@@ -60,6 +60,7 @@ class SlurmEngine {
   void submit_array(std::uint64_t first);
   std::set<std::string> live_jobs() const;
   void leave();
+  void cancel_and_wait();
   void forget_finished();
   void forget_if_nothing_is_done() const;
   std::string script() const;

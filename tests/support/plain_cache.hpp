@@ -65,6 +65,8 @@ class PlainCache {
     }
   }
 
+  std::size_t size() const { return index_.size(); }
+
   CacheStats stats;
 
  private:

@@ -108,7 +108,10 @@ class Queue {
     const std::array costs{
         Ps(0),      queue.context_cache, queue.iotlb,      queue.device_tlb, queue.interrupt_cache,
         queue.wait, queue.iotlb,         queue.pasid_cache};
-    return costs[static_cast<std::size_t>(descriptor.type)];
+    const bool searches = descriptor.type == vtd::DescriptorType::iotlb &&
+                          descriptor.granularity == vtd::Granularity::domain;
+    const auto entries = static_cast<std::int64_t>(searches ? caches_.iotlb.size() : 0);
+    return costs[static_cast<std::size_t>(descriptor.type)] + queue.iotlb_domain_each * entries;
   }
 
   void invalidate(const vtd::Descriptor& descriptor) {
