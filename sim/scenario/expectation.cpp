@@ -62,7 +62,8 @@ void Bounds::check_dimension(Dimension dimension, const Where& where) const {
     const Amount& amount = *bound.amount;
     if (!amount.of(dimension)) {
       (where / bound.key)
-          .reject(fmt::format("read \"{}\"; expected {}", amount.text(), expected_amount(dimension)));
+          .reject(
+              fmt::format("read \"{}\"; expected {}", amount.text(), expected_amount(dimension)));
     } else if (dimension == Dimension::ratio &&
                (amount.value() > 1 || (bound.key == "above" && amount.value() == 1))) {
       (where / bound.key)

@@ -28,7 +28,8 @@ std::string with_iommu(const std::string& iommu) {
 }
 
 std::string with_event(const std::string& event) {
-  return R"({"name": "n", "hosts": [{"name": "h"}], "events": [)" + event + "]}";
+  return R"({"name": "n", "hosts": [{"name": "h", "iommus": [], "devices": []}], "events": [)" +
+         event + "]}";
 }
 
 }  // namespace
