@@ -37,6 +37,7 @@ double seconds_of_a_run(const Experiment& experiment, const Interrupt& interrupt
   const auto deadline = Worker::Clock::now() + longest_trial;
   while (!workers.empty() && Worker::Clock::now() < deadline && interrupt.signal() == 0) {
     std::vector<pollfd> descriptors;
+    descriptors.reserve(workers.size());
     for (const Worker& worker : workers) descriptors.push_back({worker.descriptor(), POLLIN, 0});
     interrupt.wait(descriptors, std::chrono::milliseconds(100));
     std::vector<Worker> going_on;
