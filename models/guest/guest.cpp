@@ -8,7 +8,6 @@
 namespace viosim {
 namespace {
 
-constexpr Bytes large_page{std::uint64_t{2} << 20U};
 constexpr unsigned large_leaf = 2;
 
 ioasid::SpaceOptions space_of(const GuestParams& params) {

@@ -29,7 +29,7 @@ struct PartFile {
         required("description", &P::description, "What it is."),
         required("source", &P::source, "Where its figures come from."),
         required("content", &P::content, "The object that stands where the part is named.")
-            .such_that({[](const Value& content) { return content.if_object() != nullptr; },
+            .such_that({[](const Value& part) { return part.if_object() != nullptr; },
                         [] { return std::string("an object"); }})};
   }
 };
