@@ -3,6 +3,7 @@
 #include "sim/command_line/problem.hpp"
 
 #include "core/base/error.hpp"
+#include "sim/json/value.hpp"
 
 #include <fmt/format.h>
 
