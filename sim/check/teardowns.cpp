@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -73,6 +74,8 @@ void Teardowns::written(const TraceEvent& event) {
     if (found != entries_.end() && found->second.flushed()) entries_.erase(found);
     return;
   }
+  // Behind a vIOMMU that has vanished nobody can use it, whatever its kernel believes.
+  if (how.caching && behind_gone(event.component)) return;
   const std::uint32_t machine = scene_.machine_of(event.component);
   units_[machine].insert(place.unit);
   drivers_[place.unit] = event.component;
@@ -132,8 +135,18 @@ void Teardowns::submitted(const TraceEvent& event) {
                              descriptor.source.value()));
 }
 
+bool Teardowns::behind_gone(std::uint32_t driver) const {
+  return std::any_of(gone_.begin(), gone_.end(), [&](std::uint32_t viommu) {
+    return scene_.path(driver).starts_with(scene_.path(viommu) + '.');
+  });
+}
+
 // A vIOMMU that is gone takes its tables along; one that comes back has others.
 void Teardowns::forget(const TraceEvent& event) {
+  if (event.code == trace_code::viommu_gone)
+    gone_.insert(event.component);
+  else
+    gone_.erase(event.component);
   const std::string within = scene_.path(event.component) + '.';
   for (const auto& [unit, driver] : drivers_) {
     if (!scene_.path(driver).starts_with(within)) continue;

@@ -56,6 +56,7 @@ class Teardowns {
                            const char* what);
   void submitted(const TraceEvent& event);
   void forget(const TraceEvent& viommu);
+  bool behind_gone(std::uint32_t driver) const;
   void completed(const TraceEvent& event);
   // Whether it is one that the entry waits for.
   static bool flush(const vtd::Descriptor& descriptor, const Place& place, Entry& entry);
@@ -73,6 +74,7 @@ class Teardowns {
   std::set<Place> unflushed_;                               // of these, with flushes due
   std::map<std::uint32_t, std::set<std::uint32_t>> units_;  // of each machine
   std::map<std::uint32_t, std::uint32_t> drivers_;          // who writes the tables of each unit
+  std::set<std::uint32_t> gone_;                            // vIOMMUs
   // Functions of units, as their entries were written last: whether they have a TLB that is used.
   std::map<std::pair<std::uint32_t, std::uint16_t>, bool> device_tlbs_;
 };

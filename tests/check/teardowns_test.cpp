@@ -159,6 +159,14 @@ TEST_CASE("I7: a guest frees a number that is present in its own table, or was, 
   Stream gone = present();
   gone.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = trace_code::viommu_gone});
   CHECK(freed(gone).empty());
+  // Its kernel does not know yet, and sets another one.
+  Stream late;
+  late.guest_allocates(5).emit(EventKind::viommu, Stream::viommu, 0, 0,
+                               {.code = trace_code::viommu_gone});
+  const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
+  late.emit(EventKind::table_write, Stream::viommu_driver, 5, 1,
+            {.value = written.encode(), .code = trace_code::entry_set});
+  CHECK(freed(late).empty());
 }
 
 TEST_CASE("I20: a vIOMMU is taken away in order while the host has something bound behind it") {
