@@ -20,7 +20,7 @@ class Aborts {
 
  private:
   using Bits = std::pair<std::uint64_t, std::uint64_t>;
-  using Due = std::multimap<Bits, TraceEvent>;
+  using Due = std::multimap<Bits, Link>;
 
   void aborted(const TraceEvent& event);
   void taken_care_of(const TraceEvent& event);

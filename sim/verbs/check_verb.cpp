@@ -1,7 +1,9 @@
 // `viosim check`: the trace of a run against the invariants.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/check/checker.hpp"
+#include "sim/json/json.hpp"
 #include "sim/record/run_reader.hpp"
+#include "sim/run/numbers.hpp"
 #include "sim/run/violations.hpp"
 #include "sim/verbs/verbs.hpp"
 
@@ -11,23 +13,37 @@
 
 namespace viosim {
 
+namespace {
+
+// Of the scenario that the run had. One of an older program says nothing of it.
+check::Limits limits_of(const RunReader& reader) {
+  const std::string& text = reader.manifest().scenario;
+  if (text.empty()) return {};
+  const Value scenario = parse_json(text, reader.file());
+  const Value::Object* const members = scenario.if_object();
+  const Value* const limits = members == nullptr ? nullptr : find(*members, "checks");
+  return limits == nullptr ? check::Limits() : read_document<check::Limits>(*limits, reader.file());
+}
+
+}  // namespace
+
 int check_verb(const std::filesystem::path& database, bool json) {
   RunReader reader = RunReader::open(database);
   if (reader.event_count() == 0) {
     throw ConfigError(
         {database.string(), "", "holds no trace; expected one of a run with --trace full"});
   }
-  check::Checker checker(reader.components());
+  check::Checker checker(reader.components(), limits_of(reader));
   reader.for_each_event([&](const TraceEvent& event) { checker.observe(event); });
   if (reader.complete()) checker.finish();
   if (json) {
     Value::Object object;
     add(object, "events", static_cast<std::uint64_t>(reader.event_count()));
-    add(object, "found", checker.found());
-    add_violations(object, checker.violations(), reader.components());
+    add_violations(object, checker.violations(), checker.found(), reader.components());
     fmt::print("{}\n", to_text(Value(std::move(object)), Layout::indented));
   } else {
-    fmt::print("{} events, {} violations\n{}", reader.event_count(), checker.found(),
+    fmt::print("{}, {}\n{}", counted(reader.event_count(), "event"),
+               counted(checker.found(), "violation"),
                violations_text(checker.violations(), checker.found(), reader.components()));
   }
   return checker.found() == 0 ? 0 : 1;

@@ -18,6 +18,7 @@ vtd::Descriptor flush_of(std::uint32_t pasid) {
 }
 
 struct Queue : Stream {
+  Queue() { allocate(5, 1).allocate(6, 1); }
   Queue& told(EventKind kind, const vtd::Descriptor& descriptor) {
     const vtd::DescriptorBits bits = descriptor.encode();
     emit(kind, queue, descriptor.pasid.value(), 0,

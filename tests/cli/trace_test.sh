@@ -16,6 +16,11 @@ timeout 60 "$viosim" run "$one" --out off --trace off >/dev/null
 expect "show" 0 "1 of 100,128 events" "$viosim" trace show a/run.db --kind walk --limit 1
 expect "show in columns" 0 "host0.dmar0" "$viosim" trace show a/run.db --component host0.dmar0 --until '1 us'
 expect "show of nothing" 0 "0 of 0 events" "$viosim" trace show off/run.db
+timeout 60 "$viosim" run "$tree/scenarios/defects/i04-foreign-free.json" --out foreign >/dev/null
+expect "who asks, and the error" 1 "asked by host0.high.vfio, -EACCES" "$viosim" check foreign/run.db
+expect "the same in a trace" 0 "host0.high.vfio  -EACCES" "$viosim" trace show foreign/run.db --kind free
+timeout 60 "$viosim" run "$tree/scenarios/defects/i11-late-response.json" --out late >/dev/null
+expect "a trace is held against what its scenario allows" 1 "10 ms are allowed" "$viosim" check late/run.db
 expect "unknown kind" 2 'did you mean "walk"?' "$viosim" trace show a/run.db --kind wolk
 expect "unknown component" 2 '--component: read "host0.dmar1"' "$viosim" trace show a/run.db --component host0.dmar1
 expect "a time without unit" 2 'expected a time such as' "$viosim" trace show a/run.db --from 5
