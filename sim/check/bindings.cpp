@@ -25,6 +25,8 @@ void Bindings::observe(const TraceEvent& event) {
       if (event.code == trace_code::allocator_left) leaving_.insert(event.component);
       if (event.code == trace_code::allocator_registered) leaving_.erase(event.component);
       return;
+    case EventKind::moved:
+      return leave_to_host(scene_.machine_of(event.component));
     case EventKind::viommu:
       return event.code == trace_code::viommu_gone ? ejected(event) : void();
     default:
@@ -56,6 +58,7 @@ void Bindings::bound(const TraceEvent& event) {
 
 void Bindings::freed(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
+  if (scene_.orphan(number)) return;  // another owner's may be bound
   for (auto at = bonds_.lower_bound({number, 0}); at != bonds_.end() && at->first.first == number;
        at = bonds_.erase(at)) {
     scene_.violate(Invariant::free_unbound, event,
@@ -81,6 +84,12 @@ void Bindings::let_go(const TraceEvent& event) {
                                            number.pasid, source),
                     .evidence = {at->second.bind}});
   }
+}
+
+// What the host that it left had bound for it is taken away when it can, by that host.
+void Bindings::leave_to_host(std::uint32_t guest) {
+  for (auto& [key, bond] : bonds_)
+    if (bond.binder == guest && key.first.machine != guest) bond.binder = key.first.machine;
 }
 
 // What a guest had bound behind it, in its host. Of one that vanishes the hypervisor sees to that later.

@@ -30,6 +30,7 @@ class Bindings {
   void bound(const TraceEvent& event);
   void freed(const TraceEvent& event);
   void let_go(const TraceEvent& event);
+  void leave_to_host(std::uint32_t guest);
   void ejected(const TraceEvent& event);
 
   Scene& scene_;

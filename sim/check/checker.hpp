@@ -26,6 +26,7 @@
 #include "sim/check/teardowns.hpp"
 #include "sim/check/unmaps.hpp"
 
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,7 +43,10 @@ class Checker final : public TraceObserver {
   bool wants_requests() const override {
     return stale_use_.wants_requests() || quiet_entries_.wants_requests();
   }
-  void finish();  // the run came to its end
+  // The run came to its end: what has not happened is asked, of these.
+  void finish();
+  static constexpr std::array asked_at_end{Invariant::every_answer, Invariant::same_numbers,
+                                           Invariant::aborts_seen};
 
   const std::vector<Violation>& violations() const { return scene_.violations(); }
   std::uint64_t found() const { return scene_.found(); }  // with those that were not kept

@@ -87,8 +87,7 @@ void Identities::freed(const TraceEvent& event) {
   const bool done = event.code == 0 || event.code == trace_code::pending;
   if (!done && event.code != unknown_number && event.code != foreign_number) return;
   if (life == nullptr || !life->live) {
-    if (life != nullptr && (life->orphaned || life->orphans > 0))
-      return;  // its owner does not know
+    if (scene_.orphan(number)) return;  // its owner does not know
     scene_.violate(Invariant::one_free, event,
                    fmt::format("PASID {} is freed, and is nobody's", event.pasid));
     return;
@@ -114,7 +113,7 @@ void Identities::used(const TraceEvent& event, const char* what) {
     return;
   }
   // Of orphans that were given out again nobody knows which life is meant.
-  if (life->live || life->orphaned || life->orphans > 0) return;
+  if (life->live || scene_.orphan(number)) return;
   scene_.violate(Invariant::use_of_live, event,
                  fmt::format("PASID {} is {}, and was freed", event.pasid, what));
 }

@@ -90,6 +90,11 @@ const Life* Scene::life(const Number& number) const {
   return found == lives_.end() ? nullptr : &found->second;
 }
 
+bool Scene::orphan(const Number& number) const {
+  const Life* const its = life(number);
+  return its != nullptr && (its->orphaned || its->orphans > 0);
+}
+
 std::uint32_t Scene::living(std::uint32_t machine) const {
   std::uint32_t all = 0;
   for (auto at = living_.lower_bound({machine, 0});

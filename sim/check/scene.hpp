@@ -82,6 +82,8 @@ class Scene {
 
   // Nothing: it was never allocated.
   const Life* life(const Number& number) const;
+  // Its allocator left without it: somebody believes that he has it, whoever got it since.
+  bool orphan(const Number& number) const;
   // How many live in a machine, and of these belong to one owner.
   std::uint32_t living(std::uint32_t machine) const;
   std::uint32_t living(std::uint32_t machine, std::uint64_t owner) const;

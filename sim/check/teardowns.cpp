@@ -143,10 +143,10 @@ bool Teardowns::behind_gone(std::uint32_t driver) const {
 
 // A vIOMMU that is gone takes its tables along; one that comes back has others.
 void Teardowns::forget(const TraceEvent& event) {
-  if (event.code == trace_code::viommu_gone)
-    gone_.insert(event.component);
-  else
+  if (event.code == trace_code::viommu_there)
     gone_.erase(event.component);
+  else
+    gone_.insert(event.component);
   const std::string within = scene_.path(event.component) + '.';
   for (const auto& [unit, driver] : drivers_) {
     if (!scene_.path(driver).starts_with(within)) continue;
@@ -226,6 +226,8 @@ void Teardowns::for_each(std::uint32_t machine, std::optional<std::uint32_t> pas
 
 void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
   if (event.pasid == 0) return;
+  // Of two who believe that a number is theirs the other one may use it.
+  if (!allocated && scene_.orphan(scene_.number_of(event))) return;
   for_each(scene_.machine_of(event.component), event.pasid, [&](Entries::iterator at) {
     const auto& [place, entry] = *at;
     if (allocated && !entry.flushed()) {

@@ -169,8 +169,27 @@ TEST_CASE("I7: a guest frees a number that is present in its own table, or was, 
   CHECK(freed(late).empty());
 }
 
+TEST_CASE("I7: an orphan's owner may use the number while whoever has got it since frees it") {
+  const auto twice = [](bool orphan) {
+    Stream stream;
+    stream.guest_allocates(5).emit(
+        EventKind::free, Stream::guest_pasids, 5, 1,
+        {.code = orphan ? trace_code::orphaned : std::uint16_t{0}});
+    const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
+    stream
+        .emit(EventKind::allocate, Stream::guest_pasids, 5, 2,
+              {.address = 1U | std::uint64_t{100} << 32U})
+        .emit(EventKind::table_write, Stream::viommu_driver, 5, 2,
+              {.value = written.encode(), .code = trace_code::entry_set})
+        .emit(EventKind::bind, Stream::guest_app, 5, 2, {.address = 5, .value = Stream::source});
+    return stream.emit(EventKind::free, Stream::guest_pasids, 5, 2, {}).found();
+  };
+  CHECK(twice(false) == "I7");
+  CHECK(twice(true).empty());
+}
+
 TEST_CASE("I20: a vIOMMU is taken away in order while the host has something bound behind it") {
-  const auto ejected = [](bool unbound, bool in_order) {
+  const auto ejected = [](bool unbound, bool in_order, bool moved = false) {
     const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
     Stream stream;
     stream.allocate(5, 1, Stream::owner(Stream::vfio)).guest_allocates(5);
@@ -179,6 +198,7 @@ TEST_CASE("I20: a vIOMMU is taken away in order while the host has something bou
     const Stream::Fields bond{.address = 5, .value = Stream::source, .code = trace_code::for_guest};
     stream.emit(EventKind::bind, Stream::vfio, 5, 1, bond);
     if (unbound) stream.emit(EventKind::unbind, Stream::vfio, 5, 1, bond);
+    if (moved) stream.emit(EventKind::moved, Stream::viommu, 0, 0, {});
     if (in_order) {
       stream.emit(EventKind::allocator, Stream::viommu, 0, 0,
                   {.address = 1, .code = trace_code::allocator_left});
@@ -189,6 +209,7 @@ TEST_CASE("I20: a vIOMMU is taken away in order while the host has something bou
   CHECK(ejected(true, true).empty());
   CHECK(ejected(false, false).empty());
   CHECK(ejected(false, true).find("I20") != std::string::npos);
+  CHECK(ejected(false, true, true).empty());  // the host that it left sees to that
 }
 
 TEST_CASE(
