@@ -17,6 +17,12 @@ void Aborts::observe(const TraceEvent& event) {
     case EventKind::given_up:
       return taken_care_of(event);
     case EventKind::vanish:
+      lost_.insert({scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)});
+      return forgets(event);
+    case EventKind::unplug:  // by the host, or by a guest that has it
+      lost_.erase({scene_.host_of(scene_.machine_of(event.component)),
+                   static_cast<std::uint16_t>(event.value)});
+      return;
     case EventKind::reset:
       return forgets(event);
     default:
@@ -29,7 +35,8 @@ void Aborts::aborted(const TraceEvent& event) {
   const auto descriptor = vtd::Descriptor::decode(event.value, event.address);
   const std::uint32_t machine = scene_.machine_of(event.component);
   const bool of_gone =
-      descriptor.of_device_tlb() && scene_.gone(machine, descriptor.source.value());
+      descriptor.of_device_tlb() && (scene_.gone(machine, descriptor.source.value()) ||
+                                     lost_.contains({machine, descriptor.source.value()}));
   if (event.code == response || of_gone) return;
   due_[scene_.unit_of(event.component)].emplace(Bits{event.value, event.address},
                                                 scene_.link(event));

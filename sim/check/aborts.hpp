@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace viosim::check {
@@ -27,6 +28,9 @@ class Aborts {
   void forgets(const TraceEvent& event);
 
   Scene& scene_;
+  // Functions that have vanished, by machine, and that their kernel has not let go of: it asks no more of
+  // them, though they may be there again.
+  std::set<std::pair<std::uint32_t, std::uint16_t>> lost_;
   std::map<std::uint32_t, Due> due_;  // by unit
 };
 

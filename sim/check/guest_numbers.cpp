@@ -18,6 +18,9 @@ constexpr std::uint16_t allocates = 1;  // opcode
 // lost.
 constexpr std::int64_t under_way = 1'000'000'000;  // ps
 
+constexpr const char* not_the_guests =
+    "the host has PASID {} for this guest, whose kernel does not";
+
 }  // namespace
 
 void GuestNumbers::observe(const TraceEvent& event) {
@@ -53,6 +56,7 @@ void GuestNumbers::command(const TraceEvent& event) {
   Guest& guest = guests_[scene_.machine_of(event.component)];
   if (static_cast<EventKind>(event.kind) == EventKind::command) {
     guest.commands[event.component] = event.code == allocates;
+    if (event.code != allocates) guest.late.erase(event.pasid);
     return;
   }
   const auto open = guest.commands.find(event.component);
@@ -63,7 +67,10 @@ void GuestNumbers::command(const TraceEvent& event) {
 }
 
 void GuestNumbers::not_told(Guest& guest) {
-  if (guest.freed) guest.given.erase(*guest.freed);
+  if (guest.freed) {
+    guest.given.erase(*guest.freed);
+    guest.late.erase(*guest.freed);
+  }
   guest.freed.reset();
 }
 
@@ -116,46 +123,52 @@ bool GuestNumbers::settled(const TraceEvent& event) const { return now_ - event.
 void GuestNumbers::closes(const TraceEvent& event) {
   const auto found = guests_.find(scene_.machine_of(event.component));
   if (found == guests_.end() || found->second.ended) return;
-  const Guest& guest = found->second;
+  Guest& guest = found->second;
   if (guest.commands.empty() && !guest.moved) compare(found->first, guest, true);
   found->second.ended = true;
 }
 
 void GuestNumbers::finish() {
-  for (const auto& [machine, guest] : guests_) {
+  for (auto& [machine, guest] : guests_) {
     if (!guest.ended && guest.commands.empty()) compare(machine, guest, false);
+    for (auto& [pasid, evidence] : guest.late)
+      complain({machine, pasid}, std::move(evidence), not_the_guests);
   }
 }
 
-void GuestNumbers::compare(std::uint32_t machine, const Guest& guest, bool all) {
-  const auto complain = [&](std::uint32_t pasid, std::vector<Link> evidence, const char* what) {
-    const TraceEvent at = evidence.back().event;
-    scene_.violate(at, {.invariant = Invariant::same_numbers,
-                        .number = {machine, pasid},
-                        .epoch = at.epoch,
-                        .message = fmt::format(fmt::runtime(what), pasid),
-                        .evidence = std::move(evidence),
-                        .overdue = true});
-  };
+void GuestNumbers::complain(const Number& number, std::vector<Link> evidence, const char* what) {
+  const TraceEvent at = evidence.back().event;
+  scene_.violate(at, {.invariant = Invariant::same_numbers,
+                      .number = number,
+                      .epoch = at.epoch,
+                      .message = fmt::format(fmt::runtime(what), number.pasid),
+                      .evidence = std::move(evidence),
+                      .overdue = true});
+}
+
+void GuestNumbers::compare(std::uint32_t machine, Guest& guest, bool all) {
   for (const auto& [pasid, answer] : guest.given) {
     const Life* const life = scene_.life({machine, pasid});
     const auto last = guest.taken.find(pasid);
     const Link& at = last == guest.taken.end() ? answer : last->second;
-    if (!all && (!settled(at.event) || !settled(answer.event))) continue;
-    if (life != nullptr && life->live) continue;
+    const bool moves = !settled(at.event) || !settled(answer.event);
+    if ((!all && moves) || (life != nullptr && life->live)) continue;
     const std::span<const Link> in_host = scene_.roots({scene_.host_of(machine), pasid});
     std::vector<Link> evidence(in_host.begin(), in_host.end());
     evidence.push_back(answer);
     evidence.push_back(at);
-    complain(pasid, std::move(evidence),
-             "the host has PASID {} for this guest, whose kernel does not");
+    if (moves && static_cast<EventKind>(at.event.kind) == EventKind::free)
+      guest.late[pasid] = std::move(evidence);
+    else
+      complain({machine, pasid}, std::move(evidence), not_the_guests);
   }
   if (guest.given.empty()) return;
   for (const auto& [pasid, taken] : guest.taken) {
     const Life* const life = scene_.life({machine, pasid});
     if (life == nullptr || !life->live || guest.given.contains(pasid)) continue;
     if (!all && !settled(taken.event)) continue;
-    complain(pasid, {taken}, "the guest's kernel has PASID {}, and the host none for it");
+    complain({machine, pasid}, {taken},
+             "the guest's kernel has PASID {}, and the host none for it");
   }
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 namespace viosim::check {
 
@@ -32,6 +33,8 @@ class GuestNumbers {
     std::optional<std::uint32_t> freed;      // last, by the guest's kernel
     bool moved = false;                      // to another host, whose numbers it has now
     bool ended = false;                      // it was compared for the last time
+    // Freed in its kernel when that shut down, of which the host may hear yet: what happened to them.
+    std::map<std::uint32_t, std::vector<Link>> late;
     std::map<std::uint32_t, InCpu> in_cpus;  // by the host's numbers
   };
 
@@ -43,7 +46,8 @@ class GuestNumbers {
   void translated(const TraceEvent& event);
   void closes(const TraceEvent& event);
   // `all`: of a guest in which nothing goes on, so that no number can be under way.
-  void compare(std::uint32_t machine, const Guest& guest, bool all);
+  void compare(std::uint32_t machine, Guest& guest, bool all);
+  void complain(const Number& number, std::vector<Link> evidence, const char* what);
   bool is_guest(std::uint32_t machine) const { return scene_.host_of(machine) != machine; }
   bool settled(const TraceEvent& event) const;
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,8 @@ void Teardowns::observe(const TraceEvent& event) {
       return forget(event);
     case EventKind::invalidate:
       return completed(event);
+    case EventKind::given_up:
+      return not_told(event);
     case EventKind::allocate:
       return number_moves(event, true);
     case EventKind::free:
@@ -133,6 +136,18 @@ void Teardowns::submitted(const TraceEvent& event) {
   scene_.violate(Invariant::flush_order, event,
                  fmt::format("the device TLB of function {:04x} is flushed, which is not used",
                              descriptor.source.value()));
+}
+
+// Of a guest's entry its vIOMMU has not heard: nobody can use it, and its kernel gives up the bind.
+void Teardowns::not_told(const TraceEvent& event) {
+  if (!vtd::Descriptor::decodable(event.value)) return;
+  const auto order = vtd::Descriptor::decode(event.value, event.address);
+  if (order.type != vtd::DescriptorType::pasid_cache) return;
+  const std::uint32_t unit = scene_.unit_of(event.component);
+  const std::uint32_t pasid = order.pasid.value();
+  for (auto at = entries_.lower_bound({unit, pasid, 0});
+       at != entries_.end() && at->first.unit == unit && at->first.pasid == pasid;)
+    at = at->second.caching ? entries_.erase(at) : std::next(at);
 }
 
 bool Teardowns::behind_gone(std::uint32_t driver) const {

@@ -55,6 +55,7 @@ class Teardowns {
   void complain_of_flushes(const TraceEvent& at, const Place& place, const Entry& entry,
                            const char* what);
   void submitted(const TraceEvent& event);
+  void not_told(const TraceEvent& given_up);
   void forget(const TraceEvent& viommu);
   bool behind_gone(std::uint32_t driver) const;
   void completed(const TraceEvent& event);

@@ -55,8 +55,11 @@ void Unmaps::observe(const TraceEvent& event) {
     case EventKind::moved:
       return forget_guest(scene_.machine_of(event.component));
     case EventKind::reset:
-    case EventKind::vanish:
       forgot_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
+          event.time;
+      return;
+    case EventKind::vanish:
+      vanished_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
           event.time;
       return;
     default:
@@ -75,7 +78,8 @@ void Unmaps::written(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
   const Place place{scene_.unit_of(event.component), how.source};
   if (event.code == trace_code::entry_set && by_pasid(how.type)) {
-    present_[number][place] = {number.machine, how.domain, how.device_tlb, scene_.link(event)};
+    const bool used = how.device_tlb && !scene_.gone(number.machine, how.source);
+    present_[number][place] = {number.machine, how.domain, used, scene_.link(event)};
     return;
   }
   const auto its = present_.find(number);
@@ -153,11 +157,18 @@ void Unmaps::check(const TraceEvent& event, const Number& number, const Place& p
     return order.type == Kind::pasid_device_tlb && order.source.value() == place.second &&
            (order.all_pasids || order.pasid.value() == number.pasid);
   };
-  const auto forgot = forgot_.find({entry.machine, place.second});
-  const bool empty = !entry.device_tlb || scene_.gone(entry.machine, place.second) ||
-                     (forgot != forgot_.end() && forgot->second >= since);
+  const bool empty = !entry.device_tlb || has_forgotten(entry, place.second, since);
   if (!empty && !flushed(flushes, since, pages, of_device))
     complain(event, number, entry, fmt::format("the TLB of function {:04x}", place.second));
+}
+
+// A reset empties its TLB, which may be filled again.
+bool Unmaps::has_forgotten(const Entry& entry, std::uint16_t source, std::int64_t since) const {
+  const auto not_before = [&](const std::map<Place, std::int64_t>& times, std::int64_t limit) {
+    const auto found = times.find({entry.machine, source});
+    return found != times.end() && found->second >= limit;
+  };
+  return not_before(vanished_, entry.set.event.time) || not_before(forgot_, since);
 }
 
 void Unmaps::complain(const TraceEvent& event, const Number& number, const Entry& entry,

@@ -45,6 +45,7 @@ class Unmaps {
   };
 
   void forget_guest(std::uint32_t machine);
+  bool has_forgotten(const Entry& entry, std::uint16_t source, std::int64_t since) const;
   void written(const TraceEvent& event);
   void completed(const TraceEvent& event);
   void unmapped(const TraceEvent& event);
@@ -59,7 +60,10 @@ class Unmaps {
   std::map<Number, std::map<Place, Entry>> present_;
   std::map<Number, std::set<Number>> stand_for_;  // a guest's number: the host's
   std::map<std::uint32_t, Flushes> flushes_;      // by unit
-  std::map<Place, std::int64_t> forgot_;          // by machine and function: its TLB is empty since
+  // By machine and function: its TLB was emptied; and it vanished, so that what was bound to it is not
+  // used again, though it comes back.
+  std::map<Place, std::int64_t> forgot_;
+  std::map<Place, std::int64_t> vanished_;
 };
 
 }  // namespace viosim::check

@@ -104,6 +104,12 @@ TEST_CASE("I22: a guest that closes has not told the host of what it freed") {
                        {.address = 1, .code = trace_code::allocator_ended});
   };
   CHECK(ended(freed_by_guest().free(5, 1, its_owner)).found().empty());
+  // Its kernel shuts down before the command is written, which another thread is about to do.
+  CHECK(ended(freed_by_guest()).found() == "I22");
+  CHECK(ended(freed_by_guest())
+            .emit(EventKind::command, Stream::viommu, 5, 0, {.value = 2, .code = 2})
+            .found()
+            .empty());
 }
 
 TEST_CASE("I29: a guest's table is nested over another guest's memory, or nobody's") {

@@ -167,14 +167,23 @@ TEST_CASE("I7: a guest frees a number that is present in its own table, or was, 
   late.emit(EventKind::table_write, Stream::viommu_driver, 5, 1,
             {.value = written.encode(), .code = trace_code::entry_set});
   CHECK(freed(late).empty());
+  // Its vIOMMU has not heard of it, and the bind is given up.
+  vtd::Descriptor order;
+  order.type = vtd::DescriptorType::pasid_cache;
+  order.pasid = Pasid(5);
+  const vtd::DescriptorBits bits = order.encode();
+  CHECK(freed(present().emit(EventKind::given_up, Stream::viommu_driver, 5, 1,
+                             {.address = bits[1],
+                              .value = bits[0],
+                              .code = static_cast<std::uint16_t>(order.type)}))
+            .empty());
 }
 
 TEST_CASE("I7: an orphan's owner may use the number while whoever has got it since frees it") {
   const auto twice = [](bool orphan) {
     Stream stream;
-    stream.guest_allocates(5).emit(
-        EventKind::free, Stream::guest_pasids, 5, 1,
-        {.code = orphan ? trace_code::orphaned : std::uint16_t{0}});
+    stream.guest_allocates(5).emit(EventKind::free, Stream::guest_pasids, 5, 1,
+                                   {.code = orphan ? trace_code::orphaned : std::uint16_t{0}});
     const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
     stream
         .emit(EventKind::allocate, Stream::guest_pasids, 5, 2,
@@ -184,7 +193,7 @@ TEST_CASE("I7: an orphan's owner may use the number while whoever has got it sin
         .emit(EventKind::bind, Stream::guest_app, 5, 2, {.address = 5, .value = Stream::source});
     return stream.emit(EventKind::free, Stream::guest_pasids, 5, 2, {}).found();
   };
-  CHECK(twice(false) == "I7");
+  CHECK(twice(false) == "I7 I7");  // bound, and present
   CHECK(twice(true).empty());
 }
 

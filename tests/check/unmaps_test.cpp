@@ -95,6 +95,23 @@ TEST_CASE("I26: a function that was reset during the unmapping has nothing to fo
   CHECK(unmap(stream, 1, 3500).found().empty());
 }
 
+TEST_CASE(
+    "I26: what was bound to a function before it vanished, or while it was gone, is in no TLB") {
+  const auto comes_back = [](bool bound_before, EventKind goes) {
+    Stream stream;
+    stream.allocate(pasid, 1);
+    if (bound_before) stream.write(trace_code::entry_set, pasid, 1);
+    stream.emit(goes, Stream::device, 0, 0, {.value = Stream::source});
+    if (!bound_before) stream.write(trace_code::entry_set, pasid, 1);
+    stream.emit(EventKind::plug, Stream::device, 0, 0, {.address = 2, .value = Stream::source});
+    flush(stream.wait(10000), iotlb, 0);
+    return unmap(stream, 1, 2500).found();
+  };
+  CHECK(comes_back(true, EventKind::vanish).empty());
+  CHECK(comes_back(false, EventKind::vanish).empty());
+  CHECK(comes_back(true, EventKind::reset) == "I26");
+}
+
 TEST_CASE("I26: what a guest unmaps is flushed under the host's number") {
   const auto found = [](bool flushed, bool moved = false) {
     Stream stream;
