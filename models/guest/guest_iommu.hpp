@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -26,7 +25,7 @@ struct GuestIommuParams {
 
   static constexpr auto fields() {
     using P = GuestIommuParams;
-    return std::tuple{
+    return Fields{
         field("entries", &P::entries, "Descriptors in the invalidation queue; a power of two.",
               "Linux uses 256"),
         field("descriptor_write", &P::descriptor_write,
@@ -47,14 +46,14 @@ struct GuestIommuStats {
   std::uint64_t lost = 0;
   static constexpr auto fields() {
     using S = GuestIommuStats;
-    return std::tuple{metric("submissions", &S::submissions, Unit::count,
-                             "Submissions to the invalidation queue."),
-                      metric("descriptors", &S::descriptors, Unit::count,
-                             "Descriptors of these, without the wait of each."),
-                      metric("refused", &S::refused, Unit::count,
-                             "Submissions with a descriptor that the vIOMMU did not take."),
-                      metric("lost", &S::lost, Unit::count,
-                             "Submissions to a vIOMMU that is not there any more.")};
+    return Fields{metric("submissions", &S::submissions, Unit::count,
+                         "Submissions to the invalidation queue."),
+                  metric("descriptors", &S::descriptors, Unit::count,
+                         "Descriptors of these, without the wait of each."),
+                  metric("refused", &S::refused, Unit::count,
+                         "Submissions with a descriptor that the vIOMMU did not take."),
+                  metric("lost", &S::lost, Unit::count,
+                         "Submissions to a vIOMMU that is not there any more.")};
   }
 };
 

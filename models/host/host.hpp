@@ -21,7 +21,6 @@
 #include <cstdint>
 #include <deque>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -47,7 +46,7 @@ struct HostParams {
 
   static constexpr auto fields() {
     using P = HostParams;
-    return std::tuple{
+    return Fields{
         field("cpus", &P::cpus, "Processors of the host's kernel; guests' vCPUs have their own.")
             .from(1),
         field("process_memory", &P::process_memory, "Memory for pages of the host's processes."),

@@ -7,7 +7,6 @@
 #include "models/iommu/vtd/page_request_queue.hpp"
 
 #include <cstdint>
-#include <tuple>
 
 namespace viosim {
 
@@ -35,7 +34,7 @@ struct HostPageRequestsParams {
 
   static constexpr auto fields() {
     using P = HostPageRequestsParams;
-    return std::tuple{
+    return Fields{
         field("register_read", &P::register_read, "Reading a register of the IOMMU.", "assumed"),
         field("register_write", &P::register_write,
               "Writing one, for the processor: it does not wait for its arrival.", "assumed")};

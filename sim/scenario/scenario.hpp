@@ -12,6 +12,7 @@
 #include "sim/check/limits.hpp"
 #include "sim/inject/defects.hpp"
 #include "sim/inject/injection.hpp"
+#include "sim/json/described.hpp"
 #include "sim/json/value.hpp"
 #include "sim/scenario/event.hpp"
 #include "sim/scenario/expectation.hpp"
@@ -24,7 +25,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -35,9 +35,9 @@ struct VtdIommu {
   vtd::UnitParams params;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &VtdIommu::name, "How devices and results call it.")
-                          .matching(component_name),
-                      embedded(&VtdIommu::params)};
+    return Fields{required("name", &VtdIommu::name, "How devices and results call it.")
+                      .matching(component_name),
+                  embedded(&VtdIommu::params)};
   }
   bool operator==(const VtdIommu&) const = default;
 };
@@ -60,9 +60,9 @@ struct RiscvIommu {
   riscv::UnitParams params;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &RiscvIommu::name, "How devices and results call it.")
-                          .matching(component_name),
-                      embedded(&RiscvIommu::params)};
+    return Fields{required("name", &RiscvIommu::name, "How devices and results call it.")
+                      .matching(component_name),
+                  embedded(&RiscvIommu::params)};
   }
   bool operator==(const RiscvIommu&) const = default;
 };
@@ -88,7 +88,7 @@ struct DmaDevice {
 
   static constexpr auto fields() {
     using D = DmaDevice;
-    return std::tuple{
+    return Fields{
         required("name", &D::name, "How results call it; with `count`, name[0], name[1] ...")
             .matching(component_name),
         field("count", &D::count, "How many devices like this there are.")
@@ -145,7 +145,7 @@ struct RecordedDevice {
 
   static constexpr auto fields() {
     using D = RecordedDevice;
-    return std::tuple{
+    return Fields{
         required("name", &D::name,
                  "How results call it: name[01:00.0] for each recorded requester.")
             .matching(component_name),
@@ -165,8 +165,8 @@ using DeviceConfig = OneOf<"model", DmaDevice, RecordedDevice, AcceleratorDevice
 struct MemoryParams {
   Ps latency = 80ns;
   static constexpr auto fields() {
-    return std::tuple{field("latency", &MemoryParams::latency,
-                            "A translated request's access to memory.", "assumed, 70-100 ns DRAM")};
+    return Fields{field("latency", &MemoryParams::latency,
+                        "A translated request's access to memory.", "assumed, 70-100 ns DRAM")};
   }
   bool operator==(const MemoryParams&) const = default;
 };
@@ -185,7 +185,7 @@ struct HostConfig {
 
   static constexpr auto fields() {
     using H = HostConfig;
-    return std::tuple{
+    return Fields{
         required("name", &H::name, "How results call it; with `count`, name[0], name[1] ...")
             .matching(component_name),
         field("count", &H::count, "How many hosts like this there are.").from(1).to(most),
@@ -224,7 +224,7 @@ struct Scenario {
 
   static constexpr auto fields() {
     using S = Scenario;
-    return std::tuple{
+    return Fields{
         field("$schema", &S::schema, "The JSON Schema of this file, for editors."),
         required("name", &S::name, "Names the run.").matching(component_name),
         field("description", &S::description, "What it shows."),
@@ -256,5 +256,24 @@ const std::string& name_of(const IommuConfig& iommu);
 
 // Throws ConfigError with everything that is wrong.
 Scenario read_scenario(const Value& document, const std::string& file);
+
+// Compiled in read_scenario.cpp (sim/json/described.hpp).
+extern template const KeyedType& reflect::object<VtdIommu>();
+extern template const KeyedType& reflect::object<RiscvIommu>();
+extern template const KeyedType& reflect::object<DmaDevice>();
+extern template const KeyedType& reflect::object<RecordedDevice>();
+extern template const KeyedType& reflect::object<MemoryParams>();
+extern template const KeyedType& reflect::object<HostConfig>();
+extern template const KeyedType& reflect::object<Scenario>();
+extern template const KeyedType& reflect::object<AcceleratorDevice>();
+extern template const KeyedType& reflect::object<ProcessesConfig>();
+extern template const KeyedType& reflect::object<GuestConfig>();
+extern template const KeyedType& reflect::object<EventConfig>();
+extern template const KeyedType& reflect::object<InjectionConfig>();
+extern template const KeyedType& reflect::object<MetricClause>();
+extern template const KeyedType& reflect::object<FailureClause>();
+extern template const KeyedType& reflect::object<ViolationClause>();
+extern template const KeyedType& reflect::object<HostKernelParams>();
+extern template const KeyedType& reflect::object<HostParams>();
 
 }  // namespace viosim
