@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "core/base/time.hpp"
 
-#include <tuple>
 
 namespace viosim::check {
 
@@ -13,7 +12,7 @@ struct Limits {
   Ps answer_within = std::chrono::seconds(1);
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         field("answer_within", &Limits::answer_within,
               "I11: a page request group is answered no later after its first request "
               "has arrived. A kernel lets a guest take about as long.")};
