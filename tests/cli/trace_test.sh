@@ -71,6 +71,20 @@ expect "a record not held" 1 'scenario one-device, event 1 ' \
 expect "no records" 2 'holds no records' "$viosim" regress a
 expect "no directory" 2 'nowhere: cannot be read as a directory' "$viosim" regress nowhere
 
+# A run that had no room for all of its trace.
+cat >part.json <<'END'
+{ "name": "part", "hosts": [{ "name": "host0", "iommus": [{ "name": "dmar0", "model": "vtd" }],
+  "devices": [{ "name": "acc", "model": "accelerator", "iommu": "dmar0" }],
+  "processes": [{ "name": "app", "count": 4, "devices": ["acc"], "rounds": 2000,
+    "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }] }
+END
+expect "no more than 500 KiB" 2 'part/run.db.partial: ' \
+  sh -c 'ulimit -c 0; ulimit -f 1000; timeout 60 "$1" run part.json --out part' sh "$viosim"
+expect "what is not asked of half a run" 0 'I11, I22, I33 are asked at the end of a run only; let it come to its end' \
+  "$viosim" check part/run.db.partial
+expect "half a run as JSON" 0 '"complete": false' "$viosim" check part/run.db.partial --json
+expect "two halves alike" 0 'note: neither run has finished' "$viosim" diff part/run.db.partial part/run.db.partial
+
 # A disk that is full: half a megabyte, where mounting one is allowed.
 mkdir small
 if unshare -rm sh -c 'mount -t tmpfs -o size=512k none small' 2>/dev/null; then
