@@ -14,7 +14,8 @@
 namespace viosim::check {
 
 // I22: numbers that a guest gets by virtual commands are its own in the host as long as its kernel has
-// them; asked when its kernel shuts down, before its host takes back what is left, or at the run's end. I30: what its processors translate them into.
+// them; asked when its kernel shuts down, before its host takes back what is left, or at the run's end.
+// I30: what its processors translate them into.
 class GuestNumbers {
  public:
   explicit GuestNumbers(Scene& scene) : scene_(scene) {}
