@@ -67,7 +67,9 @@ enum class EventKind : std::uint16_t {
   group_taken,
   lock_order,
   // Of the scenario.
-  injection
+  injection,
+  // Guests that go to other hosts.
+  moved
 };
 
 constexpr bool is_part_of_request(EventKind kind) {
@@ -93,6 +95,8 @@ inline constexpr std::uint16_t allocator_ended = 3;  // its kernel shuts down, a
 // TraceEvent::code of a vIOMMU's event.
 inline constexpr std::uint16_t viommu_gone = 0;
 inline constexpr std::uint16_t viommu_there = 1;
+// TraceEvent::code of an invalidation: VT-d's descriptor type, or this and the type of RISC-V's command.
+inline constexpr std::uint16_t riscv_command = 0x100;
 // TraceEvent::code of a set's event.
 inline constexpr std::uint16_t set_gone = 1;
 // TraceEvent::code of a table write.
@@ -101,6 +105,7 @@ inline constexpr std::uint16_t entry_cleared = 2;
 inline constexpr std::uint16_t entry_changed = 3;
 inline constexpr std::uint16_t entry_zeroed = 4;
 inline constexpr std::uint16_t entry_fields = 5;
+inline constexpr std::uint16_t entry_replaced = 6;  // as a whole, by another one
 // TraceEvent::code of a processor's translation of a PASID.
 inline constexpr std::uint16_t translation_removed = 0;
 inline constexpr std::uint16_t translation_set = 1;

@@ -23,6 +23,7 @@ FunctionDriver::FunctionDriver(Kernel& kernel, Kernel::Unit& unit,
       params_(params),
       function_(function),
       slice_(slice_of(function)),
+      removal_(kernel.engine(), function.path + ".removal", kernel.params().pasid_mutex_wake),
       freed_(kernel.engine(), function.path + ": a queue is free"),
       stopped_(kernel.engine(), function.path + ": a queue has stopped"),
       pasid_stopped_(kernel.engine(), function.path + ": a PASID has stopped") {
@@ -54,6 +55,7 @@ void FunctionDriver::put_behind(Kernel::Unit& unit) {
 }
 
 Errno FunctionDriver::remove(Thread& thread) {
+  const Guard guard(removal_, thread);
   if (!known_) return Errno::enodev;
   probed_ = false;
   forget_waiting();

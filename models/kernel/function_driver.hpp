@@ -234,6 +234,7 @@ class FunctionDriver final : public SvaClient,
   Function function_;
   FunctionAccess own_;
   Adi slice_;
+  Mutex removal_;        // Linux' device_lock: who comes second finds it removed
   bool known_ = false;   // to the IOMMU's driver
   bool probed_ = false;  // processes may open it
   std::deque<Queue> queues_;

@@ -45,7 +45,7 @@ void IommuDriver::write_table(Step step, Job& job) {
       return tell_written(job, trace_code::entry_changed);
     case Step::write_entry:
       write_entry(job);
-      return tell_written(job, trace_code::entry_changed);
+      return tell_written(job, trace_code::entry_replaced);
     case Step::clear_present:
       clear_present(job);
       return tell_written(job, trace_code::entry_cleared);
@@ -107,7 +107,7 @@ void IommuDriver::zero_entry(Job& job) {
   tell_written(job, trace_code::entry_zeroed);
 }
 
-// Of the entry that was, where one is removed: what is to be flushed is of that one.
+// Of the entry that was, where one is removed or replaced: what is to be flushed is of that one.
 void IommuDriver::tell_written(const Job& job, std::uint16_t code) const {
   if (!trace.on()) return;
   const bool first = job.entry.type == vtd::PasidEntry::Type::first_level ||

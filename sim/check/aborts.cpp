@@ -3,6 +3,7 @@
 #include "sim/check/aborts.hpp"
 
 #include "models/iommu/vtd/descriptor.hpp"
+#include "models/iommu/vtd/descriptor_text.hpp"
 
 #include <fmt/format.h>
 
@@ -16,6 +17,12 @@ void Aborts::observe(const TraceEvent& event) {
     case EventKind::given_up:
       return taken_care_of(event);
     case EventKind::vanish:
+      lost_.insert({scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)});
+      return forgets(event);
+    case EventKind::unplug:  // by the host, or by a guest that has it
+      lost_.erase({scene_.host_of(scene_.machine_of(event.component)),
+                   static_cast<std::uint16_t>(event.value)});
+      return;
     case EventKind::reset:
       return forgets(event);
     default:
@@ -28,9 +35,11 @@ void Aborts::aborted(const TraceEvent& event) {
   const auto descriptor = vtd::Descriptor::decode(event.value, event.address);
   const std::uint32_t machine = scene_.machine_of(event.component);
   const bool of_gone =
-      descriptor.of_device_tlb() && scene_.gone(machine, descriptor.source.value());
+      descriptor.of_device_tlb() && (scene_.gone(machine, descriptor.source.value()) ||
+                                     lost_.contains({machine, descriptor.source.value()}));
   if (event.code == response || of_gone) return;
-  due_[scene_.unit_of(event.component)].emplace(Bits{event.value, event.address}, event);
+  due_[scene_.unit_of(event.component)].emplace(Bits{event.value, event.address},
+                                                scene_.link(event));
 }
 
 void Aborts::taken_care_of(const TraceEvent& event) {
@@ -49,18 +58,23 @@ void Aborts::forgets(const TraceEvent& event) {
     std::erase_if(due, [&](const auto& one) {
       const auto descriptor = vtd::Descriptor::decode(one.first.first, one.first.second);
       return descriptor.of_device_tlb() && descriptor.source.value() == event.value &&
-             scene_.machine_of(one.second.component) == machine;
+             scene_.machine_of(one.second.event.component) == machine;
     });
   }
 }
 
 void Aborts::finish() {
   for (const auto& [unit, due] : due_) {
-    for (const auto& [bits, event] : due) {
-      scene_.violate(Invariant::aborts_seen, event,
-                     fmt::format("descriptor {:#018x} {:#018x} was aborted, and neither submitted "
-                                 "again nor reported",
-                                 event.address, event.value));
+    for (const auto& [bits, link] : due) {
+      const TraceEvent& event = link.event;
+      scene_.violate(
+          event, {.invariant = Invariant::aborts_seen,
+                  .number = scene_.number_of(event),
+                  .epoch = event.epoch,
+                  .message = fmt::format("{} was aborted, and neither submitted again nor reported",
+                                         vtd::text_of(event.value, event.address)),
+                  .evidence = {link},
+                  .overdue = true});
     }
   }
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <utility>
 
 namespace viosim::check {
@@ -20,13 +21,16 @@ class Aborts {
 
  private:
   using Bits = std::pair<std::uint64_t, std::uint64_t>;
-  using Due = std::multimap<Bits, TraceEvent>;
+  using Due = std::multimap<Bits, Link>;
 
   void aborted(const TraceEvent& event);
   void taken_care_of(const TraceEvent& event);
   void forgets(const TraceEvent& event);
 
   Scene& scene_;
+  // Functions that have vanished, by machine, and that their kernel has not let go of: it asks no more of
+  // them, though they may be there again.
+  std::set<std::pair<std::uint32_t, std::uint16_t>> lost_;
   std::map<std::uint32_t, Due> due_;  // by unit
 };
 

@@ -11,17 +11,42 @@ void Allocators::observe(const TraceEvent& event) {
     case EventKind::allocator:
       return told(event);
     case EventKind::viommu:
-      if (event.code == trace_code::viommu_gone)
-        gone_.insert(event.component);
-      else if (gone_.erase(event.component) > 0)
-        ++returns_[event.component];
-      return;
+      return presence(event);
     case EventKind::command:
     case EventKind::command_lost:
       return asked(event);
     default:
       return;
   }
+}
+
+void Allocators::presence(const TraceEvent& event) {
+  if (event.code != trace_code::viommu_gone) {
+    gone_.erase(event.component);
+    return;
+  }
+  gone_.insert(event.component);
+  const auto kernel = kernels_.find(scene_.machine_of(event.component));
+  if (kernel == kernels_.end()) return;
+  const auto its = kernel->second.registered.find(event.component);
+  if (its != kernel->second.registered.end())
+    kernel->second.departed[event.component] = its->second;
+}
+
+void Allocators::registered(const TraceEvent& event, Kernel& kernel) {
+  kernel.groups[event.component] = event.address;
+  const auto departed = kernel.departed.find(event.component);
+  const std::uint32_t others = departed == kernel.departed.end() ? 0 : departed->second;
+  if (++kernel.registered[event.component] <= 1 + others) return;
+  scene_.violate(Invariant::registered_once, event,
+                 fmt::format("{} is registered, and was before", scene_.path(event.component)));
+}
+
+void Allocators::left(std::uint32_t component, Kernel& kernel) {
+  const auto its = kernel.registered.find(component);
+  if (its != kernel.registered.end() && --its->second == 0) kernel.registered.erase(its);
+  const auto departed = kernel.departed.find(component);
+  if (departed != kernel.departed.end() && --departed->second == 0) kernel.departed.erase(departed);
 }
 
 void Allocators::told(const TraceEvent& event) {
@@ -32,14 +57,9 @@ void Allocators::told(const TraceEvent& event) {
   }
   Kernel& kernel = kernels_[machine];
   if (event.code == trace_code::allocator_registered) {
-    kernel.groups[event.component] = event.address;
-    if (++kernel.registered[event.component] > 1 + returns_[event.component]) {
-      scene_.violate(Invariant::registered_once, event,
-                     fmt::format("{} is registered, and was before", scene_.path(event.component)));
-    }
+    registered(event, kernel);
   } else {
-    const auto its = kernel.registered.find(event.component);
-    if (its != kernel.registered.end() && --its->second == 0) kernel.registered.erase(its);
+    left(event.component, kernel);
   }
   becomes_active(event, kernel, static_cast<std::uint32_t>(event.value));
 }
@@ -60,13 +80,15 @@ void Allocators::becomes_active(const TraceEvent& event, Kernel& kernel, std::ui
   if (before == 0 && active != 0) {
     scene_.violate(Invariant::late_allocator, event,
                    fmt::format("{} gives PASIDs from now on, while {} of the kernel's own live",
-                               name(active), living));
+                               name(active), living),
+                   scene_.allocations(scene_.machine_of(event.component), {}));
   } else if (before != 0 &&
              kernel.groups[before - 1] != (active == 0 ? 0 : kernel.groups[active - 1])) {
     if (gone_.contains(event.component)) return;
     scene_.violate(Invariant::empty_switch, event,
                    fmt::format("{} gives PASIDs from now on, while {} of {} live", name(active),
-                               living, name(before)));
+                               living, name(before)),
+                   scene_.allocations(scene_.machine_of(event.component), {}));
   }
 }
 

@@ -21,19 +21,22 @@ class Allocators {
   using Components = std::set<std::uint32_t>;
   struct Kernel {
     std::map<std::uint32_t, std::uint32_t> registered;  // vIOMMUs, and how often
-    std::map<std::uint32_t, std::uint64_t> groups;      // of all that ever were
-    std::uint32_t active = 0;                           // 0: its own allocator, or 1 + component
+    // Of these, by those that were there before it vanished, which the kernel still knows.
+    std::map<std::uint32_t, std::uint32_t> departed;
+    std::map<std::uint32_t, std::uint64_t> groups;  // of all that ever were
+    std::uint32_t active = 0;                       // 0: its own allocator, or 1 + component
   };
 
+  void presence(const TraceEvent& event);
   void told(const TraceEvent& event);
+  void registered(const TraceEvent& event, Kernel& kernel);
+  static void left(std::uint32_t component, Kernel& kernel);
   void becomes_active(const TraceEvent& event, Kernel& kernel, std::uint32_t active);
   void asked(const TraceEvent& event);
 
   Scene& scene_;
   std::map<std::uint32_t, Kernel> kernels_;  // by machine
   Components gone_;                          // vIOMMUs
-  // How often each was gone and came back: its kernel may still know those that were before it.
-  std::map<std::uint32_t, std::uint32_t> returns_;
 };
 
 }  // namespace viosim::check

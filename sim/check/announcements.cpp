@@ -3,6 +3,7 @@
 #include "sim/check/announcements.hpp"
 
 #include "models/iommu/vtd/descriptor.hpp"
+#include "models/iommu/vtd/descriptor_text.hpp"
 
 #include <fmt/format.h>
 
@@ -22,7 +23,7 @@ void Announcements::observe(const TraceEvent& event) {
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::submit:
       tell_.insert(machine);
-      under_way_[event.component].push_back(event);
+      under_way_[event.component].push_back(scene_.link(event));
       return;
     case EventKind::invalidate:
       return done(event, machine);
@@ -39,26 +40,27 @@ void Announcements::observe(const TraceEvent& event) {
 }
 
 void Announcements::done(const TraceEvent& event, std::uint32_t machine) {
-  std::deque<TraceEvent>& queue = under_way_[event.component];
-  const auto found = std::find_if(queue.begin(), queue.end(), [&](const TraceEvent& one) {
-    return one.value == event.value && one.address == event.address;
+  std::deque<Link>& queue = under_way_[event.component];
+  const auto found = std::find_if(queue.begin(), queue.end(), [&](const Link& one) {
+    return one.event.value == event.value && one.event.address == event.address;
   });
   if (event.code == wait) {
     const auto ahead =
-        std::find_if(queue.begin(), found, [](const TraceEvent& one) { return one.code != wait; });
+        std::find_if(queue.begin(), found, [](const Link& one) { return one.event.code != wait; });
     if (found != queue.end() && ahead != found) {
       scene_.violate(Invariant::announced, event,
-                     fmt::format("{} says that a wait is over, and descriptor {:#018x} {:#018x} "
-                                 "ahead of it is not done",
-                                 scene_.path(event.component), ahead->address, ahead->value));
+                     fmt::format("{} says that a wait is over, and {} ahead of it is not done",
+                                 scene_.path(event.component),
+                                 vtd::text_of(ahead->event.value, ahead->event.address)),
+                     {*ahead, *found});
     }
   }
   if (found != queue.end()) queue.erase(found);
   if (event.code != pasid_cache || unannounced_.empty()) return;
   const auto order = vtd::Descriptor::decode(event.value, event.address);
   std::erase_if(unannounced_, [&](const auto& one) {
-    const auto& [entry, domain] = one;
-    const bool of_domain = order.domain.value() == domain;
+    const auto& [entry, set] = one;
+    const bool of_domain = order.domain.value() == set.domain;
     const bool of_pasid = order.pasid.value() == std::get<2>(entry);
     return std::get<0>(entry) == machine &&
            (order.granularity == vtd::Granularity::global ||
@@ -70,18 +72,20 @@ void Announcements::written(const TraceEvent& event, std::uint32_t machine) {
   const EntryWritten how = EntryWritten::decode(event.value);
   const Entry entry{machine, how.source, event.pasid};
   if (how.caching && event.code == trace_code::entry_set)
-    unannounced_[entry] = how.domain;
+    unannounced_[entry] = {how.domain, scene_.link(event)};
   else
     unannounced_.erase(entry);
 }
 
 void Announcements::bound(const TraceEvent& event, std::uint32_t machine) {
   const Entry entry{machine, static_cast<std::uint16_t>(event.value), event.pasid};
-  if (!unannounced_.contains(entry) || !tell_.contains(machine)) return;
+  const auto found = unannounced_.find(entry);
+  if (found == unannounced_.end() || !tell_.contains(machine)) return;
   scene_.violate(Invariant::announced, event,
                  fmt::format("PASID {} of function {:04x} is bound, and its vIOMMU was not told of "
                              "the entry",
-                             event.pasid, std::get<1>(entry)));
+                             event.pasid, std::get<1>(entry)),
+                 {found->second.set});
 }
 
 }  // namespace viosim::check

@@ -21,6 +21,10 @@ class Announcements {
  private:
   using Entry =
       std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // machine, function, PASID
+  struct Unannounced {
+    std::uint16_t domain = 0;
+    Link set;
+  };
 
   bool is_guest(std::uint32_t machine) const { return scene_.host_of(machine) != machine; }
   void done(const TraceEvent& event, std::uint32_t machine);
@@ -28,9 +32,9 @@ class Announcements {
   void bound(const TraceEvent& event, std::uint32_t machine);
 
   Scene& scene_;
-  std::map<std::uint32_t, std::deque<TraceEvent>> under_way_;  // by component
+  std::map<std::uint32_t, std::deque<Link>> under_way_;  // by component
   std::set<std::uint32_t> tell_;  // machines; traces of older programs do not tell of descriptors
-  std::map<Entry, std::uint16_t> unannounced_;  // and their domains
+  std::map<Entry, Unannounced> unannounced_;
 };
 
 }  // namespace viosim::check

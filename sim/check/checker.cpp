@@ -7,6 +7,7 @@ namespace viosim::check {
 void Checker::observe(const TraceEvent& event) {
   const auto kind = static_cast<EventKind>(event.kind);
   if (is_part_of_request(kind) || kind == EventKind::lock_wait) return;
+  scene_.step();
   if (kind == EventKind::translate) {
     if (!wants_requests() || private_numbers_.concerns(event)) return;
     stale_use_.observe(event);
@@ -25,7 +26,9 @@ void Checker::observe(const TraceEvent& event) {
   trace_order_.observe(event);
   identities_.observe(event);
   if (kind == EventKind::allocate) scene_.begin(event);
+  bindings_.observe(event);
   teardowns_.observe(event);
+  unmaps_.observe(event);
   domains_.observe(event);
   page_groups_.observe(event);
   stale_use_.observe(event);

@@ -8,11 +8,13 @@
 #include "sim/check/aborts.hpp"
 #include "sim/check/allocators.hpp"
 #include "sim/check/announcements.hpp"
+#include "sim/check/bindings.hpp"
 #include "sim/check/commands.hpp"
 #include "sim/check/domains.hpp"
 #include "sim/check/entry_writes.hpp"
 #include "sim/check/guest_numbers.hpp"
 #include "sim/check/identities.hpp"
+#include "sim/check/limits.hpp"
 #include "sim/check/lock_order.hpp"
 #include "sim/check/page_groups.hpp"
 #include "sim/check/private_numbers.hpp"
@@ -22,8 +24,11 @@
 #include "sim/check/second_levels.hpp"
 #include "sim/check/stale_use.hpp"
 #include "sim/check/teardowns.hpp"
+#include "sim/check/unmaps.hpp"
 
+#include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace viosim::check {
@@ -31,13 +36,17 @@ namespace viosim::check {
 class Checker final : public TraceObserver {
  public:
   // `paths`: of the components, by their numbers.
-  explicit Checker(std::vector<std::string> paths) : scene_(std::move(paths)) {}
+  explicit Checker(std::vector<std::string> paths, const Limits& limits = {})
+      : scene_(std::move(paths)), page_groups_(scene_, limits.answer_within.count()) {}
 
   void observe(const TraceEvent& event) override;
   bool wants_requests() const override {
     return stale_use_.wants_requests() || quiet_entries_.wants_requests();
   }
-  void finish();  // the run came to its end
+  // The run came to its end: what has not happened is asked, of these.
+  void finish();
+  static constexpr std::array asked_at_end{Invariant::every_answer, Invariant::same_numbers,
+                                           Invariant::aborts_seen};
 
   const std::vector<Violation>& violations() const { return scene_.violations(); }
   std::uint64_t found() const { return scene_.found(); }  // with those that were not kept
@@ -48,9 +57,11 @@ class Checker final : public TraceObserver {
   Scene scene_;
   PrivateNumbers private_numbers_{scene_};
   Identities identities_{scene_};
+  Bindings bindings_{scene_};
   Teardowns teardowns_{scene_};
+  Unmaps unmaps_{scene_};
   Domains domains_{scene_};
-  PageGroups page_groups_{scene_};
+  PageGroups page_groups_;
   StaleUse stale_use_{scene_};
   Commands commands_{scene_};
   Allocators allocators_{scene_};

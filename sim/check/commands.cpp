@@ -2,9 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/check/commands.hpp"
 
+#include "core/base/units.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace viosim::check {
 
@@ -18,14 +22,18 @@ void Commands::observe(const TraceEvent& event) {
     if (is_open) {
       scene_.violate(Invariant::one_command, event,
                      fmt::format("command {} is taken while command {} is outstanding", event.value,
-                                 open->second.value));
+                                 open->second.event.value),
+                     {open->second});
     }
-    outstanding_[event.component] = event;
+    outstanding_[event.component] = scene_.link(event);
     return;
   }
-  if (!is_open || open->second.value != event.value) {
+  if (!is_open || open->second.event.value != event.value) {
+    std::vector<Link> evidence;
+    if (is_open) evidence.push_back(open->second);
     scene_.violate(Invariant::one_command, event,
-                   fmt::format("command {} is answered, and is not outstanding", event.value));
+                   fmt::format("command {} is answered, and is not outstanding", event.value),
+                   std::move(evidence));
   }
   if (is_open) outstanding_.erase(open);
 }
@@ -35,14 +43,15 @@ void Commands::presence(const TraceEvent& event) {
   if (event.code != trace_code::viommu_gone || open == outstanding_.end()) return;
   scene_.violate(Invariant::idle_eject, event,
                  fmt::format("{} is taken away while command {} is outstanding",
-                             scene_.path(event.component), open->second.value));
+                             scene_.path(event.component), open->second.event.value),
+                 {open->second});
 }
 
 void TraceOrder::observe(const TraceEvent& event) {
   if (event.duration < 0 || event.time < last_) {
-    scene_.violate(
-        Invariant::trace_order, event,
-        fmt::format("an event of {} ps is written after one of {} ps", event.time, last_));
+    scene_.violate(Invariant::trace_order, event,
+                   fmt::format("an event of {} is written after one of {}",
+                               format_time(Ps(event.time), 12), format_time(Ps(last_), 12)));
   }
   last_ = std::max(last_, event.time);
 }

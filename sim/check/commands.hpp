@@ -4,6 +4,7 @@
 
 #include "sim/check/scene.hpp"
 
+#include <cstdint>
 #include <map>
 
 namespace viosim::check {
@@ -18,7 +19,7 @@ class Commands {
   void presence(const TraceEvent& event);
 
   Scene& scene_;
-  std::map<std::uint32_t, TraceEvent> outstanding_;  // by component
+  std::map<std::uint32_t, Link> outstanding_;  // by component
 };
 
 // I34: events that are written when they happen come in the order of time.

@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace viosim::check {
 namespace {
 
@@ -18,30 +21,81 @@ bool through_second_level(std::uint8_t type) {
 }  // namespace
 
 void Domains::observe(const TraceEvent& event) {
-  if (static_cast<EventKind>(event.kind) != EventKind::table_write) return;
+  const auto kind = static_cast<EventKind>(event.kind);
+  if (kind == EventKind::invalidate) return left_.empty() ? void() : flushed(event);
+  if (kind != EventKind::table_write) return;
   const EntryWritten how = EntryWritten::decode(event.value);
-  const std::uint32_t unit = scene_.unit_of(event.component);
-  const Place place{unit, how.source, event.pasid};
-  if (event.code == trace_code::entry_cleared) leave(place);
-  if (event.code != trace_code::entry_set) return;
-  leave(place);
-  const Use use{{unit, how.domain}, through_second_level(how.type)};
+  const Place place{scene_.unit_of(event.component), how.source, event.pasid};
+  if (event.code == trace_code::entry_cleared) return leave(event, place);
+  if (event.code == trace_code::entry_set) return set(event, how, place);
+}
+
+void Domains::set(const TraceEvent& event, const EntryWritten& how, const Place& place) {
+  leave(event, place);
+  const Use use{
+      {std::get<0>(place), how.domain}, through_second_level(how.type), scene_.link(event)};
   std::array<std::uint32_t, 2>& users = users_[use.domain];
   if (users[use.second ? 0 : 1] != 0) {
+    const auto other = std::find_if(present_.begin(), present_.end(), [&](const auto& one) {
+      return one.second.domain == use.domain && one.second.second != use.second;
+    });
     scene_.violate(Invariant::domain_kinds, event,
                    fmt::format("domain {} is of a {} entry of PASID {}, and of {} ones", how.domain,
                                use.second ? "second-level" : "first-level", event.pasid,
-                               use.second ? "first-level" : "second-level"));
+                               use.second ? "first-level" : "second-level"),
+                   {other->second.set});
+  }
+  const auto left = left_.find(use.domain);
+  if (left != left_.end() && users[0] + users[1] == 0) {
+    // Of the same PASID it is a matter of the entry, or of the number.
+    if (!left->second.pasids.contains(event.pasid)) {
+      scene_.violate(Invariant::domain_kinds, event,
+                     fmt::format("domain {} is given to the entry of PASID {}, and what was cached "
+                                 "for the last that had it is not flushed",
+                                 how.domain, event.pasid),
+                     {left->second.cleared});
+    }
+    left_.erase(left);
   }
   ++users[use.second ? 1 : 0];
   present_[place] = use;
 }
 
-void Domains::leave(const Place& place) {
+void Domains::leave(const TraceEvent& event, const Place& place) {
   const auto found = present_.find(place);
   if (found == present_.end()) return;
-  --users_[found->second.domain][found->second.second ? 1 : 0];
+  const Use& use = found->second;
+  std::array<std::uint32_t, 2>& users = users_[use.domain];
+  --users[use.second ? 1 : 0];
+  const bool watched = use.second && !EntryWritten::decode(event.value).caching;
+  if (watched) {
+    Left& left = left_[use.domain];
+    left.pasids.insert(std::get<2>(place));
+    left.cleared = scene_.link(event);
+  }
   present_.erase(found);
+}
+
+void Domains::flushed(const TraceEvent& event) {
+  if (!vtd::Descriptor::decodable(event.value)) return;
+  const auto order = vtd::Descriptor::decode(event.value, event.address);
+  using By = vtd::Granularity;
+  const bool of_iotlb = order.type == vtd::DescriptorType::iotlb;
+  const bool of_pasid =
+      order.type == vtd::DescriptorType::pasid_iotlb && order.granularity == By::pasid;
+  if (!of_iotlb && !of_pasid) return;
+  const std::uint32_t unit = scene_.unit_of(event.component);
+  for (auto at = left_.lower_bound({unit, 0}); at != left_.end() && at->first.first == unit;) {
+    Left& left = at->second;
+    const bool its = at->first.second == order.domain.value();
+    bool whole =
+        of_iotlb && (order.granularity == By::global || (its && order.granularity == By::domain));
+    if (of_pasid && its) {
+      left.pasids.erase(order.pasid.value());
+      whole = left.pasids.empty();
+    }
+    at = whole ? left_.erase(at) : std::next(at);
+  }
 }
 
 }  // namespace viosim::check

@@ -5,43 +5,75 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace viosim::check {
 
 void EntryWrites::observe(const TraceEvent& event) {
   if (static_cast<EventKind>(event.kind) == EventKind::viommu) return forget(event);
   if (static_cast<EventKind>(event.kind) != EventKind::table_write) return;
-  const std::uint16_t source = EntryWritten::decode(event.value).source;
-  const Place place{scene_.unit_of(event.component), source, event.pasid};
-  const auto complain = [&](const char* what) {
-    scene_.violate(
-        Invariant::whole_entry, event,
-        fmt::format("the entry of PASID {} of function {:04x} {}", event.pasid, source, what));
-  };
+  const EntryWritten how = EntryWritten::decode(event.value);
+  const Place place{scene_.unit_of(event.component), how.source, event.pasid};
   drivers_[std::get<0>(place)] = event.component;
-  State& state = entries_[place];
+  written(event, how, place);
+}
+
+void EntryWrites::complain(const TraceEvent& event, const Entry& entry, const char* what) {
+  std::vector<Link> evidence;
+  if (entry.last.position != 0) evidence.push_back(entry.last);
+  scene_.violate(Invariant::whole_entry, event,
+                 fmt::format("the entry of PASID {} of function {:04x} {}", event.pasid,
+                             EntryWritten::decode(event.value).source, what),
+                 std::move(evidence));
+}
+
+void EntryWrites::written(const TraceEvent& event, const EntryWritten& how, const Place& place) {
+  Entry& entry = entries_[place];
   switch (event.code) {
     case trace_code::entry_fields:
-      if (state == State::present) complain("is written while it is present");
-      if (state == State::not_written) state = State::fields_written;
+      if (entry.state == State::present) complain(event, entry, "is written while it is present");
+      if (entry.state == State::not_written) entry.state = State::fields_written;
       tells_fields_.insert(std::get<0>(place));
-      return;
+      break;
     case trace_code::entry_set:
-      if (state == State::present) complain("is made present, and is");
-      if (state == State::not_written && tells_fields_.contains(std::get<0>(place)))
-        complain("is made present before it is written");
-      state = State::present;
-      return;
+      if (entry.state == State::present) complain(event, entry, "is made present, and is");
+      if (entry.state == State::not_written && tells_fields_.contains(std::get<0>(place)))
+        complain(event, entry, "is made present before it is written");
+      entry = {State::present, {}, event.address, how.domain, how.type};
+      break;
+    case trace_code::entry_changed:
+      changed(event, how, entry);
+      break;
+    case trace_code::entry_replaced:
+      entry.table = 0;  // of the next one, which is not told
+      break;
     case trace_code::entry_cleared:
-      state = State::not_written;
-      return;
+      entry.state = State::not_written;
+      break;
     case trace_code::entry_zeroed:
-      if (state == State::present) complain("is zeroed while it is present");
+      if (entry.state == State::present) complain(event, entry, "is zeroed while it is present");
       entries_.erase(place);
       return;
     default:
       return;
   }
+  entry.last = scene_.link(event);
+}
+
+// How requests are made may be changed in place, where they lead may not.
+void EntryWrites::changed(const TraceEvent& event, const EntryWritten& how, Entry& entry) {
+  if (entry.state != State::present) {
+    if (tells_fields_.contains(scene_.unit_of(event.component)))
+      complain(event, entry, "is changed in place, and is not present");
+    return;
+  }
+  const bool same = entry.table == 0 || (entry.table == event.address &&
+                                         entry.domain == how.domain && entry.type == how.type);
+  if (!same) complain(event, entry, "leads elsewhere, and was not taken away before");
+  entry.table = event.address;
+  entry.domain = how.domain;
+  entry.type = how.type;
 }
 
 // One that is plugged in again has tables of its own.

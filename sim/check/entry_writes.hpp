@@ -20,11 +20,22 @@ class EntryWrites {
  private:
   using Place = std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // unit, function, PASID
   enum class State : std::uint8_t { not_written, fields_written, present };
+  struct Entry {
+    State state = State::not_written;
+    Link last;  // that wrote it
+    // Where it leads, which may change only when it is not present, or as a whole.
+    std::uint64_t table = 0;
+    std::uint16_t domain = 0;
+    std::uint8_t type = 0;
+  };
 
+  void written(const TraceEvent& event, const EntryWritten& how, const Place& place);
+  void changed(const TraceEvent& event, const EntryWritten& how, Entry& entry);
+  void complain(const TraceEvent& event, const Entry& entry, const char* what);
   void forget(const TraceEvent& viommu);
 
   Scene& scene_;
-  std::map<Place, State> entries_;
+  std::map<Place, Entry> entries_;
   std::map<std::uint32_t, std::uint32_t> drivers_;  // who writes the tables of each unit
   std::set<std::uint32_t> tells_fields_;            // units; traces of older programs do not tell
 };

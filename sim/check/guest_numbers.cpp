@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace viosim::check {
 namespace {
@@ -15,6 +18,9 @@ constexpr std::uint16_t allocates = 1;  // opcode
 // lost.
 constexpr std::int64_t under_way = 1'000'000'000;  // ps
 
+constexpr const char* not_the_guests =
+    "the host has PASID {} for this guest, whose kernel does not";
+
 }  // namespace
 
 void GuestNumbers::observe(const TraceEvent& event) {
@@ -23,11 +29,18 @@ void GuestNumbers::observe(const TraceEvent& event) {
     case EventKind::command:
     case EventKind::command_done:
       return command(event);
+    case EventKind::command_lost:
+      return not_told(guests_[scene_.machine_of(event.component)]);
+    case EventKind::moved:
+      guests_[scene_.machine_of(event.component)].moved = true;
+      return;
     case EventKind::allocate:
       return moved(event);
     case EventKind::free:
       moved(event);
       return event.code == 0 ? freed(event) : void();
+    case EventKind::allocator:
+      return event.code == trace_code::allocator_ended ? closes(event) : void();
     case EventKind::id_set:
       if (event.code == trace_code::set_gone)
         guests_[scene_.machine_of(event.component)].ended = true;
@@ -43,12 +56,22 @@ void GuestNumbers::command(const TraceEvent& event) {
   Guest& guest = guests_[scene_.machine_of(event.component)];
   if (static_cast<EventKind>(event.kind) == EventKind::command) {
     guest.commands[event.component] = event.code == allocates;
+    if (event.code != allocates) guest.late.erase(event.pasid);
     return;
   }
   const auto open = guest.commands.find(event.component);
   if (open == guest.commands.end()) return;
-  if (open->second && event.code == 0) guest.given[event.pasid] = event;
+  if (!open->second && event.code == trace_code::command_dropped) not_told(guest);
+  if (open->second && event.code == 0) guest.given[event.pasid] = scene_.link(event);
   guest.commands.erase(open);
+}
+
+void GuestNumbers::not_told(Guest& guest) {
+  if (guest.freed) {
+    guest.given.erase(*guest.freed);
+    guest.late.erase(*guest.freed);
+  }
+  guest.freed.reset();
 }
 
 // In the guest's own kernel. An orphan is charged to it, and it does not know it any more.
@@ -56,7 +79,8 @@ void GuestNumbers::moved(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   if (!is_guest(machine)) return;
   Guest& guest = guests_[machine];
-  guest.taken[event.pasid] = event;
+  guest.taken[event.pasid] = scene_.link(event);
+  if (static_cast<EventKind>(event.kind) == EventKind::free) guest.freed = event.pasid;
   if (event.code == trace_code::orphaned) guest.given.erase(event.pasid);
 }
 
@@ -71,7 +95,8 @@ void GuestNumbers::freed(const TraceEvent& event) {
     if (used == numbers.in_cpus.end()) continue;
     scene_.violate(Invariant::cpu_translation, event,
                    fmt::format("PASID {} is freed while processors turn a guest's PASID {} into it",
-                               event.pasid, used->second));
+                               event.pasid, used->second.number),
+                   {used->second.set});
   }
 }
 
@@ -82,40 +107,68 @@ void GuestNumbers::translated(const TraceEvent& event) {
     guest.in_cpus.erase(event.pasid);
     return;
   }
-  const auto [at, first] = guest.in_cpus.emplace(event.pasid, number);
-  if (!first && at->second != number) {
+  const auto [at, first] = guest.in_cpus.emplace(event.pasid, InCpu{number, scene_.link(event)});
+  if (!first && at->second.number != number) {
     scene_.violate(Invariant::cpu_translation, event,
                    fmt::format("processors turn a guest's PASID {} into {}, and its PASID {}, too",
-                               number, event.pasid, at->second));
+                               number, event.pasid, at->second.number),
+                   {at->second.set});
   }
-  at->second = number;
+  at->second.number = number;
 }
 
 bool GuestNumbers::settled(const TraceEvent& event) const { return now_ - event.time > under_way; }
 
+// Its processes are gone, and what they had was given back.
+void GuestNumbers::closes(const TraceEvent& event) {
+  const auto found = guests_.find(scene_.machine_of(event.component));
+  if (found == guests_.end() || found->second.ended) return;
+  Guest& guest = found->second;
+  if (guest.commands.empty() && !guest.moved) compare(found->first, guest, true);
+  found->second.ended = true;
+}
+
 void GuestNumbers::finish() {
-  for (const auto& [machine, guest] : guests_) {
-    if (!guest.ended && guest.commands.empty()) compare(machine, guest);
+  for (auto& [machine, guest] : guests_) {
+    if (!guest.ended && guest.commands.empty()) compare(machine, guest, false);
+    for (auto& [pasid, evidence] : guest.late)
+      complain({machine, pasid}, std::move(evidence), not_the_guests);
   }
 }
 
-void GuestNumbers::compare(std::uint32_t machine, const Guest& guest) {
+void GuestNumbers::complain(const Number& number, std::vector<Link> evidence, const char* what) {
+  const TraceEvent at = evidence.back().event;
+  scene_.violate(at, {.invariant = Invariant::same_numbers,
+                      .number = number,
+                      .epoch = at.epoch,
+                      .message = fmt::format(fmt::runtime(what), number.pasid),
+                      .evidence = std::move(evidence),
+                      .overdue = true});
+}
+
+void GuestNumbers::compare(std::uint32_t machine, Guest& guest, bool all) {
   for (const auto& [pasid, answer] : guest.given) {
     const Life* const life = scene_.life({machine, pasid});
     const auto last = guest.taken.find(pasid);
-    const TraceEvent& at = last == guest.taken.end() ? answer : last->second;
-    if (!settled(at) || !settled(answer)) continue;
-    if (life != nullptr && life->live) continue;
-    scene_.violate(
-        Invariant::same_numbers, at,
-        fmt::format("the host has PASID {} for this guest, whose kernel does not", pasid));
+    const Link& at = last == guest.taken.end() ? answer : last->second;
+    const bool moves = !settled(at.event) || !settled(answer.event);
+    if ((!all && moves) || (life != nullptr && life->live)) continue;
+    const std::span<const Link> in_host = scene_.roots({scene_.host_of(machine), pasid});
+    std::vector<Link> evidence(in_host.begin(), in_host.end());
+    evidence.push_back(answer);
+    evidence.push_back(at);
+    if (moves && static_cast<EventKind>(at.event.kind) == EventKind::free)
+      guest.late[pasid] = std::move(evidence);
+    else
+      complain({machine, pasid}, std::move(evidence), not_the_guests);
   }
   if (guest.given.empty()) return;
-  for (const auto& [pasid, event] : guest.taken) {
+  for (const auto& [pasid, taken] : guest.taken) {
     const Life* const life = scene_.life({machine, pasid});
-    if (life == nullptr || !life->live || guest.given.contains(pasid) || !settled(event)) continue;
-    scene_.violate(Invariant::same_numbers, event,
-                   fmt::format("the guest's kernel has PASID {}, and the host none for it", pasid));
+    if (life == nullptr || !life->live || guest.given.contains(pasid)) continue;
+    if (!all && !settled(taken.event)) continue;
+    complain({machine, pasid}, {taken},
+             "the guest's kernel has PASID {}, and the host none for it");
   }
 }
 

@@ -11,6 +11,19 @@ constexpr std::uint16_t unknown_number = 2;   // ENOENT
 constexpr std::uint16_t foreign_number = 13;  // EACCES
 constexpr std::uint32_t pasids = 1U << 20U;
 
+const char* written(std::uint16_t how) {
+  switch (how) {
+    case trace_code::entry_set:
+      return "made present";
+    case trace_code::entry_cleared:
+      return "taken away from a function";
+    case trace_code::entry_zeroed:
+      return "zeroed in a table";
+    default:
+      return "written into a table";
+  }
+}
+
 }  // namespace
 
 void Identities::observe(const TraceEvent& event) {
@@ -21,6 +34,10 @@ void Identities::observe(const TraceEvent& event) {
       return freed(event);
     case EventKind::bind:
       return used(event, "bound");
+    case EventKind::unbind:
+      return used(event, "unbound");
+    case EventKind::respond:
+      return used(event, "answered for");
     case EventKind::submit:
       return used(event, "named by a descriptor");
     case EventKind::table_write:
@@ -32,9 +49,8 @@ void Identities::observe(const TraceEvent& event) {
                                      "below {}",
                                      event.pasid, limit));
         }
-        used(event, "made present");
       }
-      return;
+      return used(event, written(event.code));
     default:
       return;
   }
@@ -66,19 +82,21 @@ void Identities::allocated(const TraceEvent& event) {
 }
 
 void Identities::freed(const TraceEvent& event) {
-  const Life* const life = scene_.life(scene_.number_of(event));
+  const Number number = scene_.number_of(event);
+  const Life* const life = scene_.life(number);
   const bool done = event.code == 0 || event.code == trace_code::pending;
   if (!done && event.code != unknown_number && event.code != foreign_number) return;
   if (life == nullptr || !life->live) {
-    if (life != nullptr && (life->orphaned || life->orphans > 0))
-      return;  // its owner does not know
+    if (scene_.orphan(number)) return;  // its owner does not know
     scene_.violate(Invariant::one_free, event,
                    fmt::format("PASID {} is freed, and is nobody's", event.pasid));
     return;
   }
   if (life->owner != event.value) {
     scene_.violate(Invariant::own_free, event,
-                   fmt::format("PASID {} is freed by one who does not own it", event.pasid));
+                   fmt::format("PASID {} of {} is freed by {}", event.pasid,
+                               scene_.owner_name(life->owner, number.machine),
+                               scene_.owner_name(event.value, number.machine)));
   } else if (life->pending && event.code == trace_code::pending) {
     scene_.violate(Invariant::one_free, event, fmt::format("PASID {} is freed twice", event.pasid));
   }
@@ -86,9 +104,16 @@ void Identities::freed(const TraceEvent& event) {
 
 void Identities::used(const TraceEvent& event, const char* what) {
   if (event.pasid == 0) return;  // of requests without one
-  const Life* const life = scene_.life(scene_.number_of(event));
+  const Number number = scene_.number_of(event);
+  const Life* const life = scene_.life(number);
+  if (life == nullptr) {
+    if (!scene_.allocates(number.machine)) return;
+    scene_.violate(Invariant::use_of_live, event,
+                   fmt::format("PASID {} is {}, and was never allocated", event.pasid, what));
+    return;
+  }
   // Of orphans that were given out again nobody knows which life is meant.
-  if (life == nullptr || life->live || life->orphaned || life->orphans > 0) return;
+  if (life->live || scene_.orphan(number)) return;
   scene_.violate(Invariant::use_of_live, event,
                  fmt::format("PASID {} is {}, and was freed", event.pasid, what));
 }

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 namespace viosim::check {
 
@@ -12,15 +14,19 @@ void LockOrder::observe(const TraceEvent& event) {
   if (static_cast<EventKind>(event.kind) != EventKind::lock_order) return;
   const auto held = static_cast<std::uint32_t>(event.value);
   const std::uint32_t taken = event.component;
-  if (held == taken || !taken_under_it_[held].insert(taken).second) return;
+  if (held == taken || !taken_under_it_[held].try_emplace(taken, scene_.link(event)).second) return;
   const std::vector<std::uint32_t> back = way(taken, held);
   if (back.empty()) return;
   std::string others;
-  for (const std::uint32_t lock : back)
-    others += (others.empty() ? "" : ", then ") + scene_.path(lock);
+  std::vector<Link> evidence;
+  for (std::size_t i = 0; i < back.size(); ++i) {
+    others += (i == 0 ? "" : ", then ") + scene_.path(back[i]);
+    if (i > 0) evidence.push_back(taken_under_it_.at(back[i - 1]).at(back[i]));
+  }
   scene_.violate(Invariant::lock_order, event,
                  fmt::format("{} is taken under {}; elsewhere {}", scene_.path(taken),
-                             scene_.path(held), others));
+                             scene_.path(held), others),
+                 std::move(evidence));
 }
 
 std::vector<std::uint32_t> LockOrder::way(std::uint32_t from, std::uint32_t to) const {
@@ -31,7 +37,7 @@ std::vector<std::uint32_t> LockOrder::way(std::uint32_t from, std::uint32_t to) 
     next.pop_back();
     const auto under = taken_under_it_.find(at);
     if (under == taken_under_it_.end()) continue;
-    for (const std::uint32_t lock : under->second)
+    for (const auto& [lock, first] : under->second)
       if (came_from.emplace(lock, at).second) next.push_back(lock);
   }
   std::vector<std::uint32_t> path;

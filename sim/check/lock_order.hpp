@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <vector>
 
 namespace viosim::check {
@@ -22,7 +21,7 @@ class LockOrder {
   std::vector<std::uint32_t> way(std::uint32_t from, std::uint32_t to) const;
 
   Scene& scene_;
-  std::map<std::uint32_t, std::set<std::uint32_t>> taken_under_it_;  // components
+  std::map<std::uint32_t, std::map<std::uint32_t, Link>> taken_under_it_;  // components
 };
 
 }  // namespace viosim::check

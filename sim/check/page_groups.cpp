@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/check/page_groups.hpp"
 
+#include "core/base/units.hpp"
+
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace viosim::check {
 
@@ -36,6 +39,17 @@ void PageGroups::observe(const TraceEvent& event) {
   }
 }
 
+void PageGroups::complain(Invariant invariant, const TraceEvent& at, const Number& number,
+                          const Group& group, std::string message, bool overdue) {
+  scene_.violate(at, {.invariant = invariant,
+                      .number = number,
+                      .epoch = group.first.epoch,
+                      .message = std::move(message),
+                      .evidence = group.story.links(),
+                      .overdue = overdue,
+                      .alone = true});
+}
+
 void PageGroups::requested(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   if (bits.stop_marker()) return;
@@ -49,15 +63,16 @@ void PageGroups::requested(const TraceEvent& event) {
     return;
   }
   if (group.whole) {
-    scene_.violate(Invariant::credits, event,
-                   fmt::format("function {:04x} uses group {} again, which waits for its response",
-                               bits.source, bits.group));
+    complain(Invariant::credits, event, scene_.number_of(event), group,
+             fmt::format("function {:04x} uses group {} again, which waits for its response",
+                         bits.source, bits.group));
     return;
   }
   if (group.requests++ == 0) {
     group.first = event;
     by_pasid_.insert({name.machine, event.pasid, name});
   }
+  group.story.add(scene_.link(event));
   group.whole = bits.last;
   if (++function.outstanding > function.credits && function.credits != 0) {
     scene_.violate(Invariant::credits, event,
@@ -69,7 +84,9 @@ void PageGroups::requested(const TraceEvent& event) {
 void PageGroups::dropped(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
-  if (found != groups_.end()) ++found->second.dropped;
+  if (found == groups_.end()) return;
+  ++found->second.dropped;
+  found->second.story.add(scene_.link(event));
 }
 
 // What was left of a group that an overflow has cut off must not come back in another one.
@@ -77,12 +94,14 @@ void PageGroups::taken(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
   if (found == groups_.end() || found->second.forgotten) return;
-  const Group& group = found->second;
+  Group& group = found->second;
   const std::uint32_t whole = group.requests - group.dropped;
-  if (event.address <= whole) return;
-  scene_.violate(Invariant::whole_groups, event, scene_.number_of(event), group.first.epoch,
-                 fmt::format("group {} of function {:04x} is taken with {} requests, and has {}",
-                             bits.group, bits.source, event.address, whole));
+  if (event.address > whole) {
+    complain(Invariant::whole_groups, event, scene_.number_of(event), group,
+             fmt::format("group {} of function {:04x} is taken with {} requests, and has {}",
+                         bits.group, bits.source, event.address, whole));
+  }
+  group.story.add(scene_.link(event));
 }
 
 void PageGroups::responded(const TraceEvent& event) {
@@ -90,43 +109,72 @@ void PageGroups::responded(const TraceEvent& event) {
   const Name name{scene_.machine_of(event.component), bits.source, bits.group};
   const auto found = groups_.find(name);
   if (found != groups_.end() && found->second.forgotten) return;
-  const auto complain = [&](std::uint32_t epoch, const char* why) {
-    scene_.violate(
-        Invariant::answer_to_group, event, scene_.number_of(event), epoch,
-        fmt::format("a response to group {} of function {:04x}, {}", bits.group, bits.source, why));
+  const auto message = [&](const char* why) {
+    return fmt::format("a response to group {} of function {:04x}, {}", bits.group, bits.source,
+                       why);
   };
-  if (found == groups_.end()) {
-    // What vanished has forgotten its groups, and whoever answers them may not know it yet.
-    const auto function = functions_.find({name.machine, name.source, 0});
-    if (function != functions_.end()) complain(event.epoch, "which waits for none");
-    return;
-  }
+  if (found == groups_.end())
+    return responded_to_none(event, name, message("which waits for none"));
   Group& group = found->second;
+  const Number number = scene_.number_of(event);
   if (!group.whole) {
-    scene_.violate(Invariant::whole_groups, event, scene_.number_of(event), group.first.epoch,
-                   fmt::format("group {} of function {:04x} gets a response, and its last request "
-                               "has not come",
-                               bits.group, bits.source));
+    complain(Invariant::whole_groups, event, number, group,
+             fmt::format("group {} of function {:04x} gets a response, and its last request has "
+                         "not come",
+                         bits.group, bits.source));
   }
-  if (group.responded) {
-    complain(group.first.epoch, "which has one");
-  } else if (group.first.pasid != event.pasid) {
-    complain(group.first.epoch, "which is of another PASID");
-  } else if (group.first.epoch != event.epoch) {
-    complain(group.first.epoch, "which is of an earlier life of its PASID");
-  }
+  const char* wrong = nullptr;
+  if (group.responded)
+    wrong = "which has one";
+  else if (group.first.pasid != event.pasid)
+    wrong = "which is of another PASID";
+  else if (group.first.epoch != event.epoch)
+    wrong = "which is of an earlier life of its PASID";
+  if (wrong != nullptr) complain(Invariant::answer_to_group, event, number, group, message(wrong));
   group.responded = true;
+  group.story.add(scene_.link(event));
+}
+
+// What vanished has forgotten its groups, and whoever answers them may not know it yet. The group that
+// was there last under this name is what the response may be meant for.
+void PageGroups::responded_to_none(const TraceEvent& event, const Name& name, std::string message) {
+  const auto function = functions_.find({name.machine, name.source, 0});
+  if (function == functions_.end()) return;
+  std::vector<Link> evidence;
+  for (const auto& [group, story] : function->second.closed)
+    if (group == name.group) evidence = story.links();
+  scene_.violate(event, {.invariant = Invariant::answer_to_group,
+                         .number = scene_.number_of(event),
+                         .epoch = event.epoch,
+                         .message = std::move(message),
+                         .evidence = std::move(evidence),
+                         .alone = true});
 }
 
 void PageGroups::answered(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
   constexpr std::uint16_t taken = 1;  // it went on, or gave up
-  if (found != groups_.end() && event.code <= taken) close(found);
+  if (found == groups_.end()) return;
+  Group& group = found->second;
+  group.story.add(scene_.link(event));
+  if (event.code > taken) return;
+  const std::int64_t took = event.time - group.first.time;
+  if (!group.forgotten && took > answer_within_) {
+    complain(
+        Invariant::every_answer, event, scene_.number_of(event), group,
+        fmt::format("group {} of function {:04x} is answered after {}; {} are allowed", bits.group,
+                    bits.source, format_time(Ps(took), 6), format_time(Ps(answer_within_), 6)));
+  }
+  close(found);
 }
 
 void PageGroups::close(Groups::iterator group) {
-  if (!group->second.forgotten) function_of(group->first).outstanding -= group->second.requests;
+  Function& function = function_of(group->first);
+  if (!group->second.forgotten) function.outstanding -= group->second.requests;
+  constexpr std::size_t remembered = 8;
+  if (function.closed.size() == remembered) function.closed.pop_front();
+  function.closed.emplace_back(group->first.group, std::move(group->second.story));
   by_pasid_.erase({group->first.machine, group->second.first.pasid, group->first});
   groups_.erase(group);
 }
@@ -138,10 +186,10 @@ void PageGroups::number_begins(const TraceEvent& event) {
     const Name& name = at->group;
     const Group& group = groups_.at(name);
     if (group.forgotten || group.first.epoch == event.epoch) continue;
-    scene_.violate(Invariant::no_old_requests, event, scene_.number_of(event), group.first.epoch,
-                   fmt::format("PASID {} is allocated again while group {} of function {:04x} "
-                               "waits in its last life",
-                               event.pasid, name.group, name.source));
+    complain(Invariant::no_old_requests, event, scene_.number_of(event), group,
+             fmt::format("PASID {} is allocated again while group {} of function {:04x} waits in "
+                         "its last life",
+                         event.pasid, name.group, name.source));
   }
 }
 
@@ -159,10 +207,11 @@ void PageGroups::function_forgets(const TraceEvent& event) {
 
 void PageGroups::finish() {
   for (const auto& [name, group] : groups_) {
-    if (group.forgotten || !group.whole) continue;
-    scene_.violate(
-        Invariant::every_answer, group.first,
-        fmt::format("group {} of function {:04x} was never answered", name.group, name.source));
+    if (group.forgotten) continue;
+    complain(Invariant::every_answer, group.first, scene_.number_of(group.first), group,
+             fmt::format("group {} of function {:04x} was never {}", name.group, name.source,
+                         group.whole ? "answered" : "whole, and not answered"),
+             true);
   }
 }
 

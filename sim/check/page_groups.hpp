@@ -4,15 +4,21 @@
 
 #include "sim/check/scene.hpp"
 
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
+#include <string>
+#include <utility>
 
 namespace viosim::check {
 
 // I9 to I13.
 class PageGroups {
  public:
-  explicit PageGroups(Scene& scene) : scene_(scene) {}
+  // `answer_within`: ps, from a group's first request to its answer.
+  PageGroups(Scene& scene, std::int64_t answer_within)
+      : scene_(scene), answer_within_(answer_within) {}
   void observe(const TraceEvent& event);
   void finish();  // the run is over
 
@@ -25,6 +31,7 @@ class PageGroups {
   };
   struct Group {
     TraceEvent first;  // its first request
+    Story story;
     std::uint32_t requests = 0;
     std::uint32_t dropped = 0;  // of these, since their queue was full
     bool whole = false;         // its last request has come
@@ -34,7 +41,8 @@ class PageGroups {
   struct Function {
     std::uint32_t credits = 0;  // 0: not known
     std::uint32_t outstanding = 0;
-    std::int64_t forgot = -1;  // what was sent until then: by a reset
+    std::int64_t forgot = -1;                            // what was sent until then: by a reset
+    std::deque<std::pair<std::uint16_t, Story>> closed;  // the last that were answered, by index
   };
   using Groups = std::map<Name, Group>;
   struct OfPasid {
@@ -48,13 +56,18 @@ class PageGroups {
   void dropped(const TraceEvent& event);
   void taken(const TraceEvent& event);
   void responded(const TraceEvent& event);
+  void responded_to_none(const TraceEvent& event, const Name& name, std::string message);
   void answered(const TraceEvent& event);
   void number_begins(const TraceEvent& event);
   void function_forgets(const TraceEvent& event);
   void close(Groups::iterator group);
+  // Of a group, by what happened to it.
+  void complain(Invariant invariant, const TraceEvent& at, const Number& number, const Group& group,
+                std::string message, bool overdue = false);
   Function& function_of(const Name& name) { return functions_[{name.machine, name.source, 0}]; }
 
   Scene& scene_;
+  std::int64_t answer_within_;
   Groups groups_;
   std::set<OfPasid> by_pasid_;  // those that have a first request
   std::map<Name, Function> functions_;

@@ -26,38 +26,45 @@ void QuietEntries::written(const TraceEvent& event) {
   const EntryWritten how = EntryWritten::decode(event.value);
   const Place place{scene_.machine_of(event.component), how.source, event.pasid};
   if (event.code == trace_code::entry_zeroed && how.quiet)
-    quiet_[place] = event;
+    quiet_[place] = scene_.link(event);
   else if (event.code != trace_code::entry_cleared)
     quiet_.erase(place);
 }
 
-const TraceEvent* QuietEntries::quiet_since(const Place& place, const TraceEvent& request) const {
+const Link* QuietEntries::quiet_since(const Place& place, const TraceEvent& request) const {
   const auto found = quiet_.find(place);
-  const bool later = found != quiet_.end() && found->second.time < request.time - request.duration;
+  const bool later =
+      found != quiet_.end() && found->second.event.time < request.time - request.duration;
   return later ? &found->second : nullptr;
 }
 
 void QuietEntries::reported(const TraceEvent& fault) {
   const auto source = static_cast<std::uint16_t>(fault.value);
-  if (quiet_since({scene_.machine_of(fault.component), source, fault.pasid}, fault) == nullptr)
-    return;
+  const Link* const quiet =
+      quiet_since({scene_.machine_of(fault.component), source, fault.pasid}, fault);
+  if (quiet == nullptr) return;
   scene_.violate(Invariant::quiet_fault, fault,
                  fmt::format("a fault of PASID {} of function {:04x} is reported, and its entry "
                              "has FPD set",
-                             fault.pasid, source));
+                             fault.pasid, source),
+                 {*quiet});
 }
 
 void QuietEntries::used(const TraceEvent& request) {
   if (request.code > outcome_miss || request.pasid == 0) return;
   const auto requester = requesters_.find(request.component);
   if (requester == requesters_.end()) return;
-  const TraceEvent* const quiet = quiet_since(
+  const Link* const quiet = quiet_since(
       {scene_.machine_of(request.component), requester->second, request.pasid}, request);
   if (quiet == nullptr) return;
-  scene_.violate(Invariant::quiet_fault, request, scene_.number_of(request), quiet->epoch,
-                 fmt::format("address {:#x} is translated with PASID {}, whose entry is quiet, and "
-                             "not present",
-                             request.address, request.pasid));
+  scene_.violate(request,
+                 {.invariant = Invariant::quiet_fault,
+                  .number = scene_.number_of(request),
+                  .epoch = quiet->event.epoch,
+                  .message = fmt::format("address {:#x} is translated with PASID {}, whose "
+                                         "entry is quiet, and not present",
+                                         request.address, request.pasid),
+                  .evidence = {*quiet}});
 }
 
 }  // namespace viosim::check

@@ -24,12 +24,12 @@ class QuietEntries {
       std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // machine, function, PASID
 
   void written(const TraceEvent& event);
-  const TraceEvent* quiet_since(const Place& place, const TraceEvent& request) const;
+  const Link* quiet_since(const Place& place, const TraceEvent& request) const;
   void reported(const TraceEvent& fault);
   void used(const TraceEvent& request);
 
   Scene& scene_;
-  std::map<Place, TraceEvent> quiet_;
+  std::map<Place, Link> quiet_;
   std::map<std::uint32_t, std::uint16_t> requesters_;  // of the components of functions
 };
 

@@ -33,7 +33,8 @@ void Quotas::observe(const TraceEvent& event) {
   if (used != living) {
     scene_.violate(
         Invariant::within_quota, event,
-        fmt::format("the set of {} counts {} PASIDs, and {} of it live", whose, used, living));
+        fmt::format("the set of {} counts {} PASIDs, and {} of it live", whose, used, living),
+        scene_.allocations(host, std::uint64_t{1} + event.component));
   }
   if (all > capacity) {
     scene_.violate(

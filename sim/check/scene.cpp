@@ -4,13 +4,13 @@
 
 #include "core/base/error.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string_view>
 
 namespace viosim::check {
 namespace {
+
+constexpr std::string_view kernel_pasids = ".kernel.pasids";
 
 bool within(std::string_view path, std::string_view machine) {
   return path.starts_with(machine) &&
@@ -21,11 +21,11 @@ std::string parent_of(const std::string& path) { return path.substr(0, path.rfin
 
 // Machines are what has a kernel; where none is told of, what stands first in a path.
 std::vector<std::string> machines_in(const std::vector<std::string>& paths) {
-  constexpr std::string_view kernel = ".kernel.pasids";
   std::vector<std::string> machines;
   for (const std::string& path : paths) {
     machines.push_back(path.substr(0, path.find('.')));
-    if (path.ends_with(kernel)) machines.push_back(path.substr(0, path.size() - kernel.size()));
+    if (path.ends_with(kernel_pasids))
+      machines.push_back(path.substr(0, path.size() - kernel_pasids.size()));
   }
   std::sort(machines.begin(), machines.end());
   machines.erase(std::unique(machines.begin(), machines.end()), machines.end());
@@ -48,11 +48,13 @@ std::uint32_t innermost(const std::vector<std::string>& machines, std::string_vi
 
 Scene::Scene(std::vector<std::string> paths)
     : paths_(std::move(paths)), machines_(machines_in(paths_)) {
+  allocates_.resize(machines_.size());
   std::map<std::string, std::uint32_t> units;
   for (const std::string& path : paths_) {
     const auto next = static_cast<std::uint32_t>(units.size());
     const std::uint32_t unit = units.try_emplace(parent_of(path), next).first->second;
     places_.push_back({innermost(machines_, path), unit});
+    if (path.ends_with(kernel_pasids)) allocates_[places_.back().machine] = true;
   }
   for (std::uint32_t i = 0; i < machines_.size(); ++i) {
     const std::string& name = machines_[i];
@@ -88,6 +90,11 @@ const Life* Scene::life(const Number& number) const {
   return found == lives_.end() ? nullptr : &found->second;
 }
 
+bool Scene::orphan(const Number& number) const {
+  const Life* const its = life(number);
+  return its != nullptr && (its->orphaned || its->orphans > 0);
+}
+
 std::uint32_t Scene::living(std::uint32_t machine) const {
   std::uint32_t all = 0;
   for (auto at = living_.lower_bound({machine, 0});
@@ -106,7 +113,8 @@ void Scene::begin(const TraceEvent& allocation) {
   Life& life = lives_[number];
   if (life.live) --living_[{number.machine, life.owner}];
   ++living_[{number.machine, allocation.value}];
-  const std::uint64_t before = life.epoch == 0 ? allocation.value : life.owner;
+  const std::optional<std::uint64_t> before =
+      life.epoch == 0 ? std::nullopt : std::optional(life.owner);
   const std::uint32_t orphans = life.orphans + (life.orphaned ? 1 : 0);
   life = {allocation.epoch, true, false, false, orphans, allocation.value, before};
 }
@@ -127,16 +135,18 @@ void Scene::end(const TraceEvent& free) {
   }
 }
 
-// Events of allocators and sets are not lost among those of requests without a PASID.
+// Events of allocators, sets and locks are not lost among those of requests without a PASID.
 Number Scene::story_of(const TraceEvent& event, const Number& number) {
   constexpr std::uint32_t of_allocators = 1U << 20U;  // no PASID
-  constexpr std::uint32_t of_locks = of_allocators + 1;
+  constexpr std::uint32_t of_sets = of_allocators + 1;
+  constexpr std::uint32_t of_locks = of_allocators + 2;
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::allocator:
     case EventKind::viommu:
     case EventKind::command_lost:
-    case EventKind::id_set:
       return {number.machine, of_allocators};
+    case EventKind::id_set:
+      return {number.machine, of_sets};
     case EventKind::lock_order:
       return {number.machine, of_locks};
     default:
@@ -145,49 +155,64 @@ Number Scene::story_of(const TraceEvent& event, const Number& number) {
 }
 
 void Scene::note(const TraceEvent& event) {
+  const auto kind = static_cast<EventKind>(event.kind);
   const std::pair function(machine_of(event.component), static_cast<std::uint16_t>(event.value));
-  if (static_cast<EventKind>(event.kind) == EventKind::vanish) gone_.insert(function);
-  if (static_cast<EventKind>(event.kind) == EventKind::plug) gone_.erase(function);
-  std::deque<TraceEvent>& history = history_[story_of(event, number_of(event))];
-  if (history.size() == chain_length) history.pop_front();
-  history.push_back(event);
+  if (kind == EventKind::vanish) gone_.insert(function);
+  if (kind == EventKind::plug) gone_.erase(function);
+  if (kind == EventKind::injection)
+    return chains_.note_injection(event, host_of(machine_of(event.component)));
+  const bool lasting =
+      kind == EventKind::allocate || kind == EventKind::bind || kind == EventKind::free;
+  chains_.note(event, story_of(event, number_of(event)), lasting);
+}
+
+std::vector<Link> Scene::allocations(std::uint32_t machine,
+                                     std::optional<std::uint64_t> owner) const {
+  constexpr std::size_t enough = 4;
+  std::vector<Link> found;
+  for (auto at = lives_.lower_bound({machine, 0});
+       at != lives_.end() && at->first.machine == machine && found.size() < enough; ++at) {
+    if (!at->second.live || (owner && at->second.owner != *owner)) continue;
+    for (const Link& link : roots(at->first)) {
+      if (static_cast<EventKind>(link.event.kind) == EventKind::allocate &&
+          link.event.epoch == at->second.epoch)
+        found.push_back(link);
+    }
+  }
+  return found;
 }
 
 std::string Scene::owner_name(std::uint64_t owner, std::uint32_t machine) const {
   return owner == 0 ? machines_[machine] + ".kernel" : path(static_cast<std::uint32_t>(owner - 1));
 }
 
-void Scene::violate(Invariant invariant, const TraceEvent& at, const Number& number,
-                    std::uint32_t epoch, std::string message) {
-  ++counts_[name_of(invariant)];
+void Scene::violate(const TraceEvent& at, Finding finding) {
+  ++counts_[name_of(finding.invariant)];
   if (++found_ > most_violations) return;
+  const Number& number = finding.number;
   Violation violation;
-  violation.invariant = invariant;
+  violation.invariant = finding.invariant;
   violation.time = at.time;
   violation.component = at.component;
   violation.actor = path(at.component);
   violation.pasid = number.pasid;
-  violation.epoch = epoch;
-  violation.message = std::move(message);
+  violation.epoch = finding.epoch;
+  violation.message = std::move(finding.message);
   if (const Life* const its = life(number)) {
+    const auto name = [&](std::optional<std::uint64_t> owner) {
+      return owner ? owner_name(*owner, number.machine) : "nobody";
+    };
     violation.current_epoch = its->epoch;
-    violation.owner = its->live ? owner_name(its->owner, number.machine) : "nobody";
-    violation.previous_owner =
-        owner_name(its->live ? its->previous_owner : its->owner, number.machine);
+    violation.owner = its->live ? name(its->owner) : "nobody";
+    violation.previous_owner = name(its->live ? its->previous_owner : its->owner);
   }
-  if (const auto history = history_.find(story_of(at, number)); history != history_.end())
-    violation.chain.assign(history->second.begin(), history->second.end());
-  if (violation.chain.empty() || !(violation.chain.back() == at)) violation.chain.push_back(at);
+  if (!finding.overdue) finding.evidence.push_back(link(at));
+  violation.chain = chains_.chain({.number = story_of(at, number),
+                                   .host = host_of(number.machine),
+                                   .epoch = finding.epoch,
+                                   .with_others = !finding.overdue && !finding.alone,
+                                   .evidence = finding.evidence});
   violations_.push_back(std::move(violation));
-}
-
-std::string text_of(const TraceEvent& event, const std::string& path) {
-  const auto kind = static_cast<EventKind>(event.kind);
-  std::string text = fmt::format("{} by {}", name_of(kind), path);
-  if (event.address != 0) text += fmt::format(", address {:#x}", event.address);
-  if (event.value != 0) text += fmt::format(", value {:#x}", event.value);
-  if (event.code != 0) text += fmt::format(", code {:#x}", event.code);
-  return text;
 }
 
 }  // namespace viosim::check

@@ -5,24 +5,19 @@
 
 #include "core/des/trace.hpp"
 #include "models/trace_events.hpp"
+#include "sim/check/chains.hpp"
 #include "sim/check/invariants.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace viosim::check {
-
-// A PASID of one kernel: of a host, or of a guest.
-struct Number {
-  std::uint32_t machine = 0;
-  std::uint32_t pasid = 0;
-  auto operator<=>(const Number&) const = default;
-};
 
 struct Life {
   std::uint32_t epoch = 0;
@@ -32,12 +27,24 @@ struct Life {
   // Of orphans of the number that came before: each has an owner who believes that it is his.
   std::uint32_t orphans = 0;
   std::uint64_t owner = 0;
-  std::uint64_t previous_owner = 0;
+  std::optional<std::uint64_t> previous_owner;  // of the life before; none: this is the first
+};
+
+// What is wrong, besides the event that shows it.
+struct Finding {
+  Invariant invariant{};
+  Number number;            // the PASID concerned
+  std::uint32_t epoch = 0;  // of the object
+  std::string message;
+  std::vector<Link> evidence = {};  // what happened to the object, oldest first
+  bool overdue =
+      false;  // something has not happened: the event is what it was due after, and is evidence
+  bool alone = false;  // what else happened to the number lately does not belong to it
 };
 
 struct Violation {
   Invariant invariant{};
-  std::int64_t time = 0;  // ps
+  std::int64_t time = 0;  // ps; where something did not happen, that of what it was due after
   std::uint32_t component = 0;
   std::string actor;
   std::uint32_t pasid = 0;
@@ -46,13 +53,15 @@ struct Violation {
   std::string owner;
   std::string previous_owner;
   std::string message;
-  std::vector<TraceEvent> chain;  // what led to it, oldest first; the last is where it was noticed
+  // What led to it, oldest first: how its PASID was allocated and bound, what happened to the object
+  // from when it opened, injections. The last is where it was noticed; where something did not happen,
+  // the last that happened to the object.
+  std::vector<TraceEvent> chain;
   bool operator==(const Violation&) const = default;
 };
 
 class Scene {
  public:
-  static constexpr std::size_t chain_length = 16;
   static constexpr std::size_t most_violations = 1000;  // kept; all are counted
 
   // `paths`: of the components, by their numbers.
@@ -73,20 +82,32 @@ class Scene {
 
   // Nothing: it was never allocated.
   const Life* life(const Number& number) const;
+  // Its allocator left without it: somebody believes that he has it, whoever got it since.
+  bool orphan(const Number& number) const;
   // How many live in a machine, and of these belong to one owner.
   std::uint32_t living(std::uint32_t machine) const;
   std::uint32_t living(std::uint32_t machine, std::uint64_t owner) const;
-  const std::map<Number, Life>& lives() const { return lives_; }
+  // It has a kernel that gives PASIDs, and tells of them.
+  bool allocates(std::uint32_t machine) const { return allocates_[machine]; }
   void begin(const TraceEvent& allocation);
   void end(const TraceEvent& free);
+  // Of each event that is observed, first.
+  void step() { chains_.step(); }
   // Remembers the event for chains of its PASID; where it is about none, of its machine.
   void note(const TraceEvent& event);
+  // The event that is observed now, as evidence.
+  Link link(const TraceEvent& event) const { return chains_.now(event); }
+  // How a number was allocated, bound and freed.
+  std::span<const Link> roots(const Number& number) const { return chains_.roots(number); }
+  // How some of those that live in a machine, and belong to one owner where there is one, were allocated.
+  std::vector<Link> allocations(std::uint32_t machine, std::optional<std::uint64_t> owner) const;
+  // "host0.vm[0].vfio"; of the kernel itself "host0.kernel".
+  std::string owner_name(std::uint64_t owner, std::uint32_t machine) const;
 
-  // `at` is the event that showed it, `number` the PASID concerned, `epoch` that of the object.
-  void violate(Invariant invariant, const TraceEvent& at, const Number& number, std::uint32_t epoch,
-               std::string message);
-  void violate(Invariant invariant, const TraceEvent& at, std::string message) {
-    violate(invariant, at, number_of(at), at.epoch, std::move(message));
+  void violate(const TraceEvent& at, Finding finding);
+  void violate(Invariant invariant, const TraceEvent& at, std::string message,
+               std::vector<Link> evidence = {}) {
+    violate(at, {invariant, number_of(at), at.epoch, std::move(message), std::move(evidence)});
   }
   const std::vector<Violation>& violations() const { return violations_; }
   std::uint64_t found() const { return found_; }
@@ -97,23 +118,20 @@ class Scene {
     std::uint32_t machine = 0;
     std::uint32_t unit = 0;
   };
-  std::string owner_name(std::uint64_t owner, std::uint32_t machine) const;
   static Number story_of(const TraceEvent& event, const Number& number);
 
   std::vector<std::string> paths_;
   std::vector<Place> places_;
   std::vector<std::string> machines_;
-  std::vector<std::uint32_t> hosts_;                        // of each machine
+  std::vector<std::uint32_t> hosts_;  // of each machine
+  std::vector<bool> allocates_;
   std::set<std::pair<std::uint32_t, std::uint16_t>> gone_;  // functions of machines
   std::map<Number, Life> lives_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> living_;  // by owner
-  std::map<Number, std::deque<TraceEvent>> history_;
+  Chains chains_;
   std::vector<Violation> violations_;
   std::uint64_t found_ = 0;
   std::map<std::string, std::uint64_t> counts_;
 };
-
-// One event in words: "allocate by host0.vm[0].vfio".
-std::string text_of(const TraceEvent& event, const std::string& path);
 
 }  // namespace viosim::check

@@ -4,16 +4,19 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+#include <vector>
+
 namespace viosim::check {
 
 void SecondLevels::observe(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::second_stage:
-      owners_[{scene_.host_of(machine), event.address}] = machine;
+      owners_[{scene_.host_of(machine), event.address}] = scene_.link(event);
       return;
     case EventKind::nested:
-      roots_[{machine, static_cast<std::uint16_t>(event.value), event.pasid}] = event.address;
+      roots_[{machine, static_cast<std::uint16_t>(event.value), event.pasid}] = scene_.link(event);
       return;
     case EventKind::bind:
       return event.code == trace_code::for_guest ? bound(event) : void();
@@ -28,13 +31,20 @@ void SecondLevels::bound(const TraceEvent& event) {
   const auto source = static_cast<std::uint16_t>(event.value);
   const auto root = roots_.find({host, source, event.pasid});
   if (root == roots_.end()) return;  // it is not nested
-  const auto owner = owners_.find({host, root->second});
-  if (owner != owners_.end() && owner->second == guest) return;
+  const std::uint64_t table = root->second.event.address;
+  const auto owner = owners_.find({host, table});
+  std::vector<Link> evidence;
+  if (owner != owners_.end()) {
+    if (scene_.machine_of(owner->second.event.component) == guest) return;
+    evidence.push_back(owner->second);
+  }
+  evidence.push_back(root->second);
   scene_.violate(Invariant::own_second_stage, event,
                  fmt::format("PASID {} of function {:04x} is bound over the table at {:#x}, which "
                              "is {}",
-                             event.pasid, source, root->second,
-                             owner == owners_.end() ? "nobody's" : "another guest's"));
+                             event.pasid, source, table,
+                             owner == owners_.end() ? "nobody's" : "another guest's"),
+                 std::move(evidence));
 }
 
 }  // namespace viosim::check

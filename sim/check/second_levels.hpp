@@ -24,8 +24,8 @@ class SecondLevels {
   void bound(const TraceEvent& event);
 
   Scene& scene_;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> owners_;  // of tables, by host
-  std::map<Entry, std::uint64_t> roots_;
+  std::map<std::pair<std::uint32_t, std::uint64_t>, Link> owners_;  // of tables, by host
+  std::map<Entry, Link> roots_;
 };
 
 }  // namespace viosim::check

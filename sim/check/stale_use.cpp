@@ -2,9 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/check/stale_use.hpp"
 
+#include "core/base/units.hpp"
+
 #include <fmt/format.h>
 
 namespace viosim::check {
+
+namespace {
+
+// Not one that was refused, or waits for others.
+bool ends_life(const TraceEvent& free) {
+  return free.code == 0 || free.code == trace_code::orphaned;
+}
+
+}  // namespace
 
 void StaleUse::observe(const TraceEvent& event) {
   switch (static_cast<EventKind>(event.kind)) {
@@ -19,8 +30,9 @@ void StaleUse::observe(const TraceEvent& event) {
     case EventKind::bind:
       return bound(event);
     case EventKind::allocate:
-    case EventKind::free:
       return number_moves(event);
+    case EventKind::free:
+      return ends_life(event) ? number_moves(event) : void();
     case EventKind::plug:
       functions_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
           event.component;
@@ -35,11 +47,17 @@ void StaleUse::used(const TraceEvent& event) {
   if (event.code > outcome_miss || event.pasid == 0) return;
   const std::int64_t issue = event.time - event.duration;
   if (const auto gone = gone_.find(key(event.component, event.pasid)); gone != gone_.end()) {
-    if (gone->second.time < issue) {
-      scene_.violate(Invariant::no_stale_use, event, scene_.number_of(event), gone->second.epoch,
-                     fmt::format("address {:#x} is translated with PASID {}, whose entry was gone "
-                                 "and flushed {} ps before the request",
-                                 event.address, event.pasid, issue - gone->second.time));
+    const Link& since = gone->second;
+    if (since.event.time < issue) {
+      scene_.violate(
+          event, {.invariant = Invariant::no_stale_use,
+                  .number = scene_.number_of(event),
+                  .epoch = since.event.epoch,
+                  .message = fmt::format(
+                      "address {:#x} is translated with PASID {}, whose entry was gone "
+                      "and flushed {} before the request",
+                      event.address, event.pasid, format_time(Ps(issue - since.event.time), 12)),
+                  .evidence = {since}});
     }
     return;
   }
@@ -53,12 +71,17 @@ void StaleUse::check_range(const TraceEvent& event, const Number& number, std::i
   if (space == unmapped_.end()) return;
   const auto range = space->second.upper_bound(event.address);
   if (range == space->second.end() || event.address < range->second.begin) return;
-  const TraceEvent& unmap = range->second.unmap;
-  if (unmap.time >= issue) return;
-  scene_.violate(Invariant::no_stale_use, event, number, unmap.epoch,
-                 fmt::format("address {:#x} is translated to {:#x}, and was unmapped and flushed "
-                             "{} ps before the request",
-                             event.address, event.value, issue - unmap.time));
+  const Link& unmap = range->second.unmap;
+  if (unmap.event.time >= issue) return;
+  scene_.violate(
+      event, {.invariant = Invariant::no_stale_use,
+              .number = number,
+              .epoch = unmap.event.epoch,
+              .message = fmt::format("address {:#x} is translated to {:#x}, and was unmapped and "
+                                     "flushed {} before the request",
+                                     event.address, event.value,
+                                     format_time(Ps(issue - unmap.event.time), 12)),
+              .evidence = {unmap}});
 }
 
 void StaleUse::map(const TraceEvent& event) {
@@ -85,7 +108,7 @@ void StaleUse::unmap(const TraceEvent& event) {
   if (event.pasid == 0) return;
   map(event);
   const std::uint64_t end = event.address + (std::uint64_t{event.code} << 12U);
-  unmapped_[scene_.number_of(event)][end] = {event.address, event};
+  unmapped_[scene_.number_of(event)][end] = {event.address, scene_.link(event)};
 }
 
 void StaleUse::entry_written(const TraceEvent& event) {
@@ -94,7 +117,7 @@ void StaleUse::entry_written(const TraceEvent& event) {
   const auto function = functions_.find({scene_.machine_of(event.component), how.source});
   if (function == functions_.end()) return;
   if (event.code == trace_code::entry_zeroed) {
-    gone_[key(function->second, event.pasid)] = event;
+    gone_[key(function->second, event.pasid)] = scene_.link(event);
   } else if (event.code == trace_code::entry_set || event.code == trace_code::entry_changed) {
     gone_.erase(key(function->second, event.pasid));
   }

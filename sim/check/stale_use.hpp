@@ -21,7 +21,7 @@ class StaleUse {
   // What is not mapped, and since when software has known that nobody uses it: by where it ends.
   struct Range {
     std::uint64_t begin = 0;
-    TraceEvent unmap;
+    Link unmap;
   };
   using Ranges = std::map<std::uint64_t, Range>;
   static constexpr std::uint64_t key(std::uint32_t machine_or_component, std::uint32_t pasid) {
@@ -41,7 +41,7 @@ class StaleUse {
   // A host's numbers that stand for a guest's.
   std::map<Number, Number> stands_for_;
   // By function and PASID: the entry was taken away, and flushed.
-  std::unordered_map<std::uint64_t, TraceEvent> gone_;
+  std::unordered_map<std::uint64_t, Link> gone_;
   std::map<std::pair<std::uint32_t, std::uint16_t>, std::uint32_t> functions_;  // components
 };
 

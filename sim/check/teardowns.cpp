@@ -4,14 +4,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+
 namespace viosim::check {
 
 void Teardowns::observe(const TraceEvent& event) {
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::table_write:
       return written(event);
+    case EventKind::submit:
+      return submitted(event);
+    case EventKind::viommu:
+      return forget(event);
     case EventKind::invalidate:
       return completed(event);
+    case EventKind::given_up:
+      return not_told(event);
     case EventKind::allocate:
       return number_moves(event, true);
     case EventKind::free:
@@ -37,38 +48,53 @@ void Teardowns::complain(Invariant invariant, const TraceEvent& at, const Place&
   add(entry.pasid_cache, "PASID cache");
   add(entry.iotlb, "IOTLB");
   add(entry.device_tlb, "device TLB");
-  scene_.violate(invariant, at, {entry.machine, place.pasid}, entry.epoch,
-                 fmt::format("PASID {} of function {:04x}, domain {}: {}{}", place.pasid,
-                             place.source, entry.domain, what, open));
+  scene_.violate(at, {.invariant = invariant,
+                      .number = {entry.machine, place.pasid},
+                      .epoch = entry.epoch,
+                      .message = fmt::format("PASID {} of function {:04x}, domain {}: {}{}",
+                                             place.pasid, place.source, entry.domain, what, open),
+                      .evidence = entry.story.links()});
+}
+
+void Teardowns::complain_of_flushes(const TraceEvent& at, const Place& place, const Entry& entry,
+                                    const char* what) {
+  complain(entry.in_wrong_order() ? Invariant::flush_order : Invariant::flush_before_reuse, at,
+           place, entry, what);
 }
 
 void Teardowns::written(const TraceEvent& event) {
   const EntryWritten how = EntryWritten::decode(event.value);
   const Place place{scene_.unit_of(event.component), event.pasid, how.source};
-  if (how.caching) return;
+  if (!how.caching) device_tlbs_[{place.unit, how.source}] = how.device_tlb;
+  if (event.code == trace_code::entry_fields) return;
   if (event.code == trace_code::entry_cleared) return cleared(event, how, place);
-  if (event.code == trace_code::entry_changed || event.code == trace_code::entry_fields) return;
   const auto found = entries_.find(place);
-  if (found != entries_.end() && !found->second.flushed()) {
-    const Entry& entry = found->second;
-    complain(entry.in_wrong_order() ? Invariant::flush_order : Invariant::flush_before_reuse, event,
-             place, entry, "the entry is written anew");
-  }
+  if (found != entries_.end() && !found->second.flushed())
+    complain_of_flushes(event, place, found->second, "the entry is written anew");
+  if (event.code == trace_code::entry_changed || event.code == trace_code::entry_replaced)
+    return changed(event, how, place);
   if (event.code == trace_code::entry_zeroed) {
     if (found != entries_.end() && found->second.flushed()) entries_.erase(found);
     return;
   }
+  // Behind a vIOMMU that has vanished nobody can use it, whatever its kernel believes.
+  if (how.caching && behind_gone(event.component)) return;
   const std::uint32_t machine = scene_.machine_of(event.component);
   units_[machine].insert(place.unit);
+  drivers_[place.unit] = event.component;
   unflushed_.erase(place);
-  entries_[place] = {machine, event.epoch, how.domain, true};
+  Entry entry;
+  entry.machine = machine;
+  entry.epoch = event.epoch;
+  entry.domain = how.domain;
+  entry.present = true;
+  entry.caching = how.caching;
+  entry.story.add(scene_.link(event));
+  entries_[place] = std::move(entry);
 }
 
-void Teardowns::cleared(const TraceEvent& event, const EntryWritten& how, const Place& place) {
-  const auto found = entries_.find(place);
-  if (found == entries_.end()) return;
-  Entry& entry = found->second;
-  entry.present = false;
+void Teardowns::begin_flushes(const TraceEvent& event, const EntryWritten& how, const Place& place,
+                              Entry& entry) {
   entry.epoch = event.epoch;
   entry.domain = how.domain;
   entry.pasid_cache = entry.iotlb = Flush::due;
@@ -77,42 +103,107 @@ void Teardowns::cleared(const TraceEvent& event, const EntryWritten& how, const 
   unflushed_.insert(place);
 }
 
+void Teardowns::changed(const TraceEvent& event, const EntryWritten& how, const Place& place) {
+  const auto found = entries_.find(place);
+  if (found == entries_.end() || !found->second.present || how.caching) return;
+  found->second.story.add(scene_.link(event));
+  begin_flushes(event, how, place, found->second);
+}
+
+void Teardowns::cleared(const TraceEvent& event, const EntryWritten& how, const Place& place) {
+  const auto found = entries_.find(place);
+  if (found == entries_.end()) return;
+  Entry& entry = found->second;
+  if (how.caching) {
+    entries_.erase(found);
+    return;
+  }
+  entry.present = false;
+  entry.story.add(scene_.link(event));
+  begin_flushes(event, how, place, entry);
+}
+
+// What a function does not cache needs no flush, and would not answer one.
+void Teardowns::submitted(const TraceEvent& event) {
+  const auto type = static_cast<vtd::DescriptorType>(event.code);
+  const bool of_device_tlb =
+      type == vtd::DescriptorType::device_tlb || type == vtd::DescriptorType::pasid_device_tlb;
+  if (!of_device_tlb || !vtd::Descriptor::decodable(event.value)) return;
+  const auto descriptor = vtd::Descriptor::decode(event.value, event.address);
+  const auto known =
+      device_tlbs_.find({scene_.unit_of(event.component), descriptor.source.value()});
+  if (known == device_tlbs_.end() || known->second) return;
+  scene_.violate(Invariant::flush_order, event,
+                 fmt::format("the device TLB of function {:04x} is flushed, which is not used",
+                             descriptor.source.value()));
+}
+
+// Of a guest's entry its vIOMMU has not heard: nobody can use it, and its kernel gives up the bind.
+void Teardowns::not_told(const TraceEvent& event) {
+  if (!vtd::Descriptor::decodable(event.value)) return;
+  const auto order = vtd::Descriptor::decode(event.value, event.address);
+  if (order.type != vtd::DescriptorType::pasid_cache) return;
+  const std::uint32_t unit = scene_.unit_of(event.component);
+  const std::uint32_t pasid = order.pasid.value();
+  for (auto at = entries_.lower_bound({unit, pasid, 0});
+       at != entries_.end() && at->first.unit == unit && at->first.pasid == pasid;)
+    at = at->second.caching ? entries_.erase(at) : std::next(at);
+}
+
+bool Teardowns::behind_gone(std::uint32_t driver) const {
+  return std::any_of(gone_.begin(), gone_.end(), [&](std::uint32_t viommu) {
+    return scene_.path(driver).starts_with(scene_.path(viommu) + '.');
+  });
+}
+
+// A vIOMMU that is gone takes its tables along; one that comes back has others.
+void Teardowns::forget(const TraceEvent& event) {
+  if (event.code == trace_code::viommu_there)
+    gone_.erase(event.component);
+  else
+    gone_.insert(event.component);
+  const std::string within = scene_.path(event.component) + '.';
+  for (const auto& [unit, driver] : drivers_) {
+    if (!scene_.path(driver).starts_with(within)) continue;
+    for (auto at = entries_.lower_bound({unit, 0, 0});
+         at != entries_.end() && at->first.unit == unit;)
+      at = entries_.erase(at);
+  }
+}
+
 // An IOTLB is filled from what the PASID cache says, a device TLB from what the IOTLB says: flushed
 // before what it is filled from, it may hold the old again.
-void Teardowns::flush(const vtd::Descriptor& descriptor, const Place& place, Entry& entry) {
+bool Teardowns::flush(const vtd::Descriptor& descriptor, const Place& place, Entry& entry) {
   using Kind = vtd::DescriptorType;
   using By = vtd::Granularity;
   const bool of_domain = descriptor.domain.value() == entry.domain;
   const bool of_pasid = descriptor.pasid.value() == place.pasid;
+  const bool global = descriptor.granularity == By::global;
+  const bool whole_domain = of_domain && descriptor.granularity == By::domain;
   const auto reaches = [](Flush& flush, bool in_order) {
-    if (Entry::open(flush)) flush = in_order ? Flush::done : Flush::early;
+    if (!Entry::open(flush)) return false;
+    flush = in_order ? Flush::done : Flush::early;
+    return true;
   };
-  const bool everything = descriptor.address_mask >= vtd::Descriptor::every_address;
   switch (descriptor.type) {
     case Kind::pasid_cache:
-      if (descriptor.granularity == By::global ||
-          (of_domain && (descriptor.granularity == By::domain || of_pasid)))
-        reaches(entry.pasid_cache, true);
-      return;
+      return (global || whole_domain || (of_domain && of_pasid)) &&
+             reaches(entry.pasid_cache, true);
     case Kind::iotlb:
-      if (descriptor.granularity == By::global ||
-          (of_domain && descriptor.granularity == By::domain))
-        reaches(entry.iotlb, !Entry::open(entry.pasid_cache));
-      return;
+      return (global || whole_domain) && reaches(entry.iotlb, !Entry::open(entry.pasid_cache));
     case Kind::pasid_iotlb:
-      if (of_domain && of_pasid && descriptor.granularity == By::pasid)
-        reaches(entry.iotlb, !Entry::open(entry.pasid_cache));
-      return;
+      return of_domain && of_pasid && descriptor.granularity == By::pasid &&
+             reaches(entry.iotlb, !Entry::open(entry.pasid_cache));
     case Kind::device_tlb:
     case Kind::pasid_device_tlb: {
       const bool with_pasid = descriptor.type == Kind::pasid_device_tlb;
       const bool whose = with_pasid ? descriptor.all_pasids || of_pasid : place.pasid == 0;
-      if (everything && whose && descriptor.source.value() == place.source)
-        reaches(entry.device_tlb, !Entry::open(entry.iotlb));
-      return;
+      const bool everything = descriptor.address_mask >= vtd::Descriptor::every_address;
+      return everything && whose && descriptor.source.value() == place.source &&
+             reaches(entry.device_tlb, !Entry::open(entry.iotlb));
     }
     default:
-      return;
+      return false;
   }
 }
 
@@ -123,12 +214,13 @@ void Teardowns::completed(const TraceEvent& event) {
   for (auto at = unflushed_.lower_bound({unit, 0, 0});
        at != unflushed_.end() && at->unit == unit;) {
     const auto found = entries_.find(*at);
-    flush(descriptor, *at, found->second);
-    if (!found->second.flushed()) {
+    Entry& entry = found->second;
+    if (flush(descriptor, *at, entry)) entry.story.add(scene_.link(event));
+    if (!entry.flushed()) {
       ++at;
       continue;
     }
-    entries_.erase(found);
+    if (!entry.present) entries_.erase(found);
     at = unflushed_.erase(at);
   }
 }
@@ -149,6 +241,8 @@ void Teardowns::for_each(std::uint32_t machine, std::optional<std::uint32_t> pas
 
 void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
   if (event.pasid == 0) return;
+  // Of two who believe that a number is theirs the other one may use it.
+  if (!allocated && scene_.orphan(scene_.number_of(event))) return;
   for_each(scene_.machine_of(event.component), event.pasid, [&](Entries::iterator at) {
     const auto& [place, entry] = *at;
     if (allocated && !entry.flushed()) {
@@ -157,8 +251,7 @@ void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
     } else if (!allocated && entry.present) {
       complain(Invariant::free_unbound, event, place, entry, "it is freed and is present");
     } else if (!allocated && !entry.flushed()) {
-      complain(entry.in_wrong_order() ? Invariant::flush_order : Invariant::flush_before_reuse,
-               event, place, entry, "it is freed");
+      complain_of_flushes(event, place, entry, "it is freed");
     }
   });
 }
@@ -172,7 +265,7 @@ void Teardowns::device_forgets(const TraceEvent& event) {
     entry.device_tlb = Flush::done;
     if (!entry.flushed()) return;
     unflushed_.erase(at->first);
-    entries_.erase(at);
+    if (!entry.present) entries_.erase(at);
   });
 }
 
@@ -180,8 +273,12 @@ void Teardowns::left(const TraceEvent& event) {
   const auto source = static_cast<std::uint16_t>(event.value);
   for_each(scene_.machine_of(event.component), {}, [&](Entries::iterator at) {
     const auto& [place, entry] = *at;
-    if (place.source == source && entry.present)
+    if (place.source != source) return;
+    if (entry.present)
       complain(Invariant::nothing_left, event, place, entry, "it is present, and nobody drives it");
+    else if (!entry.flushed())
+      complain(Invariant::nothing_left, event, place, entry,
+               "nobody drives it, and caches may hold it");
   });
 }
 

@@ -9,11 +9,13 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace viosim::check {
 
 // I7, I8, I20, I26, I27. What software does is compared with what hardware has completed: entries of
-// emulated IOMMUs have flushes that their hypervisor takes, and the host's entries stand for them.
+// emulated IOMMUs have flushes that their hypervisor takes, and the host's entries stand for them. Of
+// the guest's own entries is asked whether they are present.
 class Teardowns {
  public:
   explicit Teardowns(Scene& scene) : scene_(scene) {}
@@ -28,10 +30,12 @@ class Teardowns {
   };
   enum class Flush : std::uint8_t { none_due, due, early, done };
   struct Entry {
+    Story story;  // how it was made present, changed, taken away and flushed
     std::uint32_t machine = 0;
     std::uint32_t epoch = 0;
     std::uint16_t domain = 0;
     bool present = false;
+    bool caching = false;  // of a guest
     Flush pasid_cache = Flush::none_due;
     Flush iotlb = Flush::none_due;
     Flush device_tlb = Flush::none_due;
@@ -44,9 +48,19 @@ class Teardowns {
   using Entries = std::map<Place, Entry>;
 
   void written(const TraceEvent& event);
+  void changed(const TraceEvent& event, const EntryWritten& how, const Place& place);
   void cleared(const TraceEvent& event, const EntryWritten& how, const Place& place);
+  void begin_flushes(const TraceEvent& event, const EntryWritten& how, const Place& place,
+                     Entry& entry);
+  void complain_of_flushes(const TraceEvent& at, const Place& place, const Entry& entry,
+                           const char* what);
+  void submitted(const TraceEvent& event);
+  void not_told(const TraceEvent& given_up);
+  void forget(const TraceEvent& viommu);
+  bool behind_gone(std::uint32_t driver) const;
   void completed(const TraceEvent& event);
-  static void flush(const vtd::Descriptor& descriptor, const Place& place, Entry& entry);
+  // Whether it is one that the entry waits for.
+  static bool flush(const vtd::Descriptor& descriptor, const Place& place, Entry& entry);
   void number_moves(const TraceEvent& event, bool allocated);
   void left(const TraceEvent& event);
   void device_forgets(const TraceEvent& event);
@@ -60,6 +74,10 @@ class Teardowns {
   Entries entries_;                                         // present, or with flushes due
   std::set<Place> unflushed_;                               // of these, with flushes due
   std::map<std::uint32_t, std::set<std::uint32_t>> units_;  // of each machine
+  std::map<std::uint32_t, std::uint32_t> drivers_;          // who writes the tables of each unit
+  std::set<std::uint32_t> gone_;                            // vIOMMUs
+  // Functions of units, as their entries were written last: whether they have a TLB that is used.
+  std::map<std::pair<std::uint32_t, std::uint16_t>, bool> device_tlbs_;
 };
 
 }  // namespace viosim::check

@@ -168,6 +168,9 @@ std::vector<std::string> notes_on(const RunReader& a, const RunReader& b) {
   note("format", a.format_version(), b.format_version());
   note("seed", a.manifest().seed, b.manifest().seed);
   note("whole run", a.complete(), b.complete());
+  if (!a.complete() && !b.complete())
+    notes.emplace_back(
+        "neither run has finished: these are their traces up to the last blocks that were stored");
   if (a.manifest().scenario != b.manifest().scenario)
     notes.emplace_back("the scenarios, with all their defaults, are not the same text");
   return notes;

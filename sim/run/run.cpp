@@ -70,8 +70,9 @@ class Output {
     database_->add_wall("host", host_name());
     for (const Verdict& verdict : report.verdicts)
       database_->add_expectation({verdict.expected, verdict.found, verdict.met});
+    const EventWords words(report.components);
     for (const check::Violation& violation : report.violations)
-      database_->add_violation(row_of(violation, report.components));
+      database_->add_violation(row_of(violation, words));
     database_->add_wall("simulation_seconds", fmt::format("{:.6f}", report.facts.wall_seconds));
     database_->finish();
   }
@@ -148,7 +149,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
     system.engine().set_onlooker(*options.progress);
   }
 
-  check::Checker checker(components.paths());
+  check::Checker checker(components.paths(), scenario.checks);
   if (options.checks) tracer.start(checker);
   const auto begin = std::chrono::steady_clock::now();
   run_within_limit(plan, options.file);
@@ -181,7 +182,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   if (options.json) {
     report.json = summary_json(report.facts, results, report.components);
     add_injections(*report.json.if_object(), plan.injections());
-    add_violations(*report.json.if_object(), report.violations, report.components);
+    add_violations(*report.json.if_object(), report.violations, checker.found(), report.components);
     add_conclusions(*report.json.if_object(), plan.events(), report.verdicts);
   }
   for (const TracePlayer& player : system.players())

@@ -3,6 +3,8 @@
 #include "sim/run/violations.hpp"
 
 #include "core/base/units.hpp"
+#include "models/event_fields.hpp"
+#include "sim/run/numbers.hpp"
 
 #include <fmt/format.h>
 
@@ -13,7 +15,7 @@ constexpr std::size_t most_told = 5;
 
 std::string time_text(std::int64_t time) { return format_time(Ps(time), 12); }
 
-std::string text_of(const check::Violation& violation, const std::vector<std::string>& components) {
+std::string text_of(const check::Violation& violation, const EventWords& words) {
   const check::InvariantInfo& info = check::info_of(violation.invariant);
   std::string text = fmt::format(
       "  {} at {}: {}\n    {} ({})\n    found at {}; epoch {}, now {}; owner {}, before {}\n",
@@ -23,7 +25,7 @@ std::string text_of(const check::Violation& violation, const std::vector<std::st
       violation.previous_owner.empty() ? "none" : violation.previous_owner);
   for (const TraceEvent& event : violation.chain) {
     text += fmt::format("      {:>16}  epoch {}  {}\n", time_text(event.time), event.epoch,
-                        check::text_of(event, components.at(event.component)));
+                        words.of(event));
   }
   return text;
 }
@@ -33,16 +35,19 @@ std::string text_of(const check::Violation& violation, const std::vector<std::st
 std::string violations_text(const std::vector<check::Violation>& violations, std::uint64_t found,
                             const std::vector<std::string>& components) {
   if (violations.empty()) return {};
-  std::string text = fmt::format("\nviolations of invariants: {}\n", found);
+  const EventWords words(components);
+  std::string text = fmt::format("\nviolations of invariants: {}\n", grouped(found));
   for (std::size_t i = 0; i < violations.size() && i < most_told; ++i)
-    text += text_of(violations[i], components);
-  if (found > most_told) text += fmt::format("  ... and {} more\n", found - most_told);
+    text += text_of(violations[i], words);
+  if (found > most_told) text += fmt::format("  ... and {} more\n", grouped(found - most_told));
   return text;
 }
 
 void add_violations(Value::Object& summary, const std::vector<check::Violation>& violations,
-                    const std::vector<std::string>& components) {
+                    std::uint64_t found, const std::vector<std::string>& components) {
+  add(summary, "violations_found", found);
   if (violations.empty()) return;
+  const EventWords words(components);
   Value::Array all;
   for (const check::Violation& violation : violations) {
     Value::Object object;
@@ -57,8 +62,7 @@ void add_violations(Value::Object& summary, const std::vector<check::Violation>&
     add(object, "message", violation.message);
     Value::Array events;
     for (const TraceEvent& event : violation.chain) {
-      events.emplace_back(fmt::format("{} ps: {}", event.time,
-                                      check::text_of(event, components.at(event.component))));
+      events.emplace_back(fmt::format("{} ps: {}", event.time, words.of(event)));
     }
     add(object, "events", std::move(events));
     all.emplace_back(std::move(object));
@@ -66,7 +70,7 @@ void add_violations(Value::Object& summary, const std::vector<check::Violation>&
   add(summary, "violations", std::move(all));
 }
 
-ViolationRow row_of(const check::Violation& violation, const std::vector<std::string>& components) {
+ViolationRow row_of(const check::Violation& violation, const EventWords& words) {
   ViolationRow row{check::name_of(violation.invariant),
                    violation.time,
                    violation.component,
@@ -79,8 +83,8 @@ ViolationRow row_of(const check::Violation& violation, const std::vector<std::st
                    violation.message,
                    {}};
   for (const TraceEvent& event : violation.chain) {
-    row.events.push_back({event.time, event.component, event.kind, event.pasid, event.epoch,
-                          check::text_of(event, components.at(event.component))});
+    row.events.push_back(
+        {event.time, event.component, event.kind, event.pasid, event.epoch, words.of(event)});
   }
   return row;
 }

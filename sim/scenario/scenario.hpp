@@ -9,6 +9,7 @@
 #include "models/host/host_kernel.hpp"
 #include "models/iommu/riscv/unit.hpp"
 #include "models/iommu/vtd/unit.hpp"
+#include "sim/check/limits.hpp"
 #include "sim/inject/defects.hpp"
 #include "sim/inject/injection.hpp"
 #include "sim/json/described.hpp"
@@ -217,6 +218,7 @@ struct Scenario {
   std::vector<EventConfig> events;
   std::vector<InjectionConfig> injections;
   std::vector<Defect> defects;
+  check::Limits checks;
   std::vector<Expectation> expect;
   Origins origins;
 
@@ -239,6 +241,7 @@ struct Scenario {
               "What is disturbed on purpose: messages, steps of software, functions, allocators."),
         field("defects", &S::defects,
               "Bugs of real kernels and hypervisors that its own have, by name."),
+        field("checks", &S::checks, "What the invariants allow."),
         field("expect", &S::expect,
               "What is expected of the run; what is not met is exit code 1.")};
   }

@@ -65,7 +65,7 @@ class ColumnsWriter final : public TraceWriter {
     line(format_time(Ps(event.time), 12), format_time(Ps(event.duration), 12),
          names_.component(event.component), kind.name, std::to_string(event.pasid),
          std::to_string(event.epoch), kind.address.of(event.address), kind.value.of(event.value),
-         kind.code.of(event.code));
+         kind.code_of(event));
   }
 
  private:

@@ -116,7 +116,7 @@ class PerfettoWriter final : public TraceWriter {
         event.time - event.duration, event.time, event.pasid, event.epoch);
     put_field(kind.address, event.address);
     put_field(kind.value, event.value);
-    if (kind.code.used()) put(",\"code\":{}", quote(kind.code.of(event.code)));
+    if (kind.code.used()) put(",\"code\":{}", quote(kind.code_of(event)));
     put("}}");
   }
   void put_field(const FieldMeaning& meaning, std::uint64_t value) {

@@ -18,6 +18,7 @@ vtd::Descriptor flush_of(std::uint32_t pasid) {
 }
 
 struct Queue : Stream {
+  Queue() { allocate(5, 1).allocate(6, 1); }
   Queue& told(EventKind kind, const vtd::Descriptor& descriptor) {
     const vtd::DescriptorBits bits = descriptor.encode();
     emit(kind, queue, descriptor.pasid.value(), 0,
@@ -68,6 +69,16 @@ TEST_CASE("I33: an aborted invalidation is neither submitted again nor reported"
 TEST_CASE("I33: a function that is gone has nothing to forget, and a response was sent") {
   CHECK(aborted().gone().found().empty());
   CHECK(Queue().told(EventKind::submit).gone().told(EventKind::aborted).found().empty());
+  // It is there again, and its kernel has not let go of the one that was.
+  const auto comes_back = [](bool let_go) {
+    Queue queue;
+    queue.told(EventKind::submit).gone();
+    if (let_go) queue.emit(EventKind::unplug, Queue::app, 0, 0, {.value = Queue::source});
+    queue.emit(EventKind::plug, Queue::device, 0, 0, {.address = 2, .value = Queue::source});
+    return queue.told(EventKind::aborted).found();
+  };
+  CHECK(comes_back(false).empty());
+  CHECK(comes_back(true) == "I33");
   vtd::Descriptor response;
   response.type = vtd::DescriptorType::page_response;
   CHECK(

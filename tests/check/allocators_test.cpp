@@ -121,6 +121,18 @@ TEST_CASE("I17: one that came back is another one, whose kernel may still know t
   CHECK(back().found().empty());
   CHECK(back().leaves(Stream::viommu, second).command(Stream::viommu).found().empty());
   CHECK(back().joins(Stream::viommu, second).found() == "I17");
+  // The first is gone for good: nothing is left to be forgiven.
+  CHECK(back().leaves(Stream::viommu, second).joins(Stream::viommu, second).found() == "I17");
+}
+
+TEST_CASE("I17: one that left in order and came back is registered once") {
+  const auto back = [] {
+    Guest guest = two().leaves(Stream::viommu, second).gone(Stream::viommu);
+    guest.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = trace_code::viommu_there});
+    return guest.joins(Stream::viommu, second);
+  };
+  CHECK(back().found().empty());
+  CHECK(back().joins(Stream::viommu, second).found() == "I17");
 }
 
 TEST_CASE("I3: a number is given out that its allocator does not know") {

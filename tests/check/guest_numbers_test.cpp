@@ -76,6 +76,42 @@ TEST_CASE("I22: what is under way at the end of a run, an orphan, and a guest th
             .empty());
 }
 
+TEST_CASE("I22: a guest that closes has not told the host of what it freed") {
+  const auto closed = [](Stream stream) {
+    return stream
+        .emit(EventKind::allocator, Stream::viommu, 0, 0,
+              {.address = 1, .code = trace_code::allocator_ended})
+        .free(5, 1, its_owner)  // the host takes it back
+        .emit(EventKind::id_set, Stream::vfio, 0, 0,
+              {.address = 1U << 20U, .code = trace_code::set_gone})
+        .found();
+  };
+  CHECK(closed(both()).empty());
+  CHECK(closed(freed_by_guest()) == "I22");
+  const auto lost = [](Stream stream, EventKind kind, std::uint16_t code) {
+    if (kind == EventKind::command_done)
+      stream.emit(EventKind::command, Stream::viommu, 0, 0, {.value = 2, .code = 2});
+    return stream.emit(kind, Stream::viommu, 0, 0, {.value = 2, .code = code});
+  };
+  // What a vIOMMU that vanished did not pass on.
+  CHECK(closed(lost(freed_by_guest(), EventKind::command_lost, 0)).empty());
+  constexpr std::uint16_t dropped = trace_code::command_dropped;
+  CHECK(closed(lost(freed_by_guest(), EventKind::command_done, dropped)).empty());
+  CHECK(closed(lost(freed_by_guest(), EventKind::command_done, 1)) == "I22");
+  CHECK(closed(lost(freed_by_guest(), EventKind::moved, 0)).empty());
+  const auto ended = [](Stream stream) {
+    return stream.emit(EventKind::allocator, Stream::viommu, 0, 0,
+                       {.address = 1, .code = trace_code::allocator_ended});
+  };
+  CHECK(ended(freed_by_guest().free(5, 1, its_owner)).found().empty());
+  // Its kernel shuts down before the command is written, which another thread is about to do.
+  CHECK(ended(freed_by_guest()).found() == "I22");
+  CHECK(ended(freed_by_guest())
+            .emit(EventKind::command, Stream::viommu, 5, 0, {.value = 2, .code = 2})
+            .found()
+            .empty());
+}
+
 TEST_CASE("I29: a guest's table is nested over another guest's memory, or nobody's") {
   CHECK(bound_over(0x1000).found().empty());
   CHECK(bound_over(0x2000).found() == "I29");

@@ -17,6 +17,7 @@ struct Locks : Stream {
 
 // A guest's vIOMMU, and its queue.
 struct Viommu : Stream {
+  Viommu() { guest_allocates(5); }
   Viommu& told(EventKind kind, vtd::DescriptorType type, std::uint32_t pasid = 0) {
     vtd::Descriptor descriptor;
     descriptor.type = type;

@@ -38,8 +38,8 @@ TEST_CASE("I9: groups that a reset has dropped do not wait") {
 }
 
 TEST_CASE("I10: a response to no group, to another PASID, to an earlier life, and a second one") {
-  CHECK(Stream().respond(5, 1, 3).found() == "I10");
-  CHECK(asked().respond(6, 1, 3).found(false) == "I10");
+  CHECK(Stream().allocate(5, 1).respond(5, 1, 3).found() == "I10");
+  CHECK(asked().allocate(6, 1).respond(6, 1, 3).found(false) == "I10");
   CHECK(asked().respond(5, 2, 3).found(false) == "I10");
   CHECK(asked().respond(5, 1, 3).respond(5, 1, 3).found(false) == "I10");
 }
@@ -67,8 +67,27 @@ TEST_CASE("a page request that was on its way when its function vanished is not 
 
 TEST_CASE("I11: a group that is never answered") {
   CHECK(asked().found() == "I11");
-  CHECK(asked().found(false).empty());                                 // the run was killed
-  CHECK(Stream().allocate(5, 1).ask(5, 1, 3, false).found().empty());  // its last never came
+  CHECK(asked().found(false).empty());  // the run was killed
+}
+
+TEST_CASE("I11: a group whose last request never came") {
+  const auto found = Stream().allocate(5, 1).ask(5, 1, 3, false).violations();
+  REQUIRE(found.size() == 1);
+  CHECK(check::name_of(found[0].invariant) == "I11");
+  CHECK(found[0].message == "group 3 of function 0100 was never whole, and not answered");
+}
+
+TEST_CASE("I11: a group that is answered when it is allowed, and a picosecond later") {
+  const auto after = [](std::int64_t ps, const check::Limits& limits) {
+    Stream stream = asked();
+    stream.wait(ps - 2000).respond(5, 1, 3).answered(5, 1, 3);  // two events, of 1 ns each
+    return stream.violations(true, limits).size();
+  };
+  constexpr std::int64_t second = 1'000'000'000'000;
+  CHECK(after(second, {}) == 0);
+  CHECK(after(second + 1, {}) == 1);
+  CHECK(after(1'000'000, {.answer_within = Ps(1'000'000)}) == 0);
+  CHECK(after(1'000'001, {.answer_within = Ps(1'000'000)}) == 1);
 }
 
 TEST_CASE("I12: as many page requests as a function may have, and one more") {

@@ -9,8 +9,12 @@ using namespace viosim::test;
 namespace {
 
 Stream bound() { return Stream().allocate(5, 1).write(trace_code::entry_set, 5, 1); }
-Stream& unmap(Stream& stream, Stream::Component who, std::uint16_t pages = 2) {
-  return stream.emit(EventKind::unmap, who, 5, 1, {.address = Stream::page, .code = pages});
+// With its flushes, which in a guest are of the host's number.
+Stream& unmap(Stream& stream, Stream::Component who, std::uint16_t pages = 2,
+              std::uint32_t in_host = 5) {
+  constexpr std::int64_t flushes = 2500;
+  return stream.flush_iotlb(in_host).flush_device_tlb(in_host).emit(
+      EventKind::unmap, who, 5, 1, {.address = Stream::page, .code = pages, .duration = flushes});
 }
 Stream& map(Stream& stream, std::uint64_t page) {
   return stream.emit(EventKind::map, Stream::app, 5, 1,
@@ -46,11 +50,25 @@ TEST_CASE("I28: a guest's process unmaps, and the host's number is used") {
         .emit(EventKind::bind, Stream::vfio, 9, 1,
               {.address = gpasid, .value = Stream::source, .code = trace_code::for_guest})
         .write(trace_code::entry_set, 9, 1);
-    unmap(stream, Stream::guest_app);  // of the guest's PASID 5
+    unmap(stream, Stream::guest_app, 2, 9);  // of the guest's PASID 5
     return stream.use(9, 1, 0).found();
   };
   CHECK(guest(5) == "I28");
   CHECK(guest(6).empty());
+}
+
+TEST_CASE("I28: a free that is refused, or waits for others, takes nothing back") {
+  constexpr std::uint16_t not_yours = 13;  // EACCES
+  const auto used = [](std::uint16_t error) {
+    Stream stream = bound();
+    unmap(stream, Stream::app);
+    const bool refused = error == not_yours;
+    stream.free(5, 1, refused ? Stream::owner(Stream::vfio) : 0, error);
+    return stream.use(5, 1, 0).found();
+  };
+  CHECK(used(not_yours) == "I4 I28");
+  CHECK(used(trace_code::pending) == "I28");
+  CHECK(used(trace_code::orphaned).empty());
 }
 
 TEST_CASE("I28: a request that was issued after the entry of its PASID was gone") {

@@ -83,6 +83,17 @@ class Stream {
     return emit(EventKind::allocate, pasids, pasid, epoch,
                 {.address = lowest | std::uint64_t{highest} << 32U, .value = whose});
   }
+  // In the guest's own kernel.
+  Stream& guest_allocates(std::uint32_t pasid) {
+    return emit(EventKind::allocate, guest_pasids, pasid, 1,
+                {.address = 1U | std::uint64_t{100} << 32U});
+  }
+  Stream& bind(std::uint32_t pasid, std::uint32_t epoch) {
+    return emit(EventKind::bind, app, pasid, epoch, {.address = pasid, .value = source});
+  }
+  Stream& unbind(std::uint32_t pasid, std::uint32_t epoch) {
+    return emit(EventKind::unbind, app, pasid, epoch, {.address = pasid, .value = source});
+  }
   Stream& free(std::uint32_t pasid, std::uint32_t epoch, std::uint64_t whose = 0,
                std::uint16_t code = 0) {
     return emit(EventKind::free, pasids, pasid, epoch, {.value = whose, .code = code});
@@ -147,8 +158,9 @@ class Stream {
   }
 
   const std::vector<TraceEvent>& events() const { return events_; }
-  std::vector<check::Violation> violations(bool ended = true) const {
-    check::Checker checker(paths());
+  std::vector<check::Violation> violations(bool ended = true,
+                                           const check::Limits& limits = {}) const {
+    check::Checker checker(paths(), limits);
     for (const TraceEvent& event : events_) checker.observe(event);
     if (ended) checker.finish();
     return checker.violations();

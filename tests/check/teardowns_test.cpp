@@ -132,6 +132,147 @@ TEST_CASE("I20: a kernel lets go of a function that has a PASID present") {
   CHECK(unplug(used().tear_down(5, 1)).empty());
 }
 
+TEST_CASE("I7 and I20: what is still bound is freed, or let go of") {
+  const auto bound = [] { return Stream().allocate(5, 1).bind(5, 1); };
+  CHECK(bound().free(5, 1).found() == "I7");
+  CHECK(bound().unbind(5, 1).free(5, 1).found().empty());
+  const auto unplug = [](Stream stream) {
+    return stream.emit(EventKind::unplug, Stream::app, 0, 0, {.value = Stream::source}).found();
+  };
+  CHECK(unplug(bound()) == "I20");
+  CHECK(unplug(bound().unbind(5, 1)).empty());
+  CHECK(unplug(cleared().flush_pasid_cache(5).flush_iotlb(5)) == "I20");  // a cache may hold it
+}
+
+TEST_CASE("I7: a guest frees a number that is present in its own table, or was, with its vIOMMU") {
+  const auto present = [] {
+    const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
+    Stream stream;
+    stream.guest_allocates(5).emit(EventKind::table_write, Stream::viommu_driver, 5, 1,
+                                   {.value = written.encode(), .code = trace_code::entry_set});
+    return stream;
+  };
+  const auto freed = [](Stream stream) {
+    return stream.emit(EventKind::free, Stream::guest_pasids, 5, 1, {}).found();
+  };
+  CHECK(freed(present()) == "I7");
+  Stream gone = present();
+  gone.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = trace_code::viommu_gone});
+  CHECK(freed(gone).empty());
+  // Its kernel does not know yet, and sets another one.
+  Stream late;
+  late.guest_allocates(5).emit(EventKind::viommu, Stream::viommu, 0, 0,
+                               {.code = trace_code::viommu_gone});
+  const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
+  late.emit(EventKind::table_write, Stream::viommu_driver, 5, 1,
+            {.value = written.encode(), .code = trace_code::entry_set});
+  CHECK(freed(late).empty());
+  // Its vIOMMU has not heard of it, and the bind is given up.
+  vtd::Descriptor order;
+  order.type = vtd::DescriptorType::pasid_cache;
+  order.pasid = Pasid(5);
+  const vtd::DescriptorBits bits = order.encode();
+  CHECK(freed(present().emit(EventKind::given_up, Stream::viommu_driver, 5, 1,
+                             {.address = bits[1],
+                              .value = bits[0],
+                              .code = static_cast<std::uint16_t>(order.type)}))
+            .empty());
+}
+
+TEST_CASE("I7: an orphan's owner may use the number while whoever has got it since frees it") {
+  const auto twice = [](bool orphan) {
+    Stream stream;
+    stream.guest_allocates(5).emit(EventKind::free, Stream::guest_pasids, 5, 1,
+                                   {.code = orphan ? trace_code::orphaned : std::uint16_t{0}});
+    const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
+    stream
+        .emit(EventKind::allocate, Stream::guest_pasids, 5, 2,
+              {.address = 1U | std::uint64_t{100} << 32U})
+        .emit(EventKind::table_write, Stream::viommu_driver, 5, 2,
+              {.value = written.encode(), .code = trace_code::entry_set})
+        .emit(EventKind::bind, Stream::guest_app, 5, 2, {.address = 5, .value = Stream::source});
+    return stream.emit(EventKind::free, Stream::guest_pasids, 5, 2, {}).found();
+  };
+  CHECK(twice(false) == "I7 I7");  // bound, and present
+  CHECK(twice(true).empty());
+}
+
+TEST_CASE("I20: a vIOMMU is taken away in order while the host has something bound behind it") {
+  const auto ejected = [](bool unbound, bool in_order, bool moved = false) {
+    const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
+    Stream stream;
+    stream.allocate(5, 1, Stream::owner(Stream::vfio)).guest_allocates(5);
+    stream.emit(EventKind::table_write, Stream::viommu_driver, 5, 1,
+                {.value = written.encode(), .code = trace_code::entry_set});
+    const Stream::Fields bond{.address = 5, .value = Stream::source, .code = trace_code::for_guest};
+    stream.emit(EventKind::bind, Stream::vfio, 5, 1, bond);
+    if (unbound) stream.emit(EventKind::unbind, Stream::vfio, 5, 1, bond);
+    if (moved) stream.emit(EventKind::moved, Stream::viommu, 0, 0, {});
+    if (in_order) {
+      stream.emit(EventKind::allocator, Stream::viommu, 0, 0,
+                  {.address = 1, .code = trace_code::allocator_left});
+    }
+    return stream.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = trace_code::viommu_gone})
+        .found();
+  };
+  CHECK(ejected(true, true).empty());
+  CHECK(ejected(false, false).empty());
+  CHECK(ejected(false, true).find("I20") != std::string::npos);
+  CHECK(ejected(false, true, true).empty());  // the host that it left sees to that
+}
+
+TEST_CASE(
+    "I26: an entry that was changed while it is present is flushed before it is changed again") {
+  const auto changed = [](Stream stream) {
+    return stream.write(trace_code::entry_changed, 5, 1).found();
+  };
+  const auto once = [] { return used().write(trace_code::entry_changed, 5, 1); };
+  CHECK(changed(once().flush_pasid_cache(5).flush_iotlb(5).flush_device_tlb(5)).empty());
+  CHECK(changed(once().flush_pasid_cache(5).flush_iotlb(5)) == "I26");
+  CHECK(changed(once().flush_iotlb(5).flush_device_tlb(5).flush_pasid_cache(5)) == "I27");
+}
+
+TEST_CASE("I27: a device TLB that is not used is flushed") {
+  const auto flushed = [](bool device_tlb) {
+    Stream stream = Stream().allocate(5, 1).write(trace_code::entry_set, 5, 1, device_tlb);
+    const TraceEvent flush = Stream().flush_device_tlb(5).events().back();
+    return stream
+        .emit(EventKind::submit, Stream::queue, 5, 1,
+              {.address = flush.address, .value = flush.value, .code = flush.code})
+        .found();
+  };
+  CHECK(flushed(true).empty());
+  CHECK(flushed(false) == "I27");
+}
+
+TEST_CASE("I36: a second level's domain is given to somebody else before it was flushed") {
+  constexpr std::uint8_t nested = 3;
+  const EntryWritten written{Stream::source, 9, nested};
+  const auto entry = [&](Stream& stream, std::uint32_t pasid, std::uint16_t how) {
+    stream.emit(EventKind::table_write, Stream::driver, pasid, 1,
+                {.value = written.encode(), .code = how});
+  };
+  const auto given = [&](bool of_domain, bool of_pasid, bool still_used = false) {
+    Stream stream;
+    stream.allocate(5, 1).allocate(6, 1).allocate(7, 1);
+    if (still_used) entry(stream, 7, trace_code::entry_set);
+    entry(stream, 5, trace_code::entry_set);
+    entry(stream, 5, trace_code::entry_cleared);
+    vtd::Descriptor flush;
+    flush.domain = DomainId(9);
+    flush.type = of_domain ? vtd::DescriptorType::iotlb : vtd::DescriptorType::pasid_iotlb;
+    flush.granularity = of_domain ? vtd::Granularity::domain : vtd::Granularity::pasid;
+    flush.pasid = Pasid(5);
+    if (of_domain || of_pasid) stream.flush(flush);
+    entry(stream, 6, trace_code::entry_set);
+    return stream.found();
+  };
+  CHECK(given(false, false) == "I36");
+  CHECK(given(true, false).empty());
+  CHECK(given(false, true).empty());
+  CHECK(given(false, false, true).empty());  // it belongs to the same guest still
+}
+
 TEST_CASE("I36: a domain of a first-level entry is given to a nested one") {
   const auto with = [](std::uint16_t domain, std::uint8_t type) {
     const EntryWritten written{Stream::source, domain, type};

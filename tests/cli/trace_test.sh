@@ -16,6 +16,11 @@ timeout 60 "$viosim" run "$one" --out off --trace off >/dev/null
 expect "show" 0 "1 of 100,128 events" "$viosim" trace show a/run.db --kind walk --limit 1
 expect "show in columns" 0 "host0.dmar0" "$viosim" trace show a/run.db --component host0.dmar0 --until '1 us'
 expect "show of nothing" 0 "0 of 0 events" "$viosim" trace show off/run.db
+timeout 60 "$viosim" run "$tree/scenarios/defects/i04-foreign-free.json" --out foreign >/dev/null
+expect "who asks, and the error" 1 "asked by host0.high.vfio, -EACCES" "$viosim" check foreign/run.db
+expect "the same in a trace" 0 "host0.high.vfio  -EACCES" "$viosim" trace show foreign/run.db --kind free
+timeout 60 "$viosim" run "$tree/scenarios/defects/i11-late-response.json" --out late >/dev/null
+expect "a trace is held against what its scenario allows" 1 "10 ms are allowed" "$viosim" check late/run.db
 expect "unknown kind" 2 'did you mean "walk"?' "$viosim" trace show a/run.db --kind wolk
 expect "unknown component" 2 '--component: read "host0.dmar1"' "$viosim" trace show a/run.db --component host0.dmar1
 expect "a time without unit" 2 'expected a time such as' "$viosim" trace show a/run.db --from 5
@@ -65,6 +70,20 @@ expect "a record not held" 1 'scenario one-device, event 1 ' \
   "$viosim" regress records --set '/hosts/0/iommus/0/walk_read=81 ns'
 expect "no records" 2 'holds no records' "$viosim" regress a
 expect "no directory" 2 'nowhere: cannot be read as a directory' "$viosim" regress nowhere
+
+# A run that had no room for all of its trace.
+cat >part.json <<'END'
+{ "name": "part", "hosts": [{ "name": "host0", "iommus": [{ "name": "dmar0", "model": "vtd" }],
+  "devices": [{ "name": "acc", "model": "accelerator", "iommu": "dmar0" }],
+  "processes": [{ "name": "app", "count": 4, "devices": ["acc"], "rounds": 2000,
+    "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }] }
+END
+expect "no more than 500 KiB" 2 'part/run.db.partial: ' \
+  sh -c 'ulimit -c 0; ulimit -f 1000; timeout 60 "$1" run part.json --out part' sh "$viosim"
+expect "what is not asked of half a run" 0 'I11, I22, I33 are asked at the end of a run only; let it come to its end' \
+  "$viosim" check part/run.db.partial
+expect "half a run as JSON" 0 '"complete": false' "$viosim" check part/run.db.partial --json
+expect "two halves alike" 0 'note: neither run has finished' "$viosim" diff part/run.db.partial part/run.db.partial
 
 # A disk that is full: half a megabyte, where mounting one is allowed.
 mkdir small

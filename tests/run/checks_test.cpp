@@ -62,6 +62,7 @@ TEST_CASE("a device that keeps what it was told to forget uses what is not mappe
   CHECK(names(report.violations) == std::set<std::string>{"I28"});
   CHECK(!all_met(report.verdicts));
   CHECK(report.text.find("violations of invariants") != std::string::npos);
+  CHECK(*find(*report.json.if_object(), "violations_found")->whole() == report.violations.size());
 }
 
 TEST_CASE("a violation that is expected is no failure, and one that does not come is", "[check]") {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "models/event_fields.hpp"
 #include "models/guest/software_trace.hpp"
 #include "sim/check/checker.hpp"
 #include "tests/support/second_host.hpp"
@@ -45,13 +46,13 @@ class CheckedRun {
   // One in words; empty: none.
   std::string violations() {
     checker_->finish();
+    const EventWords words(paths_);
     std::string text;
     for (const check::Violation& one : checker_->violations()) {
       text +=
           fmt::format("{} at {} ps: {}\n", check::name_of(one.invariant), one.time, one.message);
       for (const TraceEvent& event : one.chain) {
-        text += fmt::format("  {} ps, epoch {}: {}\n", event.time, event.epoch,
-                            check::text_of(event, paths_[event.component]));
+        text += fmt::format("  {} ps, epoch {}: {}\n", event.time, event.epoch, words.of(event));
       }
     }
     return text;

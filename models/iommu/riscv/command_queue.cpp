@@ -138,7 +138,9 @@ void CommandQueue::emit(const Words2& command) {
   event.value = command[0];
   event.component = component_;
   event.kind = static_cast<std::uint16_t>(EventKind::invalidate);
-  event.code = static_cast<std::uint16_t>(Command::decode(command[0], command[1]).type);
+  const Command decoded = Command::decode(command[0], command[1]);
+  event.code = static_cast<std::uint16_t>(trace_code::riscv_command +
+                                          static_cast<std::uint16_t>(decoded.type));
   tracer_->emit(event);
 }
 

@@ -1,0 +1,118 @@
+// Binds without their unbinds.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/bindings.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace viosim::check {
+
+void Bindings::observe(const TraceEvent& event) {
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::table_write:
+      return written(event);
+    case EventKind::bind:
+      return bound(event);
+    case EventKind::unbind:
+      bonds_.erase({scene_.number_of(event), static_cast<std::uint16_t>(event.value)});
+      return;
+    case EventKind::free:
+      return event.code == 0 ? freed(event) : void();
+    case EventKind::unplug:
+      return let_go(event);
+    case EventKind::allocator:
+      if (event.code == trace_code::allocator_left) leaving_.insert(event.component);
+      if (event.code == trace_code::allocator_registered) leaving_.erase(event.component);
+      return;
+    case EventKind::moved:
+      return leave_to_host(scene_.machine_of(event.component));
+    case EventKind::viommu:
+      return event.code == trace_code::viommu_gone ? ejected(event) : void();
+    default:
+      return;
+  }
+}
+
+void Bindings::written(const TraceEvent& event) {
+  const EntryWritten how = EntryWritten::decode(event.value);
+  limits_[{scene_.machine_of(event.component), how.source}] = how.pasid_limit;
+  if (how.caching && event.code == trace_code::entry_set)
+    behind_[event.component].insert(how.source);
+}
+
+void Bindings::bound(const TraceEvent& event) {
+  const Number number = scene_.number_of(event);
+  const auto source = static_cast<std::uint16_t>(event.value);
+  if (event.pasid == 0)
+    scene_.violate(Invariant::reserved_number, event,
+                   fmt::format("PASID 0 of function {:04x} is bound", source));
+  const auto limit = limits_.find({number.machine, source});
+  if (limit != limits_.end() && limit->second != 0 && event.pasid >= limit->second) {
+    scene_.violate(Invariant::number_fits, event,
+                   fmt::format("PASID {} is bound to function {:04x}, whose PASIDs are below {}",
+                               event.pasid, source, limit->second));
+  }
+  bonds_[{number, source}] = {scene_.link(event), scene_.machine_of(event.component)};
+}
+
+void Bindings::freed(const TraceEvent& event) {
+  const Number number = scene_.number_of(event);
+  if (scene_.orphan(number)) return;  // another owner's may be bound
+  for (auto at = bonds_.lower_bound({number, 0}); at != bonds_.end() && at->first.first == number;
+       at = bonds_.erase(at)) {
+    scene_.violate(Invariant::free_unbound, event,
+                   fmt::format("PASID {} is freed, and is bound to function {:04x}", event.pasid,
+                               at->first.second),
+                   {at->second.bind});
+  }
+}
+
+void Bindings::let_go(const TraceEvent& event) {
+  const std::uint32_t machine = scene_.machine_of(event.component);
+  const auto source = static_cast<std::uint16_t>(event.value);
+  for (auto at = bonds_.lower_bound({{machine, 0}, 0});
+       at != bonds_.end() && at->first.first.machine == machine; ++at) {
+    if (at->first.second != source) continue;
+    const Number& number = at->first.first;
+    scene_.violate(event,
+                   {.invariant = Invariant::nothing_left,
+                    .number = number,
+                    .epoch = at->second.bind.event.epoch,
+                    .message = fmt::format("PASID {} is bound to function {:04x}, and nobody "
+                                           "drives it",
+                                           number.pasid, source),
+                    .evidence = {at->second.bind}});
+  }
+}
+
+// What the host that it left had bound for it is taken away when it can, by that host.
+void Bindings::leave_to_host(std::uint32_t guest) {
+  for (auto& [key, bond] : bonds_)
+    if (bond.binder == guest && key.first.machine != guest) bond.binder = key.first.machine;
+}
+
+// What a guest had bound behind it, in its host. Of one that vanishes the hypervisor sees to that later.
+void Bindings::ejected(const TraceEvent& event) {
+  if (!leaving_.contains(event.component)) return;
+  const std::uint32_t guest = scene_.machine_of(event.component);
+  const std::string within = scene_.path(event.component) + '.';
+  std::set<std::uint16_t> functions;
+  for (const auto& [driver, its] : behind_) {
+    if (scene_.path(driver).starts_with(within)) functions.insert(its.begin(), its.end());
+  }
+  for (const auto& [key, bond] : bonds_) {
+    const auto& [number, source] = key;
+    if (bond.binder != guest || number.machine == guest || !functions.contains(source)) continue;
+    scene_.violate(
+        event, {.invariant = Invariant::nothing_left,
+                .number = number,
+                .epoch = bond.bind.event.epoch,
+                .message = fmt::format("PASID {} is bound to function {:04x} behind {}, which is "
+                                       "taken away",
+                                       number.pasid, source, scene_.path(event.component)),
+                .evidence = {bond.bind}});
+  }
+}
+
+}  // namespace viosim::check

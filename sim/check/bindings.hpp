@@ -1,0 +1,44 @@
+// Which functions a PASID is bound to, as who bound it knows.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sim/check/scene.hpp"
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace viosim::check {
+
+// Of I7 that what is freed is bound to no function; of I20 that a function, or a vIOMMU, that was let go of
+// has nothing bound; of I23 and I24 that what is bound is a number that the function can have.
+class Bindings {
+ public:
+  explicit Bindings(Scene& scene) : scene_(scene) {}
+  void observe(const TraceEvent& event);
+
+ private:
+  using Function = std::pair<std::uint32_t, std::uint16_t>;  // machine, requester
+  struct Bond {
+    Link bind;
+    std::uint32_t binder = 0;  // machine: the guest that a host's number is bound for
+  };
+  using Bonds = std::map<std::pair<Number, std::uint16_t>, Bond>;
+
+  void written(const TraceEvent& event);
+  void bound(const TraceEvent& event);
+  void freed(const TraceEvent& event);
+  void let_go(const TraceEvent& event);
+  void leave_to_host(std::uint32_t guest);
+  void ejected(const TraceEvent& event);
+
+  Scene& scene_;
+  Bonds bonds_;
+  std::map<Function, std::uint32_t> limits_;  // its PASIDs are below
+  std::map<std::uint32_t, std::set<std::uint16_t>>
+      behind_;                       // functions, by who writes their tables
+  std::set<std::uint32_t> leaving_;  // vIOMMUs whose allocator has left in order
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,95 @@
+// What has happened, as far as a violation may have come of it.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/des/trace.hpp"
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace viosim::check {
+
+// A PASID of one kernel: of a host, or of a guest.
+struct Number {
+  std::uint32_t machine = 0;
+  std::uint32_t pasid = 0;
+  auto operator<=>(const Number&) const = default;
+};
+
+// An event, and which of those that were observed it is: events of one instant have an order, too.
+struct Link {
+  std::uint64_t position = 0;
+  TraceEvent event;
+};
+
+// Of one object, from when it opened: how it began, and what came last.
+class Story {
+ public:
+  static constexpr std::size_t first = 4;
+  static constexpr std::size_t last = 8;
+
+  void add(const Link& link);
+  void clear() { links_.clear(); }
+  const std::vector<Link>& links() const { return links_; }
+
+ private:
+  std::vector<Link> links_;
+};
+
+// Lives of PASIDs with how they began and ended, what happened to each number last, and injections.
+class Chains {
+ public:
+  static constexpr std::size_t longest = 24;
+
+  // Of the event that is observed now; once for each.
+  void step() { ++position_; }
+  Link now(const TraceEvent& event) const { return {position_, event}; }
+  // Remembers it for its number. `lasting`: how a life began, was used first, and ended.
+  void note(const TraceEvent& event, const Number& number, bool lasting);
+  void note_injection(const TraceEvent& event, std::uint32_t host);
+  // How a number was allocated, bound and freed, in its life and the one before.
+  std::span<const Link> roots(const Number& number) const;
+
+  struct Wanted {
+    Number number;
+    std::uint32_t host = 0;   // of the number's machine
+    std::uint32_t epoch = 0;  // of the object
+    bool with_others = true;  // and what else happened to the number last
+    std::span<const Link> evidence;
+  };
+  // Oldest first.
+  std::vector<TraceEvent> chain(const Wanted& wanted) const;
+
+ private:
+  static constexpr std::size_t most_roots = 12;
+  static constexpr std::size_t most_recent = 12;
+  static constexpr std::size_t most_injections = 4096;
+  struct Past {
+    std::vector<Link> roots;
+    std::vector<Link> recent;  // a ring once it is full
+    std::size_t oldest = 0;
+  };
+  struct Injection {
+    Link link;
+    std::uint32_t host = 0;
+  };
+  struct Hash {
+    std::size_t operator()(const Number& number) const {
+      return (std::uint64_t{number.machine} << 32U | number.pasid) * 0x9e3779b97f4a7c15U >> 16U;
+    }
+  };
+  void add_roots(std::vector<Link>& to, const Wanted& wanted) const;
+  void add_injections(std::vector<Link>& to, const Wanted& wanted) const;
+  void add_recent(std::vector<Link>& to, const Wanted& wanted) const;
+
+  std::uint64_t position_ = 0;
+  std::unordered_map<Number, Past, Hash> pasts_;  // asked for by number only
+  std::deque<Injection> injections_;
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,21 @@
+// What the checks allow, where it is a matter of taste.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/base/fields.hpp"
+#include "core/base/time.hpp"
+
+namespace viosim::check {
+
+struct Limits {
+  Ps answer_within = std::chrono::seconds(1);
+
+  static constexpr auto fields() {
+    return Fields{field("answer_within", &Limits::answer_within,
+                        "I11: a page request group is answered no later after its first request "
+                        "has arrived. A kernel lets a guest take about as long.")};
+  }
+  bool operator==(const Limits&) const = default;
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,185 @@
+// What was flushed between an unmapping's beginning and its end.
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/check/unmaps.hpp"
+
+#include "models/iommu/vtd/tables.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace viosim::check {
+namespace {
+
+using Kind = vtd::DescriptorType;
+using By = vtd::Granularity;
+
+constexpr std::size_t most_flushes = 1024;
+
+bool of_translations(std::uint16_t type) {
+  const auto kind = static_cast<Kind>(type);
+  return kind == Kind::iotlb || kind == Kind::pasid_iotlb || kind == Kind::pasid_device_tlb;
+}
+
+// Translations of these are made by tables that belong to the PASID.
+bool by_pasid(std::uint8_t type) {
+  using Type = vtd::PasidEntry::Type;
+  return type == static_cast<std::uint8_t>(Type::first_level) ||
+         type == static_cast<std::uint8_t>(Type::nested);
+}
+
+}  // namespace
+
+void Unmaps::observe(const TraceEvent& event) {
+  switch (static_cast<EventKind>(event.kind)) {
+    case EventKind::table_write:
+      return written(event);
+    case EventKind::invalidate:
+      return of_translations(event.code) && !present_.empty() ? completed(event) : void();
+    case EventKind::unmap:
+      return unmapped(event);
+    case EventKind::bind:
+      if (event.code == trace_code::for_guest) {
+        stand_for_[{scene_.machine_of(event.component), static_cast<std::uint32_t>(event.address)}]
+            .insert(scene_.number_of(event));
+      }
+      return;
+    case EventKind::unbind:
+      if (event.code == trace_code::for_guest) {
+        stand_for_[{scene_.machine_of(event.component), static_cast<std::uint32_t>(event.address)}]
+            .erase(scene_.number_of(event));
+      }
+      return;
+    case EventKind::moved:
+      return forget_guest(scene_.machine_of(event.component));
+    case EventKind::reset:
+      forgot_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
+          event.time;
+      return;
+    case EventKind::vanish:
+      vanished_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
+          event.time;
+      return;
+    default:
+      return;
+  }
+}
+
+// What it had in the host that it left is not used any more, and goes later.
+void Unmaps::forget_guest(std::uint32_t machine) {
+  stand_for_.erase(stand_for_.lower_bound({machine, 0}), stand_for_.lower_bound({machine + 1, 0}));
+}
+
+void Unmaps::written(const TraceEvent& event) {
+  const EntryWritten how = EntryWritten::decode(event.value);
+  if (how.caching || event.pasid == 0) return;
+  const Number number = scene_.number_of(event);
+  const Place place{scene_.unit_of(event.component), how.source};
+  if (event.code == trace_code::entry_set && by_pasid(how.type)) {
+    const bool used = how.device_tlb && !scene_.gone(number.machine, how.source);
+    present_[number][place] = {number.machine, how.domain, used, scene_.link(event)};
+    return;
+  }
+  const auto its = present_.find(number);
+  if (event.code == trace_code::entry_fields || its == present_.end()) return;
+  its->second.erase(place);  // a changed one is judged by what its change has to flush
+  if (its->second.empty()) present_.erase(its);
+}
+
+void Unmaps::completed(const TraceEvent& event) {
+  if (!vtd::Descriptor::decodable(event.value)) return;
+  Flushes& flushes = flushes_[scene_.unit_of(event.component)];
+  if (flushes.last.size() == most_flushes) {
+    flushes.forgotten = flushes.last.front().done.event.time;
+    flushes.last.pop_front();
+  }
+  flushes.last.push_back({vtd::Descriptor::decode(event.value, event.address), scene_.link(event)});
+}
+
+void Unmaps::unmapped(const TraceEvent& event) {
+  if (event.pasid == 0) return;
+  const Number number = scene_.number_of(event);
+  unmapped(event, number);
+  const auto hosts = stand_for_.find(number);
+  if (hosts == stand_for_.end()) return;
+  for (const Number& one : hosts->second) unmapped(event, one);
+}
+
+void Unmaps::unmapped(const TraceEvent& event, const Number& number) {
+  const auto its = present_.find(number);
+  if (its == present_.end()) return;
+  const std::int64_t since = event.time - event.duration;
+  for (const auto& [place, entry] : its->second)
+    if (entry.set.event.time < since) check(event, number, place, entry);
+}
+
+// By those done since then that reach it, whether all of the pages were.
+template <class Reaches>
+bool Unmaps::flushed(const Flushes& flushes, std::int64_t since, Pages pages,
+                     Reaches&& reaches) const {
+  std::vector<Pages> done;
+  for (auto at = flushes.last.rbegin(); at != flushes.last.rend() && at->done.event.time >= since;
+       ++at) {
+    const vtd::Descriptor& order = at->order;
+    if (!reaches(order)) continue;
+    const bool of_pages = order.type == Kind::pasid_device_tlb || order.granularity == By::page;
+    const bool all = !of_pages || order.address_mask >= vtd::Descriptor::every_address;
+    if (all) return true;
+    const std::uint64_t size = std::uint64_t{4096} << order.address_mask;
+    const std::uint64_t begin = order.address.value() & ~(size - 1);
+    done.push_back({begin, begin + size});
+  }
+  std::sort(done.begin(), done.end(),
+            [](const Pages& a, const Pages& b) { return a.begin < b.begin; });
+  for (const Pages& one : done)
+    if (one.begin <= pages.begin) pages.begin = std::max(pages.begin, one.end);
+  return pages.begin >= pages.end;
+}
+
+void Unmaps::check(const TraceEvent& event, const Number& number, const Place& place,
+                   const Entry& entry) {
+  static const Flushes none;
+  const auto found = flushes_.find(place.first);
+  const Flushes& flushes = found == flushes_.end() ? none : found->second;
+  const std::int64_t since = event.time - event.duration;
+  if (flushes.forgotten >= since) return;
+  const Pages pages{event.address, event.address + (std::uint64_t{event.code} << 12U)};
+  const auto of_iotlb = [&](const vtd::Descriptor& order) {
+    const bool its = order.domain.value() == entry.domain;
+    if (order.type == Kind::iotlb)
+      return order.granularity == By::global || (its && order.granularity == By::domain);
+    return order.type == Kind::pasid_iotlb && its && order.pasid.value() == number.pasid;
+  };
+  if (!flushed(flushes, since, pages, of_iotlb)) complain(event, number, entry, "the IOTLB");
+  const auto of_device = [&](const vtd::Descriptor& order) {
+    return order.type == Kind::pasid_device_tlb && order.source.value() == place.second &&
+           (order.all_pasids || order.pasid.value() == number.pasid);
+  };
+  const bool empty = !entry.device_tlb || has_forgotten(entry, place.second, since);
+  if (!empty && !flushed(flushes, since, pages, of_device))
+    complain(event, number, entry, fmt::format("the TLB of function {:04x}", place.second));
+}
+
+// A reset empties its TLB, which may be filled again.
+bool Unmaps::has_forgotten(const Entry& entry, std::uint16_t source, std::int64_t since) const {
+  const auto not_before = [&](const std::map<Place, std::int64_t>& times, std::int64_t limit) {
+    const auto found = times.find({entry.machine, source});
+    return found != times.end() && found->second >= limit;
+  };
+  return not_before(vanished_, entry.set.event.time) || not_before(forgot_, since);
+}
+
+void Unmaps::complain(const TraceEvent& event, const Number& number, const Entry& entry,
+                      const std::string& what) {
+  scene_.violate(event, {.invariant = Invariant::flush_before_reuse,
+                         .number = number,
+                         .epoch = entry.set.event.epoch,
+                         .message = fmt::format("{} pages from {:#x} on are unmapped, and {} has "
+                                                "not been told to forget all of them",
+                                                event.code, event.address, what),
+                         .evidence = {entry.set}});
+}
+
+}  // namespace viosim::check

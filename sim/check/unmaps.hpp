@@ -1,0 +1,69 @@
+// Flushes that an unmapping has to wait for.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "models/iommu/vtd/descriptor.hpp"
+#include "sim/check/scene.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace viosim::check {
+
+// Of I26 what is about pages: when software goes on after an unmapping, what was unmapped has been flushed
+// from the IOTLB, and from the TLB of each function that its PASID is bound to. A guest's pages are
+// looked for under the host's numbers that stand for its own.
+class Unmaps {
+ public:
+  explicit Unmaps(Scene& scene) : scene_(scene) {}
+  void observe(const TraceEvent& event);
+
+ private:
+  using Place = std::pair<std::uint32_t, std::uint16_t>;  // unit, function
+  struct Entry {
+    std::uint32_t machine = 0;
+    std::uint16_t domain = 0;
+    bool device_tlb = false;
+    Link set;
+  };
+  struct Flush {
+    vtd::Descriptor order;
+    Link done;
+  };
+  // The last of a unit. What took longer than these is not judged.
+  struct Flushes {
+    std::deque<Flush> last;
+    std::int64_t forgotten = -1;  // when the last that is not among them was done
+  };
+  struct Pages {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+  };
+
+  void forget_guest(std::uint32_t machine);
+  bool has_forgotten(const Entry& entry, std::uint16_t source, std::int64_t since) const;
+  void written(const TraceEvent& event);
+  void completed(const TraceEvent& event);
+  void unmapped(const TraceEvent& event);
+  void unmapped(const TraceEvent& event, const Number& number);
+  void check(const TraceEvent& event, const Number& number, const Place& place, const Entry& entry);
+  template <class Reaches>
+  bool flushed(const Flushes& flushes, std::int64_t since, Pages pages, Reaches&& reaches) const;
+  void complain(const TraceEvent& event, const Number& number, const Entry& entry,
+                const std::string& what);
+
+  Scene& scene_;
+  std::map<Number, std::map<Place, Entry>> present_;
+  std::map<Number, std::set<Number>> stand_for_;  // a guest's number: the host's
+  std::map<std::uint32_t, Flushes> flushes_;      // by unit
+  // By machine and function: its TLB was emptied; and it vanished, so that what was bound to it is not
+  // used again, though it comes back.
+  std::map<Place, std::int64_t> forgot_;
+  std::map<Place, std::int64_t> vanished_;
+};
+
+}  // namespace viosim::check

@@ -1,0 +1,112 @@
+// The intentions, by how rows begin.
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/inject/intended.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <iterator>
+
+namespace viosim::matrix {
+namespace {
+
+struct Intention {
+  std::string_view what;
+  std::initializer_list<unsigned> invariants;
+};
+
+// The first that a row begins with counts; a row that is not here violates nothing. What a hypervisor
+// loses of its guest's descriptors is I31, what hardware loses of the host's the invariant of the flush.
+constexpr Intention intentions[] = {
+    {"duplicate `page-response`", {10}},
+    {"duplicate `page-request`", {10}},
+    {"duplicate `command`", {5, 18}},
+    {"drop `context-cache`", {31}},
+    {"delay `context-cache`", {31}},
+    {"reorder `context-cache`", {31}},
+    {"drop `iotlb`", {26, 31}},
+    {"delay `iotlb`", {26, 31}},
+    {"reorder `iotlb`", {27, 31}},
+    {"drop `pasid-iotlb`", {26, 31}},
+    {"delay `pasid-iotlb`", {26, 31}},
+    {"reorder `pasid-iotlb`", {27, 31}},
+    {"drop `pasid-cache`", {26, 31}},
+    {"delay `pasid-cache`", {26, 31}},
+    {"reorder `pasid-cache`", {27, 31}},
+    {"drop `pasid-devtlb`", {26, 31}},
+    {"delay `pasid-devtlb`", {26, 31}},
+    {"reorder `pasid-devtlb`", {26, 31}},
+    {"drop `page-response`", {11, 31}},
+    {"delay `page-response`", {11, 31}},
+    {"reorder `page-response`", {11, 31}},
+    {"drop `invalidation-completion`", {26}},
+    {"reorder `invalidation-completion`", {26}},
+    {"delay `command-completion`", {19}},
+    {"drop `page-request", {11}},
+    {"reorder `page-request`", {11}},
+    {"drop `fault-event`", {11}},
+    {"drop `unbind-notice`", {30}},
+    {"drop `unmap-notice`", {26}},
+    {"skip `set_up.write_fields`", {25}},
+    {"swap `set_up.write_fields`", {25}},
+    {"swap `set_up.barrier` with `flush_pasid_cache`", {31}},
+    {"swap `set_up.set_present` with `flush_", {31}},
+    {"skip `set_up.flush_pasid_cache`", {31}},
+    {"skip `tear_down.clear_present`", {7}},
+    {"swap `tear_down.clear_present` with `zero_entry`", {22, 26}},
+    {"swap `tear_down.clear_present`", {26}},
+    {"swap `tear_down.barrier` with `zero_entry`", {26}},
+    {"swap `tear_down.barrier`", {27}},
+    {"swap `tear_down.flush_pasid_cache` with `zero_entry`", {26}},
+    {"swap `tear_down.flush_pasid_cache`", {27}},
+    {"swap `tear_down.flush_iotlb_of_entry` with `zero_entry`", {26}},
+    {"swap `tear_down.flush_iotlb_of_entry`", {27}},
+    {"swap `tear_down.flush_device_tlb`", {26}},
+    {"skip `tear_down.flush_", {26}},
+    {"skip `unmap_first.flush_", {26}},
+    {"skip `bind.lock_order`", {32}},
+    {"skip `unbind.tear_down`", {7, 20}},
+    {"skip `guest_bind.second_level`", {29}},
+    {"skip `guest_unbind.tear_down`", {7}},
+    {"skip `vm_close.tear_down`", {7}},
+    {"skip `virtual_command.check_in_progress`", {18}},
+    {"skip `invalidation.submit_again`", {33}},
+    {"skip `overflow.discard_incomplete`", {13}},
+    {"misbehave `keep_invalidated`", {28}},
+    {"misbehave `exceed_credits`", {12}},
+    {"misbehave `reuse_group`", {12}},
+    {"misbehave `omit_last`", {11}},
+    {"allocate `live-id`", {1}},
+    {"allocate `below-range`", {2}},
+    {"allocate `above-range`", {2}},
+    {"allocate `untracked`", {3}},
+    {"defect `D1`", {14}},
+    {"defect `D2`", {14, 17}},
+    {"defect `D4`", {14}},
+    {"defect `D5`", {5}},
+    {"defect `D7`", {6}},
+    {"defect `E1`", {22}},
+    {"defect `E2`", {4}},
+    {"defect `H11`", {2}},
+    {"defect `early-wait`", {31}},
+    {"defect `eject-busy`", {19}},
+    {"defect `shared-domain`", {36}},
+};
+
+}  // namespace
+
+std::vector<unsigned> intended(std::string_view what) {
+  const auto* const found =
+      std::find_if(std::begin(intentions), std::end(intentions),
+                   [&](const Intention& one) { return what.starts_with(one.what); });
+  return found == std::end(intentions) ? std::vector<unsigned>() : std::vector(found->invariants);
+}
+
+std::string names_of(const std::vector<unsigned>& invariants) {
+  std::string text;
+  for (const unsigned one : invariants) text += fmt::format("{}I{}", text.empty() ? "" : " ", one);
+  return text.empty() ? "-" : text;
+}
+
+}  // namespace viosim::matrix

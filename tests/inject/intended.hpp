@@ -1,0 +1,18 @@
+// What each injection and defect is meant to violate.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace viosim::matrix {
+
+// Numbers of invariants, any of which may be violated first; none: it is harmless, waited for, or shown
+// by a figure. `what`: a row's, "drop `pasid-iotlb`".
+std::vector<unsigned> intended(std::string_view what);
+
+// "I26 I8", "-" of none.
+std::string names_of(const std::vector<unsigned>& invariants);
+
+}  // namespace viosim::matrix
