@@ -2,10 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/vfio_container.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace viosim {
+
+void VfioParams::check(const Where& where) const {
+  constexpr std::uint32_t highest = 0xfffff;
+  if (lowest_pasid == 0 || lowest_pasid > highest)
+    (where / "lowest_pasid")
+        .reject(fmt::format("read {}; expected 1 to {}", lowest_pasid, highest));
+  if (highest_pasid > highest || highest_pasid < lowest_pasid) {
+    (where / "highest_pasid")
+        .reject(fmt::format("read {}; expected lowest_pasid ({}) to {}", highest_pasid,
+                            lowest_pasid, highest));
+  }
+}
 
 VfioContainer::VfioContainer(Engine& engine, std::string path, const VfioParams& params,
                              HostIds& ids, Workers& host, const vtd::PasidEntry& second_stage,
