@@ -11,7 +11,10 @@ namespace viosim {
 
 void SharedQueueParams::check(const Where& where) const {
   if (entries == 0) (where / "entries").reject("read 0; expected at least one descriptor");
-  if (engines == 0) (where / "engines").reject("read 0; expected at least one engine");
+  if (engines == 0 || engines > FunctionParams::most_queues) {
+    (where / "engines")
+        .reject(fmt::format("read {}; expected 1 to {}", engines, FunctionParams::most_queues));
+  }
   // Software that waits for the answer has to come after it.
   if (accept < Ps(1)) (where / "accept").reject("read \"0 ps\"; expected at least \"1 ps\"");
   if (refuse < Ps(1)) (where / "refuse").reject("read \"0 ps\"; expected at least \"1 ps\"");

@@ -10,6 +10,7 @@
 #include "models/trace_point.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -72,8 +73,13 @@ class PasidSpace final : private ioasid::ExternalLock {
     begins(id, range);
     return id;
   }
+  // Told of when the lock has been taken: until then nothing has happened to the number.
   void free(ioasid::Ioasid id) {
-    ends(id);
+    if (Thread* const thread = Thread::current(engine_); thread == nullptr) {
+      ends(id);
+    } else {
+      freed_by_.emplace(thread, id);
+    }
     space_.free(id);
   }
   // For who allocates and frees by another layer. `owner`: a component and 1, or 0: the kernel.
@@ -121,6 +127,12 @@ class PasidSpace final : private ioasid::ExternalLock {
     options.lock = this;
     return options;
   }
+  void tell_freed(const Thread& thread) {
+    const auto found = freed_by_.find(&thread);
+    if (found == freed_by_.end()) return;
+    ends(found->second);
+    freed_by_.erase(found);
+  }
   bool knows(ioasid::Ioasid id) const {
     return space_.find(nullptr, id).error != ioasid::Error::enoent;
   }
@@ -130,6 +142,7 @@ class PasidSpace final : private ioasid::ExternalLock {
     if (thread == nullptr) return;
     lock_.lock(*thread);
     try {
+      tell_freed(*thread);
       thread->run(params_.operation);
     } catch (const ThreadGone&) {
       lock_.unlock(*thread);
@@ -152,6 +165,7 @@ class PasidSpace final : private ioasid::ExternalLock {
   PasidLives lives_;
   TracePoint trace_;
   mutable bool peeks_ = false;
+  std::map<const Thread*, ioasid::Ioasid> freed_by_;  // those who are about to take the lock
 };
 
 }  // namespace viosim

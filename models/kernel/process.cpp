@@ -15,9 +15,11 @@ void ProcessParams::check(const Where& where) const {
     (where / "work" / "requests").reject("read 0; expected how many requests a round has");
   if (base.value() % page_4k.count() != 0) (where / "base").reject("expected a multiple of 4 KiB");
   const std::uint64_t pages = work.traffic.window.count() / page_4k.count();
-  if (unmap > pages)
+  if (unmap > pages) {
     (where / "unmap")
         .reject(fmt::format("read {} pages; expected at most the {} of the window", unmap, pages));
+    return;
+  }
   if (unmap_every == 0 || (unmap > 0 && unmap_every > pages / unmap))
     (where / "unmap_every")
         .reject(fmt::format("read {} rounds; expected at least 1, and at most the {} pages of the "
@@ -92,7 +94,9 @@ void Process::fail(Errno error) {
 // All of its devices, or as far as it gets.
 bool Process::open(Thread& thread) {
   for (FunctionDriver* const device : group_.devices) {
-    const Result<FunctionDriver::Use> use = device->open(thread, mm_);
+    const Result<FunctionDriver::Use> use = device->open(
+        thread, mm_,
+        {.supervisor = group_.params.supervisor, .without_pasid = group_.params.without_pasid});
     if (!use.ok()) {
       fail(use.error());
       return false;

@@ -2,9 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/kernel/sva.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace viosim {
+
+void SvaParams::check(const Where& where) const {
+  constexpr std::uint32_t highest = 0xfffff;
+  if (min_pasid == 0 || min_pasid > highest)
+    (where / "min_pasid").reject(fmt::format("read {}; expected 1 to {}", min_pasid, highest));
+}
 
 Sva::Sva(Engine& engine, const std::string& path, const SvaParams& params, PasidSpace& pasids,
          Mutex& pasid_mutex)
@@ -130,7 +138,7 @@ Result<Pasid> Sva::bind(Thread& thread, Bdf source, Mm& mm, const BindOptions& o
 
 Result<Pasid> Sva::bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOptions& options) {
   const auto found = devices_.find(source);
-  if (found == devices_.end()) return Errno::enodev;
+  if (found == devices_.end() || disabled_) return Errno::enodev;
   if (options.supervisor) return Errno::eopnotsupp;
   if (mm.dying()) return Errno::einval;
   const Device& device = found->second;
