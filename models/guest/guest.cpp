@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/guest/guest.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -20,7 +22,8 @@ ioasid::SpaceOptions space_of(const GuestParams& params) {
 }  // namespace
 
 void GuestParams::check(const Where& where) const {
-  if (vcpus == 0) (where / "vcpus").reject("read 0; expected at least one");
+  if (vcpus == 0 || vcpus > most_vcpus)
+    (where / "vcpus").reject(fmt::format("read {}; expected 1 to {}", vcpus, most_vcpus));
   if (memory < Bytes(16 * large_page.count()) || memory.count() % large_page.count() != 0)
     (where / "memory").reject("expected a multiple of 2 MiB, at least 32 MiB");
 }
@@ -200,6 +203,7 @@ Errno Guest::register_once(Unit& unit) {
     unit.registered = true;
     tell_allocator(unit, trace_code::allocator_registered);
   }
+  if (error == ioasid::Error::eagain && params_.disable_sva_on_late_allocator) kernel.sva.disable();
   return errno_of(error);
 }
 

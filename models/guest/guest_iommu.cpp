@@ -5,6 +5,8 @@
 #include "models/iommu/vtd/page_request_queue.hpp"
 #include "models/iommu/vtd/registers.hpp"
 
+#include <fmt/format.h>
+
 #include <bit>
 
 namespace viosim {
@@ -19,6 +21,13 @@ std::uint64_t frames(std::uint64_t bytes) {
 }
 
 }  // namespace
+
+void GuestIommuParams::check(const Where& where) const {
+  if (entries < 128 || entries > 32768 || !std::has_single_bit(entries)) {
+    (where / "entries")
+        .reject(fmt::format("read {}; expected a power of two from 128 to 32768", entries));
+  }
+}
 
 GuestIommu::GuestIommu(Viommu& viommu, Hpa root, const GuestIommuParams& params)
     : viommu_(viommu),

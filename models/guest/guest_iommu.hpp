@@ -27,7 +27,8 @@ struct GuestIommuParams {
   static constexpr auto fields() {
     using P = GuestIommuParams;
     return std::tuple{
-        field("entries", &P::entries, "Descriptors in the invalidation queue; a power of two.",
+        field("entries", &P::entries,
+              "Descriptors in the invalidation queue; a power of two from 128 to 32768.",
               "Linux uses 256"),
         field("descriptor_write", &P::descriptor_write,
               "Writing a descriptor into the invalidation queue, for software.", "assumed"),
@@ -37,6 +38,7 @@ struct GuestIommuParams {
               "which leaves the guest.",
               "assumed")};
   }
+  void check(const Where& where) const;
   bool operator==(const GuestIommuParams&) const = default;
 };
 

@@ -25,7 +25,11 @@ struct ViommuParams {
   bool early_waits = false;
   bool direct_invalidation = false;
   std::uint8_t address_width = 48;
+  std::uint8_t address_widths = 6;
   std::uint8_t pasid_bits = 20;
+  std::uint8_t domain_bits = 16;
+  std::uint8_t max_address_mask = 18;
+  std::uint8_t large_pages = 3;
   bool pass_through = true;
 
   static constexpr auto fields() {
@@ -40,8 +44,9 @@ struct ViommuParams {
         field("commands_hang", &P::commands_hang,
               "No command is ever completed: an error of the hypervisor, for tests of the guest."),
         field("complete_before_eject", &P::complete_before_eject,
-              "A vIOMMU leaves only when its command is complete. Otherwise the guest polls "
-              "registers that are not there any more."),
+              "A vIOMMU that is taken away goes on with its guest's commands, frees of its PASIDs "
+              "among them, until the guest's kernel has unregistered it. Otherwise who has "
+              "written one polls registers that are not there any more."),
         field("page_request_entries", &P::page_request_entries,
               "Entries of the guest's page request queue; a power of two from 128.",
               "Linux 6.1 uses 2048"),
@@ -64,9 +69,19 @@ struct ViommuParams {
               "off: VT-d has no such queue; those of other architectures have (CMDQV of SMMUv3)"),
         field("address_width", &P::address_width,
               "Bits of addresses that it translates (MGAW). A unit that is plugged in with fewer "
-              "than "
-              "others have is refused; so for the next two."),
+              "than others have is refused (-EFAULT); so for the next four."),
+        field("address_widths", &P::address_widths,
+              "Widths of its second-level tables (SAGAW): the sum of 2 for 39 bits, 4 for 48 and 8 "
+              "for 57."),
         field("pasid_bits", &P::pasid_bits, "Bits of its PASIDs (PSS)."),
+        field("domain_bits", &P::domain_bits, "Bits of its domain ids (ND): 4, 6, 8 ... 16."),
+        field("max_address_mask", &P::max_address_mask,
+              "An invalidation is of up to 2 to this many pages (MAMV)."),
+        field(
+            "large_pages", &P::large_pages,
+            "Large pages of second levels (SSLPS): the sum of 1 for 2 MiB and 2 for 1 GiB. A unit "
+            "that is plugged in without those that others have is refused (-ENXIO); so for the "
+            "next."),
         field("pass_through", &P::pass_through, "It can pass requests through untranslated (PT).")};
   }
   void check(const Where& where) const;
@@ -124,7 +139,11 @@ struct ViommuStats {
 constexpr IommuAbilities viommu_abilities(const ViommuParams& params, bool virtual_commands) {
   IommuAbilities can;
   can.address_width = params.address_width;
+  can.address_widths = params.address_widths;
   can.pasid_bits = params.pasid_bits;
+  can.domain_bits = params.domain_bits;
+  can.max_address_mask = params.max_address_mask;
+  can.large_pages = params.large_pages;
   can.pass_through = params.pass_through;
   can.caching_mode = true;
   can.nesting = false;

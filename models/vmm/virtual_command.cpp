@@ -17,6 +17,7 @@ std::optional<VirtualCommand::Order> VirtualCommand::write(std::uint64_t bits, b
   const VcmdCommand command = format_.decode_command(bits);
   ++stats.commands;
   order_ = ++last_number_;
+  opcode_ = command.opcode;
   response_ = format_.encode(VcmdResponse{true, 0, Pasid(0)});
   tell(EventKind::command, order_, command.pasid, command.opcode);
   switch (command.opcode) {
@@ -40,9 +41,15 @@ void VirtualCommand::complete(std::uint64_t number, std::uint8_t status, Pasid r
   }
   tell(EventKind::command_done, number, result, status);
   order_ = 0;
-  if (status != VcmdFormat::success) ++stats.failed;
+  if (status != VcmdFormat::success) count_failed();
   response_ = format_.encode(VcmdResponse{false, status, result});
   tell_change();
+}
+
+void VirtualCommand::count_failed() {
+  ++stats.failed;
+  if (opcode_ == static_cast<std::uint8_t>(VcmdOpcode::allocate)) ++stats.no_pasid;
+  if (opcode_ == static_cast<std::uint8_t>(VcmdOpcode::free)) ++stats.bad_pasid;
 }
 
 void VirtualCommand::tell(EventKind kind, std::uint64_t number, Pasid pasid,
