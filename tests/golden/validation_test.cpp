@@ -38,10 +38,10 @@ class Simulated {
   double mean_ns(const std::string& window) const {
     return number(member(member("latencies"), "w" + window + ".nfp.dma"), "mean_ps") / 1e3;
   }
-  // Of a host with so many vCPUs: rounds of 16 pages in 20 ms.
+  // Of a host with so many vCPUs: rounds of 16 pages in 100 ms.
   double unmapping_gigabits(std::uint32_t vcpus) const {
     const double rounds = number(member("metrics"), fmt::format("vcpus{}.vm.flow.rounds", vcpus));
-    return rounds * 16 * 4096 * 8 / 20e-3 * 1e-9;
+    return rounds * 16 * 4096 * 8 / 100e-3 * 1e-9;
   }
   double gigabits(const std::string& window) const {
     const Value& metrics = member("metrics");
