@@ -93,6 +93,7 @@ inline constexpr std::uint16_t allocator_ended = 3;  // its kernel shuts down, a
 // TraceEvent::code of a vIOMMU's event.
 inline constexpr std::uint16_t viommu_gone = 0;
 inline constexpr std::uint16_t viommu_there = 1;
+inline constexpr std::uint16_t viommu_leaves = 2;  // but for its commands
 // TraceEvent::code of a set's event.
 inline constexpr std::uint16_t set_gone = 1;
 // TraceEvent::code of a table write.

@@ -27,8 +27,11 @@ struct GuestIommuParams {
   static constexpr auto fields() {
     using P = GuestIommuParams;
     return std::tuple{
-        field("entries", &P::entries, "Descriptors in the invalidation queue; a power of two.",
-              "Linux uses 256"),
+        field("entries", &P::entries,
+              "Descriptors in the invalidation queue.", "Linux uses 256")
+            .power_of_two()
+            .from(128)
+            .to(32768),
         field("descriptor_write", &P::descriptor_write,
               "Writing a descriptor into the invalidation queue, for software.", "assumed"),
         field("lock", &P::lock, "The queue's lock."),

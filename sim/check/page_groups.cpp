@@ -7,6 +7,11 @@
 #include <algorithm>
 
 namespace viosim::check {
+namespace {
+
+constexpr std::uint16_t failure = 0xf;  // response code
+
+}  // namespace
 
 void PageGroups::observe(const TraceEvent& event) {
   switch (static_cast<EventKind>(event.kind)) {
@@ -30,7 +35,9 @@ void PageGroups::observe(const TraceEvent& event) {
     }
     case EventKind::reset:
     case EventKind::vanish:
-      return function_forgets(event);
+      return function_forgets(
+          {scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value), 0},
+          event.time);
     default:
       return;
   }
@@ -116,13 +123,19 @@ void PageGroups::responded(const TraceEvent& event) {
     complain(group.first.epoch, "which is of an earlier life of its PASID");
   }
   group.responded = true;
+  group.failed = event.code == failure;
 }
 
+// PCIe 10.4.2.1: by a failure the function's page requests are disabled, and it waits for none.
 void PageGroups::answered(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
   constexpr std::uint16_t taken = 1;  // it went on, or gave up
-  if (found != groups_.end() && event.code <= taken) close(found);
+  if (found == groups_.end() || event.code > taken) return;
+  if (found->second.failed)
+    function_forgets({found->first.machine, bits.source, 0}, event.time);
+  else
+    close(found);
 }
 
 void PageGroups::close(Groups::iterator group) {
@@ -145,11 +158,9 @@ void PageGroups::number_begins(const TraceEvent& event) {
   }
 }
 
-void PageGroups::function_forgets(const TraceEvent& event) {
-  const Name function{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value),
-                      0};
+void PageGroups::function_forgets(const Name& function, std::int64_t now) {
   function_of(function).outstanding = 0;
-  function_of(function).forgot = event.time;
+  function_of(function).forgot = now;
   for (auto at = groups_.lower_bound(function);
        at != groups_.end() && at->first.machine == function.machine &&
        at->first.source == function.source;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/plan.hpp"
 
+#include "sim/run/guest_ends.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -75,6 +77,8 @@ std::vector<Verdict> Plan::verdicts(const ViolationCounts& violations) const {
     verdict.found = std::string(name_of(failed_->failure)) + ": " + failed_->says;
     all.push_back(std::move(verdict));
   }
+  for (Verdict& verdict : verdicts_of_guests(system_, *expectations_))
+    all.push_back(std::move(verdict));
   for (const Events::Event& event : events_->all()) {
     if (event.at) continue;
     Verdict verdict;

@@ -193,13 +193,16 @@ void add_processes(Instruments& all, const HostSoftware::Processes& processes) {
 void add_viommu(Instruments& all, const HostSoftware::ViommuParts& parts, Guest& guest) {
   all.add(parts.component, [&parts, &guest](Reading reading) {
     std::vector<ViommuStats> of_name;
+    std::vector<VirtualCommandStats> commands;
     ErrorCounts errors;
     for (const Guest::Unit& unit : guest.units) {
       if (unit.name != parts.name) continue;
       of_name.push_back(unit.viommu.stats);
+      commands.push_back(unit.viommu.virtual_command().stats);
       for (const auto& [error, times] : unit.viommu.bind_errors()) errors.count(error, times);
     }
     reading.metrics_of_all(of_name, [](const ViommuStats& stats) { return stats; });
+    reading.metrics_of_all(commands, [](const VirtualCommandStats& stats) { return stats; });
     reading.metrics(errors);
   });
   Guest::Unit& first = *std::find_if(guest.units.begin(), guest.units.end(),
