@@ -188,6 +188,7 @@ class Guest {
     ioasid::AllocatorOps ops;
     bool registered = false;
     Slot slot = Slot::taken;
+    std::uint32_t releases = 0;          // under way
     bool plug_again = false;             // asked for while it was leaving
     bool unfit = false;                  // plugged in, and refused: nobody uses it
     std::vector<std::size_t> functions;  // behind it, as numbered by driver()

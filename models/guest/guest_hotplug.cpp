@@ -35,6 +35,7 @@ std::string_view Guest::unplug_unit(const std::string& name, Unplug how) {
   if (unit.slot == Slot::leaving && (how == Unplug::orderly || !unit.viommu.present()))
     return "it is leaving";
   unit.slot = Slot::leaving;
+  ++unit.releases;
   machine.post_to_hypervisor([this, &unit, how](Thread& thread) {
     if (how == Unplug::surprise) unit.viommu.vanish(thread);
     machine.inject(thread);
@@ -44,10 +45,12 @@ std::string_view Guest::unplug_unit(const std::string& name, Unplug how) {
   return {};
 }
 
-// One that vanishes while it is being removed is released twice.
+// One that vanishes while it is being removed is released twice, and gone when both have ended.
 void Guest::release(Thread& thread, Unit& unit) {
   const bool left = let_go(thread, unit);
-  if (unit.slot != Slot::leaving) return;
+  if (left && unit.viommu.present())
+    machine.exit_to_user(thread, [&] { unit.viommu.eject(thread); });
+  if (--unit.releases > 0) return;
   if (!left) {
     ++hotplug.not_unplugged;
     unit.slot = Slot::taken;
@@ -57,7 +60,6 @@ void Guest::release(Thread& thread, Unit& unit) {
   }
   unit.slot = Slot::empty;
   ++hotplug.unplugged;
-  if (unit.viommu.present()) machine.exit_to_user(thread, [&] { unit.viommu.eject(thread); });
   if (unit.plug_again) insert_unit(unit);
 }
 

@@ -27,8 +27,7 @@ struct GuestIommuParams {
   static constexpr auto fields() {
     using P = GuestIommuParams;
     return std::tuple{
-        field("entries", &P::entries,
-              "Descriptors in the invalidation queue.", "Linux uses 256")
+        field("entries", &P::entries, "Descriptors in the invalidation queue.", "Linux uses 256")
             .power_of_two()
             .from(128)
             .to(32768),

@@ -12,8 +12,8 @@ namespace viosim {
 void VfioParams::check(const Where& where) const {
   if (highest_pasid >= lowest_pasid) return;
   (where / "highest_pasid")
-      .reject(fmt::format("read {}; expected at least lowest_pasid, {}", highest_pasid,
-                          lowest_pasid));
+      .reject(
+          fmt::format("read {}; expected at least lowest_pasid, {}", highest_pasid, lowest_pasid));
 }
 
 VfioContainer::VfioContainer(Engine& engine, std::string path, const VfioParams& params,

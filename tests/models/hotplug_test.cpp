@@ -123,6 +123,25 @@ TEST_CASE("a vIOMMU that is plugged in while its kernel lets go of the last one 
   p.check_empty();
 }
 
+TEST_CASE("a vIOMMU that vanishes while it is being removed goes once, and comes back once",
+          "[hotplug]") {
+  const Ps vanishes = 3us * GENERATE(range(0, 30));
+  Plugged p;
+  std::string_view second;
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::orderly); });
+  p.rig.at(1ms + vanishes, [&](Thread&) { second = p.guest.unplug_unit("v0", Unplug::surprise); });
+  p.rig.at(1ms + vanishes + 1us, [&](Thread&) { p.guest.plug_unit("v0"); });
+  p.start_again(4ms, 0);
+  p.rig.run();
+  CHECK((second.empty() || second == "it is not there"));
+  CHECK(p.guest.hotplug.unplugged == 1);
+  CHECK(p.guest.hotplug.plugged == 1);
+  CHECK(p.guest.hotplug.refused == 0);
+  CHECK(p.rig.processes.back().finished());
+  CHECK(p.groups[0]->stats.enodev <= 2);  // of those that were there before
+  p.check_empty();
+}
+
 TEST_CASE("what is not there is not unplugged, what is there is not plugged in", "[hotplug]") {
   Plugged p;
   p.rig.at(1us, [&](Thread&) {

@@ -244,6 +244,7 @@ class Swarm {
       for (const Pasid pasid : tables.present(unit.hardware.tables().root(), device.source()))
         CHECK(pasid == Pasid(0));  // of requests without one
     }
+    for (const Pasid pasid : unit.hardware.iommu().cached_pasids()) CHECK(pasid == Pasid(0));
   }
   std::string result() const {
     std::string text = fmt::format("{}\n", rig_.rig.engine.now().ps());

@@ -203,9 +203,10 @@ TEST_CASE("values of guests that no machine has are refused", "[scenario][softwa
                    "; expected a power of two from 128 to 32768"));
   }
   CHECK(refused(R"("iommu": {"entries": 128})").empty());
-  CHECK(says(refused(R"("vcpus": 4294967295)"), "/vcpus: read 4294967295; expected 1 to 4096"));
+  CHECK(says(refused(R"("vcpus": 4294967295)"),
+             "/vcpus: read 4294967295; expected a whole number from 1 to 4096"));
   CHECK(says(refused(R"("vfio": {"lowest_pasid": 10, "highest_pasid": 5})"),
-             "/vfio/highest_pasid: read 5; expected lowest_pasid (10) to 1048575"));
+             "/vfio/highest_pasid: read 5; expected at least lowest_pasid, 10"));
   CHECK(says(refused(R"("vfio": {"lowest_pasid": 0})"), "/vfio/lowest_pasid: read 0"));
   CHECK(says(refused(R"("vfio": {"highest_pasid": 1048576})"), "/vfio/highest_pasid: read"));
   CHECK(says(refused(R"("kernel": {"sva": {"min_pasid": 0}})"), "/kernel/sva/min_pasid: read 0"));
