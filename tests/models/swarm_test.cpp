@@ -157,7 +157,7 @@ class Swarm {
   // Numbers there that a guest cannot take along.
   void take_some_there() {
     for (std::uint64_t i = rng_.below(3); i > 0; --i)
-      foreign_.insert(1 + static_cast<std::uint32_t>(rng_.below(20)));
+      foreign_.insert(1 + static_cast<std::uint32_t>(rng_.below(8)));
     second_.host.kernel.workers.post_at(Instant(1us), [this](Thread&) {
       for (const std::uint32_t pasid : foreign_)
         second_.host.kernel.pasids.space().alloc(nullptr, {pasid, pasid}, nullptr);

@@ -200,6 +200,8 @@ TEST_CASE("a guest whose virtual commands hang panics, which has failed unless i
   const std::string clause = R"(, "expect": [{"metric": "h.vm.panics", "equals": 1}])";
   const RunReport report = run(scenario("", software, expected ? clause : ""));
   CHECK(metric(report, "h.vm.panics") == 1);
+  CHECK(metric(report, "h.vm.panicked_at") > 10'000'000'000'000);
+  CHECK(metric(report, "h.vm.panicked_at") < 10'001'000'000'000);
   CHECK(metric(report, "h.vm.p.finished") == 0);
   CHECK(all_met(report.verdicts) == expected);
   REQUIRE(report.verdicts.size() == 1);
