@@ -58,13 +58,23 @@ Value run_into(const std::filesystem::path& out, const std::filesystem::path& sc
   return run_scenario(load_scenario(scenario, {}, {}), scenario.parent_path(), options).json;
 }
 
-// The summary without what may differ between two runs of the same scenario, and the trace.
+bool is_error(const std::filesystem::path& scenario) {
+  return scenario.parent_path() == source_tree / errors;
+}
+
+// The summary without what may differ between two runs of the same scenario, and the trace. Of the
+// many small ones of errors without metrics that are 0, as most are.
 std::string figures_of(const std::filesystem::path& scenario) {
   const Scratch scratch;
   Value json = run_into(scratch.path(), scenario);
   std::erase_if(*json.if_object(), [](const Value::Member& member) {
     return member.key == "wall_seconds" || member.key == "database";
   });
+  for (Value::Member& member : *json.if_object()) {
+    if (member.key != "metrics" || !is_error(scenario)) continue;
+    std::erase_if(*member.value.if_object(),
+                  [](const Value::Member& metric) { return to_text(metric.value) == "0"; });
+  }
   add(*json.if_object(), "trace_xxh64", trace_digest_of(scratch / "run.db"));
   return to_text(json, Layout::indented) + "\n";
 }
