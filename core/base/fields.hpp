@@ -6,9 +6,9 @@
 //     std::uint32_t ways = 8;                 // the default lives here, and only here
 //     Ps hit_latency = 5ns;
 //     static constexpr auto fields() {
-//       return std::tuple{field("ways", &Params::ways, "Entries per set.").from(1).to(64),
-//                         field("hit_latency", &Params::hit_latency,
-//                               "Request to answer, on a hit.", "assumed, 2-10 ns").from(1ns)};
+//       return Fields{field("ways", &Params::ways, "Entries per set.").from(1).to(64),
+//                     field("hit_latency", &Params::hit_latency,
+//                           "Request to answer, on a hit.", "assumed, 2-10 ns").from(1ns)};
 //     }
 //     void check(const Where&) const;         // optional: what one field cannot say: a < b
 //     bool operator==(const Params&) const = default;
@@ -27,7 +27,6 @@
 #include <concepts>
 #include <cstddef>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <variant>
 
@@ -50,61 +49,52 @@ struct Field {
   typename Limited<T>::Limits limits{};
 
   // The same field with a limit more; of an optional one, for what may be there.
+  using Limits = typename Limited<T>::Limits;
   using V = typename Limited<T>::Type;
   constexpr Field from(V lowest) const requires Ordered<V> {
-    Field field = *this;
-    field.limits.lowest = {lowest, true, false};
-    return field;
+    return limited([&](auto& l) { l.lowest = {lowest, true, false}; });
   }
   constexpr Field to(V highest) const requires Ordered<V> {
-    Field field = *this;
-    field.limits.highest = {highest, true, false};
-    return field;
+    return limited([&](auto& l) { l.highest = {highest, true, false}; });
   }
   constexpr Field above(V lowest) const requires Ordered<V> {
-    Field field = *this;
-    field.limits.lowest = {lowest, true, true};
-    return field;
+    return limited([&](auto& l) { l.lowest = {lowest, true, true}; });
   }
   constexpr Field below(V highest) const requires Ordered<V> {
-    Field field = *this;
-    field.limits.highest = {highest, true, true};
-    return field;
+    return limited([&](auto& l) { l.highest = {highest, true, true}; });
   }
   constexpr Field multiple_of(V divisor) const requires Ordered<V> {
-    Field field = *this;
-    field.limits.divisor = divisor;
-    field.limits.divided = true;
-    return field;
+    return limited([&](auto& l) {
+      l.divisor = divisor;
+      l.divided = true;
+    });
   }
   constexpr Field power_of_two() const requires Ordered<V> {
-    Field field = *this;
-    field.limits.power_of_two = true;
-    return field;
+    return limited([](auto& l) { l.power_of_two = true; });
   }
   template <class... Vs>
   constexpr Field any_of(Vs... values) const requires Ordered<V> {
-    Field field = *this;
-    field.limits.number_listed = 0;
-    ((field.limits.listed[field.limits.number_listed++] = V(values)), ...);
-    return field;
+    static_assert(sizeof...(Vs) <= most_listed);
+    return limited([&](auto& l) {
+      l.number_listed = 0;
+      ((l.listed[l.number_listed++] = V(values)), ...);
+    });
   }
-  constexpr Field matching(
-      const TextRule& rule) const requires std::same_as<typename Limited<T>::Limits, TextLimits> {
-    Field field = *this;
-    field.limits = {rule};
-    return field;
+  constexpr Field matching(const TextRule& rule) const requires std::same_as<Limits, TextLimits> {
+    return limited([&](auto& l) { l = {rule}; });
   }
-  constexpr Field such_that(
-      const Rule<V>& rule) const requires std::same_as<typename Limited<T>::Limits, Rule<V>> {
-    Field field = *this;
-    field.limits = rule;
-    return field;
+  constexpr Field such_that(const Rule<V>& rule) const requires std::same_as<Limits, Rule<V>> {
+    return limited([&](auto& l) { l = rule; });
   }
-  constexpr Field items(
-      ItemLimits number) const requires std::same_as<typename Limited<T>::Limits, ItemLimits> {
+  constexpr Field items(ItemLimits number) const requires std::same_as<Limits, ItemLimits> {
+    return limited([&](auto& l) { l = number; });
+  }
+
+ private:
+  template <class Change>
+  constexpr Field limited(const Change& change) const {
     Field field = *this;
-    field.limits = number;
+    change(field.limits);
     return field;
   }
 };
@@ -126,6 +116,46 @@ constexpr Field<Owner, T> embedded(T Owner::*member) {
   return {{}, member, {}, {}, Presence::embedded, {}};
 }
 
+// What fields() gives: all of them in order. A std::tuple does the same, but its constructors cost the
+// compiler the square of their number: half of the time that a scenario's headers took.
+template <std::size_t I, class F>
+struct FieldAt {
+  F field;
+};
+template <class Numbers, class... Fs>
+struct NumberedFields;
+template <std::size_t... Is, class... Fs>
+struct NumberedFields<std::index_sequence<Is...>, Fs...> : FieldAt<Is, Fs>... {
+  constexpr explicit NumberedFields(const Fs&... fields) : FieldAt<Is, Fs>{fields}... {}
+};
+template <class... Fs>
+struct Fields : NumberedFields<std::index_sequence_for<Fs...>, Fs...> {
+  using NumberedFields<std::index_sequence_for<Fs...>, Fs...>::NumberedFields;
+  static constexpr std::size_t number = sizeof...(Fs);
+  template <std::size_t I>
+  constexpr const auto& at() const {
+    return at_number<I>(*this);
+  }
+
+ private:
+  template <std::size_t I, class F>
+  static constexpr const F& at_number(const FieldAt<I, F>& numbered) {
+    return numbered.field;
+  }
+};
+template <class... Fs>
+Fields(Fs...) -> Fields<Fs...>;
+
+// Those of the left, then those of the right.
+template <class... Ls, class... Rs>
+constexpr Fields<Ls..., Rs...> operator+(const Fields<Ls...>& left, const Fields<Rs...>& right) {
+  return [&]<std::size_t... L, std::size_t... R>(std::index_sequence<L...>,
+                                                 std::index_sequence<R...>) {
+    return Fields<Ls..., Rs...>(left.template at<L>()..., right.template at<R>()...);
+  }
+  (std::index_sequence_for<Ls...>(), std::index_sequence_for<Rs...>());
+}
+
 // A struct that declares its fields.
 template <class T>
 concept Described = requires {
@@ -141,7 +171,10 @@ concept Checked = requires(const T& t, const Where& where) {
 // Calls visit(field) for each field of T in declaration order.
 template <Described T, class Visit>
 constexpr void for_each_field(Visit&& visit) {
-  std::apply([&](const auto&... f) { (visit(f), ...); }, T::fields());
+  [&]<std::size_t... Is>(const auto& fields, std::index_sequence<Is...>) {
+    (visit(fields.template at<Is>()), ...);
+  }
+  (T::fields(), std::make_index_sequence<decltype(T::fields())::number>());
 }
 
 // An enumerator's name in files. An enum is readable when choices(E) is found by argument-dependent
@@ -211,7 +244,7 @@ class OneOf : public std::variant<Ts...> {
 //   struct Stop {
 //     static constexpr Alternative alternative{"stop", "Stops devices."};
 //     std::string stop;
-//     static constexpr auto fields() { return std::tuple{required("stop", &Stop::stop, ...)}; }
+//     static constexpr auto fields() { return Fields{required("stop", &Stop::stop, ...)}; }
 //   };
 //   using Action = OneOfKeys<Stop, Start>;   // {"stop": "host0.nic"}
 template <class... Ts>

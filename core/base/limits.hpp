@@ -52,6 +52,9 @@ struct End {
   bool excluded = false;
 };
 
+// How many values can be listed where nothing else is allowed.
+inline constexpr std::size_t most_listed = 4;
+
 // Of numbers and quantities. What is not given is not limited.
 template <Ordered T>
 struct ValueLimits {
@@ -60,7 +63,7 @@ struct ValueLimits {
   T divisor{};
   bool divided = false;
   bool power_of_two = false;
-  std::array<T, 4> listed{};  // nothing but these, where there are any
+  std::array<T, most_listed> listed{};  // nothing but these, where there are any
   std::size_t number_listed = 0;
 
   constexpr bool any() const {

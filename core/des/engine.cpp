@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/des/engine.hpp"
 
+#include "core/base/sanitizers.hpp"
 #include "core/des/simgrid_compat.hpp"
 
 #include <fmt/format.h>
@@ -11,12 +12,7 @@
 #include <malloc.h>
 #include <utility>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define VIOSIM_ASAN
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(VIOSIM_ASAN)
+#if VIOSIM_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -30,18 +26,13 @@ constexpr Instant never = Instant::latest() + Ps(1);
 // Actors run hardware, too, on their stacks of 127 KiB: small enough for tens of thousands of actors,
 // and with the allocator's 16 bytes before it the top of a stack does not lie on a page of its own.
 // Sanitizers need more.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#elif defined(__has_feature)
-constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool sanitized = false;
-#endif
+constexpr const char* stack_size =
+    sanitized ? "contexts/stack-size:512" : "contexts/stack-size:127";
 
 // AddressSanitizer does not know the stacks of actors: what it has noted of the frames that an
 // exception left would be held against those that come to lie there.
 void forget_frames_below() {
-#if defined(__SANITIZE_ADDRESS__) || defined(VIOSIM_ASAN)
+#if VIOSIM_ASAN
   constexpr std::size_t most = 128 * 1024;  // of 512 KiB
   char here = 0;
   __asan_unpoison_memory_region(&here - most, most);
@@ -99,7 +90,7 @@ struct Engine::Platform {
   Platform(Engine& owner, Stacks stacks) : engine(&count, arguments.data()) {
     interrupt.restore();
     sg4::Engine::set_config("contexts/nthreads:1");
-    sg4::Engine::set_config(sanitized ? "contexts/stack-size:512" : "contexts/stack-size:127");
+    sg4::Engine::set_config(stack_size);
     sg4::Engine::set_config(stacks == Stacks::guarded ? "contexts/guard-size:1"
                                                       : "contexts/guard-size:0");
     if (stacks == Stacks::unguarded) grow_heap_by_stacks();

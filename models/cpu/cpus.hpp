@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <deque>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -27,7 +26,7 @@ struct CpuStats {
   Ps away{0};
   static constexpr auto fields() {
     using S = CpuStats;
-    return std::tuple{
+    return Fields{
         metric("working", &S::working, Unit::picoseconds, "Running this kernel's own code."),
         metric("spinning", &S::spinning, Unit::picoseconds,
                "Waiting for spinlocks of this kernel."),

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <exception>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -28,7 +27,7 @@ struct LockStats {
   std::uint64_t halted = 0;
   static constexpr auto fields() {
     using S = LockStats;
-    return std::tuple{
+    return Fields{
         metric("taken", &S::taken, Unit::count, "How often it was taken."),
         metric("contended", &S::contended, Unit::count, "Of these, after waiting."),
         metric("waited", &S::waited, Unit::picoseconds, "Time that threads waited for it, in all."),
@@ -83,7 +82,7 @@ struct SpinLockParams {
 
   static constexpr auto fields() {
     using P = SpinLockParams;
-    return std::tuple{
+    return Fields{
         field("handover", &P::handover,
               "From the release of the lock to the next holder's going on, if it spins.",
               "assumed: a contended cache line"),

@@ -11,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <tuple>
 
 namespace viosim {
 
@@ -27,7 +26,7 @@ struct AtsMisbehaviour {
 
   static constexpr auto fields() {
     using M = AtsMisbehaviour;
-    return std::tuple{
+    return Fields{
         field("use_after_stop", &M::use_after_stop,
               "Goes on sending requests after it was stopped."),
         field("keep_invalidated", &M::keep_invalidated,
@@ -62,7 +61,7 @@ struct AtsParams {
 
   static constexpr auto fields() {
     using P = AtsParams;
-    return std::tuple{
+    return Fields{
         embedded(&P::tlb),
         field(
             "completion", &P::completion,
@@ -83,7 +82,7 @@ struct PriParams {
 
   static constexpr auto fields() {
     using P = PriParams;
-    return std::tuple{
+    return Fields{
         field("credits", &P::credits,
               "Page requests that may be outstanding: the allowance that software writes.",
               "assumed, of small devices; Linux asks for its queue's size")
@@ -122,7 +121,7 @@ struct AtsStats {
   std::uint64_t ignored_responses = 0;
   static constexpr auto fields() {
     using S = AtsStats;
-    return std::tuple{
+    return Fields{
         metric("requests", &S::requests, Unit::count, "Requests issued."),
         metric("hits", &S::hits, Unit::count,
                "Look-ups, those after a page request included, answered by the device TLB."),

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstdint>
-#include <tuple>
 
 namespace viosim {
 
@@ -29,7 +28,7 @@ struct DmaParams {
   static constexpr auto fields() {
     using P = DmaParams;
     // Two requests of one device never arrive at one instant: their order needs no further rule.
-    return std::tuple{
+    return Fields{
         field("traffic", &P::traffic, "Where the requests go."),
         field("outstanding", &P::outstanding, "Requests in flight at a time.").from(1).to(4096),
         field("interval", &P::interval, "Least time between the issue of two requests.", "assumed")

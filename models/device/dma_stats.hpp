@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <tuple>
 
 namespace viosim {
 
@@ -20,7 +19,7 @@ struct DeviceStats {
   std::uint64_t last_completion = 0;
   static constexpr auto fields() {
     using S = DeviceStats;
-    return std::tuple{
+    return Fields{
         metric("requests", &S::requests, Unit::count,
                "Requests that arrived at the IOMMU, retries not counted."),
         metric("hits", &S::hits, Unit::count,

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
-#include <tuple>
 
 namespace viosim {
 
@@ -19,7 +18,7 @@ struct EnqcmdParams {
 
   static constexpr auto fields() {
     using P = EnqcmdParams;
-    return std::tuple{
+    return Fields{
         field("tries", &P::tries, "How often a descriptor is submitted before its thread gives up.",
               "Linux' driver of such devices, for submissions by the kernel"),
         field("pause", &P::pause, "From an answer to try again to the next try.", "assumed")};

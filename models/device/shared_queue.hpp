@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -30,7 +29,7 @@ struct SharedQueueParams {
   static constexpr auto fields() {
     using P = SharedQueueParams;
     // Software that waits for the answer has to come after it.
-    return std::tuple{
+    return Fields{
         field("entries", &P::entries, "Descriptors that wait for an engine, at most.",
               "assumed; Intel DSA divides 128 among its queues")
             .from(1),
@@ -59,7 +58,7 @@ struct SharedQueueStats {
   std::uint64_t longest = 0;
   static constexpr auto fields() {
     using S = SharedQueueStats;
-    return std::tuple{
+    return Fields{
         metric("accepted", &S::accepted, Unit::count, "Descriptors accepted."),
         metric("refused", &S::refused, Unit::count, "Descriptors told to be tried again."),
         metric("unanswered", &S::unanswered, Unit::count,

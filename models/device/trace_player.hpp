@@ -33,16 +33,16 @@ struct TracePlayerParams {
 
   static constexpr auto fields() {
     using P = TracePlayerParams;
-    return std::tuple{field("in_flight", &P::in_flight,
-                            "Requests in flight at a time. 1 plays one record after the other, as "
-                            "a hypervisor under one lock does.")
-                          .from(1)
-                          .to(4096),
-                      field("speed", &P::speed,
-                            "Plays this many times faster than recorded: the gaps between records "
-                            "are divided by it.")
-                          .from(1)
-                          .to(1'000'000)};
+    return Fields{field("in_flight", &P::in_flight,
+                        "Requests in flight at a time. 1 plays one record after the other, as "
+                        "a hypervisor under one lock does.")
+                      .from(1)
+                      .to(4096),
+                  field("speed", &P::speed,
+                        "Plays this many times faster than recorded: the gaps between records "
+                        "are divided by it.")
+                      .from(1)
+                      .to(1'000'000)};
   }
   bool operator==(const TracePlayerParams&) const = default;
 };
@@ -51,9 +51,8 @@ struct TracePlayerParams {
 struct RecordedStats {
   std::uint64_t bypassed = 0;
   static constexpr auto fields() {
-    return std::tuple{
-        metric("bypassed", &RecordedStats::bypassed, Unit::count,
-               "Requests that were recorded as not translated, and were not looked up.")};
+    return Fields{metric("bypassed", &RecordedStats::bypassed, Unit::count,
+                         "Requests that were recorded as not translated, and were not looked up.")};
   }
 };
 

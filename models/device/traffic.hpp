@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -48,7 +47,7 @@ struct TrafficParams {
 
   static constexpr auto fields() {
     using P = TrafficParams;
-    return std::tuple{
+    return Fields{
         field("pattern", &P::pattern, "How addresses follow each other."),
         field("window", &P::window, "The part of the address space that is used.")
             .from(page_4k)

@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -25,7 +24,7 @@ struct FunctionParams {
   static constexpr auto fields() {
     using P = FunctionParams;
     // Two requests of one function never arrive at one instant: their order needs no further rule.
-    return std::tuple{
+    return Fields{
         field("queues", &P::queues, "Work queues that it has.").from(1).to(most_queues),
         field("request_interval", &P::request_interval,
               "Least time between two requests of the function, of whichever queues: what its link "
@@ -96,7 +95,7 @@ struct WorkQueueStats {
   std::uint64_t lost_responses = 0;
   static constexpr auto fields() {
     using S = WorkQueueStats;
-    return std::tuple{
+    return Fields{
         metric("enabled", &S::enabled, Unit::count, "Times that a queue was enabled."),
         metric("stopped", &S::stopped, Unit::count, "Times that a queue came to its stop."),
         metric("resets", &S::resets, Unit::count,

@@ -5,8 +5,6 @@
 #include "core/base/fields.hpp"
 #include "ioasid/space.hpp"
 
-#include <tuple>
-
 namespace viosim {
 
 struct PasidAllocatorParams {
@@ -17,7 +15,7 @@ struct PasidAllocatorParams {
 
   static constexpr auto fields() {
     using P = PasidAllocatorParams;
-    return std::tuple{
+    return Fields{
         field(
             "linux_6_1", &P::linux_6_1,
             "As Linux 6.1's allocator does it, with its errors: a shared allocator goes on asking "

@@ -29,7 +29,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -64,7 +63,7 @@ struct HotplugParams {
 
   static constexpr auto fields() {
     using P = HotplugParams;
-    return std::tuple{
+    return Fields{
         field("wait_for_processes", &P::wait_for_processes,
               "How long the removal of the last vIOMMU that serves an id space waits for processes "
               "to give their PASIDs back.",
@@ -86,7 +85,7 @@ struct HotplugStats {
   std::uint64_t orphans = 0;
   static constexpr auto fields() {
     using S = HotplugStats;
-    return std::tuple{
+    return Fields{
         metric("plugged", &S::plugged, Unit::count, "vIOMMUs and functions plugged in."),
         metric("refused", &S::refused, Unit::count,
                "Of these, refused by the guest's kernel, or without its allocator."),
@@ -122,7 +121,7 @@ struct GuestParams {
 
   static constexpr auto fields() {
     using P = GuestParams;
-    return std::tuple{
+    return Fields{
         field("vcpus", &P::vcpus, "Its virtual processors; each has one of the host to itself.")
             .from(1)
             .to(most_vcpus),

@@ -15,7 +15,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -27,7 +26,7 @@ struct GuestIommuParams {
 
   static constexpr auto fields() {
     using P = GuestIommuParams;
-    return std::tuple{
+    return Fields{
         field("entries", &P::entries, "Descriptors in the invalidation queue.", "Linux uses 256")
             .power_of_two()
             .from(128)
@@ -50,14 +49,14 @@ struct GuestIommuStats {
   std::uint64_t lost = 0;
   static constexpr auto fields() {
     using S = GuestIommuStats;
-    return std::tuple{metric("submissions", &S::submissions, Unit::count,
-                             "Submissions to the invalidation queue."),
-                      metric("descriptors", &S::descriptors, Unit::count,
-                             "Descriptors of these, without the wait of each."),
-                      metric("refused", &S::refused, Unit::count,
-                             "Submissions with a descriptor that the vIOMMU did not take."),
-                      metric("lost", &S::lost, Unit::count,
-                             "Submissions to a vIOMMU that is not there any more.")};
+    return Fields{metric("submissions", &S::submissions, Unit::count,
+                         "Submissions to the invalidation queue."),
+                  metric("descriptors", &S::descriptors, Unit::count,
+                         "Descriptors of these, without the wait of each."),
+                  metric("refused", &S::refused, Unit::count,
+                         "Submissions with a descriptor that the vIOMMU did not take."),
+                  metric("lost", &S::lost, Unit::count,
+                         "Submissions to a vIOMMU that is not there any more.")};
   }
 };
 

@@ -22,7 +22,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -43,7 +42,7 @@ struct MigrationParams {
 
   static constexpr auto fields() {
     using P = MigrationParams;
-    return std::tuple{
+    return Fields{
         field("dirty_rate", &P::dirty_rate,
               "Memory that the guest's processors write in a time, as far as it has that much; "
               "writes to tables of IOMMUs and processes come on top, by themselves.",

@@ -15,7 +15,6 @@
 
 #include <cstdint>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -30,7 +29,7 @@ struct VirtualCommandDriverParams {
 
   static constexpr auto fields() {
     using P = VirtualCommandDriverParams;
-    return std::tuple{
+    return Fields{
         field("layout", &P::layout,
               "Layout of the virtual command registers that the guest's kernel knows."),
         field("poll_limit", &P::poll_limit,
@@ -65,7 +64,7 @@ struct VirtualCommandDriverStats {
   std::uint64_t polls = 0;
   static constexpr auto fields() {
     using S = VirtualCommandDriverStats;
-    return std::tuple{
+    return Fields{
         metric("allocated", &S::allocated, Unit::count, "PASIDs got from the host."),
         metric("out_of_range", &S::out_of_range, Unit::count,
                "Allocations refused without asking the host."),

@@ -15,7 +15,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -38,7 +37,7 @@ struct FaultStats {
   std::uint64_t answered_for_user = 0;
   static constexpr auto fields() {
     using S = FaultStats;
-    return std::tuple{
+    return Fields{
         metric("delivered", &S::delivered, Unit::count, "Groups delivered."),
         metric("answered", &S::answered, Unit::count, "Groups that user space answered."),
         metric("unmatched", &S::unmatched, Unit::count, "Answers with a cookie nobody waits for."),

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -33,7 +32,7 @@ struct GuestFaultStats {
   std::uint64_t answered_for_guest = 0;
   static constexpr auto fields() {
     using S = GuestFaultStats;
-    return std::tuple{
+    return Fields{
         metric("forwarded", &S::forwarded, Unit::count, "Page requests forwarded to the guest."),
         metric("answered", &S::answered, Unit::count, "Groups that the guest answered."),
         metric("unmatched", &S::unmatched, Unit::count,

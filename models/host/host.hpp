@@ -22,7 +22,6 @@
 #include <deque>
 #include <string>
 #include <string_view>
-#include <tuple>
 
 namespace viosim {
 
@@ -48,7 +47,7 @@ struct HostParams {
 
   static constexpr auto fields() {
     using P = HostParams;
-    return std::tuple{
+    return Fields{
         field("cpus", &P::cpus, "Processors of the host's kernel; guests' vCPUs have their own.")
             .from(1),
         field("process_memory", &P::process_memory, "Memory for pages of the host's processes."),

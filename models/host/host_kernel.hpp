@@ -17,7 +17,6 @@
 #include <map>
 #include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -35,7 +34,7 @@ struct HostKernelParams {
 
   static constexpr auto fields() {
     using P = HostKernelParams;
-    return std::tuple{
+    return Fields{
         field("fault_interrupt", &P::fault_interrupt,
               "Fault record to fault handler: interrupt and thread start.", "assumed, 2-10 us"),
         field("fault_handling", &P::fault_handling,
@@ -66,12 +65,12 @@ struct HostKernelStats {
   std::uint64_t pages_migrated = 0;
   static constexpr auto fields() {
     using S = HostKernelStats;
-    return std::tuple{metric("faults_handled", &S::faults_handled, Unit::count,
-                             "Page faults of devices that ended in a mapping."),
-                      metric("faults_refused", &S::faults_refused, Unit::count,
-                             "Page faults outside of what the device may use."),
-                      metric("pages_migrated", &S::pages_migrated, Unit::count,
-                             "Pages moved to another frame under running DMA.")};
+    return Fields{metric("faults_handled", &S::faults_handled, Unit::count,
+                         "Page faults of devices that ended in a mapping."),
+                  metric("faults_refused", &S::faults_refused, Unit::count,
+                         "Page faults outside of what the device may use."),
+                  metric("pages_migrated", &S::pages_migrated, Unit::count,
+                         "Pages moved to another frame under running DMA.")};
   }
 };
 

@@ -7,7 +7,6 @@
 #include "core/base/time.hpp"
 
 #include <cstdint>
-#include <tuple>
 
 namespace viosim {
 
@@ -30,7 +29,7 @@ struct IommufdParams {
 
   static constexpr auto fields() {
     using P = IommufdParams;
-    return std::tuple{
+    return Fields{
         field("object", &P::object,
               "Work of the host's kernel to make an object that is no page table.", "assumed"),
         field("destroy", &P::destroy, "The same, to destroy one.", "assumed"),
@@ -79,7 +78,7 @@ struct IommufdStats {
   std::uint64_t reclaimed = 0;
   static constexpr auto fields() {
     using S = IommufdStats;
-    return std::tuple{
+    return Fields{
         metric("objects", &S::objects, Unit::count, "Objects made."),
         metric("destroyed", &S::destroyed, Unit::count, "Objects destroyed by user space."),
         metric("refused", &S::refused, Unit::count, "Destructions refused: it was in use."),

@@ -16,7 +16,6 @@
 #include <deque>
 #include <map>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -33,18 +32,17 @@ struct PageRequestHandlerStats {
   std::uint64_t partial_dropped = 0;
   static constexpr auto fields() {
     using S = PageRequestHandlerStats;
-    return std::tuple{
-        metric("entries", &S::entries, Unit::count, "Entries taken from the queue."),
-        metric("stop_markers", &S::stop_markers, Unit::count, "Of these, stop markers."),
-        metric("groups", &S::groups, Unit::count, "Groups handled."),
-        metric("mapped", &S::mapped, Unit::count, "Pages mapped."),
-        metric("refused", &S::refused, Unit::count,
-               "Groups with a page that the device may not use."),
-        metric("malformed", &S::malformed, Unit::count,
-               "Entries that no address space could be found for."),
-        metric("overflows", &S::overflows, Unit::count, "Overflows cleared."),
-        metric("partial_dropped", &S::partial_dropped, Unit::count,
-               "Entries of incomplete groups dropped at an overflow.")};
+    return Fields{metric("entries", &S::entries, Unit::count, "Entries taken from the queue."),
+                  metric("stop_markers", &S::stop_markers, Unit::count, "Of these, stop markers."),
+                  metric("groups", &S::groups, Unit::count, "Groups handled."),
+                  metric("mapped", &S::mapped, Unit::count, "Pages mapped."),
+                  metric("refused", &S::refused, Unit::count,
+                         "Groups with a page that the device may not use."),
+                  metric("malformed", &S::malformed, Unit::count,
+                         "Entries that no address space could be found for."),
+                  metric("overflows", &S::overflows, Unit::count, "Overflows cleared."),
+                  metric("partial_dropped", &S::partial_dropped, Unit::count,
+                         "Entries of incomplete groups dropped at an overflow.")};
   }
 };
 

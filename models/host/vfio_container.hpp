@@ -24,7 +24,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -70,7 +69,7 @@ struct VfioParams {
 
   static constexpr auto fields() {
     using P = VfioParams;
-    return std::tuple{
+    return Fields{
         field(
             "quota", &P::quota,
             "PASIDs that the machine may have; 0: all that no quota of others holds when it boots.",
@@ -119,7 +118,7 @@ struct VfioStats {
   std::uint64_t reclaimed = 0;
   static constexpr auto fields() {
     using S = VfioStats;
-    return std::tuple{
+    return Fields{
         metric("allocated", &S::allocated, Unit::count, "PASIDs allocated."),
         metric("refused", &S::refused, Unit::count, "Allocations refused: quota or range used up."),
         metric("freed", &S::freed, Unit::count, "PASIDs freed by the hypervisor."),

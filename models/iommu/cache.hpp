@@ -22,7 +22,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -36,7 +35,7 @@ struct CacheParams {
   static constexpr std::uint32_t most_entries = 1U << 20U;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         field("entries", &CacheParams::entries,
               "How many entries the cache holds; a power of two times `ways`.")
             .from(1)
@@ -59,7 +58,7 @@ struct CacheStats {
   std::uint64_t evictions = 0;      // to make room
   std::uint64_t invalidations = 0;  // entries removed by software's order
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         metric("hits", &CacheStats::hits, Unit::count, "Look-ups that found their entry."),
         metric("misses", &CacheStats::misses, Unit::count, "Look-ups that did not."),
         metric("insertions", &CacheStats::insertions, Unit::count, "Entries filled."),

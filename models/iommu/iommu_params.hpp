@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cstdint>
-#include <tuple>
 
 namespace viosim {
 
@@ -42,7 +41,7 @@ struct IommuParams {
 
   static constexpr auto fields() {
     using P = IommuParams;
-    return std::tuple{
+    return Fields{
         field("context_cache", &P::context_cache, "Caches context entries, tagged by requester id.",
               "sizes and latencies assumed; 1-5 ns"),
         field("pasid_cache", &P::pasid_cache,
@@ -112,7 +111,7 @@ struct IommuStats {
   std::uint64_t faults_reported = 0;
   static constexpr auto fields() {
     using S = IommuStats;
-    return std::tuple{
+    return Fields{
         metric("requests", &S::requests, Unit::count, "Translation requests that arrived."),
         metric("walks", &S::walks, Unit::count, "Requests that needed a walk."),
         metric("walk_reads", &S::walk_reads, Unit::count, "Memory reads by walkers."),

@@ -30,7 +30,7 @@ struct WalkCacheParams {
 
   static constexpr auto fields() {
     using P = WalkCacheParams;
-    return std::tuple{
+    return Fields{
         field("entries", &P::entries,
               "How many entries the cache holds; a power of two times `ways`; 0: there is none.")
             .to(CacheParams::most_entries),
@@ -50,11 +50,10 @@ struct StageCachesParams {
 
   static constexpr auto fields() {
     using P = StageCachesParams;
-    return std::tuple{
-        field("level2", &P::level2, "Of entries that point at tables of 4 KiB pages."),
-        field("level3", &P::level3, "Of entries that point at tables of level 2."),
-        field("level4", &P::level4, "Of entries that point at tables of level 3."),
-        field("level5", &P::level5, "Of entries that point at tables of level 4.")};
+    return Fields{field("level2", &P::level2, "Of entries that point at tables of 4 KiB pages."),
+                  field("level3", &P::level3, "Of entries that point at tables of level 2."),
+                  field("level4", &P::level4, "Of entries that point at tables of level 3."),
+                  field("level5", &P::level5, "Of entries that point at tables of level 4.")};
   }
   bool operator==(const StageCachesParams&) const = default;
 };
@@ -66,14 +65,13 @@ struct WalkCachesParams {
 
   static constexpr auto fields() {
     using P = WalkCachesParams;
-    return std::tuple{
-        field("first", &P::first, "For the first stage, nested or not.",
-              "none: sizes are not published"),
-        field("second", &P::second, "For the second stage, alone or under a first one.",
-              "none: sizes are not published"),
-        field("latency", &P::latency,
-              "One look-up in all levels of a stage; not spent where the stage has none.",
-              "assumed")};
+    return Fields{field("first", &P::first, "For the first stage, nested or not.",
+                        "none: sizes are not published"),
+                  field("second", &P::second, "For the second stage, alone or under a first one.",
+                        "none: sizes are not published"),
+                  field("latency", &P::latency,
+                        "One look-up in all levels of a stage; not spent where the stage has none.",
+                        "assumed")};
   }
   bool operator==(const WalkCachesParams&) const = default;
 };

@@ -24,7 +24,6 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -37,7 +36,7 @@ struct FunctionDriverParams {
 
   static constexpr auto fields() {
     using P = FunctionDriverParams;
-    return std::tuple{
+    return Fields{
         field("set_up_queue", &P::set_up_queue,
               "Choosing a queue for a process, and preparing it, for software.", "assumed"),
         field("register_write", &P::register_write,
@@ -67,7 +66,7 @@ struct FunctionDriverStats {
   std::uint64_t exits = 0;
   static constexpr auto fields() {
     using S = FunctionDriverStats;
-    return std::tuple{
+    return Fields{
         metric("opened", &S::opened, Unit::count, "Times that a process opened the function."),
         metric("refused", &S::refused, Unit::count, "Times that it could not."),
         metric("closed", &S::closed, Unit::count, "Times that one closed it."),

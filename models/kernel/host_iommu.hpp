@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -22,7 +21,7 @@ struct HostIommuParams {
 
   static constexpr auto fields() {
     using P = HostIommuParams;
-    return std::tuple{
+    return Fields{
         field("descriptor_write", &P::descriptor_write,
               "Writing a descriptor into the invalidation queue, for software.", "assumed"),
         field("doorbell_write", &P::doorbell_write,
@@ -42,15 +41,15 @@ struct HostIommuStats {
   std::uint64_t refused = 0;
   static constexpr auto fields() {
     using S = HostIommuStats;
-    return std::tuple{metric("submissions", &S::submissions, Unit::count,
-                             "Submissions to the invalidation queue."),
-                      metric("descriptors", &S::descriptors, Unit::count,
-                             "Descriptors of these, without the wait of each."),
-                      metric("full", &S::full, Unit::count, "Waits for room in the queue."),
-                      metric("aborted", &S::aborted, Unit::count,
-                             "Submissions that a device's time-out aborted."),
-                      metric("refused", &S::refused, Unit::count,
-                             "Submissions with a descriptor that hardware did not take.")};
+    return Fields{metric("submissions", &S::submissions, Unit::count,
+                         "Submissions to the invalidation queue."),
+                  metric("descriptors", &S::descriptors, Unit::count,
+                         "Descriptors of these, without the wait of each."),
+                  metric("full", &S::full, Unit::count, "Waits for room in the queue."),
+                  metric("aborted", &S::aborted, Unit::count,
+                         "Submissions that a device's time-out aborted."),
+                  metric("refused", &S::refused, Unit::count,
+                         "Submissions with a descriptor that hardware did not take.")};
   }
 };
 

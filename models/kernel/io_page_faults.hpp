@@ -18,7 +18,6 @@
 #include <map>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -27,8 +26,8 @@ struct IoPageFaultsParams {
   Ps worker_start = 1us;
 
   static constexpr auto fields() {
-    return std::tuple{field("worker_start", &IoPageFaultsParams::worker_start,
-                            "A complete group to a worker's start on it.", "assumed")};
+    return Fields{field("worker_start", &IoPageFaultsParams::worker_start,
+                        "A complete group to a worker's start on it.", "assumed")};
   }
   bool operator==(const IoPageFaultsParams&) const = default;
 };
@@ -40,7 +39,7 @@ struct IoPageFaultsStats {
   std::uint64_t discarded = 0;
   static constexpr auto fields() {
     using S = IoPageFaultsStats;
-    return std::tuple{
+    return Fields{
         metric("groups", &S::groups, Unit::count, "Groups handled."),
         metric("requests", &S::requests, Unit::count, "Requests of these."),
         metric("invalid", &S::invalid, Unit::count, "Groups answered as invalid."),

@@ -22,7 +22,6 @@
 #include <set>
 #include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -38,7 +37,7 @@ struct IommuDriverParams {
 
   static constexpr auto fields() {
     using P = IommuDriverParams;
-    return std::tuple{
+    return Fields{
         field("table_write", &P::table_write, "Writing 8 bytes of a table.", "assumed: a store"),
         field("barrier", &P::barrier, "Making writes to tables visible before what follows.",
               "assumed"),
@@ -67,7 +66,7 @@ struct IommuDriverStats {
   std::uint64_t given_up = 0;
   static constexpr auto fields() {
     using S = IommuDriverStats;
-    return std::tuple{
+    return Fields{
         metric("set_up", &S::set_up, Unit::count, "PASID entries made present."),
         metric("replaced", &S::replaced, Unit::count, "PASID entries replaced while present."),
         metric("torn_down", &S::torn_down, Unit::count, "PASID entries cleared."),

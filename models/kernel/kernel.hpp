@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <deque>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -31,7 +30,7 @@ struct KernelParams {
 
   static constexpr auto fields() {
     using P = KernelParams;
-    return std::tuple{
+    return Fields{
         field("pasids", &P::pasids, "Its allocator of PASIDs."),
         field("sva", &P::sva, "Binding processes to devices."),
         field("pasid_mutex_wake", &P::pasid_mutex_wake,

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <tuple>
 
 namespace viosim {
 
@@ -36,7 +35,7 @@ struct HostPageRequestsParams {
 
   static constexpr auto fields() {
     using P = HostPageRequestsParams;
-    return std::tuple{
+    return Fields{
         field("register_read", &P::register_read, "Reading a register of the IOMMU.", "assumed"),
         field("register_write", &P::register_write,
               "Writing one, for the processor: it does not wait for its arrival.", "assumed")};

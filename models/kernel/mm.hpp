@@ -20,7 +20,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -35,7 +34,7 @@ struct MmParams {
 
   static constexpr auto fields() {
     using P = MmParams;
-    return std::tuple{
+    return Fields{
         field("fault", &P::fault, "Finding the region of an address and mapping its page.",
               "assumed, 1-10 us"),
         field("swap_in", &P::swap_in, "The same where the page is swapped out, in addition.",
@@ -57,7 +56,7 @@ struct MmStats {
   std::uint64_t unmapped = 0;
   static constexpr auto fields() {
     using S = MmStats;
-    return std::tuple{
+    return Fields{
         metric("faults", &S::faults, Unit::count, "Page faults, of processors and devices."),
         metric("refused", &S::refused, Unit::count, "Of these, not allowed."),
         metric("mapped", &S::mapped, Unit::count, "Pages that got a frame."),

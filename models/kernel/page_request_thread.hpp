@@ -15,7 +15,6 @@
 #include <deque>
 #include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -41,7 +40,7 @@ struct PageRequestThreadParams {
 
   static constexpr auto fields() {
     using P = PageRequestThreadParams;
-    return std::tuple{
+    return Fields{
         field("interrupt", &P::interrupt,
               "Entry written to the thread's start: interrupt and wake-up.", "assumed, 2-10 us"),
         field("entry_read", &P::entry_read, "Taking one entry from the queue, and checking it.",
@@ -60,7 +59,7 @@ struct PageRequestThreadStats {
   std::uint64_t overflows = 0;
   static constexpr auto fields() {
     using S = PageRequestThreadStats;
-    return std::tuple{
+    return Fields{
         metric("passes", &S::passes, Unit::count, "Times that the thread emptied the queue."),
         metric("entries", &S::entries, Unit::count, "Entries taken."),
         metric("stop_markers", &S::stop_markers, Unit::count, "Of these, stop markers."),

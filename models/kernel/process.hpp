@@ -19,7 +19,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -50,7 +49,7 @@ struct ProcessParams {
 
   static constexpr auto fields() {
     using P = ProcessParams;
-    return std::tuple{
+    return Fields{
         field("work", &P::work,
               "What each of its devices does in a round; `requests` of them. Pages that are "
               "missing are requested, not failed, whatever `on_fault` says."),
@@ -108,7 +107,7 @@ struct ProcessStats {
 
   static constexpr auto fields() {
     using S = ProcessStats;
-    return std::tuple{
+    return Fields{
         metric("started", &S::started, Unit::count, "Processes started."),
         metric("finished", &S::finished, Unit::count, "Processes that have exited."),
         metric("rounds", &S::rounds, Unit::count, "Rounds of work done."),

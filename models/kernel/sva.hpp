@@ -22,7 +22,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -36,7 +35,7 @@ struct SvaParams {
 
   static constexpr auto fields() {
     using P = SvaParams;
-    return std::tuple{
+    return Fields{
         field("min_pasid", &P::min_pasid, "The lowest PASID that a process gets.",
               "1: entry 0 serves requests without a PASID")
             .from(1)
@@ -62,14 +61,13 @@ struct SvaStats {
   std::uint64_t pasids = 0;
   static constexpr auto fields() {
     using S = SvaStats;
-    return std::tuple{
-        metric("binds", &S::binds, Unit::count, "Binds, counted ones included."),
-        metric("unbinds", &S::unbinds, Unit::count, "Unbinds, counted ones included."),
-        metric("refused", &S::refused, Unit::count, "Binds that failed."),
-        metric("bound", &S::bound, Unit::count, "Pairs of device and process bound."),
-        metric("released", &S::released, Unit::count,
-               "Bound pairs whose process ended before they were unbound."),
-        metric("pasids", &S::pasids, Unit::count, "PASIDs given to processes.")};
+    return Fields{metric("binds", &S::binds, Unit::count, "Binds, counted ones included."),
+                  metric("unbinds", &S::unbinds, Unit::count, "Unbinds, counted ones included."),
+                  metric("refused", &S::refused, Unit::count, "Binds that failed."),
+                  metric("bound", &S::bound, Unit::count, "Pairs of device and process bound."),
+                  metric("released", &S::released, Unit::count,
+                         "Bound pairs whose process ended before they were unbound."),
+                  metric("pasids", &S::pasids, Unit::count, "PASIDs given to processes.")};
   }
 };
 

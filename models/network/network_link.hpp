@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <string>
-#include <tuple>
 #include <utility>
 
 namespace viosim {
@@ -24,7 +23,7 @@ struct NetworkLinkParams {
 
   static constexpr auto fields() {
     using P = NetworkLinkParams;
-    return std::tuple{
+    return Fields{
         field("bandwidth", &P::bandwidth, "Each way, without what protocols take of it.",
               "assumed: 100 Gbit/s Ethernet")
             .above(Bandwidth(0)),
@@ -48,9 +47,9 @@ struct NetworkLinkStats {
   Ps busy{0};
   static constexpr auto fields() {
     using S = NetworkLinkStats;
-    return std::tuple{metric("messages", &S::messages, Unit::count, "Messages sent."),
-                      metric("bytes", &S::bytes, Unit::bytes, "Sent in all."),
-                      metric("busy", &S::busy, Unit::picoseconds, "Time that it took.")};
+    return Fields{metric("messages", &S::messages, Unit::count, "Messages sent."),
+                  metric("bytes", &S::bytes, Unit::bytes, "Sent in all."),
+                  metric("busy", &S::busy, Unit::picoseconds, "Time that it took.")};
   }
 };
 

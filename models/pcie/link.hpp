@@ -5,17 +5,14 @@
 #include "core/base/fields.hpp"
 #include "core/base/time.hpp"
 
-#include <tuple>
-
 namespace viosim {
 
 struct LinkParams {
   Ps latency = 200ns;
 
   static constexpr auto fields() {
-    return std::tuple{field("latency", &LinkParams::latency,
-                            "One way, device to root complex or back.",
-                            "assumed, 120-350 ns; fits a small-read round trip of 850 ns")};
+    return Fields{field("latency", &LinkParams::latency, "One way, device to root complex or back.",
+                        "assumed, 120-350 ns; fits a small-read round trip of 850 ns")};
   }
   bool operator==(const LinkParams&) const = default;
 };

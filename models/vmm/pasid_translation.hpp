@@ -20,7 +20,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <tuple>
 
 namespace viosim {
 
@@ -31,12 +30,12 @@ struct PasidTranslationStats {
   std::uint64_t enqcmds_exits = 0;
   static constexpr auto fields() {
     using S = PasidTranslationStats;
-    return std::tuple{metric("filled", &S::filled, Unit::count, "Translations set."),
-                      metric("cleared", &S::cleared, Unit::count, "Translations removed."),
-                      metric("enqcmd_exits", &S::enqcmd_exits, Unit::count,
-                             "ENQCMD with a PASID that has none (exit reason 72)."),
-                      metric("enqcmds_exits", &S::enqcmds_exits, Unit::count,
-                             "ENQCMDS with a PASID that has none (exit reason 73).")};
+    return Fields{metric("filled", &S::filled, Unit::count, "Translations set."),
+                  metric("cleared", &S::cleared, Unit::count, "Translations removed."),
+                  metric("enqcmd_exits", &S::enqcmd_exits, Unit::count,
+                         "ENQCMD with a PASID that has none (exit reason 72)."),
+                  metric("enqcmds_exits", &S::enqcmds_exits, Unit::count,
+                         "ENQCMDS with a PASID that has none (exit reason 73).")};
   }
 };
 

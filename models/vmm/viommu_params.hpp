@@ -8,7 +8,6 @@
 #include "models/vmm/virtual_command_format.hpp"
 
 #include <cstdint>
-#include <tuple>
 
 namespace viosim {
 
@@ -34,7 +33,7 @@ struct ViommuParams {
 
   static constexpr auto fields() {
     using P = ViommuParams;
-    return std::tuple{
+    return Fields{
         field("layout", &P::layout, "Layout of the virtual command registers."),
         field("offer_pasids", &P::offer_pasids,
               "Virtual commands allocate PASIDs (VCCAP.PAS), where the host's are system-wide."),
@@ -116,7 +115,7 @@ struct ViommuStats {
 
   static constexpr auto fields() {
     using S = ViommuStats;
-    return std::tuple{
+    return Fields{
         metric("descriptors", &S::descriptors, Unit::count, "Descriptors taken from the guest."),
         metric("bound", &S::bound, Unit::count, "Page tables bound in the host."),
         metric("bind_failed", &S::bind_failed, Unit::count, "Binds that the host refused."),

@@ -13,7 +13,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <tuple>
 
 namespace viosim {
 
@@ -28,7 +27,7 @@ struct VirtualCommandStats {
   std::uint64_t late = 0;
   static constexpr auto fields() {
     using S = VirtualCommandStats;
-    return std::tuple{
+    return Fields{
         metric("commands", &S::commands, Unit::count, "Commands taken."),
         metric("failed", &S::failed, Unit::count,
                "Of these, completed with another status than 0."),

@@ -8,7 +8,6 @@
 #include "core/base/time.hpp"
 
 #include <cstdint>
-#include <tuple>
 
 namespace viosim {
 
@@ -23,7 +22,7 @@ struct WorldSwitchParams {
 
   static constexpr auto fields() {
     using P = WorldSwitchParams;
-    return std::tuple{
+    return Fields{
         field("vm_exit", &P::vm_exit,
               "From a guest to the kernel's part of its hypervisor and back.",
               "assumed, 0.7-2 us; SplitX measured 2,000 cycles of direct cost"),
@@ -63,7 +62,7 @@ struct PathLengths {
 
   static constexpr auto fields() {
     using P = PathLengths;
-    return std::tuple{
+    return Fields{
         metric("kernel_exits", &P::kernel_exits, Unit::count,
                "Exits that the kernel's part of the hypervisor handled."),
         metric("user_exits", &P::user_exits, Unit::count,

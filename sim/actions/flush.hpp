@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "sim/actions/targets.hpp"
 
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -15,7 +14,7 @@ struct FlushIommus {
   PathPattern flush;
 
   static constexpr auto fields() {
-    return std::tuple{required(
+    return Fields{required(
         "flush", &FlushIommus::flush,
         "IOMMUs that are told, by a global invalidation, to forget all translations; those "
         "in device TLBs stay.")};

@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "sim/actions/targets.hpp"
 
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -15,7 +14,7 @@ struct BootGuests {
   PathPattern boot;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("boot", &BootGuests::boot, "Guests that boot: of those with \"boots\": false.")};
   }
   bool operator==(const BootGuests&) const = default;
@@ -28,7 +27,7 @@ struct ShutDownGuests {
   PathPattern shut_down;
 
   static constexpr auto fields() {
-    return std::tuple{required(
+    return Fields{required(
         "shut_down", &ShutDownGuests::shut_down,
         "Guests that stop their processes' devices, unregister their allocators and power off; of "
         "one that does not run nothing is asked.")};
@@ -43,8 +42,8 @@ struct KillGuests {
   PathPattern kill;
 
   static constexpr auto fields() {
-    return std::tuple{required("kill", &KillGuests::kill,
-                               "Guests that end at once; their host takes back what they had.")};
+    return Fields{required("kill", &KillGuests::kill,
+                           "Guests that end at once; their host takes back what they had.")};
   }
   bool operator==(const KillGuests&) const = default;
 

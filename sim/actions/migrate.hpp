@@ -6,7 +6,6 @@
 #include "sim/actions/targets.hpp"
 
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -20,7 +19,7 @@ struct MigrateGuest {
 
   static constexpr auto fields() {
     using M = MigrateGuest;
-    return std::tuple{
+    return Fields{
         required("migrate", &M::migrate,
                  "The guest, by its path: it keeps that of the host where it has booted."),
         required("to", &M::to, "The host that it moves to; a link leads there."),

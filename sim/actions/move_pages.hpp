@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "sim/actions/targets.hpp"
 
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -18,7 +17,7 @@ struct MovePages {
 
   static constexpr auto fields() {
     using M = MovePages;
-    return std::tuple{
+    return Fields{
         required("move_pages", &M::move_pages, "Hosts whose kernels move pages from now on."),
         required("every", &M::every,
                  "Once in this time, as `migrate_every` of the kernel; \"0 ps\": no longer.")};

@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "sim/actions/targets.hpp"
 
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -17,7 +16,7 @@ struct PaceDevices {
 
   static constexpr auto fields() {
     using P = PaceDevices;
-    return std::tuple{
+    return Fields{
         required("pace", &P::pace, "Devices that issue their requests at another rate."),
         required("interval", &P::interval, "Least time between two requests from the next one on.")
             .from(Ps(1))};

@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "sim/actions/targets.hpp"
 
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -17,7 +16,7 @@ struct UnplugParts {
 
   static constexpr auto fields() {
     using U = UnplugParts;
-    return std::tuple{
+    return Fields{
         required("unplug", &U::unplug,
                  "vIOMMUs of guests, or accelerators: where a guest or the host uses them, such as "
                  "\"host0.vm.acc[0]\". What is not there is not unplugged."),
@@ -34,8 +33,8 @@ struct PlugParts {
   PathPattern plug;
 
   static constexpr auto fields() {
-    return std::tuple{required("plug", &PlugParts::plug,
-                               "vIOMMUs or accelerators that were unplugged, and come back.")};
+    return Fields{required("plug", &PlugParts::plug,
+                           "vIOMMUs or accelerators that were unplugged, and come back.")};
   }
   bool operator==(const PlugParts&) const = default;
 

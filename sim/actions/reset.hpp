@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "sim/actions/targets.hpp"
 
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -15,7 +14,7 @@ struct ResetDevices {
   PathPattern reset;
 
   static constexpr auto fields() {
-    return std::tuple{required(
+    return Fields{required(
         "reset", &ResetDevices::reset,
         "Devices with `ats` that lose their requests in flight, their TLB and their page request "
         "groups, and are silent until a `start`.")};

@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "sim/actions/targets.hpp"
 
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -16,7 +15,7 @@ struct StartDevices {
   PathPattern start;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("start", &StartDevices::start,
                  "Devices that issue requests again; after a reset their page requests are enabled "
                  "first.")};

@@ -5,7 +5,6 @@
 #include "core/base/fields.hpp"
 #include "sim/actions/targets.hpp"
 
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -16,9 +15,8 @@ struct StopDevices {
   PathPattern stop;
 
   static constexpr auto fields() {
-    return std::tuple{
-        required("stop", &StopDevices::stop,
-                 "Devices that issue no further requests; those in flight complete.")};
+    return Fields{required("stop", &StopDevices::stop,
+                           "Devices that issue no further requests; those in flight complete.")};
   }
   bool operator==(const StopDevices&) const = default;
 

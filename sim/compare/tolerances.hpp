@@ -30,7 +30,7 @@ struct LatencyTolerance {
   double within = 0;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("component", &LatencyTolerance::component, "Whose latency: a path or many."),
         field("operation", &LatencyTolerance::operation, "Which one; empty: all of them."),
         required("within", &LatencyTolerance::within,
@@ -47,7 +47,7 @@ struct MetricTolerance {
   double within = 0;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("component", &MetricTolerance::component, "Whose metric: a path or many."),
         field("metric", &MetricTolerance::metric, "Which one; empty: all of them."),
         required("within", &MetricTolerance::within,
@@ -64,11 +64,11 @@ struct Tolerances {
   std::vector<MetricTolerance> metrics;
 
   static constexpr auto fields() {
-    return std::tuple{field("trace", &Tolerances::trace, "How events are compared."),
-                      field("latencies", &Tolerances::latencies,
-                            "Latencies that may differ a little; all others are exact."),
-                      field("metrics", &Tolerances::metrics,
-                            "Metrics that may differ a little; all others are exact.")};
+    return Fields{field("trace", &Tolerances::trace, "How events are compared."),
+                  field("latencies", &Tolerances::latencies,
+                        "Latencies that may differ a little; all others are exact."),
+                  field("metrics", &Tolerances::metrics,
+                        "Metrics that may differ a little; all others are exact.")};
   }
   bool operator==(const Tolerances&) const = default;
 };

@@ -9,7 +9,6 @@
 #include "sim/scenario/component_path.hpp"
 
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -27,8 +26,8 @@ struct DropMessage {
   static constexpr Alternative alternative{"drop", "A message is lost."};
   Message drop{};
   static constexpr auto fields() {
-    return std::tuple{required("drop", &DropMessage::drop,
-                               "The message that is lost; who sent it takes it for delivered.")};
+    return Fields{required("drop", &DropMessage::drop,
+                           "The message that is lost; who sent it takes it for delivered.")};
   }
   bool operator==(const DropMessage&) const = default;
 };
@@ -38,7 +37,7 @@ struct DelayMessage {
   Message delay{};
   Ps by{0};
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required(
             "delay", &DelayMessage::delay,
             "The message that arrives later. Of a descriptor hardware and hypervisors say that "
@@ -53,7 +52,7 @@ struct DuplicateMessage {
   static constexpr Alternative alternative{"duplicate", "A message arrives twice."};
   Message duplicate{};
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("duplicate", &DuplicateMessage::duplicate, "The message that arrives twice.")
             .such_that({&can_be_duplicated, &messages_that_can_be_duplicated})};
   }
@@ -64,11 +63,11 @@ struct ReorderMessage {
   static constexpr Alternative alternative{"reorder", "A message arrives after the next one."};
   Message reorder{};
   static constexpr auto fields() {
-    return std::tuple{required("reorder", &ReorderMessage::reorder,
-                               "The message that arrives after the next one on its way: of "
-                               "descriptors any but waits, of "
-                               "others one of the same sort. It is lost when none follows.")
-                          .such_that({&can_be_reordered, &messages_that_can_be_reordered})};
+    return Fields{required("reorder", &ReorderMessage::reorder,
+                           "The message that arrives after the next one on its way: of "
+                           "descriptors any but waits, of "
+                           "others one of the same sort. It is lost when none follows.")
+                      .such_that({&can_be_reordered, &messages_that_can_be_reordered})};
   }
   bool operator==(const ReorderMessage&) const = default;
 };
@@ -77,7 +76,7 @@ struct SkipStep {
   static constexpr Alternative alternative{"skip", "A step of software is left out."};
   StepName skip;
   static constexpr auto fields() {
-    return std::tuple{required("skip", &SkipStep::skip, "The step that is left out.")};
+    return Fields{required("skip", &SkipStep::skip, "The step that is left out.")};
   }
   bool operator==(const SkipStep&) const = default;
 };
@@ -87,7 +86,7 @@ struct SwapSteps {
   StepName swap;
   StepName with;
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("swap", &SwapSteps::swap, "The step that comes first in its order.")
             .such_that({&has_an_order, &steps_of_orders}),
         required("with", &SwapSteps::with, "A later one of the same order, in whose place it is.")};
@@ -100,7 +99,7 @@ struct Misbehave {
   static constexpr Alternative alternative{"misbehave", "A function does what PCIe forbids."};
   Misdeed misbehave{};
   static constexpr auto fields() {
-    return std::tuple{required("misbehave", &Misbehave::misbehave, "What it does.")};
+    return Fields{required("misbehave", &Misbehave::misbehave, "What it does.")};
   }
   bool operator==(const Misbehave&) const = default;
 };
@@ -109,9 +108,9 @@ struct AllocateOdd {
   static constexpr Alternative alternative{"allocate", "An allocator gives a wrong number."};
   OddId allocate{};
   static constexpr auto fields() {
-    return std::tuple{required("allocate", &AllocateOdd::allocate,
-                               "What it gives: a kernel for its own processes, VFIO for a guest. A "
-                               "right one where there is none of these.")};
+    return Fields{required("allocate", &AllocateOdd::allocate,
+                           "What it gives: a kernel for its own processes, VFIO for a guest. A "
+                           "right one where there is none of these.")};
   }
   bool operator==(const AllocateOdd&) const = default;
 };
@@ -121,9 +120,8 @@ struct KillGuestAt {
   PathPattern kill;
   PointName on;
   static constexpr auto fields() {
-    return std::tuple{
-        required("kill", &KillGuestAt::kill, "Guests that end at once."),
-        required("on", &KillGuestAt::on, "The message or step at which that happens.")};
+    return Fields{required("kill", &KillGuestAt::kill, "Guests that end at once."),
+                  required("on", &KillGuestAt::on, "The message or step at which that happens.")};
   }
   bool operator==(const KillGuestAt&) const = default;
 };
@@ -134,7 +132,7 @@ struct VanishAt {
   PathPattern vanish;
   PointName on;
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required(
             "vanish", &VanishAt::vanish,
             "vIOMMUs of guests, or accelerators where they are used, that vanish by surprise."),

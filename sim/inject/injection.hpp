@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -23,7 +22,7 @@ struct InjectionConfig {
 
   static constexpr auto fields() {
     using I = InjectionConfig;
-    return std::tuple{
+    return Fields{
         embedded(&I::effect),
         field("where", &I::where,
               "Only at these components, and what is part of them: who receives a message, whose "

@@ -165,22 +165,25 @@ const JsonType& limited() {
     static const OptionalType type(optional_access<T>(&limited<Owner, I, typename T::value_type>));
     return type;
   } else if constexpr (is_vector<T>) {
-    static const ListType type(list_access<T>(), std::get<I>(fields_of<Owner>).limits);
+    static const ListType type(list_access<T>(), fields_of<Owner>.template at<I>().limits);
     return type;
   } else if constexpr (std::is_same_v<T, std::string>) {
-    static const TextType type(std::get<I>(fields_of<Owner>).limits);
+    static const TextType type(fields_of<Owner>.template at<I>().limits);
     return type;
   } else if constexpr (!Ordered<T>) {
     static const RuledType type(
         json_type<T>(),
-        [](const void* value) { return std::get<I>(fields_of<Owner>).limits.allow(as<T>(value)); },
-        std::get<I>(fields_of<Owner>).limits.expected);
+        [](const void* value) {
+          return fields_of<Owner>.template at<I>().limits.allow(as<T>(value));
+        },
+        fields_of<Owner>.template at<I>().limits.expected);
     return type;
   } else {
     const auto bounds = [] {
-      return bounds_of(std::get<I>(fields_of<Owner>).limits, json_type<T>(), [](const void* value) {
-        return std::get<I>(fields_of<Owner>).limits.allow(as<T>(value));
-      });
+      return bounds_of(fields_of<Owner>.template at<I>().limits, json_type<T>(),
+                       [](const void* value) {
+                         return fields_of<Owner>.template at<I>().limits.allow(as<T>(value));
+                       });
     };
     if constexpr (std::is_same_v<T, double>) {
       static const RealType type(bounds());
@@ -197,7 +200,7 @@ const JsonType& limited() {
 
 template <class T, std::size_t I>
 FieldInfo field_info() {
-  constexpr auto& declared = std::get<I>(fields_of<T>);
+  constexpr auto& declared = fields_of<T>.template at<I>();
   using Member = typename std::remove_cvref_t<decltype(declared)>::Type;
   const JsonType& (*type)() = &json_type<Member>;
   if constexpr (declared.limits.any()) type = &limited<T, I, Member>;
@@ -207,7 +210,7 @@ FieldInfo field_info() {
           declared.presence,
           type,
           [](const void* owner) -> const void* {
-            constexpr auto member = std::get<I>(fields_of<T>).member;
+            constexpr auto member = fields_of<T>.template at<I>().member;
             return &(as<T>(owner).*member);
           }};
 }
@@ -217,7 +220,7 @@ const KeyedType& object() {
   static const ObjectType type(
       []<std::size_t... I>(std::index_sequence<I...>) {
         return std::vector<FieldInfo>{field_info<T, I>()...};
-      }(std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<decltype(fields_of<T>)>>>()),
+      }(std::make_index_sequence<fields_of<T>.number>()),
       []() -> ObjectType::Checker {
         if constexpr (Checked<T>) {
           return [](const void* checked, const Where& where) { as<T>(checked).check(where); };

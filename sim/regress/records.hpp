@@ -17,7 +17,7 @@ struct RecordDescription {
   Tolerances tolerances;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("scenario", &RecordDescription::scenario,
                  "The scenario's file; a relative path counts from the folder of the record."),
         field("tolerances", &RecordDescription::tolerances,

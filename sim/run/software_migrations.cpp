@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <string_view>
-#include <tuple>
 
 namespace viosim {
 namespace {
@@ -39,7 +38,7 @@ struct MigrationStats {
 
   static constexpr auto fields() {
     using S = MigrationStats;
-    return std::tuple{
+    return Fields{
         metric("migrations", &S::migrations, Unit::count, "Times that it was to move."),
         metric("moved", &S::moved, Unit::count, "Of these, it did."),
         metric("stayed", &S::stayed, Unit::count, "And it did not, for one of these reasons."),

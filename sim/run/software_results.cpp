@@ -21,7 +21,7 @@ struct ErrorCounts {
   std::uint64_t other_errors = 0;
   static constexpr auto fields() {
     using E = ErrorCounts;
-    return std::tuple{
+    return Fields{
         metric("errors", &E::errors, Unit::count, "Calls that failed."),
         metric("einval", &E::einval, Unit::count, "Of these, with -EINVAL."),
         metric("ebusy", &E::ebusy, Unit::count, "Of these, with -EBUSY."),
@@ -67,7 +67,7 @@ struct ErrorCounts {
 struct KernelHolds {
   std::uint64_t live = 0;
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         metric("live", &KernelHolds::live, Unit::count, "PASIDs allocated at the moment.")};
   }
 };
@@ -77,12 +77,12 @@ struct HostHolds {
   std::uint64_t faults_pending = 0;
   static constexpr auto fields() {
     using H = HostHolds;
-    return std::tuple{metric("pasids_held", &H::pasids_held, Unit::count,
-                             "PASIDs of the host that it has at the moment."),
-                      metric("bindings_held", &H::bindings_held, Unit::count,
-                             "Devices and PASIDs that are bound for it at the moment."),
-                      metric("faults_pending", &H::faults_pending, Unit::count,
-                             "Page requests that it has not answered at the moment.")};
+    return Fields{metric("pasids_held", &H::pasids_held, Unit::count,
+                         "PASIDs of the host that it has at the moment."),
+                  metric("bindings_held", &H::bindings_held, Unit::count,
+                         "Devices and PASIDs that are bound for it at the moment."),
+                  metric("faults_pending", &H::faults_pending, Unit::count,
+                         "Page requests that it has not answered at the moment.")};
   }
 };
 struct FileHolds {
@@ -91,7 +91,7 @@ struct FileHolds {
   std::uint64_t faults_pending = 0;
   static constexpr auto fields() {
     using F = FileHolds;
-    return std::tuple{
+    return Fields{
         metric("objects_held", &F::objects_held, Unit::count, "Objects that it has at the moment."),
         metric("bindings_held", &F::bindings_held, Unit::count,
                "Page tables that are attached for it at the moment."),
@@ -106,7 +106,7 @@ struct GuestLife {
   std::uint64_t closed = 0;
   static constexpr auto fields() {
     using L = GuestLife;
-    return std::tuple{
+    return Fields{
         metric("booted", &L::booted, Unit::count, "1: its kernel has started."),
         metric("panics", &L::panics, Unit::count, "1: it has panicked."),
         metric("panicked_at", &L::panicked_at, Unit::picoseconds, "At which time, where it has."),

@@ -7,7 +7,6 @@
 
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -23,7 +22,7 @@ struct EventConfig {
 
   static constexpr auto fields() {
     using E = EventConfig;
-    return std::tuple{
+    return Fields{
         field("name", &E::name, "How other events and results call it; empty: by its number."),
         field("at", &E::at, "It happens at this time."),
         field("after", &E::after, "It happens when the event of that name is over."),

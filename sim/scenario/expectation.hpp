@@ -8,7 +8,6 @@
 #include <array>
 #include <optional>
 #include <string>
-#include <tuple>
 
 namespace viosim {
 
@@ -23,7 +22,7 @@ struct Bounds {
 
   static constexpr auto fields() {
     using B = Bounds;
-    return std::tuple{
+    return Fields{
         field("above", &B::above, "It is more than this."),
         field("at_least", &B::at_least, "It is this or more."),
         field("below", &B::below, "It is less than this."),
@@ -48,7 +47,7 @@ struct MetricClause {
   Bounds bounds;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("metric", &MetricClause::metric,
                  "A component path and the name of one of its figures: "
                  "\"host0.dmar0.iotlb.hit_rate\", \"host0.acc[*].dma.p99\". Of several components, "
@@ -74,7 +73,7 @@ struct FailureClause {
   std::string says;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         required("failure", &FailureClause::failure, "What ends the run instead."),
         field("says", &FailureClause::says, "Part of what is then said; empty: anything.")};
   }
@@ -91,9 +90,9 @@ struct ViolationClause {
   std::string violation;
 
   static constexpr auto fields() {
-    return std::tuple{required("violation", &ViolationClause::violation,
-                               "The invariant, by its number: \"I8\"; once or more often.")
-                          .matching(checked_invariant)};
+    return Fields{required("violation", &ViolationClause::violation,
+                           "The invariant, by its number: \"I8\"; once or more often.")
+                      .matching(checked_invariant)};
   }
   bool operator==(const ViolationClause&) const = default;
 };

@@ -7,7 +7,6 @@
 #include "sim/scenario/name_rule.hpp"
 
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -21,7 +20,7 @@ struct LinkConfig {
 
   static constexpr auto fields() {
     using L = LinkConfig;
-    return std::tuple{
+    return Fields{
         required("name", &L::name, "How results call it.").matching(component_name),
         required("between", &L::between,
                  "The two hosts that it connects: \"host0\"; of those with `count` \"host[0]\".")

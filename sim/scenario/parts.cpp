@@ -25,7 +25,7 @@ struct PartFile {
 
   static constexpr auto fields() {
     using P = PartFile;
-    return std::tuple{
+    return Fields{
         required("description", &P::description, "What it is."),
         required("source", &P::source, "Where its figures come from."),
         required("content", &P::content, "The object that stands where the part is named.")

@@ -23,7 +23,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -34,9 +33,9 @@ struct VtdIommu {
   vtd::UnitParams params;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &VtdIommu::name, "How devices and results call it.")
-                          .matching(component_name),
-                      embedded(&VtdIommu::params)};
+    return Fields{required("name", &VtdIommu::name, "How devices and results call it.")
+                      .matching(component_name),
+                  embedded(&VtdIommu::params)};
   }
   bool operator==(const VtdIommu&) const = default;
 };
@@ -59,9 +58,9 @@ struct RiscvIommu {
   riscv::UnitParams params;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &RiscvIommu::name, "How devices and results call it.")
-                          .matching(component_name),
-                      embedded(&RiscvIommu::params)};
+    return Fields{required("name", &RiscvIommu::name, "How devices and results call it.")
+                      .matching(component_name),
+                  embedded(&RiscvIommu::params)};
   }
   bool operator==(const RiscvIommu&) const = default;
 };
@@ -87,7 +86,7 @@ struct DmaDevice {
 
   static constexpr auto fields() {
     using D = DmaDevice;
-    return std::tuple{
+    return Fields{
         required("name", &D::name, "How results call it; with `count`, name[0], name[1] ...")
             .matching(component_name),
         field("count", &D::count, "How many devices like this there are.")
@@ -144,7 +143,7 @@ struct RecordedDevice {
 
   static constexpr auto fields() {
     using D = RecordedDevice;
-    return std::tuple{
+    return Fields{
         required("name", &D::name,
                  "How results call it: name[01:00.0] for each recorded requester.")
             .matching(component_name),
@@ -164,8 +163,8 @@ using DeviceConfig = OneOf<"model", DmaDevice, RecordedDevice, AcceleratorDevice
 struct MemoryParams {
   Ps latency = 80ns;
   static constexpr auto fields() {
-    return std::tuple{field("latency", &MemoryParams::latency,
-                            "A translated request's access to memory.", "assumed, 70-100 ns DRAM")};
+    return Fields{field("latency", &MemoryParams::latency,
+                        "A translated request's access to memory.", "assumed, 70-100 ns DRAM")};
   }
   bool operator==(const MemoryParams&) const = default;
 };
@@ -184,7 +183,7 @@ struct HostConfig {
 
   static constexpr auto fields() {
     using H = HostConfig;
-    return std::tuple{
+    return Fields{
         required("name", &H::name, "How results call it; with `count`, name[0], name[1] ...")
             .matching(component_name),
         field("count", &H::count, "How many hosts like this there are.").from(1).to(most),
@@ -222,7 +221,7 @@ struct Scenario {
 
   static constexpr auto fields() {
     using S = Scenario;
-    return std::tuple{
+    return Fields{
         field("$schema", &S::schema, "The JSON Schema of this file, for editors."),
         required("name", &S::name, "Names the run.").matching(component_name),
         field("description", &S::description, "What it shows."),

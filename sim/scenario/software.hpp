@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -22,7 +21,7 @@ struct PasidLimits {
 
   static constexpr auto fields() {
     using P = PasidLimits;
-    return std::tuple{
+    return Fields{
         field("min_pasid", &P::min_pasid, "The lowest PASID; 0: the kernel's own lowest."),
         field("max_pasid", &P::max_pasid,
               "The highest PASID; 0: the highest that the IOMMU and the accelerator have."),
@@ -54,7 +53,7 @@ struct AcceleratorDevice {
 
   static constexpr auto fields() {
     using A = AcceleratorDevice;
-    return std::tuple{
+    return Fields{
         required("name", &A::name, "How results call it; with `count`, name[0], name[1] ...")
             .matching(component_name),
         field("count", &A::count, "How many accelerators like this there are.").from(1).to(most),
@@ -94,7 +93,7 @@ struct ProcessesConfig {
 
   static constexpr auto fields() {
     using P = ProcessesConfig;
-    return std::tuple{
+    return Fields{
         required("name", &P::name, "How results call them, all together.").matching(component_name),
         field("count", &P::count, "How many there are.").from(1).to(most),
         field("start", &P::start, "When the first one starts; in a guest, after its boot."),
@@ -117,10 +116,10 @@ struct ViommuConfig {
 
   static constexpr auto fields() {
     using V = ViommuConfig;
-    return std::tuple{required("name", &V::name, "How the guest's assignments and results call it.")
-                          .matching(component_name),
-                      field("backend", &V::backend, "Where the guest's kernel gets PASIDs by it."),
-                      embedded(&V::params)};
+    return Fields{required("name", &V::name, "How the guest's assignments and results call it.")
+                      .matching(component_name),
+                  field("backend", &V::backend, "Where the guest's kernel gets PASIDs by it."),
+                  embedded(&V::params)};
   }
   bool operator==(const ViommuConfig&) const = default;
 };
@@ -129,10 +128,10 @@ struct SliceConfig {
   std::uint32_t queues = 1;
 
   static constexpr auto fields() {
-    return std::tuple{field("queues", &SliceConfig::queues,
-                            "How many of its queues are the slice's. Of an accelerator with a "
-                            "shared queue there are none to give: all submit to that.")
-                          .from(1)};
+    return Fields{field("queues", &SliceConfig::queues,
+                        "How many of its queues are the slice's. Of an accelerator with a "
+                        "shared queue there are none to give: all submit to that.")
+                      .from(1)};
   }
   bool operator==(const SliceConfig&) const = default;
 };
@@ -146,7 +145,7 @@ struct AssignConfig {
 
   static constexpr auto fields() {
     using A = AssignConfig;
-    return std::tuple{
+    return Fields{
         required("devices", &A::devices,
                  "Accelerators of the host: by their name, and each guest gets the next ones that "
                  "nobody has; or certain ones, such as \"acc[3]\" or \"acc[0-3]\". In the guest "
@@ -181,7 +180,7 @@ struct GuestConfig {
 
   static constexpr auto fields() {
     using G = GuestConfig;
-    return std::tuple{
+    return Fields{
         required("name", &G::name, "How results call it; with `count`, name[0], name[1] ...")
             .matching(component_name),
         field("count", &G::count, "How many guests like this there are.").from(1).to(most),

@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace viosim {
@@ -52,7 +51,7 @@ struct RangeConfig {
 
   static constexpr auto fields() {
     using R = RangeConfig;
-    return std::tuple{
+    return Fields{
         required("from", &R::from, "The first value."), required("to", &R::to, "The last value."),
         field("count", &R::count,
               "How many values, both ends included. Without it a random or latin-hypercube design "
@@ -76,7 +75,7 @@ struct ValuesAxis {
 
   static constexpr auto fields() {
     using A = ValuesAxis;
-    return std::tuple{
+    return Fields{
         required("name", &A::name, "How results call the parameter.").matching(sweep_name),
         required("pointer", &A::pointer, "Where in the scenario the values go."),
         required("values", &A::values, "Any JSON, as the scenario would have it.").items({1})};
@@ -93,7 +92,7 @@ struct RangeAxis {
 
   static constexpr auto fields() {
     using A = RangeAxis;
-    return std::tuple{
+    return Fields{
         required("name", &A::name, "How results call the parameter.").matching(sweep_name),
         required("pointer", &A::pointer, "Where in the scenario the values go."),
         required("range", &A::range, "Its values.")};
@@ -106,8 +105,8 @@ struct Variant {
   Settings set;
 
   static constexpr auto fields() {
-    return std::tuple{required("name", &Variant::name, "How results call it.").matching(sweep_name),
-                      required("set", &Variant::set, "What it puts where, by JSON pointers.")};
+    return Fields{required("name", &Variant::name, "How results call it.").matching(sweep_name),
+                  required("set", &Variant::set, "What it puts where, by JSON pointers.")};
   }
   bool operator==(const Variant&) const = default;
 };
@@ -119,9 +118,8 @@ struct VariantsAxis {
 
   static constexpr auto fields() {
     using A = VariantsAxis;
-    return std::tuple{
-        required("name", &A::name, "How results call the axis.").matching(sweep_name),
-        required("variants", &A::variants, "What there is to choose from.").items({1})};
+    return Fields{required("name", &A::name, "How results call the axis.").matching(sweep_name),
+                  required("variants", &A::variants, "What there is to choose from.").items({1})};
   }
   void check(const Where& where) const;
   bool operator==(const VariantsAxis&) const = default;
@@ -160,7 +158,7 @@ struct StopRule {
 
   static constexpr auto fields() {
     using S = StopRule;
-    return std::tuple{
+    return Fields{
         required("metric", &S::metric,
                  "The figure that is to be known well, as in `keep`; of several components each."),
         required("half_width", &S::half_width,
@@ -183,7 +181,7 @@ struct LimitsConfig {
 
   static constexpr auto fields() {
     using L = LimitsConfig;
-    return std::tuple{
+    return Fields{
         field("wall", &L::wall, "A run that takes longer is killed and counts as failed."),
         field(
             "memory", &L::memory,
@@ -214,7 +212,7 @@ struct Sweep {
 
   static constexpr auto fields() {
     using S = Sweep;
-    return std::tuple{
+    return Fields{
         field("$schema", &S::schema, "The JSON Schema of this file, for editors."),
         required("name", &S::name, "Names the sweep.").matching(sweep_name),
         field("description", &S::description, "What it answers."),

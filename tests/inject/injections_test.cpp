@@ -11,7 +11,7 @@ namespace {
 
 struct List {
   std::vector<InjectionConfig> injections;
-  static constexpr auto fields() { return std::tuple{field("injections", &List::injections, ".")}; }
+  static constexpr auto fields() { return Fields{field("injections", &List::injections, ".")}; }
 };
 
 // Injections without a system: the clock stands at zero but where a test runs it.

@@ -12,8 +12,8 @@ struct Walk {
   std::string walk;
   std::uint32_t steps = 100;
   static constexpr auto fields() {
-    return std::tuple{required("walk", &Walk::walk, "Where to."),
-                      field("steps", &Walk::steps, "How many.")};
+    return Fields{required("walk", &Walk::walk, "Where to."),
+                  field("steps", &Walk::steps, "How many.")};
   }
   bool operator==(const Walk&) const = default;
 };
@@ -21,7 +21,7 @@ struct Walk {
 struct Ride {
   static constexpr Alternative alternative{"ride", "On a horse."};
   std::string ride;
-  static constexpr auto fields() { return std::tuple{required("ride", &Ride::ride, "Where to.")}; }
+  static constexpr auto fields() { return Fields{required("ride", &Ride::ride, "Where to.")}; }
   bool operator==(const Ride&) const = default;
 };
 
@@ -31,7 +31,7 @@ struct Trip {
   std::string name;
   Way way;
   static constexpr auto fields() {
-    return std::tuple{field("name", &Trip::name, "Its name."), embedded(&Trip::way)};
+    return Fields{field("name", &Trip::name, "Its name."), embedded(&Trip::way)};
   }
   bool operator==(const Trip&) const = default;
 };

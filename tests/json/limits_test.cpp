@@ -33,22 +33,22 @@ struct Limits {
 
   static constexpr auto fields() {
     using L = Limits;
-    return std::tuple{field("walkers", &L::walkers, "At a time.").from(1),
-                      field("width", &L::width, "Bits.").any_of(39, 48, 57),
-                      field("ring", &L::ring, "Entries.").power_of_two().from(128).to(512),
-                      field("offset", &L::offset, "Below.").to(-1),
-                      field("pasid", &L::pasid, "If any.").from(Pasid(1)).to(pasid_max),
-                      field("confidence", &L::confidence, "How sure.").above(0).below(1),
-                      field("skew", &L::skew, "How odd.").from(0).to(10),
-                      field("interval", &L::interval, "At least.").from(Ps(1)),
-                      field("page", &L::page, "Size.").any_of(page_4k, page_2m),
-                      field("base", &L::base, "Begin.").multiple_of(Iova(0x1000)),
-                      field("name", &L::name, "Of it.").matching(short_name),
-                      field("ends", &L::ends, "Two.").items({2, 2}),
-                      field("values", &L::values, "Some.").items({1}),
-                      field("note", &L::note, "Any.")
-                          .such_that({[](const Value& note) { return note.if_object() != nullptr; },
-                                      [] { return std::string("an object"); }})};
+    return Fields{field("walkers", &L::walkers, "At a time.").from(1),
+                  field("width", &L::width, "Bits.").any_of(39, 48, 57),
+                  field("ring", &L::ring, "Entries.").power_of_two().from(128).to(512),
+                  field("offset", &L::offset, "Below.").to(-1),
+                  field("pasid", &L::pasid, "If any.").from(Pasid(1)).to(pasid_max),
+                  field("confidence", &L::confidence, "How sure.").above(0).below(1),
+                  field("skew", &L::skew, "How odd.").from(0).to(10),
+                  field("interval", &L::interval, "At least.").from(Ps(1)),
+                  field("page", &L::page, "Size.").any_of(page_4k, page_2m),
+                  field("base", &L::base, "Begin.").multiple_of(Iova(0x1000)),
+                  field("name", &L::name, "Of it.").matching(short_name),
+                  field("ends", &L::ends, "Two.").items({2, 2}),
+                  field("values", &L::values, "Some.").items({1}),
+                  field("note", &L::note, "Any.")
+                      .such_that({[](const Value& note) { return note.if_object() != nullptr; },
+                                  [] { return std::string("an object"); }})};
   }
 };
 

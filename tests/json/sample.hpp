@@ -29,7 +29,7 @@ struct Cache {
   Replacement replacement = Replacement::lru;
 
   static constexpr auto fields() {
-    return std::tuple{
+    return Fields{
         field("sets", &Cache::sets, "Number of sets.").power_of_two().to(4096),
         field("ways", &Cache::ways, "Entries per set."),
         field("hit_latency", &Cache::hit_latency, "Request to answer, on a hit.", "assumed"),
@@ -46,7 +46,7 @@ struct Sequential {
   static constexpr Alternative alternative{"sequential", "One page after the other."};
   Bytes stride = 4_KiB;
   static constexpr auto fields() {
-    return std::tuple{field("stride", &Sequential::stride, "From one request to the next.")};
+    return Fields{field("stride", &Sequential::stride, "From one request to the next.")};
   }
   bool operator==(const Sequential&) const = default;
 };
@@ -55,14 +55,14 @@ struct Zipf {
   static constexpr Alternative alternative{"zipf", "A few pages take most requests."};
   double exponent = 0.99;
   static constexpr auto fields() {
-    return std::tuple{field("exponent", &Zipf::exponent, "How unequal the pages are.").from(0)};
+    return Fields{field("exponent", &Zipf::exponent, "How unequal the pages are.").from(0)};
   }
   bool operator==(const Zipf&) const = default;
 };
 
 struct Still {
   static constexpr Alternative alternative{"still", "No requests at all."};
-  static constexpr auto fields() { return std::tuple{}; }
+  static constexpr auto fields() { return Fields{}; }
   bool operator==(const Still&) const = default;
 };
 
@@ -74,12 +74,12 @@ struct Dma {
   std::optional<Bytes> window;
   Pattern pattern;
   static constexpr auto fields() {
-    return std::tuple{field("rate", &Dma::rate, "Requests per second."),
-                      field("window", &Dma::window, "Where requests fall; none: everywhere.")
-                          .from(page_4k)
-                          .to(1024_GiB)
-                          .multiple_of(page_4k),
-                      embedded(&Dma::pattern)};
+    return Fields{field("rate", &Dma::rate, "Requests per second."),
+                  field("window", &Dma::window, "Where requests fall; none: everywhere.")
+                      .from(page_4k)
+                      .to(1024_GiB)
+                      .multiple_of(page_4k),
+                  embedded(&Dma::pattern)};
   }
   bool operator==(const Dma&) const = default;
 };
@@ -91,11 +91,11 @@ struct Device {
   std::optional<Cache> ats;
   Dma dma;
   static constexpr auto fields() {
-    return std::tuple{required("name", &Device::name, "Unique among its siblings."),
-                      field("bdf", &Device::bdf, "Requester id."),
-                      field("base", &Device::base, "First address of its window."),
-                      field("ats", &Device::ats, "Device TLB; none: no ATS."),
-                      field("dma", &Device::dma, "What it reads and writes.")};
+    return Fields{required("name", &Device::name, "Unique among its siblings."),
+                  field("bdf", &Device::bdf, "Requester id."),
+                  field("base", &Device::base, "First address of its window."),
+                  field("ats", &Device::ats, "Device TLB; none: no ATS."),
+                  field("dma", &Device::dma, "What it reads and writes.")};
   }
   bool operator==(const Device&) const = default;
 };
@@ -114,18 +114,18 @@ struct Scenario {
   std::optional<std::int32_t> limit = 10;
   Value note = {};
   static constexpr auto fields() {
-    return std::tuple{field("seed", &Scenario::seed, "Of every random stream."),
-                      field("offset", &Scenario::offset, "A signed number."),
-                      field("trace", &Scenario::trace, "Whether to record events."),
-                      field("scale", &Scenario::scale, "A real number."),
-                      field("pasid", &Scenario::pasid, "A strong integer."),
-                      field("iotlb", &Scenario::iotlb, "A struct with its own default."),
-                      field("background", &Scenario::background, "A union of its own."),
-                      field("devices", &Scenario::devices, "A list of structs."),
-                      field("tags", &Scenario::tags, "A list of texts."),
-                      field("matrix", &Scenario::matrix, "A list of lists."),
-                      field("limit", &Scenario::limit, "Optional, with a default."),
-                      field("note", &Scenario::note, "Whatever JSON.")};
+    return Fields{field("seed", &Scenario::seed, "Of every random stream."),
+                  field("offset", &Scenario::offset, "A signed number."),
+                  field("trace", &Scenario::trace, "Whether to record events."),
+                  field("scale", &Scenario::scale, "A real number."),
+                  field("pasid", &Scenario::pasid, "A strong integer."),
+                  field("iotlb", &Scenario::iotlb, "A struct with its own default."),
+                  field("background", &Scenario::background, "A union of its own."),
+                  field("devices", &Scenario::devices, "A list of structs."),
+                  field("tags", &Scenario::tags, "A list of texts."),
+                  field("matrix", &Scenario::matrix, "A list of lists."),
+                  field("limit", &Scenario::limit, "Optional, with a default."),
+                  field("note", &Scenario::note, "Whatever JSON.")};
   }
   bool operator==(const Scenario&) const = default;
 };

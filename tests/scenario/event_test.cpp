@@ -13,8 +13,7 @@ struct EventList {
   std::vector<EventConfig> events;
   bool ends = true;
   static constexpr auto fields() {
-    return std::tuple{field("events", &EventList::events, "."),
-                      field("ends", &EventList::ends, ".")};
+    return Fields{field("events", &EventList::events, "."), field("ends", &EventList::ends, ".")};
   }
   void check(const Where& where) const { check_events(events, ends, where / "events"); }
 };

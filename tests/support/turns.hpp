@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/base/error.hpp"
+#include "core/base/sanitizers.hpp"
 #include "core/base/time.hpp"
 #include "core/des/simgrid_compat.hpp"
 
@@ -35,11 +36,7 @@ class Turns {
   Turns() : engine_(&count_, arguments_) {
     namespace sg4 = simgrid::s4u;
     sg4::Engine::set_config("contexts/nthreads:1");
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    sg4::Engine::set_config("contexts/stack-size:512");
-#else
-    sg4::Engine::set_config("contexts/stack-size:64");
-#endif
+    sg4::Engine::set_config(sanitized ? "contexts/stack-size:512" : "contexts/stack-size:64");
     began_ = sg4::Engine::get_clock();
     auto* zone = compat::root_zone(engine_);
     host_ = compat::add_host(zone, "host");

@@ -19,7 +19,6 @@
 
 #include <array>
 #include <cstdint>
-#include <tuple>
 #include <vector>
 
 namespace viosim::riscv {
@@ -36,7 +35,7 @@ struct CommandQueueParams {
 
   static constexpr auto fields() {
     using P = CommandQueueParams;
-    return std::tuple{
+    return Fields{
         field("entries", &P::entries, "Commands in the ring.", "assumed: as VT-d under Linux")
             .power_of_two()
             .from(2)
@@ -62,7 +61,7 @@ struct CommandQueueStats {
   std::uint64_t errors = 0;
   static constexpr auto fields() {
     using S = CommandQueueStats;
-    return std::tuple{
+    return Fields{
         metric("commands", &S::commands, Unit::count, "Commands executed."),
         metric("fences", &S::fences, Unit::count, "Of these, IOFENCE.C."),
         metric("batches", &S::batches, Unit::count, "Batches fetched from memory."),

@@ -22,12 +22,11 @@ struct UnitParams : IommuParams {
 
   static constexpr auto fields() {
     using P = UnitParams;
-    return std::tuple_cat(
-        std::tuple{field("directory", &P::directory, "The device directory (ddtp.iommu_mode)."),
-                   field("contexts", &P::contexts, "The format of device contexts."),
-                   field("processes", &P::processes,
-                         "The process directory of devices whose requests carry a PASID.")},
-        IommuParams::fields(), std::tuple{field("commands", &P::commands, "The command queue.")});
+    return Fields{field("directory", &P::directory, "The device directory (ddtp.iommu_mode)."),
+                  field("contexts", &P::contexts, "The format of device contexts."),
+                  field("processes", &P::processes,
+                        "The process directory of devices whose requests carry a PASID.")} +
+           IommuParams::fields() + Fields{field("commands", &P::commands, "The command queue.")};
   }
   bool operator==(const UnitParams&) const = default;
 };

@@ -7,7 +7,6 @@
 #include "core/base/time.hpp"
 
 #include <cstdint>
-#include <tuple>
 
 namespace viosim::vtd {
 
@@ -33,7 +32,7 @@ struct InvalidationQueueParams {
 
   static constexpr auto fields() {
     using P = InvalidationQueueParams;
-    return std::tuple{
+    return Fields{
         field("entries", &P::entries, "Descriptors in the ring.", "Linux uses 256")
             .power_of_two()
             .from(128)
@@ -100,12 +99,12 @@ struct InvalidationQueueStats {
   std::uint64_t errors = 0;
   static constexpr auto fields() {
     using S = InvalidationQueueStats;
-    return std::tuple{metric("descriptors", &S::descriptors, Unit::count, "Descriptors executed."),
-                      metric("waits", &S::waits, Unit::count, "Of these, wait descriptors."),
-                      metric("batches", &S::batches, Unit::count, "Batches fetched from memory."),
-                      metric("errors", &S::errors, Unit::count,
-                             "Times that an error stopped the queue (IQE): a descriptor or a tail "
-                             "that hardware does not take.")};
+    return Fields{metric("descriptors", &S::descriptors, Unit::count, "Descriptors executed."),
+                  metric("waits", &S::waits, Unit::count, "Of these, wait descriptors."),
+                  metric("batches", &S::batches, Unit::count, "Batches fetched from memory."),
+                  metric("errors", &S::errors, Unit::count,
+                         "Times that an error stopped the queue (IQE): a descriptor or a tail "
+                         "that hardware does not take.")};
   }
 };
 
@@ -122,7 +121,7 @@ struct DeviceInvalidationStats {
   std::uint64_t responses_lost = 0;
   static constexpr auto fields() {
     using S = DeviceInvalidationStats;
-    return std::tuple{
+    return Fields{
         metric("sent", &S::sent, Unit::count, "Invalidation requests sent to functions."),
         metric("queued", &S::queued, Unit::count,
                "Of these, requests that waited for a tag, or for the function's queue."),

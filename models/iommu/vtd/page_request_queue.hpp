@@ -22,7 +22,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <tuple>
 #include <vector>
 
 namespace viosim::vtd {
@@ -50,16 +49,15 @@ struct PageRequestQueueParams {
 
   static constexpr auto fields() {
     using P = PageRequestQueueParams;
-    return std::tuple{
-        field("entries", &P::entries, "Entries of the ring; 128 are one page of memory.",
-              "Linux 6.1 uses 2048, earlier ones 128")
-            .power_of_two()
-            .from(128)
-            .to(16384),
-        field("write", &P::write, "Writing an entry to memory, and the tail.", "assumed"),
-        field("overflow_response", &P::overflow_response,
-              "What hardware answers to the last request of a group that it drops.",
-              "from general knowledge of the specification")};
+    return Fields{field("entries", &P::entries, "Entries of the ring; 128 are one page of memory.",
+                        "Linux 6.1 uses 2048, earlier ones 128")
+                      .power_of_two()
+                      .from(128)
+                      .to(16384),
+                  field("write", &P::write, "Writing an entry to memory, and the tail.", "assumed"),
+                  field("overflow_response", &P::overflow_response,
+                        "What hardware answers to the last request of a group that it drops.",
+                        "from general knowledge of the specification")};
   }
   bool operator==(const PageRequestQueueParams&) const = default;
 };
@@ -74,7 +72,7 @@ struct PageRequestQueueStats {
   std::uint64_t longest = 0;
   static constexpr auto fields() {
     using S = PageRequestQueueStats;
-    return std::tuple{
+    return Fields{
         metric("requests", &S::requests, Unit::count, "Page requests that arrived."),
         metric("written", &S::written, Unit::count, "Of these, written to the queue."),
         metric("refused", &S::refused, Unit::count,

@@ -25,15 +25,14 @@ struct UnitParams : IommuParams {
   std::uint32_t fault_records = 8;
 
   static constexpr auto fields() {
-    return std::tuple_cat(
-        std::tuple{field("mode", &UnitParams::mode, "How requests find their page table.")},
-        IommuParams::fields(),
-        std::tuple{field("invalidation", &UnitParams::invalidation, "The invalidation queue."),
-                   field("page_requests", &UnitParams::page_requests, "The page request queue."),
-                   field("fault_records", &UnitParams::fault_records,
-                         "Registers that record faults.", "8: Intel Xeon E7 v2 datasheet, volume 2")
-                       .from(1)
-                       .to(256)});
+    return Fields{field("mode", &UnitParams::mode, "How requests find their page table.")} +
+           IommuParams::fields() +
+           Fields{field("invalidation", &UnitParams::invalidation, "The invalidation queue."),
+                  field("page_requests", &UnitParams::page_requests, "The page request queue."),
+                  field("fault_records", &UnitParams::fault_records,
+                        "Registers that record faults.", "8: Intel Xeon E7 v2 datasheet, volume 2")
+                      .from(1)
+                      .to(256)};
   }
   bool operator==(const UnitParams&) const = default;
 };
