@@ -62,9 +62,9 @@ void Plan::check_processes() {
     waiting.insert(waiting.end(), of_host.begin(), of_host.end());
   }
   if (waiting.empty()) return;
-  constexpr std::size_t most_listed = 8;
-  const bool more = waiting.size() > most_listed;
-  if (more) waiting.resize(most_listed);
+  constexpr std::size_t most_named = 8;
+  const bool more = waiting.size() > most_named;
+  if (more) waiting.resize(most_named);
   failed_ = {RunFailure::stuck, fmt::format("processes wait for what never comes: {}{}",
                                             fmt::join(waiting, ", "), more ? " and more" : "")};
 }
