@@ -7,11 +7,12 @@
 namespace ioasid {
 
 // The two helpers of a custom allocator: ioasid_alloc_fn_t and ioasid_free_fn_t of
-// include/linux/ioasid.h of Linux 6.1. They are called with the space locked: they may call
-// find() of the same space; every other call on the same space or a layer on it throws UsageError.
-// Of other spaces they may call anything that does not wait for readers: set_data() throws
-// UsageError there, too (set_data_without_waiting() does not), and free() leaves the waiting to the
-// outer call. A space with SpaceOptions::lock cannot tell who is inside of it, and refuses neither:
+// include/linux/ioasid.h of Linux 6.1. They are called with the space locked: they may call find()
+// and custom_active() of the same space; every other call on the same space or a layer on it throws
+// UsageError. Of other spaces they may call anything that does not wait for readers: set_data()
+// throws UsageError there, too (set_data_without_waiting() does not), and what a free() there
+// removed may be deleted after a synchronize() once the outermost call has returned, since free()
+// does not wait. A space with SpaceOptions::lock cannot tell who is inside, and refuses neither:
 // its helpers must see to it themselves that they do not wait for readers who wait for that lock.
 // Where helpers of several spaces call one another's, a thread holds several locks: let them do so
 // in one order. What a helper throws leaves through the call that used it: an id that was being
@@ -37,7 +38,8 @@ class Backend : public AllocHelper, public FreeHelper {};
 // Allocators whose two helpers are the same objects share one group, and so one id space, whatever
 // their pdata are (one driver, several vIOMMUs: pdata says which). The helpers and pdata are read
 // at registration only; the helpers must live until the last of their allocators has left, or the
-// space is gone.
+// space is gone, and so must what pdata points to if they use it: under Behaviour::linux_6_1 a head
+// that leaves a shared group leaves its pdata in use.
 struct AllocatorOps {
   AllocHelper* alloc = nullptr;
   FreeHelper* free = nullptr;

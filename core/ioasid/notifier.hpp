@@ -32,11 +32,11 @@ struct Notice {
   Ioasid spid = invalid_ioasid;  // its alias, if it has one
 };
 
-// struct notifier_block of include/linux/notifier.h, called by atomic_notifier_call_chain().
-// Called with the space locked: quick, and of the same space only find() may be called, its own or
-// the SetSpace's; every other call of them throws UsageError. It must not throw itself: an
-// exception that leaves it ends the program. It must live until its unregistration has returned, or
-// the SetSpace is gone.
+// struct notifier_block of include/linux/notifier.h, called by atomic_notifier_call_chain(). Called
+// with the space locked: quick, and of the same space only find(), its own or the SetSpace's, and
+// custom_active() may be called; every other call of them throws UsageError. It must not throw
+// itself: an exception that leaves it ends the program. It must live until its unregistration has
+// returned, or the SetSpace is gone.
 class Notifier {
  public:
   virtual ~Notifier() = default;

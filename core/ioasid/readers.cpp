@@ -5,7 +5,8 @@
 #include "ioasid/types.hpp"
 
 #include <cerrno>
-#include <exception>
+#include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <pthread.h>
 #include <thread>
@@ -151,9 +152,13 @@ void process_barrier() {
   if (barrier_works()) {
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return;
     // Readers rely on it already, so there is no way back: register again or give up.
-    if (!register_barrier() || syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
-      std::terminate();
-    return;
+    if (register_barrier() && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+      return;
+    std::fputs(
+        "ioasid: membarrier(2) worked when the process began and is forbidden now; readers rely on "
+        "it\n",
+        stderr);
+    std::abort();
   }
 #endif
   full_fence();

@@ -46,7 +46,8 @@ struct SetResult {
 // there and then, whatever references remain: their users are told (FREE unless they were told
 // before, UNBIND where there is an alias), quota and aliases are given back, a set that was freed
 // goes, and every later call answers as for an unknown id. What a backend throws when an id ends
-// leaves free(), free_all_in_set() or put() when all is done that the call does otherwise.
+// leaves free(), free_all_in_set(), put() or an alloc() that had no memory to keep the id, when all
+// is done that the call does otherwise.
 class SetSpace : private Layer {
  public:
   static constexpr std::uint32_t default_capacity = 1u << 20;

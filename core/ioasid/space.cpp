@@ -20,7 +20,8 @@ constexpr std::size_t no_group = ~std::size_t{0};
 void detail::refuse_nested(const char* call) {
   throw UsageError(std::string("ioasid: ") + call +
                    " called while this thread is inside the same space (from a helper, a listener "
-                   "or a notifier): it would wait for itself; only find() is allowed there");
+                   "or a notifier): it would wait for itself; only find() and custom_active() are "
+                   "allowed there");
 }
 
 void detail::take(ExternalLock& lock, const char* call) {

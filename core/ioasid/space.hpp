@@ -49,8 +49,8 @@ class Layer;
 // unregister_allocator take the space's lock one after the other; find takes none and, but for a
 // thread's first call of the library, never waits, and sees either the old or the new active group
 // while they are switched. Calls from inside a helper, a listener or a notifier of this space,
-// other than find, throw UsageError. So do those of the layers on it, which share its lock
-// (layer.hpp).
+// other than find and custom_active, throw UsageError. So do those of the layers on it, which share
+// its lock (layer.hpp).
 //
 // The first call of a thread into the library, find too, may need 64 bytes of memory for it; where
 // that is short, or the system has no thread-specific data left, it throws std::bad_alloc and
@@ -79,9 +79,10 @@ class Space {
 
   // ioasid_free. Anybody may free any id of the active group, whatever its set. -ENOENT (the kernel
   // only logs) when that group does not know it. When it returns no ReadGuard of another thread can
-  // hold the id's data any more, so it may be deleted; called inside a ReadGuard or a
-  // callback it does not wait. That holds also when the backend's helper throws: the id is gone,
-  // and what was thrown leaves here once no guard can hold the data.
+  // hold the id's data any more, so it may be deleted; called inside a ReadGuard or a callback, of
+  // whichever space, it does not wait: delete after synchronize(). That holds also when the
+  // backend's helper throws: the id is gone, and what was thrown leaves here once no guard can hold
+  // the data.
   Error free(Ioasid id);
 
   // Added: the same without waiting for ReadGuards, for callers that must not wait. The data may be
@@ -97,9 +98,9 @@ class Space {
     return active_.load(std::memory_order_acquire)->ids.find(set, id);
   }
 
-  // The same with the kernel's getter: bool getter(void* data) is called once, only if the id was
-  // found, under a ReadGuard. false: the answer is nullptr, as for data that is nullptr. What it
-  // throws leaves here, and the guard is given back.
+  // The same with the kernel's getter: bool getter(void* data), not a null pointer, is called once,
+  // only if the id was found, under a ReadGuard. false: the answer is nullptr, as for data that is
+  // nullptr. What it throws leaves here, and the guard is given back.
   template <class Getter>
   Found find(SetToken set, Ioasid id, Getter&& getter) const {
     const ReadGuard guard;

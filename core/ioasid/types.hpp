@@ -29,7 +29,7 @@ using SetToken = const void*;
 // Outcomes, with the values and the names the kernel gives them.
 enum class Error : int {
   ok = 0,
-  eperm = -1,    // the set is not one that a process owns
+  eperm = -1,    // the set is another process's
   enoent = -2,   // no such id, set, alias or observer
   eagain = -11,  // the default allocator still has ids
   enomem = -12,  // out of memory; nothing changed

@@ -78,4 +78,22 @@ Scenario read_scenario(const Value& document, const std::string& file) {
   throw ConfigError(std::move(problems));
 }
 
+template const KeyedType& reflect::object<VtdIommu>();
+template const KeyedType& reflect::object<RiscvIommu>();
+template const KeyedType& reflect::object<DmaDevice>();
+template const KeyedType& reflect::object<RecordedDevice>();
+template const KeyedType& reflect::object<MemoryParams>();
+template const KeyedType& reflect::object<HostConfig>();
+template const KeyedType& reflect::object<Scenario>();
+template const KeyedType& reflect::object<AcceleratorDevice>();
+template const KeyedType& reflect::object<ProcessesConfig>();
+template const KeyedType& reflect::object<GuestConfig>();
+template const KeyedType& reflect::object<EventConfig>();
+template const KeyedType& reflect::object<InjectionConfig>();
+template const KeyedType& reflect::object<MetricClause>();
+template const KeyedType& reflect::object<FailureClause>();
+template const KeyedType& reflect::object<ViolationClause>();
+template const KeyedType& reflect::object<HostKernelParams>();
+template const KeyedType& reflect::object<HostParams>();
+
 }  // namespace viosim

@@ -11,6 +11,7 @@
 #include "models/iommu/vtd/unit.hpp"
 #include "sim/inject/defects.hpp"
 #include "sim/inject/injection.hpp"
+#include "sim/json/described.hpp"
 #include "sim/json/value.hpp"
 #include "sim/scenario/event.hpp"
 #include "sim/scenario/expectation.hpp"
@@ -252,5 +253,24 @@ const std::string& name_of(const IommuConfig& iommu);
 
 // Throws ConfigError with everything that is wrong.
 Scenario read_scenario(const Value& document, const std::string& file);
+
+// Compiled in read_scenario.cpp (sim/json/described.hpp).
+extern template const KeyedType& reflect::object<VtdIommu>();
+extern template const KeyedType& reflect::object<RiscvIommu>();
+extern template const KeyedType& reflect::object<DmaDevice>();
+extern template const KeyedType& reflect::object<RecordedDevice>();
+extern template const KeyedType& reflect::object<MemoryParams>();
+extern template const KeyedType& reflect::object<HostConfig>();
+extern template const KeyedType& reflect::object<Scenario>();
+extern template const KeyedType& reflect::object<AcceleratorDevice>();
+extern template const KeyedType& reflect::object<ProcessesConfig>();
+extern template const KeyedType& reflect::object<GuestConfig>();
+extern template const KeyedType& reflect::object<EventConfig>();
+extern template const KeyedType& reflect::object<InjectionConfig>();
+extern template const KeyedType& reflect::object<MetricClause>();
+extern template const KeyedType& reflect::object<FailureClause>();
+extern template const KeyedType& reflect::object<ViolationClause>();
+extern template const KeyedType& reflect::object<HostKernelParams>();
+extern template const KeyedType& reflect::object<HostParams>();
 
 }  // namespace viosim

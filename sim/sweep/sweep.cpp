@@ -188,6 +188,8 @@ Sweep load_sweep(const std::filesystem::path& file) {
   return read_document<Sweep>(read_json_file(file), file.string());
 }
 
+template const KeyedType& reflect::object<Sweep>();
+
 Value sweep_schema() { return schema<Sweep>("viosim sweep"); }
 
 }  // namespace viosim

@@ -5,6 +5,7 @@
 #include "core/base/fields.hpp"
 #include "core/base/strong.hpp"
 #include "core/base/units.hpp"
+#include "sim/json/described.hpp"
 #include "sim/scenario/amount.hpp"
 #include "sim/scenario/name_rule.hpp"
 #include "sim/sweep/range_value.hpp"
@@ -245,6 +246,7 @@ struct Sweep {
 
   std::uint32_t replicates_at_most() const { return stop ? stop->maximum : replicates.value_or(1); }
 };
+extern template const KeyedType& reflect::object<Sweep>();  // in sweep.cpp
 
 Sweep load_sweep(const std::filesystem::path& file);
 Value sweep_schema();

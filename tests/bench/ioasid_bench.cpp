@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -72,6 +73,13 @@ double number(std::string_view name, const char* text, double min, double max) {
   return value;
 }
 
+// A number of things: whole.
+unsigned count(std::string_view name, const char* text, double min, double max) {
+  const double value = number(name, text, min, max);
+  if (value != std::floor(value)) usage("bad value for " + std::string(name) + ": " + text);
+  return static_cast<unsigned>(value);
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i += 2) {
@@ -82,15 +90,15 @@ Options parse(int argc, char** argv) {
     if (name == "--op")
       options.op = value;
     else if (name == "--live")
-      options.live = static_cast<std::uint32_t>(number(name, value, 0, 1e8));
+      options.live = count(name, value, 0, 1e8);
     else if (name == "--threads")
-      options.threads = static_cast<unsigned>(number(name, value, 1, 256));
+      options.threads = count(name, value, 1, 256);
     else if (name == "--seconds")
       options.seconds = number(name, value, 0.001, 3600);
     else if (name == "--holes")
       options.holes = number(name, value, 0, 0.9);
     else if (name == "--find-pct")
-      options.find_pct = static_cast<unsigned>(number(name, value, 0, 100));
+      options.find_pct = count(name, value, 0, 100);
     else
       usage("unknown option " + std::string(name));
   }

@@ -204,13 +204,19 @@ namespace {
 class ToHost : public ioasid::Backend {
  public:
   explicit ToHost(Space& host) : host_(host) {}
-  Ioasid alloc(ioasid::Range range, void*) override { return host_.alloc(nullptr, range, nullptr); }
+  // When told to, frees another of the host's ids first.
+  Ioasid alloc(ioasid::Range range, void*) override {
+    if (victim != ioasid::invalid_ioasid)
+      free(std::exchange(victim, ioasid::invalid_ioasid), nullptr);
+    return host_.alloc(nullptr, range, nullptr);
+  }
   void free(Ioasid id, void*) override {
     inside = true;
     while (!guarded) std::this_thread::yield();
     host_.free(id);
     left = true;
   }
+  Ioasid victim = ioasid::invalid_ioasid;
   std::atomic<bool> inside{false};
   std::atomic<bool> guarded{false};
   std::atomic<bool> left{false};
@@ -239,6 +245,34 @@ TEST_CASE("a free inside a helper does not wait for guards", "[threads]") {
     CHECK(backend.left);
   }
   freer.join();
+}
+
+// An alloc does not wait for anybody: who deletes what its helper freed waits first.
+TEST_CASE("what a helper of alloc freed may be deleted after synchronize", "[threads]") {
+  Space host;
+  Space guest;
+  ToHost backend(host);
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  guest.register_allocator(ops);
+  backend.victim = host.alloc(nullptr, {1, 9}, nullptr);
+  backend.guarded = true;
+  std::atomic<bool> allocated{false};
+  std::atomic<bool> waited{false};
+  std::thread caller;
+  {
+    const ioasid::ReadGuard guard;
+    caller = std::thread([&] {
+      guest.alloc(nullptr, {1, 9}, nullptr);
+      allocated = true;
+      ioasid::synchronize();
+      waited = true;
+    });
+    while (!allocated) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    CHECK_FALSE(waited);
+  }
+  caller.join();
+  CHECK(waited);
 }
 
 TEST_CASE("ids that stay are found while thousands far apart come and go", "[threads]") {

@@ -65,6 +65,7 @@ const std::vector<Call> calls{
     {"Space::find with a getter", nothing,
      [](World& w) { w.space.find(nullptr, 1, [](void*) { return true; }); }},
     {"Space::custom_active", nothing, [](World& w) { w.space.custom_active(); }},
+    {"Space::active_pdata", the_lock, [](World& w) { w.space.active_pdata(); }},
     {"Space::alloc", the_lock, [](World& w) { w.space.alloc(nullptr, all, nullptr); }},
     {"Space::free", the_lock, [](World& w) { w.space.free(w.plain); }},
     {"Space::free_without_waiting", the_lock,
@@ -88,6 +89,7 @@ const std::vector<Call> calls{
     {"SetSpace::alloc_set", the_lock, [](World& w) { w.sets.alloc_set({.quota = 1}); }},
     {"SetSpace::free_set", the_lock, [](World& w) { w.sets.free_set(w.set); }},
     {"SetSpace::adjust_quota", the_lock, [](World& w) { w.sets.adjust_quota(w.set, 5); }},
+    {"SetSpace::quota", the_lock, [](World& w) { w.sets.quota(w.set); }},
     {"SetSpace::find_mm_set", the_lock, [](World& w) { w.sets.find_mm_set(&w); }},
     {"SetSpace::find_set", the_lock, [](World& w) { w.sets.find_set(w.of_set); }},
     {"SetSpace::size", the_lock, [](World& w) { w.sets.size(w.set); }},
@@ -156,6 +158,9 @@ const std::vector<Place> places{
     {"helper of References::alloc", inside,
      [](World& w) { w.references.alloc(nullptr, all, nullptr); }},
     {"helper of Space::free", inside, [](World& w) { w.space.free(w.plain); }},
+    {"helper of SetSpace::free", inside, [](World& w) { w.sets.free(w.set, w.of_set); }},
+    {"helper of SetSpace::free_all_in_set", inside,
+     [](World& w) { w.sets.free_all_in_set(w.set); }},
     {"helper of SetSpace::put", inside, [](World& w) { w.sets.put(w.set, w.of_set); }},
     {"helper of References::put", inside, [](World& w) { w.references.put(w.referenced); }},
     {"listener of a duplicate registration", inside,
@@ -167,6 +172,9 @@ const std::vector<Place> places{
     {"notifier of SetSpace::free", inside, [](World& w) { w.sets.free(w.set, w.of_set); }},
     {"notifier of SetSpace::attach_spid", inside,
      [](World& w) { w.sets.attach_spid(w.of_set, 7); }},
+    {"notifier of SetSpace::free_all_in_set", inside,
+     [](World& w) { w.sets.free_all_in_set(w.set); }},
+    {"notifier of SetSpace::detach_spid", inside, [](World& w) { w.sets.detach_spid(w.aliased); }},
     {"notifier of a departure", inside, [](World& w) { w.space.unregister_allocator(w.ops); }},
     {"channel", inside,
      [](World& w) {
@@ -222,7 +230,7 @@ TEST_CASE("every call from inside every callback works or is refused, and never 
       ++met;
     }
   }
-  CHECK(met == static_cast<int>(calls.size()) * (external ? 22 : 18));
+  CHECK(met == static_cast<int>(calls.size()) * (external ? 26 : 22));
 }
 
 namespace {

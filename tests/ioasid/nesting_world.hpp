@@ -33,6 +33,8 @@ class World : public ioasid::Backend,
     sets.register_notifier(*this, ioasid::Priority::cpu);
     plain = space.alloc(nullptr, all, nullptr);
     of_set = sets.alloc(set, all, nullptr);
+    aliased = sets.alloc(set, all, nullptr);
+    sets.attach_spid(aliased, 3);
     referenced = references.alloc(nullptr, all, nullptr);
     elsewhere = other.alloc(nullptr, all, nullptr);
   }
@@ -111,6 +113,7 @@ class World : public ioasid::Backend,
   ioasid::SetNumber set = ioasid::no_set;
   ioasid::Ioasid plain = 0;       // the space's own
   ioasid::Ioasid of_set = 0;      // the set's
+  ioasid::Ioasid aliased = 0;     // the set's, with an alias
   ioasid::Ioasid referenced = 0;  // the references'
   ioasid::Ioasid elsewhere = 0;   // the other space's
 };
