@@ -102,7 +102,7 @@ constexpr std::array kinds = {
                   "numbers come from: 0 the kernel itself, or 1 + number of the component",
                   "1 registered, 2 it has left, 3 its kernel shuts down"},
     EventKindInfo{EventKind::viommu, "viommu", "A vIOMMU was taken away, or plugged in again.", "",
-                  "", "0 it is gone, 1 it is there"},
+                  "", "0 it is gone, 1 it is there, 2 it is gone but for its commands"},
     EventKindInfo{EventKind::command_lost, "command_lost",
                   "A virtual command was written where its vIOMMU is not any more.", "", "", ""},
     EventKindInfo{EventKind::id_set, "id_set", "What a set of PASIDs holds, and may.",

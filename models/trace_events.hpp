@@ -95,6 +95,7 @@ inline constexpr std::uint16_t allocator_ended = 3;  // its kernel shuts down, a
 // TraceEvent::code of a vIOMMU's event.
 inline constexpr std::uint16_t viommu_gone = 0;
 inline constexpr std::uint16_t viommu_there = 1;
+inline constexpr std::uint16_t viommu_leaves = 2;  // but for its commands
 // TraceEvent::code of an invalidation: VT-d's descriptor type, or this and the type of RISC-V's command.
 inline constexpr std::uint16_t riscv_command = 0x100;
 // TraceEvent::code of a set's event.

@@ -85,7 +85,10 @@ void AtsDevice::offer(Queue& queue) {
   if (queue.takes_turns || queue.left == 0 || queue.in_flight >= queue.outstanding ||
       !may_issue(queue))
     return;
-  if (std::max(agenda_.now(), queue.next_issue) >= queue.until) return;
+  if (std::max(agenda_.now(), queue.next_issue) >= queue.until) {
+    if (queue.until == Instant::latest()) throw TimeLimitError("a request of " + path());
+    return;
+  }
   queue.takes_turns = true;
   turns_.add(queue.number, static_cast<std::uint64_t>(queue.next_issue.ps()));
 }

@@ -193,6 +193,7 @@ Errno Guest::register_once(Unit& unit) {
     unit.registered = true;
     tell_allocator(unit, trace_code::allocator_registered);
   }
+  if (error == ioasid::Error::eagain && params_.disable_sva_on_late_allocator) kernel.sva.disable();
   return errno_of(error);
 }
 

@@ -28,6 +28,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace viosim {
@@ -77,6 +78,8 @@ struct HotplugParams {
 struct HotplugStats {
   std::uint64_t plugged = 0;
   std::uint64_t refused = 0;
+  std::uint64_t narrower = 0;
+  std::uint64_t incapable = 0;
   std::uint64_t unplugged = 0;
   std::uint64_t not_unplugged = 0;
   std::uint64_t orphans = 0;
@@ -86,6 +89,10 @@ struct HotplugStats {
         metric("plugged", &S::plugged, Unit::count, "vIOMMUs and functions plugged in."),
         metric("refused", &S::refused, Unit::count,
                "Of these, refused by the guest's kernel, or without its allocator."),
+        metric("narrower", &S::narrower, Unit::count,
+               "Of these, vIOMMUs that can do less than those that run: -EFAULT."),
+        metric("incapable", &S::incapable, Unit::count,
+               "The same, that cannot pass requests through or lack large pages: -ENXIO."),
         metric("unplugged", &S::unplugged, Unit::count, "vIOMMUs and functions that went."),
         metric("not_unplugged", &S::not_unplugged, Unit::count,
                "vIOMMUs that stayed, since their PASIDs were in use."),
@@ -95,6 +102,7 @@ struct HotplugStats {
 };
 
 struct GuestParams {
+  static constexpr std::uint32_t most_vcpus = 4096;
   std::uint32_t vcpus = 4;
   Bytes memory = 1_GiB;
   HostInterface host_interface = HostInterface::vfio;
@@ -108,13 +116,15 @@ struct GuestParams {
   HotplugParams hotplug;
   MigrationParams migration;
   bool refuse_unregister_with_live_ids = false;
+  bool disable_sva_on_late_allocator = false;
   PasidAllocatorParams allocator;
 
   static constexpr auto fields() {
     using P = GuestParams;
     return Fields{
         field("vcpus", &P::vcpus, "Its virtual processors; each has one of the host to itself.")
-            .from(1),
+            .from(1)
+            .to(most_vcpus),
         field("memory", &P::memory,
               "Its memory, which the host maps at once. Half of it is for "
               "pages of processes.")
@@ -134,6 +144,10 @@ struct GuestParams {
         field("refuse_unregister_with_live_ids", &P::refuse_unregister_with_live_ids,
               "An allocator whose departure would orphan PASIDs stays, and with it its vIOMMU.",
               "Linux only warns"),
+        field("disable_sva_on_late_allocator", &P::disable_sva_on_late_allocator,
+              "Where a vIOMMU's allocator cannot be registered because numbers of the kernel's own "
+              "live (-EAGAIN) it binds nothing to processes any more; what is bound stays so.",
+              "off: it goes on with its own numbers; Linux turns scalable mode off"),
         field("allocator", &P::allocator, "How its kernel keeps its PASIDs.")};
   }
   bool operator==(const GuestParams&) const = default;
@@ -150,6 +164,10 @@ class Guest {
   static constexpr std::uint32_t numbers_of(std::size_t units, std::size_t functions) {
     return static_cast<std::uint32_t>(2 + units + functions);
   }
+
+  // Where a vIOMMU is plugged in, as the machine's operator sees it: `leaving` until the guest's
+  // kernel has let go of what is there, or was.
+  enum class Slot : std::uint8_t { taken, leaving, empty, filling };
 
   // What the kernel has for one vIOMMU.
   struct Unit {
@@ -168,6 +186,10 @@ class Guest {
     std::unique_ptr<ioasid::GuestLocalBackend> own;  // where it is guest-local
     ioasid::AllocatorOps ops;
     bool registered = false;
+    Slot slot = Slot::taken;
+    std::uint32_t releases = 0;          // under way
+    bool plug_again = false;             // asked for while it was leaving
+    bool unfit = false;                  // plugged in, and refused: nobody uses it
     std::vector<std::size_t> functions;  // behind it, as numbered by driver()
     // Its events go where those of the unit go that was in its place.
     void trace_like(Unit& before);
@@ -206,13 +228,15 @@ class Guest {
   void shut_down(Thread& thread);
   void kill() { machine.kill(); }
 
-  // From anybody; software does it from then on. What is not there is not unplugged, and the other way
-  // round; nor does anything happen to a guest that does not run. A vIOMMU takes the use of
-  // the functions behind it with it, and brings it back.
-  void unplug_unit(const std::string& name, Unplug how);
-  void plug_unit(const std::string& name);
-  void unplug_function(std::size_t function, Unplug how);  // a slice: in order only
-  void plug_function(std::size_t function);
+  // From anybody; software does it from then on. What they return stands in the way, and nothing
+  // happens; empty: it is under way. What is not there is not unplugged, and the other way round; nor
+  // does anything happen to a guest that does not run. A vIOMMU takes the use of the functions
+  // behind it with it, and brings it back. Where one is leaving the next is plugged in when the kernel
+  // has let go of it.
+  std::string_view unplug_unit(const std::string& name, Unplug how);
+  std::string_view plug_unit(const std::string& name);
+  std::string_view unplug_function(std::size_t function, Unplug how);  // a slice: in order only
+  std::string_view plug_function(std::size_t function);
 
   // It moves to another host while it runs. From anybody; software does it from then on. How it ended is in
   // the reports, one for each time that it was asked to.
@@ -265,12 +289,15 @@ class Guest {
   Errno register_allocator(Thread& thread, Unit& unit);
   Errno register_once(Unit& unit);
   void boot_error(std::string what, Errno error);
+  std::string_view cannot_hotplug() const;
   void release(Thread& thread, Unit& unit);
+  void insert_unit(Unit& before);
   void release(Thread& thread, std::size_t function, Unplug how);
   bool let_go(Thread& thread, Unit& unit);
   bool unregister_allocator(Unit& unit);
   bool serves_alone(const Unit& unit) const;
   Errno take_up(Thread& thread, Unit& unit);
+  void hot_add(Thread& thread, Unit& unit);
   IommuAbilities running_abilities(const Unit& but) const;
 
   std::deque<std::unique_ptr<Access>> accesses_;

@@ -21,34 +21,56 @@ Guest::Unit& Guest::unit_named(const std::string& name) {
 
 // vIOMMUs go.
 
-// Orderly: the hypervisor asks the guest, which lets go of it and has it ejected. Otherwise it is
-// ejected, and then the guest is told.
-void Guest::unplug_unit(const std::string& name, Unplug how) {
-  machine.post_to_hypervisor([this, name, how](Thread& thread) {
-    Unit& unit = unit_named(name);
-    if (!unit.viommu.present() || !booted_) return;
-    if (how == Unplug::surprise) unit.viommu.eject(thread);
-    machine.inject(thread);
-    kernel.workers.post([this, &unit](Thread& worker) { release(worker, unit); });
-  });
+std::string_view Guest::cannot_hotplug() const {
+  if (!machine.guest_runs()) return "its guest does not run any more";
+  return booted_ ? "" : "its guest has not booted";
 }
 
+// Orderly: the hypervisor asks the guest, which lets go of it and has it ejected. Otherwise it is gone,
+// and then the guest is told, before the host is asked to unbind what was bound: that takes long.
+std::string_view Guest::unplug_unit(const std::string& name, Unplug how) {
+  Unit& unit = unit_named(name);
+  if (const std::string_view why = cannot_hotplug(); !why.empty()) return why;
+  if (unit.slot == Slot::empty || unit.slot == Slot::filling) return "it is not there";
+  if (unit.slot == Slot::leaving && (how == Unplug::orderly || !unit.viommu.present()))
+    return "it is leaving";
+  unit.slot = Slot::leaving;
+  ++unit.releases;
+  machine.post_to_hypervisor([this, &unit, how](Thread& thread) {
+    if (how == Unplug::surprise) unit.viommu.vanish(thread);
+    machine.inject(thread);
+    kernel.workers.post([this, &unit](Thread& worker) { release(worker, unit); });
+    if (how == Unplug::surprise) unit.viommu.unbind_left(thread);
+  });
+  return {};
+}
+
+// One that vanishes while it is being removed is released twice, and gone when both have ended.
 void Guest::release(Thread& thread, Unit& unit) {
-  if (!let_go(thread, unit)) {
+  const bool left = let_go(thread, unit);
+  if (left && unit.viommu.present())
+    machine.exit_to_user(thread, [&] { unit.viommu.eject(thread); });
+  if (--unit.releases > 0) return;
+  if (!left) {
     ++hotplug.not_unplugged;
+    unit.slot = Slot::taken;
+    unit.plug_again = false;
     take_up(thread, unit);
     return;
   }
+  unit.slot = Slot::empty;
   ++hotplug.unplugged;
-  if (!unit.viommu.present()) return;
-  machine.exit_to_user(thread, [&] { unit.viommu.eject(thread); });
+  if (unit.plug_again) insert_unit(unit);
 }
 
 // Its functions are stopped, and unbound; then, where nobody else serves its id space, processes give their
 // PASIDs back; then its allocator goes. Of a unit that is not there any more the allocator goes
-// first: whoever asked it would wait for ever.
+// first: the hypervisor answers commands until then.
 bool Guest::let_go(Thread& thread, Unit& unit) {
-  if (!unit.viommu.present()) unregister_allocator(unit);
+  if (!unit.viommu.present()) {
+    unregister_allocator(unit);
+    machine.exit_to_user(thread, [&] { unit.viommu.end_commands(thread); });
+  }
   for (const std::size_t function : unit.functions) drivers_[function]->remove(thread);
   const Instant limit = thread.now() + params_.hotplug.wait_for_processes;
   while (serves_alone(unit) && kernel.pasids.space().size() > 0 && thread.now() < limit)
@@ -89,12 +111,24 @@ void Guest::Unit::trace_like(Unit& before) {
   commands.lock().trace = before.commands.lock().trace;
 }
 
-void Guest::plug_unit(const std::string& name) {
-  machine.post_to_hypervisor([this, name](Thread& thread) {
-    Unit& before = unit_named(name);
-    if (before.viommu.present() || !booted_) return;
-    Unit& unit =
-        units.emplace_back(*this, name, before.viommu.params(), before.backend, before.number);
+std::string_view Guest::plug_unit(const std::string& name) {
+  Unit& before = unit_named(name);
+  if (const std::string_view why = cannot_hotplug(); !why.empty()) return why;
+  if (before.slot == Slot::taken || before.slot == Slot::filling || before.plug_again)
+    return "it is there";
+  if (before.slot == Slot::leaving) {
+    before.plug_again = true;
+  } else {
+    insert_unit(before);
+  }
+  return {};
+}
+
+void Guest::insert_unit(Unit& before) {
+  before.slot = Slot::filling;
+  machine.post_to_hypervisor([this, &before](Thread& thread) {
+    Unit& unit = units.emplace_back(*this, before.name, before.viommu.params(), before.backend,
+                                    before.number);
     unit.functions = before.functions;
     unit.trace_like(before);
     unit.viommu.tell_presence();
@@ -105,11 +139,16 @@ void Guest::plug_unit(const std::string& name) {
     }
     machine.inject(thread);
     ++hotplug.plugged;
-    kernel.workers.post([this, &unit](Thread& worker) {
-      const Errno error = may_hot_add(running_abilities(unit), unit.viommu.abilities());
-      if (error != Errno::ok || take_up(worker, unit) != Errno::ok) ++hotplug.refused;
-    });
+    kernel.workers.post([this, &unit](Thread& worker) { hot_add(worker, unit); });
   });
+}
+
+void Guest::hot_add(Thread& thread, Unit& unit) {
+  const Errno unfit = may_hot_add(running_abilities(unit), unit.viommu.abilities());
+  unit.unfit = unfit != Errno::ok;
+  if (unfit == Errno::efault) ++hotplug.narrower;
+  if (unfit == Errno::enxio) ++hotplug.incapable;
+  if (unfit != Errno::ok || take_up(thread, unit) != Errno::ok) ++hotplug.refused;
 }
 
 // What all that run can do.
@@ -117,14 +156,18 @@ IommuAbilities Guest::running_abilities(const Unit& but) const {
   IommuAbilities all = but.viommu.abilities();
   bool first = true;
   for (const Unit& unit : units) {
-    if (&unit == &but || !unit.viommu.present()) continue;
+    if (&unit == &but || unit.unfit || !unit.viommu.present()) continue;
     const IommuAbilities& one = unit.viommu.abilities();
     if (std::exchange(first, false)) {
       all = one;
       continue;
     }
     all.address_width = std::min(all.address_width, one.address_width);
+    all.address_widths &= one.address_widths;
     all.pasid_bits = std::min(all.pasid_bits, one.pasid_bits);
+    all.domain_bits = std::min(all.domain_bits, one.domain_bits);
+    all.max_address_mask = std::min(all.max_address_mask, one.max_address_mask);
+    all.large_pages &= one.large_pages;
     all.pass_through = all.pass_through && one.pass_through;
   }
   return all;
@@ -149,10 +192,11 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
 
 // Orderly: as vIOMMUs do; then the host takes it back. Otherwise both kernels learn it after a
 // while, and clear up without it. A guest that has moved meanwhile may have another one in its place.
-void Guest::unplug_function(std::size_t function, Unplug how) {
+std::string_view Guest::unplug_function(std::size_t function, Unplug how) {
   const Residence::Function& its = residence_->function(function);
   ensure(!its.slice() || how == Unplug::orderly, "a slice of a function vanished");
-  if (!residence_->present(function)) return;
+  if (!machine.alive()) return "its guest does not run any more";
+  if (!residence_->present(function)) return "it is not there";
   if (how == Unplug::surprise) its.device->remove();
   machine.post_to_hypervisor([this, &its, function, how](Thread& thread) {
     if (how == Unplug::surprise) {
@@ -163,6 +207,7 @@ void Guest::unplug_function(std::size_t function, Unplug how) {
     machine.inject(thread);
     kernel.workers.post([this, function, how](Thread& worker) { release(worker, function, how); });
   });
+  return {};
 }
 
 void Guest::release(Thread& thread, std::size_t function, Unplug how) {
@@ -175,10 +220,12 @@ void Guest::release(Thread& thread, std::size_t function, Unplug how) {
   if (!its.slice() && its.device->present()) its.device->remove();
 }
 
-void Guest::plug_function(std::size_t function) {
+std::string_view Guest::plug_function(std::size_t function) {
   const Residence::Function& its = residence_->function(function);
+  if (!machine.alive()) return "its guest does not run any more";
+  if (residence_->present(function)) return "it is there";
   // A slot is switched on when software has let go of what was in it.
-  if (residence_->present(function) || drivers_[function]->known()) return;
+  if (drivers_[function]->known()) return "its kernel has not let go of what was there";
   if (!its.slice()) its.device->insert();
   machine.post_to_hypervisor([this, &its, function](Thread& thread) {
     AtsDevice& now = *residence_->function(function).device;
@@ -194,6 +241,7 @@ void Guest::plug_function(std::size_t function) {
       if (drivers_[function]->probe(worker) != Errno::ok) ++hotplug.refused;
     });
   });
+  return {};
 }
 
 }  // namespace viosim

@@ -124,9 +124,9 @@ PageRequest GuestPageRequests::entry(std::uint32_t at) const {
   return vtd::PageRequestEntry::decode({memory.read(place), memory.read(place + Bytes(8)), 0, 0});
 }
 
-std::uint32_t GuestPageRequests::place(Thread& thread, std::uint32_t offset) {
+std::optional<std::uint32_t> GuestPageRequests::place(Thread& thread, std::uint32_t offset) {
   const std::uint64_t read = viommu_.read(thread, offset);
-  if (read == viommu_reg::absent) return 0;
+  if (read == viommu_reg::absent) return std::nullopt;
   return static_cast<std::uint32_t>(read >> entry_shift) & (entries() - 1);
 }
 

@@ -12,6 +12,7 @@
 #include "models/vmm/viommu.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -26,8 +27,10 @@ struct GuestIommuParams {
   static constexpr auto fields() {
     using P = GuestIommuParams;
     return Fields{
-        field("entries", &P::entries, "Descriptors in the invalidation queue; a power of two.",
-              "Linux uses 256"),
+        field("entries", &P::entries, "Descriptors in the invalidation queue.", "Linux uses 256")
+            .power_of_two()
+            .from(128)
+            .to(32768),
         field("descriptor_write", &P::descriptor_write,
               "Writing a descriptor into the invalidation queue, for software.", "assumed"),
         field("lock", &P::lock, "The queue's lock."),
@@ -108,9 +111,12 @@ class GuestPageRequests final : public KernelPageRequests {
 
   std::uint32_t entries() const override { return viommu_.params().page_request_entries; }
   PageRequest entry(std::uint32_t at) const override;
-  // Of a vIOMMU that is gone: an empty queue.
-  std::uint32_t head(Thread& thread) override { return place(thread, viommu_reg::pqh); }
-  std::uint32_t tail(Thread& thread) override { return place(thread, viommu_reg::pqt); }
+  std::optional<std::uint32_t> head(Thread& thread) override {
+    return place(thread, viommu_reg::pqh);
+  }
+  std::optional<std::uint32_t> tail(Thread& thread) override {
+    return place(thread, viommu_reg::pqt);
+  }
   void write_head(Thread& thread, std::uint32_t head) override;
   void clear_pending(Thread& thread) override;
   bool overflow(Thread& thread) override;
@@ -118,7 +124,7 @@ class GuestPageRequests final : public KernelPageRequests {
   void listen(vtd::PageRequestListener& listener) override { viommu_.listen(listener); }
 
  private:
-  std::uint32_t place(Thread& thread, std::uint32_t offset);
+  std::optional<std::uint32_t> place(Thread& thread, std::uint32_t offset);
   Viommu& viommu_;
 };
 

@@ -25,7 +25,7 @@ VirtualCommandChannel::VirtualCommandChannel(Viommu& viommu,
       lock_(viommu.machine().engine(), viommu.path() + ".registers", params.lock_handover) {}
 
 bool VirtualCommandChannel::offers_pasids(Thread& thread) {
-  return (viommu_.read(thread, format_.capability_at()) & 1U) != 0;
+  return params_.ignore_capability || (viommu_.read(thread, format_.capability_at()) & 1U) != 0;
 }
 
 VcmdResponse VirtualCommandChannel::exchange(Thread& thread, const VcmdCommand& command,
@@ -44,7 +44,7 @@ std::uint64_t VirtualCommandChannel::poll(Thread& thread) {
     if ((response & in_progress) == 0) return response;
     if (thread.now() > deadline)
       viommu_.machine().panic(viommu_.path() + " did not answer a virtual command in time");
-    const bool answered = viommu_.present() && !viommu_.virtual_command().busy();
+    const bool answered = viommu_.answers_commands() && !viommu_.virtual_command().busy();
     if (!answered) skip_polls(thread, deadline);
   }
 }
@@ -64,9 +64,9 @@ void VirtualCommandChannel::skip_polls(Thread& thread, Instant deadline) {
   viommu_.expect_response(false);
   ++waits_;
   const Ps period = viommu_.read_time();
+  if (period == Ps(0)) return;  // how many have been made meanwhile there is no saying
   const std::int64_t waited = (thread.now() - from).count();
-  const std::int64_t skipped =
-      (waited + period.count() - 1) / std::max<std::int64_t>(period.count(), 1);
+  const std::int64_t skipped = (waited + period.count() - 1) / period.count();
   polls_ += static_cast<std::uint64_t>(skipped);
   viommu_.machine().paths.user_exits += static_cast<std::uint64_t>(skipped);
   thread.away([&] { thread.engine().sleep_until(from + period * skipped); });
@@ -101,8 +101,7 @@ ioasid::Ioasid VirtualCommandDriver::alloc(ioasid::Range range, void* channel) {
   }
   auto& registers = *static_cast<VirtualCommandChannel*>(channel);
   const std::uint64_t before = registers.polls();
-  const VcmdResponse response =
-      registers.exchange(thread(), {number_of(VcmdOpcode::allocate), Pasid(0)});
+  const VcmdResponse response = registers.exchange(thread(), {params_.allocate_opcode, Pasid(0)});
   stats.polls += registers.polls() - before;
   const ioasid::Error error = error_of(registers.format(), response.status);
   if (error == ioasid::Error::ok) {

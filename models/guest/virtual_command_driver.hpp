@@ -24,6 +24,8 @@ struct VirtualCommandDriverParams {
   Ps lock_handover = 100ns;
   bool keep_ids_with_data = false;
   bool truncate_freed_ids = false;
+  bool ignore_capability = false;
+  std::uint8_t allocate_opcode = 1;
 
   static constexpr auto fields() {
     using P = VirtualCommandDriverParams;
@@ -39,7 +41,14 @@ struct VirtualCommandDriverParams {
               "though the guest forgets it."),
         field("truncate_freed_ids", &P::truncate_freed_ids,
               "An error of Linux 6.1: of an id that is freed in the host only the low bits arrive, "
-              "16 of them in the current layout.")};
+              "16 of them in the current layout."),
+        field(
+            "ignore_capability", &P::ignore_capability,
+            "An error: it does not look whether PASIDs are offered (VCCAP.PAS). What it writes is "
+            "ignored then, and it takes the response that is there for the one that it waits for."),
+        field("allocate_opcode", &P::allocate_opcode,
+              "The opcode that it allocates with. Another one than 1 is an error: of those that "
+              "nobody knows it is told status 1.")};
   }
   bool operator==(const VirtualCommandDriverParams&) const = default;
 };

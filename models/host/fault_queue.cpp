@@ -68,7 +68,8 @@ void FaultQueue::watch() {
   if (watching_ || groups_.empty() || limit_ == Ps(0)) return;
   watching_ = true;
   constexpr std::int64_t steps = 100;
-  const Instant next = std::min(groups_.front().deadline, engine_.now() + limit_ / steps);
+  const Instant next =
+      std::min(groups_.front().deadline, engine_.now() + std::max(limit_ / steps, Ps(1)));
   engine_.agenda().schedule(next, rank(EventClass::timer, number_), *this, 0);
 }
 

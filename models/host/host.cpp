@@ -33,9 +33,9 @@ Host::Unit& Host::add_unit(vtd::Unit& hardware, InvalidationDriver& queue) {
   return units.emplace_back(*this, hardware, queue);
 }
 
-void Host::unplug(FunctionDriver& driver, Unplug how) {
+std::string_view Host::unplug(FunctionDriver& driver, Unplug how) {
   AtsDevice& device = *driver.function().device;
-  if (!device.present()) return;
+  if (!device.present()) return "it is not there";
   if (how == Unplug::surprise) device.remove();
   kernel.workers.post([this, &driver, how](Thread& thread) {
     if (how == Unplug::surprise) {
@@ -45,14 +45,17 @@ void Host::unplug(FunctionDriver& driver, Unplug how) {
     driver.remove(thread);
     if (driver.function().device->present()) driver.function().device->remove();
   });
+  return {};
 }
 
-void Host::plug(FunctionDriver& driver) {
+std::string_view Host::plug(FunctionDriver& driver) {
   AtsDevice& device = *driver.function().device;
+  if (device.present()) return "it is there";
   // A slot is switched on when software has let go of what was in it.
-  if (device.present() || driver.known()) return;
+  if (driver.known()) return "its kernel has not let go of what was there";
   device.insert();
   kernel.workers.post([&driver](Thread& thread) { driver.probe(thread); });
+  return {};
 }
 
 }  // namespace viosim

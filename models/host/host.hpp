@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <string_view>
 
 namespace viosim {
 
@@ -106,9 +107,9 @@ class Host {
   Unit& add_unit(vtd::Unit& hardware, InvalidationDriver& queue);
 
   // A function that its own processes use is unplugged, and comes back. From anybody; software does it
-  // from then on. One that is not there is not unplugged, and the other way round.
-  void unplug(FunctionDriver& driver, Unplug how);
-  void plug(FunctionDriver& driver);
+  // from then on. What they return stands in the way, and nothing happens; empty: it is under way.
+  std::string_view unplug(FunctionDriver& driver, Unplug how);
+  std::string_view plug(FunctionDriver& driver);
 
   const HostParams& params() const { return params_; }
   // The domain of a machine's memory, the same in all units: the highest that no other has. Drivers

@@ -113,7 +113,7 @@ void HostKernel::migrate_pages(std::uint32_t order) {
     engine_.sleep_for(params_.migrate_every);
     if (order != migration_order_) return;
     HostSpace& space = spaces_[rng_.below(spaces_.size())];
-    if (space.table == nullptr || space.second_stage != nullptr) continue;  // not the host's pages
+    if (!movable(space)) continue;
     const std::uint64_t pages = space.size.count() / page_4k.count();
     const Iova page = space.base + Bytes(rng_.below(pages) * page_4k.count());
     if (space.table->mapped(page)) migrate(space, page, Hpa(next_frame_++ << 12U));

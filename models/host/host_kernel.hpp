@@ -11,6 +11,7 @@
 #include "models/host/invalidator.hpp"
 #include "models/iommu/page_table.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -109,6 +110,8 @@ class HostKernel final : public FaultService {
 
   void request_faulted(const FaultedRequest& request) override;
 
+  // Whether devices of its own have pages that it can move: accelerators and guests' memory have none.
+  bool has_pages_to_move() const { return std::any_of(spaces_.begin(), spaces_.end(), movable); }
   // Pages are moved at this rate from now on; zero: no longer. From an actor.
   void migrate_every(Ps time);
 
@@ -122,6 +125,9 @@ class HostKernel final : public FaultService {
   Histogram migration_latency;  // entry rewritten to invalidation seen complete
 
  private:
+  static bool movable(const HostSpace& space) {
+    return space.table != nullptr && space.second_stage == nullptr;
+  }
   struct Queued {
     FaultedRequest request;
     Instant at;

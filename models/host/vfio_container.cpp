@@ -2,10 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/vfio_container.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace viosim {
+
+void VfioParams::check(const Where& where) const {
+  if (highest_pasid >= lowest_pasid) return;
+  (where / "highest_pasid")
+      .reject(
+          fmt::format("read {}; expected at least lowest_pasid, {}", highest_pasid, lowest_pasid));
+}
 
 VfioContainer::VfioContainer(Engine& engine, std::string path, const VfioParams& params,
                              HostIds& ids, Workers& host, const vtd::PasidEntry& second_stage,

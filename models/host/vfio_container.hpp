@@ -38,6 +38,18 @@ constexpr auto choices(FreeWhileBound) {
       Choice{FreeWhileBound::pend, "pend", "the host unbinds it, and then it is free"}};
 }
 
+// What a device is answered whose guest takes too long.
+enum class LateGuest : std::uint8_t { invalid, failure };
+
+constexpr auto choices(LateGuest) {
+  return std::array{
+      Choice{LateGuest::invalid, "invalid", "the access that asked fails, others go on"},
+      Choice{
+          LateGuest::failure, "failure",
+          "the function disables its page requests, and all that wait for pages fail, until it is "
+          "plugged in again"}};
+}
+
 struct VfioParams {
   std::uint32_t quota = 1000;
   std::uint32_t lowest_pasid = 1;
@@ -46,6 +58,7 @@ struct VfioParams {
   bool check_owner = true;
   bool refuse_misaligned = false;
   Ps fault_limit = 1s;
+  LateGuest late_guest = LateGuest::invalid;
   Ps allocate = 700ns;
   Ps free = 700ns;
   Ps bind = 4700ns;
@@ -57,9 +70,16 @@ struct VfioParams {
   static constexpr auto fields() {
     using P = VfioParams;
     return Fields{
-        field("quota", &P::quota, "PASIDs that the machine may have.", "the series of 2020-21"),
-        field("lowest_pasid", &P::lowest_pasid, "The lowest PASID that it is given."),
-        field("highest_pasid", &P::highest_pasid, "The highest PASID that it is given."),
+        field(
+            "quota", &P::quota,
+            "PASIDs that the machine may have; 0: all that no quota of others holds when it boots.",
+            "the series of 2020-21"),
+        field("lowest_pasid", &P::lowest_pasid, "The lowest PASID that it is given.")
+            .from(1)
+            .to(0xfffff),
+        field("highest_pasid", &P::highest_pasid, "The highest PASID that it is given.")
+            .from(1)
+            .to(0xfffff),
         field("free_while_bound", &P::free_while_bound,
               "What becomes of a PASID that is freed while it is bound."),
         field("check_owner", &P::check_owner,
@@ -69,6 +89,7 @@ struct VfioParams {
         field("fault_limit", &P::fault_limit,
               "How long a guest may take to answer a page request before the host does.",
               "assumed"),
+        field("late_guest", &P::late_guest, "What the host answers then."),
         field("allocate", &P::allocate,
               "Work of the host's kernel to allocate a PASID, without the allocator's own.",
               "assumed"),
@@ -83,6 +104,7 @@ struct VfioParams {
         field("mutex_wake", &P::mutex_wake, "Waking who waited for the container's mutex.",
               "assumed: waking a thread")};
   }
+  void check(const Where& where) const;
   bool operator==(const VfioParams&) const = default;
 };
 

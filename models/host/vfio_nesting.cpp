@@ -279,7 +279,7 @@ void VfioContainer::watch_deadlines() {
   if (watching_ || !deadline) return;
   watching_ = true;
   constexpr std::int64_t steps = 100;
-  const Instant step = engine_.now() + params_.fault_limit / steps;
+  const Instant step = engine_.now() + std::max(params_.fault_limit / steps, Ps(1));
   engine_.agenda().schedule(std::min(*deadline, step), rank(EventClass::timer, number_), *this, 0);
 }
 
@@ -287,10 +287,12 @@ void VfioContainer::fire(std::uint64_t /*what*/) {
   watching_ = false;
   const auto expired = faults_.take_expired(engine_.now());
   if (!expired.empty()) {
-    host_.post([this, expired](Thread& thread) {
-      for (const GuestFaults::Pending& one : expired) {
-        respond(thread, one.device, PageResponse::to(one.request, PageResponseCode::failure));
-      }
+    const PageResponseCode code = params_.late_guest == LateGuest::failure
+                                      ? PageResponseCode::failure
+                                      : PageResponseCode::invalid;
+    host_.post([this, expired, code](Thread& thread) {
+      for (const GuestFaults::Pending& one : expired)
+        respond(thread, one.device, PageResponse::to(one.request, code));
     });
   }
   watch_deadlines();

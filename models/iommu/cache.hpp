@@ -193,6 +193,13 @@ class Cache {
     clear();
   }
 
+  // visit(tag, value) of each entry, in the order of slots.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const Entry& entry : entries_)
+      if (entry.used()) visit(entry.tag, entry.value);
+  }
+
   std::uint32_t size() const { return size_; }
   std::uint32_t capacity() const { return static_cast<std::uint32_t>(entries_.size()); }
 

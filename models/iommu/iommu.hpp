@@ -37,6 +37,7 @@
 #include <deque>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -168,6 +169,9 @@ class Iommu final : public EventHandler, public ReadsAhead {
   const CacheStats& pasid_stats() const { return pasids_.stats; }
   const CacheStats& iotlb_stats() const { return iotlb_.stats; }
   std::uint32_t iotlb_entries() const { return iotlb_.size(); }  // that it holds
+  // Whose entries the PASID cache and the IOTLB hold now, each once; those of requests without a PASID are
+  // those of the number that serves them.
+  std::set<Pasid> cached_pasids() const;
   const WalkCaches& walk_caches() const { return walk_caches_; }
   IommuStats stats;
 

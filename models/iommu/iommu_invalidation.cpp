@@ -3,6 +3,7 @@
 #include "models/iommu/iommu.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,13 @@ void Iommu::apply(const Invalidation& invalidation) {
     case Invalidation::What::translations:
       return forget_translations(invalidation);
   }
+}
+
+std::set<Pasid> Iommu::cached_pasids() const {
+  std::set<Pasid> all;
+  pasids_.for_each([&](const PasidTag& tag, const AddressSpace&) { all.insert(tag.pasid); });
+  iotlb_.for_each([&](const PageTag&, const IotlbValue& value) { all.insert(value.pasid); });
+  return all;
 }
 
 void Iommu::drop_all() {

@@ -97,6 +97,10 @@ Result<FunctionDriver::Use> FunctionDriver::open(Thread& thread, Mm& mm,
     ++stats.refused;
     return Errno::enodev;
   }
+  if (asked.without_pasid && function_.shared != nullptr) {
+    ++stats.refused;
+    return Errno::einval;  // ENQCMD carries one
+  }
   const Result<std::uint32_t> queue = take_queue(thread);
   if (!queue.ok()) {
     ++stats.refused;
@@ -113,7 +117,7 @@ Result<FunctionDriver::Use> FunctionDriver::open(Thread& thread, Mm& mm,
   queues_[queue.value()].pasid = pasid.value();
   ++stats.opened;
   ++uses_;
-  return Use{pasid.value(), queue.value(), probes_};
+  return Use{pasid.value(), queue.value(), probes_, asked.without_pasid};
 }
 
 Errno FunctionDriver::close(Thread& thread, const Use& use) {
@@ -162,7 +166,8 @@ Errno FunctionDriver::submit(Thread& thread, const Use& use, const QueueWork& wo
   ensure(queue.taken && !queue.done, "work is submitted to a queue that has some, or is nobody's");
   ensure(work.dma.requests > 0, "work without an end was submitted");
   if (!there() || use.probe != probes_) return Errno::enodev;
-  const Result<Pasid> wire = wire_for(thread, use.pasid);
+  const Result<Pasid> wire =
+      use.without_pasid ? Result<Pasid>(no_pasid) : wire_for(thread, use.pasid);
   if (!wire.ok()) return wire.error();
   if (!there()) return Errno::enodev;
   queue.work = work;

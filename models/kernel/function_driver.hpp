@@ -125,6 +125,7 @@ class FunctionDriver final : public SvaClient,
     Pasid pasid;
     std::uint32_t queue = 0;  // number of the driver's own where queues are shared
     std::uint32_t probe = 0;  // since which the function is there
+    bool without_pasid = false;
   };
 
   FunctionDriver(Kernel& kernel, Kernel::Unit& unit, const FunctionDriverParams& params,
@@ -151,7 +152,7 @@ class FunctionDriver final : public SvaClient,
   void gone();
 
   // Binds the process; where queues are dedicated waits until one is free. -ENODEV: the function is
-  // not there. Errors of Sva::bind().
+  // not there; -EINVAL: without a PASID, and its queue is shared. Errors of Sva::bind().
   Result<Use> open(Thread& thread, Mm& mm, const Sva::BindOptions& options = {});
   // The use has no work under way. `done` is a job of this kernel. -ENODEV: the function is not there;
   // -EAGAIN: its shared queue has no room. Errors of FunctionAccess. Of these nobody else is told.

@@ -7,6 +7,7 @@
 #include "models/iommu/vtd/page_request_queue.hpp"
 
 #include <cstdint>
+#include <optional>
 
 namespace viosim {
 
@@ -14,9 +15,9 @@ class KernelPageRequests {
  public:
   virtual std::uint32_t entries() const = 0;
   virtual PageRequest entry(std::uint32_t at) const = 0;  // in memory
-  // Registers, whose access takes time.
-  virtual std::uint32_t head(Thread& thread) = 0;
-  virtual std::uint32_t tail(Thread& thread) = 0;
+  // Registers, whose access takes time. Nothing: the IOMMU is not there any more.
+  virtual std::optional<std::uint32_t> head(Thread& thread) = 0;
+  virtual std::optional<std::uint32_t> tail(Thread& thread) = 0;
   virtual void write_head(Thread& thread, std::uint32_t head) = 0;
   virtual void clear_pending(Thread& thread) = 0;  // PPR
   virtual bool overflow(Thread& thread) = 0;       // PRO
@@ -49,11 +50,11 @@ class HostPageRequests final : public KernelPageRequests {
 
   std::uint32_t entries() const override { return queue_.entries(); }
   PageRequest entry(std::uint32_t at) const override { return queue_.entry(at); }
-  std::uint32_t head(Thread& thread) override {
+  std::optional<std::uint32_t> head(Thread& thread) override {
     thread.run(params_.register_read);
     return queue_.head();
   }
-  std::uint32_t tail(Thread& thread) override {
+  std::optional<std::uint32_t> tail(Thread& thread) override {
     thread.run(params_.register_read);
     return queue_.tail();
   }

@@ -3,6 +3,7 @@
 #include "models/kernel/page_request_thread.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace viosim {
@@ -67,12 +68,18 @@ void PageRequestThread::work(Thread& thread) {
   running_ = false;
 }
 
+PageRequestThread::Filled PageRequestThread::filled(Thread& thread) {
+  const std::optional<std::uint32_t> tail = queue_.tail(thread);
+  const std::optional<std::uint32_t> head = queue_.head(thread);
+  return head && tail ? Filled{*head, *tail} : Filled{};
+}
+
 // The pending flag is cleared first: what comes later interrupts again. The head moves when all is
 // taken.
 void PageRequestThread::pass(Thread& thread) {
   queue_.clear_pending(thread);
-  const std::uint32_t tail = queue_.tail(thread);
-  for (std::uint32_t at = queue_.head(thread); at != tail; at = (at + 1) % queue_.entries()) {
+  const auto [head, tail] = filled(thread);
+  for (std::uint32_t at = head; at != tail; at = (at + 1) % queue_.entries()) {
     thread.run(params_.entry_read);
     take(thread, queue_.entry(at));
   }
@@ -158,8 +165,8 @@ void PageRequestThread::send(Thread& thread, const PageResponse& response) {
 }
 
 bool PageRequestThread::queued(Thread& thread, Pasid pasid) {
-  const std::uint32_t tail = queue_.tail(thread);
-  for (std::uint32_t at = queue_.head(thread); at != tail; at = (at + 1) % queue_.entries()) {
+  const auto [head, tail] = filled(thread);
+  for (std::uint32_t at = head; at != tail; at = (at + 1) % queue_.entries()) {
     if (queue_.entry(at).pasid == pasid) return true;
   }
   return false;

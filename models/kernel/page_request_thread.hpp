@@ -110,6 +110,13 @@ class PageRequestThread final : public vtd::PageRequestListener, public PageRequ
     std::vector<Pending> pending;
   };
 
+  // Places of the first entry and behind the last one. Of a queue that is not there any more, also when it goes
+  // between the two reads, none.
+  struct Filled {
+    std::uint32_t head = 0;
+    std::uint32_t tail = 0;
+  };
+  Filled filled(Thread& thread);
   void work(Thread& thread);
   void pass(Thread& thread);
   void take(Thread& thread, const PageRequest& request);

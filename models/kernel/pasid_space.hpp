@@ -10,6 +10,7 @@
 #include "models/trace_point.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,10 +73,17 @@ class PasidSpace final : private ioasid::ExternalLock {
     begins(id, {range, since});
     return id;
   }
-  // Told when it begins: from then on nobody may use the number, and what it takes (a backend's call)
-  // may make it another's.
+  // Told of when the lock has been taken: until then nothing has happened to the number, from then on
+  // nobody may use it, and what the call takes (a backend's) may make it another's.
   void free(ioasid::Ioasid id) {
-    ends(id, {engine_.now()});
+    const Thread* const thread = Thread::current(engine_);
+    if (thread == nullptr) {
+      ends(id, {engine_.now()});
+      space_.free(id);
+      return;
+    }
+    freed_by_[thread] = {id, engine_.now()};
+    const Forget forget{freed_by_, thread};
     space_.free(id);
   }
   // For who allocates and frees by another layer: since when, and who; `owner`: a component and 1, or
@@ -132,9 +140,25 @@ class PasidSpace final : private ioasid::ExternalLock {
   }
 
  private:
+  struct Freed {
+    ioasid::Ioasid id = ioasid::invalid_ioasid;
+    Instant since;
+  };
+  // Who ends before he has the lock frees nothing, and the next thread may have his place in memory.
+  struct Forget {
+    std::map<const Thread*, Freed>& freed_by;
+    const Thread* thread;
+    ~Forget() { freed_by.erase(thread); }
+  };
   ioasid::SpaceOptions with_lock(ioasid::SpaceOptions options) {
     options.lock = this;
     return options;
+  }
+  void tell_freed(const Thread& thread) {
+    const auto found = freed_by_.find(&thread);
+    if (found == freed_by_.end()) return;
+    ends(found->second.id, {found->second.since});
+    freed_by_.erase(found);
   }
   bool knows(ioasid::Ioasid id) const {
     return space_.find(nullptr, id).error != ioasid::Error::enoent;
@@ -145,6 +169,7 @@ class PasidSpace final : private ioasid::ExternalLock {
     if (thread == nullptr) return;
     lock_.lock(*thread);
     try {
+      tell_freed(*thread);
       thread->run(params_.operation);
     } catch (const ThreadGone&) {
       lock_.unlock(*thread);
@@ -167,6 +192,7 @@ class PasidSpace final : private ioasid::ExternalLock {
   PasidLives lives_;
   TracePoint trace_;
   mutable bool peeks_ = false;
+  std::map<const Thread*, Freed> freed_by_;  // those who are about to take the lock
 };
 
 }  // namespace viosim

@@ -13,9 +13,11 @@ void ProcessParams::check(const Where& where) const {
   if (work.requests == 0)
     (where / "work" / "requests").reject("read 0; expected how many requests a round has");
   const std::uint64_t pages = work.traffic.window.count() / page_4k.count();
-  if (unmap > pages)
+  if (unmap > pages) {
     (where / "unmap")
         .reject(fmt::format("read {} pages; expected at most the {} of the window", unmap, pages));
+    return;
+  }
   if (unmap > 0 && unmap_every > pages / unmap)
     (where / "unmap_every")
         .reject(fmt::format(
@@ -91,7 +93,9 @@ void Process::fail(Errno error) {
 // All of its devices, or as far as it gets.
 bool Process::open(Thread& thread) {
   for (FunctionDriver* const device : group_.devices) {
-    const Result<FunctionDriver::Use> use = device->open(thread, mm_);
+    const Result<FunctionDriver::Use> use = device->open(
+        thread, mm_,
+        {.supervisor = group_.params.supervisor, .without_pasid = group_.params.without_pasid});
     if (!use.ok()) {
       fail(use.error());
       return false;

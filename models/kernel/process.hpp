@@ -43,6 +43,8 @@ struct ProcessParams {
   std::uint64_t unmap = 0;
   std::uint32_t unmap_every = 1;
   bool rebind = false;
+  bool without_pasid = false;
+  bool supervisor = false;
   ProcessEnd end = ProcessEnd::orderly;
 
   static constexpr auto fields() {
@@ -68,6 +70,13 @@ struct ProcessParams {
             .from(1),
         field("rebind", &P::rebind,
               "It closes its devices after each round, and opens them again."),
+        field("without_pasid", &P::without_pasid,
+              "It gets its devices whole: their requests carry no PASID, and are its own. What is "
+              "no memory to such requests, such as the interrupt window at 0xfee00000, it must not "
+              "have mapped (-EBUSY); nor may another process have the device so. Not with a shared "
+              "queue."),
+        field("supervisor", &P::supervisor,
+              "It asks for the kernel's own address space, which is refused (-EOPNOTSUPP)."),
         field("end", &P::end, "How it ends.")};
   }
   void check(const Where& where) const;

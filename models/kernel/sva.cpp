@@ -131,7 +131,7 @@ Result<Pasid> Sva::bind(Thread& thread, Bdf source, Mm& mm, const BindOptions& o
 Result<Pasid> Sva::bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOptions& options,
                                Instant since) {
   const auto found = devices_.find(source);
-  if (found == devices_.end()) return Errno::enodev;
+  if (found == devices_.end() || disabled_) return Errno::enodev;
   if (options.supervisor) return Errno::eopnotsupp;
   if (mm.dying()) return Errno::einval;
   const Device& device = found->second;

@@ -37,7 +37,9 @@ struct SvaParams {
     using P = SvaParams;
     return Fields{
         field("min_pasid", &P::min_pasid, "The lowest PASID that a process gets.",
-              "1: entry 0 serves requests without a PASID"),
+              "1: entry 0 serves requests without a PASID")
+            .from(1)
+            .to(0xfffff),
         field("max_exclusive", &P::max_exclusive,
               "A process that has the highest PASID of a device is refused there, as Linux' "
               "iommu_sva_alloc_pasid does.",
@@ -113,7 +115,11 @@ class Sva final : public MmNotifier, public PasidOwners {
   // Unbinds all. -ENODEV: it was not initialised.
   Errno device_shutdown(Thread& thread, Bdf source);
 
-  // -ENODEV: not initialised. -EOPNOTSUPP: supervisor. -EOVERFLOW: the process has a PASID that the
+  // From now on no device is bound: the kernel has turned scalable mode off. What is bound stays so.
+  void disable() { disabled_ = true; }
+  bool disabled() const { return disabled_; }
+
+  // -ENODEV: not initialised, or disabled. -EOPNOTSUPP: supervisor. -EOVERFLOW: the process has a PASID that the
   // device cannot use. -ENOMEM: no PASID is left in the device's range. -EINVAL: the process ends.
   // -EBUSY: its entry is present, or what lies in a window is mapped. And those of the page tables'
   // population, where devices cannot ask for pages.
@@ -185,6 +191,7 @@ class Sva final : public MmNotifier, public PasidOwners {
   std::vector<Iommu> iommus_;
   std::map<Bdf, Device> devices_;
   Bonds bonds_;
+  bool disabled_ = false;
   std::map<Pasid, std::uint32_t> claimed_;  // reserved numbers, by how many devices
 };
 

@@ -1,4 +1,4 @@
-// Registers, commands, and how a vIOMMU leaves.
+// Registers and commands.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/vmm/viommu.hpp"
 
@@ -30,10 +30,7 @@ Viommu::Viommu(std::string path, const ViommuParams& params, Hypervisor& hypervi
       abilities_(viommu_abilities(params, commands_offered(params, hypervisor))),
       command_(machine_.engine(), params.layout, commands_offered(params, hypervisor)),
       command_over_(machine_.engine(), path_ + ": the virtual command is complete") {
-  machine_.on_stop([this] {
-    command_.tell_change();
-    tell_ejectors();
-  });
+  machine_.on_stop([this] { guest_stopped(); });
 }
 
 void Viommu::add_device(Bdf source, std::size_t device) {
@@ -53,7 +50,7 @@ Ps Viommu::read_time() const { return machine_.params().vm_exit + machine_.param
 std::uint64_t Viommu::read(Thread& thread, std::uint32_t offset) {
   return machine_.exit_to_user(thread, [&] {
     const Guard guard(machine_.emulation(), thread);
-    return ejected_ ? viommu_reg::absent : read_register(offset);
+    return answers(offset) ? read_register(offset) : viommu_reg::absent;
   });
 }
 
@@ -61,7 +58,7 @@ void Viommu::write(Thread& thread, std::uint32_t offset, std::uint64_t value) {
   if (offset == vtd::reg::iqt) ++machine_.paths.kicks;
   machine_.exit_to_user(thread, [&] {
     const Guard guard(machine_.emulation(), thread);
-    if (!ejected_) return write_register(thread, offset, value);
+    if (answers(offset)) return write_register(thread, offset, value);
     if (offset == command_.format().command_at()) tell(EventKind::command_lost);
   });
 }
@@ -69,10 +66,6 @@ void Viommu::write(Thread& thread, std::uint32_t offset, std::uint64_t value) {
 void Viommu::tell(EventKind kind, std::uint16_t code) const {
   const TracePoint& trace = command_trace();
   if (trace.on()) trace.emit({.kind = kind, .time = machine_.engine().now(), .code = code});
-}
-
-void Viommu::tell_presence() const {
-  tell(EventKind::viommu, ejected_ ? trace_code::viommu_gone : trace_code::viommu_there);
 }
 
 // The command register reads as zero: what was written is not kept.
@@ -149,11 +142,7 @@ void Viommu::execute(Thread& thread, const VirtualCommand::Order& order) {
   } else {
     free(thread, order);
   }
-  tell_ejectors();
-}
-
-void Viommu::tell_ejectors() {
-  for (std::uint32_t i = 0; i < eject_waits_; ++i) command_over_.raise();
+  tell_waiting();
 }
 
 // The host's range is the hypervisor's choice: the command has none. A PASID for a command that was
@@ -178,38 +167,6 @@ void Viommu::complete(Thread& thread, std::uint64_t order, std::uint8_t status, 
   if (ruling.fate == Fate::drop) return;
   if (ruling.fate == Fate::delay) thread.sleep(ruling.by);
   command_.complete(order, status, result);
-}
-
-// A guest may write a command while the emulation's lock is waited for. Nobody completes the command of
-// a guest that is no more.
-void Viommu::eject(Thread& thread) {
-  const bool completes = params_.complete_before_eject && !params_.commands_hang &&
-                         !injection.skips(FlowStep::eject_complete_command);
-  for (;;) {
-    if (completes) wait_for_command(thread);
-    const Guard guard(machine_.emulation(), thread);
-    if (ejected_) return;  // by who waited, too
-    if (completes && command_.busy() && machine_.guest_runs()) continue;
-    return leave(thread);
-  }
-}
-
-void Viommu::wait_for_command(Thread& thread) {
-  while (command_.busy() && machine_.guest_runs()) {
-    ++eject_waits_;
-    thread.wait(command_over_);
-    --eject_waits_;
-  }
-}
-
-void Viommu::leave(Thread& thread) {
-  if (!machine_.guest_runs()) command_.reset();  // nobody waits for it any more
-  ejected_ = true;
-  tell_presence();
-  command_.reset();
-  tell_ejectors();
-  if (!injection.skips(FlowStep::eject_unbind)) unbind_all(thread);
-  for (const Device& device : devices_) hypervisor_.take_away(device.number);
 }
 
 const Viommu::Device* Viommu::device_at(Bdf source) const {

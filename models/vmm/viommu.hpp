@@ -78,10 +78,21 @@ class Viommu {
   void expect_response(bool on) { command_.expect_change(on); }
   void wake_poller() { command_.tell_change(); }
 
-  // The machine's operator takes it away. For threads of the hypervisor's process. Whatever is bound
-  // behind it is unbound; its guest's PASIDs stay allocated in the host.
+  // The machine's operator takes it away. For threads of the hypervisor's process. Its guest's PASIDs
+  // stay allocated in the host.
+  // Its guest has let go of it; what is still bound behind it is unbound.
   void eject(Thread& thread);
+  // Its guest has not: it is not there any more from one instant to the next. But where its commands
+  // are completed (`complete_before_eject`) their registers stay, and what is written to them is
+  // carried out, until end_commands(). What was bound stays so until unbind_left(): the guest is to
+  // be told before.
+  void vanish(Thread& thread);
+  void unbind_left(Thread& thread);
+  // Its guest's kernel will write no command any more.
+  void end_commands(Thread& thread);
   bool present() const { return !ejected_; }
+  // Whether a command that is outstanding will be answered.
+  bool answers_commands() const { return !ejected_ || commands_stay_; }
 
   // For the hypervisor, which holds the emulation lock.
   void push_page_request(Thread& thread, const ForwardedFault& fault);
@@ -133,11 +144,16 @@ class Viommu {
   void look_again(Thread& thread, const Device& device, Pasid pasid, const vtd::Descriptor& order);
   void bind(Thread& thread, const Device& device, Pasid pasid, const vtd::PasidEntry& entry);
   void rebind(Thread& thread, const Device& device, Pasid pasid, const vtd::PasidEntry& entry);
+  void begin_without_bind(ShadowAction begin);
   void bind_refused(Errno error);
   void unbind(Thread& thread, const Device& device, Pasid pasid);
-  void tell_ejectors();
+  bool answers(std::uint32_t offset) const;
+  bool completes_commands();
   void wait_for_command(Thread& thread);
-  void leave(Thread& thread);
+  void tell_waiting();
+  void leave();
+  void end_commands();
+  void guest_stopped();
   void unbind_all(Thread& thread);
 
   void invalidate_translations(const vtd::Descriptor& order);
@@ -166,8 +182,9 @@ class Viommu {
   IommuAbilities abilities_;
   VirtualCommand command_;
   Signal command_over_;
-  std::uint32_t eject_waits_ = 0;  // threads that wait for its command to end
+  std::uint32_t command_waits_ = 0;  // threads that wait for its command to end
   bool ejected_ = false;
+  bool commands_stay_ = false;  // though it was taken away
   vtd::PageRequestListener* listener_ = nullptr;
 
   Hpa root_;

@@ -24,7 +24,11 @@ struct ViommuParams {
   bool early_waits = false;
   bool direct_invalidation = false;
   std::uint8_t address_width = 48;
+  std::uint8_t address_widths = 6;
   std::uint8_t pasid_bits = 20;
+  std::uint8_t domain_bits = 16;
+  std::uint8_t max_address_mask = 18;
+  std::uint8_t large_pages = 3;
   bool pass_through = true;
 
   static constexpr auto fields() {
@@ -39,8 +43,9 @@ struct ViommuParams {
         field("commands_hang", &P::commands_hang,
               "No command is ever completed: an error of the hypervisor, for tests of the guest."),
         field("complete_before_eject", &P::complete_before_eject,
-              "A vIOMMU leaves only when its command is complete. Otherwise the guest polls "
-              "registers that are not there any more."),
+              "A vIOMMU that is taken away goes on with its guest's commands, frees of its PASIDs "
+              "among them, until the guest's kernel has unregistered it. Otherwise who has "
+              "written one polls registers that are not there any more."),
         field("page_request_entries", &P::page_request_entries,
               "Entries of the guest's page request queue.", "Linux 6.1 uses 2048")
             .power_of_two()
@@ -64,10 +69,28 @@ struct ViommuParams {
               "off: VT-d has no such queue; those of other architectures have (CMDQV of SMMUv3)"),
         field("address_width", &P::address_width,
               "Bits of addresses that it translates (MGAW). A unit that is plugged in with fewer "
-              "than "
-              "others have is refused; so for the next two.")
+              "than others have is refused (-EFAULT); so for the next four.")
             .any_of(39, 48, 57),
+        field("address_widths", &P::address_widths,
+              "Widths of its second-level tables (SAGAW): the sum of 2 for 39 bits, 4 for 48 and 8 "
+              "for 57.")
+            .from(2)
+            .to(14)
+            .multiple_of(2),
         field("pasid_bits", &P::pasid_bits, "Bits of its PASIDs (PSS).").from(1).to(20),
+        field("domain_bits", &P::domain_bits, "Bits of its domain ids (ND).")
+            .from(4)
+            .to(16)
+            .multiple_of(2),
+        field("max_address_mask", &P::max_address_mask,
+              "An invalidation is of up to 2 to this many pages (MAMV).")
+            .to(63),
+        field(
+            "large_pages", &P::large_pages,
+            "Large pages of second levels (SSLPS): the sum of 1 for 2 MiB and 2 for 1 GiB. A unit "
+            "that is plugged in without those that others have is refused (-ENXIO); so for the "
+            "next.")
+            .to(3),
         field("pass_through", &P::pass_through, "It can pass requests through untranslated (PT).")};
   }
   bool operator==(const ViommuParams&) const = default;
@@ -124,7 +147,11 @@ struct ViommuStats {
 constexpr IommuAbilities viommu_abilities(const ViommuParams& params, bool virtual_commands) {
   IommuAbilities can;
   can.address_width = params.address_width;
+  can.address_widths = params.address_widths;
   can.pasid_bits = params.pasid_bits;
+  can.domain_bits = params.domain_bits;
+  can.max_address_mask = params.max_address_mask;
+  can.large_pages = params.large_pages;
   can.pass_through = params.pass_through;
   can.caching_mode = true;
   can.nesting = false;

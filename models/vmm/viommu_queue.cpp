@@ -209,18 +209,16 @@ void Viommu::look_again(Thread& thread, const Device& device, Pasid pasid,
     const bool is_of = now.present && now.domain == order.domain;
     if (!was_of && !is_of) return;
   }
-  switch (decide(before, now, pasid, rid_pasid(device))) {
+  const ShadowAction decided = decide(before, now, pasid, rid_pasid(device));
+  switch (decided) {
     case ShadowAction::nothing:
       return;
     case ShadowAction::bind:
       send_flushes(thread);
       return bind(thread, device, pasid, now);
     case ShadowAction::attach_second_stage:
-      ++stats.attached;
-      return;
     case ShadowAction::unsupported:
-      ++stats.unsupported;
-      return bind_refused(Errno::einval);
+      return begin_without_bind(decided);
     case ShadowAction::unbind:
       send_flushes(thread);
       return unbind(thread, device, pasid);

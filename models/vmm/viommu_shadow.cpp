@@ -14,9 +14,12 @@ void Viommu::bind(Thread& thread, const Device& device, Pasid pasid, const vtd::
 // What the guest's entry was is not what it wants any more, whatever becomes of the new one.
 void Viommu::rebind(Thread& thread, const Device& device, Pasid pasid,
                     const vtd::PasidEntry& entry) {
+  const ShadowAction begin = decide(nullptr, entry, pasid, rid_pasid(device));
+  if (begin != ShadowAction::bind) {
+    unbind(thread, device, pasid);
+    return begin_without_bind(begin);
+  }
   ++stats.rebound;
-  if (decide(nullptr, entry, pasid, rid_pasid(device)) != ShadowAction::bind)
-    return unbind(thread, device, pasid);
   ++stats.unbound;
   const Errno error = hypervisor_.host().replace(thread, {device.number, pasid, entry});
   if (error == Errno::ok) {
@@ -26,6 +29,16 @@ void Viommu::rebind(Thread& thread, const Device& device, Pasid pasid,
   }
   shadows_.erase({device.source, pasid});
   bind_refused(error);
+}
+
+// What becomes of an entry that the host needs no page table of, or can have none of.
+void Viommu::begin_without_bind(ShadowAction begin) {
+  if (begin == ShadowAction::attach_second_stage) {
+    ++stats.attached;
+    return;
+  }
+  ++stats.unsupported;
+  bind_refused(Errno::einval);
 }
 
 // No descriptor can tell the guest.
@@ -54,13 +67,6 @@ std::vector<GuestSpace> Viommu::bound() const {
 void Viommu::forget(std::size_t number) {
   std::erase_if(shadows_,
                 [&](const auto& one) { return device_at(one.first.source)->number == number; });
-}
-
-void Viommu::unbind_all(Thread& thread) {
-  while (!shadows_.empty()) {
-    const ShadowKey key = shadows_.begin()->first;
-    unbind(thread, *device_at(key.source), key.pasid);
-  }
 }
 
 void Viommu::answer_page_request(Thread& thread, const vtd::Descriptor& response) {

@@ -17,6 +17,7 @@ std::optional<VirtualCommand::Order> VirtualCommand::write(std::uint64_t bits, b
   const VcmdCommand command = format_.decode_command(bits);
   ++stats.commands;
   order_ = ++last_number_;
+  opcode_ = command.opcode;
   response_ = format_.encode(VcmdResponse{true, 0, Pasid(0)});
   written_ = engine_.now();
   tell_written(command);
@@ -41,9 +42,15 @@ void VirtualCommand::complete(std::uint64_t number, std::uint8_t status, Pasid r
   }
   tell_done(result, status);
   order_ = 0;
-  if (status != VcmdFormat::success) ++stats.failed;
+  if (status != VcmdFormat::success) count_failed();
   response_ = format_.encode(VcmdResponse{false, status, result});
   tell_change();
+}
+
+void VirtualCommand::count_failed() {
+  ++stats.failed;
+  if (opcode_ == static_cast<std::uint8_t>(VcmdOpcode::allocate)) ++stats.no_pasid;
+  if (opcode_ == static_cast<std::uint8_t>(VcmdOpcode::free)) ++stats.bad_pasid;
 }
 
 void VirtualCommand::tell_written(const VcmdCommand& command) const {

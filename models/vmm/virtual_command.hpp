@@ -19,6 +19,8 @@ namespace viosim {
 struct VirtualCommandStats {
   std::uint64_t commands = 0;
   std::uint64_t failed = 0;
+  std::uint64_t no_pasid = 0;
+  std::uint64_t bad_pasid = 0;
   std::uint64_t dropped_busy = 0;
   std::uint64_t ignored = 0;
   std::uint64_t undefined = 0;
@@ -29,11 +31,16 @@ struct VirtualCommandStats {
         metric("commands", &S::commands, Unit::count, "Commands taken."),
         metric("failed", &S::failed, Unit::count,
                "Of these, completed with another status than 0."),
+        metric("no_pasid", &S::no_pasid, Unit::count,
+               "Allocations completed with the status for no PASID: 16, in the old layout 1."),
+        metric("bad_pasid", &S::bad_pasid, Unit::count,
+               "Frees completed with the status for a bad PASID: 16, in the old layout 2."),
         metric("dropped_busy", &S::dropped_busy, Unit::count,
                "Writes ignored because a command was in progress."),
         metric("ignored", &S::ignored, Unit::count,
                "Writes ignored because PASIDs are not offered (PAS clear)."),
-        metric("undefined", &S::undefined, Unit::count, "Commands with an opcode nobody knows."),
+        metric("undefined", &S::undefined, Unit::count,
+               "Commands with an opcode nobody knows, completed with status 1."),
         metric("late", &S::late, Unit::count,
                "Completions that found their command gone: after a reset, or the vIOMMU ejected.")};
   }
@@ -75,6 +82,7 @@ class VirtualCommand {
   TracePoint trace;
 
  private:
+  void count_failed();
   void tell_written(const VcmdCommand& command) const;
   void tell_done(Pasid result, std::uint16_t code) const;
 
@@ -85,6 +93,7 @@ class VirtualCommand {
   bool expected_ = false;
   std::uint64_t response_ = 0;
   std::uint64_t order_ = 0;  // the number of the one outstanding; 0: idle
+  std::uint8_t opcode_ = 0;  // of that one
   std::uint64_t last_number_ = 0;
   Instant written_;  // the one outstanding
 };

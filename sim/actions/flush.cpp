@@ -9,11 +9,11 @@ namespace viosim {
 std::vector<Act> FlushIommus::prepare(const Targets& targets, const Where& where) const {
   std::vector<Act> acts;
   for (const IommuControl& iommu : targets.iommus(flush, where / "flush")) {
-    acts.push_back({iommu.component, [to = iommu.invalidator] {
-                      Invalidation order;
-                      order.scope = Invalidation::Scope::all;
-                      to->invalidate_and_wait(order, {});
-                    }});
+    acts.push_back(Act::always(iommu.component, [to = iommu.invalidator] {
+      Invalidation order;
+      order.scope = Invalidation::Scope::all;
+      to->invalidate_and_wait(order, {});
+    }));
   }
   return acts;
 }

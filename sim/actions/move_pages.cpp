@@ -9,8 +9,16 @@ namespace viosim {
 std::vector<Act> MovePages::prepare(const Targets& targets, const Where& where) const {
   std::vector<Act> acts;
   for (const HostControl& host : targets.hosts(move_pages, where / "move_pages")) {
-    acts.push_back(
-        {host.component, [kernel = host.kernel, to = every] { kernel->migrate_every(to); }});
+    if (!host.kernel->has_pages_to_move()) {
+      (where / "move_pages")
+          .reject(
+              "read the path of a host without devices of model \"dma\" or \"recording\" whose "
+              "memory is mapped; expected one with some: pages of processes and guests stay where "
+              "they are");
+      return {};
+    }
+    acts.push_back(Act::always(host.component,
+                               [kernel = host.kernel, to = every] { kernel->migrate_every(to); }));
   }
   return acts;
 }

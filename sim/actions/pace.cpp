@@ -7,7 +7,8 @@ namespace viosim {
 std::vector<Act> PaceDevices::prepare(const Targets& targets, const Where& where) const {
   std::vector<Act> acts;
   for (const DeviceControl& device : targets.devices(pace, where / "pace")) {
-    acts.push_back({device.component, [change = device.pace, to = interval] { change(to); }});
+    acts.push_back(
+        Act::always(device.component, [change = device.pace, to = interval] { change(to); }));
   }
   return acts;
 }

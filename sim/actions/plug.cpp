@@ -13,7 +13,8 @@ std::vector<Act> UnplugParts::prepare(const Targets& targets, const Where& where
               "read \"surprise\" of a slice of an accelerator; expected \"orderly\": "
               "it is no hardware that could vanish");
     }
-    acts.push_back({part.component, [act = std::move(part.unplug), how = how] { act(how); }});
+    acts.push_back(
+        {part.component, [act = std::move(part.unplug), how = how] { return act(how); }});
   }
   return acts;
 }

@@ -14,7 +14,7 @@ std::vector<Act> ResetDevices::prepare(const Targets& targets, const Where& wher
               "device keeps what a reset clears");
       return {};
     }
-    acts.push_back({device.component, std::move(device.reset)});
+    acts.push_back(Act::always(device.component, std::move(device.reset)));
   }
   return acts;
 }

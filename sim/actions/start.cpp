@@ -7,7 +7,7 @@ namespace viosim {
 std::vector<Act> StartDevices::prepare(const Targets& targets, const Where& where) const {
   std::vector<Act> acts;
   for (DeviceControl& device : targets.devices(start, where / "start"))
-    acts.push_back({device.component, std::move(device.start)});
+    acts.push_back(Act::always(device.component, std::move(device.start)));
   return acts;
 }
 

@@ -7,7 +7,7 @@ namespace viosim {
 std::vector<Act> StopDevices::prepare(const Targets& targets, const Where& where) const {
   std::vector<Act> acts;
   for (DeviceControl& device : targets.devices(stop, where / "stop"))
-    acts.push_back({device.component, std::move(device.stop)});
+    acts.push_back(Act::always(device.component, std::move(device.stop)));
   return acts;
 }
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace viosim {
@@ -40,18 +41,21 @@ struct IommuControl {
   Invalidator* invalidator = nullptr;
 };
 
+// What stood in the way, and nothing has happened; empty: it is done, or under way.
+using NotDone = std::string_view;
+
 struct GuestControl {
   std::uint32_t component = 0;
-  std::function<void()> boot;  // empty: it boots by itself
-  std::function<void()> shut_down;
-  std::function<void()> kill;
+  std::function<NotDone()> boot;  // empty: it boots by itself
+  std::function<NotDone()> shut_down;
+  std::function<NotDone()> kill;
 };
 
 // A vIOMMU of a guest, or an accelerator where it is used.
 struct PlugControl {
   std::uint32_t component = 0;
-  std::function<void(Unplug)> unplug;
-  std::function<void()> plug;
+  std::function<NotDone(Unplug)> unplug;
+  std::function<NotDone()> plug;
   bool slice = false;   // of a function: it goes in order only
   bool shared = false;  // guests have slices of it: it stays
 };
@@ -66,7 +70,13 @@ struct MoveOrder {
 // One thing that an event does to one component. `run` is for an actor, at the event's instant.
 struct Act {
   std::uint32_t component = 0;
-  std::function<void()> run;
+  std::function<NotDone()> run;
+  static Act always(std::uint32_t component, std::function<void()> act) {
+    return {component, [act = std::move(act)] {
+              act();
+              return NotDone();
+            }};
+  }
 };
 
 class Targets {

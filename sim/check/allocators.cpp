@@ -64,7 +64,7 @@ void Allocators::told(const TraceEvent& event) {
   becomes_active(event, kernel, static_cast<std::uint32_t>(event.value));
 }
 
-// Where a vIOMMU has vanished its kernel has no choice: its numbers are told of as orphans.
+// Also where a vIOMMU has vanished and its kernel has no choice: its numbers are orphans.
 void Allocators::becomes_active(const TraceEvent& event, Kernel& kernel, std::uint32_t active) {
   const std::uint32_t before = kernel.active;
   kernel.active = active;
@@ -84,7 +84,6 @@ void Allocators::becomes_active(const TraceEvent& event, Kernel& kernel, std::ui
                    scene_.allocations(scene_.machine_of(event.component), {}));
   } else if (before != 0 &&
              kernel.groups[before - 1] != (active == 0 ? 0 : kernel.groups[active - 1])) {
-    if (gone_.contains(event.component)) return;
     scene_.violate(Invariant::empty_switch, event,
                    fmt::format("{} gives PASIDs from now on, while {} of {} live", name(active),
                                living, name(before)),

@@ -10,6 +10,11 @@
 #include <vector>
 
 namespace viosim::check {
+namespace {
+
+constexpr std::uint16_t failure = 0xf;  // response code
+
+}  // namespace
 
 void PageGroups::observe(const TraceEvent& event) {
   switch (static_cast<EventKind>(event.kind)) {
@@ -33,7 +38,9 @@ void PageGroups::observe(const TraceEvent& event) {
     }
     case EventKind::reset:
     case EventKind::vanish:
-      return function_forgets(event);
+      return function_forgets(
+          {scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value), 0},
+          event.time);
     default:
       return;
   }
@@ -132,6 +139,7 @@ void PageGroups::responded(const TraceEvent& event) {
     wrong = "which is of an earlier life of its PASID";
   if (wrong != nullptr) complain(Invariant::answer_to_group, event, number, group, message(wrong));
   group.responded = true;
+  group.failed = event.code == failure;
   group.story.add(scene_.link(event));
 }
 
@@ -151,6 +159,7 @@ void PageGroups::responded_to_none(const TraceEvent& event, const Name& name, st
                          .alone = true});
 }
 
+// PCIe 10.4.2.1: by a failure the function's page requests are disabled, and it waits for none.
 void PageGroups::answered(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
@@ -166,7 +175,10 @@ void PageGroups::answered(const TraceEvent& event) {
         fmt::format("group {} of function {:04x} is answered after {}; {} are allowed", bits.group,
                     bits.source, format_time(Ps(took), 6), format_time(Ps(answer_within_), 6)));
   }
-  close(found);
+  if (group.failed)
+    function_forgets({found->first.machine, bits.source, 0}, event.time);
+  else
+    close(found);
 }
 
 void PageGroups::close(Groups::iterator group) {
@@ -193,11 +205,9 @@ void PageGroups::number_begins(const TraceEvent& event) {
   }
 }
 
-void PageGroups::function_forgets(const TraceEvent& event) {
-  const Name function{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value),
-                      0};
+void PageGroups::function_forgets(const Name& function, std::int64_t now) {
   function_of(function).outstanding = 0;
-  function_of(function).forgot = event.time;
+  function_of(function).forgot = now;
   for (auto at = groups_.lower_bound(function);
        at != groups_.end() && at->first.machine == function.machine &&
        at->first.source == function.source;

@@ -36,12 +36,13 @@ class PageGroups {
     std::uint32_t dropped = 0;  // of these, since their queue was full
     bool whole = false;         // its last request has come
     bool responded = false;
-    bool forgotten = false;  // by a reset: a response is lost, and nobody waits for it
+    bool failed = false;     // the response is a failure
+    bool forgotten = false;  // by a reset or a failure: a response is lost, and nobody waits for it
   };
   struct Function {
     std::uint32_t credits = 0;  // 0: not known
     std::uint32_t outstanding = 0;
-    std::int64_t forgot = -1;                            // what was sent until then: by a reset
+    std::int64_t forgot = -1;  // what was sent until then: by a reset or a failure
     std::deque<std::pair<std::uint16_t, Story>> closed;  // the last that were answered, by index
   };
   using Groups = std::map<Name, Group>;
@@ -59,7 +60,7 @@ class PageGroups {
   void responded_to_none(const TraceEvent& event, const Name& name, std::string message);
   void answered(const TraceEvent& event);
   void number_begins(const TraceEvent& event);
-  void function_forgets(const TraceEvent& event);
+  void function_forgets(const Name& function, std::int64_t now);
   void close(Groups::iterator group);
   // Of a group, by what happened to it.
   void complain(Invariant invariant, const TraceEvent& at, const Number& number, const Group& group,

@@ -126,12 +126,15 @@ void Scene::end(const TraceEvent& free) {
   if (free.code == trace_code::pending) {
     life.pending = true;
   } else if (free.code == 0 || free.code == trace_code::orphaned) {
-    if (life.live)
+    if (life.live) {
       --living_[{found->first.machine, life.owner}];
-    else if (life.orphans > 0)
+      life.live = life.pending = false;
+      life.orphaned = free.code != 0;
+    } else if (life.orphans > 0) {  // whose owner it is nobody knows; each frees once
       --life.orphans;
-    life.live = life.pending = false;
-    life.orphaned = free.code != 0;
+    } else {
+      life.orphaned = false;
+    }
   }
 }
 

@@ -87,9 +87,9 @@ std::string unknown_step_text(const PathPattern& pattern, std::size_t known,
   }
   const std::string_view nearest = nearest_name(wrong, {candidates.begin(), candidates.end()});
   if (!nearest.empty()) return fmt::format("{}; did you mean {}?", message, quote_short(nearest));
-  constexpr std::size_t most_listed = 12;
-  const bool more = candidates.size() > most_listed;
-  if (more) candidates.resize(most_listed);
+  constexpr std::size_t most_named = 12;
+  const bool more = candidates.size() > most_named;
+  if (more) candidates.resize(most_named);
   return fmt::format("{}, but {}{}", message, fmt::join(candidates, ", "), more ? " and more" : "");
 }
 

@@ -24,6 +24,8 @@ std::string events_text(const Events& events) {
   for (std::size_t i = 0; i < happened.size() && i < most_lines; ++i) {
     text += fmt::format("  {:>10}  {}\n", format_time(happened[i]->at->since_start(), 6),
                         happened[i]->name);
+    for (const auto& [component, why] : happened[i]->nothing_done)
+      text += fmt::format("  {:>10}  nothing was done to {}: {}\n", "", component, why);
   }
   if (happened.size() > most_lines)
     text += fmt::format("  ... and {} more\n", happened.size() - most_lines);
@@ -49,6 +51,17 @@ std::string verdicts_text(const std::vector<Verdict>& verdicts) {
   }
   if (lines > most_lines) text += fmt::format("  ... and {} more\n", lines - most_lines);
   return text;
+}
+
+Value::Array nothing_done(const Events::Event& event) {
+  Value::Array all;
+  for (const auto& [component, why] : event.nothing_done) {
+    Value::Object object;
+    add(object, "component", component);
+    add(object, "why", why);
+    all.emplace_back(std::move(object));
+  }
+  return all;
 }
 
 Value to_json(const Verdict& verdict) {
@@ -79,6 +92,7 @@ void add_conclusions(Value::Object& summary, const Events& events,
       Value::Object object;
       add(object, "name", event.name);
       object.push_back({"at_ps", event.at ? Value(event.at->ps()) : Value()});
+      if (!event.nothing_done.empty()) add(object, "nothing_done", nothing_done(event));
       all.emplace_back(std::move(object));
     }
     add(summary, "events", std::move(all));

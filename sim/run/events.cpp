@@ -13,7 +13,11 @@ namespace viosim {
 Events::Events(const std::vector<EventConfig>& configs, System& system,
                const ComponentIndex& components, const Figures& figures, Tracer& tracer,
                const Where& where)
-    : engine_(system.engine()), figures_(figures), tracer_(tracer), events_(configs.size()) {
+    : engine_(system.engine()),
+      components_(components),
+      figures_(figures),
+      tracer_(tracer),
+      events_(configs.size()) {
   const Targets targets(system, components);
   std::map<std::string_view, std::size_t> numbers;
   for (std::size_t i = 0; i < configs.size(); ++i) {
@@ -67,7 +71,9 @@ void Events::act(Event& event) {
   event.at = engine_.now();
   for (const Act& act : event.acts) {
     const Instant begin = engine_.now();
-    act.run();
+    const NotDone why = act.run();
+    if (!why.empty())
+      event.nothing_done.push_back({components_.path(act.component), std::string(why)});
     if (tracer_.on()) emit(event, act, begin);
   }
   for (const std::size_t next : event.after) {

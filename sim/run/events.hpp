@@ -41,6 +41,11 @@ class Events {
     std::vector<std::size_t> after;  // events that follow it
     std::unique_ptr<Signal> due;     // raised by what it waits for
     std::optional<Instant> at;       // when it began
+    struct NothingDone {
+      std::string component;  // its path
+      std::string why;
+    };
+    std::vector<NothingDone> nothing_done;
   };
   const std::vector<Event>& all() const { return events_; }
 
@@ -54,6 +59,7 @@ class Events {
   void emit(const Event& event, const Act& act, Instant begin);
 
   Engine& engine_;
+  const ComponentIndex& components_;
   const Figures& figures_;
   Tracer& tracer_;
   std::vector<Event> events_;

@@ -65,6 +65,17 @@ bool Expectations::expect_failure() const {
   });
 }
 
+bool Expectations::about(std::uint32_t component, std::string_view figure) const {
+  for (std::size_t i = 0; i < clauses_.size(); ++i) {
+    const auto* const clause = std::get_if<MetricClause>(&clauses_[i]);
+    if (clause == nullptr || !clause->metric.ends_with(fmt::format(".{}", figure))) continue;
+    if (std::any_of(of_clause_[i].begin(), of_clause_[i].end(),
+                    [&](const Figure& one) { return figures_.component_of(one) == component; }))
+      return true;
+  }
+  return false;
+}
+
 std::vector<Verdict> Expectations::judge(const std::optional<FailedRun>& failed,
                                          const ViolationCounts& violations) const {
   std::vector<Verdict> verdicts;

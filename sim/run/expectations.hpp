@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace viosim {
@@ -41,6 +42,8 @@ class Expectations {
                const Figures& figures, const Where& where);
 
   bool expect_failure() const;
+  // Whether a clause is about this figure of this component, whatever its bounds.
+  bool about(std::uint32_t component, std::string_view figure) const;
   // After the run: a verdict for each clause.
   // Of clauses about violations with how often each invariant was violated, by its name.
   std::vector<Verdict> judge(const std::optional<FailedRun>& failed,

@@ -149,6 +149,13 @@ Results readings(const Instrument& instrument) {
   return results;
 }
 
+// "round" is a latency, "rounds" says how many there were.
+std::string how_often(const std::string& operation, const std::vector<std::string>& candidates) {
+  const std::string count = operation + 's';
+  const bool known = std::find(candidates.begin(), candidates.end(), count) != candidates.end();
+  return known ? fmt::format(", or \"{}\", how often", count) : "";
+}
+
 }  // namespace
 
 Figures::Figures(const System& system, const ComponentIndex& components, std::function<Ps()> now)
@@ -250,9 +257,9 @@ void Figures::reject(const PathPattern& pattern, const Where& where) const {
   if (std::find(candidates.begin(), candidates.end(), operation + ".p99") != candidates.end()) {
     where.reject(
         fmt::format("read {}; expected \"{}.count\", \"{}.mean\", \"{}.min\", \"{}.max\" or "
-                    "a percentile such as \"{}.p99.9\" after {}",
+                    "a percentile such as \"{}.p99.9\" after {}{}",
                     quote_short(pattern.text()), operation, operation, operation, operation,
-                    operation, quote_short(lead.text())));
+                    operation, quote_short(lead.text()), how_often(operation, candidates)));
     return;
   }
   // The nearest name may have several steps.

@@ -62,7 +62,7 @@ void InjectionPlan::prepare(const InjectionConfig& config, std::size_t number,
             .reject("read the path of a slice of an accelerator; expected hardware, or a vIOMMU");
       }
       acts.push_back(
-          {part.component, [unplug = std::move(part.unplug)] { unplug(Unplug::surprise); }});
+          {part.component, [unplug = std::move(part.unplug)] { return unplug(Unplug::surprise); }});
     }
   } else {
     return;

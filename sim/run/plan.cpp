@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/plan.hpp"
 
+#include "sim/run/guest_ends.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -60,9 +62,9 @@ void Plan::check_processes() {
     waiting.insert(waiting.end(), of_host.begin(), of_host.end());
   }
   if (waiting.empty()) return;
-  constexpr std::size_t most_listed = 8;
-  const bool more = waiting.size() > most_listed;
-  if (more) waiting.resize(most_listed);
+  constexpr std::size_t most_named = 8;
+  const bool more = waiting.size() > most_named;
+  if (more) waiting.resize(most_named);
   failed_ = {RunFailure::stuck, fmt::format("processes wait for what never comes: {}{}",
                                             fmt::join(waiting, ", "), more ? " and more" : "")};
 }
@@ -75,6 +77,8 @@ std::vector<Verdict> Plan::verdicts(const ViolationCounts& violations) const {
     verdict.found = std::string(name_of(failed_->failure)) + ": " + failed_->says;
     all.push_back(std::move(verdict));
   }
+  for (Verdict& verdict : verdicts_of_guests(system_, *expectations_))
+    all.push_back(std::move(verdict));
   for (const Events::Event& event : events_->all()) {
     if (event.at) continue;
     Verdict verdict;

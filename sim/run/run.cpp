@@ -7,6 +7,7 @@
 #include "sim/record/run_database.hpp"
 #include "sim/recording/json_scanner.hpp"
 #include "sim/run/conclusions.hpp"
+#include "sim/run/guest_ends.hpp"
 #include "sim/run/plan.hpp"
 #include "sim/run/software_migrations.hpp"
 #include "sim/run/violations.hpp"
@@ -167,6 +168,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   report.facts.traced = options.trace == TraceMode::full;
   report.facts.notes = notes(scenario, recordings);
   for (std::string& note : migration_notes(system)) report.facts.notes.push_back(std::move(note));
+  for (std::string& note : panic_notes(system)) report.facts.notes.push_back(std::move(note));
   report.facts.trace_events = tracer.handed_over();
 
   if (options.progress != nullptr) options.progress->finally("writing " + output.path());

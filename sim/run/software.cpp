@@ -32,6 +32,9 @@ IommuFunction capabilities_of(const AcceleratorDevice& config) {
 Sva::DeviceOptions options_of(const AcceleratorDevice& config) {
   Sva::DeviceOptions options;
   options.features = config.page_requests ? Sva::io_page_faults : 0;
+  options.min_pasid = config.pasids.min_pasid;
+  options.max_pasid = config.pasids.max_pasid;
+  for (const std::uint32_t number : config.pasids.reserved) options.reserved.emplace_back(number);
   return options;
 }
 

@@ -140,9 +140,11 @@ class HostSoftware {
   // Of drivers that could not take their function.
   const std::vector<Errno>& probe_errors() const { return probe_errors_; }
 
-  // From anybody; software does it from then on. A guest boots once.
-  void boot(GuestSystem& guest);
-  static void shut_down(GuestSystem& guest);
+  // From anybody; software does it from then on. A guest boots once. What they return stands in the way;
+  // empty: it is under way.
+  std::string_view boot(GuestSystem& guest);
+  static std::string_view shut_down(GuestSystem& guest);
+  static std::string_view kill(GuestSystem& guest);
 
   // After the run: "3 of host0.app", where processes have not exited though their kernel runs. They
   // wait for what never comes.

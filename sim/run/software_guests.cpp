@@ -112,18 +112,32 @@ void HostSoftware::process_exited(GuestSystem& system) {
 }
 
 // Slices are of functions that the host's drivers know.
-void HostSoftware::boot(GuestSystem& guest) {
+std::string_view HostSoftware::boot(GuestSystem& guest) {
+  if (!guest.guest->machine.alive()) return "its machine is gone";
+  if (guest.boots) return "it has been booted before";
   const bool has_slices =
       std::find(guest.slices.begin(), guest.slices.end(), true) != guest.slices.end();
-  if (has_slices && !booted_) return waiting_.push_back(&guest);
-  if (std::exchange(guest.boots, true)) return;
+  if (has_slices && !booted_) {
+    waiting_.push_back(&guest);
+    return {};
+  }
+  guest.boots = true;
   guest.guest->boot([this, &guest](Thread& thread) { start_processes_of(guest, thread); });
+  return {};
 }
 
-void HostSoftware::shut_down(GuestSystem& guest) {
-  if (!guest.guest->booted()) return;
+std::string_view HostSoftware::shut_down(GuestSystem& guest) {
   Guest& its = *guest.guest;
+  if (!its.machine.guest_runs()) return "it does not run any more";
+  if (!its.booted()) return "it has not booted";
   its.kernel.workers.post([&its](Thread& thread) { its.shut_down(thread); });
+  return {};
+}
+
+std::string_view HostSoftware::kill(GuestSystem& guest) {
+  if (!guest.guest->machine.alive()) return "its machine is gone";
+  guest.guest->kill();
+  return {};
 }
 
 }  // namespace viosim

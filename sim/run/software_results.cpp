@@ -102,13 +102,16 @@ struct FileHolds {
 struct GuestLife {
   std::uint64_t booted = 0;
   std::uint64_t panics = 0;
+  Ps panicked_at{0};
   std::uint64_t closed = 0;
   static constexpr auto fields() {
     using L = GuestLife;
-    return Fields{metric("booted", &L::booted, Unit::count, "1: its kernel has started."),
-                  metric("panics", &L::panics, Unit::count, "1: it has panicked."),
-                  metric("closed", &L::closed, Unit::count,
-                         "1: its machine is gone, and the host has taken back what it had.")};
+    return Fields{
+        metric("booted", &L::booted, Unit::count, "1: its kernel has started."),
+        metric("panics", &L::panics, Unit::count, "1: it has panicked."),
+        metric("panicked_at", &L::panicked_at, Unit::picoseconds, "At which time, where it has."),
+        metric("closed", &L::closed, Unit::count,
+               "1: its machine is gone, and the host has taken back what it had.")};
   }
 };
 
@@ -193,13 +196,16 @@ void add_processes(Instruments& all, const HostSoftware::Processes& processes) {
 void add_viommu(Instruments& all, const HostSoftware::ViommuParts& parts, Guest& guest) {
   all.add(parts.component, [&parts, &guest](Reading reading) {
     std::vector<ViommuStats> of_name;
+    std::vector<VirtualCommandStats> commands;
     ErrorCounts errors;
     for (const Guest::Unit& unit : guest.units) {
       if (unit.name != parts.name) continue;
       of_name.push_back(unit.viommu.stats);
+      commands.push_back(unit.viommu.virtual_command().stats);
       for (const auto& [error, times] : unit.viommu.bind_errors()) errors.count(error, times);
     }
     reading.metrics_of_all(of_name, [](const ViommuStats& stats) { return stats; });
+    reading.metrics_of_all(commands, [](const VirtualCommandStats& stats) { return stats; });
     reading.metrics(errors);
   });
   Guest::Unit& first = *std::find_if(guest.units.begin(), guest.units.end(),
@@ -252,7 +258,10 @@ void add_guest(Instruments& all, const HostSoftware::GuestSystem& system) {
   all.add(system.component, [&guest](Reading reading) {
     GuestLife life;
     life.booted = guest.booted() ? 1 : 0;
-    life.panics = guest.machine.panicked() ? 1 : 0;
+    if (const auto& panic = guest.machine.panicked()) {
+      life.panics = 1;
+      life.panicked_at = panic->at.since_start();
+    }
     life.closed = guest.machine.closed() ? 1 : 0;
     ErrorCounts errors;
     for (const Guest::BootError& one : guest.boot_errors()) errors.count(one.error);

@@ -54,9 +54,9 @@ std::optional<GuestControl> control_of(HostSoftware& software, std::uint32_t com
   if (guest == nullptr) return std::nullopt;
   GuestControl control;
   control.component = component;
-  if (!guest->config->boots) control.boot = [&software, guest] { software.boot(*guest); };
-  control.shut_down = [guest] { HostSoftware::shut_down(*guest); };
-  control.kill = [guest] { guest->guest->kill(); };
+  if (!guest->config->boots) control.boot = [&software, guest] { return software.boot(*guest); };
+  control.shut_down = [guest] { return HostSoftware::shut_down(*guest); };
+  control.kill = [guest] { return HostSoftware::kill(*guest); };
   return control;
 }
 
@@ -66,13 +66,13 @@ std::optional<PlugControl> part_of_guest(HostSoftware::GuestSystem& system,
   Guest& guest = *system.guest;
   for (const HostSoftware::ViommuParts& viommu : system.viommus) {
     if (viommu.component != component) continue;
-    return PlugControl{component, [&](Unplug how) { guest.unplug_unit(viommu.name, how); },
-                       [&] { guest.plug_unit(viommu.name); }, false, false};
+    return PlugControl{component, [&](Unplug how) { return guest.unplug_unit(viommu.name, how); },
+                       [&] { return guest.plug_unit(viommu.name); }, false, false};
   }
   for (std::size_t i = 0; i < system.drivers.size(); ++i) {
     if (system.drivers[i] != component) continue;
-    return PlugControl{component, [&guest, i](Unplug how) { guest.unplug_function(i, how); },
-                       [&guest, i] { guest.plug_function(i); }, system.slices[i], false};
+    return PlugControl{component, [&guest, i](Unplug how) { return guest.unplug_function(i, how); },
+                       [&guest, i] { return guest.plug_function(i); }, system.slices[i], false};
   }
   return std::nullopt;
 }
@@ -82,8 +82,10 @@ std::optional<PlugControl> plug_of(HostSoftware& software, std::uint32_t compone
     if (!accelerator->driver) return std::nullopt;
     return PlugControl{
         component,
-        [&software, accelerator](Unplug how) { software.host().unplug(*accelerator->driver, how); },
-        [&software, accelerator] { software.host().plug(*accelerator->driver); }, false,
+        [&software, accelerator](Unplug how) {
+          return software.host().unplug(*accelerator->driver, how);
+        },
+        [&software, accelerator] { return software.host().plug(*accelerator->driver); }, false,
         accelerator->sliced.has_value()};
   }
   for (HostSoftware::GuestSystem& guest : software.guests()) {

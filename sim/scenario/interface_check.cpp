@@ -17,11 +17,16 @@ namespace {
 void check_vfio(const GuestConfig& guest, const Where& where) {
   if (guest.params.iommufd != IommufdParams{})
     (where / "iommufd").reject("read it with \"host_interface\": \"vfio\"; expected \"iommufd\"");
+  const bool system_wide = guest.params.pasids == PasidScope::system_wide;
   for (std::size_t v = 0; v < guest.viommus.size(); ++v) {
-    if (guest.params.pasids != PasidScope::system_wide ||
-        guest.viommus[v].backend != PasidBackend::guest_local) {
-      continue;
+    if (!system_wide && guest.viommus[v].backend == PasidBackend::virtual_command) {
+      (where / "viommus" / v / "backend")
+          .reject(
+              "read \"virtual-command\", which it is by default, in a guest whose \"pasids\" are "
+              "\"guest-wide\"; expected \"guest-local\" or \"none\", or \"pasids\": "
+              "\"system-wide\": no numbers of the host's are offered to it");
     }
+    if (!system_wide || guest.viommus[v].backend != PasidBackend::guest_local) continue;
     (where / "viommus" / v / "backend")
         .reject(
             "read \"guest-local\" in a guest whose \"pasids\" are \"system-wide\"; expected "

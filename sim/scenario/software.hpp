@@ -13,6 +13,24 @@
 
 namespace viosim {
 
+// What its driver tells the kernel of the PASIDs that processes may get with it.
+struct PasidLimits {
+  std::uint32_t min_pasid = 0;
+  std::uint32_t max_pasid = 0;
+  std::vector<std::uint32_t> reserved;
+
+  static constexpr auto fields() {
+    using P = PasidLimits;
+    return Fields{
+        field("min_pasid", &P::min_pasid, "The lowest PASID; 0: the kernel's own lowest."),
+        field("max_pasid", &P::max_pasid,
+              "The highest PASID; 0: the highest that the IOMMU and the accelerator have."),
+        field("reserved", &P::reserved,
+              "PASIDs that no process gets, with whichever device; taken when the driver begins.")};
+  }
+  bool operator==(const PasidLimits&) const = default;
+};
+
 struct AcceleratorDevice {
   static constexpr Alternative alternative{
       "accelerator",
@@ -31,6 +49,7 @@ struct AcceleratorDevice {
   FunctionParams function;
   std::optional<SharedQueueParams> shared_queue;
   FunctionDriverParams driver;
+  PasidLimits pasids;
 
   static constexpr auto fields() {
     using A = AcceleratorDevice;
@@ -55,7 +74,8 @@ struct AcceleratorDevice {
             "One queue for all processes, which they submit to by ENQCMD; its engines are the "
             "function's queues. Without it each process has a queue to itself, and waits until one "
             "is free."),
-        field("driver", &A::driver, "Its driver, in whichever kernel.")};
+        field("driver", &A::driver, "Its driver, in whichever kernel."),
+        field("pasids", &A::pasids, "PASIDs that its driver lets processes have.")};
   }
   void check(const Where& where) const;
   bool operator==(const AcceleratorDevice&) const = default;

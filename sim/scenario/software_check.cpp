@@ -27,6 +27,24 @@ void take_name(std::set<std::string>& names, const std::string& name, const std:
 
 std::string host_text(const HostConfig& host) { return fmt::format("host \"{}\"", host.name); }
 
+void check_pasids(const PasidLimits& pasids, std::uint32_t width, const Where& where) {
+  const std::uint32_t highest = width == 0 || width > 20 ? 0xfffff : (1U << width) - 1;
+  const std::uint32_t most = pasids.max_pasid == 0 ? highest : pasids.max_pasid;
+  if (most > highest)
+    (where / "max_pasid").reject(fmt::format("read {}; expected at most {}", most, highest));
+  if (pasids.min_pasid > most) {
+    (where / "min_pasid")
+        .reject(fmt::format("read {}; expected at most {}, the highest", pasids.min_pasid, most));
+  }
+  for (std::size_t i = 0; i < pasids.reserved.size(); ++i) {
+    if (pasids.reserved[i] == 0 || pasids.reserved[i] > highest) {
+      (where / "reserved" / i)
+          .reject(fmt::format("read {}; expected 1 to {}: 0 is no process' anyway",
+                              pasids.reserved[i], highest));
+    }
+  }
+}
+
 class SoftwareChecker {
  public:
   SoftwareChecker(const HostConfig& host, const Where& where)
@@ -142,7 +160,8 @@ class SoftwareChecker {
   void check_guest(const GuestConfig& guest, const Where& where) const {
     const std::string whose = fmt::format("guest \"{}\"", guest.name);
     const std::vector<DeviceGroup> devices = devices_of(guest, host_);
-    std::set<std::string> names{"kernel", "vfio", "iommufd", "emulation_lock", "pasid_translation"};
+    std::set<std::string> names{
+        "kernel", "vfio", "iommufd", "emulation_lock", "pasid_translation", "migration"};
     check_interface(guest, host_, where);
     for (const DeviceGroup& device : devices) names.insert(device.name);
     for (std::size_t v = 0; v < guest.viommus.size(); ++v) {
@@ -153,6 +172,13 @@ class SoftwareChecker {
       take_name(names, guest.processes[p].name, whose, at);
       check_devices(guest.processes[p], devices, whose, at);
       check_memory(guest, guest.processes[p], at);
+      if (guest.processes[p].params.without_pasid) {
+        (at / "without_pasid")
+            .reject(
+                "read true in a guest; expected false: a vIOMMU shadows page tables of requests "
+                "with "
+                "PASIDs only");
+      }
     }
     for (std::size_t a = 0; a < guest.assign.size(); ++a)
       check_viommu(guest, guest.assign[a].viommu, where / "assign" / a / "viommu");
@@ -196,6 +222,7 @@ void AcceleratorDevice::check(const Where& where) const {
     (where / "queues")
         .reject("read it with \"shared_queue\"; expected \"engines\" there: they are its queues");
   }
+  check_pasids(pasids, pasid_width, where / "pasids");
   if (!page_requests && pri != PriParams{})
     (where / "pri").reject("read it with \"page_requests\": false; expected true");
 }

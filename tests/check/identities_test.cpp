@@ -102,6 +102,15 @@ TEST_CASE("a number whose allocator left may be freed by who does not know it") 
   CHECK(given_again.free(5, 2).found() == "I5");
 }
 
+TEST_CASE("a number that has been an orphan twice may be freed by both of its owners") {
+  Stream stream;
+  stream.allocate(5, 1).free(5, 1, 0, trace_code::orphaned);
+  stream.allocate(5, 2).free(5, 2, 0, trace_code::orphaned);
+  stream.free(5, 2).free(5, 2);
+  CHECK(Stream(stream).found().empty());
+  CHECK(stream.free(5, 2).found() == "I5");
+}
+
 TEST_CASE("I6: a freed number is bound, made present, or named by a descriptor") {
   const auto ended = [] { return Stream().allocate(5, 1).free(5, 1); };
   CHECK(ended().emit(EventKind::bind, Stream::app, 5, 1, {.value = Stream::source}).found() ==

@@ -37,6 +37,16 @@ TEST_CASE("I9: groups that a reset has dropped do not wait") {
   CHECK(stream.free(5, 1).allocate(5, 2).found().empty());
 }
 
+TEST_CASE("I9 to I11: by a failure a function forgets all of its groups, those on their way too") {
+  constexpr std::uint16_t failure = 0xf;
+  const auto failed = [] {
+    return asked().ask(5, 1, 4).respond(5, 1, 3, failure).answered(5, 1, 3);
+  };
+  CHECK(failed().found().empty());
+  CHECK(failed().respond(5, 1, 4).free(5, 1).allocate(5, 2).found().empty());
+  CHECK(asked().ask(5, 1, 4).respond(5, 1, 3).answered(5, 1, 3).found() == "I11");
+}
+
 TEST_CASE("I10: a response to no group, to another PASID, to an earlier life, and a second one") {
   CHECK(Stream().allocate(5, 1).respond(5, 1, 3).found() == "I10");
   CHECK(asked().allocate(6, 1).respond(6, 1, 3).found(false) == "I10");

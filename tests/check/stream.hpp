@@ -142,9 +142,10 @@ class Stream {
     return emit(EventKind::page_request, device, pasid, epoch,
                 {.address = page, .value = bits.encode()});
   }
-  Stream& respond(std::uint32_t pasid, std::uint32_t epoch, std::uint16_t group) {
+  Stream& respond(std::uint32_t pasid, std::uint32_t epoch, std::uint16_t group,
+                  std::uint16_t code = 0) {
     return emit(EventKind::respond, queue, pasid, epoch,
-                {.value = GroupBits{source, group}.encode()});
+                {.value = GroupBits{source, group}.encode(), .code = code});
   }
   Stream& answered(std::uint32_t pasid, std::uint32_t epoch, std::uint16_t group) {
     return emit(EventKind::group_answered, device, pasid, epoch,

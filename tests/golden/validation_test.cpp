@@ -5,7 +5,12 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -32,6 +37,11 @@ class Simulated {
   }
   double mean_ns(const std::string& window) const {
     return number(member(member("latencies"), "w" + window + ".nfp.dma"), "mean_ps") / 1e3;
+  }
+  // Of a host with so many vCPUs: rounds of 16 pages in 100 ms.
+  double unmapping_gigabits(std::uint32_t vcpus) const {
+    const double rounds = number(member("metrics"), fmt::format("vcpus{}.vm.flow.rounds", vcpus));
+    return rounds * 16 * 4096 * 8 / 100e-3 * 1e-9;
   }
   double gigabits(const std::string& window) const {
     const Value& metrics = member("metrics");
@@ -89,4 +99,26 @@ TEST_CASE("with pages of 2 MiB the throughput does not drop", "[golden][validati
   const Simulated simulated("pcie-bench-superpages");
   for (const std::string window : {"256KiB", "1MiB", "4MiB", "16MiB", "64MiB"})
     CHECK(simulated.gigabits(window) > 32.4);
+}
+
+// 47, 84, 156, 238, 25 and 18 Gb/s with 1, 2, 4, 8, 16 and 20 vCPUs; what is fitted says README.md there.
+TEST_CASE("strict unmapping through one vIOMMU rises to 8 vCPUs, and collapses by 5 times at 16",
+          "[golden][validation]") {
+  struct Published {
+    std::uint32_t vcpus;
+    double gigabits;
+  };
+  constexpr std::array<Published, 6> points{
+      {{1, 47.3}, {2, 84.3}, {4, 155.8}, {8, 237.8}, {16, 25.0}, {20, 17.9}}};
+  const Simulated run("strict-unmapping");
+  std::vector<double> simulated;
+  for (const Published& point : points) {
+    simulated.push_back(run.unmapping_gigabits(point.vcpus));
+    INFO(point.vcpus << " vCPUs: " << simulated.back() << " Gb/s, published " << point.gigabits);
+    CHECK(simulated.back() > 0.8 * point.gigabits);
+    CHECK(simulated.back() < 1.45 * point.gigabits);
+  }
+  CHECK(std::is_sorted(simulated.begin(), simulated.begin() + 4));
+  CHECK(simulated[3] > 5 * simulated[4]);
+  CHECK(simulated[4] > simulated[5]);
 }

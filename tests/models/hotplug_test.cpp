@@ -91,6 +91,77 @@ TEST_CASE("the head leaves by surprise: what was bound behind it is unbound", "[
   p.check_empty();
 }
 
+TEST_CASE("the head vanishes at any instant: no process waits for it, none is lost", "[hotplug]") {
+  const int step = GENERATE(range(0, 60));
+  Plugged p;
+  bool happened = false;
+  p.rig.at(4us + 7us * step,
+           [&](Thread&) { happened = p.guest.unplug_unit("v0", Unplug::surprise).empty(); });
+  p.rig.run();
+  CHECK(!p.guest.machine.panicked());
+  CHECK(p.guest.hotplug.unplugged == (happened ? 1 : 0));
+  CHECK(p.guest.hotplug.orphans == 0);
+  CHECK(p.groups[1]->stats.rounds == 400);
+  CHECK(p.guest.container().pasids() == 0);
+  p.check_empty();
+}
+
+TEST_CASE("a vIOMMU that is plugged in while its kernel lets go of the last one comes after it",
+          "[hotplug]") {
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  const Ps again = GENERATE(0us, 1us, 10us, 60us, 150us);
+  Plugged p;
+  p.rig.at(1ms, [&](Thread&) { CHECK(p.guest.unplug_unit("v0", how).empty()); });
+  p.rig.at(1ms + again, [&](Thread&) { CHECK(p.guest.plug_unit("v0").empty()); });
+  p.start_again(4ms, 0);
+  p.rig.run();
+  CHECK(p.guest.hotplug.unplugged == 1);
+  CHECK(p.guest.hotplug.plugged == 1);
+  CHECK(p.guest.hotplug.refused == 0);
+  CHECK(p.rig.processes.back().finished());
+  CHECK(p.groups[0]->stats.rounds >= 200);
+  p.check_empty();
+}
+
+TEST_CASE("a vIOMMU that vanishes while it is being removed goes once, and comes back once",
+          "[hotplug]") {
+  const Ps vanishes = 3us * GENERATE(range(0, 30));
+  Plugged p;
+  std::string_view second;
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::orderly); });
+  p.rig.at(1ms + vanishes, [&](Thread&) { second = p.guest.unplug_unit("v0", Unplug::surprise); });
+  p.rig.at(1ms + vanishes + 1us, [&](Thread&) { p.guest.plug_unit("v0"); });
+  p.start_again(4ms, 0);
+  p.rig.run();
+  CHECK((second.empty() || second == "it is not there"));
+  CHECK(p.guest.hotplug.unplugged == 1);
+  CHECK(p.guest.hotplug.plugged == 1);
+  CHECK(p.guest.hotplug.refused == 0);
+  CHECK(p.rig.processes.back().finished());
+  CHECK(p.groups[0]->stats.enodev <= 2);  // of those that were there before
+  p.check_empty();
+}
+
+TEST_CASE("what is not there is not unplugged, what is there is not plugged in", "[hotplug]") {
+  Plugged p;
+  p.rig.at(1us, [&](Thread&) {
+    CHECK(p.guest.unplug_unit("v0", Unplug::orderly) == "its guest has not booted");
+  });
+  p.rig.at(1ms, [&](Thread&) {
+    CHECK(p.guest.plug_unit("v0") == "it is there");
+    CHECK(p.guest.plug_function(0) == "it is there");
+    CHECK(p.guest.unplug_unit("v0", Unplug::orderly).empty());
+    CHECK(p.guest.unplug_unit("v0", Unplug::orderly) == "it is leaving");
+  });
+  p.rig.at(5ms, [&](Thread&) {
+    CHECK(p.guest.unplug_unit("v0", Unplug::surprise) == "it is not there");
+    p.guest.kill();
+    CHECK(p.guest.plug_unit("v0") == "its guest does not run any more");
+    CHECK(p.guest.unplug_function(0, Unplug::orderly) == "its guest does not run any more");
+  });
+  p.rig.run();
+}
+
 TEST_CASE("the only serving vIOMMU leaves by surprise: its PASIDs are orphans, and stay charged",
           "[hotplug]") {
   GuestParams params;

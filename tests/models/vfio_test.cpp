@@ -125,11 +125,13 @@ TEST_CASE("an answer to a page request that is not pending is refused", "[vfio]"
 TEST_CASE("the host answers a page request when the guest takes too long", "[vfio]") {
   VfioParams params;
   params.fault_limit = 2ms;
+  params.late_guest = GENERATE(LateGuest::invalid, LateGuest::failure);
+  const std::string code = params.late_guest == LateGuest::invalid ? "1" : "15";
   Vfio rig(params);
   Instant forwarded;
   Instant answered;
   rig.host.iommu.before = [&](const std::string& line) {
-    if (line == "response 01:00.0 group 3 code 15") answered = rig.host.engine.now();
+    if (line == "response 01:00.0 group 3 code " + code) answered = rig.host.engine.now();
   };
   rig.run([&](Thread& thread) {
     const Pasid pasid = rig.alloc(thread);
@@ -145,6 +147,19 @@ TEST_CASE("the host answers a page request when the guest takes too long", "[vfi
   CHECK(answered - forwarded == 2ms);
   CHECK(rig.container().fault_stats().timed_out == 1);
   CHECK(rig.container().fault_stats().unmatched == 1);
+}
+
+TEST_CASE("a limit of less than the steps in which it is looked at is kept, too", "[vfio]") {
+  VfioParams params;
+  params.fault_limit = GENERATE(Ps(0), Ps(1), Ps(90));
+  Vfio rig(params);
+  rig.run([&](Thread& thread) {
+    const Pasid pasid = rig.alloc(thread);
+    REQUIRE(rig.container().bind_gpasid(thread, 0, bind_of(pasid)) == Errno::ok);
+    CHECK(rig.container().forward_fault(0, page_request(device, pasid.value(), 3)));
+    thread.sleep(1ms);
+  });
+  CHECK(rig.container().fault_stats().timed_out == 1);
 }
 
 TEST_CASE("a run does not last until a limit that has become needless", "[vfio]") {

@@ -125,6 +125,24 @@ TEST_CASE("requests without a PASID may pass through; second levels are not shad
   CHECK(rig.v.viommu.shadows() == 0);
 }
 
+TEST_CASE("what was bound and becomes a second level is unbound, and counted as one", "[vmm]") {
+  const Type becomes = GENERATE(Type::second_level, Type::pass_through);
+  Emulated rig;
+  rig.run([&](Thread& thread) {
+    const ioasid::Ioasid id = rig.vm.alloc();
+    rig.vm.bind(thread, rig.v, device, id);
+    rig.write(device, id, of_type(becomes));
+    rig.announce(thread, id);
+    CHECK(!rig.host.entry(device, Pasid(id)));
+  });
+  CHECK(rig.v.viommu.stats.bound == 1);
+  CHECK(rig.v.viommu.stats.unbound == 1);
+  CHECK(rig.v.viommu.stats.rebound == 0);
+  CHECK(rig.v.viommu.stats.unsupported == 1);
+  CHECK(rig.v.viommu.bind_errors().at(Errno::einval) == 1);
+  CHECK(rig.v.viommu.shadows() == 0);
+}
+
 TEST_CASE("what the host refuses to bind stays unbound, and is counted by its error", "[vmm]") {
   Emulated rig;
   VmRig other(rig.host, "vm1", {}, 2);

@@ -27,10 +27,11 @@ std::string host(const std::string& name, const std::string& accelerators,
 }
 
 Scenario scenario(const Parts& parts) {
+  const std::string backend = parts.pasids == "guest-wide" ? "guest-local" : "virtual-command";
   const std::string guest =
       R"(, "guests": [{"name": "vm", "memory": "32 MiB", "shut_down": true, "pasids": ")" +
-      parts.pasids +
-      R"(", "viommus": [{"name": "v"}], "assign": [{"devices": "acc", "viommu": "v"}],
+      parts.pasids + R"(", "viommus": [{"name": "v", "backend": ")" + backend +
+      R"("}], "assign": [{"devices": "acc", "viommu": "v"}],
       "processes": [{"name": "p", "count": 2, "devices": ["acc"], "rounds": 1500, "work": {"requests": 16,
       "outstanding": 2, "traffic": {"window": "64 KiB", "request": "4 KiB"}}}]}])";
   const std::string text = R"({"name": "moves", "hosts": [)" + host("a", R"("count": 1)", guest) +

@@ -189,15 +189,63 @@ TEST_CASE("errors are counted by what they were", "[run][software]") {
   CHECK(metric(width, "h.p.enomem") == 2);
 }
 
-TEST_CASE("a guest whose virtual commands hang panics", "[run][software]") {
+TEST_CASE("a guest whose virtual commands hang panics, which has failed unless it is expected",
+          "[run][software]") {
+  const bool expected = GENERATE(false, true);
   const std::string software =
       R"("guests": [{"name": "vm", "memory": "64 MiB", "viommus": [{"name": "v",
           "asynchronous_commands": true, "commands_hang": true}],
           "assign": [{"devices": "acc", "viommu": "v"}], "processes": )" +
       processes() + "}]";
-  const RunReport report = run(scenario("", software));
+  const std::string clause = R"(, "expect": [{"metric": "h.vm.panics", "equals": 1}])";
+  const RunReport report = run(scenario("", software, expected ? clause : ""));
   CHECK(metric(report, "h.vm.panics") == 1);
+  CHECK(metric(report, "h.vm.panicked_at") > 10'000'000'000'000);
+  CHECK(metric(report, "h.vm.panicked_at") < 10'001'000'000'000);
   CHECK(metric(report, "h.vm.p.finished") == 0);
+  CHECK(all_met(report.verdicts) == expected);
+  REQUIRE(report.verdicts.size() == 1);
+  if (!expected) CHECK(report.verdicts[0].expected == "h.vm does not panic");
+  CHECK(report.text.find("h.vm panicked at 10.0") != std::string::npos);
+  CHECK(report.text.find(": h.vm.v did not answer a virtual command in time") != std::string::npos);
+}
+
+TEST_CASE("a guest that nobody boots has failed", "[run][software]") {
+  const RunReport report = run(scenario("", guest(R"(, "boots": false)")));
+  REQUIRE(report.verdicts.size() == 1);
+  CHECK(report.verdicts[0].expected == "h.vm boots");
+  CHECK(!report.verdicts[0].met);
+  const std::string event = R"(, "events": [{"at": "1 us", "boot": "h.vm"}])";
+  CHECK(run(scenario("", guest(R"(, "boots": false)"), event)).verdicts.empty());
+}
+
+TEST_CASE("an event that finds nothing to do says why", "[run][software]") {
+  const std::string events = R"(, "events": [{"at": "1 us", "unplug": "h.vm.v"},
+      {"at": "1 us", "shut_down": "h.vm"}, {"at": "60 us", "plug": "h.vm.v"},
+      {"at": "61 us", "plug": "h.vm.acc"}, {"at": "50 ms", "kill": "h.vm"},
+      {"at": "60 ms", "kill": "h.vm"}, {"at": "61 ms", "boot": "h.vm"}])";
+  const RunReport report =
+      run(scenario("", guest(R"(, "boots": false)"),
+                   events.substr(0, events.size() - 1) + R"(, {"at": "0 us", "boot": "h.vm"}])"));
+  for (const char* const why :
+       {"nothing was done to h.vm.v: its guest has not booted",
+        "nothing was done to h.vm: it has not booted", "nothing was done to h.vm.v: it is there",
+        "nothing was done to h.vm.acc: it is there",
+        "nothing was done to h.vm: its machine is gone"})
+    CHECK(report.text.find(why) != std::string::npos);
+}
+
+TEST_CASE("a request after the end of simulated time is that, and nobody waits for ever",
+          "[run][software]") {
+  const std::string slow = R"("processes": [{"name": "p", "devices": ["acc"], "populate": true,
+      "work": {"requests": 200, "interval": "100 s", "traffic": {"window": "64 KiB"}}}])";
+  try {
+    run(scenario("", slow));
+    FAIL("it ended");
+  } catch (const ConfigError& error) {
+    CHECK(std::string(error.what()).find("a request of h.acc would come after") !=
+          std::string::npos);
+  }
 }
 
 TEST_CASE("a run whose software waits for ever has failed", "[run][software]") {

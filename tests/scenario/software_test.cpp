@@ -187,6 +187,45 @@ TEST_CASE("the host binds no number that it has not given", "[scenario][software
              "whose \"pasids\" are \"system-wide\""));
   parts.guests = viommus + R"(, "pasids": "guest-wide"})";
   CHECK(refusal(parts).empty());
+  parts.guests = R"({"name": "vm", "viommus": [{"name": "v"}], "pasids": "guest-wide"})";
+  CHECK(says(refusal(parts), "/hosts/0/guests/0/viommus/0/backend: read \"virtual-command\""));
+}
+
+TEST_CASE("values of guests that no machine has are refused", "[scenario][software]") {
+  const auto refused = [](const std::string& more) {
+    Parts parts;
+    parts.guests = R"({"name": "vm", "viommus": [{"name": "v"}], )" + more + "}";
+    return refusal(parts);
+  };
+  for (const char* const entries : {"0", "3", "64", "65536", "4294967295"}) {
+    CHECK(says(refused(R"("iommu": {"entries": )" + std::string(entries) + "}"),
+               "/hosts/0/guests/0/iommu/entries: read " + std::string(entries) +
+                   "; expected a power of two from 128 to 32768"));
+  }
+  CHECK(refused(R"("iommu": {"entries": 128})").empty());
+  CHECK(says(refused(R"("vcpus": 4294967295)"),
+             "/vcpus: read 4294967295; expected a whole number from 1 to 4096"));
+  CHECK(says(refused(R"("vfio": {"lowest_pasid": 10, "highest_pasid": 5})"),
+             "/vfio/highest_pasid: read 5; expected at least lowest_pasid, 10"));
+  CHECK(says(refused(R"("vfio": {"lowest_pasid": 0})"), "/vfio/lowest_pasid: read 0"));
+  CHECK(says(refused(R"("vfio": {"highest_pasid": 1048576})"), "/vfio/highest_pasid: read"));
+  CHECK(says(refused(R"("kernel": {"sva": {"min_pasid": 0}})"), "/kernel/sva/min_pasid: read 0"));
+  CHECK(says(refused(R"("processes": [{"name": "migration", "devices": ["acc"]}])"),
+             "/processes/0/name: read \"migration\"; expected a name that nothing else"));
+}
+
+TEST_CASE("an accelerator's PASIDs fit it", "[scenario][software]") {
+  const auto refused = [](const std::string& pasids) {
+    Parts parts;
+    parts.devices = R"({"name": "acc", "model": "accelerator", "iommu": "i", "pasid_width": 4,
+        "pasids": )" +
+                    pasids + "}";
+    return refusal(parts);
+  };
+  CHECK(refused(R"({"min_pasid": 2, "max_pasid": 15, "reserved": [1, 15]})").empty());
+  CHECK(says(refused(R"({"max_pasid": 16})"), "/pasids/max_pasid: read 16; expected at most 15"));
+  CHECK(says(refused(R"({"min_pasid": 9, "max_pasid": 8})"), "/pasids/min_pasid: read 9"));
+  CHECK(says(refused(R"({"reserved": [0]})"), "/pasids/reserved/0: read 0"));
 }
 
 TEST_CASE("processes do what they can", "[scenario][software]") {
