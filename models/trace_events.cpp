@@ -61,10 +61,12 @@ constexpr std::array kinds = {
                   "1 present, 2 not present, 3 changed, 4 zeroed, 5 all but present, 6 replaced"},
     EventKindInfo{EventKind::bind, "bind", "A PASID of a function was bound.",
                   "number that its user has for it", "requester id",
-                  "0 its own kernel's PASID, 1 a host's PASID for the guest of this component"},
+                  "0 its own kernel's PASID, 1 a host's PASID for the guest of this component, 2 "
+                  "the function's requests that have no PASID"},
     EventKindInfo{EventKind::unbind, "unbind", "A PASID of a function is bound no more.",
                   "number that its user has for it", "requester id",
-                  "0 its own kernel's PASID, 1 a host's PASID for the guest of this component"},
+                  "0 its own kernel's PASID, 1 a host's PASID for the guest of this component, 2 "
+                  "the function's requests that have no PASID"},
     EventKindInfo{EventKind::submit, "submit", "Software submitted a descriptor.",
                   "descriptor's high 64 bits", "descriptor's low 64 bits", "descriptor type"},
     EventKindInfo{EventKind::command, "command", "A virtual command was written.", "",

@@ -112,6 +112,8 @@ inline constexpr std::uint16_t translation_removed = 0;
 inline constexpr std::uint16_t translation_set = 1;
 // TraceEvent::code of a bind or unbind: of a host's number, for the guest that the component is of.
 inline constexpr std::uint16_t for_guest = 1;
+// Of the function's requests that have no PASID; the number is RID_PASID.
+inline constexpr std::uint16_t without_pasid = 2;
 // TraceEvent::code of a command's end, besides status codes: nobody waits for it any more.
 inline constexpr std::uint16_t command_dropped = 0x100;
 // TraceEvent::code of a free: 0 when the number is nobody's now, or why not (Linux' numbers).

@@ -210,6 +210,8 @@ void Sva::tell(EventKind kind, const Bond& bond, Instant since) const {
               .pasid = bond.pasid,
               .address = bond.pasid.value(),
               .value = bond.source.value(),
+              .code = bond.domain == IommuDriver::first_level_domain ? std::uint16_t{0}
+                                                                     : trace_code::without_pasid,
               .duration = engine_.now() - since});
 }
 

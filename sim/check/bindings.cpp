@@ -44,7 +44,7 @@ void Bindings::written(const TraceEvent& event) {
 void Bindings::bound(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
   const auto source = static_cast<std::uint16_t>(event.value);
-  if (event.pasid == 0)
+  if (event.pasid == 0 && event.code != trace_code::without_pasid)
     scene_.violate(Invariant::reserved_number, event,
                    fmt::format("PASID 0 of function {:04x} is bound", source));
   const auto limit = limits_.find({number.machine, source});

@@ -151,6 +151,11 @@ TEST_CASE("I23: PASID 0 is given out") { CHECK(Stream().allocate(0, 1, 0, 0, 9).
 
 TEST_CASE("I23: PASID 0 is bound") { CHECK(Stream().bind(0, 0).found() == "I23"); }
 
+TEST_CASE("I23: a process may have the requests that have no PASID") {
+  const Stream::Fields whole{.value = Stream::source, .code = trace_code::without_pasid};
+  CHECK(Stream().emit(EventKind::bind, Stream::app, 0, 0, whole).found().empty());
+}
+
 TEST_CASE("I24: the last PASID that a function has, and the one after it") {
   CHECK(Stream().allocate(63, 1).write(trace_code::entry_set, 63, 1).found().empty());
   CHECK(Stream().allocate(64, 1).write(trace_code::entry_set, 64, 1).found() == "I24");
