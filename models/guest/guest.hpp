@@ -188,6 +188,8 @@ class Guest {
     bool registered = false;
     Slot slot = Slot::taken;
     std::uint32_t releases = 0;          // under way
+    bool taking_up = false;              // plugged in, and its kernel is not done with that
+    std::uint32_t asked_to_go = 0;       // releases that wait until it is
     bool plug_again = false;             // asked for while it was leaving
     bool unfit = false;                  // plugged in, and refused: nobody uses it
     std::vector<std::size_t> functions;  // behind it, as numbered by driver()
@@ -296,6 +298,7 @@ class Guest {
   bool let_go(Thread& thread, Unit& unit);
   bool unregister_allocator(Unit& unit);
   bool serves_alone(const Unit& unit) const;
+  void post_release(Unit& unit);
   Errno take_up(Thread& thread, Unit& unit);
   void hot_add(Thread& thread, Unit& unit);
   IommuAbilities running_abilities(const Unit& but) const;

@@ -39,10 +39,19 @@ std::string_view Guest::unplug_unit(const std::string& name, Unplug how) {
   machine.post_to_hypervisor([this, &unit, how](Thread& thread) {
     if (how == Unplug::surprise) unit.viommu.vanish(thread);
     machine.inject(thread);
-    kernel.workers.post([this, &unit](Thread& worker) { release(worker, unit); });
+    post_release(unit);
     if (how == Unplug::surprise) unit.viommu.unbind_left(thread);
   });
   return {};
+}
+
+// A kernel removes what it has probed: one that goes while it is taken up is let go of afterwards.
+void Guest::post_release(Unit& unit) {
+  if (unit.taking_up) {
+    ++unit.asked_to_go;
+    return;
+  }
+  kernel.workers.post([this, &unit](Thread& worker) { release(worker, unit); });
 }
 
 // One that vanishes while it is being removed is released twice, and gone when both have ended.
@@ -130,6 +139,7 @@ void Guest::insert_unit(Unit& before) {
     Unit& unit = units.emplace_back(*this, before.name, before.viommu.params(), before.backend,
                                     before.number);
     unit.functions = before.functions;
+    unit.taking_up = true;
     unit.trace_like(before);
     unit.viommu.tell_presence();
     {
@@ -149,6 +159,9 @@ void Guest::hot_add(Thread& thread, Unit& unit) {
   if (unfit == Errno::efault) ++hotplug.narrower;
   if (unfit == Errno::enxio) ++hotplug.incapable;
   if (unfit != Errno::ok || take_up(thread, unit) != Errno::ok) ++hotplug.refused;
+  unit.taking_up = false;
+  for (std::uint32_t left = std::exchange(unit.asked_to_go, 0); left > 0; --left)
+    post_release(unit);
 }
 
 // What all that run can do.

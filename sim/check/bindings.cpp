@@ -28,7 +28,7 @@ void Bindings::observe(const TraceEvent& event) {
     case EventKind::moved:
       return leave_to_host(scene_.machine_of(event.component));
     case EventKind::viommu:
-      return event.code == trace_code::viommu_gone ? ejected(event) : void();
+      return presence(event);
     default:
       return;
   }
@@ -92,7 +92,16 @@ void Bindings::leave_to_host(std::uint32_t guest) {
     if (bond.binder == guest && key.first.machine != guest) bond.binder = key.first.machine;
 }
 
-// What a guest had bound behind it, in its host. Of one that vanishes the hypervisor sees to that later.
+// Of a vIOMMU that vanishes the hypervisor sees later to what was bound behind it.
+void Bindings::presence(const TraceEvent& event) {
+  if (event.code == trace_code::viommu_leaves) {
+    vanished_.insert(event.component);
+  } else if (vanished_.erase(event.component) == 0 && event.code == trace_code::viommu_gone) {
+    ejected(event);
+  }
+}
+
+// What a guest had bound behind it, in its host.
 void Bindings::ejected(const TraceEvent& event) {
   if (!leaving_.contains(event.component)) return;
   const std::uint32_t guest = scene_.machine_of(event.component);

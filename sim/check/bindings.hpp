@@ -31,14 +31,16 @@ class Bindings {
   void freed(const TraceEvent& event);
   void let_go(const TraceEvent& event);
   void leave_to_host(std::uint32_t guest);
+  void presence(const TraceEvent& event);
   void ejected(const TraceEvent& event);
 
   Scene& scene_;
   Bonds bonds_;
   std::map<Function, std::uint32_t> limits_;  // its PASIDs are below
   std::map<std::uint32_t, std::set<std::uint16_t>>
-      behind_;                       // functions, by who writes their tables
-  std::set<std::uint32_t> leaving_;  // vIOMMUs whose allocator has left in order
+      behind_;                        // functions, by who writes their tables
+  std::set<std::uint32_t> leaving_;   // vIOMMUs whose allocator has left in order
+  std::set<std::uint32_t> vanished_;  // but for their commands
 };
 
 }  // namespace viosim::check

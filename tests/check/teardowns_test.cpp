@@ -221,6 +221,22 @@ TEST_CASE("I20: a vIOMMU is taken away in order while the host has something bou
   CHECK(ejected(false, true, true).empty());  // the host that it left sees to that
 }
 
+TEST_CASE("I20: of a vIOMMU that vanishes the host unbinds later, whenever its allocator leaves") {
+  const auto presence = [](std::uint16_t code) { return Stream::Fields{.code = code}; };
+  Stream stream;
+  stream.allocate(5, 1, Stream::owner(Stream::vfio)).guest_allocates(5);
+  const EntryWritten written{Stream::source, Stream::domain, 1, true, true, 64};
+  stream.emit(EventKind::table_write, Stream::viommu_driver, 5, 1,
+              {.value = written.encode(), .code = trace_code::entry_set});
+  stream.emit(EventKind::bind, Stream::vfio, 5, 1,
+              {.address = 5, .value = Stream::source, .code = trace_code::for_guest});
+  stream.emit(EventKind::viommu, Stream::viommu, 0, 0, presence(trace_code::viommu_leaves));
+  stream.emit(EventKind::allocator, Stream::viommu, 0, 0,
+              {.address = 1, .code = trace_code::allocator_left});
+  stream.emit(EventKind::viommu, Stream::viommu, 0, 0, presence(trace_code::viommu_gone));
+  CHECK(stream.found().find("I20") == std::string::npos);
+}
+
 TEST_CASE(
     "I26: an entry that was changed while it is present is flushed before it is changed again") {
   const auto changed = [](Stream stream) {

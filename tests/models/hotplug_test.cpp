@@ -142,6 +142,22 @@ TEST_CASE("a vIOMMU that vanishes while it is being removed goes once, and comes
   p.check_empty();
 }
 
+// A process that asks for a PASID holds the lock that registering an allocator waits for.
+TEST_CASE("a vIOMMU that vanishes while it is taken up is let go of afterwards", "[hotplug]") {
+  const Ps vanishes = 10us * GENERATE(range(0, 40));
+  GuestParams params;
+  params.kernel.pasids.operation = 300us;
+  Plugged p(params);
+  p.rig.at(10ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::surprise); });
+  p.start_again(20ms, 1);
+  p.rig.at(20ms, [&](Thread&) { p.guest.plug_unit("v0"); });
+  p.rig.at(20ms + vanishes, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::surprise); });
+  p.rig.at(20ms + vanishes + 5us, [&](Thread&) { p.guest.plug_unit("v0"); });
+  p.rig.run();
+  for (const Guest::Unit& unit : p.guest.units) CHECK(unit.registered == unit.viommu.present());
+  p.check_empty();
+}
+
 TEST_CASE("what is not there is not unplugged, what is there is not plugged in", "[hotplug]") {
   Plugged p;
   p.rig.at(1us, [&](Thread&) {
