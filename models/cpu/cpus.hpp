@@ -8,6 +8,7 @@
 // has one of its own, so a guest that computes disturbs nobody).
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "models/cpu/gate.hpp"

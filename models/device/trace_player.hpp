@@ -8,6 +8,7 @@
 // crossed before the look-up.
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "core/des/trace.hpp"

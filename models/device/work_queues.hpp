@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "models/device/dma_params.hpp"
 #include "models/iommu/address_space.hpp"

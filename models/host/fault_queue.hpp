@@ -5,6 +5,7 @@
 // writes its cookie, or by the host when its address space goes or its time is over.
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "models/host/assigned_device.hpp"

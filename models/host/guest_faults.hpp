@@ -6,6 +6,7 @@
 // fails to do leaves a device waiting.
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "models/pcie/ats.hpp"

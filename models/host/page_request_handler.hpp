@@ -6,6 +6,7 @@
 // handles one group after the other.
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "models/host/host_kernel.hpp"

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "ioasid/notifier.hpp"

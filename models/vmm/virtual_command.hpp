@@ -6,6 +6,7 @@
 // once with the number that it got.
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "core/des/engine.hpp"
 #include "models/trace_point.hpp"

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "sim/inject/effects.hpp"
 
 #include <cstdint>

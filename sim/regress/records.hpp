@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "sim/compare/tolerances.hpp"
 
 #include <filesystem>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/run/software_migrations.hpp"
 
+#include "core/base/fields.hpp"
 #include "sim/run/reading.hpp"
 
 #include <fmt/format.h>

@@ -1,5 +1,6 @@
 // What is counted and measured of software: kernels, drivers, guests, processes, and their locks.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/fields.hpp"
 #include "sim/run/reading.hpp"
 
 #include <type_traits>

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "sim/actions/actions.hpp"
 #include "sim/scenario/expectation.hpp"
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/inject/injections.hpp"
 
+#include "core/base/fields.hpp"
 #include "sim/json/json.hpp"
 #include "tests/support/catch.hpp"
 

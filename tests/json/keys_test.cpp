@@ -1,5 +1,6 @@
 // Unions whose alternative is named by which key is there.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/fields.hpp"
 #include "sim/json/json.hpp"
 #include "tests/support/catch.hpp"
 

@@ -1,6 +1,7 @@
 // Limits that a field declares: what they refuse, and that messages, tables and the schema say the same.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/address.hpp"
+#include "core/base/fields.hpp"
 #include "sim/json/json.hpp"
 #include "tests/support/catch.hpp"
 

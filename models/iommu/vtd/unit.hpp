@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/fields.hpp"
 #include "models/iommu/iommu.hpp"
 #include "models/iommu/vtd/architecture.hpp"
 #include "models/iommu/vtd/fault_records.hpp"
