@@ -67,7 +67,7 @@ int check_verb(const std::filesystem::path& database, bool json) {
     add_violations(object, checker.violations(), checker.found(), reader.components());
     fmt::print("{}\n", to_text(Value(std::move(object)), Layout::indented));
   } else {
-    fmt::print("{}, {}\n{}", counted(reader.event_count(), "event"),
+    fmt::print("{}, {}\n{}", counted(static_cast<std::uint64_t>(reader.event_count()), "event"),
                counted(checker.found(), "violation"),
                violations_text(checker.violations(), checker.found(), reader.components()));
   }
