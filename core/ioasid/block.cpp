@@ -103,7 +103,7 @@ void Block::warm_up(std::uint32_t offset) const {
 void Block::publish_compact(std::uint32_t offset, SetToken set, void* data) {
   const std::uint32_t entry = vacant_entry();
   Tag& tag = tags()[entry];
-  tag.store(next_tag(tag.load(std::memory_order_relaxed), offset), std::memory_order_relaxed);
+  tag.store(next_tag(tag.load(std::memory_order_relaxed), offset), std::memory_order_release);
   slots()[entry].data.store(data, std::memory_order_release);
   slots()[entry].set.store(set, std::memory_order_release);
   note_live(offset);

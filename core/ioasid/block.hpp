@@ -138,7 +138,8 @@ inline Found Block::find_direct(SetToken wanted, std::uint32_t offset) const {
 inline void Block::publish(std::uint32_t offset, SetToken set, void* data) {
   if (!direct()) [[unlikely]]
     return publish_compact(offset, set, data);
-  first_tag_.store(first_tag_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  // Who sees it sees the removal before it, too: else it could pair the old set with the new data.
+  first_tag_.store(first_tag_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   Slot& record = direct_slots()[offset];
   record.data.store(data, std::memory_order_release);
   record.set.store(set, std::memory_order_release);

@@ -15,7 +15,7 @@ class ScopedLock {
     if (!lock.lock()) [[unlikely]]
       throw UsageError(std::string("ioasid: ") + who +
                        " was called from inside one of its own callbacks: it would wait for "
-                       "itself; only find() is allowed there");
+                       "itself");
   }
   ~ScopedLock() { lock_.unlock(); }
   ScopedLock(const ScopedLock&) = delete;

@@ -76,7 +76,9 @@ class VcmdBackend : public Backend {
   // registered.
   AllocatorOps ops(VcmdChannel& channel) { return {this, this, &channel}; }
 
-  // intel_vcmd_ioasid_alloc and _free of drivers/iommu/intel/iommu.c. invalid_ioasid: the range is
+  // intel_vcmd_ioasid_alloc and _free of drivers/iommu/intel/iommu.c, but for two defects of that
+  // _free: it sends no command while the id's data is not null, so that the host's id leaks, and it
+  // cuts ids to 16 bits. invalid_ioasid: the range is
   // refused, the host has no id, or it failed. Thread-safe as far as the channels are.
   Ioasid alloc(Range range, void* channel) override;
   void free(Ioasid id, void* channel) override;  // a refusal of the host is not reported

@@ -78,7 +78,7 @@ class PasidSpace final : private ioasid::ExternalLock {
   void free(ioasid::Ioasid id) {
     const Thread* const thread = Thread::current(engine_);
     if (thread == nullptr) {
-      ends(id, {engine_.now()});
+      ends(id, {engine_.now(), 0, outcome(id)});
       space_.free(id);
       return;
     }
@@ -157,8 +157,13 @@ class PasidSpace final : private ioasid::ExternalLock {
   void tell_freed(const Thread& thread) {
     const auto found = freed_by_.find(&thread);
     if (found == freed_by_.end()) return;
-    ends(found->second.id, {found->second.since});
+    ends(found->second.id, {found->second.since, 0, outcome(found->second.id)});
     freed_by_.erase(found);
+  }
+  // Of a free. An orphan's owner does not know that his allocator has left.
+  std::uint16_t outcome(ioasid::Ioasid id) const {
+    constexpr std::uint16_t unknown = 2;  // ENOENT
+    return knows(id) ? std::uint16_t{0} : unknown;
   }
   bool knows(ioasid::Ioasid id) const {
     return space_.find(nullptr, id).error != ioasid::Error::enoent;

@@ -32,7 +32,10 @@ void Announcements::observe(const TraceEvent& event) {
     case EventKind::bind:
       return event.code == trace_code::for_guest ? void() : bound(event, machine);
     case EventKind::viommu:
-      under_way_.clear();  // of one that is gone nothing is done any more
+      // Of one that is gone nothing is done any more.
+      std::erase_if(under_way_, [&](const auto& queue) {
+        return scene_.unit_of(queue.first) == scene_.unit_of(event.component);
+      });
       return;
     default:
       return;

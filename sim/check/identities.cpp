@@ -60,7 +60,8 @@ void Identities::allocated(const TraceEvent& event) {
   const Life* const before = scene_.life(scene_.number_of(event));
   if (before != nullptr && before->live) {
     scene_.violate(Invariant::one_owner, event,
-                   fmt::format("PASID {} is allocated while it lives", event.pasid));
+                   fmt::format("PASID {} is allocated while it lives", event.pasid),
+                   scene_.roots_of(scene_.number_of(event), before->epoch));
   }
   const auto lowest = static_cast<std::uint32_t>(event.address);
   const auto highest = static_cast<std::uint32_t>(event.address >> 32U);

@@ -169,6 +169,13 @@ void Scene::note(const TraceEvent& event) {
   chains_.note(event, story_of(event, number_of(event)), lasting);
 }
 
+std::vector<Link> Scene::roots_of(const Number& number, std::uint32_t epoch) const {
+  std::vector<Link> its;
+  for (const Link& link : roots(number))
+    if (link.event.epoch == epoch) its.push_back(link);
+  return its;
+}
+
 std::vector<Link> Scene::allocations(std::uint32_t machine,
                                      std::optional<std::uint64_t> owner) const {
   constexpr std::size_t enough = 4;

@@ -99,6 +99,8 @@ class Scene {
   Link link(const TraceEvent& event) const { return chains_.now(event); }
   // How a number was allocated, bound and freed.
   std::span<const Link> roots(const Number& number) const { return chains_.roots(number); }
+  // The same of one life of it.
+  std::vector<Link> roots_of(const Number& number, std::uint32_t epoch) const;
   // How some of those that live in a machine, and belong to one owner where there is one, were allocated.
   std::vector<Link> allocations(std::uint32_t machine, std::optional<std::uint64_t> owner) const;
   // "host0.vm[0].vfio"; of the kernel itself "host0.kernel".

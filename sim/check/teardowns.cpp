@@ -11,6 +11,21 @@
 
 namespace viosim::check {
 
+namespace {
+
+const char* rewritten(std::uint16_t how) {
+  switch (how) {
+    case trace_code::entry_zeroed:
+      return "the entry is zeroed";
+    case trace_code::entry_set:
+      return "the entry is made present again";
+    default:
+      return "the entry is written anew";
+  }
+}
+
+}  // namespace
+
 void Teardowns::observe(const TraceEvent& event) {
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::table_write:
@@ -65,12 +80,13 @@ void Teardowns::complain_of_flushes(const TraceEvent& at, const Place& place, co
 void Teardowns::written(const TraceEvent& event) {
   const EntryWritten how = EntryWritten::decode(event.value);
   const Place place{scene_.unit_of(event.component), event.pasid, how.source};
-  if (!how.caching) device_tlbs_[{place.unit, how.source}] = how.device_tlb;
+  if (!how.caching && !scene_.gone(scene_.machine_of(event.component), how.source))
+    device_tlbs_[{place.unit, how.source}] = how.device_tlb;
   if (event.code == trace_code::entry_fields) return;
   if (event.code == trace_code::entry_cleared) return cleared(event, how, place);
   const auto found = entries_.find(place);
   if (found != entries_.end() && !found->second.flushed())
-    complain_of_flushes(event, place, found->second, "the entry is written anew");
+    complain_of_flushes(event, place, found->second, rewritten(event.code));
   if (event.code == trace_code::entry_changed || event.code == trace_code::entry_replaced)
     return changed(event, how, place);
   if (event.code == trace_code::entry_zeroed) {
@@ -123,7 +139,8 @@ void Teardowns::cleared(const TraceEvent& event, const EntryWritten& how, const 
   begin_flushes(event, how, place, entry);
 }
 
-// What a function does not cache needs no flush, and would not answer one.
+// What a function does not cache needs no flush, and would not answer one. One that has vanished is
+// asked again what it did not answer.
 void Teardowns::submitted(const TraceEvent& event) {
   const auto type = static_cast<vtd::DescriptorType>(event.code);
   const bool of_device_tlb =
@@ -133,6 +150,7 @@ void Teardowns::submitted(const TraceEvent& event) {
   const auto known =
       device_tlbs_.find({scene_.unit_of(event.component), descriptor.source.value()});
   if (known == device_tlbs_.end() || known->second) return;
+  if (scene_.gone(scene_.machine_of(event.component), descriptor.source.value())) return;
   scene_.violate(Invariant::flush_order, event,
                  fmt::format("the device TLB of function {:04x} is flushed, which is not used",
                              descriptor.source.value()));

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ check::Limits limits_of(const RunReader& reader) {
 void note_what_is_not_asked(const RunReader& reader) {
   if (reader.complete()) return;
   std::vector<std::string> names;
+  names.reserve(std::size(check::Checker::asked_at_end));
   for (const check::Invariant one : check::Checker::asked_at_end)
     names.push_back(check::name_of(one));
   std::fputs(fmt::format("viosim: {}: the run did not finish, or still goes on: this is about its "

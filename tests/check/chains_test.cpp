@@ -76,6 +76,20 @@ TEST_CASE("how a number was allocated and bound is in the chain, however long ag
   }
 }
 
+TEST_CASE(
+    "a number that is given out twice has both in the chain, however long ago the first was") {
+  Stream stream;
+  stream.allocate(5, 1).bind(5, 1);
+  const Chain first(stream.events().begin() + 1, stream.events().end());
+  busy(stream).allocate(5, 2);
+  const auto found = stream.violations();
+  REQUIRE(!found.empty());
+  REQUIRE(found[0].invariant == check::Invariant::one_owner);
+  CHECK(has(found[0].chain, first[0]));
+  CHECK(has(found[0].chain, first[1]));
+  CHECK(found[0].chain.back() == stream.events().back());
+}
+
 TEST_CASE("the injections of a chain are those about its number, nearest to its object") {
   Stream stream;
   stream.allocate(5, 1).allocate(6, 1);

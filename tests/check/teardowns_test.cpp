@@ -261,6 +261,21 @@ TEST_CASE("I27: a device TLB that is not used is flushed") {
   CHECK(flushed(false) == "I27");
 }
 
+TEST_CASE("I27: a function that has vanished is asked again for what it did not answer") {
+  const auto asked_again = [](bool vanished) {
+    Stream stream = Stream().allocate(5, 1).write(trace_code::entry_set, 5, 1);
+    const TraceEvent flush = Stream().flush_device_tlb(5).events().back();
+    if (vanished) stream.emit(EventKind::vanish, Stream::device, 0, 0, {.value = Stream::source});
+    stream.write(trace_code::entry_cleared, 5, 1, false);
+    return stream
+        .emit(EventKind::submit, Stream::queue, 5, 1,
+              {.address = flush.address, .value = flush.value, .code = flush.code})
+        .found();
+  };
+  CHECK(asked_again(true).empty());
+  CHECK(asked_again(false) == "I27");
+}
+
 TEST_CASE("I36: a second level's domain is given to somebody else before it was flushed") {
   constexpr std::uint8_t nested = 3;
   const EntryWritten written{Stream::source, 9, nested};

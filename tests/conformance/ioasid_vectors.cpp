@@ -45,7 +45,7 @@ unsigned seconds_named(std::string_view text) {
   unsigned seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (error != std::errc() || end != text.data() + text.size() || seconds == 0)
-    usage("--limit needs a number of seconds, not '" + std::string(text) + "'");
+    usage("--limit needs a whole number of seconds, at least 1, not '" + std::string(text) + "'");
   return seconds;
 }
 

@@ -57,7 +57,7 @@ MUTANTS = [
     ("reader does not check the tag", "block.hpp",
      "if (first_tag_.load(std::memory_order_relaxed) == tag) [[likely]]", "if (tag == tag)"),
     ("publication is not counted", "block.hpp",
-     "  first_tag_.store(first_tag_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);\n", ""),
+     "  first_tag_.store(first_tag_.load(std::memory_order_relaxed) + 1, std::memory_order_release);\n", ""),
     ("reader of a compact block does not check the tag", "block.cpp",
      "if (tag[i].load(std::memory_order_relaxed) != seen)", "if (false)"),
     ("publication in a compact block is not counted", "block.cpp",

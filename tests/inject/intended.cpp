@@ -45,7 +45,6 @@ constexpr Intention intentions[] = {
     {"delay `command-completion`", {19}},
     {"drop `page-request", {11}},
     {"reorder `page-request`", {11}},
-    {"drop `fault-event`", {11}},
     {"drop `unbind-notice`", {30}},
     {"drop `unmap-notice`", {26}},
     {"skip `set_up.write_fields`", {25}},

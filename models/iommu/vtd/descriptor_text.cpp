@@ -19,7 +19,7 @@ std::string pages(const Descriptor& descriptor) {
 }
 
 std::string scope(const Descriptor& descriptor) {
-  const std::string domain = fmt::format("domain {}", descriptor.domain.value());
+  std::string domain = fmt::format("domain {}", descriptor.domain.value());
   switch (descriptor.granularity) {
     case Granularity::global:
       return "everybody";
@@ -76,7 +76,7 @@ std::string name_of(DescriptorType type) {
 }
 
 std::string text_of(const Descriptor& descriptor) {
-  const std::string name = name_of(descriptor.type);
+  std::string name = name_of(descriptor.type);
   switch (descriptor.type) {
     case DescriptorType::context_cache:
     case DescriptorType::iotlb:
