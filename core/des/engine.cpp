@@ -198,7 +198,9 @@ void Engine::sleep_until(Instant at) {
 // next actor is the same one. SimGrid's clock stays behind until it is asked again.
 void Engine::block() {
   const std::uint32_t me = current_;
-  if (!advance_to_next_actor()) {
+  const bool somebody_next = advance_to_next_actor();
+  forget_frames_below();  // hardware may have failed, here
+  if (!somebody_next) {
     actors_[me]->go->acquire();
     return;
   }

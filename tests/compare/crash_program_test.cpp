@@ -1,7 +1,6 @@
 // The program itself, killed at any moment of a run: what it leaves.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
-#include "core/base/sanitizers.hpp"
 #include "sim/record/run_database.hpp"
 #include "sim/record/run_reader.hpp"
 #include "sim/regress/child.hpp"
@@ -28,7 +27,7 @@ constexpr const char* scenario = R"({
                  "outstanding": 4, "traffic": {"pattern": "uniform", "window": "1 MiB"}}]}]})";
 
 // How many moments are tried. A program that is compiled to be watched runs many times as long.
-constexpr std::uint64_t usual_kills = sanitized ? 40 : 200;
+constexpr std::uint64_t usual_kills = 200;
 std::uint64_t kills() {
   const char* wanted = std::getenv("VIOSIM_KILLS");
   return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : usual_kills;
