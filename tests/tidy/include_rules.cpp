@@ -38,7 +38,7 @@ constexpr std::array libraries = {
     Library{"<xbt/", "SimGrid", {"core/des/"}},
     Library{"<nlohmann/", "JSON", {"sim/", "tests/"}},
     Library{"<valijson/", "JSON schema validation", {"tests/"}},
-    Library{"<CLI/", "the command line library", {"sim/main.cpp", "sim/command_line/"}},
+    Library{"<CLI/", "the command line library", {"sim/command_line/"}},
     Library{"<sqlite3", "SQLite", {"sim/", "tests/"}},
     Library{"<catch2/", "the test framework", {"tests/"}},
     Library{"<rapidcheck", "the test framework", {"tests/"}},
