@@ -378,6 +378,8 @@ const tests = {
     }
     assert.ok(cells.filter((text) => /^requests \d+ to \d+, read .* ns to .* ns: .* \d+ runs?$/.test(text)).length >= 4, String(cells));
     await shoot(page, 'drawn');
+    const heads = await page.locator('#points thead tr:first-child th').allTextContents();
+    assert.deepEqual(heads.slice(0, 6).map((head) => head.match(/[\w.]+/)[0]), ['point', 'requests', 'read', 'parameter.runs', 'runs', 'failed']);
     const all = (await column(page, '#points', 1)).length;
     const rates = page.getByLabel('Filter host0.dev.throughput');
     await rates.fill('> 1 b/s');

@@ -25,13 +25,16 @@ function sweepSummary(points, data) {
   }
 }
 
+// A parameter that is called like a column is told from it by its head, as `viosim results` does.
 function pointTable(points, only) {
   const parameters = points.parameters;
   const figures = points.varying.filter((figure) => !figure.ofPoints);
+  const counts = [{name: 'runs', unit: 'count'}, {name: 'failed', unit: 'count'}];
+  const taken = new Set(['point', ...counts.map(({name}) => name), ...figures.map(({name}) => name)]);
   const columns = [{name: 'point', unit: 'count'},
-    ...parameters.map((parameter) => ({name: parameter.name, unit: parameter.numeric ? 'count' : 'text',
-      show: (value, point) => parameter.textAt(point)})),
-    {name: 'runs', unit: 'count'}, {name: 'failed', unit: 'count'},
+    ...parameters.map((parameter) => ({name: taken.has(parameter.name) ? `parameter.${parameter.name}` : parameter.name,
+      unit: parameter.numeric ? 'count' : 'text', show: (value, point) => parameter.textAt(point)})),
+    ...counts,
     ...figures.map((figure) => ({name: figure.name, unit: figure.unit, show: (value, point) => {
       const half = halfWidth(figure.at(point), points.student);
       return formatValue(value, figure.unit) + (half ? ` \u00b1 ${formatValue(half, figure.unit, 2)}` : '');
