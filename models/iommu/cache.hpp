@@ -6,12 +6,13 @@
 // one step in a hash index whatever the associativity, and sets and ways only decide who makes room
 // for whom. An entry is one cache line of the machine we run on: tag, value and last use lie
 // together. The index holds a few bits of each entry's hash beside its slot, so that a look-up
-// touches no entry but its own.
+// touches no entry but its own. A cache takes as much memory as it ever held entries, and its index.
 #pragma once
 
 #include "core/base/error.hpp"
 #include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
+#include "models/iommu/lazy_array.hpp"
 #include "models/iommu/replacement.hpp"
 #include "models/iommu/slot_groups.hpp"
 
@@ -81,13 +82,14 @@ class Cache {
       : policy_(params.replacement),
         ways_(params.ways_in_use()),
         set_mask_(params.sets() - 1),
-        entries_(params.entries),
-        index_(ways_ <= few_ways ? 0 : std::bit_ceil(std::size_t{params.entries} * 2)),
+        entries_(params.entries,
+                 ways_ <= few_ways ? Entries::Content::zeros : Entries::Content::none),
+        index_(ways_ <= few_ways
+                   ? 0
+                   : std::min(smallest_index, std::bit_ceil(std::size_t{params.entries} * 2))),
         index_mask_(index_.empty() ? 0 : index_.size() - 1),
-        free_(params.sets()),
-        chooser_(params.replacement, params.sets(), ways_, rng) {
-    reset_free_lists();
-  }
+        sets_(params.sets()),
+        chooser_(params.replacement, params.sets(), ways_, rng) {}
 
   // What would you say? Changes nothing. The slot of the entry, or `none`. `hint` is a slot to look
   // at first.
@@ -166,12 +168,11 @@ class Cache {
   // Removes every entry for which `dies(tag, value)` says so.
   template <class Dies>
   void invalidate_if(Dies&& dies) {
-    for (std::uint32_t slot = 0; slot < entries_.size(); ++slot) {
-      if (entries_[slot].used() && dies(entries_[slot].tag, entries_[slot].value)) {
-        remove(slot);
-        ++stats.invalidations;
-      }
-    }
+    for_each_used([&](std::uint32_t slot) {
+      if (!dies(entries_[slot].tag, entries_[slot].value)) return;
+      remove(slot);
+      ++stats.invalidations;
+    });
   }
   // The same where all that may die have `key` in place `which` of their groups: costs what the group
   // has, not the cache. Who never calls it pays nothing; the first call sorts what is there.
@@ -196,8 +197,7 @@ class Cache {
   // visit(tag, value) of each entry, in the order of slots.
   template <class Visit>
   void for_each(Visit&& visit) const {
-    for (const Entry& entry : entries_)
-      if (entry.used()) visit(entry.tag, entry.value);
+    for_each_used([&](std::uint32_t slot) { visit(entries_[slot].tag, entries_[slot].value); });
   }
 
   std::uint32_t size() const { return size_; }
@@ -206,15 +206,23 @@ class Cache {
   CacheStats stats;
 
  private:
+  // All zeros are no entry in use.
   struct alignas(64) Entry {
-    Tag tag{};
-    std::uint32_t next_free = none;  // `in_use` while the slot is
-    Value value{};
+    Tag tag;
+    std::uint32_t next_free;  // `in_use` while the slot is
+    Value value;
     UseStamp stamp;
     bool used() const { return next_free == in_use; }
   };
   static_assert(sizeof(Entry) == 64, "an entry is one cache line");
+  using Entries = LazyArray<Entry>;
+  // Slots of a set are used in their order; those that were used and are free again, before them, the last one first.
+  struct Set {
+    std::uint32_t first_free = none;  // of those
+    std::uint32_t begun = 0;          // how many were ever used since the cache was empty
+  };
   static constexpr std::uint32_t few_ways = 2;
+  static constexpr std::size_t smallest_index = 64;
   static constexpr bool grouped = requires(const Value& value) { value.groups(); };
 
   bool holds(std::uint32_t slot, const Tag& tag) const {
@@ -235,38 +243,57 @@ class Cache {
   }
 
   std::uint32_t make_room(const Tag& tag) {
-    const std::uint32_t set = set_of(tag);
-    if (free_[set] == none) {
+    const std::uint32_t number = set_of(tag);
+    if (full(sets_[number])) {
       if (policy_ == Replacement::flush_all) {
         stats.evictions += size_;
         clear();
       } else {
         const std::uint32_t victim =
-            chooser_.choose(set, [this](std::uint32_t slot) { return entries_[slot].stamp; });
+            chooser_.choose(number, [this](std::uint32_t slot) { return entries_[slot].stamp; });
         ++stats.evictions;
         remove(victim);
       }
     }
-    const std::uint32_t slot = free_[set];
-    free_[set] = entries_[slot].next_free;
+    Set& set = sets_[number];
+    if (set.first_free == none) return number * ways_ + set.begun++;
+    const std::uint32_t slot = set.first_free;
+    set.first_free = entries_[slot].next_free;
     return slot;
+  }
+  bool full(const Set& set) const { return set.first_free == none && set.begun == ways_; }
+
+  // use(slot), in the order of slots; it may remove that entry.
+  template <class Use>
+  void for_each_used(Use&& use) const {
+    for (std::uint32_t set = 0; set < sets_.size(); ++set) {
+      const std::uint32_t first = set * ways_;
+      for (std::uint32_t slot = first; slot < first + sets_[set].begun; ++slot)
+        if (entries_[slot].used()) use(slot);
+    }
   }
 
   void add_to_index(std::uint32_t slot) {
     if (ways_ <= few_ways) return;
+    if (std::size_t{size_} * 2 > index_.size()) return grow_index();
     const std::uint64_t hash = entries_[slot].tag.hash();
     std::size_t i = home_of(hash);
     while (index_[i] != 0) i = (i + 1) & index_mask_;
     index_[i] = mark_of(hash) | (slot + 1);
   }
+  void grow_index() {
+    index_.assign(index_.size() * 2, 0);
+    index_mask_ = index_.size() - 1;
+    for_each_used([this](std::uint32_t slot) { add_to_index(slot); });
+  }
 
   void remove(std::uint32_t slot) {
     remove_from_index(slot);
     leave_groups(slot);
-    const std::uint32_t set = slot / ways_;
+    Set& set = sets_[slot / ways_];
     entries_[slot].stamp = {};
-    entries_[slot].next_free = free_[set];
-    free_[set] = slot;
+    entries_[slot].next_free = set.first_free;
+    set.first_free = slot;
     --size_;
   }
 
@@ -287,9 +314,7 @@ class Cache {
 
   void sort_into_groups() {
     if constexpr (grouped) groups_.assign(Value{}.groups().size(), SlotGroups(entries_.size()));
-    for (std::uint32_t slot = 0; slot < entries_.size(); ++slot) {
-      if (entries_[slot].used()) join_groups(slot);
-    }
+    for_each_used([this](std::uint32_t slot) { join_groups(slot); });
   }
   void join_groups([[maybe_unused]] std::uint32_t slot) {
     if constexpr (grouped) {
@@ -305,26 +330,23 @@ class Cache {
   void clear() {
     std::fill(index_.begin(), index_.end(), 0);
     groups_.clear();
-    size_ = 0;
-    reset_free_lists();
-  }
-
-  void reset_free_lists() {
-    for (std::uint32_t slot = 0; slot < entries_.size(); ++slot) {
+    for_each_used([this](std::uint32_t slot) {
       entries_[slot].stamp = {};
-      entries_[slot].next_free = slot % ways_ + 1 == ways_ ? none : slot + 1;
-    }
-    for (std::uint32_t set = 0; set < free_.size(); ++set) free_[set] = set * ways_;
+      entries_[slot].next_free = none;
+    });
+    std::fill(sets_.begin(), sets_.end(), Set());
+    size_ = 0;
   }
 
   Replacement policy_;
   std::uint32_t ways_;
   std::uint32_t set_mask_;
   std::uint32_t size_ = 0;
-  std::vector<Entry> entries_;
-  std::vector<std::uint32_t> index_;  // empty when sets have few ways
+  Entries entries_;
+  std::vector<std::uint32_t>
+      index_;  // at least twice the entries in use; empty when sets have few ways
   std::size_t index_mask_;
-  std::vector<std::uint32_t> free_;  // per set: the first free slot
+  std::vector<Set> sets_;
   VictimChooser chooser_;
   std::vector<SlotGroups> groups_;  // empty until somebody asks for a group
   std::vector<std::uint32_t> dying_;

@@ -39,6 +39,13 @@ struct IommuParams {
   bool devices_with_processes = false;
   WalkCachesParams walk_caches;
 
+  // Of all its caches. In caching mode what is absent is kept in two more, as large as those of what is there.
+  std::uint64_t cache_entries() const {
+    const std::uint64_t tables =
+        std::uint64_t{context_cache.entries} + std::uint64_t{pasid_cache.entries};
+    return tables * (caching_mode ? 2 : 1) + iotlb.entries + walk_caches.entries();
+  }
+
   static constexpr auto fields() {
     using P = IommuParams;
     return Fields{

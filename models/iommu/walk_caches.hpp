@@ -48,6 +48,9 @@ struct StageCachesParams {
   WalkCacheParams level4;
   WalkCacheParams level5;
 
+  std::uint64_t entries() const {
+    return std::uint64_t{level2.entries} + level3.entries + level4.entries + level5.entries;
+  }
   static constexpr auto fields() {
     using P = StageCachesParams;
     return Fields{field("level2", &P::level2, "Of entries that point at tables of 4 KiB pages."),
@@ -63,6 +66,7 @@ struct WalkCachesParams {
   StageCachesParams second;
   Ps latency = 2ns;
 
+  std::uint64_t entries() const { return first.entries() + second.entries(); }
   static constexpr auto fields() {
     using P = WalkCachesParams;
     return Fields{field("first", &P::first, "For the first stage, nested or not.",

@@ -34,7 +34,16 @@ std::string goes_with(std::string_view key, const Slots& slots) {
       return fmt::format("; it goes with \"{}\": {}", one_of->key(), elsewhere);
     if (std::find(choices.begin(), choices.end(), key) == choices.end())
       return fmt::format("; it goes with {}", elsewhere);
-    return fmt::format("; expected only one of \"{}\"", fmt::join(choices, "\", \""));
+  }
+  return {};
+}
+
+// The keys of which one may be there, and another is, if `key` is among them.
+std::vector<std::string_view> rivals_of(std::string_view key, const Slots& slots) {
+  for (const OneOfType* one_of : slots.unions) {
+    std::vector<std::string_view> choices = one_of->names();
+    const bool among = std::find(choices.begin(), choices.end(), key) != choices.end();
+    if (one_of->by_keys() && among) return choices;
   }
   return {};
 }
@@ -49,6 +58,11 @@ std::vector<std::string_view> known_keys(const Slots& slots) {
 }
 
 void reject_unknown(std::string_view key, const Slots& slots, const Where& object) {
+  if (const std::vector<std::string_view> rivals = rivals_of(key, slots); !rivals.empty()) {
+    return place_of(key, object)
+        .reject(fmt::format("read it beside another of its kind; expected only one of \"{}\"",
+                            fmt::join(rivals, "\", \"")));
+  }
   std::string message = fmt::format("unknown key {}", quote_short(key));
   const std::string elsewhere = goes_with(key, slots);
   const std::vector<std::string_view> names = known_keys(slots);

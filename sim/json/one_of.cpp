@@ -146,7 +146,7 @@ std::string OneOfType::alternatives_with(std::string_view key) const {
 }
 
 std::string OneOfType::unchosen_text(const Slots::Unchosen& unchosen) const {
-  std::string message = fmt::format("expected {} as a key", expected_choice(names()));
+  std::string message = fmt::format("read none of its keys; expected {}", expected_choice(names()));
   if (!unchosen.guessed) return message;
   return fmt::format("{}; did you mean \"{}\" by {}?", message, unchosen.name,
                      quote_short(unchosen.misspelt));

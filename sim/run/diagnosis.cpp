@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <new>
 #include <optional>
 #include <set>
 
@@ -236,11 +237,14 @@ std::vector<Expectation> clauses_of(const Value& document, const std::set<std::s
 }
 
 // Events name each other, so all of them are looked at, or none.
-std::vector<EventConfig> events_of(const Value& document, const std::set<std::string>& lost) {
+std::vector<EventConfig> events_of(const Value& document, bool ends,
+                                   const std::set<std::string>& lost) {
   const Value* events = member(document, "events");
   if (events == nullptr || names_any(*events, lost)) return {};
   std::vector<Problem> problems;
-  auto all = read<std::vector<EventConfig>>(*events, Where(problems, ""));
+  const Where where(problems, "");
+  auto all = read<std::vector<EventConfig>>(*events, where);
+  if (problems.empty()) check_events(all, ends, where);
   return problems.empty() ? all : std::vector<EventConfig>();
 }
 
@@ -270,7 +274,7 @@ std::vector<Problem> diagnose(const Value& document, const std::string& file,
   if (!scenario) return problems;
   std::vector<std::size_t> places;
   scenario->expect = clauses_of(document, mending.lost(), places);
-  scenario->events = events_of(document, mending.lost());
+  scenario->events = events_of(document, scenario->duration.has_value(), mending.lost());
   try {
     check_plan(*scenario, recordings);
   } catch (const ConfigError& error) {
@@ -278,6 +282,8 @@ std::vector<Problem> diagnose(const Value& document, const std::string& file,
       problem.pointer = pointer_in_document(problem.pointer, places);
       problems.push_back(std::move(problem));
     }
+  } catch (const std::bad_alloc&) {
+    // What was meant may be larger than this machine; what is wrong is known already.
   }
   return problems;
 }

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <variant>
 
 namespace viosim {
 namespace {
@@ -17,8 +19,9 @@ namespace {
 constexpr std::uint64_t most_devices =
     1'000'000;  // of all hosts: their place in the order of events has 20 bits
 
-constexpr std::uint64_t most_in_flight = std::uint64_t{1} << 24U;     // some 120 bytes for each
-constexpr std::uint64_t most_mapped_pages = std::uint64_t{1} << 28U;  // 8 bytes for each
+constexpr std::uint64_t most_in_flight = std::uint64_t{1} << 24U;      // some 120 bytes for each
+constexpr std::uint64_t most_mapped_pages = std::uint64_t{1} << 28U;   // 8 bytes for each
+constexpr std::uint64_t most_cache_entries = std::uint64_t{1} << 25U;  // some 72 bytes for each
 
 // Of one device; as many as it sends, where those are fewer.
 std::uint64_t in_flight(const DmaDevice& device) {
@@ -77,6 +80,48 @@ void check_mapped_pages(const Scenario& scenario, const Where& where) {
                           found.all, found.most, most_mapped_pages));
 }
 
+// Entries of the caches of IOMMUs and functions that they have among them; `where` is at the one with most.
+struct CacheEntries {
+  void add(std::uint64_t of_these, const Where& at) {
+    all += of_these;
+    if (of_these <= most) return;
+    most = of_these;
+    where = at;
+  }
+  std::uint64_t all = 0;
+  std::uint64_t most = 0;
+  std::optional<Where> where;
+};
+
+std::uint64_t device_tlb_entries(const DeviceConfig& device) {
+  if (const auto* dma = std::get_if<DmaDevice>(&device))
+    return dma->ats ? std::uint64_t{dma->ats->tlb.entries} * dma->count : 0;
+  const auto* accelerator = std::get_if<AcceleratorDevice>(&device);
+  return accelerator == nullptr ? 0
+                                : std::uint64_t{accelerator->ats.tlb.entries} * accelerator->count;
+}
+
+void check_cache_entries(const Scenario& scenario, const Where& where) {
+  CacheEntries found;
+  for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
+    const HostConfig& host = scenario.hosts[h];
+    for (std::size_t i = 0; i < host.iommus.size(); ++i) {
+      const auto entries = [](const auto& iommu) { return iommu.params.cache_entries(); };
+      found.add(std::visit(entries, static_cast<const IommuConfig::Variant&>(host.iommus[i])) *
+                    host.count,
+                where / h / "iommus" / i);
+    }
+    for (std::size_t d = 0; d < host.devices.size(); ++d)
+      found.add(device_tlb_entries(host.devices[d]) * host.count,
+                where / h / "devices" / d / "ats" / "entries");
+  }
+  if (found.all <= most_cache_entries) return;
+  found.where->reject(fmt::format(
+      "read caches of {} entries in all, {} of them here; expected at most {} in all: they "
+      "would take more memory than is sensible",
+      found.all, found.most, most_cache_entries));
+}
+
 void check_host_count(const Scenario& scenario, const Where& where) {
   std::uint64_t all = 0;
   for (const HostConfig& host : scenario.hosts) all += host.count;
@@ -85,6 +130,23 @@ void check_host_count(const Scenario& scenario, const Where& where) {
         fmt::format("read {} hosts in all; expected at most {}: they would take more "
                     "memory than is sensible",
                     all, HostConfig::most));
+}
+
+// Of a device that nothing but its last request stops.
+void check_end(const DmaDevice& device, const Where& requests) {
+  const std::uint64_t count = device.dma.requests;
+  if (count == 0) {
+    return requests.reject(
+        "read 0 in a scenario without \"duration\"; expected a number of requests, or a "
+        "duration: the run would never end");
+  }
+  const std::int64_t left = Instant::latest().ps() - device.start.count();
+  const auto most = static_cast<std::uint64_t>(left / device.dma.interval.count()) + 1;
+  if (count <= most) return;
+  requests.reject(fmt::format(
+      "read {}, of which the last would be sent after {}, the latest instant that can be told; "
+      "expected at most {} with this interval and start, or a duration",
+      count, format_time(Ps(Instant::latest().ps()), 12), most));
 }
 
 }  // namespace
@@ -110,6 +172,7 @@ void Scenario::check(const Where& where) const {
   check_host_count(*this, where / "hosts");
   check_in_flight(*this, where / "hosts");
   check_mapped_pages(*this, where / "hosts");
+  check_cache_entries(*this, where / "hosts");
   check_links(*this, where / "links");
   check_events(events, duration.has_value(), where / "events");
   for (std::size_t i = 0; i < hosts.size(); ++i) {
@@ -122,13 +185,8 @@ void Scenario::check(const Where& where) const {
   if (duration) return;
   for (std::size_t h = 0; h < hosts.size(); ++h) {
     for (std::size_t d = 0; d < hosts[h].devices.size(); ++d) {
-      const auto* dma = std::get_if<DmaDevice>(&hosts[h].devices[d]);
-      if (dma != nullptr && dma->dma.requests == 0) {
-        (where / "hosts" / h / "devices" / d / "requests")
-            .reject(
-                "read 0 in a scenario without \"duration\"; expected a number of requests, or a "
-                "duration: the run would never end");
-      }
+      if (const auto* dma = std::get_if<DmaDevice>(&hosts[h].devices[d]))
+        check_end(*dma, where / "hosts" / h / "devices" / d / "requests");
     }
     if (hosts[h].kernel.migrate_every > Ps(0)) {
       (where / "hosts" / h / "kernel" / "migrate_every")

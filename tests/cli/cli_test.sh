@@ -215,8 +215,12 @@ expect "page requests without ATS" 2 "/hosts/0/devices/0/pri: read it without" \
   "$viosim" run "$tree/scenarios/page-faults.json" --set '/hosts/0/devices/0/pri={"credits":4}'
 expect "beyond 2^53, by a link" 2 'one-device.json: a request of "host0.dev" would come after 9007.199254740992 s' \
   "$viosim" run "$good" --set '/hosts/0/devices/0/link/latency=9007 s' --out late
-expect "beyond 2^53, by a start" 2 'one-device.json: a request of "host0.dev" would come after 9007.199254740992 s' \
+expect "beyond 2^53, by a start" 2 "/hosts/0/devices/0/requests: read" \
   "$viosim" run "$good" --set '/hosts/0/devices/0/start=9007.199254740992 s' --out late
+sed -e 's/"name": "silence", *//' -e 's/quiet.dma.min/quiet.dma.mim/' "$tree/scenarios/noisy-neighbour.json" >after.json
+expect "an event after none that there is" 2 'read "silence"; expected the name of an event' \
+  "$viosim" validate after.json
+expect "what such a scenario expects is looked at, too" 2 'host0.quiet.dma.mim' "$viosim" validate after.json
 [ ! -e late/run.db ] || { echo "FAILED: a run beyond 2^53 left a database"; failures=$((failures + 1)); }
 expect "unknown verb" 2 'did you mean "run"?' "$viosim" rum
 "$viosim" "$(printf 'r\033[31mun')" >output 2>&1

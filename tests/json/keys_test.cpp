@@ -59,21 +59,21 @@ TEST_CASE("the key that is there names the alternative", "[json][keys]") {
 }
 
 TEST_CASE("no key, two keys and another's key are refused by name", "[json][keys]") {
-  CHECK(refusal("{}") == R"(t: expected "walk" or "ride" as a key)");
+  CHECK(refusal("{}") == R"(t: read none of its keys; expected "walk" or "ride")");
   CHECK(refusal(R"({"wlak": "x"})") ==
-        R"(t: expected "walk" or "ride" as a key; did you mean "walk" by "wlak"?)");
+        R"(t: read none of its keys; expected "walk" or "ride"; did you mean "walk" by "wlak"?)");
   CHECK(refusal(R"({"wlak": 7, "steps": "x", "stpes": 1})") ==
         "t: /wlak: read 7; expected a text in double quotes\n"
         "t: /steps: read \"x\"; expected a whole number from 0 to 4294967295\n"
         "t: /stpes: unknown key \"stpes\"; did you mean \"steps\"?\n"
-        "t: expected \"walk\" or \"ride\" as a key; did you mean \"walk\" by \"wlak\"?");
+        "t: read none of its keys; expected \"walk\" or \"ride\"; did you mean \"walk\" by \"wlak\"?");
   CHECK(refusal(R"({"name": 1, "steps": "x", "colour": 1})") ==
         "t: /name: read 1; expected a text in double quotes\n"
         "t: /steps: read \"x\"; expected a whole number from 0 to 4294967295\n"
         "t: /colour: unknown key \"colour\"; nothing that could stand here has it\n"
-        "t: expected \"walk\" or \"ride\" as a key");
+        "t: read none of its keys; expected \"walk\" or \"ride\"");
   CHECK(refusal(R"({"walk": "x", "ride": "y"})") ==
-        R"(t: /ride: unknown key "ride"; expected only one of "walk", "ride")");
+        R"(t: /ride: read it beside another of its kind; expected only one of "walk", "ride")");
   CHECK(refusal(R"({"ride": "x", "steps": 3})") ==
         R"(t: /steps: unknown key "steps"; it goes with "walk")");
   CHECK(refusal(R"({"walk": 7})") == R"(t: /walk: read 7; expected a text in double quotes)");

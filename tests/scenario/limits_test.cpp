@@ -19,14 +19,17 @@ struct Size {
   unsigned outstanding = 1;
   unsigned requests = 4096;
   std::string window = "2 MiB";
+  unsigned iotlb = 64;
+  std::string more = "";  // of the devices
 };
 
 std::string refusal(const Size& size) {
   const std::string text = fmt::format(
       R"({{"name": "s", "hosts": [{{"name": "few", "iommus": [{{"name": "i", "model": "vtd"}}], "devices": []}},
-         {{"name": "h", "count": {}, "iommus": [{{"name": "i", "model": "vtd"}}],
-          "devices": [{{"name": "d", "model": "dma", "iommu": "i", "count": {}, "outstanding": {}, "requests": {}, "traffic": {{"window": "{}"}}}}]}}]}})",
-      size.hosts, size.devices, size.outstanding, size.requests, size.window);
+         {{"name": "h", "count": {}, "iommus": [{{"name": "i", "model": "vtd", "iotlb": {{"entries": {}}}}}],
+          "devices": [{{"name": "d", "model": "dma", "iommu": "i", "count": {}, "outstanding": {}, "requests": {}, "traffic": {{"window": "{}"}}{}}}]}}]}})",
+      size.hosts, size.iotlb, size.devices, size.outstanding, size.requests, size.window,
+      size.more);
   try {
     read_scenario(parse_json(text, "s"), "s");
   } catch (const ConfigError& error) {
@@ -61,4 +64,21 @@ TEST_CASE("hosts of all entries have a bound", "[scenario][limits]") {
   CHECK(refusal({.hosts = 9'999}).empty());
   CHECK_THAT(refusal({.hosts = 10'000}),
              Contains("/hosts: read 10001 hosts in all; expected at most 10000"));
+}
+
+TEST_CASE("entries of caches have a bound, over all hosts and devices", "[scenario][limits]") {
+  const auto device_tlb = [](unsigned entries) {
+    return fmt::format(R"(, "pasid": 1, "ats": {{"entries": {}}})", entries);
+  };
+  CHECK(refusal({.hosts = 30, .iotlb = 1'048'576}).empty());
+  CHECK_THAT(
+      refusal({.hosts = 32, .iotlb = 1'048'576}),
+      Contains(
+          "s: /hosts/1/iommus/0: read caches of 33558720 entries in all, 33558528 of them here; "
+          "expected at most 33554432 in all"));
+  CHECK(refusal({.devices = 60'000, .more = device_tlb(256)}).empty());
+  CHECK_THAT(
+      refusal({.devices = 1000, .more = device_tlb(1'048'576)}),
+      Contains("s: /hosts/1/devices/0/ats/entries: read caches of 1048576384 entries in all, "
+               "1048576000 of them here"));
 }
