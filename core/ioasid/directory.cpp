@@ -3,6 +3,8 @@
 #include "ioasid/directory.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <memory>
 #include <new>
 
 namespace ioasid::detail {

@@ -6,6 +6,7 @@
 #include "ioasid/mix.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace ioasid::detail {

@@ -4,6 +4,7 @@
 
 #include "ioasid/types.hpp"
 
+#include <cstdint>
 #include <iosfwd>
 #include <string_view>
 

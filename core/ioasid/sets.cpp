@@ -7,6 +7,7 @@
 #include "ioasid/set_object.hpp"
 
 #include <new>
+#include <utility>
 
 namespace ioasid {
 

@@ -11,7 +11,6 @@
 #include <exception>
 #include <map>
 #include <memory>
-#include <set>
 #include <unordered_map>
 #include <vector>
 

@@ -6,6 +6,7 @@
 #include "ioasid/locked.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <string>
 #include <utility>

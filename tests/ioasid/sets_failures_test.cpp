@@ -7,6 +7,9 @@
 #include "tests/support/catch.hpp"
 
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 using fakes::data;
 using ioasid::Error;

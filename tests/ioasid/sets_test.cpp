@@ -7,6 +7,9 @@
 #include "tests/ioasid/sets_rig.hpp"
 #include "tests/support/catch.hpp"
 
+#include <utility>
+#include <vector>
+
 using fakes::data;
 using ioasid::Error;
 using ioasid::invalid_ioasid;
