@@ -110,8 +110,8 @@ class SetSpace : private Layer {
   // ioasid_get_if_owned, for a process that claims an id. -ENOENT: unknown. -EINVAL: its set is not
   // an mm set. -EPERM: of another process. -EBUSY: pending.
   Error get_if_owned(const void* token, Ioasid id);
-  // ioasid_put. -EINVAL: unknown. -EACCES: not of this set. The last reference ends the id; then it
-  // waits as Space::free.
+  // ioasid_put. set: no_set for whichever. -EINVAL: unknown. -EACCES: not of this set. The last
+  // reference ends the id; then it waits as Space::free.
   Error put(SetNumber set, Ioasid id);
   std::uint64_t references(Ioasid id) const;  // added; 0: unknown
 

@@ -12,7 +12,8 @@
 
 namespace ioasid {
 
-// VT-d 3.2 section 11.4.44-47: what is written to VCMD_REG and read from VCRSP_REG.
+// What is written to VCMD_REG and read from VCRSP_REG since VT-d 3.2: VCMD_CMD_* and VCMD_VRSP_* of
+// drivers/iommu/intel/pasid.h of Linux 6.1.
 namespace vcmd {
 inline constexpr std::uint64_t alloc_command = 1;
 constexpr std::uint64_t free_command(Ioasid id) { return std::uint64_t{id} << 16 | 2; }
