@@ -9,6 +9,7 @@
 #include "ioasid/types.hpp"
 
 #include <cstddef>
+#include <cstdint>
 
 namespace ioasid {
 

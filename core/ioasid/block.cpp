@@ -8,6 +8,9 @@
 #include <new>
 
 namespace ioasid::detail {
+
+const char vacant_mark = 0;
+
 namespace {
 
 constexpr std::size_t direct_bytes = Block::direct_capacity * sizeof(Slot);

@@ -12,8 +12,8 @@
 namespace ioasid::detail {
 
 // The set of a record that is not there.
-inline constexpr char vacant_mark = 0;
-inline constexpr SetToken vacant = &vacant_mark;
+extern const char vacant_mark;  // not inline: g++ would make a symbol that keeps a plugin loaded
+constexpr SetToken vacant = &vacant_mark;
 
 struct Slot {
   std::atomic<SetToken> set{vacant};

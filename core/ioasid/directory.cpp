@@ -3,6 +3,8 @@
 #include "ioasid/directory.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <memory>
 #include <new>
 
 namespace ioasid::detail {
@@ -83,7 +85,7 @@ bool Directory::fill(Table& table) const {
   return well_spread;
 }
 
-// After a rebuild two thirds to three quarters of the buckets are in use.
+// After a rebuild two thirds of the buckets are in use, more or fewer in a table of a few.
 void Directory::reserve(NodePool& pool) {
   const Table& table = *table_.load(std::memory_order_relaxed);
   if (&table != &no_table.table && !too_full(table.keyed + 1, table.capacity) && !table.crowded())

@@ -6,6 +6,7 @@
 #include "ioasid/mix.hpp"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace ioasid::detail {
@@ -41,8 +42,9 @@ struct Bucket {
   std::atomic<BlockRef::Mark> block{nullptr};
 };
 
-// One size of the table; a rebuild publishes another one. Capacities need not be powers of two:
-// growing by a third keeps at least 60 % of the buckets in use.
+// One size of the table; a rebuild publishes another one. Capacities need not be powers of two: a
+// table that grows or shrinks has a block in two thirds of its buckets then, and in more than half
+// of them at any time, but for those of a few blocks.
 //
 // A product spreads consecutive keys evenly, so that dense ids hardly collide, and costs a find
 // next to nothing. But there are distances at which all keys come to lie side by side (that of the

@@ -3,6 +3,7 @@
 #include "ioasid/id_map.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <new>
 #include <utility>
 

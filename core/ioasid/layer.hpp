@@ -38,7 +38,7 @@ class Layer {
   void leave_space();
 
   // The space's functions for a layer that holds the lock. What a helper throws is returned: the id
-  // is gone all the same.
+  // is gone all the same. The other layers are told of a free, this one knows.
   Ioasid alloc_locked(SetToken set, Range range, void* data);
   Error free_locked(Ioasid id, std::exception_ptr& thrown);
   Error set_data_locked(Ioasid id, void* data);
@@ -56,8 +56,10 @@ class Layer {
 
  private:
   friend class Space;
-  // An allocator leaves with its ids, which were all that the layer has. Called with the lock held,
-  // while find() still knows them.
+  // Somebody else, Space::free() or another layer, frees an id, perhaps one that this layer does
+  // not know; or an allocator leaves with its ids, which were all that the layer has. Called with
+  // the lock held, while find() still knows the ids.
+  virtual void id_lost(Ioasid id) noexcept = 0;
   virtual void ids_lost() noexcept = 0;
   Layer* next_ = nullptr;  // of the same space
   std::uint32_t number_ = 0;

@@ -4,6 +4,7 @@
 
 #include "ioasid/types.hpp"
 
+#include <cstdint>
 #include <iosfwd>
 #include <string_view>
 
@@ -31,11 +32,11 @@ std::string_view name_of(Message message);  // "err:range"
 std::ostream& operator<<(std::ostream& out, Message message);
 
 // Added: the kernel writes to its log. Called inside the space's critical section: quick, and only
-// find() and custom_active() may be called from it; every other call of the space or of a layer on it throws
-// UsageError. (The global id allocator has no lock when it calls: anything may be called then.) A
-// message function must not throw: it is noexcept, and an exception that leaves it, a UsageError
-// too, ends the program by std::terminate(). It must live until who was given it, a space,
-// References or a GlobalIdAllocator, is gone.
+// find() and custom_active() may be called from it; every other call of the space or of a layer on
+// it throws UsageError. (The global id allocator has no lock when it calls: anything may be called
+// then.) A message function must not throw: it is noexcept, and an exception that leaves it, a
+// UsageError too, ends the program by std::terminate(). It must live until who was given it, a
+// space, References or a GlobalIdAllocator, is gone.
 class Listener {
  public:
   virtual ~Listener() = default;

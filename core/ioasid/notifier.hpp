@@ -28,7 +28,7 @@ struct Notice {
   Event event;
   Ioasid id;
   SetNumber set;
-  void* data;                    // at the time; nullptr if it was freed behind the layer's back
+  void* data;                    // at the time
   Ioasid spid = invalid_ioasid;  // its alias, if it has one
 };
 

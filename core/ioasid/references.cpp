@@ -9,9 +9,7 @@ namespace ioasid {
 
 Ioasid References::alloc(SetToken set, Range range, void* data) {
   const Locked locked(*this, "References::alloc");
-  const Ioasid id = alloc_locked(set, range, data);
-  further_.erase(id);  // of one that was freed behind this layer's back
-  return id;
+  return alloc_locked(set, range, data);
 }
 
 Error References::get(Ioasid id) {
@@ -37,19 +35,16 @@ bool References::drop(Ioasid id, std::exception_ptr& thrown) {
   const Locked locked(*this, "References::put");
   const auto further = further_.find(id);
   // The space decides whether the id is known.
-  if (further == further_.end() || !space_.find(nullptr, id)) {
-    if (further != further_.end()) further_.erase(further);
-    return free_locked(id, thrown) == Error::ok;
-  }
+  if (further == further_.end()) return free_locked(id, thrown) == Error::ok;
   if (--further->second == 0) further_.erase(further);
   return false;
 }
 
 std::uint64_t References::count(Ioasid id) const {
   const Locked locked(*this, "References::count");
-  if (!space_.find(nullptr, id)) return 0;
   const auto further = further_.find(id);
-  return 1 + (further == further_.end() ? 0 : further->second);
+  if (further != further_.end()) return 1 + further->second;
+  return space_.find(nullptr, id) ? 1 : 0;
 }
 
 }  // namespace ioasid

@@ -14,11 +14,17 @@
 namespace ioasid {
 
 // A layer on a Space for users that share ids. An id starts with one reference, which costs
-// nothing; only further ones are kept here. Allocate and give up ids through this layer alone;
-// find() and set_data() are the space's own. On a space with
-// track_beside_live the constructor throws UsageError. When an allocator leaves with its ids, their
-// references are gone with them. Thread-safe. Calls from inside a helper, a listener or a notifier
-// of the space or of this layer throw UsageError. The listener must outlive the layer.
+// nothing; only further ones are kept here. find() and set_data() are the space's own. On a space
+// with track_beside_live the constructor throws UsageError. Thread-safe. Calls from inside a
+// helper, a listener or a notifier of the space or of this layer throw UsageError. The listener
+// must outlive the layer.
+//
+// Allocate and give up ids through this layer alone. However an id ends, all its references end
+// with it: also when the space or another layer frees it, or its allocator leaves with it. The next
+// id of that number begins with one. But a reference is to a number, and nobody's in particular, as
+// in Linux: a put() by who had one to an id that is gone takes one of the number's next owner, and
+// ends that id if it was the last. So does it with an id that the space or another layer allocated,
+// which has one reference here, too.
 class References : private Layer {
  public:
   explicit References(Space& space, Listener* listener = nullptr)
@@ -37,13 +43,14 @@ class References : private Layer {
 
   // ioasid_put: one reference less. True if it was the last and the id is gone; then it waits as
   // Space::free does, also before it throws what the backend threw. False if references remain, or
-  // the id is unknown (which the space logs).
+  // the id is unknown (which the space logs). Whoever calls it: see above.
   bool put(Ioasid id);
 
   std::uint64_t count(Ioasid id) const;  // added; 0: unknown
 
  private:
   bool drop(Ioasid id, std::exception_ptr& thrown);
+  void id_lost(Ioasid id) noexcept override { further_.erase(id); }
   void ids_lost() noexcept override { further_.clear(); }
 
   Listener* listener_;

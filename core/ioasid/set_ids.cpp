@@ -5,6 +5,8 @@
 #include "ioasid/set_object.hpp"
 #include "ioasid/sets.hpp"
 
+#include <cstdint>
+#include <exception>
 #include <iterator>
 #include <new>
 

@@ -4,6 +4,10 @@
 
 #include "ioasid/sets.hpp"
 
+#include <cstdint>
+#include <map>
+#include <set>
+
 namespace ioasid {
 
 struct SetSpace::Set {

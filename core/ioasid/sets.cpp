@@ -7,6 +7,7 @@
 #include "ioasid/set_object.hpp"
 
 #include <new>
+#include <utility>
 
 namespace ioasid {
 
@@ -164,7 +165,6 @@ Ioasid SetSpace::alloc(SetNumber number, Range range, void* data) {
 // False: out of memory, and nothing changed.
 bool SetSpace::track(Set& set, Ioasid id) {
   try {
-    forget(id);
     set.ids.insert(id);
     records_[id] = Record{&set};
     return true;
@@ -174,12 +174,10 @@ bool SetSpace::track(Set& set, Ioasid id) {
   }
 }
 
-// The id was freed behind this layer's back, and its number is given out again.
-void SetSpace::forget(Ioasid id) {
+void SetSpace::id_lost(Ioasid id) noexcept {
   const auto record = records_.find(id);
   if (record == records_.end()) return;
   Set& set = *record->second.set;
-  record->second.lost = true;
   end(record);
   end_if_last(set);
 }
@@ -195,8 +193,7 @@ void SetSpace::ids_lost() noexcept {
 
 void SetSpace::tell(Event event, Ioasid id, const Record& record) const noexcept {
   const detail::Callback telling = callback();
-  // What is there under this number may be another owner's.
-  void* data = record.lost ? nullptr : space_.find(token_of(record.set->number), id).data;
+  void* data = space_.find(nullptr, id).data;
   const Notice notice{event, id, record.set->number, data, record.spid};
   record.set->chain.call(notice);
   if (const auto chain = by_token_chains_.find(record.set->token); chain != by_token_chains_.end())

@@ -11,7 +11,6 @@
 #include <exception>
 #include <map>
 #include <memory>
-#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -33,21 +32,22 @@ struct SetResult {
 
 // The design of the "IOASID extensions" series of 2020-21 as a layer on a Space. Each function
 // names its counterpart there (version 4 unless it says otherwise), or that it was added. Each
-// feature costs nothing until used: aliases and notifiers are empty containers before. Allocate and
-// free through this layer alone. There may be several on a space: no two sets have the same number,
-// and a set is one layer's, unknown to the others, which find none of its ids by it. Thread-safe;
-// it holds the space's lock while helpers, listeners and notifiers are called, and calls from
-// inside those, but find(), throw UsageError. Where memory is short alloc() answers invalid_ioasid
-// and every other call throws std::bad_alloc; nothing has changed then.
+// feature costs nothing until used: aliases and notifiers are empty containers before. There may be
+// several on a space: no two sets have the same number, and a set is one layer's, unknown to the
+// others, which find none of its ids by it. Thread-safe; it holds the space's lock while helpers,
+// listeners and notifiers are called, and calls from inside those, but find(), throw UsageError.
+// Where memory is short alloc() answers invalid_ioasid and every other call throws std::bad_alloc;
+// nothing has changed then.
 //
 // An id is live from alloc() until its last reference goes. free() gives up the allocator's own
 // reference; while others remain the id is pending: its users were told, get() answers -EBUSY, its
-// number is not reused, and the last put() ends it. When an allocator leaves with its ids they end
-// there and then, whatever references remain: their users are told (FREE unless they were told
-// before, UNBIND where there is an alias), quota and aliases are given back, a set that was freed
-// goes, and every later call answers as for an unknown id. What a backend throws when an id ends
-// leaves free(), free_all_in_set(), put() or an alloc() that had no memory to keep the id, when all
-// is done that the call does otherwise.
+// number is not reused, and the last put() ends it. When the space or another layer frees an id, or
+// an allocator leaves with its ids, they end there and then, whatever references remain: their
+// users are told (FREE unless they were told before, UNBIND where there is an alias), quota and
+// aliases are given back, a set that was freed goes, and every later call answers as for an unknown
+// id, also when the number is somebody else's by then. What a backend throws when an id ends leaves
+// free(), free_all_in_set(), put() or an alloc() that had no memory to keep the id, when all is
+// done that the call does otherwise.
 class SetSpace : private Layer {
  public:
   static constexpr std::uint32_t default_capacity = 1u << 20;
@@ -110,8 +110,8 @@ class SetSpace : private Layer {
   // ioasid_get_if_owned, for a process that claims an id. -ENOENT: unknown. -EINVAL: its set is not
   // an mm set. -EPERM: of another process. -EBUSY: pending.
   Error get_if_owned(const void* token, Ioasid id);
-  // ioasid_put. -EINVAL: unknown. -EACCES: not of this set. The last reference ends the id; then it
-  // waits as Space::free.
+  // ioasid_put. set: no_set for whichever. -EINVAL: unknown. -EACCES: not of this set. The last
+  // reference ends the id; then it waits as Space::free.
   Error put(SetNumber set, Ioasid id);
   std::uint64_t references(Ioasid id) const;  // added; 0: unknown
 
@@ -148,7 +148,6 @@ class SetSpace : private Layer {
     Set* set = nullptr;
     std::uint64_t references = 1;  // so many that nobody can count to the end of them
     bool pending = false;
-    bool lost = false;  // freed behind this layer's back, and its number given out again
     Ioasid spid = invalid_ioasid;
   };
   using Records = std::unordered_map<Ioasid, Record>;
@@ -159,8 +158,8 @@ class SetSpace : private Layer {
   Error check(SetNumber set, Records::const_iterator record) const;
   void tell(Event event, Ioasid id, const Record& record) const noexcept;
   bool track(Set& set, Ioasid id);
+  void id_lost(Ioasid id) noexcept override;
   void ids_lost() noexcept override;
-  void forget(Ioasid id);
   std::exception_ptr give_up(Records::iterator record);
   std::exception_ptr drop(Records::iterator record);
   void end(Records::iterator record) noexcept;

@@ -6,6 +6,7 @@
 #include "ioasid/locked.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <string>
 #include <utility>
@@ -113,10 +114,14 @@ Error Space::free(Ioasid id) {
 Error Space::free_without_waiting(Ioasid id) {
   if (!lock_.favours_this_thread()) default_.ids.warm_up(id);
   const Locked locked(*this, "free");
-  return free_locked(id);
+  return free_locked(id, nullptr);
 }
 
-inline Error Space::free_locked(Ioasid id) {
+// The layers are told before the helper is, as by the layer that frees. An id that is not known to
+// the space is known to none of them.
+inline Error Space::free_locked(Ioasid id, const Layer* by) {
+  for (Layer* layer = layers_; layer != nullptr; layer = layer->next_)
+    if (layer != by) layer->id_lost(id);
   Group& group = *active_.load(std::memory_order_relaxed);
   const bool known = group.custom ? free_custom(group, id) : group.ids.erase(id);
   if (known) [[likely]]
@@ -164,7 +169,7 @@ Ioasid Layer::alloc_locked(SetToken set, Range range, void* data) {
 
 Error Layer::free_locked(Ioasid id, std::exception_ptr& thrown) {
   try {
-    return space_.free_locked(id);
+    return space_.free_locked(id, this);
   } catch (...) {
     thrown = std::current_exception();
     return Error::ok;

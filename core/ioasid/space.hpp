@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -77,12 +78,12 @@ class Space {
   // helper fails or returns a live id, or memory is short.
   Ioasid alloc(SetToken set, Range range, void* data);
 
-  // ioasid_free. Anybody may free any id of the active group, whatever its set. -ENOENT (the kernel
-  // only logs) when that group does not know it. When it returns no ReadGuard of another thread can
-  // hold the id's data any more, so it may be deleted; called inside a ReadGuard or a callback, of
-  // whichever space, it does not wait: delete after synchronize(). That holds also when the
-  // backend's helper throws: the id is gone, and what was thrown leaves here once no guard can hold
-  // the data.
+  // ioasid_free. Anybody may free any id of the active group, whatever its set; a layer that has it
+  // loses it. -ENOENT (the kernel only logs) when that group does not know it. When it returns no
+  // ReadGuard of another thread can hold the id's data any more, so it may be deleted; called
+  // inside a ReadGuard or a callback, of whichever space, it does not wait: delete after
+  // synchronize(). That holds also when the backend's helper throws: the id is gone, and what was
+  // thrown leaves here once no guard can hold the data.
   Error free(Ioasid id);
 
   // Added: the same without waiting for ReadGuards, for callers that must not wait. The data may be
@@ -160,7 +161,7 @@ class Space {
   bool inside() const { return options_.lock == nullptr ? lock_.held() : options_.lock->held(); }
   // With the lock held, also for the layers.
   Ioasid alloc_locked(SetToken set, Range range, void* data);
-  Error free_locked(Ioasid id);
+  Error free_locked(Ioasid id, const Layer* by);  // by a layer, or nullptr
   Error set_data_locked(Ioasid id, void* data);
   Ioasid alloc_default(SetToken set, Range range, void* data);
   Ioasid alloc_custom(Group& group, SetToken set, Range range, void* data);
@@ -179,10 +180,10 @@ class Space {
 
   std::atomic<Group*> active_;
   const SpaceOptions options_;
+  Layer* layers_ = nullptr;  // the first of a list; beside what every call looks at
   // Without groups they keep no room for any.
   mutable Groups groups_;       // in order of precedence
   mutable Groups retired_;      // a find may still be looking at these
-  Layer* layers_ = nullptr;     // the first of a list
   std::uint32_t last_set_ = 0;  // that a layer numbered
   std::uint32_t last_layer_ = 0;
 

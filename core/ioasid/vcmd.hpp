@@ -12,7 +12,8 @@
 
 namespace ioasid {
 
-// VT-d 3.2 section 11.4.44-47: what is written to VCMD_REG and read from VCRSP_REG.
+// What is written to VCMD_REG and read from VCRSP_REG since VT-d 3.2: VCMD_CMD_* and VCMD_VRSP_* of
+// drivers/iommu/intel/pasid.h of Linux 6.1.
 namespace vcmd {
 inline constexpr std::uint64_t alloc_command = 1;
 constexpr std::uint64_t free_command(Ioasid id) { return std::uint64_t{id} << 16 | 2; }
@@ -58,10 +59,10 @@ class VcmdChannel {
   // not answer that command then.
   virtual void submit(std::uint64_t command, VcmdCompletion& completion) = 0;
   // How the caller waits; returns once completion.ready(). A simulator suspends its actor here. The
-  // space is locked meanwhile, and other threads that want it spin and yield. It
-  // may throw, with the same outcome and under the same condition: the completion is gone then, so
-  // the host must not answer any more. An id that the host had chosen stays with the host. To
-  // return too early is not allowed: std::bad_optional_access.
+  // space is locked meanwhile, and other threads that want it spin and yield. It may throw, with
+  // the same outcome and under the same condition: the completion is gone then, so the host must
+  // not answer any more. An id that the host had chosen stays with the host. To return too early is
+  // not allowed: std::bad_optional_access.
   virtual void wait(VcmdCompletion& completion) { completion.sleep_until_ready(); }
 };
 
@@ -76,10 +77,9 @@ class VcmdBackend : public Backend {
   // registered.
   AllocatorOps ops(VcmdChannel& channel) { return {this, this, &channel}; }
 
-  // intel_vcmd_ioasid_alloc and _free of drivers/iommu/intel/iommu.c, but for two defects of that
-  // _free: it sends no command while the id's data is not null, so that the host's id leaks, and it
-  // cuts ids to 16 bits. invalid_ioasid: the range is
-  // refused, the host has no id, or it failed. Thread-safe as far as the channels are.
+  // intel_vcmd_ioasid_alloc and _free of drivers/iommu/intel/iommu.c, without the two defects of
+  // that _free (README.md, E1 and E2). invalid_ioasid: the range is refused, the host has no id, or
+  // it failed. Thread-safe as far as the channels are.
   Ioasid alloc(Range range, void* channel) override;
   void free(Ioasid id, void* channel) override;  // a refusal of the host is not reported
 };

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -31,8 +32,8 @@ struct Options {
 };
 
 constexpr const char* synopsis =
-    "usage: ioasid_bench --op pair|churn|find|mixed --live N [--threads T] [--seconds S] "
-    "[--holes F] [--find-pct P]\n";
+    "usage: ioasid_bench [--op pair|churn|find|mixed] [--live N] [--threads T] [--seconds S]\n"
+    "                    [--holes F] [--find-pct P]\n";
 
 [[noreturn]] void usage(std::string_view what) {
   std::fprintf(stderr, "ioasid_bench: %.*s\n%s", static_cast<int>(what.size()), what.data(),
@@ -49,34 +50,59 @@ int exit_unless_written() {
 
 [[noreturn]] void help() {
   std::printf(
-      "%sTimes the allocator, and prints one JSON line.\n"
-      "  --op        pair (unless told): alloc of the lowest free id, then its free; churn: free "
-      "of\n"
-      "              a random live id, then alloc; find: of a random live id; mixed: finds and "
-      "churn\n"
-      "  --live      how many ids are live meanwhile, 1000 unless told; 0 for pair alone\n"
-      "  --threads   how many work on the one space, 1 unless told; in churn and mixed, finds too, "
-      "each\n"
-      "              on its own share of the ids\n"
-      "  --seconds   how long, 1 unless told\n"
-      "  --holes     share of free ids among the live ones; 0, for churn 0.1, unless told\n"
-      "  --find-pct  finds in a hundred operations of mixed, 95 unless told\n",
+      "%s"
+      "Times the allocator on one space, and prints one JSON line.\n"
+      "  --op        pair (unless told): alloc of the lowest free id, then its free\n"
+      "              churn: free of a random live id, then alloc of the lowest free one\n"
+      "              find: look-up of a live id with its set, all in random order\n"
+      "              mixed: finds and churn\n"
+      "  --live      how many ids are live meanwhile, 0 to 100000000, 1000 unless told; find "
+      "needs\n"
+      "              one, churn and mixed one for each thread\n"
+      "  --threads   how many work on the space, 1 to 256, 1 unless told; in churn and mixed each\n"
+      "              has a share of the ids to itself\n"
+      "  --seconds   how long, 0.001 to 3600, 1 unless told\n"
+      "  --holes     share of free ids among the live ones, 0 to 0.9; 0.1 for churn, else 0, "
+      "unless\n"
+      "              told\n"
+      "  --find-pct  finds in a hundred operations of mixed, 0 to 100, 95 unless told\n"
+      "Of the answer: ns_per_op is time by the clock for one operation of one thread, "
+      "cpu_ns_per_op\n"
+      "processor time for one operation, mops_per_s what all threads did, in millions a second;\n"
+      "bytes_per_live_id is the whole space's memory before the first operation, left out where no "
+      "id\n"
+      "is live.\n",
       synopsis);
   std::exit(exit_unless_written());
 }
 
-double number(std::string_view name, const char* text, double min, double max) {
+struct Limits {
+  double min;
+  double max;
+};
+
+[[noreturn]] void bad_value(std::string_view name, const char* text, const char* what,
+                            Limits limits) {
+  std::array<char, 100> expected{};
+  std::snprintf(expected.data(), expected.size(), "expected %s from %.9g to %.9g", what, limits.min,
+                limits.max);
+  usage("bad value for " + std::string(name) + ": '" + text + "', " + expected.data());
+}
+
+double number(std::string_view name, const char* text, Limits limits,
+              const char* what = "a number") {
   char* end = nullptr;
   const double value = std::strtod(text, &end);
-  if (end == text || *end != '\0' || !(value >= min && value <= max))
-    usage("bad value for " + std::string(name) + ": " + text);
+  if (end == text || *end != '\0' || !(value >= limits.min && value <= limits.max))
+    bad_value(name, text, what, limits);
   return value;
 }
 
 // A number of things: whole.
-unsigned count(std::string_view name, const char* text, double min, double max) {
-  const double value = number(name, text, min, max);
-  if (value != std::floor(value)) usage("bad value for " + std::string(name) + ": " + text);
+unsigned count(std::string_view name, const char* text, Limits limits) {
+  constexpr const char* what = "a whole number";
+  const double value = number(name, text, limits, what);
+  if (value != std::floor(value)) bad_value(name, text, what, limits);
   return static_cast<unsigned>(value);
 }
 
@@ -90,20 +116,21 @@ Options parse(int argc, char** argv) {
     if (name == "--op")
       options.op = value;
     else if (name == "--live")
-      options.live = count(name, value, 0, 1e8);
+      options.live = count(name, value, {0, 1e8});
     else if (name == "--threads")
-      options.threads = count(name, value, 1, 256);
+      options.threads = count(name, value, {1, 256});
     else if (name == "--seconds")
-      options.seconds = number(name, value, 0.001, 3600);
+      options.seconds = number(name, value, {0.001, 3600});
     else if (name == "--holes")
-      options.holes = number(name, value, 0, 0.9);
+      options.holes = number(name, value, {0, 0.9});
     else if (name == "--find-pct")
-      options.find_pct = count(name, value, 0, 100);
+      options.find_pct = count(name, value, {0, 100});
     else
       usage("unknown option " + std::string(name));
   }
   constexpr std::array ops{"pair", "churn", "find", "mixed"};
-  if (std::find(ops.begin(), ops.end(), options.op) == ops.end()) usage("unknown op " + options.op);
+  if (std::find(ops.begin(), ops.end(), options.op) == ops.end())
+    usage("unknown op '" + options.op + "', expected pair, churn, find or mixed");
   if (options.holes < 0) options.holes = options.op == "churn" ? 0.1 : 0.0;
   return options;
 }
@@ -278,16 +305,17 @@ int main(int argc, char** argv) {
     usage("--op " + options.op + " needs at least " + std::to_string(needed) + " live ids");
   ioasid::Space space;
   const std::vector<Ioasid> ids = fill(space, options);
-  const double bytes_per_id = static_cast<double>(space.memory()) / std::max(options.live, 1u);
+  const auto bytes = static_cast<double>(space.memory());
   const Measured measured = run(space, options, ids);
   const auto ops = static_cast<double>(measured.ops);
   std::printf(
       "{\"op\":\"%s\",\"live\":%u,\"threads\":%u,\"seconds\":%.3f,\"holes\":%.3f,"
-      "\"find_pct\":%u,\"ops\":%llu,\"ns_per_op\":%.2f,\"mops_per_s\":%.3f,\"cpu_ns_per_op\":%.2f,"
-      "\"bytes_per_live_id\":%.2f}\n",
+      "\"find_pct\":%u,\"ops\":%llu,\"ns_per_op\":%.2f,\"mops_per_s\":%.3f,\"cpu_ns_per_op\":%.2f",
       options.op.c_str(), options.live, options.threads, measured.seconds, options.holes,
       options.find_pct, static_cast<unsigned long long>(measured.ops),
       measured.seconds * 1e9 * options.threads / ops, ops / measured.seconds / 1e6,
-      measured.cpu_seconds * 1e9 / ops, bytes_per_id);
+      measured.cpu_seconds * 1e9 / ops);
+  if (options.live != 0) std::printf(",\"bytes_per_live_id\":%.2f", bytes / options.live);
+  std::printf("}\n");
   return exit_unless_written();
 }

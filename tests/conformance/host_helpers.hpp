@@ -4,7 +4,9 @@
 
 #include "ioasid/backend.hpp"
 
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <sys/wait.h>
@@ -25,13 +26,14 @@ constexpr int exit_usage = 2;
 constexpr const char* synopsis =
     "usage: ioasid_vectors [--behaviour linux_6_1|corrected] [--limit SECONDS] FILE...\n";
 constexpr const char* help =
-    "Replays scripts with the recorded answers of the kernel's allocator, one script in a line, "
-    "and\n"
-    "prints what disagrees, then N/M scripts agree.\n"
+    "Replays scripts with the recorded answers of the kernel's allocator, one script in a line,\n"
+    "prints each answer that disagrees, and last how many of how many scripts agree.\n"
     "  --behaviour  which allocator to be: linux_6_1 (unless told) or corrected\n"
-    "  --limit      seconds for a script, 30 unless told\n"
-    "Ends with 0 if all agree, 1 if one disagrees, 2 if one cannot be read; the others are "
-    "replayed.\n";
+    "  --limit      how long each script may take by itself, in whole seconds, at least 1; 30 "
+    "unless\n"
+    "               told. One that takes longer is ended, and counted as one that disagrees.\n"
+    "Exit status: 0 if all agree, 1 if one disagrees, 2 if a file or a script cannot be read, or\n"
+    "the answer not be written. The other files and scripts are replayed all the same.\n";
 
 void complain(const std::string& what) { std::cerr << "ioasid_vectors: " << what << std::endl; }
 

@@ -72,7 +72,8 @@ namespace {
 // A host that answers from its own space, at once or from another thread.
 class Host : public ioasid::VcmdChannel {
  public:
-  explicit Host(ioasid::Space& space, bool later) : space_(space), later_(later) {}
+  Host(ioasid::Space& space, bool later, ioasid::Range range = {100, 101})
+      : space_(space), later_(later), range_(range) {}
   ~Host() override {
     for (std::thread& thread : threads_) thread.join();
   }
@@ -89,7 +90,7 @@ class Host : public ioasid::VcmdChannel {
  private:
   std::uint64_t answer(std::uint64_t command) {
     if (command == ioasid::vcmd::alloc_command) {
-      const Ioasid id = space_.alloc(this, {100, 101}, nullptr);
+      const Ioasid id = space_.alloc(this, range_, nullptr);
       return id == invalid_ioasid ? ioasid::vcmd::no_pasid : ioasid::vcmd::response_with(id);
     }
     space_.free(ioasid::vcmd::result_of(command));
@@ -97,6 +98,7 @@ class Host : public ioasid::VcmdChannel {
   }
   ioasid::Space& space_;
   bool later_;
+  ioasid::Range range_;
   std::vector<std::thread> threads_;
 };
 
@@ -122,6 +124,19 @@ TEST_CASE("virtual commands fetch ids from the host, whether it answers at once 
   CHECK(guest.free(100) == Error::ok);
   CHECK(second.commands == std::vector<std::uint64_t>{0x640002});
   CHECK(host_space.size() == 1);
+}
+
+TEST_CASE("an id of 20 bits that still has data is freed in the host, whole") {
+  ioasid::Space host_space;
+  Host host(host_space, false, {0xf0001, 0xf0002});
+  ioasid::VcmdBackend driver;
+  const AllocatorOps ops = driver.ops(host);
+  ioasid::Space guest;
+  REQUIRE(guest.register_allocator(ops) == Error::ok);
+  REQUIRE(guest.alloc(nullptr, {1, 0xfffff}, &guest) == 0xf0001);
+  REQUIRE(guest.alloc(nullptr, {1, 0xfffff}, &guest) == 0xf0002);
+  CHECK(guest.free(0xf0002) == Error::ok);
+  CHECK(host_space.ids() == std::vector<Ioasid>{0xf0001});
 }
 
 TEST_CASE("a range the virtual command cannot serve is refused without asking the host") {

@@ -10,8 +10,10 @@
 #include "tests/support/catch.hpp"
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 using fakes::data;
 using ioasid::AllocatorOps;

@@ -8,6 +8,8 @@
 
 #include <array>
 #include <barrier>
+#include <functional>
+#include <utility>
 
 using fakes::data;
 using ioasid::Error;

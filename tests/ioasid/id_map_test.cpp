@@ -9,9 +9,12 @@
 
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
+#include <tuple>
+#include <utility>
 
 namespace {
 

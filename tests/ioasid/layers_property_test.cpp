@@ -43,7 +43,7 @@ class RealSets : ioasid::Notifier {
   }
   ioasid::Error arrive() { return space_.register_allocator(ops_); }
   ioasid::Error depart() { return space_.unregister_allocator(ops_); }
-  std::size_t live() const { return space_.size(); }
+  ioasid::Space& space() { return space_; }
 
  private:
   void notify(const ioasid::Notice& notice) noexcept override {
@@ -137,6 +137,15 @@ constexpr std::array set_calls{
             [](N& n, const Op&) { return number(n.arrive()); }},
     SetCall{"depart", [](R& r, const Op&) { return number(r.depart()); },
             [](N& n, const Op&) { return number(n.depart()); }},
+    SetCall{"Space::alloc",
+            [](R& r, const Op& o) -> Answer {
+              return r.space().alloc(&processes, {o.id, o.id + o.more}, data(o.more));
+            },
+            [](N& n, const Op& o) -> Answer {
+              return n.alloc_elsewhere(o.id, o.id + o.more, data(o.more));
+            }},
+    SetCall{"Space::free", [](R& r, const Op& o) { return number(r.space().free(o.id)); },
+            [](N& n, const Op& o) { return number(n.free_elsewhere(o.id)); }},
 };
 
 std::ostream& operator<<(std::ostream& out, const Op& op) {
@@ -151,8 +160,8 @@ template <>
 struct Arbitrary<Op> {
   static Gen<Op> arbitrary() {
     // Calls on ids are as likely as each other, what ends many ids at once half as likely.
-    const auto kind = gen::apply([](std::uint32_t n) { return n < 38 ? n / 2 : (n - 38) % 5; },
-                                 gen::inRange<std::uint32_t>(0, 58));
+    const auto kind = gen::apply([](std::uint32_t n) { return n < 42 ? n / 2 : (n - 42) % 5; },
+                                 gen::inRange<std::uint32_t>(0, 62));
     return gen::build<Op>(gen::set(&Op::kind, kind),
                           gen::set(&Op::set, gen::inRange<SetNumber>(0, 6)),
                           gen::set(&Op::id, gen::inRange<Ioasid>(0, 12)),
@@ -175,13 +184,11 @@ void agree_on_sets(const std::vector<Op>& ops) {
   // Some sets to begin with: each without a process, and two with one.
   for (std::uint32_t n = 0; n < 4; ++n) step({11, 0, n, 4});
   for (const Op& op : ops) step(op);
-  std::size_t live = 0;
   for (Ioasid id = 0; id < 30; ++id) {
     RC_ASSERT(real.sets.find_set(id) == naive.find_set(id));
     RC_ASSERT(real.sets.references(id) == naive.references(id));
-    live += naive.find_set(id) == 0 ? 0 : 1;
   }
-  RC_ASSERT(real.live() == live);
+  RC_ASSERT(real.space().size() == naive.live());
   for (SetNumber set = 0; set < 12; ++set) RC_ASSERT(real.sets.size(set) == naive.size(set));
 }
 
@@ -192,7 +199,7 @@ void agree_on_references(const std::vector<Op>& ops) {
   ioasid::References real(space);
   naive::References naive;
   for (const Op& op : ops) {
-    switch (op.kind % 8) {
+    switch (op.kind % 10) {
       case 0:
         RC_ASSERT(space.register_allocator(allocator) == naive.arrive());
         break;
@@ -207,6 +214,13 @@ void agree_on_references(const std::vector<Op>& ops) {
       case 4:
       case 5:
         RC_ASSERT(real.get(op.id) == naive.get(op.id));
+        break;
+      case 6:
+        RC_ASSERT(space.free(op.id) == naive.free(op.id));
+        break;
+      case 7:
+        RC_ASSERT(space.alloc(nullptr, {op.id, op.id + op.more}, nullptr) ==
+                  naive.alloc(op.id, op.id + op.more));
         break;
       default:
         RC_ASSERT(real.put(op.id) == naive.put(op.id));

@@ -63,11 +63,27 @@ class Sets {
   Error arrive() { return numbers_.arrive(); }
   Error depart() {
     const Error error = numbers_.depart();
+    if (error == Error::ok) strangers_.clear();
     for (SetNumber number = 1; error == Error::ok && number <= made_; ++number)
       for (Ioasid id = 0; id < ids_max; ++id)
         if (ids_.contains(id) && ids_[id].set == number) end(id);
     return error;
   }
+  // Past the sets, by the space itself.
+  Ioasid alloc_elsewhere(Ioasid from, Ioasid to, void* data) {
+    const Ioasid id = numbers_.take(from, to);
+    if (id != ioasid::invalid_ioasid) strangers_[id] = data;
+    return id;
+  }
+  Error free_elsewhere(Ioasid id) {
+    if (ids_.contains(id))
+      end(id);
+    else if (strangers_.erase(id) == 0)
+      return Error::enoent;
+    numbers_.give_back(id);
+    return Error::ok;
+  }
+  std::size_t live() const { return ids_.size() + strangers_.size(); }
   Error reserve(std::uint32_t count) {
     if (left_ == 0 || count > left_) return Error::enospc;
     if (count == 0) count = left_;
@@ -159,6 +175,8 @@ class Sets {
     return Error::ok;
   }
   ioasid::Found find(SetNumber number, Ioasid id) const {
+    if (number == 0 && strangers_.contains(id)) return {Error::ok, strangers_.at(id)};
+    if (strangers_.contains(id)) return {Error::eacces, nullptr};
     if (!ids_.contains(id)) return {Error::enoent, nullptr};
     if (number != 0 && ids_.at(id).set != number) return {Error::eacces, nullptr};
     return {Error::ok, ids_.at(id).data};
@@ -244,6 +262,7 @@ class Sets {
   SetNumber made_ = 0;
   std::map<SetNumber, Set> sets_;
   std::map<Ioasid, Record> ids_;
+  std::map<Ioasid, void*> strangers_;  // ids of no set, and their data
   Numbers numbers_;
 };
 
@@ -270,6 +289,12 @@ class References {
     counts_.erase(id);
     numbers_.give_back(id);
     return true;
+  }
+  // By the space itself, whatever the count.
+  Error free(Ioasid id) {
+    if (counts_.erase(id) == 0) return Error::enoent;
+    numbers_.give_back(id);
+    return Error::ok;
   }
   std::uint64_t count(Ioasid id) const { return counts_.contains(id) ? counts_.at(id) : 0; }
 

@@ -170,6 +170,8 @@ const std::vector<Place> places{
     {"listener of References::get", inside, [](World& w) { w.references.get(99); }},
     {"notifier of SetSpace::alloc", inside, [](World& w) { w.sets.alloc(w.set, all, nullptr); }},
     {"notifier of SetSpace::free", inside, [](World& w) { w.sets.free(w.set, w.of_set); }},
+    {"notifier of Space::free", inside, [](World& w) { w.space.free(w.of_set); }},
+    {"notifier of References::put", inside, [](World& w) { w.references.put(w.of_set); }},
     {"notifier of SetSpace::attach_spid", inside,
      [](World& w) { w.sets.attach_spid(w.of_set, 7); }},
     {"notifier of SetSpace::free_all_in_set", inside,
@@ -230,7 +232,7 @@ TEST_CASE("every call from inside every callback works or is refused, and never 
       ++met;
     }
   }
-  CHECK(met == static_cast<int>(calls.size()) * (external ? 26 : 22));
+  CHECK(met == static_cast<int>(calls.size()) * (external ? 28 : 24));
 }
 
 namespace {

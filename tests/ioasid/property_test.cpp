@@ -6,8 +6,10 @@
 
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <array>
 #include <ostream>
+#include <utility>
 
 namespace {
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ioasid/references.hpp"
 
+#include "ioasid/sets.hpp"
 #include "tests/ioasid/fakes.hpp"
 #include "tests/support/catch.hpp"
 
@@ -51,13 +52,44 @@ TEST_CASE("a get after the last put does not revive the id") {
   CHECK(rig.references.count(id) == 1);
 }
 
-TEST_CASE("references of an id that the space freed do not pass to the next one of that number") {
+TEST_CASE("references go with the id whoever frees it, and the next of that number has one") {
+  const int who = GENERATE(0, 1, 2, 3);
+  const bool past_the_layer = GENERATE(false, true);
   Rig rig;
-  const Ioasid id = rig.references.alloc(nullptr, {1, 1}, nullptr);
-  rig.references.get(id);
-  rig.space.free(id);
-  REQUIRE(rig.references.alloc(nullptr, {1, 1}, nullptr) == id);
+  ioasid::SetSpace sets(rig.space);
+  ioasid::References others(rig.space);
+  const ioasid::SetNumber set = sets.alloc_set({}).set;
+  const Ioasid id = sets.alloc(set, {1, 1}, nullptr);
+  REQUIRE(rig.references.get(id) == Error::ok);
+  switch (who) {
+    case 0:
+      REQUIRE(rig.space.free(id) == Error::ok);
+      break;
+    case 1:
+      REQUIRE(rig.space.free_without_waiting(id) == Error::ok);
+      break;
+    case 2:
+      REQUIRE(sets.free(set, id) == Error::ok);
+      break;
+    default:
+      REQUIRE(others.put(id));
+  }
+  CHECK(rig.references.count(id) == 0);
+  const Ioasid again = past_the_layer ? rig.space.alloc(nullptr, {1, 1}, data(2))
+                                      : rig.references.alloc(nullptr, {1, 1}, data(2));
+  REQUIRE(again == id);
   CHECK(rig.references.count(id) == 1);
+  CHECK(rig.references.put(id));  // of the second owner, as documented
+}
+
+TEST_CASE("the last reference to an id of a set ends it in its set, too") {
+  Rig rig;
+  ioasid::SetSpace sets(rig.space);
+  const ioasid::SetNumber set = sets.alloc_set({}).set;
+  const Ioasid id = sets.alloc(set, {1, 1}, nullptr);
+  REQUIRE(rig.references.put(id));
+  CHECK(sets.find_set(id) == ioasid::no_set);
+  CHECK(sets.size(set) == 0);
 }
 
 TEST_CASE("references of an orphan do not pass to the next id of that number, asked for or not") {

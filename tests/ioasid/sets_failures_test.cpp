@@ -7,6 +7,9 @@
 #include "tests/support/catch.hpp"
 
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 using fakes::data;
 using ioasid::Error;
@@ -175,7 +178,9 @@ TEST_CASE("a set that is freed goes when its allocator leaves with its ids") {
   CHECK(rig.sets.capacity_left() == ioasid::SetSpace::default_capacity);
 }
 
-TEST_CASE("an id that was freed behind the sets' back ends when its number is given out again") {
+TEST_CASE("an id that is freed behind the sets' back ends there and then") {
+  const bool by_space = GENERATE(true, false);
+  const bool pending = GENERATE(false, true);
   Rig rig;
   Lines lines;
   Recorder recorder("", lines);
@@ -183,13 +188,50 @@ TEST_CASE("an id that was freed behind the sets' back ends when its number is gi
   const SetNumber two = rig.make({.quota = 1});
   const Ioasid id = rig.sets.alloc(one, all, nullptr);
   rig.sets.attach_spid(id, 3);
+  if (pending) {
+    rig.sets.get(one, id);
+    rig.sets.free(one, id);
+  }
   REQUIRE(rig.sets.free_set(one) == Error::ebusy);
-  rig.space.free(id);
   rig.sets.register_notifier(recorder, Priority::cpu);
-  REQUIRE(rig.sets.alloc(two, all, nullptr) == id);
-  CHECK(lines == Lines{"free 1 as 3", "unbind 1 as 3", "alloc 1"});
-  CHECK(rig.sets.find_set(id) == two);
+  if (by_space)
+    REQUIRE(rig.space.free(id) == Error::ok);
+  else
+    REQUIRE(ioasid::References(rig.space).put(id));
+  CHECK(lines == (pending ? Lines{"unbind 1 as 3"} : Lines{"free 1 as 3", "unbind 1 as 3"}));
   CHECK(rig.sets.free_set(one) == Error::enoent);
+  CHECK(rig.sets.alloc(two, all, nullptr) == id);
+  CHECK(rig.sets.find_set(id) == two);
+}
+
+TEST_CASE("an id that was freed behind the sets' back and is somebody else's now is left alone") {
+  const bool layer = GENERATE(false, true);
+  Rig rig;
+  ioasid::SetSpace others(rig.space);
+  const SetNumber set = rig.make({ioasid::SetType::mm, &rig, 5});
+  const SetNumber theirs = others.alloc_set({.quota = 5}).set;
+  const Ioasid id = rig.sets.alloc(set, all, data(1));
+  rig.sets.attach_spid(id, 3);
+  rig.sets.get(set, id);
+  rig.space.free(id);
+  const Ioasid again =
+      layer ? others.alloc(theirs, all, nullptr) : rig.space.alloc(nullptr, all, nullptr);
+  REQUIRE(again == id);
+  CHECK(rig.sets.put(set, id) == Error::einval);
+  CHECK(rig.sets.put(no_set, id) == Error::einval);
+  CHECK(rig.sets.free(set, id) == Error::enoent);
+  CHECK(rig.sets.get(no_set, id) == Error::einval);
+  CHECK(rig.sets.get_if_owned(&rig, id) == Error::enoent);
+  CHECK(rig.sets.attach_data(id, data(2)) == Error::enoent);
+  CHECK(rig.sets.detach_data(id) == Error::enoent);
+  CHECK(rig.sets.attach_spid(id, 4) == Error::enoent);
+  CHECK(rig.sets.detach_spid(id) == Error::enoent);
+  CHECK(rig.sets.find_by_spid(set, 3, true) == invalid_ioasid);
+  CHECK(rig.sets.references(id) == 0);
+  CHECK(rig.sets.size(set) == 0);
+  CHECK(rig.sets.free_all_in_set(set) == Error::ok);
+  CHECK(rig.space.find(nullptr, id) == ioasid::Found{Error::ok, nullptr});
+  CHECK(others.find_set(id) == (layer ? theirs : no_set));
 }
 
 TEST_CASE("a layer that is gone is not told any more") {

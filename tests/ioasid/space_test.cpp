@@ -5,7 +5,11 @@
 #include "tests/ioasid/fakes.hpp"
 #include "tests/support/catch.hpp"
 
+#include <array>
 #include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
 
 using fakes::data;
 using ioasid::AllocatorOps;
