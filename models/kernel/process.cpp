@@ -178,6 +178,7 @@ void Process::after_round(Thread& thread) {
   if (failed_ || killed_ || ++rounds_ >= group_.params.rounds || over || !touch(thread))
     return finish(thread);
   if (group_.params.pause == Ps(0)) return go_on(thread);
+  if (killed_) return finish(thread);  // while it touched its memory
   const Instant end = thread.now() + group_.params.pause;
   rest(thread);
   group_.kernel.workers.post_at(end, [this](Thread& worker) { go_on(worker); });
