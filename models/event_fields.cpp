@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/event_fields.hpp"
 
+#include "core/base/address.hpp"
 #include "models/iommu/vtd/descriptor.hpp"
 #include "models/iommu/vtd/descriptor_text.hpp"
 #include "models/kernel/errno.hpp"
@@ -40,7 +41,7 @@ std::string_view take_item(std::string_view& list) {
 }
 
 std::string requester_text(std::uint64_t id) {
-  return fmt::format("{:02x}:{:02x}.{}", id >> 8U & 0xffU, id >> 3U & 0x1fU, id & 7U);
+  return Bdf(static_cast<std::uint16_t>(id & 0xffffU)).text();
 }
 
 void append(std::string& list, const std::string& item) {
@@ -60,6 +61,8 @@ FieldMeaning::FieldMeaning(std::string_view text, bool of_code,
     form_ = Form::requester;
   } else if (of_code && text.starts_with("descriptor type")) {
     form_ = Form::descriptor;
+  } else if (text == "fault reason") {
+    form_ = Form::hexadecimal;
   } else if (parse_component()) {
     return;
   } else if (parse_choices()) {

@@ -16,6 +16,7 @@ namespace viosim {
 // needs nothing here as long as its row says
 //   "number of ..."                                    of what is counted;
 //   "requester id"                                     of one;
+//   "fault reason"                                     of one, as specifications number them;
 //   "0 hit, 1 miss, 0x100 + reason: fault, else the x" of a list of values;
 //   "... , else the error"                             of Linux' error numbers, without their sign;
 //   "requester id 15:0, group 31:16, last 32"          of what is packed into one number;

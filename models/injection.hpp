@@ -129,7 +129,8 @@ enum class Misdeed : std::uint8_t {
   answer_twice,
   exceed_credits,
   reuse_group,
-  omit_last
+  omit_last,
+  wrong_pasid
 };
 
 constexpr auto choices(Misdeed) {
@@ -142,7 +143,9 @@ constexpr auto choices(Misdeed) {
       Choice{Misdeed::exceed_credits, "exceed_credits",
              "sends a page request for which it has no credit"},
       Choice{Misdeed::reuse_group, "reuse_group", "gives a page request group the index 0"},
-      Choice{Misdeed::omit_last, "omit_last", "does not mark the last request of a group"}};
+      Choice{Misdeed::omit_last, "omit_last", "does not mark the last request of a group"},
+      Choice{Misdeed::wrong_pasid, "wrong_pasid",
+             "sends the requests of a queue with PASID 0xfffff, not with the queue's own"}};
 }
 
 // What an allocator gives besides what it should.

@@ -84,7 +84,7 @@ constexpr std::array kinds = {
                   "requester id 15:0, group 31:16",
                   "0 go on, 1 give up, 2 nobody asked, 3 not taken"},
     EventKindInfo{EventKind::fault, "fault", "A fault was reported.", "IOVA", "requester id",
-                  "reason"},
+                  "fault reason"},
     EventKindInfo{EventKind::plug, "plug", "A function is there.",
                   "number of page requests that it may have outstanding (0: not known)",
                   "requester id", ""},

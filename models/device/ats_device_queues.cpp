@@ -126,14 +126,15 @@ bool AtsDevice::at_work(std::uint32_t queue) const {
 }
 
 void AtsDevice::put(std::uint32_t number, const QueueWork& work, Instant start, Rng rng) {
+  const bool strays = work.pasid != no_pasid && does(Misdeed::wrong_pasid, work.pasid);
   IommuPort port;
   port.source = config_.source;
-  port.pasid = work.pasid;
+  port.pasid = strays ? pasid_max : work.pasid;
   port.device = config_.number;
   port.privileged = work.privileged;
   queues_[number] =
       std::make_unique<Queue>(Queue{.port = port,
-                                    .epoch = trace_.epoch_of(work.pasid),
+                                    .epoch = trace_.epoch_of(port.pasid),
                                     .traffic = Traffic(work.dma.traffic, work.base, rng, work.zipf),
                                     .window_end = work.base + work.dma.traffic.window,
                                     .interval = work.dma.interval,

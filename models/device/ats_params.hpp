@@ -23,6 +23,7 @@ struct AtsMisbehaviour {
   bool exceed_credits = false;
   bool reuse_group = false;
   bool omit_last = false;
+  bool wrong_pasid = false;
 
   static constexpr auto fields() {
     using M = AtsMisbehaviour;
@@ -38,7 +39,9 @@ struct AtsMisbehaviour {
         field("reuse_group", &M::reuse_group,
               "Gives every page request group the index 0, answered or not."),
         field("omit_last", &M::omit_last,
-              "Never marks the last request of a group, so that no group is ever answered.")};
+              "Never marks the last request of a group, so that no group is ever answered."),
+        field("wrong_pasid", &M::wrong_pasid,
+              "Sends the requests of each queue with PASID 0xfffff, not with the queue's own.")};
   }
   bool operator==(const AtsMisbehaviour&) const = default;
 };
@@ -49,7 +52,7 @@ constexpr bool does(const AtsMisbehaviour& always, Misdeed misdeed) {
       &AtsMisbehaviour::use_after_stop, &AtsMisbehaviour::keep_invalidated,
       &AtsMisbehaviour::never_answer,   &AtsMisbehaviour::answer_twice,
       &AtsMisbehaviour::exceed_credits, &AtsMisbehaviour::reuse_group,
-      &AtsMisbehaviour::omit_last};
+      &AtsMisbehaviour::omit_last,      &AtsMisbehaviour::wrong_pasid};
   return always.*members[static_cast<std::size_t>(misdeed)];
 }
 

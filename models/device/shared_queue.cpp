@@ -103,9 +103,8 @@ void SharedQueue::dispatch() {
   }
 }
 
-// With the function's queues all that was here is gone.
 void SharedQueue::notice_reset() {
-  if (function_.queue_stats().resets == resets_) return;
+  if (!was_reset()) return;
   resets_ = function_.queue_stats().resets;
   stats.lost += waiting_.size() + at_work();
   waiting_.clear();
@@ -114,6 +113,7 @@ void SharedQueue::notice_reset() {
 }
 
 std::size_t SharedQueue::at_work() const {
+  if (was_reset()) return 0;
   return static_cast<std::size_t>(std::count_if(engines_.begin(), engines_.end(),
                                                 [](const auto& each) { return each.has_value(); }));
 }

@@ -123,7 +123,7 @@ class SharedQueue final : public EventHandler, private QueueListener {
 
   // Of which somebody will ask what became of them.
   std::size_t submissions() const { return outcomes_.size() - free_outcomes_.size(); }
-  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t waiting() const { return was_reset() ? 0 : waiting_.size(); }
   std::size_t at_work() const;
   void fire(std::uint64_t what) override;
 
@@ -136,6 +136,8 @@ class SharedQueue final : public EventHandler, private QueueListener {
   void free_outcome(std::uint32_t submission);
   bool take(const Descriptor& descriptor);
   void dispatch();
+  // Since it looked last: what it had is gone with the function's queues.
+  bool was_reset() const { return function_.queue_stats().resets != resets_; }
   void notice_reset();
   void end(const Descriptor& descriptor, End end);
 

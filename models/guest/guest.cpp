@@ -193,7 +193,10 @@ Errno Guest::register_once(Unit& unit) {
     unit.registered = true;
     tell_allocator(unit, trace_code::allocator_registered);
   }
-  if (error == ioasid::Error::eagain && params_.disable_sva_on_late_allocator) kernel.sva.disable();
+  if (error == ioasid::Error::eagain) {
+    ++kernel.pasids.stats.late_allocators;
+    if (params_.disable_sva_on_late_allocator) kernel.sva.disable();
+  }
   return errno_of(error);
 }
 

@@ -239,6 +239,9 @@ class Guest {
   std::string_view plug_unit(const std::string& name);
   std::string_view unplug_function(std::size_t function, Unplug how);  // a slice: in order only
   std::string_view plug_function(std::size_t function);
+  // The host's function is to go, or has vanished, and takes this slice of it along. Of a guest that does
+  // not run any more the hypervisor gives it back.
+  void lose_slice(std::size_t function, Unplug how);
 
   // It moves to another host while it runs. From anybody; software does it from then on. How it ended is in
   // the reports, one for each time that it was asked to.

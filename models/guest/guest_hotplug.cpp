@@ -223,6 +223,14 @@ std::string_view Guest::unplug_function(std::size_t function, Unplug how) {
   return {};
 }
 
+void Guest::lose_slice(std::size_t function, Unplug how) {
+  machine.post_to_hypervisor([this, function, how](Thread& thread) {
+    if (!machine.guest_runs()) return residence_->detach(thread, function);
+    machine.inject(thread);
+    kernel.workers.post([this, function, how](Thread& worker) { release(worker, function, how); });
+  });
+}
+
 void Guest::release(Thread& thread, std::size_t function, Unplug how) {
   FunctionDriver& driver = *drivers_[function];
   if (how == Unplug::surprise) driver.gone();

@@ -48,14 +48,17 @@ bool Residence::present(std::size_t number) const {
 Errno Residence::attach(Thread& thread, std::size_t number) {
   Held& held = functions_[number];
   if (held.attached || std::exchange(held.taking, true)) return Errno::ebusy;
-  const bool missing = held.is.slice() && !held.is.parent->known();
+  const bool missing = held.is.slice() && !held.is.parent->gives_slices();
   const Errno error = missing ? Errno::enodev : take(thread, number);
   held.taking = false;
   return error;
 }
 
 void Residence::detach(Thread& thread, std::size_t number) {
-  if (functions_[number].attached) give_back(thread, number);
+  Held& held = functions_[number];
+  if (!held.attached || std::exchange(held.giving_back, true)) return;
+  give_back(thread, number);
+  held.giving_back = false;
 }
 
 Errno Residence::know(Thread& thread, std::size_t number) {

@@ -61,6 +61,7 @@ class Residence {
   // The switches of its configuration space.
   FunctionConfig& switches(std::size_t number) { return functions_[number].switches; }
   bool attached(std::size_t number) const { return functions_[number].attached; }
+  bool attaches(std::size_t number) const { return functions_[number].taking; }
   // For the guest: there is no slice that it does not have.
   bool present(std::size_t number) const;
   // Of its vCPUs' ENQCMD; null: they carry the guest's numbers as they are.
@@ -108,9 +109,10 @@ class Residence {
   struct Held {
     Function is;
     AtsFunctionConfig switches;
-    bool known = false;     // to the driver of its IOMMU, by us
-    bool taking = false;    // a call is on it
-    bool attached = false;  // page requests are routed
+    bool known = false;        // to the driver of its IOMMU, by us
+    bool taking = false;       // a call is on it
+    bool giving_back = false;  // the same
+    bool attached = false;     // page requests are routed
   };
   void stop_slices(Thread& thread);
 

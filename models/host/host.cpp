@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/host.hpp"
 
+#include <utility>
+
 namespace viosim {
 namespace {
 
@@ -33,15 +35,18 @@ Host::Unit& Host::add_unit(vtd::Unit& hardware, InvalidationDriver& queue) {
   return units.emplace_back(*this, hardware, queue);
 }
 
-std::string_view Host::unplug(FunctionDriver& driver, Unplug how) {
+std::string_view Host::unplug(FunctionDriver& driver, Unplug how,
+                              std::function<void(Thread&)> let_go) {
   AtsDevice& device = *driver.function().device;
   if (!device.present()) return "it is not there";
   if (how == Unplug::surprise) device.remove();
-  kernel.workers.post([this, &driver, how](Thread& thread) {
+  driver.give_no_slices();
+  kernel.workers.post([this, &driver, how, let_go = std::move(let_go)](Thread& thread) {
     if (how == Unplug::surprise) {
       thread.sleep(params_.unplug_notice);
       driver.gone();
     }
+    if (let_go) let_go(thread);
     driver.remove(thread);
     if (driver.function().device->present()) driver.function().device->remove();
   });

@@ -20,6 +20,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -108,7 +109,10 @@ class Host {
 
   // A function that its own processes use is unplugged, and comes back. From anybody; software does it
   // from then on. What they return stands in the way, and nothing happens; empty: it is under way.
-  std::string_view unplug(FunctionDriver& driver, Unplug how);
+  // `let_go`: by a thread of its kernel, before it forgets the function; returns when nobody else has any
+  // of it.
+  std::string_view unplug(FunctionDriver& driver, Unplug how,
+                          std::function<void(Thread&)> let_go = {});
   std::string_view plug(FunctionDriver& driver);
 
   const HostParams& params() const { return params_; }

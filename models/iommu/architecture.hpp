@@ -82,7 +82,7 @@ class Architecture {
   // A device that asks for a translation is told of such a fault as an answer without rights, which
   // software never learns of; otherwise it is refused, and the fault reported.
   virtual bool answers_translation(PageFault fault) const = 0;
-  // A few words for people: "first-level entry not present".
+  // A few words for people: "first-level entry not present"; empty: it has no such code.
   virtual std::string_view describe(FaultCode code) const = 0;
 
  protected:

@@ -12,6 +12,17 @@ namespace {
 
 constexpr CacheParams unused{1, 0, Replacement::lru, Ps(0)};
 
+// Above all codes of all architectures: RISC-V's go up to 274.
+constexpr std::uint16_t end_of_codes = 512;
+
+std::vector<FaultCount> no_faults(const Architecture& architecture) {
+  std::vector<FaultCount> counts;
+  for (std::uint16_t code = 1; code < end_of_codes; ++code) {
+    if (!architecture.describe(FaultCode{code}).empty()) counts.push_back({FaultCode{code}});
+  }
+  return counts;
+}
+
 }  // namespace
 
 void IommuParams::check(const Where& where) const {
@@ -44,6 +55,7 @@ Iommu::Iommu(std::string path, const IommuParams& params, const Architecture& ar
       llc_salt_(Rng(seed, path_ + ".walk_llc").next()),
       lookahead_(std::min(params.walk_read, params.fault_record)),
       free_walkers_(params.walkers),
+      faults_by_reason_(no_faults(architecture)),
       drains_(number, agenda) {
   if (llc_reads_ != 0) lookahead_ = std::min(lookahead_, params.walk_llc_read);
   if (params.iotlb_tag == IotlbTag::source) {

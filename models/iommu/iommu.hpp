@@ -71,6 +71,12 @@ struct WalkHint {
                                     WalkCaches::none};  // in the lowest walk cache
 };
 
+// How many requests were refused for one reason, reported or not.
+struct FaultCount {
+  FaultCode code = FaultCode::none;
+  std::uint64_t requests = 0;
+};
+
 // A requester as the IOMMU sees it: who it is, and where its cache entries were last found.
 struct IommuPort {
   Bdf source{};
@@ -173,6 +179,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
   // those of the number that serves them.
   std::set<Pasid> cached_pasids() const;
   const WalkCaches& walk_caches() const { return walk_caches_; }
+  // Of every reason that its architecture has, in the order of their codes; together `stats.faults`.
+  const std::vector<FaultCount>& faults_by_reason() const { return faults_by_reason_; }
   IommuStats stats;
 
  private:
@@ -248,6 +256,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   }
   void answer_at(WalkSlot& slot, Instant at, const WalkResult& result);
   void answer(WalkSlot& slot, const WalkResult& result);
+  void count(FaultCode fault);
   void report(const Miss& miss, FaultCode fault);
   bool waits_for(const WalkSlot& slot, DrainKinds kinds) const;
   Instant over_at(DrainKinds kinds) const;
@@ -292,6 +301,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   Tracer* tracer_ = nullptr;
   TracePoint faults_trace_;
   FaultListener* fault_listener_ = nullptr;
+  std::vector<FaultCount> faults_by_reason_;
   std::uint32_t component_ = 0;
   bool run_ahead_ = true;
   bool warned_ = false;  // memory_changes() will be called

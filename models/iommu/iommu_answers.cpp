@@ -1,5 +1,6 @@
 // From the end of a walk to what the caches keep of it, and to the answer.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/error.hpp"
 #include "models/iommu/iommu.hpp"
 #include "models/trace_events.hpp"
 
@@ -172,6 +173,16 @@ void Iommu::emit_parts(const WalkSlot& slot) const {
   part(EventKind::answer, agenda_.now());
 }
 
+void Iommu::count(FaultCode fault) {
+  ++stats.faults;
+  const auto found =
+      std::lower_bound(faults_by_reason_.begin(), faults_by_reason_.end(), fault,
+                       [](const FaultCount& one, FaultCode code) { return one.code < code; });
+  ensure(found != faults_by_reason_.end() && found->code == fault,
+         "a request was refused for a reason that its architecture does not have");
+  ++found->requests;
+}
+
 void Iommu::report(const Miss& miss, FaultCode fault) {
   ++stats.faults_reported;
   const IommuPort& port = *miss.port;
@@ -192,7 +203,7 @@ void Iommu::report(const Miss& miss, FaultCode fault) {
 void Iommu::answer(WalkSlot& slot, const WalkResult& result) {
   const AddressType type = slot.miss.type;
   if (result.faulted()) {
-    ++stats.faults;
+    count(result.fault);
     if (!result.silenced) report(slot.miss, result.fault);
   } else if (reaches_memory(type)) {
     last_answer_[static_cast<std::size_t>(slot.miss.access)] = agenda_.now();

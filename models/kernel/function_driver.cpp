@@ -44,7 +44,7 @@ Errno FunctionDriver::probe(Thread& thread) {
     unit_->driver.remove(thread, function_.source);
     return error;
   }
-  known_ = probed_ = true;
+  known_ = probed_ = gives_slices_ = true;
   ++probes_;
   return Errno::ok;
 }
@@ -81,6 +81,7 @@ void FunctionDriver::gone() {
     if (queue.done) end(queue, End::gone);
     has_stopped(queue);
   }
+  for (std::uint32_t thread = 0; thread < stopping_pasids_; ++thread) pasid_stopped_.raise();
 }
 
 void FunctionDriver::forget_waiting() {

@@ -140,6 +140,9 @@ class FunctionDriver final : public SvaClient,
   void put_behind(Kernel::Unit& unit);
   bool probed() const { return probed_; }
   bool known() const { return known_; }
+  // Slices of it can be had: until it is to be removed.
+  bool gives_slices() const { return known_ && gives_slices_; }
+  void give_no_slices() { gives_slices_ = false; }
 
   // Its function is there: makes it known to the IOMMU's driver, and ready for processes. -EEXIST: it
   // is. Errors of IommuDriver::add() and Sva::device_init().
@@ -238,6 +241,7 @@ class FunctionDriver final : public SvaClient,
   Mutex removal_;        // Linux' device_lock: who comes second finds it removed
   bool known_ = false;   // to the IOMMU's driver
   bool probed_ = false;  // processes may open it
+  bool gives_slices_ = false;
   std::deque<Queue> queues_;
   std::set<std::uint32_t> free_;
   Signal freed_;

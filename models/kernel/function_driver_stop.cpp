@@ -61,6 +61,7 @@ bool FunctionDriver::sends_with(Pasid wire) const {
 }
 
 void FunctionDriver::stop_of_slice(Thread& thread, Pasid wire) {
+  if (!function_.device->present()) return;
   thread.run(params_.register_write);
   if (function_.shared != nullptr) {
     function_.shared->stop_pasid(wire, params_.stop_marker);

@@ -48,6 +48,7 @@ void IoPageFaults::handle(Thread& thread, const Group& group) {
     what.address = group.requests.size();
     trace.emit(what);
   }
+  if (owners_.owner(last.pasid) == nullptr) ++stats.nobodys;
   bool valid = true;
   for (const PageRequest& request : group.requests) {
     ++stats.requests;

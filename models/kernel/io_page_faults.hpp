@@ -36,6 +36,7 @@ struct IoPageFaultsStats {
   std::uint64_t groups = 0;
   std::uint64_t requests = 0;
   std::uint64_t invalid = 0;
+  std::uint64_t nobodys = 0;
   std::uint64_t discarded = 0;
   static constexpr auto fields() {
     using S = IoPageFaultsStats;
@@ -43,6 +44,10 @@ struct IoPageFaultsStats {
         metric("groups", &S::groups, Unit::count, "Groups handled."),
         metric("requests", &S::requests, Unit::count, "Requests of these."),
         metric("invalid", &S::invalid, Unit::count, "Groups answered as invalid."),
+        metric(
+            "nobodys", &S::nobodys, Unit::count,
+            "Of these, groups of a PASID that the kernel's allocator does not know (-ENOENT), or "
+            "whose process ends."),
         metric("discarded", &S::discarded, Unit::count,
                "Requests whose group was not complete at an overflow, or when its PASID went.")};
   }

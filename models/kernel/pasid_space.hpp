@@ -4,12 +4,14 @@
 #pragma once
 
 #include "core/base/fields.hpp"
+#include "core/base/stats.hpp"
 #include "ioasid/space.hpp"
 #include "models/cpu/locks.hpp"
 #include "models/injection.hpp"
 #include "models/trace_point.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -31,6 +33,23 @@ struct PasidSpaceParams {
               "From the release of that lock to the next holder's going on.", "assumed")};
   }
   bool operator==(const PasidSpaceParams&) const = default;
+};
+
+struct PasidSpaceStats {
+  std::uint64_t unknown_frees = 0;
+  std::uint64_t late_allocators = 0;
+  static constexpr auto fields() {
+    using S = PasidSpaceStats;
+    return Fields{
+        metric(
+            "unknown_frees", &S::unknown_frees, Unit::count,
+            "Times that the kernel freed a number which the allocator does not know (-ENOENT), an "
+            "orphan's for example: nothing but a line of its log."),
+        metric(
+            "late_allocators", &S::late_allocators, Unit::count,
+            "vIOMMUs' allocators that could not be registered, since numbers of the kernel's own "
+            "live (-EAGAIN).")};
+  }
 };
 
 // Calls on space() by threads take the lock and the time; those of nobody (before and after a run)
@@ -79,12 +98,12 @@ class PasidSpace final : private ioasid::ExternalLock {
     const Thread* const thread = Thread::current(engine_);
     if (thread == nullptr) {
       ends(id, {engine_.now(), 0, outcome(id)});
-      space_.free(id);
+      free_counted(id);
       return;
     }
     freed_by_[thread] = {id, engine_.now()};
     const Forget forget{freed_by_, thread};
-    space_.free(id);
+    free_counted(id);
   }
   // For who allocates and frees by another layer: since when, and who; `owner`: a component and 1, or
   // 0: the kernel.
@@ -121,6 +140,7 @@ class PasidSpace final : private ioasid::ExternalLock {
   const ioasid::Space& space() const { return space_; }
   SpinLock& spin_lock() { return lock_; }
 
+  PasidSpaceStats stats;
   InjectionPort injection;  // of the kernel's own allocations
   // A number of `space` that is wrong in this way, where there is one; otherwise a right one (untracked: the
   // caller forgets it). `allocate`: from a range.
@@ -150,6 +170,9 @@ class PasidSpace final : private ioasid::ExternalLock {
     const Thread* thread;
     ~Forget() { freed_by.erase(thread); }
   };
+  void free_counted(ioasid::Ioasid id) {
+    if (space_.free(id) == ioasid::Error::enoent) ++stats.unknown_frees;
+  }
   ioasid::SpaceOptions with_lock(ioasid::SpaceOptions options) {
     options.lock = this;
     return options;

@@ -12,6 +12,13 @@ namespace viosim {
 void ProcessParams::check(const Where& where) const {
   if (work.requests == 0)
     (where / "work" / "requests").reject("read 0; expected how many requests a round has");
+  if (work.on_fault == OnFault::abort) {
+    (where / "work" / "on_fault")
+        .reject(
+            "read \"abort\"; expected \"retry\": an accelerator requests pages that are missing, "
+            "or "
+            "all are there from the start");
+  }
   const std::uint64_t pages = work.traffic.window.count() / page_4k.count();
   if (unmap > pages) {
     (where / "unmap")
@@ -62,8 +69,26 @@ Process::Process(ProcessGroup& group, std::string name)
 
 void Process::start() {
   ++group_.stats.started;
+  state_ = State::busy;
   mm_.trace = group_.trace;
   group_.kernel.workers.post([this](Thread& thread) { begin(thread); });
+}
+
+bool Process::kill() {
+  if (killed_ || state_ == State::not_started || state_ == State::ends) return false;
+  killed_ = true;
+  ++group_.stats.killed;
+  if (state_ == State::idle) {
+    state_ = State::ends;
+    group_.kernel.workers.post([this](Thread& thread) { finish(thread); });
+  }
+  return true;
+}
+
+// What it waits for wakes it up.
+void Process::rest(Thread& thread) {
+  if (killed_) return finish(thread);
+  state_ = State::idle;
 }
 
 Region Process::memory() const {
@@ -75,7 +100,8 @@ Region Process::memory() const {
 void Process::begin(Thread& thread) {
   const Errno mapped = mm_.map(thread, memory());
   ensure(mapped == Errno::ok, "a process' first region could not be mapped");
-  if (!touch(thread) || !open(thread) || group_.params.rounds == 0) return finish(thread);
+  if (!touch(thread) || !open(thread) || killed_ || group_.params.rounds == 0)
+    return finish(thread);
   round(thread);
 }
 
@@ -121,7 +147,7 @@ void Process::round(Thread& thread) {
   work.zipf = group_.zipf;
   since_ = thread.now();
   pending_ = 1;
-  for (std::size_t i = 0; i < uses_.size() && !failed_; ++i) {
+  for (std::size_t i = 0; i < uses_.size() && !failed_ && !killed_; ++i) {
     ++pending_;
     const Errno error = group_.devices[i]->submit(
         thread, uses_[i], work,
@@ -130,13 +156,18 @@ void Process::round(Thread& thread) {
     --pending_;
     fail(error);
   }
-  if (--pending_ == 0) after_round(thread);
+  if (--pending_ == 0) return after_round(thread);
+  rest(thread);
 }
 
+// Nobody looks at what becomes of the work of a process that was killed.
 void Process::work_ended(Thread& thread, FunctionDriver::End how) {
+  if (state_ == State::ends) return;
   if (how != FunctionDriver::End::completed) ++group_.stats.work_failed;
   if (how == FunctionDriver::End::gone) failed_ = true;
-  if (--pending_ == 0) after_round(thread);
+  if (--pending_ > 0) return;
+  state_ = State::busy;
+  after_round(thread);
 }
 
 void Process::after_round(Thread& thread) {
@@ -144,16 +175,23 @@ void Process::after_round(Thread& thread) {
   group_.round_latency.record(thread.now() - since_);
   unmap_some(thread);
   const bool over = thread.now() + group_.params.pause >= group_.until;
-  if (failed_ || ++rounds_ >= group_.params.rounds || over || !touch(thread)) return finish(thread);
-  const auto again = [this](Thread& worker) {
-    if (group_.params.rebind) {
-      close(worker);
-      if (!open(worker)) return finish(worker);
-    }
-    round(worker);
-  };
-  if (group_.params.pause == Ps(0)) return again(thread);
-  group_.kernel.workers.post_at(thread.now() + group_.params.pause, again);
+  if (failed_ || killed_ || ++rounds_ >= group_.params.rounds || over || !touch(thread))
+    return finish(thread);
+  if (group_.params.pause == Ps(0)) return go_on(thread);
+  if (killed_) return finish(thread);  // while it touched its memory
+  const Instant end = thread.now() + group_.params.pause;
+  rest(thread);
+  group_.kernel.workers.post_at(end, [this](Thread& worker) { go_on(worker); });
+}
+
+void Process::go_on(Thread& thread) {
+  if (state_ == State::ends) return;
+  state_ = State::busy;
+  if (group_.params.rebind) {
+    close(thread);
+    if (!open(thread) || killed_) return finish(thread);
+  }
+  round(thread);
 }
 
 void Process::unmap_some(Thread& thread) {
@@ -181,7 +219,8 @@ void Process::unmap_pages(Thread& thread, std::uint64_t left) {
 }
 
 void Process::finish(Thread& thread) {
-  if (group_.params.end == ProcessEnd::orderly) close(thread);
+  state_ = State::ends;
+  if (group_.params.end == ProcessEnd::orderly && !killed_) close(thread);
   mm_.exit(thread);
   close(thread);
   finished_ = true;

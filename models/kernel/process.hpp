@@ -52,7 +52,7 @@ struct ProcessParams {
     return Fields{
         field("work", &P::work,
               "What each of its devices does in a round; `requests` of them. Pages that are "
-              "missing are requested, not failed, whatever `on_fault` says."),
+              "missing are requested: `on_fault` is \"retry\"."),
         field("base", &P::base, "Where its memory begins.").multiple_of(Iova(page_4k.count())),
         field("backing", &P::backing, "Where the content of a page is before it is first touched."),
         field("populate", &P::populate,
@@ -84,6 +84,7 @@ struct ProcessParams {
   static constexpr DmaParams a_round() {
     DmaParams work;
     work.requests = 64;
+    work.on_fault = OnFault::retry;
     return work;
   }
 };
@@ -94,6 +95,7 @@ struct ProcessStats {
   std::uint64_t rounds = 0;
   std::uint64_t work_failed = 0;
   std::uint64_t unmaps = 0;
+  std::uint64_t killed = 0;
   std::uint64_t failed = 0;
   // Of these, by what the failing call answered.
   std::uint64_t einval = 0;
@@ -114,6 +116,7 @@ struct ProcessStats {
         metric("work_failed", &S::work_failed, Unit::count,
                "Pieces of work that ended with an error."),
         metric("unmaps", &S::unmaps, Unit::count, "Times that one unmapped pages."),
+        metric("killed", &S::killed, Unit::count, "Processes that were killed."),
         metric("failed", &S::failed, Unit::count,
                "Calls that failed: opening a device, or submitting to it. The process then ends."),
         metric("einval", &S::einval, Unit::count, "Of these, with -EINVAL."),
@@ -155,11 +158,20 @@ class Process {
 
   // From anybody, once.
   void start();
+  // From anybody: it exits without closing its devices, which are stopped, and closed after it. Where it is
+  // in a call of its kernel it goes on to the end of that first. False: it does not run, or is killed
+  // already.
+  bool kill();
   bool finished() const { return finished_; }
   const Mm& mm() const { return mm_; }
 
  private:
+  // Idle: its devices work, or it pauses, and nothing of it occupies a thread.
+  enum class State : std::uint8_t { not_started, busy, idle, ends };
+
   void begin(Thread& thread);
+  void rest(Thread& thread);
+  void go_on(Thread& thread);
   bool touch(Thread& thread);
   bool open(Thread& thread);
   void close(Thread& thread);
@@ -180,7 +192,9 @@ class Process {
   std::uint64_t next_page_ = 0;
   std::vector<Instant> unmap_due_;  // the ends of rounds whose pages are still mapped
   Instant since_;
+  State state_ = State::not_started;
   bool failed_ = false;
+  bool killed_ = false;
   bool finished_ = false;
 };
 

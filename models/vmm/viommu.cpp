@@ -133,7 +133,8 @@ void Viommu::take_command(Thread& thread, std::uint64_t value) {
   const auto order = command_.write(value, overwrites);
   if (!order || params_.commands_hang) return;
   if (!params_.asynchronous_commands) return execute(thread, *order);
-  machine_.post_to_hypervisor([this, order](Thread& worker) { execute(worker, *order); });
+  machine_.wake_hypervisor(params_.command_wake_up,
+                           [this, order](Thread& worker) { execute(worker, *order); });
 }
 
 void Viommu::execute(Thread& thread, const VirtualCommand::Order& order) {

@@ -15,6 +15,7 @@ struct ViommuParams {
   VcmdLayout layout = VcmdLayout::current;
   bool offer_pasids = true;
   bool asynchronous_commands = false;
+  Ps command_wake_up = 3us;
   bool commands_hang = false;
   bool complete_before_eject = true;
   std::uint32_t page_request_entries = 2048;
@@ -40,6 +41,9 @@ struct ViommuParams {
         field("asynchronous_commands", &P::asynchronous_commands,
               "A thread of the hypervisor carries commands out, and the guest polls meanwhile. "
               "Otherwise the vCPU that wrote the command does."),
+        field("command_wake_up", &P::command_wake_up,
+              "Waking that thread up, from the command's write to its start on it.",
+              "assumed: as the host's page request thread, 2-10 us"),
         field("commands_hang", &P::commands_hang,
               "No command is ever completed: an error of the hypervisor, for tests of the guest."),
         field("complete_before_eject", &P::complete_before_eject,

@@ -80,8 +80,12 @@ void VirtualMachine::move_to(Workers& host) {
 
 void VirtualMachine::raise_eventfd(Job job) {
   ++paths.eventfds;
-  post_to_hypervisor([this, job = std::move(job)](Thread& thread) {
-    thread.run(params_.eventfd);
+  wake_hypervisor(params_.eventfd, std::move(job));
+}
+
+void VirtualMachine::wake_hypervisor(Ps wake_up, Job job) {
+  post_to_hypervisor([this, wake_up, job = std::move(job)](Thread& thread) {
+    thread.run(wake_up);
     require_process();
     job(thread);
   });

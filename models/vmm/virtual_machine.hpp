@@ -45,6 +45,8 @@ class VirtualMachine {
   Workers& guest() { return guest_; }
   // Work of threads of the hypervisor's process; of a dead one it is dropped.
   void post_to_hypervisor(Job job);
+  // Of one that waits for it, and takes that long to wake up.
+  void wake_hypervisor(Ps wake_up, Job job);
 
   // For threads of the guest: leaves it, as far as the kernel or the hypervisor's process.
   template <class F>

@@ -27,10 +27,7 @@ std::vector<Act> ShutDownGuests::prepare(const Targets& targets, const Where& wh
 }
 
 std::vector<Act> KillGuests::prepare(const Targets& targets, const Where& where) const {
-  std::vector<Act> acts;
-  for (GuestControl& guest : targets.guests(kill, where / "kill"))
-    acts.push_back({guest.component, std::move(guest.kill)});
-  return acts;
+  return targets.kills(kill, where / "kill");
 }
 
 }  // namespace viosim

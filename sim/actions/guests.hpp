@@ -1,4 +1,4 @@
-// Event actions: guests boot, shut down, and are killed.
+// Event actions: guests boot, shut down, and are killed; so are processes.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -38,12 +38,15 @@ struct ShutDownGuests {
 };
 
 struct KillGuests {
-  static constexpr Alternative alternative{"kill", "Hypervisors of guests are killed."};
+  static constexpr Alternative alternative{"kill",
+                                           "Hypervisors of guests are killed, or processes."};
   PathPattern kill;
 
   static constexpr auto fields() {
     return Fields{required("kill", &KillGuests::kill,
-                           "Guests that end at once; their host takes back what they had.")};
+                           "Guests that end at once; their host takes back what they had. Or "
+                           "processes: those of this name that run exit, and their devices are "
+                           "stopped and closed after that.")};
   }
   bool operator==(const KillGuests&) const = default;
 

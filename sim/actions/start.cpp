@@ -1,14 +1,11 @@
-// How devices go on.
+// How devices go on, and processes begin.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/actions/start.hpp"
 
 namespace viosim {
 
 std::vector<Act> StartDevices::prepare(const Targets& targets, const Where& where) const {
-  std::vector<Act> acts;
-  for (DeviceControl& device : targets.devices(start, where / "start"))
-    acts.push_back(Act::always(device.component, std::move(device.start)));
-  return acts;
+  return targets.starts(start, where / "start");
 }
 
 }  // namespace viosim

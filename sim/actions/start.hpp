@@ -1,4 +1,4 @@
-// Event action: devices that were stopped or reset issue requests again.
+// Event action: devices that were stopped or reset issue requests again; processes start.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -11,14 +11,14 @@ namespace viosim {
 
 struct StartDevices {
   static constexpr Alternative alternative{
-      "start", "Devices that were stopped or reset issue requests again."};
+      "start", "Devices that were stopped or reset issue requests again, or processes start."};
   PathPattern start;
 
   static constexpr auto fields() {
     return Fields{
         required("start", &StartDevices::start,
                  "Devices that issue requests again; after a reset their page requests are enabled "
-                 "first.")};
+                 "first. Or processes that start: of those with \"starts\": false.")};
   }
   bool operator==(const StartDevices&) const = default;
 

@@ -51,13 +51,19 @@ struct GuestControl {
   std::function<NotDone()> kill;
 };
 
+// Processes of one name.
+struct ProcessControl {
+  std::uint32_t component = 0;
+  std::function<NotDone()> start;  // empty: they start by themselves
+  std::function<NotDone()> kill;
+};
+
 // A vIOMMU of a guest, or an accelerator where it is used.
 struct PlugControl {
   std::uint32_t component = 0;
   std::function<NotDone(Unplug)> unplug;
   std::function<NotDone()> plug;
-  bool slice = false;   // of a function: it goes in order only
-  bool shared = false;  // guests have slices of it: it stays
+  bool slice = false;  // of a function: it goes in order only
 };
 
 // A guest is to move to a host, where it gets these accelerators.
@@ -89,6 +95,9 @@ class Targets {
   std::vector<HostControl> hosts(const PathPattern& pattern, const Where& where) const;
   std::vector<IommuControl> iommus(const PathPattern& pattern, const Where& where) const;
   std::vector<GuestControl> guests(const PathPattern& pattern, const Where& where) const;
+  // Devices and processes that an event can start, guests and processes that it can kill; ready to be done.
+  std::vector<Act> starts(const PathPattern& pattern, const Where& where) const;
+  std::vector<Act> kills(const PathPattern& pattern, const Where& where) const;
   std::vector<PlugControl> pluggable(const PathPattern& pattern, const Where& where) const;
   // `where`: the action's place.
   std::optional<Act> move(const MoveOrder& order, const Where& where) const;

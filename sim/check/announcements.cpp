@@ -85,9 +85,9 @@ void Announcements::bound(const TraceEvent& event, std::uint32_t machine) {
   const auto found = unannounced_.find(entry);
   if (found == unannounced_.end() || !tell_.contains(machine)) return;
   scene_.violate(Invariant::announced, event,
-                 fmt::format("PASID {} of function {:04x} is bound, and its vIOMMU was not told of "
+                 fmt::format("PASID {} of function {} is bound, and its vIOMMU was not told of "
                              "the entry",
-                             event.pasid, std::get<1>(entry)),
+                             event.pasid, requester(std::get<1>(entry))),
                  {found->second.set});
 }
 

@@ -46,12 +46,12 @@ void Bindings::bound(const TraceEvent& event) {
   const auto source = static_cast<std::uint16_t>(event.value);
   if (event.pasid == 0 && event.code != trace_code::without_pasid)
     scene_.violate(Invariant::reserved_number, event,
-                   fmt::format("PASID 0 of function {:04x} is bound", source));
+                   fmt::format("PASID 0 of function {} is bound", requester(source)));
   const auto limit = limits_.find({number.machine, source});
   if (limit != limits_.end() && limit->second != 0 && event.pasid >= limit->second) {
     scene_.violate(Invariant::number_fits, event,
-                   fmt::format("PASID {} is bound to function {:04x}, whose PASIDs are below {}",
-                               event.pasid, source, limit->second));
+                   fmt::format("PASID {} is bound to function {}, whose PASIDs are below {}",
+                               event.pasid, requester(source), limit->second));
   }
   bonds_[{number, source}] = {scene_.link(event), scene_.machine_of(event.component)};
 }
@@ -62,8 +62,8 @@ void Bindings::freed(const TraceEvent& event) {
   for (auto at = bonds_.lower_bound({number, 0}); at != bonds_.end() && at->first.first == number;
        at = bonds_.erase(at)) {
     scene_.violate(Invariant::free_unbound, event,
-                   fmt::format("PASID {} is freed, and is bound to function {:04x}", event.pasid,
-                               at->first.second),
+                   fmt::format("PASID {} is freed, and is bound to function {}", event.pasid,
+                               requester(at->first.second)),
                    {at->second.bind});
   }
 }
@@ -75,14 +75,13 @@ void Bindings::let_go(const TraceEvent& event) {
        at != bonds_.end() && at->first.first.machine == machine; ++at) {
     if (at->first.second != source) continue;
     const Number& number = at->first.first;
-    scene_.violate(event,
-                   {.invariant = Invariant::nothing_left,
-                    .number = number,
-                    .epoch = at->second.bind.event.epoch,
-                    .message = fmt::format("PASID {} is bound to function {:04x}, and nobody "
-                                           "drives it",
-                                           number.pasid, source),
-                    .evidence = {at->second.bind}});
+    scene_.violate(event, {.invariant = Invariant::nothing_left,
+                           .number = number,
+                           .epoch = at->second.bind.event.epoch,
+                           .message = fmt::format("PASID {} is bound to function {}, and nobody "
+                                                  "drives it",
+                                                  number.pasid, requester(source)),
+                           .evidence = {at->second.bind}});
   }
 }
 
@@ -113,14 +112,14 @@ void Bindings::ejected(const TraceEvent& event) {
   for (const auto& [key, bond] : bonds_) {
     const auto& [number, source] = key;
     if (bond.binder != guest || number.machine == guest || !functions.contains(source)) continue;
-    scene_.violate(
-        event, {.invariant = Invariant::nothing_left,
-                .number = number,
-                .epoch = bond.bind.event.epoch,
-                .message = fmt::format("PASID {} is bound to function {:04x} behind {}, which is "
-                                       "taken away",
-                                       number.pasid, source, scene_.path(event.component)),
-                .evidence = {bond.bind}});
+    scene_.violate(event, {.invariant = Invariant::nothing_left,
+                           .number = number,
+                           .epoch = bond.bind.event.epoch,
+                           .message = fmt::format(
+                               "PASID {} is bound to function {} behind {}, which is "
+                               "taken away",
+                               number.pasid, requester(source), scene_.path(event.component)),
+                           .evidence = {bond.bind}});
   }
 }
 

@@ -23,8 +23,8 @@ void EntryWrites::complain(const TraceEvent& event, const Entry& entry, const ch
   std::vector<Link> evidence;
   if (entry.last.position != 0) evidence.push_back(entry.last);
   scene_.violate(Invariant::whole_entry, event,
-                 fmt::format("the entry of PASID {} of function {:04x} {}", event.pasid,
-                             EntryWritten::decode(event.value).source, what),
+                 fmt::format("the entry of PASID {} of function {} {}", event.pasid,
+                             requester(EntryWritten::decode(event.value).source), what),
                  std::move(evidence));
 }
 

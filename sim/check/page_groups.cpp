@@ -71,8 +71,8 @@ void PageGroups::requested(const TraceEvent& event) {
   }
   if (group.whole) {
     complain(Invariant::credits, event, scene_.number_of(event), group,
-             fmt::format("function {:04x} uses group {} again, which waits for its response",
-                         bits.source, bits.group));
+             fmt::format("function {} uses group {} again, which waits for its response",
+                         requester(bits.source), bits.group));
     return;
   }
   if (group.requests++ == 0) {
@@ -83,8 +83,8 @@ void PageGroups::requested(const TraceEvent& event) {
   group.whole = bits.last;
   if (++function.outstanding > function.credits && function.credits != 0) {
     scene_.violate(Invariant::credits, event,
-                   fmt::format("function {:04x} has {} page requests outstanding, and may have {}",
-                               bits.source, function.outstanding, function.credits));
+                   fmt::format("function {} has {} page requests outstanding, and may have {}",
+                               requester(bits.source), function.outstanding, function.credits));
   }
 }
 
@@ -105,8 +105,8 @@ void PageGroups::taken(const TraceEvent& event) {
   const std::uint32_t whole = group.requests - group.dropped;
   if (event.address > whole) {
     complain(Invariant::whole_groups, event, scene_.number_of(event), group,
-             fmt::format("group {} of function {:04x} is taken with {} requests, and has {}",
-                         bits.group, bits.source, event.address, whole));
+             fmt::format("group {} of function {} is taken with {} requests, and has {}",
+                         bits.group, requester(bits.source), event.address, whole));
   }
   group.story.add(scene_.link(event));
 }
@@ -117,8 +117,8 @@ void PageGroups::responded(const TraceEvent& event) {
   const auto found = groups_.find(name);
   if (found != groups_.end() && found->second.forgotten) return;
   const auto message = [&](const char* why) {
-    return fmt::format("a response to group {} of function {:04x}, {}", bits.group, bits.source,
-                       why);
+    return fmt::format("a response to group {} of function {}, {}", bits.group,
+                       requester(bits.source), why);
   };
   if (found == groups_.end())
     return responded_to_none(event, name, message("which waits for none"));
@@ -126,9 +126,9 @@ void PageGroups::responded(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
   if (!group.whole) {
     complain(Invariant::whole_groups, event, number, group,
-             fmt::format("group {} of function {:04x} gets a response, and its last request has "
+             fmt::format("group {} of function {} gets a response, and its last request has "
                          "not come",
-                         bits.group, bits.source));
+                         bits.group, requester(bits.source)));
   }
   const char* wrong = nullptr;
   if (group.responded)
@@ -170,10 +170,10 @@ void PageGroups::answered(const TraceEvent& event) {
   if (event.code > taken) return;
   const std::int64_t took = event.time - group.first.time;
   if (!group.forgotten && took > answer_within_) {
-    complain(
-        Invariant::every_answer, event, scene_.number_of(event), group,
-        fmt::format("group {} of function {:04x} is answered after {}; {} are allowed", bits.group,
-                    bits.source, format_time(Ps(took), 6), format_time(Ps(answer_within_), 6)));
+    complain(Invariant::every_answer, event, scene_.number_of(event), group,
+             fmt::format("group {} of function {} is answered after {}; {} are allowed", bits.group,
+                         requester(bits.source), format_time(Ps(took), 6),
+                         format_time(Ps(answer_within_), 6)));
   }
   if (group.failed)
     function_forgets({found->first.machine, bits.source, 0}, event.time);
@@ -199,9 +199,9 @@ void PageGroups::number_begins(const TraceEvent& event) {
     const Group& group = groups_.at(name);
     if (group.forgotten || group.first.epoch == event.epoch) continue;
     complain(Invariant::no_old_requests, event, scene_.number_of(event), group,
-             fmt::format("PASID {} is allocated again while group {} of function {:04x} waits in "
+             fmt::format("PASID {} is allocated again while group {} of function {} waits in "
                          "its last life",
-                         event.pasid, name.group, name.source));
+                         event.pasid, name.group, requester(name.source)));
   }
 }
 
@@ -219,7 +219,7 @@ void PageGroups::finish() {
   for (const auto& [name, group] : groups_) {
     if (group.forgotten) continue;
     complain(Invariant::every_answer, group.first, scene_.number_of(group.first), group,
-             fmt::format("group {} of function {:04x} was never {}", name.group, name.source,
+             fmt::format("group {} of function {} was never {}", name.group, requester(name.source),
                          group.whole ? "answered" : "whole, and not answered"),
              true);
   }

@@ -44,9 +44,9 @@ void QuietEntries::reported(const TraceEvent& fault) {
       quiet_since({scene_.machine_of(fault.component), source, fault.pasid}, fault);
   if (quiet == nullptr) return;
   scene_.violate(Invariant::quiet_fault, fault,
-                 fmt::format("a fault of PASID {} of function {:04x} is reported, and its entry "
+                 fmt::format("a fault of PASID {} of function {} is reported, and its entry "
                              "has FPD set",
-                             fault.pasid, source),
+                             fault.pasid, requester(source)),
                  {*quiet});
 }
 

@@ -197,8 +197,8 @@ std::string Scene::owner_name(std::uint64_t owner, std::uint32_t machine) const 
 }
 
 void Scene::violate(const TraceEvent& at, Finding finding) {
-  ++counts_[name_of(finding.invariant)];
-  if (++found_ > most_violations) return;
+  const bool first = ++counts_[name_of(finding.invariant)] == 1;
+  if (++found_ > most_violations && !first) return;
   const Number& number = finding.number;
   Violation violation;
   violation.invariant = finding.invariant;

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/address.hpp"
 #include "core/des/trace.hpp"
 #include "models/trace_events.hpp"
 #include "sim/check/chains.hpp"
@@ -18,6 +19,9 @@
 #include <vector>
 
 namespace viosim::check {
+
+// How messages name a function: "01:00.0".
+inline std::string requester(std::uint16_t source) { return Bdf(source).text(); }
 
 struct Life {
   std::uint32_t epoch = 0;
@@ -62,7 +66,7 @@ struct Violation {
 
 class Scene {
  public:
-  static constexpr std::size_t most_violations = 1000;  // kept; all are counted
+  static constexpr std::size_t most_violations = 1000;  // kept, and the first of each invariant
 
   // `paths`: of the components, by their numbers.
   explicit Scene(std::vector<std::string> paths);

@@ -40,9 +40,9 @@ void SecondLevels::bound(const TraceEvent& event) {
   }
   evidence.push_back(root->second);
   scene_.violate(Invariant::own_second_stage, event,
-                 fmt::format("PASID {} of function {:04x} is bound over the table at {:#x}, which "
+                 fmt::format("PASID {} of function {} is bound over the table at {:#x}, which "
                              "is {}",
-                             event.pasid, source, table,
+                             event.pasid, requester(source), table,
                              owner == owners_.end() ? "nobody's" : "another guest's"),
                  std::move(evidence));
 }

@@ -63,12 +63,13 @@ void Teardowns::complain(Invariant invariant, const TraceEvent& at, const Place&
   add(entry.pasid_cache, "PASID cache");
   add(entry.iotlb, "IOTLB");
   add(entry.device_tlb, "device TLB");
-  scene_.violate(at, {.invariant = invariant,
-                      .number = {entry.machine, place.pasid},
-                      .epoch = entry.epoch,
-                      .message = fmt::format("PASID {} of function {:04x}, domain {}: {}{}",
-                                             place.pasid, place.source, entry.domain, what, open),
-                      .evidence = entry.story.links()});
+  scene_.violate(at,
+                 {.invariant = invariant,
+                  .number = {entry.machine, place.pasid},
+                  .epoch = entry.epoch,
+                  .message = fmt::format("PASID {} of function {}, domain {}: {}{}", place.pasid,
+                                         requester(place.source), entry.domain, what, open),
+                  .evidence = entry.story.links()});
 }
 
 void Teardowns::complain_of_flushes(const TraceEvent& at, const Place& place, const Entry& entry,
@@ -152,8 +153,8 @@ void Teardowns::submitted(const TraceEvent& event) {
   if (known == device_tlbs_.end() || known->second) return;
   if (scene_.gone(scene_.machine_of(event.component), descriptor.source.value())) return;
   scene_.violate(Invariant::flush_order, event,
-                 fmt::format("the device TLB of function {:04x} is flushed, which is not used",
-                             descriptor.source.value()));
+                 fmt::format("the device TLB of function {} is flushed, which is not used",
+                             descriptor.source.text()));
 }
 
 // Of a guest's entry its vIOMMU has not heard: nobody can use it, and its kernel gives up the bind.

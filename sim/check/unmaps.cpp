@@ -159,7 +159,7 @@ void Unmaps::check(const TraceEvent& event, const Number& number, const Place& p
   };
   const bool empty = !entry.device_tlb || has_forgotten(entry, place.second, since);
   if (!empty && !flushed(flushes, since, pages, of_device))
-    complain(event, number, entry, fmt::format("the TLB of function {:04x}", place.second));
+    complain(event, number, entry, fmt::format("the TLB of function {}", requester(place.second)));
 }
 
 // A reset empties its TLB, which may be filled again.

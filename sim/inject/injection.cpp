@@ -81,7 +81,8 @@ bool can_name_pasid(InjectionPoint point) {
     }
     case InjectionPoint::Kind::misdeed: {
       const auto misdeed = static_cast<Misdeed>(point.which);
-      return misdeed <= Misdeed::never_answer;  // of a queue, or of an invalidation
+      // Of a queue, or of an invalidation.
+      return misdeed <= Misdeed::never_answer || misdeed == Misdeed::wrong_pasid;
     }
     case InjectionPoint::Kind::order_step:
       return true;

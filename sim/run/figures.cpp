@@ -200,7 +200,9 @@ std::vector<std::string> Figures::names_of(const Instrument& instrument) const {
     for (const std::string_view statistic : {"p99", "mean", "count"})
       names.push_back(fmt::format("{}.{}", latency.operation, statistic));
   }
-  for (const MetricValue& metric : results.metrics) names.push_back(metric.name);
+  for (const MetricValue& metric : results.metrics) {
+    if (!metric.left_out()) names.push_back(metric.name);
+  }
   return names;
 }
 

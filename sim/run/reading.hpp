@@ -39,6 +39,10 @@ class Reading {
       results_.metrics.push_back({component_, std::string(metric.name), metric.unit, value});
     });
   }
+  // One that is left out of results where it is 0. `meaning` outlives them.
+  void count(const std::string& name, std::uint64_t value, std::string_view meaning) {
+    results_.metrics.push_back({component_, name, Unit::count, value, meaning});
+  }
   void latency(const char* operation, const Histogram& histogram) {
     results_.latencies.push_back({component_, operation, &histogram});
   }

@@ -4,13 +4,31 @@
 
 #include "sim/run/reading.hpp"
 
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
 namespace viosim {
 namespace {
 
+// "faults_0x59", by the numbers of specifications; RISC-V's in hexadecimal, too.
+std::vector<std::string> names_of_reasons(const Iommu& iommu) {
+  std::vector<std::string> names;
+  for (const FaultCount& fault : iommu.faults_by_reason())
+    names.push_back(fmt::format("faults_{:#04x}", static_cast<unsigned>(fault.code)));
+  return names;
+}
+
 void add_iommu(Instruments& all, const System::IommuSystem& s) {
   const Iommu& iommu = *s.iommu;
-  all.add(s.component, [&iommu](Reading reading) {
+  all.add(s.component, [&iommu, names = names_of_reasons(iommu)](Reading reading) {
     reading.metrics(iommu.stats);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const FaultCount& fault = iommu.faults_by_reason()[i];
+      reading.count(names[i], fault.requests, iommu.architecture().describe(fault.code));
+    }
     reading.latency("translation", iommu.translation_latency());
   });
   all.add_metrics(s.context_cache, iommu.context_stats());
@@ -93,6 +111,7 @@ std::vector<Instrument> instruments(const System& system) {
 Results collect(const System& system) {
   Results results;
   for (const Instrument& instrument : instruments(system)) instrument.read(results);
+  std::erase_if(results.metrics, [](const MetricValue& metric) { return metric.left_out(); });
   std::erase_if(results.latencies,
                 [](const LatencyValue& latency) { return latency.histogram->count() == 0; });
   return results;

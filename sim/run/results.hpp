@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace viosim {
@@ -20,6 +21,11 @@ struct MetricValue {
   std::string name;
   Unit unit = Unit::count;
   std::uint64_t value = 0;
+  // Of one that is left out of results where it is 0, as that of each reason for faults: what it
+  // counts, in words. Empty: it is always there.
+  std::string_view meaning{};
+
+  bool left_out() const { return !meaning.empty() && value == 0; }
 };
 
 struct LatencyValue {
@@ -30,11 +36,12 @@ struct LatencyValue {
 
 // Every metric and every histogram of a system that has run, in the order of its components.
 struct Results {
-  std::vector<MetricValue> metrics;
+  std::vector<MetricValue> metrics;     // those that are not left out
   std::vector<LatencyValue> latencies;  // those that are not empty
 };
 
-// Where the results of one component are read, at any time; empty histograms included.
+// Where the results of one component are read, at any time; with empty histograms, and with metrics
+// that are left out.
 struct Instrument {
   std::uint32_t component = 0;
   std::function<void(Results&)> read;

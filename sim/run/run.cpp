@@ -179,12 +179,13 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   output.finish(results, report);
   report.text = summary_text(report.facts, results, report.components) +
                 injections_text(plan.injections()) +
-                violations_text(report.violations, checker.found(), report.components) +
+                violations_text(report.violations, checker.counts(), report.components) +
                 conclusions_text(plan.events(), report.verdicts);
   if (options.json) {
     report.json = summary_json(report.facts, results, report.components);
     add_injections(*report.json.if_object(), plan.injections());
-    add_violations(*report.json.if_object(), report.violations, checker.found(), report.components);
+    add_violations(*report.json.if_object(), report.violations, checker.counts(),
+                   report.components);
     add_conclusions(*report.json.if_object(), plan.events(), report.verdicts);
   }
   for (const TracePlayer& player : system.players())

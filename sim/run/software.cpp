@@ -227,14 +227,40 @@ void HostSoftware::boot(Thread& thread) {
   }
   booted_ = true;
   for (GuestSystem* const guest : std::exchange(waiting_, {})) boot(*guest);
-  for (Processes& processes : processes_) {
-    for (std::uint32_t i = 0; i < processes.config->count; ++i) {
-      const Instant start = std::max(thread.now(), Instant(start_of(*processes.config, i)));
-      if (start >= setting_.until) continue;
+  for (Processes& processes : processes_)
+    if (processes.config->starts) start_from(Instant(), processes, nullptr);
+}
+
+void HostSoftware::start_from(Instant from, Processes& processes, GuestSystem* guest) {
+  processes.started = true;
+  Kernel& kernel = processes.group.kernel;
+  for (std::uint32_t i = 0; i < processes.config->count; ++i) {
+    const Instant start = std::max(kernel.engine().now(), from + start_of(*processes.config, i));
+    if (start < setting_.until) {
       Process& process = processes.all[i];
-      host_.kernel.workers.post_at(start, [&process](Thread&) { process.start(); });
+      kernel.workers.post_at(start, [&process](Thread&) { process.start(); });
+    } else if (guest != nullptr) {
+      process_exited(*guest);
     }
   }
+}
+
+std::string_view HostSoftware::start(Processes& processes, GuestSystem* guest) {
+  if (guest != nullptr && !guest->guest->machine.guest_runs())
+    return "its guest does not run any more";
+  if (guest == nullptr ? !booted_ : !guest->guest->booted())
+    return guest == nullptr ? "its host has not booted" : "its guest has not booted";
+  if (processes.started) return "they have been started before";
+  start_from(processes.group.kernel.engine().now(), processes, guest);
+  return {};
+}
+
+std::string_view HostSoftware::kill(Processes& processes, const GuestSystem* guest) {
+  if (guest != nullptr && !guest->guest->machine.guest_runs())
+    return "its guest does not run any more";
+  bool any = false;
+  for (Process& process : processes.all) any = process.kill() || any;
+  return any ? "" : "none of them runs";
 }
 
 std::vector<std::string> HostSoftware::who_waits() const {

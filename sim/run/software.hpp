@@ -82,6 +82,7 @@ class HostSoftware {
     std::uint32_t component;
     ProcessGroup group;
     std::deque<Process> all;
+    bool started = false;  // has been told to
   };
   struct ViommuParts {
     std::string name;
@@ -137,6 +138,7 @@ class HostSoftware {
   Accelerator& accelerator(DeviceNumber number);
   Residence::Function function_of(DeviceNumber number);
   const std::deque<Processes>& processes() const { return processes_; }
+  std::deque<Processes>& processes() { return processes_; }
   // Of drivers that could not take their function.
   const std::vector<Errno>& probe_errors() const { return probe_errors_; }
 
@@ -145,6 +147,11 @@ class HostSoftware {
   std::string_view boot(GuestSystem& guest);
   static std::string_view shut_down(GuestSystem& guest);
   static std::string_view kill(GuestSystem& guest);
+  // The same; `guest`: whose processes they are, null: the host's. Those that run are killed.
+  std::string_view start(Processes& processes, GuestSystem* guest);
+  static std::string_view kill(Processes& processes, const GuestSystem* guest);
+  // A function of the host's is unplugged, with all slices of it that guests have.
+  std::string_view unplug(Accelerator& accelerator, Unplug how);
 
   // After the run: "3 of host0.app", where processes have not exited though their kernel runs. They
   // wait for what never comes.
@@ -159,6 +166,7 @@ class HostSoftware {
   void assign(GuestSystem& system, const std::vector<DeviceGroup>& devices,
               const AssignedFunction& function);
   void start_processes_of(GuestSystem& system, Thread& thread);
+  void start_from(Instant from, Processes& processes, GuestSystem* guest);
   void process_exited(GuestSystem& system);
   FunctionDriver& own_driver(Accelerator& accelerator);
   void build_own_processes(const ProcessesConfig& config);

@@ -1,5 +1,6 @@
 // Builds guests, boots them, and starts their processes.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/guest/slices.hpp"
 #include "sim/run/software_parts.hpp"
 
 #include <fmt/format.h>
@@ -94,17 +95,20 @@ Residence::Function HostSoftware::function_of(DeviceNumber number) {
 }
 
 void HostSoftware::start_processes_of(GuestSystem& system, Thread& thread) {
-  for (Processes& processes : system.processes) {
-    for (std::uint32_t i = 0; i < processes.config->count; ++i) {
-      const Instant start = thread.now() + start_of(*processes.config, i);
-      if (start >= setting_.until) {
-        process_exited(system);
-        continue;
-      }
-      Process& process = processes.all[i];
-      system.guest->kernel.workers.post_at(start, [&process](Thread&) { process.start(); });
+  for (Processes& processes : system.processes)
+    if (processes.config->starts) start_from(thread.now(), processes, &system);
+}
+
+std::string_view HostSoftware::unplug(Accelerator& accelerator, Unplug how) {
+  std::vector<SliceOfGuest> slices;
+  for (GuestSystem& guest : guests_) {
+    const Residence& residence = guest.guest->residence();
+    for (std::size_t i = 0; i < guest.slices.size(); ++i) {
+      if (guest.slices[i] && residence.function(i).parent == accelerator.driver.get())
+        slices.push_back({guest.guest.get(), i});
     }
   }
+  return unplug_with_slices(host_, *accelerator.driver, std::move(slices), how);
 }
 
 void HostSoftware::process_exited(GuestSystem& system) {

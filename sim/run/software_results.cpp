@@ -134,6 +134,7 @@ void add_kernel(Instruments& all, const HostSoftware::KernelParts& parts, Kernel
   all.add_metrics(parts.sva_lock, kernel.sva.lock().stats);
   all.add(parts.pasids, [&kernel](Reading reading) {
     reading.metrics(KernelHolds{kernel.pasids.space().size()});
+    reading.metrics(kernel.pasids.stats);
   });
   all.add_metrics(parts.pasids_lock, kernel.pasids.spin_lock().stats);
   all.add_metrics(parts.pasid_mutex, kernel.pasid_mutex.stats);

@@ -101,6 +101,16 @@ std::string iommu_table(const std::vector<Metrics>& metrics,
       });
 }
 
+std::string fault_table(const Results& results, const std::vector<std::string>& components) {
+  TextTable table({"refused requests", "number"});
+  for (const MetricValue& metric : results.metrics) {
+    if (metric.meaning.empty()) continue;
+    table.add({fmt::format("{}.{}: {}", components[metric.component], metric.name, metric.meaning),
+               grouped(metric.value)});
+  }
+  return table.text();
+}
+
 std::string process_table(const std::vector<Metrics>& metrics,
                           const std::vector<std::string>& components) {
   return metrics_table(
@@ -188,7 +198,8 @@ std::string summary_text(const RunFacts& facts, const Results& results,
        {guest_table(metrics, components), migration_table(metrics, components),
         process_table(metrics, components), device_table(metrics, components),
         cache_table(metrics, components), iommu_table(metrics, components),
-        lock_table(metrics, components), latency_table(results, components)}) {
+        fault_table(results, components), lock_table(metrics, components),
+        latency_table(results, components)}) {
     if (!table.empty()) text += table + '\n';
   }
   for (const std::string& note : facts.notes) text += note + '\n';

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace viosim {
 namespace {
@@ -60,6 +61,28 @@ std::optional<GuestControl> control_of(HostSoftware& software, std::uint32_t com
   return control;
 }
 
+std::optional<ProcessControl> control_of(HostSoftware& software,
+                                         std::deque<HostSoftware::Processes>& all,
+                                         HostSoftware::GuestSystem* guest,
+                                         std::uint32_t component) {
+  HostSoftware::Processes* const found = part_of(all, component);
+  if (found == nullptr) return std::nullopt;
+  ProcessControl control;
+  control.component = component;
+  if (!found->config->starts)
+    control.start = [&software, found, guest] { return software.start(*found, guest); };
+  control.kill = [found, guest] { return HostSoftware::kill(*found, guest); };
+  return control;
+}
+
+std::optional<ProcessControl> processes_of(HostSoftware& software, std::uint32_t component) {
+  if (auto own = control_of(software, software.processes(), nullptr, component)) return own;
+  for (HostSoftware::GuestSystem& guest : software.guests()) {
+    if (auto its = control_of(software, guest.processes, &guest, component)) return its;
+  }
+  return std::nullopt;
+}
+
 // Of a guest that is not that component itself.
 std::optional<PlugControl> part_of_guest(HostSoftware::GuestSystem& system,
                                          std::uint32_t component) {
@@ -67,12 +90,12 @@ std::optional<PlugControl> part_of_guest(HostSoftware::GuestSystem& system,
   for (const HostSoftware::ViommuParts& viommu : system.viommus) {
     if (viommu.component != component) continue;
     return PlugControl{component, [&](Unplug how) { return guest.unplug_unit(viommu.name, how); },
-                       [&] { return guest.plug_unit(viommu.name); }, false, false};
+                       [&] { return guest.plug_unit(viommu.name); }, false};
   }
   for (std::size_t i = 0; i < system.drivers.size(); ++i) {
     if (system.drivers[i] != component) continue;
     return PlugControl{component, [&guest, i](Unplug how) { return guest.unplug_function(i, how); },
-                       [&guest, i] { return guest.plug_function(i); }, system.slices[i], false};
+                       [&guest, i] { return guest.plug_function(i); }, system.slices[i]};
   }
   return std::nullopt;
 }
@@ -82,11 +105,8 @@ std::optional<PlugControl> plug_of(HostSoftware& software, std::uint32_t compone
     if (!accelerator->driver) return std::nullopt;
     return PlugControl{
         component,
-        [&software, accelerator](Unplug how) {
-          return software.host().unplug(*accelerator->driver, how);
-        },
-        [&software, accelerator] { return software.host().plug(*accelerator->driver); }, false,
-        accelerator->sliced.has_value()};
+        [&software, accelerator](Unplug how) { return software.unplug(*accelerator, how); },
+        [&software, accelerator] { return software.host().plug(*accelerator->driver); }, false};
   }
   for (HostSoftware::GuestSystem& guest : software.guests()) {
     if (std::optional<PlugControl> control = part_of_guest(guest, component)) return control;
@@ -148,19 +168,41 @@ std::vector<GuestControl> Targets::guests(const PathPattern& pattern, const Wher
   });
 }
 
+std::vector<Act> Targets::starts(const PathPattern& pattern, const Where& where) const {
+  return all<Act>(pattern, where, "a device of model \"dma\", or processes with \"starts\": false",
+                  [&](std::uint32_t component) -> std::optional<Act> {
+                    if (const auto* dma = part_of(system_.dma_devices(), component))
+                      return Act::always(component, control_of(system_.fabric(), *dma).start);
+                    if (const auto* ats = part_of(system_.ats_devices(), component))
+                      return Act::always(component, control_of(*ats).start);
+                    auto processes = of_software<ProcessControl>(
+                        system_,
+                        [&](HostSoftware& software) { return processes_of(software, component); });
+                    if (!processes || !processes->start) return std::nullopt;
+                    return Act{component, std::move(processes->start)};
+                  });
+}
+
+std::vector<Act> Targets::kills(const PathPattern& pattern, const Where& where) const {
+  return all<Act>(
+      pattern, where, "a guest, or processes", [&](std::uint32_t component) -> std::optional<Act> {
+        return of_software<Act>(system_, [&](HostSoftware& software) -> std::optional<Act> {
+          if (auto guest = control_of(software, component))
+            return Act{component, std::move(guest->kill)};
+          if (auto processes = processes_of(software, component))
+            return Act{component, std::move(processes->kill)};
+          return std::nullopt;
+        });
+      });
+}
+
 std::vector<PlugControl> Targets::pluggable(const PathPattern& pattern, const Where& where) const {
-  std::vector<PlugControl> parts = all<PlugControl>(
+  return all<PlugControl>(
       pattern, where, "a vIOMMU, or an accelerator where a guest or the host's processes use it",
       [&](std::uint32_t component) {
         return of_software<PlugControl>(
             system_, [&](HostSoftware& software) { return plug_of(software, component); });
       });
-  for (const PlugControl& part : parts) {
-    if (!part.shared) continue;
-    where.reject(fmt::format("read {}; expected an accelerator of which no guest has a slice",
-                             quote_short(components_.path(part.component))));
-  }
-  return parts;
 }
 
 }  // namespace viosim

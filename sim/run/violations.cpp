@@ -8,20 +8,22 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace viosim {
 namespace {
 
-constexpr std::size_t most_told = 5;
-
 std::string time_text(std::int64_t time) { return format_time(Ps(time), 12); }
 
-std::string text_of(const check::Violation& violation, const EventWords& words) {
+std::string text_of(const check::Violation& violation, std::uint64_t times,
+                    const EventWords& words) {
   const check::InvariantInfo& info = check::info_of(violation.invariant);
+  const std::string name = check::name_of(violation.invariant);
   std::string text = fmt::format(
       "  {} at {}: {}\n    {} ({})\n    found at {}; epoch {}, now {}; owner {}, before {}\n",
-      check::name_of(violation.invariant), time_text(violation.time), violation.message,
-      info.sentence, info.bug_class, violation.actor, violation.epoch, violation.current_epoch,
-      violation.owner.empty() ? "none" : violation.owner,
+      times == 1 ? name : fmt::format("{}, {} times, first", name, grouped(times)),
+      time_text(violation.time), violation.message, info.sentence, info.bug_class, violation.actor,
+      violation.epoch, violation.current_epoch, violation.owner.empty() ? "none" : violation.owner,
       violation.previous_owner.empty() ? "none" : violation.previous_owner);
   for (const TraceEvent& event : violation.chain) {
     text += fmt::format("      {:>16}  epoch {}  {}\n", time_text(event.time), event.epoch,
@@ -32,21 +34,33 @@ std::string text_of(const check::Violation& violation, const EventWords& words) 
 
 }  // namespace
 
-std::string violations_text(const std::vector<check::Violation>& violations, std::uint64_t found,
+std::uint64_t found(const ViolationCounts& counts) {
+  std::uint64_t all = 0;
+  for (const auto& [name, times] : counts) all += times;
+  return all;
+}
+
+std::string violations_text(const std::vector<check::Violation>& violations,
+                            const ViolationCounts& counts,
                             const std::vector<std::string>& components) {
   if (violations.empty()) return {};
   const EventWords words(components);
-  std::string text = fmt::format("\nviolations of invariants: {}\n", grouped(found));
-  for (std::size_t i = 0; i < violations.size() && i < most_told; ++i)
-    text += text_of(violations[i], words);
-  if (found > most_told) text += fmt::format("  ... and {} more\n", grouped(found - most_told));
+  std::string text = fmt::format("\nviolations of invariants: {}\n", grouped(found(counts)));
+  std::set<check::Invariant> told;
+  for (const check::Violation& one : violations) {
+    if (told.insert(one.invariant).second)
+      text += text_of(one, counts.at(check::name_of(one.invariant)), words);
+  }
   return text;
 }
 
 void add_violations(Value::Object& summary, const std::vector<check::Violation>& violations,
-                    std::uint64_t found, const std::vector<std::string>& components) {
-  add(summary, "violations_found", found);
+                    const ViolationCounts& counts, const std::vector<std::string>& components) {
+  add(summary, "violations_found", found(counts));
   if (violations.empty()) return;
+  Value::Object by_invariant;
+  for (const auto& [name, times] : counts) add(by_invariant, name, times);
+  add(summary, "violations_by_invariant", std::move(by_invariant));
   const EventWords words(components);
   Value::Array all;
   for (const check::Violation& violation : violations) {

@@ -22,7 +22,7 @@ void check_vfio(const GuestConfig& guest, const Where& where) {
     if (!system_wide && guest.viommus[v].backend == PasidBackend::virtual_command) {
       (where / "viommus" / v / "backend")
           .reject(
-              "read \"virtual-command\", which it is by default, in a guest whose \"pasids\" are "
+              "read \"virtual-command\", the default, in a guest whose \"pasids\" are "
               "\"guest-wide\"; expected \"guest-local\" or \"none\", or \"pasids\": "
               "\"system-wide\": no numbers of the host's are offered to it");
     }

@@ -88,6 +88,7 @@ struct ProcessesConfig {
   std::uint32_t count = 1;
   Ps start{0};
   Ps every{0};
+  bool starts = true;
   std::vector<std::string> devices;
   ProcessParams params;
 
@@ -98,6 +99,9 @@ struct ProcessesConfig {
         field("count", &P::count, "How many there are.").from(1).to(most),
         field("start", &P::start, "When the first one starts; in a guest, after its boot."),
         field("every", &P::every, "From the start of one to the start of the next."),
+        field("starts", &P::starts,
+              "They start by themselves; otherwise an event says when (`start`), and the first one "
+              "starts `start` after it."),
         required("devices", &P::devices,
                  "Accelerators that each of them opens: \"acc\", \"acc[0]\", \"acc[0-3]\", "
                  "\"acc[*]\". In a guest those that it has, counted anew. They are opened in the "

@@ -97,8 +97,9 @@ bool KeptThings::add_latencies(const PathPattern& pattern) {
 
 void KeptThings::add_all_of(std::size_t instrument) {
   const Results results = readings_of(instruments_[instrument]);
-  for (const MetricValue& metric : results.metrics)
-    add_figures({{instrument, metric.name, dimension_of(metric.unit)}});
+  for (const MetricValue& metric : results.metrics) {
+    if (!metric.left_out()) add_figures({{instrument, metric.name, dimension_of(metric.unit)}});
+  }
   for (const LatencyValue& latency : results.latencies) add_latency(instrument, latency.operation);
 }
 

@@ -66,12 +66,12 @@ int check_verb(const std::filesystem::path& database, bool json) {
     Value::Object object;
     add(object, "complete", reader.complete());
     add(object, "events", static_cast<std::uint64_t>(reader.event_count()));
-    add_violations(object, checker.violations(), checker.found(), reader.components());
+    add_violations(object, checker.violations(), checker.counts(), reader.components());
     fmt::print("{}\n", to_text(Value(std::move(object)), Layout::indented));
   } else {
     fmt::print("{}, {}\n{}", counted(static_cast<std::uint64_t>(reader.event_count()), "event"),
                counted(checker.found(), "violation"),
-               violations_text(checker.violations(), checker.found(), reader.components()));
+               violations_text(checker.violations(), checker.counts(), reader.components()));
   }
   note_what_is_not_asked(reader);
   return checker.found() == 0 ? 0 : 1;

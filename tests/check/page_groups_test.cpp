@@ -84,7 +84,7 @@ TEST_CASE("I11: a group whose last request never came") {
   const auto found = Stream().allocate(5, 1).ask(5, 1, 3, false).violations();
   REQUIRE(found.size() == 1);
   CHECK(check::name_of(found[0].invariant) == "I11");
-  CHECK(found[0].message == "group 3 of function 0100 was never whole, and not answered");
+  CHECK(found[0].message == "group 3 of function 01:00.0 was never whole, and not answered");
 }
 
 TEST_CASE("I11: a group that is answered when it is allowed, and a picosecond later") {

@@ -134,6 +134,8 @@ TEST_CASE("FPD of a directory entry silences what is wrong with it and below it"
                                               : vtd::FaultReason::sm_directory_not_present));
   CHECK(refused.silenced == silent);
   CHECK(lone.iommu().stats.faults_reported == (silent ? 0 : 1));
+  for (const FaultCount& one : lone.iommu().faults_by_reason())
+    CHECK(one.requests == (one.code == refused.fault ? 1 : 0));
 }
 
 TEST_CASE("the first PASID beyond a function's table is refused, as RID_PASID and in a request",

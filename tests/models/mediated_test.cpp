@@ -2,10 +2,12 @@
 // that die while others use the same function.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/guest/guest.hpp"
+#include "models/guest/slices.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/software_rig.hpp"
 
 #include <optional>
+#include <vector>
 
 using namespace viosim;
 using namespace viosim::test;
@@ -70,7 +72,8 @@ struct Mediated {
     CHECK(group.stats.work_failed == 0);
     CHECK(group.stats.failed == 0);
   }
-  void check_nothing_left() {
+  void check_nothing_left(std::uint64_t resets = 0) {
+    std::uint64_t reset = 0;
     CHECK(rig.host.kernel.pasids.space().size() == 0);
     CHECK(rig.host.global_pasids.size() == 0);
     CHECK(rig.unit.kernel.requests.pending() == 0);
@@ -81,10 +84,11 @@ struct Mediated {
       CHECK(device.requests_in_flight() == 0);
       CHECK(device.page_requests_outstanding() == 0);
       CHECK(device.tlb().size() == 0);
-      CHECK(device.queue_stats().resets == 0);
+      reset += device.queue_stats().resets;
       for (std::uint32_t pasid = 1; pasid < 64; ++pasid)
         CHECK(!rig.unit.kernel.driver.present(device.source(), Pasid(pasid)));
     }
+    CHECK(reset == resets);
   }
 
   SoftwareRig rig;
@@ -182,6 +186,84 @@ TEST_CASE("a slice goes in order and comes back; the function stays", "[mediated
   Mediated::check_sound(late, 1);
   CHECK(guest.nothing_left());
   all.check_nothing_left();
+}
+
+TEST_CASE("a function goes at any instant with the slices of it, and comes back; so do these",
+          "[mediated]") {
+  const Kind kind = any_kind();
+  const std::size_t which = GENERATE(0U, 1U);
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  for (std::int64_t step = 0; step < 16; ++step) {
+    const Ps when = 5us + step * 53'300ns;
+    INFO("at " << when.count() << " ps");
+    Mediated all;
+    Guest& guest = all.add_guest(kind);
+    Guest& other = all.add_guest(Kind::vfio_guest_wide);
+    ProcessGroup& late = all.rig.group(guest, life(), {&guest.driver(0), &guest.driver(1)});
+    Process& second = all.rig.process(late);
+    FunctionDriver& parent = *all.drivers[which];
+    all.rig.at(when, [&](Thread&) {
+      const std::vector<SliceOfGuest> slices{{&guest, which}, {&other, which}};
+      CHECK(unplug_with_slices(all.rig.host, parent, slices, how).empty());
+    });
+    all.rig.at(10ms, [&](Thread&) {
+      CHECK(!parent.known());
+      CHECK(!guest.residence().attached(which));
+      CHECK(!other.residence().attached(which));
+      CHECK(all.rig.host.plug(parent).empty());
+    });
+    all.rig.at(11ms, [&](Thread&) {
+      CHECK(guest.plug_function(which).empty());
+      CHECK(other.plug_function(which).empty());
+    });
+    all.rig.at(20ms, [&](Thread&) { second.start(); });
+    all.rig.at(50ms, [&](Thread&) {
+      guest.kill();
+      other.kill();
+    });
+    all.rig.run();
+    Mediated::check_sound(late, 1);
+    CHECK(all.native->stats.finished == 1);
+    CHECK(all.group_of(0).stats.finished == 3);
+    CHECK(all.group_of(1).stats.finished == 3);
+    CHECK(guest.nothing_left());
+    CHECK(other.nothing_left());
+    all.check_nothing_left(1);
+  }
+}
+
+TEST_CASE("a function goes though a guest with a slice of it dies or has panicked meanwhile",
+          "[mediated]") {
+  const Kind kind = any_kind();
+  const bool panics = GENERATE(false, true);
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  for (std::int64_t step = 0; step < 12; ++step) {
+    const Ps when = 295us + step * 5'300ns;
+    INFO("at " << when.count() << " ps, kind " << static_cast<int>(kind) << ", panics " << panics
+               << ", " << static_cast<int>(how));
+    Mediated all;
+    Guest& guest = all.add_guest(kind);
+    Guest& other = all.add_guest(Kind::vfio_guest_wide);
+    all.rig.at(300us, [&](Thread&) {
+      unplug_with_slices(all.rig.host, *all.drivers[0], {{&guest, 0}, {&other, 0}}, how);
+    });
+    if (panics) {
+      guest.kernel.workers.post_at(Instant(when),
+                                   [&](Thread&) { guest.machine.panic("as asked"); });
+    } else {
+      all.rig.at(when, [&](Thread&) { guest.kill(); });
+    }
+    all.rig.at(40ms, [&](Thread&) {
+      CHECK(!all.drivers[0]->known());
+      guest.kill();
+      other.kill();
+    });
+    all.rig.run();
+    CHECK(all.native->stats.finished == 1);
+    CHECK(all.group_of(1).stats.finished == 3);
+    CHECK(guest.nothing_left());
+    CHECK(other.nothing_left());
+  }
 }
 
 TEST_CASE("a slice of a function that the host's driver has not got is not attached",

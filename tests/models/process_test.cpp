@@ -45,6 +45,50 @@ TEST_CASE("a process on the host binds, works, unmaps, and leaves nothing", "[pr
   CHECK(driver.uses() == 0);
 }
 
+TEST_CASE("a process may be killed at any instant, and leaves nothing", "[process]") {
+  const bool shared = GENERATE(false, true);
+  bool while_at_work = false;
+  for (std::int64_t step = 0; step < 120; ++step) {
+    SoftwareRig rig;
+    AtsDevice& device = rig.add_device();
+    SharedQueue* const portal = shared ? &rig.add_shared_queue(device) : nullptr;
+    FunctionDriver& driver = rig.host_driver(device, portal);
+    ProcessParams params = small_work();
+    params.pause = 10us;
+    params.rebind = true;
+    ProcessGroup& group = rig.host_group(params, {&driver});
+    Process& dies = rig.process(group);
+    Process& lives = rig.process(group);
+    rig.at(10us, [&](Thread&) {
+      dies.start();
+      lives.start();
+    });
+    const Ps when = 9us + step * 3'700ns;
+    bool killed = false;
+    rig.at(when, [&](Thread&) {
+      while_at_work = while_at_work || device.requests_in_flight() > 0;
+      killed = dies.kill();
+      CHECK(!dies.kill());
+    });
+    rig.run();
+    INFO("killed at " << when.count() << " ps");
+    CHECK(killed == (when > 10us && group.stats.killed == 1));
+    CHECK(dies.finished());
+    CHECK(lives.finished());
+    CHECK(group.stats.finished == 2);
+    CHECK(group.stats.work_failed == 0);
+    CHECK(group.stats.rounds >= 3);
+    CHECK(driver.uses() == 0);
+    CHECK(device.requests_in_flight() == 0);
+    CHECK(device.tlb().size() == 0);
+    CHECK(rig.host.frames.taken() == 0);
+    CHECK(rig.host.kernel.pasids.space().size() == 0);
+    CHECK(rig.host.kernel.sva.bonds() == 0);
+    CHECK(rig.unit.kernel.requests.pending() == 0);
+  }
+  CHECK(while_at_work);
+}
+
 TEST_CASE("deferred unmapping flushes once for the pages of several rounds, which stay reachable",
           "[process]") {
   const std::uint32_t every = GENERATE(1U, 2U, 4U);

@@ -177,6 +177,7 @@ TEST_CASE("a reset loses a shared queue's descriptors, and a portal that is gone
   rig.thread([&](Thread& self) {
     for (std::uint64_t i = 0; i < 5; ++i) CHECK(enqcmd(self, rig.queue, rig.descriptor(1, 100, i)));
     rig.device.reset_function();
+    CHECK(rig.queue.waiting() + rig.queue.at_work() == 0);
     CHECK(enqcmd(self, rig.queue, rig.descriptor(2, 5, 100)));
     CHECK(rig.queue.stats.lost == 5);
     self.run(100us);

@@ -1,8 +1,9 @@
-// Whole systems at random: hosts' and guests' processes, functions and vIOMMUs that come and go, guests
-// that are killed or shut down, or move to another host and back. Whatever happened, both hosts are empty
-// afterwards, and a seed gives the same twice.
+// Whole systems at random: hosts' and guests' processes, of which some are killed; functions, slices and
+// vIOMMUs that come and go; guests that are killed or shut down, or move to another host and back. Whatever
+// happened, both hosts are empty afterwards, and a seed gives the same trace twice, event by event.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
+#include "models/guest/slices.hpp"
 #include "models/vmm/guest_tables.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/checked_run.hpp"
@@ -44,7 +45,7 @@ class Swarm {
     rig_.run();
     CHECK(checked.violations("I15") == "");  // of vIOMMUs that vanish with live PASIDs
     check();
-    return result();
+    return result() + checked.digest();
   }
   std::vector<MigrationReport> migrations() const {
     std::vector<MigrationReport> all;
@@ -170,6 +171,22 @@ class Swarm {
     const bool back = &guest.host() == &second_.host;
     guest.migrate(back ? second_.back_to_first(guest) : targets_[number]);
   }
+  void kill_process(Ps when) {
+    if (rig_.processes.empty()) return;
+    Process& process = rig_.processes[rng_.below(rig_.processes.size())];
+    rig_.at(when, [&process](Thread&) { process.kill(); });
+  }
+  void unplug_sliced(Ps when, Unplug how) {
+    FunctionDriver& sliced = *slices_[rng_.below(2)];
+    std::vector<SliceOfGuest> all;
+    for (const auto& guest : rig_.guests) {
+      for (std::size_t i = 0; i < guest->functions(); ++i)
+        if (guest->residence().function(i).parent == &sliced) all.push_back({guest.get(), i});
+    }
+    rig_.at(when, [this, &sliced, all, how](Thread&) {
+      unplug_with_slices(rig_.host, sliced, all, how);
+    });
+  }
   void add_event() {
     const Ps when = random(5ms);
     const std::size_t number = rng_.below(rig_.guests.size());
@@ -177,11 +194,18 @@ class Swarm {
     const std::string unit = chance(2) ? "v0" : "v1";
     const std::size_t function = rng_.below(guest.functions());
     Unplug how = chance(2) ? Unplug::orderly : Unplug::surprise;
-    switch (rng_.below(14)) {
+    switch (rng_.below(18)) {
       case 12:
         return rig_.at(when, [this, number](Thread&) { migrate(number); });
       case 13:  // back, if it has moved: when the functions that it left have been reset
         return rig_.at(when + 150ms, [this, number](Thread&) { migrate(number); });
+      case 14:
+      case 15:
+        return kill_process(when);
+      case 16:
+        return unplug_sliced(when, how);
+      case 17:
+        return rig_.at(when, [this, i = rng_.below(2)](Thread&) { rig_.host.plug(*slices_[i]); });
       case 0:
         return rig_.at(when, [&guest](Thread&) { guest.kill(); });
       case 1:

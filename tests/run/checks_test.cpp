@@ -63,6 +63,13 @@ TEST_CASE("a device that keeps what it was told to forget uses what is not mappe
   CHECK(!all_met(report.verdicts));
   CHECK(report.text.find("violations of invariants") != std::string::npos);
   CHECK(*find(*report.json.if_object(), "violations_found")->whole() == report.violations.size());
+  const Value* const counts = find(*report.json.if_object(), "violations_by_invariant");
+  REQUIRE(counts != nullptr);
+  CHECK(*find(*counts->if_object(), "I28")->whole() == report.violations.size());
+  // The first stands for all.
+  const std::size_t told = report.text.find("\n  I28");
+  CHECK(told != std::string::npos);
+  CHECK(report.text.find("\n  I28", told + 1) == std::string::npos);
 }
 
 TEST_CASE("a violation that is expected is no failure, and one that does not come is", "[check]") {

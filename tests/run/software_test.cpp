@@ -309,7 +309,7 @@ TEST_CASE("events unplug accelerators and vIOMMUs, and plug them in", "[run][sof
                     Catch::Contains("which is not a vIOMMU"));
 }
 
-TEST_CASE("slices are unplugged in order only, and what has slices stays",
+TEST_CASE("slices are unplugged in order only, and go with the accelerator that they are of",
           "[run][software][actions]") {
   const auto with = [&](const std::string& event) {
     return scenario("",
@@ -325,8 +325,43 @@ TEST_CASE("slices are unplugged in order only, and what has slices stays",
   CHECK(metric(report, "h.kernel.pasids.live") == 0);
   CHECK_THROWS_WITH(run(with(R"("h.vm.acc", "how": "surprise")")),
                     Catch::Contains("/events/0/how: read \"surprise\" of a slice"));
-  CHECK_THROWS_WITH(run(with(R"("h.acc")")),
-                    Catch::Contains("expected an accelerator of which no guest has a slice"));
+  const RunReport without =
+      run(with(GENERATE(as<std::string>(), R"("h.acc")", R"("h.acc", "how": "surprise")")));
+  CHECK(metric(without, "h.vm.unplugged") == 1);
+  CHECK(metric(without, "h.acc.queues.removals") == 1);
+  CHECK(metric(without, "h.vm.p.finished") == 3);
+  CHECK(metric(without, "h.kernel.pasids.live") == 0);
+}
+
+TEST_CASE("events start processes, and kill those that run", "[run][software][actions]") {
+  const bool in_guest = GENERATE(false, true);
+  const std::string path = in_guest ? "h.vm.p" : "h.p";
+  const auto with = [&](const std::string& starts, const std::string& events) {
+    const std::string its = R"("processes": [{"name": "p", "count": 3, "devices": ["acc"], )"
+                            R"("rounds": 500, "every": "10 us", )" +
+                            work + starts + "}]";
+    const std::string vm = R"("guests": [{"name": "vm", "memory": "64 MiB", "shut_down": true,
+        "viommus": [{"name": "v"}], "assign": [{"devices": "acc", "viommu": "v"}], )" +
+                           its + "}]";
+    return scenario("", in_guest ? vm : its, R"(, "events": [)" + events + "]");
+  };
+  const std::string never = R"(, "starts": false)";
+  const std::string start = R"({"at": "100 us", "start": ")" + path + R"("})";
+  const std::string kill = R"({"at": "900 us", "kill": ")" + path + R"("})";
+  const RunReport report = run(with(never, start + ", " + kill));
+  CHECK(metric(report, path + ".started") == 3);
+  CHECK(metric(report, path + ".killed") == 3);
+  CHECK(metric(report, path + ".finished") == 3);
+  CHECK(metric(report, path + ".work_failed") == 0);
+  CHECK(metric(report, path + ".rounds") > 3);
+  CHECK(metric(report, path + ".rounds") < 1500);
+  CHECK(metric(report, "h.kernel.pasids.live") == 0);
+  if (in_guest) CHECK(metric(report, "h.vm.closed") == 1);
+
+  const RunReport twice = run(with(never, start + ", " + start + ", " + kill + ", " + kill));
+  CHECK(twice.text.find("they have been started before") != std::string::npos);
+  CHECK(twice.text.find("none of them runs") != std::string::npos);
+  CHECK_THROWS_WITH(run(with("", start)), Catch::Contains("or processes with \"starts\": false"));
 }
 
 TEST_CASE("a guest counts what it has of its host by the interface that it has",

@@ -10,17 +10,40 @@
 
 #include <fmt/format.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace viosim::test {
 
+// Of all events, each field of each, in their order.
+class TraceDigest final : public TraceSink {
+ public:
+  std::vector<TraceEvent> take(std::vector<TraceEvent> events) override {
+    static_assert(std::has_unique_object_representations_v<TraceEvent>);
+    const std::string_view bytes(reinterpret_cast<const char*>(events.data()),  // NOLINT
+                                 events.size() * sizeof(TraceEvent));
+    value_ = std::hash<std::string>()(fmt::format("{} ", value_).append(bytes));
+    events_ += events.size();
+    return events;
+  }
+  std::string text() const { return fmt::format("{} events, {:#x}", events_, value_); }
+  std::uint64_t events() const { return events_; }
+
+ private:
+  std::size_t value_ = 0;
+  std::uint64_t events_ = 0;
+};
+
 // Made when everything is built, before the run.
 class CheckedRun {
  public:
-  explicit CheckedRun(SoftwareRig& rig, SecondHost* second = nullptr) {
+  explicit CheckedRun(SoftwareRig& rig, SecondHost* second = nullptr) : tracer_(rig.rig.tracer()) {
     for (const AtsDevice& device : rig.devices) paths_.push_back("host." + device.path());
     if (second != nullptr) {
       paths_.resize(SecondHost::first_component, "host");
@@ -39,6 +62,7 @@ class CheckedRun {
       trace.add(group,
                 (&group.kernel == &rig.host.kernel ? "" : group.kernel.path() + '.') + "app");
     checker_.emplace(paths_);
+    rig.rig.tracer().start(digest_);
     rig.rig.tracer().start(*checker_);
     for (const AtsDevice& device : rig.devices) device.tell_plugged();
   }
@@ -59,7 +83,15 @@ class CheckedRun {
     return text;
   }
 
+  // Of the whole trace; ends it.
+  std::string digest() {
+    tracer_.finish();
+    return digest_.text();
+  }
+
  private:
+  Tracer& tracer_;
+  TraceDigest digest_;
   std::vector<std::string> paths_;
   std::optional<check::Checker> checker_;
 };

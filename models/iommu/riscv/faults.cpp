@@ -64,7 +64,7 @@ std::string_view describe(Cause cause) {
     case Cause::msi_write_access_fault:
       return "no memory where the IOMMU's interrupt goes";
   }
-  return "unknown";
+  return {};
 }
 
 }  // namespace viosim::riscv

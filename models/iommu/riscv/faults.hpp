@@ -49,6 +49,6 @@ enum class Cause : std::uint16_t {
 constexpr FaultCode code_of(Cause cause) { return static_cast<FaultCode>(cause); }
 constexpr Cause cause_of(FaultCode code) { return static_cast<Cause>(code); }
 
-std::string_view describe(Cause cause);
+std::string_view describe(Cause cause);  // empty: there is no such cause
 
 }  // namespace viosim::riscv

@@ -305,7 +305,7 @@ std::string_view VtdArchitecture::describe(FaultCode code) const {
     case FaultReason::sm_interrupt_window:
       return "illegal use of the interrupt window";
   }
-  return "unknown";
+  return {};
 }
 
 }  // namespace viosim::vtd

@@ -7,11 +7,6 @@
 namespace viosim::vtd {
 namespace {
 
-std::string requester(Bdf id) {
-  const unsigned bits = id.value();
-  return fmt::format("{:02x}:{:02x}.{}", bits >> 8U, bits >> 3U & 0x1fU, bits & 7U);
-}
-
 std::string pages(const Descriptor& descriptor) {
   if (descriptor.address_mask >= Descriptor::every_address) return "every address";
   return fmt::format("{} pages from {:#x}", std::uint64_t{1} << descriptor.address_mask,
@@ -26,7 +21,7 @@ std::string scope(const Descriptor& descriptor) {
     case Granularity::domain:
       return domain;
     case Granularity::device:
-      return fmt::format("{} of function {}", domain, requester(descriptor.source));
+      return fmt::format("{} of function {}", domain, descriptor.source.text());
     case Granularity::pasid:
       return fmt::format("{}, PASID {}", domain, descriptor.pasid.value());
     case Granularity::page:
@@ -84,16 +79,16 @@ std::string text_of(const Descriptor& descriptor) {
     case DescriptorType::pasid_cache:
       return fmt::format("{} of {}", name, scope(descriptor));
     case DescriptorType::device_tlb:
-      return fmt::format("{} of function {}, {}", name, requester(descriptor.source),
+      return fmt::format("{} of function {}, {}", name, descriptor.source.text(),
                          pages(descriptor));
     case DescriptorType::pasid_device_tlb:
       return fmt::format(
-          "{} of function {}, {}, {}", name, requester(descriptor.source),
+          "{} of function {}, {}, {}", name, descriptor.source.text(),
           descriptor.all_pasids ? "all PASIDs" : fmt::format("PASID {}", descriptor.pasid.value()),
           pages(descriptor));
     case DescriptorType::page_response:
       return fmt::format("{} to group {} of function {}, code {}", name, descriptor.group,
-                         requester(descriptor.source), static_cast<unsigned>(descriptor.code));
+                         descriptor.source.text(), static_cast<unsigned>(descriptor.code));
     case DescriptorType::wait:
       return name + wait(descriptor);
     case DescriptorType::interrupt_cache:

@@ -1,0 +1,57 @@
+// Waiting until no guest has a slice.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/guest/slices.hpp"
+
+#include <utility>
+
+namespace viosim {
+namespace {
+
+constexpr Ps look_for_slices = 20us;
+
+// How far one guest is with letting go.
+enum class Told : std::uint8_t { nobody, kernel, hypervisor };
+
+bool has(const SliceOfGuest& slice) {
+  const Residence& residence = slice.guest->residence();
+  return residence.attached(slice.function) ||
+         (residence.attaches(slice.function) && slice.guest->machine.alive());
+}
+
+// Whoever dies while its slice is waited for has it given back by others: its hypervisor, or the host.
+void tell(const SliceOfGuest& slice, Told& told, Unplug how) {
+  Guest& guest = *slice.guest;
+  if (!guest.machine.alive() || guest.residence().attaches(slice.function)) return;
+  const bool runs = guest.machine.guest_runs();
+  if (runs && !guest.booted()) return;
+  const Told whom = runs ? Told::kernel : Told::hypervisor;
+  if (told >= whom) return;
+  told = whom;
+  guest.lose_slice(slice.function, how);
+}
+
+void let_all_go(Thread& thread, const std::vector<SliceOfGuest>& slices, Unplug how) {
+  std::vector<Told> told(slices.size(), Told::nobody);
+  for (;;) {
+    bool any = false;
+    for (std::size_t i = 0; i < slices.size(); ++i) {
+      if (!has(slices[i])) continue;
+      any = true;
+      tell(slices[i], told[i], how);
+    }
+    if (!any) return;
+    thread.sleep(look_for_slices);
+  }
+}
+
+}  // namespace
+
+std::string_view unplug_with_slices(Host& host, FunctionDriver& function,
+                                    std::vector<SliceOfGuest> slices, Unplug how) {
+  if (slices.empty()) return host.unplug(function, how);
+  return host.unplug(function, how, [slices = std::move(slices), how](Thread& thread) {
+    let_all_go(thread, slices, how);
+  });
+}
+
+}  // namespace viosim
