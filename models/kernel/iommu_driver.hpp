@@ -238,6 +238,7 @@ class IommuDriver {
   Errno tear_down_entry(Job& job);
   void join(const Member& member, DomainId domain);
   void leave(const Member& member, DomainId domain);
+  void leave_all(Bdf source, Pasid pasid);
   bool reachable(Bdf source) const;
 
   IommuDriverParams params_;

@@ -113,13 +113,14 @@ void IommuDriver::tell_written(const Job& job, std::uint16_t code) const {
   if (!trace.on()) return;
   const bool first = job.entry.type == vtd::PasidEntry::Type::first_level ||
                      job.entry.type == vtd::PasidEntry::Type::nested;
+  const bool stays = code != trace_code::entry_zeroed;  // what it was
   const EntryWritten written{.source = job.source.value(),
                              .domain = static_cast<std::uint16_t>(job.domain.value()),
                              .type = static_cast<std::uint8_t>(job.entry.type),
                              .device_tlb = reachable(job.source),
                              .caching = iommu_.abilities().caching_mode,
                              .pasid_limit = pasid_limit(job.source),
-                             .quiet = job.quiet || job.entry.fault_disable};
+                             .quiet = job.quiet || (stays && job.entry.fault_disable)};
   trace.emit({.kind = EventKind::table_write,
               .time = job.thread.now(),
               .pasid = job.pasid,
