@@ -143,6 +143,10 @@ constexpr std::array kinds = {
                   "6 steps changed places, 7 misdeed, 8 wrong number"},
     EventKindInfo{EventKind::moved, "moved",
                   "The guest of this component runs on another host from now on.", "", "", ""},
+    EventKindInfo{EventKind::context_write, "context_write",
+                  "Software wrote the context entry of a function.", "PASID directory",
+                  "requester id 15:0, device TLB 40, caching mode 41",
+                  "1 present, 2 not present, 4 zeroed"},
 };
 
 }  // namespace

@@ -69,7 +69,9 @@ enum class EventKind : std::uint16_t {
   // Of the scenario.
   injection,
   // Guests that go to other hosts.
-  moved
+  moved,
+  // What leads a function to its tables.
+  context_write
 };
 
 constexpr bool is_part_of_request(EventKind kind) {
@@ -100,7 +102,7 @@ inline constexpr std::uint16_t viommu_leaves = 2;  // but for its commands
 inline constexpr std::uint16_t riscv_command = 0x100;
 // TraceEvent::code of a set's event.
 inline constexpr std::uint16_t set_gone = 1;
-// TraceEvent::code of a table write.
+// TraceEvent::code of a table write; of a context entry's, set, cleared or zeroed.
 inline constexpr std::uint16_t entry_set = 1;
 inline constexpr std::uint16_t entry_cleared = 2;
 inline constexpr std::uint16_t entry_changed = 3;
@@ -144,6 +146,19 @@ struct EntryWritten {
             (bits >> 41U & 1U) != 0,
             static_cast<std::uint32_t>(bits >> 42U & 0x1fffffU),
             (bits >> 63U & 1U) != 0};
+  }
+};
+
+// TraceEvent::value of a context entry's write.
+struct ContextWritten {
+  std::uint16_t source = 0;
+  bool device_tlb = false;  // translations are cached in the function, and it is there
+  bool caching = false;     // CM
+  constexpr std::uint64_t encode() const {
+    return source | std::uint64_t{device_tlb} << 40U | std::uint64_t{caching} << 41U;
+  }
+  static constexpr ContextWritten decode(std::uint64_t bits) {
+    return {static_cast<std::uint16_t>(bits), (bits >> 40U & 1U) != 0, (bits >> 41U & 1U) != 0};
   }
 };
 

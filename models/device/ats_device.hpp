@@ -162,6 +162,7 @@ class AtsDevice final : public EventHandler,
     Instant next_issue;  // not before this
     Instant until;
     std::uint64_t left;
+    std::uint64_t all;  // with how many it began
     QueueListener* listener;
     std::uint32_t number;
     std::uint32_t outstanding;

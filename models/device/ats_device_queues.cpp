@@ -141,6 +141,7 @@ void AtsDevice::put(std::uint32_t number, const QueueWork& work, Instant start, 
                                     .next_issue = start,
                                     .until = work.until,
                                     .left = Workload::first(work.dma.requests),
+                                    .all = Workload::first(work.dma.requests),
                                     .listener = work.listener,
                                     .number = number,
                                     .outstanding = work.dma.outstanding});
@@ -228,6 +229,7 @@ void AtsDevice::queue_is_stopped(Queue& queue) {
   if (queue.marker) send_marker(pasid);
   if (does(Misdeed::use_after_stop, pasid)) {
     queue.state = Enabled::stopped;
+    if (queue.left == 0) queue.left = queue.all;  // what is done is begun anew
     offer(queue);
   } else {
     queues_[number].reset();

@@ -167,11 +167,12 @@ Errno IommuDriver::tear_down_entry(Job& job) {
   job.domain = job.entry.domain;
   if (!job.entry.present) {
     if (job.entry.fault_disable && !job.quiet) zero_entry(job);
+    leave_all(job.source, job.pasid);
     job.unlock();
     return Errno::enoent;
   }
   run(Order::tear_down, job);
-  leave({job.source, job.pasid, job.entry.type}, job.domain);
+  leave_all(job.source, job.pasid);
   ++stats.torn_down;
   return job.error;
 }

@@ -215,6 +215,7 @@ class IommuDriver {
   void tell_nested(const Job& job) const;
   void tell_given_up(const Thread& thread, const std::vector<vtd::Descriptor>& descriptors) const;
   void tell_written(const Job& job, std::uint16_t code) const;
+  void tell_context(const Job& job, std::uint16_t code) const;
   void flush(Step step, Job& job);
   void configure(Step step, Job& job);
   void write(Job& job, Hpa at, std::uint64_t word);
@@ -237,6 +238,7 @@ class IommuDriver {
   Errno tear_down_entry(Job& job);
   void join(const Member& member, DomainId domain);
   void leave(const Member& member, DomainId domain);
+  void leave_all(Bdf source, Pasid pasid);
   bool reachable(Bdf source) const;
 
   IommuDriverParams params_;

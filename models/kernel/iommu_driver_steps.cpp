@@ -3,6 +3,7 @@
 #include "models/kernel/iommu_job.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace viosim {
 
@@ -135,6 +136,15 @@ void IommuDriver::leave(const Member& member, DomainId domain) {
   if (members == members_.end()) return;
   std::erase(members->second, member);
   if (members->second.empty()) members_.erase(members);
+}
+
+// Whatever domain the table says: where a disturbed order wrote it, it may not be the one that it joined.
+void IommuDriver::leave_all(Bdf source, Pasid pasid) {
+  for (auto at = members_.begin(); at != members_.end();) {
+    std::erase_if(at->second,
+                  [&](const Member& one) { return one.source == source && one.pasid == pasid; });
+    at = at->second.empty() ? members_.erase(at) : std::next(at);
+  }
 }
 
 // The last one has left: its number may be used again only when no translation has it.

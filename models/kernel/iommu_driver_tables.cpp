@@ -22,17 +22,18 @@ void IommuDriver::write_table(Step step, Job& job) {
   TableMemory& memory = iommu_.memory();
   switch (step) {
     case Step::write_context:
-      return write_context(job);
+      write_context(job);
+      return tell_context(job, trace_code::entry_set);
     case Step::clear_context_present:
       if (const auto at = tables_.context_at(job.source))
         write(job, *at, memory.read(*at) & ~present_bit);
-      return;
+      return tell_context(job, trace_code::entry_cleared);
     case Step::zero_context:
       if (const auto at = tables_.context_at(job.source)) {
         write(job, *at + Bytes(8), 0);
         write(job, *at, 0);
       }
-      return;
+      return tell_context(job, trace_code::entry_zeroed);
     case Step::write_fields:
       write_fields(job);
       return tell_written(job, trace_code::entry_fields);
@@ -112,17 +113,32 @@ void IommuDriver::tell_written(const Job& job, std::uint16_t code) const {
   if (!trace.on()) return;
   const bool first = job.entry.type == vtd::PasidEntry::Type::first_level ||
                      job.entry.type == vtd::PasidEntry::Type::nested;
+  const bool stays = code != trace_code::entry_zeroed;  // what it was
   const EntryWritten written{.source = job.source.value(),
                              .domain = static_cast<std::uint16_t>(job.domain.value()),
                              .type = static_cast<std::uint8_t>(job.entry.type),
                              .device_tlb = reachable(job.source),
                              .caching = iommu_.abilities().caching_mode,
                              .pasid_limit = pasid_limit(job.source),
-                             .quiet = job.quiet || job.entry.fault_disable};
+                             .quiet = job.quiet || (stays && job.entry.fault_disable)};
   trace.emit({.kind = EventKind::table_write,
               .time = job.thread.now(),
               .pasid = job.pasid,
               .address = (first ? job.entry.first_level : job.entry.second_level).value(),
+              .value = written.encode(),
+              .code = code});
+}
+
+void IommuDriver::tell_context(const Job& job, std::uint16_t code) const {
+  if (!trace.on()) return;
+  const auto at = tables_.context_at(job.source);
+  const Hpa directory = at ? vtd::table_of(iommu_.memory().read(*at)) : Hpa(0);
+  const ContextWritten written{.source = job.source.value(),
+                               .device_tlb = reachable(job.source),
+                               .caching = iommu_.abilities().caching_mode};
+  trace.emit({.kind = EventKind::context_write,
+              .time = job.thread.now(),
+              .address = directory.value(),
               .value = written.encode(),
               .code = code});
 }

@@ -16,6 +16,7 @@ void Checker::observe(const TraceEvent& event) {
   }
   // Whoever's numbers they are.
   entry_writes_.observe(event);
+  contexts_.observe(event);
   second_levels_.observe(event);
   aborts_.observe(event);
   announcements_.observe(event);

@@ -10,6 +10,7 @@
 #include "sim/check/announcements.hpp"
 #include "sim/check/bindings.hpp"
 #include "sim/check/commands.hpp"
+#include "sim/check/contexts.hpp"
 #include "sim/check/domains.hpp"
 #include "sim/check/entry_writes.hpp"
 #include "sim/check/guest_numbers.hpp"
@@ -69,6 +70,7 @@ class Checker final : public TraceObserver {
   GuestNumbers guest_numbers_{scene_};
   SecondLevels second_levels_{scene_};
   EntryWrites entry_writes_{scene_};
+  Contexts contexts_{scene_};
   Aborts aborts_{scene_};
   QuietEntries quiet_entries_{scene_};
   Announcements announcements_{scene_};

@@ -33,6 +33,7 @@ void Identities::observe(const TraceEvent& event) {
     case EventKind::free:
       return freed(event);
     case EventKind::bind:
+      if (event.code == trace_code::for_guest) bound_for_guest(event);
       return used(event, "bound");
     case EventKind::unbind:
       return used(event, "unbound");
@@ -101,6 +102,19 @@ void Identities::freed(const TraceEvent& event) {
   } else if (life->pending && event.code == trace_code::pending) {
     scene_.violate(Invariant::one_free, event, fmt::format("PASID {} is freed twice", event.pasid));
   }
+}
+
+// What the kernel itself allocated may be for a guest, by an interface that does not say so.
+void Identities::bound_for_guest(const TraceEvent& event) {
+  const Number number = scene_.number_of(event);
+  const Life* const life = scene_.life(number);
+  if (life == nullptr || !life->live || life->owner == 0 || scene_.orphan(number)) return;
+  const auto owner = static_cast<std::uint32_t>(life->owner - 1);
+  if (scene_.machine_of(owner) == scene_.machine_of(event.component)) return;
+  scene_.violate(Invariant::own_free, event,
+                 fmt::format("PASID {} of {} is bound for {}", event.pasid,
+                             scene_.owner_name(life->owner, number.machine),
+                             scene_.path(event.component)));
 }
 
 void Identities::used(const TraceEvent& event, const char* what) {

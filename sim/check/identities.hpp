@@ -15,6 +15,7 @@ class Identities {
  private:
   void allocated(const TraceEvent& event);
   void freed(const TraceEvent& event);
+  void bound_for_guest(const TraceEvent& event);
   void used(const TraceEvent& event, const char* what);
 
   Scene& scene_;

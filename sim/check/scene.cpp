@@ -53,9 +53,12 @@ Scene::Scene(std::vector<std::string> paths)
   for (const std::string& path : paths_) {
     const auto next = static_cast<std::uint32_t>(units.size());
     const std::uint32_t unit = units.try_emplace(parent_of(path), next).first->second;
-    places_.push_back({innermost(machines_, path), unit});
+    places_.push_back({innermost(machines_, path), unit, unit});
     if (path.ends_with(kernel_pasids)) allocates_[places_.back().machine] = true;
   }
+  const std::set<std::string> all(paths_.begin(), paths_.end());
+  for (std::size_t i = 0; i < paths_.size(); ++i)
+    if (all.contains(paths_[i] + ".driver")) places_[i].queue_of = units.at(paths_[i]);
   for (std::uint32_t i = 0; i < machines_.size(); ++i) {
     const std::string& name = machines_[i];
     const std::string lead = parent_of(name);
@@ -75,6 +78,10 @@ std::uint32_t Scene::machine_of(std::uint32_t component) const {
 }
 
 std::uint32_t Scene::unit_of(std::uint32_t component) const { return places_[component].unit; }
+
+std::uint32_t Scene::unit_of_queue(std::uint32_t component) const {
+  return places_[component].queue_of;
+}
 
 Number Scene::number_of(const TraceEvent& event) const {
   const auto kind = static_cast<EventKind>(event.kind);

@@ -77,6 +77,8 @@ class Scene {
   std::uint32_t host_of(std::uint32_t machine) const { return hosts_[machine]; }
   // What a component is a part of: driver and invalidation queue of one IOMMU have the same.
   std::uint32_t unit_of(std::uint32_t component) const;
+  // Whose tables an invalidation queue's descriptors are about: a vIOMMU takes its guest's by itself.
+  std::uint32_t unit_of_queue(std::uint32_t component) const;
   // A function vanished, and has not come back.
   bool gone(std::uint32_t machine, std::uint16_t source) const {
     return gone_.contains({machine, source});
@@ -123,6 +125,7 @@ class Scene {
   struct Place {
     std::uint32_t machine = 0;
     std::uint32_t unit = 0;
+    std::uint32_t queue_of = 0;
   };
   static Number story_of(const TraceEvent& event, const Number& number);
 

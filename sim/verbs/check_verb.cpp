@@ -44,17 +44,17 @@ void note_what_is_not_asked(const RunReader& reader) {
              stderr);
 }
 
-// Throws ConfigError.
+}  // namespace
+
 void expect_events(const RunReader& reader) {
   if (reader.event_count() > 0) return;
   throw ConfigError({reader.file(), "",
                      reader.complete()
-                         ? "holds no trace; expected one of a run with --trace full"
+                         ? "holds no trace: the run was made with --trace off, or nothing "
+                           "happened in it; expected the run.db of one with --trace full"
                          : "holds no event: the run did not finish, or still goes on, and no block "
                            "of its trace is stored; expected the run.db of one that has finished"});
 }
-
-}  // namespace
 
 int check_verb(const std::filesystem::path& database, bool json) {
   RunReader reader = RunReader::open(database);

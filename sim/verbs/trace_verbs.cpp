@@ -55,6 +55,7 @@ int trace_verb(TraceArguments arguments) {
   arguments.filter.from = time_of("--from", arguments.from);
   arguments.filter.until = time_of("--until", arguments.until);
   RunReader reader = RunReader::open(arguments.database);
+  expect_events(reader);
   const Selection selection(reader, arguments.filter);
   if (arguments.out && std::filesystem::exists(*arguments.out) &&
       std::filesystem::equivalent(*arguments.out, arguments.database))
@@ -67,7 +68,7 @@ int trace_verb(TraceArguments arguments) {
     out.buffer().append(std::string_view(line));
   }
   out.close();
-  if (count == 0 && reader.event_count() > 0 && arguments.filter.limit != 0) note_nothing(reader);
+  if (count == 0 && arguments.filter.limit != 0) note_nothing(reader);
   note_incomplete(reader);
   return 0;
 }

@@ -37,6 +37,9 @@ struct ReplayArguments {
 };
 int replay_verb(const ReplayArguments& arguments);
 
+// Throws ConfigError where a run's trace has no event: what is the matter, and how to get one.
+void expect_events(const RunReader& reader);
+
 // The trace of a run held against the invariants.
 int check_verb(const std::filesystem::path& database, bool json);
 

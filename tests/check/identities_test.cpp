@@ -198,3 +198,22 @@ TEST_CASE("before the first owner of a number there is nobody") {
   CHECK(found[0].owner == "host0.vm[0].vfio");
   CHECK(found[0].previous_owner == "nobody");
 }
+
+TEST_CASE("I4: a number of one guest is bound for another") {
+  const auto bound = [](std::uint64_t owner) {
+    return Stream()
+        .allocate(5, 1, owner)
+        .emit(EventKind::bind, Stream::vfio, 5, 1,
+              {.address = 5, .value = Stream::source, .code = trace_code::for_guest})
+        .violations();
+  };
+  const auto violates = [](const std::vector<check::Violation>& all, check::Invariant which) {
+    for (const check::Violation& one : all)
+      if (one.invariant == which) return true;
+    return false;
+  };
+  CHECK(violates(bound(Stream::owner(Stream::other_vfio)), check::Invariant::own_free));
+  CHECK_FALSE(violates(bound(Stream::owner(Stream::vfio)), check::Invariant::own_free));
+  // The kernel allocates for mediated devices, and does not say for whom.
+  CHECK_FALSE(violates(bound(0), check::Invariant::own_free));
+}

@@ -15,7 +15,11 @@ timeout 60 "$viosim" run "$one" --out off --trace off >/dev/null
 
 expect "show" 0 "1 of 100,128 events" "$viosim" trace show a/run.db --kind walk --limit 1
 expect "show in columns" 0 "host0.dmar0" "$viosim" trace show a/run.db --component host0.dmar0 --until '1 us'
-expect "show of nothing" 0 "0 of 0 events" "$viosim" trace show off/run.db
+expect "show of a run without a trace" 2 "holds no trace" "$viosim" trace show off/run.db
+grep -q "with --trace full" output || fail "how to get a trace is not said"
+expect "the same of an export" 2 "holds no trace" "$viosim" trace export off/run.db --format csv --out off.csv
+[ ! -e off.csv ] || fail "an export of nothing leaves a file"
+expect "the same of a check" 2 "holds no trace" "$viosim" check off/run.db
 timeout 60 "$viosim" run "$tree/scenarios/defects/i04-foreign-free.json" --out foreign >/dev/null
 expect "who asks, and the error" 1 "asked by host0.high.vfio, -EACCES" "$viosim" check foreign/run.db
 expect "the same in a trace" 0 "host0.high.vfio  -EACCES" "$viosim" trace show foreign/run.db --kind free
@@ -43,7 +47,7 @@ for format in jsonl csv perfetto; do
 done
 [ "$(wc -l <a.jsonl)" = 100128 ] || fail "JSON lines: $(wc -l <a.jsonl) lines"
 [ "$(wc -l <a.csv)" = 100129 ] || fail "CSV: $(wc -l <a.csv) lines"
-"$viosim" trace export off/run.db --format perfetto >empty.json
+"$viosim" trace export a/run.db --format perfetto --until '1 ps' >empty.json
 if command -v python3 >/dev/null; then
   python3 -c 'import json; [json.load(open(f)) for f in ("a.perfetto", "empty.json")]' || fail "an export is no JSON"
 fi

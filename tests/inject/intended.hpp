@@ -12,6 +12,9 @@ namespace viosim::matrix {
 // by a figure. `what`: a row's, "drop `pasid-iotlb`".
 std::vector<unsigned> intended(std::string_view what);
 
+// Why a row violates nothing, or nothing reaches it; empty: it does.
+std::string_view why_nothing(std::string_view what);
+
 // "I26 I8", "-" of none.
 std::string names_of(const std::vector<unsigned>& invariants);
 

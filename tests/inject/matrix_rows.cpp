@@ -68,11 +68,13 @@ std::set<std::string> whats_of(const Scenario& scenario) {
 
 }  // namespace
 
-const std::array<Machine, 3> machines{
+const std::array<Machine, 4> machines{
     Machine{"processes", R"("hosts": [{ "part": "native" }])"},
-    Machine{"guest", R"("hosts": [{ "part": "guest" }], "events": [
+    Machine{"guest",
+            R"("hosts": [{ "part": "guest" }], "events": [
       { "at": "400 us", "unplug": "host0.vm.v0", "how": "orderly" }, { "at": "700 us", "plug": "host0.vm.v0" }])"},
-    Machine{"slices", R"("hosts": [{ "part": "guest",
+    Machine{"slices",
+            R"("hosts": [{ "part": "guest",
       "devices": [{ "name": "acc", "model": "accelerator", "iommu": "dmar0", "shared_queue": { "engines": 2 } }],
       "processes": [{ "name": "own", "count": 2, "devices": ["acc"], "every": "300 us", "rounds": 2,
         "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }],
@@ -80,7 +82,21 @@ const std::array<Machine, 3> machines{
         "viommus": [{ "name": "v0", "backend": "guest-local" }],
         "assign": [{ "devices": "acc", "viommu": "v0", "slice": {} }],
         "processes": [{ "name": "app", "count": 4, "devices": ["acc"], "every": "300 us", "rounds": 2, "unmap": 4,
-          "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }] }])"}};
+          "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }] }])"},
+    Machine{"leaving",
+            R"("hosts": [{ "part": "native",
+      "devices": [{ "name": "acc", "count": 2, "model": "accelerator", "iommu": "dmar0" }],
+      "processes": [
+        { "name": "exits", "count": 4, "devices": ["acc[0]"], "every": "300 us", "rounds": 2, "unmap": 4, "pause": "5 us",
+          "end": "exit-first",
+          "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } },
+        { "name": "plain", "count": 4, "devices": ["acc[1]"], "every": "300 us", "rounds": 2, "unmap": 4, "pause": "5 us",
+          "without_pasid": true, "populate": true,
+          "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }],
+      "events": [{ "at": "700 us", "unplug": "host0.acc[*]", "how": "orderly" },
+        { "at": "800 us", "plug": "host0.acc[*]" },
+        { "at": "1400 us", "unplug": "host0.acc[*]", "how": "orderly" }])"},
+};
 
 Scenario scenario_of(const Machine& machine, const std::string& more) {
   const std::string text = fmt::format(R"({{ "name": "matrix", {}, {} }})", more, machine.rest);

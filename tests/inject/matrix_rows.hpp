@@ -17,9 +17,10 @@ struct Machine {
   std::string_view rest;  // of its scenario
 };
 
-// A host's processes; a guest with the host's PASIDs, one of whose vIOMMUs comes and goes; and a guest with
-// its own PASIDs and a slice of a function that the host shares.
-extern const std::array<Machine, 3> machines;
+// A host's processes; a guest with the host's PASIDs, one of whose vIOMMUs comes and goes; a guest with
+// its own PASIDs and a slice of a function that the host shares; and a host whose processes exit before
+// they close or have no PASID, and whose functions are unplugged.
+extern const std::array<Machine, 4> machines;
 
 Scenario scenario_of(const Machine& machine, const std::string& more);
 
