@@ -46,8 +46,8 @@ void Contexts::complain(Invariant invariant, const TraceEvent& at, const Place& 
   }
   scene_.violate(at, {.invariant = invariant,
                       .number = {context.machine, 0},
-                      .message = fmt::format("the context entry of function {:04x}: {}{}",
-                                             place.second, what, open),
+                      .message = fmt::format("the context entry of function {}: {}{}",
+                                             requester(place.second), what, open),
                       .evidence = context.story.links()});
 }
 

@@ -153,6 +153,10 @@ constexpr Remark remarks[] = {
      "Not submitted again: `i33-not-again`."},
     {"misbehave `answer_twice`",
      "The tag of the second answer is that of nobody who waits (PCIe 10.3.3): it is dropped."},
+    {"misbehave `wrong_pasid`",
+     "The table of the function has no entry there, or ends before it: its requests are refused "
+     "and "
+     "reported (0x59, 0x51, 0x46), `errors/dma-unknown-pasid`."},
     {"defect `D6`", "What it refuses is allowed: a figure shows it, `d6-highest-refused`."},
 };
 
