@@ -1,0 +1,51 @@
+#!/bin/sh
+# Sweeps, their results and reports as a user meets them: options, tables on the terminal, messages for wrong input.
+# SPDX-License-Identifier: Apache-2.0
+# usage: sweep_test.sh VIOSIM SOURCE_TREE
+set -u
+viosim=$1
+tree=$2
+. "$tree/tests/cli/expect.sh"
+
+good=$tree/scenarios/one-device.json
+sweep=$tree/scenarios/sweeps/iotlb-and-walkers.json
+expect "a run" 0 "wrote" "$viosim" run "$good" --out good
+expect "a sweep" 0 "105 runs in" "$viosim" sweep "$sweep" --out swept
+
+# An option that may be repeated takes one word each time: what follows is the verb's, also when another option comes
+# after that.
+run=good/run.db
+swept=swept/sweep.db
+expect "run --set" 0 "seed 3" "$viosim" run --set /seed=3 "$good" --trace off --out set
+expect "run --set twice" 0 "seed 4" \
+  "$viosim" run --set /seed=3 --set /seed=4 "$good" --trace off --out set
+expect "run --set=" 0 "seed 3" "$viosim" run --set=/seed=3 "$good" --trace off --out set
+expect "regress --set" 2 "no.records" "$viosim" regress --set /seed=3 no.records --json
+expect "sweep --sbatch" 0 "105 runs" "$viosim" sweep --sbatch=--mem=10 "$sweep" --engine slurm --dry-run
+expect "results --metric" 0 "host0.dmar0.iotlb.hit_rate" \
+  "$viosim" results --metric host0.dmar0.iotlb.hit_rate "$swept" --csv
+expect "results --group-by" 0 "walkers" "$viosim" results --group-by walkers "$swept" --latencies
+expect "results --group-by=" 0 "walkers" "$viosim" results --group-by=walkers "$swept" --latencies
+expect "results --group-by a list" 0 "walkers,entries" \
+  "$viosim" results --group-by walkers,entries "$swept" --csv
+for filter in "--component host0.dev" "--kind translate" "--pasid 5" "--guest host0.vm"; do
+  # Words of their own: an option and its value. There is no guest in this run, and no such PASID.
+  case $filter in
+    --guest*) code=2 text='--guest' ;;
+    --pasid*) code=0 text='' ;;
+    *) code=0 text=host0.dev ;;
+  esac
+  expect "trace show $filter" $code "$text" "$viosim" trace show $filter "$run" --limit 1
+  expect "trace export $filter" $code "$text" "$viosim" trace export $filter "$run" --format csv
+done
+# Those are all: the next one that is added is to be added here.
+repeatable=$(for verb in run replay check "trace show" "trace export" diff regress validate schema sweep slice \
+  results report models; do
+  "$viosim" $verb --help | tr -s ' \n' ' ' | sed 's/ --\([a-z]\)/\n--\1/g' |
+    sed -n 's/^\(--[a-z-]*\).*may be repeated.*/\1/p'
+done | sort | uniq -c | tr -s ' \n' ' ')
+[ "$repeatable" = " 2 --component 1 --group-by 2 --guest 2 --kind 1 --metric 2 --pasid 1 --sbatch 2 --set " ] ||
+  fail "options that may be repeated:$repeatable"
+
+[ "$failures" -eq 0 ] && echo "sweeps, results and reports say what they should"
+exit "$failures"
