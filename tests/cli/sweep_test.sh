@@ -47,5 +47,22 @@ done | sort | uniq -c | tr -s ' \n' ' ')
 [ "$repeatable" = " 2 --component 1 --group-by 2 --guest 2 --kind 1 --metric 2 --pasid 1 --sbatch 2 --set " ] ||
   fail "options that may be repeated:$repeatable"
 
+# What belongs to the sweep is not handed on to sbatch, however it is written.
+for own in --array=1-5:--array -a1-5:--array -Ha1-5:--array --arr=1:--array --output=x:--output -o:--output \
+  --error=x:--error --job-name=x:--job-name -Jx:--job-name --requeue:--requeue --no-requeue:--no-requeue \
+  --parsable:--parsable --chdir=/:--chdir --open-mode=append:--open-mode --ntasks=2:--ntasks -n2:--ntasks \
+  --cpus-per-task=2:--cpus-per-task --partition=x:--partition --wait:--wait --wrap=x:--wrap --test-only:--test-only \
+  -Q:--quiet --clusters=x:--clusters; do
+  given=${own%:*}
+  expect "sbatch $given" 2 "--sbatch: read \"$given\"; ${own##*:}" \
+    "$viosim" sweep "$sweep" --engine slurm --dry-run --sbatch="$given"
+done
+for given in script.sh --; do
+  expect "sbatch '$given'" 2 'expected an option such as --time=30' \
+    "$viosim" sweep "$sweep" --engine slurm --dry-run --sbatch="$given"
+done
+expect "what sbatch may be given" 0 "105 runs" "$viosim" sweep "$sweep" --engine slurm --dry-run --sbatch=--time=30 \
+  --sbatch=--mem --sbatch=4G --sbatch=-t30 --sbatch=-H --sbatch=--wait-all-nodes=1 --sbatch=--export=NONE
+
 [ "$failures" -eq 0 ] && echo "sweeps, results and reports say what they should"
 exit "$failures"
