@@ -64,5 +64,21 @@ done
 expect "what sbatch may be given" 0 "105 runs" "$viosim" sweep "$sweep" --engine slurm --dry-run --sbatch=--time=30 \
   --sbatch=--mem --sbatch=4G --sbatch=-t30 --sbatch=-H --sbatch=--wait-all-nodes=1 --sbatch=--export=NONE
 
+# Texts of users do not speak to the terminal. In CSV they are as they were given.
+cat >escapes.json <<SWEEP
+{ "name": "escapes", "scenario": "$good", "set": { "/expect": [], "/hosts/0/devices/0/requests": 9 },
+  "axes": [{ "name": "d", "pointer": "/description",
+             "values": ["\u001b[31mred", "two\nlines", "\u009b2J", "\u202eabc", "a\tb", "\u00e9t\u00e9 \u20ac"] }],
+  "keep": ["host0.dev.dma"] }
+SWEEP
+expect "a sweep of escapes" 0 "6 runs" "$viosim" sweep escapes.json --out escaped
+for table in "sweep escapes.json --dry-run" "results escaped/sweep.db"; do
+  for text in '\u001b[31mred' 'two\nlines' '\u009b2J' '\u202eabc' 'a\tb' 'été €'; do
+    expect "$text in $table" 0 "$text" "$viosim" $table
+  done
+  LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177]')" output && fail "control characters in $table"
+done
+expect "escapes in CSV" 0 "$(printf '\033[31mred')" "$viosim" results escaped/sweep.db --csv
+
 [ "$failures" -eq 0 ] && echo "sweeps, results and reports say what they should"
 exit "$failures"
