@@ -80,5 +80,35 @@ for table in "sweep escapes.json --dry-run" "results escaped/sweep.db"; do
 done
 expect "escapes in CSV" 0 "$(printf '\033[31mred')" "$viosim" results escaped/sweep.db --csv
 
+# What is refused, and why.
+expect "a parameter twice" 2 '--group-by: read "walkers" more than once; expected each parameter once' \
+  "$viosim" results "$swept" --group-by walkers,entries,walkers
+sed 's/"keep"/"limits": { "wall": "0 s" }, "keep"/' escapes.json >limits.json
+expect "no time" 2 '/limits/wall: read "0 s"; expected a time such as "30 s" (it must be above 0)' \
+  "$viosim" sweep limits.json --dry-run
+sed 's/"keep"/"limits": { "wall": "-1 s" }, "keep"/' escapes.json >limits.json
+expect "less than no time" 2 '/limits/wall: read "-1 s"; expected a time such as "30 s" (it must not be negative)' \
+  "$viosim" sweep limits.json --dry-run
+mkdir elsewhere
+expect "a directory without slices" 2 "elsewhere: holds no slices of a sweep; expected the directory sweep.slices" \
+  "$viosim" slice "$sweep" elsewhere 0
+head -c 5000 "$swept" >cut.db
+for verb in results report; do
+  expect "$verb of a result that is cut off" 2 "cut.db: the result of a sweep is damaged" "$viosim" $verb cut.db
+done
+head -c 5000 "$run" >cut.db
+expect "report of a run that is cut off" 2 "cut.db: the run database is damaged" "$viosim" report cut.db
+expect "report of no database" 2 "limits.json: this is not an SQLite file; expected a run database (run.db) or the" \
+  "$viosim" report limits.json
+: >empty.db
+expect "report of an empty file" 2 "empty.db: this is not an SQLite file" "$viosim" report empty.db
+for open in /dev/stdin /dev/fd/0 /proc/self/fd/0; do
+  [ -e "$open" ] || continue
+  expect "report of $open" 2 "$open: read without --out; expected --out FILE.html" \
+    sh -c '"$1" report "$2" <"$3"' sh "$viosim" "$open" "$swept"
+  expect "report of $open with --out" 0 "wrote page.html" \
+    sh -c '"$1" report "$2" --out page.html <"$3"' sh "$viosim" "$open" "$swept"
+done
+
 [ "$failures" -eq 0 ] && echo "sweeps, results and reports say what they should"
 exit "$failures"
