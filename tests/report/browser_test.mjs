@@ -26,6 +26,13 @@ async function open(name, options = {}) {
   });
   await page.addInitScript(() => {
     window.violated = [];
+    window.written = new Map();  // texts on canvases, by the section that they are in
+    const fillText = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+      const section = this.canvas.closest('section')?.id;
+      window.written.set(section, [...window.written.get(section) ?? [], text]);
+      return fillText.call(this, text, ...place);
+    };
     document.addEventListener('securitypolicyviolation', (event) => window.violated.push(event.violatedDirective + event.sourceFile));
   });
   const begin = performance.now();
@@ -362,6 +369,33 @@ const tests = {
     const replay = (await page.locator('#failures tbody td:last-child').allTextContents())[0];
     assert.match(replay, /^\/.*viosim run \/.*entries/);
     await shoot(page, 'sweep-dark');
+    await close();
+  },
+
+  async 'values that are close to each other are told apart, and less than all is not 100 %'() {
+    const {page, close} = await open('near.html');
+    await drawAll(page);
+    const written = (section) => page.evaluate((id) => window.written.get(id), section);
+    const chosen = async (figure) => {
+      await page.evaluate(() => window.written.delete('map'));
+      await page.locator('#map select').first().selectOption(figure);
+      await settled(page);
+      return written('map');
+    };
+    const numbers = (texts) => texts.filter((text) => /^[\d.,]+( %| ns)?$/.test(text));
+    for (const [figure, cells] of [
+      ['hit_rate', [1, 2, 3, 4, 5, 6, 7, 8].map((digit) => `99.97${digit} %`)],
+      ['mean_wait', ['06', '07', '08', '09', '1', '11', '12', '13'].map((digits) => `489.2${digits} ns`)],
+      ['evictions', ['1,159', '1,570', '1,982', '2,393', '2,804', '3,215', '3,627', '4,038']]]) {
+      const texts = numbers(await chosen(`host0.dmar0.${figure}`));
+      assert.deepEqual(texts.slice(0, 8), cells);
+      const scale = texts.slice(8);
+      assert.deepEqual([scale[0], scale.at(-1), new Set(scale).size], [cells[0], cells[7], 5], String(scale));
+    }
+    const axes = numbers(await written('parallel'));
+    assert.equal(new Set(axes).size, 3 * 5, String(axes));
+    assert.ok(!axes.includes('100 %'));
+    assert.ok(!(await page.locator('main').innerText()).includes('100 %'));
     await close();
   },
 

@@ -26,7 +26,7 @@ trap 'rm -rf "$out"' EXIT
 "$viosim" sweep "$root/tests/report/sweep.json" --out "$out/sweep" >/dev/null || [ $? -eq 1 ]
 "$viosim" sweep "$root/tests/report/drawn.json" --out "$out/drawn" >/dev/null
 mv "$out/drawn/sweep.db" "$out/drawn/drawn.db"
-for page in run/run sweep/sweep drawn/drawn violations long; do
+for page in run/run sweep/sweep drawn/drawn violations long near; do
   "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
 done
 echo "long.db: $(wc -c <"$out/long.db") bytes, its report: $(wc -c <"$out/long.html") bytes"

@@ -17,10 +17,21 @@ function scaled(value, units, digits) {
 
 const formatTime = (ps, digits = 4) => ps === 0 ? '0' : scaled(ps, timeUnits, digits);
 
+// Never less than the whole number, with its thousands apart: "1,159" as well as "1,570".
 function formatCount(value, digits = 6) {
+  const whole = Math.abs(value);
   if (value === 0) return '0';
   if (Number.isInteger(value)) return value.toLocaleString('en-US');
-  return Math.abs(value) >= 1e4 ? Math.round(value).toLocaleString('en-US') : significant(value, digits);
+  if (whole < 1 || whole >= 1e15) return significant(value, digits);
+  const before = String(Math.trunc(whole)).length;
+  return value.toLocaleString('en-US', {maximumSignificantDigits: Math.max(digits, before)});
+}
+
+// What is less than all of it does not read "100 %".
+function formatRatio(value, digits) {
+  let text = significant(100 * value, digits);
+  while (value < 1 && text === '100' && digits < 17) text = significant(100 * value, ++digits);
+  return `${text} %`;
 }
 
 function formatRate(value, unit, digits) {
@@ -37,7 +48,7 @@ function formatValue(value, unit, digits = 4) {
   if (typeof value === 'string') return value;
   switch (unit) {
     case 'ps': return formatTime(value, digits);
-    case 'ratio': return `${significant(100 * value, digits)} %`;
+    case 'ratio': return formatRatio(value, digits);
     case 'bytes': return value === 0 ? '0' : scaled(value, byteUnits, digits);
     case '/s': return formatRate(value, '/s', digits);
     case 'bit/s': return formatRate(value, 'b/s', digits);
