@@ -399,10 +399,49 @@ const tests = {
     await close();
   },
 
+  async 'a bound that is not whole, or has a unit of something else, is marked and not used'() {
+    const {page, close} = await open('near.html');
+    await drawAll(page);
+    const after = async (name, text) => {
+      const field = page.getByLabel(`Filter ${name}`, {exact: true});
+      await field.fill(text);
+      const [rows, marked] = [(await column(page, '#points', 1)).length, await field.getAttribute('aria-invalid')];
+      await field.fill('');
+      return marked === 'true' ? `${rows}, marked` : rows;
+    };
+    const wait = 'host0.dmar0.mean_wait';
+    for (const text of ['>', '> ', '>=', '<', '=', '> -', '> five', '..', '1 ns ..', '.. 2 us', '> 5 KiB', '1 .. 2 KiB', '> 5 %', '> 5 Gb/s'])
+      assert.equal(await after(wait, text), '8, marked', text);
+    assert.equal(await after(wait, '> 489.2075 ns'), 6);
+    assert.equal(await after(wait, '489.207 ns .. 1 us'), 7);
+    assert.equal(await after(wait, '> 489207'), 6);
+    assert.equal(await after('runs', '> 5 us'), '8, marked');
+    assert.equal(await after('runs', '> 50 %'), '8, marked');
+    assert.equal(await after('runs', '>= 2'), 8);
+    assert.equal(await after('host0.dmar0.hit_rate', '> 99.9755 %'), 3);
+    assert.equal(await after('host0.dmar0.hit_rate', '> 5 us'), '8, marked');
+    assert.equal(await after('host0.dmar0.evictions', '> 1.5 K'), 7);
+    // Parameters have the unit in which they are written.
+    assert.equal(await after('size', '> 16 KiB'), 4);
+    assert.equal(await after('size', '> 16 us'), '8, marked');
+    assert.equal(await after('read', '<= 2 us'), 4);
+    assert.equal(await after('read', '<= 1 KiB'), '8, marked');
+    assert.equal(await after('ways', '> 4'), 0);
+    assert.equal(await after('ways', '> 4 us'), '8, marked');
+    await close();
+  },
+
+  async 'a point that did not fulfil the stop rule is named as one'() {
+    const {page, close} = await open('undecided.html');
+    assert.equal(await page.locator('#unsettled').textContent(),
+      '1 point ended at the most replicates without having fulfilled the stop rule: point 0.');
+    await close();
+  },
+
   async 'points that were drawn are shown in groups, and what a stop rule did not reach is told'() {
     const {page, close} = await open('drawn.html');
     await drawAll(page);
-    assert.match(await page.locator('#unsettled').textContent(), /^\d+ points ended at the most replicates without having fulfilled the stop rule: \d/);
+    assert.match(await page.locator('#unsettled').textContent(), /^\d+ points ended at the most replicates without having fulfilled the stop rule: points \d/);
     assert.match(await page.locator('#response figcaption').textContent(), /over requests\. Means of \d+ to \d+ runs; bands .* Values of requests are put into 6 groups\.$/);
     await page.locator('#map .plot').focus();
     const cells = [];
