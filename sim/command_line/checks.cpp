@@ -58,4 +58,8 @@ CLI::Option* whole_number_from_1(CLI::Option* option, std::uint64_t most) {
       ->check(whole_number());
 }
 
+CLI::Option* repeatable(CLI::Option* option) {
+  return option->expected(1)->take_all()->allow_extra_args(false);
+}
+
 }  // namespace viosim

@@ -13,6 +13,9 @@ namespace viosim {
 CLI::Validator one_of(const std::vector<std::string>& choices);
 CLI::Validator whole_number();
 CLI::Option* whole_number_from_1(CLI::Option* option, std::uint64_t most);
+// Each time that it is given it takes one word: the next one is the verb's. CLI11 by itself takes all up to the next
+// option.
+CLI::Option* repeatable(CLI::Option* option);
 // Neither `low` nor `high` itself. `expected` is what a message says instead of them.
 CLI::Validator number_between(double low, double high, const std::string& expected);
 // A file or a directory: an empty word comes from a variable that was not set.

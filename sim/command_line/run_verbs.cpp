@@ -38,8 +38,8 @@ void add_run(CLI::App& app, RunArguments& arguments, int& code) {
       ->check(named("file"));
   run->add_option("--seed", arguments.seed, "Use this seed instead of the scenario's")
       ->check(whole_number());
-  run->add_option("--set", arguments.assignments,
-                  "Change the scenario: /json/pointer=value; may be repeated");
+  repeatable(run->add_option("--set", arguments.assignments,
+                             "Change the scenario: /json/pointer=value; may be repeated"));
   run->add_option("--out", arguments.out,
                   "Directory for run.db (default: out/NAME, by the scenario's name)")
       ->check(named("directory"));

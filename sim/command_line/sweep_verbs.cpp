@@ -39,12 +39,10 @@ void add_cluster(CLI::App& sweep, SweepArguments& arguments) {
                   "OUT)")
       ->option_text("DIR")
       ->check(named("directory"));
-  sweep
-      .add_option("--sbatch", cluster.sbatch,
-                  "slurm: an option for sbatch, as --sbatch=--time=30; may be repeated")
-      ->option_text("OPTION")
-      ->expected(1)
-      ->take_all();
+  repeatable(
+      sweep.add_option("--sbatch", cluster.sbatch,
+                       "slurm: an option for sbatch, as --sbatch=--time=30; may be repeated"))
+      ->option_text("OPTION");
 }
 
 }  // namespace
@@ -88,20 +86,16 @@ void add_slice(CLI::App& app, SliceArguments& arguments, int& code) {
 void add_results(CLI::App& app, ResultsArguments& arguments, int& code) {
   CLI::App* results = app.add_subcommand("results", "Print tables of what a sweep has found");
   results->add_option("FILE", arguments.file, "a sweep.db")->required()->check(named("file"));
-  results
-      ->add_option("--group-by", arguments.group_by,
-                   "Put together all runs that have the same value of this parameter; may be "
-                   "repeated, or be a list: a,b (default: all parameters)")
-      ->expected(1)
-      ->delimiter(',')
-      ->take_all();
+  repeatable(results->add_option(
+                 "--group-by", arguments.group_by,
+                 "Put together all runs that have the same value of this parameter; may be "
+                 "repeated, or be a list: a,b (default: all parameters)"))
+      ->delimiter(',');
   results->add_flag("--together", arguments.together, "Put all runs together");
-  results
-      ->add_option("--metric", arguments.metrics,
-                   "Only figures that match, such as host0.acc[*].dma.p99, or that begin so; "
-                   "may be repeated")
-      ->expected(1)
-      ->take_all();
+  repeatable(results->add_option(
+      "--metric", arguments.metrics,
+      "Only figures that match, such as host0.acc[*].dma.p99, or that begin so; "
+      "may be repeated"));
   results
       ->add_option("--confidence", arguments.confidence,
                    "Of the intervals, between 0 and 1 (default: 0.95)")

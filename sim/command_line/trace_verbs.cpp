@@ -11,15 +11,19 @@ namespace {
 void add_filter(CLI::App& verb, TraceArguments& arguments) {
   verb.add_option("RUN.db", arguments.database, "a run database")->required()->check(named("file"));
   TraceFilter& filter = arguments.filter;
-  verb.add_option("--component", filter.components,
-                  "Of this component and all below it: a path such as host0.acc[0-3]; may be "
-                  "repeated")
+  repeatable(
+      verb.add_option("--component", filter.components,
+                      "Of this component and all below it: a path such as host0.acc[0-3]; may be "
+                      "repeated"))
       ->option_text("PATH");
-  verb.add_option("--guest", filter.guests, "Of this guest: a path such as host0.vm[1], or vm[1]")
+  repeatable(
+      verb.add_option("--guest", filter.guests,
+                      "Of this guest: a path such as host0.vm[1], or vm[1]; may be repeated"))
       ->option_text("PATH");
-  verb.add_option("--kind", filter.kinds, "Of this kind, such as translate; may be repeated")
+  repeatable(
+      verb.add_option("--kind", filter.kinds, "Of this kind, such as translate; may be repeated"))
       ->option_text("KIND");
-  verb.add_option("--pasid", filter.pasids, "With this PASID; may be repeated")
+  repeatable(verb.add_option("--pasid", filter.pasids, "With this PASID; may be repeated"))
       ->option_text("N")
       ->check(whole_number());
   verb.add_option("--from", arguments.from, "That ended at this time or later: \"1.5 us\"")
@@ -77,8 +81,8 @@ void add_regress(CLI::App& app, RegressArguments& arguments, int& code) {
       ->check(named("directory"));
   regress->add_flag("--update", options.update,
                     "Replace the records that differ; print a summary for the commit message");
-  regress->add_option("--set", options.assignments,
-                      "Change the scenarios: /json/pointer=value; may be repeated");
+  repeatable(regress->add_option("--set", options.assignments,
+                                 "Change the scenarios: /json/pointer=value; may be repeated"));
   regress->add_option("--jobs", options.jobs, "Runs at a time (default: one for each processor)")
       ->option_text("N")
       ->check(whole_number());

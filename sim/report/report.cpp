@@ -11,23 +11,42 @@
 #include "sim/sweep/sweep_format.hpp"
 #include "sim/trace/text_output.hpp"
 
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <fstream>
 #include <string>
+#include <string_view>
 
 namespace viosim::report {
 namespace {
 
 enum class Kind : std::uint8_t { run, sweep };
 
-// A file that is not there is left to the reader of runs, which knows what a killed run leaves.
+constexpr std::string_view sqlite_magic{"SQLite format 3\0", 16};
+constexpr std::size_t application_id_at = 68;  // sqlite.org/fileformat2.html, 1.3: big-endian
+
+// Read from the file's first bytes: of a file that is cut off, or damaged further on, its own reader is to speak. One
+// that is not there is left to the reader of runs, which knows what a killed run leaves.
 Kind kind_of(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path)) return Kind::run;
-  Connection connection(path.string(), Connection::Mode::read);
-  const std::int64_t id = connection.integer("PRAGMA application_id");
-  if (id == sweep_format::application_id) return Kind::sweep;
-  if (id == schema::application_id) return Kind::run;
-  throw ConfigError({path.string(), "",
-                     "this is an SQLite file, but none of viosim's; expected a run database "
-                     "(run.db) or the result of a sweep (sweep.db)"});
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Kind::run;
+  std::string head(application_id_at + 4, '\0');
+  file.read(head.data(), static_cast<std::streamsize>(head.size()));
+  const bool whole = file.gcount() == static_cast<std::streamsize>(head.size());
+  std::uint32_t id = 0;
+  for (const char c : head.substr(application_id_at)) id = id << 8U | static_cast<unsigned char>(c);
+  if (whole && head.starts_with(sqlite_magic)) {
+    if (id == sweep_format::application_id) return Kind::sweep;
+    if (id == schema::application_id) return Kind::run;
+  }
+  throw ConfigError(
+      {path.string(), "",
+       fmt::format("this is {}; expected a run database (run.db) or the result of a "
+                   "sweep (sweep.db)",
+                   head.starts_with(sqlite_magic) ? "an SQLite file, but none of viosim's"
+                                                  : "not an SQLite file")});
 }
 
 std::string title_of(const Value& data) {
@@ -47,6 +66,13 @@ void check_output(const std::filesystem::path& database, const std::filesystem::
 }  // namespace
 
 std::filesystem::path usual_output(const std::filesystem::path& database) {
+  std::error_code none;
+  const std::filesystem::path folder =
+      std::filesystem::canonical(std::filesystem::absolute(database).parent_path(), none);
+  if (folder == "/dev" || folder == "/proc" || folder.string().starts_with("/proc/"))
+    throw ConfigError({database.string(), "",
+                       "read without --out; expected --out FILE.html, since nothing can be kept "
+                       "beside it"});
   std::filesystem::path out = database;
   return out.extension() == ".html" ? out += ".html" : out.replace_extension(".html");
 }

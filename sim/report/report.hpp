@@ -12,7 +12,8 @@ struct Written {
   std::uint64_t bytes = 0;
 };
 
-// The file beside a database in which its report is by default: run.html for run.db.
+// The file beside a database in which its report is by default: run.html for run.db. Throws ConfigError for names of
+// open files, such as /dev/stdin, which have no place beside them.
 std::filesystem::path usual_output(const std::filesystem::path& database);
 
 // Writes the report of a run database or of the result of a sweep; the file gets its name when it is whole. The same

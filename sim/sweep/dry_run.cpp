@@ -4,6 +4,7 @@
 
 #include "core/base/error.hpp"
 #include "sim/run/numbers.hpp"
+#include "sim/sweep/terminal_text.hpp"
 
 #include <fmt/format.h>
 
@@ -17,16 +18,18 @@ constexpr std::uint64_t most_looked_at = 1000;  // values of an axis, for the wi
 constexpr std::size_t most_reasons = 10;
 constexpr std::size_t widest_seed = 19;  // of 63 bits
 
+std::string shown(const Level& level) { return terminal_text(level.text); }
+
 std::size_t widest_of(const Experiment& experiment, std::size_t axis) {
   const Design& design = experiment.design();
-  std::size_t widest = name_of(experiment.sweep().axes[axis]).size();
+  std::size_t widest = 0;
   if (const auto count = design.level_count(axis)) {
     for (std::uint64_t l = 0; l < std::min(*count, most_looked_at); ++l)
-      widest = std::max(widest, design.level(axis, l).text.size());
+      widest = std::max(widest, shown(design.level(axis, l)).size());
     return widest;
   }
   for (std::uint64_t p = 0; p < std::min(design.points(), most_looked_at); ++p)
-    widest = std::max(widest, design.point(p)[axis].text.size());
+    widest = std::max(widest, shown(design.point(p)[axis]).size());
   return widest;
 }
 
@@ -98,7 +101,7 @@ std::uint64_t print_runs(const Experiment& experiment, std::FILE* out) {
       const SweepRun run = experiment.run(p * replicates + r);
       std::vector<std::string> cells{std::to_string(run.number), std::to_string(run.point),
                                      std::to_string(run.replicate), std::to_string(run.seed)};
-      for (const Level& level : levels) cells.push_back(level.text);
+      for (const Level& level : levels) cells.push_back(shown(level));
       listing.print(cells, problems.empty() ? "" : "  would fail");
     }
   }

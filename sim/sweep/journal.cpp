@@ -29,6 +29,7 @@ CREATE TABLE finished(run INTEGER PRIMARY KEY, outcome BLOB NOT NULL, seconds RE
 )sql";
 
 constexpr std::int64_t journal_id = 0x76736a6c;  // "vsjl"
+constexpr std::int64_t journal_format = 1;
 constexpr const char* journal_noun = "journal of a sweep";
 
 std::int64_t digest_of(const FinishedRun& run, std::span<const std::byte> outcome) {
@@ -115,13 +116,25 @@ bool Journal::open() {
                        "is another program's database; expected the journal of a sweep, or none"});
   }
   connection_->run(journal_settings);
+  if (ours) check_format();
   return ours;
+}
+
+void Journal::check_format() {
+  const std::int64_t format = connection_->integer("PRAGMA user_version");
+  if (format == journal_format) return;
+  throw ConfigError(
+      {path_.string(), "",
+       fmt::format("has format {}; expected {}: the program that has begun this sweep "
+                   "can go on with it",
+                   format, journal_format)});
 }
 
 void Journal::begin(const SweepIdentity& identity) {
   Transaction transaction(*connection_);
   connection_->run(journal_tables);
-  connection_->run(fmt::format("PRAGMA application_id = {}", journal_id));
+  connection_->run(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", journal_id,
+                               journal_format));
   Statement insert = connection_->prepare("INSERT INTO identity VALUES(?, ?)");
   for (const auto& [key, value] : identity) insert.bind(1, key).bind(2, value).run();
   transaction.commit();

@@ -26,7 +26,7 @@ void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& be
 class Journal {
  public:
   // Begins anew, or goes on with the one that is there. `most_runs`: of the sweep. Throws ConfigError: there is one and
-  // it is not to be resumed, it is of another sweep, the file is something else, another program is writing it.
+  // it is not to be resumed, it is of another sweep or format, it is something else, another program is writing it.
   struct Options {
     std::uint64_t most_runs = 0;
     bool resume = false;
@@ -41,6 +41,7 @@ class Journal {
 
  private:
   bool open();
+  void check_format();
   void begin(const SweepIdentity& identity);
   void check(const SweepIdentity& identity);
 

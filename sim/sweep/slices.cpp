@@ -109,6 +109,16 @@ void Slices::open(const SweepIdentity& identity, bool resume) {
 
 void Slices::check(const SweepIdentity& identity) const {
   const std::filesystem::path file = directory_ / "sweep";
+  std::error_code none;
+  if (!std::filesystem::exists(file, none)) {
+    const bool there = std::filesystem::is_directory(directory_, none);
+    throw ConfigError(
+        {directory_.string(), "",
+         fmt::format("{}; expected the directory {} that `viosim sweep --engine "
+                     "slurm` has made",
+                     there ? "holds no slices of a sweep" : "there is no such directory",
+                     directory_name)});
+  }
   check_same_sweep(file, identity_from(file), identity);
 }
 

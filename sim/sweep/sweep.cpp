@@ -32,10 +32,14 @@ bool draws(DesignKind design) {
   return design == DesignKind::random || design == DesignKind::latin_hypercube;
 }
 
+std::string why_no_wall_time(std::string_view text) {
+  return parse_time(text) ? "it must be above 0" : TextForm<Ps>::info.why(text);
+}
+
 }  // namespace
 
 const TextFormInfo TextForm<WallTime>::info = {"time", "a time such as \"30 s\"",
-                                               TextForm<Ps>::info.pattern, TextForm<Ps>::info.why};
+                                               TextForm<Ps>::info.pattern, why_no_wall_time};
 
 std::optional<WallTime> TextForm<WallTime>::parse(std::string_view text) {
   const std::optional<Ps> time = parse_time(text);

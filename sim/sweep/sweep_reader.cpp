@@ -64,6 +64,10 @@ std::vector<std::size_t> numbers_of(const std::vector<std::string>& group_by,
                                     const std::vector<std::string>& parameters) {
   std::vector<std::size_t> numbers;
   for (const std::string& name : group_by) {
+    if (std::count(group_by.begin(), group_by.end(), name) > 1)
+      throw ConfigError(
+          {"--group-by", "",
+           fmt::format("read {} more than once; expected each parameter once", quote_short(name))});
     const auto found = std::find(parameters.begin(), parameters.end(), name);
     numbers.push_back(static_cast<std::size_t>(found - parameters.begin()));
     if (found != parameters.end()) continue;

@@ -9,7 +9,8 @@ namespace viosim {
 
 int report_verb(const ReportArguments& arguments) {
   const report::Written written = report::write_report(
-      arguments.database, arguments.out.value_or(report::usual_output(arguments.database)));
+      arguments.database,
+      arguments.out ? *arguments.out : report::usual_output(arguments.database));
   fmt::print("wrote {} ({:.1f} MB)\n", written.file.string(),
              static_cast<double>(written.bytes) / 1e6);
   return 0;

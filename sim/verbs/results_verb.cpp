@@ -6,6 +6,7 @@
 #include "sim/run/text_table.hpp"
 #include "sim/scenario/amount.hpp"
 #include "sim/sweep/sweep_reader.hpp"
+#include "sim/sweep/terminal_text.hpp"
 #include "sim/verbs/verbs.hpp"
 
 #include <fmt/format.h>
@@ -35,17 +36,21 @@ std::string value_text(double value, const std::string& unit) {
 class Sheet {
  public:
   Sheet(std::vector<std::string> head, bool csv)
-      : csv_(csv), table_(head, std::numeric_limits<std::size_t>::max() - 1) {
+      : csv_(csv), table_(shown(head), std::numeric_limits<std::size_t>::max() - 1) {
     if (csv_) add(std::move(head));
   }
   void add(std::vector<std::string> row) {
-    if (!csv_) return table_.add(std::move(row));
+    if (!csv_) return table_.add(shown(std::move(row)));
     for (std::string& cell : row) cell = quoted(std::move(cell));
     text_ += fmt::format("{}\n", fmt::join(row, ","));
   }
   std::string text() const { return csv_ ? text_ : table_.text(); }
 
  private:
+  static std::vector<std::string> shown(std::vector<std::string> row) {
+    for (std::string& cell : row) cell = terminal_text(cell);
+    return row;
+  }
   static std::string quoted(std::string cell) {
     if (cell.find_first_of(",\"\n") == std::string::npos) return cell;
     std::string all = "\"";
@@ -125,8 +130,8 @@ std::string failures_text(const std::vector<FailureRow>& failures) {
   std::string text = fmt::format("\n{} failed:\n", counted(failures.size(), "run"));
   for (std::size_t i = 0; i < std::min(failures.size(), most_failures); ++i) {
     const FailureRow& failure = failures[i];
-    text += fmt::format("  run {}, {}: {}\n    {}\n", failure.run, failure.kind, failure.reason,
-                        failure.replay);
+    text += fmt::format("  run {}, {}: {}\n    {}\n", failure.run, terminal_text(failure.kind),
+                        terminal_text(failure.reason), terminal_text(failure.replay));
   }
   if (failures.size() > most_failures)
     text += fmt::format("  and {} more, in the table failure\n", failures.size() - most_failures);
@@ -140,9 +145,9 @@ std::string head_text(SweepTables& tables, double confidence) {
     runs += point.runs;
     unsettled += point.settled ? 0 : 1;
   }
-  std::string text =
-      fmt::format("{}: {} of {}; means with {:g} % confidence\n", tables.manifest("name"),
-                  counted(runs, "run"), counted(tables.points().size(), "point"), 100 * confidence);
+  std::string text = fmt::format("{}: {} of {}; means with {:g} % confidence\n",
+                                 terminal_text(tables.manifest("name")), counted(runs, "run"),
+                                 counted(tables.points().size(), "point"), 100 * confidence);
   if (unsettled != 0) text += unsettled_text(unsettled) + '\n';
   return text;
 }

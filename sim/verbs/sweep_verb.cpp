@@ -3,6 +3,7 @@
 #include "sim/run/numbers.hpp"
 #include "sim/sweep/dry_run.hpp"
 #include "sim/sweep/local_engine.hpp"
+#include "sim/sweep/sbatch_options.hpp"
 #include "sim/sweep/slurm_engine.hpp"
 #include "sim/sweep/sweep_database.hpp"
 #include "sim/sweep/sweep_progress.hpp"
@@ -98,6 +99,7 @@ int run_all(const Experiment& experiment, const SweepArguments& arguments, Sched
 
 int sweep_verb(const SweepArguments& arguments) {
   if (!arguments.slurm) refuse_cluster_options(arguments);
+  check_sbatch_options(arguments.cluster.sbatch);
   Experiment experiment(arguments.sweep);
   experiment.check_each_value();
   check_limits(experiment);

@@ -61,7 +61,8 @@ expect "results of a misspelt parameter" 2 'did you mean "walkers"?' "$viosim" r
 expect "an engine that is none" 2 '--engine: read "slrm"; expected "local" or "slurm"' \
   "$viosim" sweep "$sweep" --engine slrm
 expect "a slice of no sweep" 2 "no.json" "$viosim" slice no.json . 0
-expect "a slice of no directory" 2 "no.slices/sweep: cannot be read" "$viosim" slice "$sweep" no.slices 0
+expect "a slice of no directory" 2 "no.slices: there is no such directory; expected the directory sweep.slices" \
+  "$viosim" slice "$sweep" no.slices 0
 expect "a slice that is no number" 2 'NUMBER: read "x"' "$viosim" slice "$sweep" . x
 expect "report of a sweep" 0 "wrote swept/sweep.html" "$viosim" report swept/sweep.db
 expect "report of what is not there" 2 "none.db: there is no such file" "$viosim" report none.db

@@ -26,6 +26,13 @@ async function open(name, options = {}) {
   });
   await page.addInitScript(() => {
     window.violated = [];
+    window.written = new Map();  // texts on canvases, by the section that they are in
+    const fillText = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+      const section = this.canvas.closest('section')?.id;
+      window.written.set(section, [...window.written.get(section) ?? [], text]);
+      return fillText.call(this, text, ...place);
+    };
     document.addEventListener('securitypolicyviolation', (event) => window.violated.push(event.violatedDirective + event.sourceFile));
   });
   const begin = performance.now();
@@ -365,10 +372,76 @@ const tests = {
     await close();
   },
 
+  async 'values that are close to each other are told apart, and less than all is not 100 %'() {
+    const {page, close} = await open('near.html');
+    await drawAll(page);
+    const written = (section) => page.evaluate((id) => window.written.get(id), section);
+    const chosen = async (figure) => {
+      await page.evaluate(() => window.written.delete('map'));
+      await page.locator('#map select').first().selectOption(figure);
+      await settled(page);
+      return written('map');
+    };
+    const numbers = (texts) => texts.filter((text) => /^[\d.,]+( %| ns)?$/.test(text));
+    for (const [figure, cells] of [
+      ['hit_rate', [1, 2, 3, 4, 5, 6, 7, 8].map((digit) => `99.97${digit} %`)],
+      ['mean_wait', ['06', '07', '08', '09', '1', '11', '12', '13'].map((digits) => `489.2${digits} ns`)],
+      ['evictions', ['1,159', '1,570', '1,982', '2,393', '2,804', '3,215', '3,627', '4,038']]]) {
+      const texts = numbers(await chosen(`host0.dmar0.${figure}`));
+      assert.deepEqual(texts.slice(0, 8), cells);
+      const scale = texts.slice(8);
+      assert.deepEqual([scale[0], scale.at(-1), new Set(scale).size], [cells[0], cells[7], 5], String(scale));
+    }
+    const axes = numbers(await written('parallel'));
+    assert.equal(new Set(axes).size, 3 * 5, String(axes));
+    assert.ok(!axes.includes('100 %'));
+    assert.ok(!(await page.locator('main').innerText()).includes('100 %'));
+    await close();
+  },
+
+  async 'a bound that is not whole, or has a unit of something else, is marked and not used'() {
+    const {page, close} = await open('near.html');
+    await drawAll(page);
+    const after = async (name, text) => {
+      const field = page.getByLabel(`Filter ${name}`, {exact: true});
+      await field.fill(text);
+      const [rows, marked] = [(await column(page, '#points', 1)).length, await field.getAttribute('aria-invalid')];
+      await field.fill('');
+      return marked === 'true' ? `${rows}, marked` : rows;
+    };
+    const wait = 'host0.dmar0.mean_wait';
+    for (const text of ['>', '> ', '>=', '<', '=', '> -', '> five', '..', '1 ns ..', '.. 2 us', '> 5 KiB', '1 .. 2 KiB', '> 5 %', '> 5 Gb/s'])
+      assert.equal(await after(wait, text), '8, marked', text);
+    assert.equal(await after(wait, '> 489.2075 ns'), 6);
+    assert.equal(await after(wait, '489.207 ns .. 1 us'), 7);
+    assert.equal(await after(wait, '> 489207'), 6);
+    assert.equal(await after('runs', '> 5 us'), '8, marked');
+    assert.equal(await after('runs', '> 50 %'), '8, marked');
+    assert.equal(await after('runs', '>= 2'), 8);
+    assert.equal(await after('host0.dmar0.hit_rate', '> 99.9755 %'), 3);
+    assert.equal(await after('host0.dmar0.hit_rate', '> 5 us'), '8, marked');
+    assert.equal(await after('host0.dmar0.evictions', '> 1.5 K'), 7);
+    // Parameters have the unit in which they are written.
+    assert.equal(await after('size', '> 16 KiB'), 4);
+    assert.equal(await after('size', '> 16 us'), '8, marked');
+    assert.equal(await after('read', '<= 2 us'), 4);
+    assert.equal(await after('read', '<= 1 KiB'), '8, marked');
+    assert.equal(await after('ways', '> 4'), 0);
+    assert.equal(await after('ways', '> 4 us'), '8, marked');
+    await close();
+  },
+
+  async 'a point that did not fulfil the stop rule is named as one'() {
+    const {page, close} = await open('undecided.html');
+    assert.equal(await page.locator('#unsettled').textContent(),
+      '1 point ended at the most replicates without having fulfilled the stop rule: point 0.');
+    await close();
+  },
+
   async 'points that were drawn are shown in groups, and what a stop rule did not reach is told'() {
     const {page, close} = await open('drawn.html');
     await drawAll(page);
-    assert.match(await page.locator('#unsettled').textContent(), /^\d+ points ended at the most replicates without having fulfilled the stop rule: \d/);
+    assert.match(await page.locator('#unsettled').textContent(), /^\d+ points ended at the most replicates without having fulfilled the stop rule: points \d/);
     assert.match(await page.locator('#response figcaption').textContent(), /over requests\. Means of \d+ to \d+ runs; bands .* Values of requests are put into 6 groups\.$/);
     await page.locator('#map .plot').focus();
     const cells = [];

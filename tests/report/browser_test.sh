@@ -25,8 +25,9 @@ trap 'rm -rf "$out"' EXIT
 "$viosim" run "$root/scenarios/viommu-hotplug.json" --out "$out/run" >/dev/null
 "$viosim" sweep "$root/tests/report/sweep.json" --out "$out/sweep" >/dev/null || [ $? -eq 1 ]
 "$viosim" sweep "$root/tests/report/drawn.json" --out "$out/drawn" >/dev/null
-mv "$out/drawn/sweep.db" "$out/drawn/drawn.db"
-for page in run/run sweep/sweep drawn/drawn violations long; do
+"$viosim" sweep "$root/tests/report/undecided.json" --out "$out/undecided" >/dev/null
+for sweep in drawn undecided; do mv "$out/$sweep/sweep.db" "$out/$sweep/$sweep.db"; done
+for page in run/run sweep/sweep drawn/drawn undecided/undecided violations long near; do
   "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
 done
 echo "long.db: $(wc -c <"$out/long.db") bytes, its report: $(wc -c <"$out/long.html") bytes"

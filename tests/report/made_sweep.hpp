@@ -47,9 +47,9 @@ INSERT INTO failure VALUES(5, 'wall', 'not done after 1 s', 'viosim run a'), (6,
   (7, 'crash', 'signal 11', 'viosim run c');
 )sql";
 
-inline void make_sweep(const std::filesystem::path& file) {
+inline void make_sweep(const std::filesystem::path& file, const std::string& rows = sweep_rows) {
   Connection connection(file.string(), Connection::Mode::create);
-  connection.run(std::string(sweep_tables) + sweep_rows);
+  connection.run(sweep_tables + rows);
 }
 
 }  // namespace viosim::test

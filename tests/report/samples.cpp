@@ -1,10 +1,11 @@
-// Writes the run databases that the browser looks at: one with violations and with names that attack the page, and one
-// with a long trace.
+// Writes databases that the browser looks at: a run with violations and with names that attack the page, one with a
+// long trace, and a sweep whose figures are nearly the same everywhere.
 // SPDX-License-Identifier: Apache-2.0
-// usage: viosim_report_samples DIRECTORY      writes violations.db and long.db
+// usage: viosim_report_samples DIRECTORY      writes violations.db, long.db and near.db
 #include "models/trace_events.hpp"
 #include "sim/record/run_database.hpp"
 #include "tests/record/event_mix.hpp"
+#include "tests/report/made_sweep.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -95,6 +96,24 @@ void write_long(const std::filesystem::path& file) {
   database.finish();
 }
 
+// Two runs at each of eight points. At point 0 evictions are a whole number, at point 1 they are not.
+constexpr const char* near_rows = R"sql(
+INSERT INTO manifest VALUES('name', 'near'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
+  ('sweep', '{"design": "grid"}');
+INSERT INTO axis VALUES(0, 'size'), (1, 'read'), (2, 'ways');
+WITH RECURSIVE numbers(n) AS (VALUES(0) UNION ALL SELECT n + 1 FROM numbers WHERE n < 15)
+  INSERT INTO run SELECT n, n / 2, n % 2, n + 1, 0, 1 FROM numbers;
+INSERT INTO parameter
+  SELECT point, 0, 'size', iif(point % 2, '64 KiB', '4 KiB'), iif(point % 2, 65536, 4096) FROM run WHERE replicate = 0
+  UNION SELECT point, 1, 'read', (1 << point / 2) || ' us', 1000000 << point / 2 FROM run
+  UNION SELECT point, 2, 'ways', '4', 4 FROM run;
+INSERT INTO figure VALUES(0, 'host0.dmar0', 'hit_rate', 'ratio'), (1, 'host0.dmar0', 'mean_wait', 'ps'),
+  (2, 'host0.dmar0', 'evictions', 'count');
+INSERT INTO metric SELECT run, 0, 0.99971 + 0.00001 * point FROM run;
+INSERT INTO metric SELECT run, 1, 489206 + point FROM run;
+INSERT INTO metric SELECT run, 2, 1159 + 411.25 * point FROM run;
+)sql";
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -102,5 +121,6 @@ int main(int argc, char** argv) {
   const std::filesystem::path directory = argv[1];
   write_violations(directory / "violations.db");
   write_long(directory / "long.db");
+  test::make_sweep(directory / "near.db", near_rows);
   return 0;
 }

@@ -66,6 +66,8 @@ TEST_CASE("a journal that was changed is refused", "[sweep]") {
       {"UPDATE finished SET outcome = 'text'", "run 1 is damaged"},
       {"UPDATE finished SET seconds = 9e999", "finished.seconds is Inf"},
       {"UPDATE finished SET memory = -1", "finished.memory is -1"},
+      {"PRAGMA user_version = 99", "sweep.runs: has format 99; expected 1"},
+      {"PRAGMA user_version = 0; DELETE FROM finished", "sweep.runs: has format 0; expected 1"},
       {"UPDATE identity SET value = x'ff' WHERE key = 'sweep'",
        "sweep.runs: is damaged: the sweep that it holds is no JSON"},
       {"UPDATE identity SET value = '{\"seed\": 2}' WHERE key = 'sweep'",

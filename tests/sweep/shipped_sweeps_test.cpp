@@ -3,7 +3,13 @@
 #include "tests/support/catch.hpp"
 #include "tests/sweep/bench.hpp"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +24,62 @@ std::vector<std::string> json_in(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".json") files.push_back(entry.path().string());
   return files;
+}
+
+std::string readme_of(const std::filesystem::path& folder) {
+  std::ifstream in(folder / "README.md");
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// With three significant digits: "87.0 us".
+std::string time_text(double picoseconds) {
+  constexpr std::array units = {"ps", "ns", "us", "ms", "s"};
+  std::size_t unit = 0;
+  for (; picoseconds >= 999.5; picoseconds /= 1000) ++unit;
+  const int decimals = picoseconds >= 99.95 ? 0 : picoseconds >= 9.995 ? 1 : 2;
+  return fmt::format("{:.{}f} {}", picoseconds, decimals, units.at(unit));
+}
+
+// A shipped sweep, run.
+class Swept {
+ public:
+  explicit Swept(const std::string& name) {
+    const std::string file = test::scenarios + "sweeps/" + name + ".json";
+    const std::string out = (bench_.scratch() / "out").string();
+    const Ended ended = bench_.program({"sweep", file, "--out", out});
+    INFO(ended.output);
+    REQUIRE(ended.exit_code() == 0);
+  }
+  // At the point where the first axis has this number and the second this text. None: the figure has no value there.
+  std::optional<double> at(int first, const std::string& second, const std::string& figure) const {
+    const auto found = test::rows(
+        bench_.result("out"),
+        fmt::format("SELECT value FROM result JOIN parameter a USING(point) JOIN parameter b "
+                    "USING(point) WHERE a.axis = 0 AND a.number = {} AND b.axis = 1 AND "
+                    "b.text = '{}' AND figure = '{}'",
+                    first, second, figure));
+    if (found.empty()) return std::nullopt;
+    REQUIRE(found.size() == 1);
+    return std::stod(found[0]);
+  }
+  std::string time_at(int first, const std::string& second, const std::string& figure) const {
+    const auto time = at(first, second, figure);
+    return time ? time_text(*time) : "-";
+  }
+
+ private:
+  Bench bench_{""};
+};
+
+// Of the processes of `late`.
+std::string failures_text(const Swept& swept, int taken, const std::string& numbers) {
+  const auto count = [&](const char* name) {
+    return swept.at(taken, numbers, std::string("host0.late.app.") + name).value();
+  };
+  if (count("failed") == 0) return "0";
+  const bool memory = count("enomem") == count("failed");
+  if (!memory) CHECK(count("enoent") == count("failed"));
+  return fmt::format("{}, with {}", count("failed"), memory ? "-ENOMEM" : "-ENOENT");
 }
 
 }  // namespace
@@ -41,3 +103,54 @@ TEST_CASE("shipped sweeps are sound, and the scenarios made for them run as they
     CHECK(ran.exit_code() == 0);
   }
 }
+
+// Minutes with sanitizers, and the same figures.
+#ifndef VIOSIM_SANITIZED
+
+TEST_CASE("what the README says of page faults and credits is what the sweep finds", "[sweep]") {
+  const Swept swept("page-faults-and-credits");
+  const auto cells = [&](int credits) {
+    std::string text;
+    for (const char* pages : {"in-memory", "in-memory-groups-of-8", "swapped-out"})
+      text += fmt::format(" {} |", swept.time_at(credits, pages, "host0.acc.page.mean"));
+    return text + '\n';
+  };
+  std::string table =
+      "| credits | in memory, mean | asked for in groups of 8 | swapped out |\n|---|---|---|---|\n";
+  for (const int credits : {1, 8, 16, 32, 64})
+    table += fmt::format("| {} |{}", credits, cells(credits));
+  table += "| 128, 256 |" + cells(128) + '\n';
+  CHECK(cells(128) == cells(256));
+  CHECK_THAT(readme_of(test::scenarios + "sweeps"), Catch::Contains(table));
+}
+
+TEST_CASE("what the README says of PASIDs to exhaustion is what the sweep finds", "[sweep]") {
+  const Swept swept("pasids-to-exhaustion");
+  constexpr std::array taken = {224, 240, 256};
+  std::string table =
+      "| of `late`, when `first` has | | 224 | 240 | 256 |\n|---|---|---|---|---|\n";
+  const auto row = [&](const std::string& head, auto&& cell) {
+    table += head;
+    for (const int first : taken) table += fmt::format(" {} |", cell(first));
+    table += '\n';
+  };
+  const std::array<std::array<std::string, 2>, 3> kinds = {
+      {{"system-wide, by virtual commands", "system-wide-vfio"},
+       {"guest-wide, VFIO", "guest-wide-vfio"},
+       {"guest-wide, iommufd", "guest-wide-iommufd"}}};
+  for (const auto& kind : kinds) {
+    const std::string& numbers = kind[1];
+    row("| " + kind[0] + " | processes that fail |",
+        [&](int first) { return failures_text(swept, first, numbers); });
+    row("| | exits, calls into the host |", [&](int first) {
+      return fmt::format("{}, {}", swept.at(first, numbers, "host0.late.user_exits").value(),
+                         swept.at(first, numbers, "host0.late.ioctls").value());
+    });
+    row("| | bind, mean |", [&](int first) {
+      return swept.time_at(first, numbers, "host0.late.kernel.sva.bind.mean");
+    });
+  }
+  CHECK_THAT(readme_of(test::scenarios + "sweeps"), Catch::Contains(table + '\n'));
+}
+
+#endif

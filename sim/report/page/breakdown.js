@@ -16,7 +16,7 @@ function stackBar(entries, names, largest) {
     redraws.add(paint);
     paint();
     piece.style.width = `${100 * time / Math.max(1, total)}%`;
-    const text = `${partText(name)}: ${formatTime(time)}, ${significant(100 * time / Math.max(1, total), 3)} %\n` +
+    const text = `${partText(name)}: ${formatTime(time)}, ${formatRatio(time / Math.max(1, total), 3)}\n` +
       `${formatCount(count)} times, ${formatTime(time / Math.max(1, count))} each`;
     piece.addEventListener('pointermove', (event) => tip.show(text, event.clientX, event.clientY));
     piece.addEventListener('pointerleave', () => tip.hide());

@@ -55,12 +55,14 @@ function niceTicks(from, to, about) {
 }
 
 // The digits that tell neighbouring ticks apart.
+function tickDigits(ticks, format) {
+  const different = new Set(ticks).size;
+  for (let digits = 3; digits <= 12; ++digits) if (new Set(ticks.map((tick) => format(tick, digits))).size === different) return digits;
+  return 15;
+}
 function tickTexts(ticks, format) {
-  for (let digits = 3; digits <= 12; ++digits) {
-    const texts = ticks.map((tick) => format(tick, digits));
-    if (new Set(texts).size === texts.length) return texts;
-  }
-  return ticks.map((tick) => format(tick, 15));
+  const digits = tickDigits(ticks, format);
+  return ticks.map((tick) => format(tick, digits));
 }
 
 // From dark to light, as equal steps for the eye, also without colour (viridis, by nine of its colours).

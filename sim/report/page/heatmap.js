@@ -54,6 +54,7 @@ class HeatMap {
     const means = this.cells.flat().filter((cell) => cell && cell.mean !== null).map((cell) => cell.mean);
     [this.low, this.high] = [Math.min(...means), Math.max(...means)];
     this.logarithmic = this.low > 0 && this.high / this.low > 50;
+    this.digits = tickDigits(this.scaleValues([0, .25, .5, .75, 1]), (value, digits) => formatValue(value, this.figure.unit, digits));
     this.caption.textContent = `${this.figure.name} by ${this.x.name} and ${this.y.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}: ` +
       `means of all runs at a place${this.logarithmic ? '; colours on a logarithmic scale' : ''}.${groupedText([this.x, this.y])}`;
   }
@@ -61,6 +62,11 @@ class HeatMap {
   part(value) {
     if (this.high === this.low) return 0.5;
     return this.logarithmic ? Math.log(value / this.low) / Math.log(this.high / this.low) : (value - this.low) / (this.high - this.low);
+  }
+
+  // What the colours at these parts of the scale stand for.
+  scaleValues(parts) {
+    return parts.map((part) => this.logarithmic ? this.low * (this.high / this.low) ** part : this.low + (this.high - this.low) * part);
   }
 
   height() { return Math.min(printing ? 380 : 560, Math.max(150, this.y.texts.length * 34 + 60)); }
@@ -95,7 +101,7 @@ class HeatMap {
     const colour = mapColour(this.part(cell.mean));
     context.fillStyle = rgb(colour);
     context.fillRect(x, y, Math.max(1, width - 1), Math.max(1, height - 1));
-    const text = formatValue(cell.mean, this.figure.unit, 3);
+    const text = formatValue(cell.mean, this.figure.unit, this.digits);
     context.font = chartFont(11);
     if (height < 14 || context.measureText(text).width > width - 6) return;
     context.fillStyle = inkOn(colour);
@@ -133,6 +139,7 @@ class HeatMap {
   drawScale(context, width, height) {
     const frame = this.frame(width, height);
     const left = frame.right + 14;
+    if (!(this.low <= this.high)) return;  // no cell has a value
     for (let y = frame.top; y < frame.bottom; ++y) {
       context.fillStyle = rgb(mapColour((frame.bottom - y) / (frame.bottom - frame.top)));
       context.fillRect(left, y, 12, 1.5);
@@ -140,11 +147,9 @@ class HeatMap {
     context.fillStyle = colours.soft;
     context.textAlign = 'left';
     context.font = chartFont(11);
-    const steps = frame.bottom - frame.top > 120 ? [0, .25, .5, .75, 1] : [0, 1];
-    for (const step of steps) {
-      const value = this.logarithmic ? this.low * (this.high / this.low) ** step : this.low + (this.high - this.low) * step;
-      context.fillText(formatValue(value, this.figure.unit, 3), left + 17, frame.bottom - step * (frame.bottom - frame.top - 10) - 5);
-    }
+    const steps = this.high === this.low ? [.5] : frame.bottom - frame.top > 120 ? [0, .25, .5, .75, 1] : [0, 1];
+    this.scaleValues(steps).forEach((value, i) => context.fillText(formatValue(value, this.figure.unit, this.digits), left + 17,
+      frame.bottom - steps[i] * (frame.bottom - frame.top - 10) - 5));
   }
 
   cellAt(x, y) {
@@ -162,7 +167,7 @@ class HeatMap {
     const where = `${this.x.name} ${this.x.texts[column]}, ${this.y.name} ${this.y.texts[row]}`;
     if (!cell || cell.mean === null) return `${where}: no run`;
     const half = halfWidth(cell, this.points.student);
-    return `${where}: ${formatValue(cell.mean, this.figure.unit, 5)}${half ? ` \u00b1 ${formatValue(half, this.figure.unit, 3)}` : ''}, ${counted(cell.n, 'run')}`;
+    return `${where}: ${formatValue(cell.mean, this.figure.unit, Math.max(5, this.digits))}${half ? ` \u00b1 ${formatValue(half, this.figure.unit, 3)}` : ''}, ${counted(cell.n, 'run')}`;
   }
 
   key(event) {

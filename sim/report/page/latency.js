@@ -36,7 +36,7 @@ function cdfChart(place, chosen) {
     });
     return [x, y];
   });
-  const series = latencySeries(chosen, (value) => `${significant(100 * value, 5)} %`).map((one) =>
+  const series = latencySeries(chosen, (value) => formatRatio(value, 5)).map((one) =>
     ({...one, paths: uPlot.paths.stepped({align: 1})}));
   return lineChart(place, {
     scales: {x: {time: false, distr: 3, range: (chart, low, high) => [low, high]}, y: {range: [0, 1]}},

@@ -17,10 +17,21 @@ function scaled(value, units, digits) {
 
 const formatTime = (ps, digits = 4) => ps === 0 ? '0' : scaled(ps, timeUnits, digits);
 
+// Never less than the whole number, with its thousands apart: "1,159" as well as "1,570".
 function formatCount(value, digits = 6) {
+  const whole = Math.abs(value);
   if (value === 0) return '0';
   if (Number.isInteger(value)) return value.toLocaleString('en-US');
-  return Math.abs(value) >= 1e4 ? Math.round(value).toLocaleString('en-US') : significant(value, digits);
+  if (whole < 1 || whole >= 1e15) return significant(value, digits);
+  const before = String(Math.trunc(whole)).length;
+  return value.toLocaleString('en-US', {maximumSignificantDigits: Math.max(digits, before)});
+}
+
+// What is less than all of it does not read "100 %".
+function formatRatio(value, digits) {
+  let text = significant(100 * value, digits);
+  while (value < 1 && text === '100' && digits < 17) text = significant(100 * value, ++digits);
+  return `${text} %`;
 }
 
 function formatRate(value, unit, digits) {
@@ -37,7 +48,7 @@ function formatValue(value, unit, digits = 4) {
   if (typeof value === 'string') return value;
   switch (unit) {
     case 'ps': return formatTime(value, digits);
-    case 'ratio': return `${significant(100 * value, digits)} %`;
+    case 'ratio': return formatRatio(value, digits);
     case 'bytes': return value === 0 ? '0' : scaled(value, byteUnits, digits);
     case '/s': return formatRate(value, '/s', digits);
     case 'bit/s': return formatRate(value, 'b/s', digits);
@@ -45,15 +56,32 @@ function formatValue(value, unit, digits = 4) {
   }
 }
 
-// What a person wrote as a filter's bound: "5", "5 us", "80 %", "4 KiB", "1.2 M/s", "30 Gbit/s"; null when it is no number.
-function readNumber(text) {
+// By how they are written: what they are times, and the units, as of databases, that they are written for.
+const writtenUnits = new Map([
+  ...timeUnits.map(([factor, name]) => [name, {factor, of: ['ps']}]),
+  ...byteUnits.map(([factor, name]) => [name, {factor, of: ['bytes']}]),
+  ['%', {factor: 0.01, of: ['ratio', 'number']}],
+  ...rateUnits.flatMap(([factor, prefix]) => [
+    [`${prefix}/s`, {factor, of: ['/s']}], [`${prefix}bit/s`, {factor, of: ['bit/s']}], [`${prefix}b/s`, {factor, of: ['bit/s']}],
+    ...(prefix ? [[`${prefix}B`, {factor, of: ['bytes']}]] : []), [`${prefix}B/s`, {factor: 8 * factor, of: ['bit/s']}],
+    [prefix, {factor, of: prefix ? ['count', 'number', '/s', 'bit/s'] : null}]]),
+]);
+
+// What a person wrote: "5", "5 us", "80 %", "4 KiB", "1.2 M/s", "30 Gbit/s". {number, of}: `of` has the units that it can be
+// compared with, null: any. null when it is no number.
+function readQuantity(text) {
   const match = /^\s*(-?[\d.,]+(?:e-?\d+)?)\s*([a-zA-Z%/]*)\s*$/.exec(text);
-  if (!match) return null;
+  const unit = match && writtenUnits.get(match[2]);
+  if (!unit) return null;
   const number = Number(match[1].replaceAll(',', ''));
-  const factors = Object.fromEntries([...timeUnits, ...byteUnits].map(([factor, unit]) => [unit, factor]));
-  Object.assign(factors, {'%': 0.01});
-  for (const [factor, prefix] of rateUnits)
-    for (const unit of ['', '/s', 'bit/s', 'b/s']) factors[prefix + unit] ??= factor;
-  const factor = factors[match[2]];
-  return Number.isNaN(number) || factor === undefined ? null : number * factor;
+  return Number.isNaN(number) ? null : {number: number * unit.factor, of: unit.of};
 }
+
+// As a filter's bound in a column of this unit; null when it is none.
+function readNumber(text, unit) {
+  const quantity = readQuantity(text);
+  return quantity && (!quantity.of || quantity.of.includes(unit)) ? quantity.number : null;
+}
+
+// The unit of numbers that are written like this one: 'number' where none is written.
+const unitOf = (text) => readQuantity(text)?.of?.[0] ?? 'number';

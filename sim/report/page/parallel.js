@@ -1,6 +1,13 @@
 // The parallel view: an axis for each parameter and for some figures, a line for each point. Drag along an axis to keep
 // only what passes there; the table below keeps the same.
 
+// [part of the axis, text], of which no two say the same.
+function evenTicks(low, high, unit) {
+  const parts = high > low ? [0, .25, .5, .75, 1] : [.5];
+  const texts = tickTexts(parts.map((part) => low + part * (high - low)), (value, digits) => formatValue(value, unit, digits));
+  return parts.map((part, i) => [part, texts[i]]);
+}
+
 class ParallelView {
   constructor(points, changed) {
     this.points = points;
@@ -33,7 +40,7 @@ class ParallelView {
       const known = means.filter((mean) => mean !== null);
       const [low, high] = [Math.min(...known), Math.max(...known)];
       return {name: figure.name, figure: true, partOf: (point) => means[point] === null ? null : high > low ? (means[point] - low) / (high - low) : .5,
-        ticks: [0, .25, .5, .75, 1].map((part) => [part, formatValue(low + part * (high - low), figure.unit, 3)])};
+        ticks: evenTicks(low, high, figure.unit)};
     });
     this.axes = [...parameters, ...figures];
     for (const name of this.brushes.keys()) if (!this.axes.some((axis) => axis.name === name)) this.brushes.delete(name);

@@ -11,7 +11,7 @@ function sweepSummary(points, data) {
   const {unsettled} = data.points;
   if (unsettled.length) {
     made.append(element('p', {class: 'warn', id: 'unsettled'}, `${counted(unsettled.length, 'point')} ended at the most replicates without having fulfilled ` +
-      `the stop rule: ${unsettled.slice(0, 20).join(', ')}${unsettled.length > 20 ? ' ...' : ''}.`));
+      `the stop rule: ${unsettled.length === 1 ? 'point' : 'points'} ${unsettled.slice(0, 20).join(', ')}${unsettled.length > 20 ? ' ...' : ''}.`));
   }
   const constant = points.figures.filter((figure) => figure.constant);
   if (constant.length) {
@@ -33,7 +33,7 @@ function pointTable(points, only) {
   const taken = new Set(['point', ...counts.map(({name}) => name), ...figures.map(({name}) => name)]);
   const columns = [{name: 'point', unit: 'count'},
     ...parameters.map((parameter) => ({name: taken.has(parameter.name) ? `parameter.${parameter.name}` : parameter.name,
-      unit: parameter.numeric ? 'count' : 'text', show: (value, point) => parameter.textAt(point)})),
+      unit: parameter.numeric ? 'count' : 'text', bounds: parameter.numeric ? unitOf(parameter.texts.at(-1)) : 'text', show: (value, point) => parameter.textAt(point)})),
     ...counts,
     ...figures.map((figure) => ({name: figure.name, unit: figure.unit, show: (value, point) => {
       const half = halfWidth(figure.at(point), points.student);

@@ -2,24 +2,27 @@
 
 const rowsAtOnce = 15;
 
-// "> 5 us", "0.5 .. 0.9", "<= 3" or words that the cell must hold; null: everything passes.
-function cellFilter(text) {
+// Of "> 5 us", "0.5 .. 0.9", "<= 3" or words that the cell must hold: {passes}, null: everything does. {unclear: true}: a bound
+// that is not whole yet, or whose unit is not that of the column's numbers.
+function cellFilter(text, unit) {
   text = text.trim();
-  if (!text) return null;
-  const range = /^(.*\S)\s*\.\.\s*(\S.*)$/.exec(text);
-  if (range) {
-    const [low, high] = [readNumber(range[1]), readNumber(range[2])];
-    if (low !== null && high !== null) return (value) => typeof value === 'number' && value >= low && value <= high;
-  }
-  const bound = /^(<=|>=|<|>|=)\s*(.+)$/.exec(text);
-  const number = bound && readNumber(bound[2]);
-  if (bound && number !== null) {
-    const compare = {'<': (a) => a < number, '>': (a) => a > number, '<=': (a) => a <= number, '>=': (a) => a >= number,
-      '=': (a) => a === number}[bound[1]];
-    return (value) => typeof value === 'number' && compare(value);
-  }
+  if (!text) return {passes: null};
   const word = text.toLowerCase();
-  return (value, shown) => shown.toLowerCase().includes(word);
+  const holdsWord = {passes: (value, shown) => shown.toLowerCase().includes(word)};
+  if (unit === 'text') return holdsWord;
+  const [, from, to] = /^(.*?)\.\.(.*)$/.exec(text) ?? [];
+  if (from !== undefined) {
+    const [low, high] = [readNumber(from, unit), readNumber(to, unit)];
+    if (low === null || high === null) return {passes: null, unclear: true};
+    return {passes: (value) => typeof value === 'number' && value >= low && value <= high};
+  }
+  const [, sign, written] = /^(<=|>=|<|>|=)(.*)$/.exec(text) ?? [];
+  if (!sign) return holdsWord;
+  const number = readNumber(written, unit);
+  if (number === null) return {passes: null, unclear: true};
+  const compare = {'<': (a) => a < number, '>': (a) => a > number, '<=': (a) => a <= number, '>=': (a) => a >= number,
+    '=': (a) => a === number}[sign];
+  return {passes: (value) => typeof value === 'number' && compare(value)};
 }
 
 function compareCells(a, b) {
@@ -29,7 +32,7 @@ function compareCells(a, b) {
   return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', {numeric: true});
 }
 
-// columns: [{name, unit, long, show(value, row)}]; rows: arrays of as many values. options: caption, filters (a field in each
+// columns: [{name, unit, bounds, long, show(value, row)}], `bounds` being the unit of a filter's bounds where that is not `unit`; rows: arrays of as many values. options: caption, filters (a field in each
 // column), only(row number): whether it is wanted at all, changed(numbers of rows that pass), limit: rows until more are asked
 // for, name: of a CSV file.
 function dataTable(columns, rows, options = {}) {
@@ -47,8 +50,11 @@ function dataTable(columns, rows, options = {}) {
       draw();
     }}, ...breakable(column.name))));
   const filterRow = options.filters && element('tr', {class: 'filters'}, columns.map((column, c) => element('th', {},
-    element('input', {'aria-label': `Filter ${column.name}`, placeholder: isText(c) ? 'text' : '> < ..', oninput: (event) => {
-      state.filters[c] = cellFilter(event.target.value);
+    element('input', {'aria-label': `Filter ${column.name}`, placeholder: isText(c) ? 'text' : '> < ..', oninput: ({target}) => {
+      const {passes, unclear} = cellFilter(target.value, column.bounds ?? column.unit);
+      state.filters[c] = passes;
+      target.setAttribute('aria-invalid', Boolean(unclear));
+      target.title = unclear ? 'Not used: expected a bound in the unit of the column, such as "> 5", "<= 80 %" or "1 us .. 2 us"' : '';
       draw();
     }}))));
 
