@@ -111,10 +111,10 @@ void Identities::bound_for_guest(const TraceEvent& event) {
   if (life == nullptr || !life->live || life->owner == 0 || scene_.orphan(number)) return;
   const auto owner = static_cast<std::uint32_t>(life->owner - 1);
   if (scene_.machine_of(owner) == scene_.machine_of(event.component)) return;
-  scene_.violate(Invariant::own_free, event,
-                 fmt::format("PASID {} of {} is bound for {}", event.pasid,
-                             scene_.owner_name(life->owner, number.machine),
-                             scene_.path(event.component)));
+  scene_.violate(
+      Invariant::own_free, event,
+      fmt::format("PASID {} of {} is bound for {}", event.pasid,
+                  scene_.owner_name(life->owner, number.machine), scene_.path(event.component)));
 }
 
 void Identities::used(const TraceEvent& event, const char* what) {

@@ -5,6 +5,8 @@
 #include "sim/recording/dialect.hpp"
 #include "sim/recording/named_fields.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <bit>
 #include <limits>
@@ -100,7 +102,7 @@ class Vtd : public Dialect {
   void request(const Record& record) {
     RecordedOp op = read_request(record, vtd_outcomes);
     insertions_.request(record, op, stream_.iotlb_capacity);
-    if (has_translation(op) && record.has(Key::sz)) check_entry(record);
+    if (has_translation(op) && record.has(Key::sz)) check_entry(record, op);
     std::uint32_t known = 0;
     const bool is_known = builder_.attached(op.sid, known);
     if (has_translation(op) || record.has(Key::did)) {
@@ -122,18 +124,27 @@ class Vtd : public Dialect {
            (op.fault_reason == no_write || op.fault_reason == no_read);
   }
 
-  // The entry that answered. VT-d 3.3 s9.8: bit 7 of a leaf tells one of 2 MiB or 1 GiB from one of 4 KiB.
-  static void check_entry(const Record& record) {
+  // The entry that answered. VT-d 3.3 s9.8: bit 7 of a leaf tells one of 2 MiB or 1 GiB from one of 4 KiB, and bits 51:12
+  // are the page's address.
+  static void check_entry(const Record& record, const RecordedOp& op) {
     constexpr std::uint64_t of_2m = std::uint64_t{1} << 21U;
     constexpr std::uint64_t of_1g = std::uint64_t{1} << 30U;
     const std::uint64_t size =
         record.integer(Key::sz, 0, std::numeric_limits<std::uint64_t>::max());
     if (size != page_4k.count() && size != of_2m && size != of_1g)
       record.reject(Key::sz, "4096, 2097152 or 1073741824");
+    if (!record.has(Key::pte)) return;
+    const std::uint64_t entry = record.hex(Key::pte);
     constexpr std::uint64_t page_size_bit = 0x80;
-    if (size != page_4k.count() && record.has(Key::pte) &&
-        (record.hex(Key::pte) & page_size_bit) == 0)
+    if (size != page_4k.count() && (entry & page_size_bit) == 0)
       record.reject(Key::sz, "4096, since `pte` is an entry of the lowest level");
+    if ((entry & (read_bit | write_bit)) == 0)
+      record.reject(Key::pte, "an entry that permits something, since it gave a translation");
+    constexpr std::uint64_t address_bits = 0x000f'ffff'ffff'f000;
+    const std::uint64_t page = entry & address_bits & ~(size - 1);
+    const std::uint64_t address = page + (op.iova & (size - 1));
+    if (op.pa != address)
+      record.reject(Key::pa, fmt::format("\"{:#x}\", where `pte` has `iova`", address));
   }
 
   // The walk found a leaf entry: bits 0 and 1 are its permissions.

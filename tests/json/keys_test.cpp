@@ -66,7 +66,8 @@ TEST_CASE("no key, two keys and another's key are refused by name", "[json][keys
         "t: /wlak: read 7; expected a text in double quotes\n"
         "t: /steps: read \"x\"; expected a whole number from 0 to 4294967295\n"
         "t: /stpes: unknown key \"stpes\"; did you mean \"steps\"?\n"
-        "t: read none of its keys; expected \"walk\" or \"ride\"; did you mean \"walk\" by \"wlak\"?");
+        "t: read none of its keys; expected \"walk\" or \"ride\"; did you mean \"walk\" by "
+        "\"wlak\"?");
   CHECK(refusal(R"({"name": 1, "steps": "x", "colour": 1})") ==
         "t: /name: read 1; expected a text in double quotes\n"
         "t: /steps: read \"x\"; expected a whole number from 0 to 4294967295\n"

@@ -81,6 +81,8 @@ TEST_CASE("a bad record is refused with its line, what was read and what was exp
           "`sz` is 3"},
       BadRecord{with("4096", "2097152"),
                 "`sz` is 2097152, expected 4096, since `pte` is an entry of the lowest level"},
+      BadRecord{with("\"0x1002\"", "\"0x2002\""),
+                "`pa` is \"0x2002\", expected \"0x1002\", where `pte` has `iova`"},
       BadRecord{with("\"miss\"", "\"bypass\""),
                 "`r` is \"bypass\", expected hit, miss, fault, pt or off"},
       BadRecord{with("\"miss\"", "\"ok\""), "`r` is \"ok\""},
