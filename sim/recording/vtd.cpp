@@ -124,8 +124,8 @@ class Vtd : public Dialect {
            (op.fault_reason == no_write || op.fault_reason == no_read);
   }
 
-  // The entry that answered. VT-d 3.3 s9.8: bit 7 of a leaf tells one of 2 MiB or 1 GiB from one of 4 KiB, and bits 51:12
-  // are the page's address.
+  // The entry that answered. VT-d 3.3 s9.8: bit 7 of a leaf tells one of 2 MiB or 1 GiB from one of 4 KiB, and bits
+  // 51:12 are the page's address.
   static void check_entry(const Record& record, const RecordedOp& op) {
     constexpr std::uint64_t of_2m = std::uint64_t{1} << 21U;
     constexpr std::uint64_t of_1g = std::uint64_t{1} << 30U;
