@@ -31,6 +31,7 @@ class References : private Layer {
       : Layer(space), listener_(listener) {
     join_space();
   }
+  // The ids stay in the space, with no count: Space::free() ends them, or the departure of their allocator.
   ~References() { leave_space(); }
 
   // ioasid_alloc: Space::alloc; the id has one reference.

@@ -54,6 +54,8 @@ class SetSpace : private Layer {
 
   // Added. UsageError: the space has track_beside_live (layer.hpp).
   explicit SetSpace(Space& space);
+  // The ids stay in the space, and no notice tells of them: Space::free() ends them, or the departure of their
+  // allocator. A later SetSpace does not know them.
   ~SetSpace();
 
   // ioasid_install_capacity: how many ids all quotas may add up to, any number. It is installed

@@ -85,14 +85,15 @@ void Space::give_back(const Group& group, Ioasid id) const {
 // Records what the backend returned, or gives it back: with keep_live_on_duplicate only when it is
 // not an id that somebody owns.
 bool Space::track(Group& group, Ioasid id, SetToken set, void* data) {
-  bool live = true;
+  bool live = false;
   try {
     if (group.ids.insert(id, set, data)) return true;
+    live = true;
     if (options_.track_beside_live && id + 1 != invalid_ioasid &&
         group.ids.insert(id + 1, set, data))
       return true;
   } catch (const std::bad_alloc&) {
-    live = false;
+    // Nothing is recorded; an id that was live before still is.
   }
   say(Message::err_track, id);
   if (!(live && options_.keep_live_on_duplicate)) give_back(group, id);

@@ -144,7 +144,11 @@ bool agrees(const json& script, const Arguments& arguments) {
     _exit(outcome);
   }
   int status = 0;
-  waitpid(child, &status, 0);
+  while (waitpid(child, &status, 0) != child) {
+    if (errno == EINTR) continue;
+    std::perror("ioasid_vectors: waitpid");
+    std::exit(exit_usage);
+  }
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
     std::cout << name << ": not finished after " << arguments.limit << " s\n";
   else if (WIFSIGNALED(status))
@@ -212,6 +216,8 @@ void replay_file(const std::string& file, const Arguments& arguments, Tally& tal
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Whoever started the program may have had it ignored; then nobody learns how a script ended.
+  std::signal(SIGCHLD, SIG_DFL);
   const Arguments arguments = parse(argc, argv);
   Tally tally;
   for (const std::string& file : arguments.files) replay_file(file, arguments, tally);

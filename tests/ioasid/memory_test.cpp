@@ -383,6 +383,29 @@ TEST_CASE("an id that there is no memory to record is given back, whatever the p
   CHECK(failures > 0);
 }
 
+TEST_CASE("a live id is not given back because there is no memory for the one beside it") {
+  ioasid::Space space({.keep_live_on_duplicate = true, .track_beside_live = true});
+  struct Told : ioasid::Backend {
+    Ioasid alloc(ioasid::Range, void*) override { return answer; }
+    void free(Ioasid, void*) override { ++freed; }
+    Ioasid answer = 0;
+    int freed = 0;
+  } backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  space.register_allocator(ops);
+  // The last ids of blocks: those beside them would be the first of others.
+  for (const Ioasid id : {63u, 703u, 1343u, 1983u}) {
+    backend.answer = id;
+    REQUIRE(space.alloc(nullptr, {1, 9999}, nullptr) == id);
+  }
+  allocations_left = 0;
+  const Ioasid again = space.alloc(nullptr, {1, 9999}, nullptr);
+  allocations_left = -1;
+  CHECK(again == ioasid::invalid_ioasid);
+  CHECK(backend.freed == 0);
+  CHECK(space.size() == 4);
+}
+
 TEST_CASE("an id that its set has no memory for is gone when nobody can hold its data") {
   ioasid::Space space;
   ioasid::SetSpace sets(space);

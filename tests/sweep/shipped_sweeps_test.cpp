@@ -26,6 +26,33 @@ std::vector<std::string> json_in(const std::filesystem::path& folder) {
   return files;
 }
 
+}  // namespace
+
+TEST_CASE("shipped sweeps are sound, and the scenarios made for them run as they expect",
+          "[sweep]") {
+  const Bench bench("");
+  const std::filesystem::path folder = test::scenarios + "sweeps";
+  const std::vector<std::string> sweeps = json_in(folder);
+  CHECK(sweeps.size() >= 5);
+  for (const std::string& sweep : sweeps) {
+    const Ended checked = bench.program({"validate", sweep});
+    INFO(checked.output);
+    CHECK(checked.exit_code() == 0);
+    CHECK(bench.program({"sweep", sweep, "--dry-run"}).exit_code() == 0);
+  }
+  for (const std::string& scenario : json_in(folder / "base")) {
+    const std::string out = (bench.scratch() / "base").string();
+    const Ended ran = bench.program({"run", scenario, "--trace", "off", "--out", out});
+    INFO(scenario << ": " << ran.output);
+    CHECK(ran.exit_code() == 0);
+  }
+}
+
+// Minutes with sanitizers, and the same figures.
+#ifndef VIOSIM_SANITIZED
+
+namespace {
+
 std::string readme_of(const std::filesystem::path& folder) {
   std::ifstream in(folder / "README.md");
   return {std::istreambuf_iterator<char>(in), {}};
@@ -83,29 +110,6 @@ std::string failures_text(const Swept& swept, int taken, const std::string& numb
 }
 
 }  // namespace
-
-TEST_CASE("shipped sweeps are sound, and the scenarios made for them run as they expect",
-          "[sweep]") {
-  const Bench bench("");
-  const std::filesystem::path folder = test::scenarios + "sweeps";
-  const std::vector<std::string> sweeps = json_in(folder);
-  CHECK(sweeps.size() >= 5);
-  for (const std::string& sweep : sweeps) {
-    const Ended checked = bench.program({"validate", sweep});
-    INFO(checked.output);
-    CHECK(checked.exit_code() == 0);
-    CHECK(bench.program({"sweep", sweep, "--dry-run"}).exit_code() == 0);
-  }
-  for (const std::string& scenario : json_in(folder / "base")) {
-    const std::string out = (bench.scratch() / "base").string();
-    const Ended ran = bench.program({"run", scenario, "--trace", "off", "--out", out});
-    INFO(scenario << ": " << ran.output);
-    CHECK(ran.exit_code() == 0);
-  }
-}
-
-// Minutes with sanitizers, and the same figures.
-#ifndef VIOSIM_SANITIZED
 
 TEST_CASE("what the README says of page faults and credits is what the sweep finds", "[sweep]") {
   const Swept swept("page-faults-and-credits");
