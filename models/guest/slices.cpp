@@ -7,8 +7,6 @@
 namespace viosim {
 namespace {
 
-constexpr Ps look_for_slices = 20us;
-
 // How far one guest is with letting go.
 enum class Told : std::uint8_t { nobody, kernel, hypervisor };
 
@@ -30,7 +28,7 @@ void tell(const SliceOfGuest& slice, Told& told, Unplug how) {
   guest.lose_slice(slice.function, how);
 }
 
-void let_all_go(Thread& thread, const std::vector<SliceOfGuest>& slices, Unplug how) {
+void let_all_go(Thread& thread, const std::vector<SliceOfGuest>& slices, Unplug how, Ps poll) {
   std::vector<Told> told(slices.size(), Told::nobody);
   for (;;) {
     bool any = false;
@@ -40,7 +38,7 @@ void let_all_go(Thread& thread, const std::vector<SliceOfGuest>& slices, Unplug 
       tell(slices[i], told[i], how);
     }
     if (!any) return;
-    thread.sleep(look_for_slices);
+    thread.sleep(poll);
   }
 }
 
@@ -49,8 +47,9 @@ void let_all_go(Thread& thread, const std::vector<SliceOfGuest>& slices, Unplug 
 std::string_view unplug_with_slices(Host& host, FunctionDriver& function,
                                     std::vector<SliceOfGuest> slices, Unplug how) {
   if (slices.empty()) return host.unplug(function, how);
-  return host.unplug(function, how, [slices = std::move(slices), how](Thread& thread) {
-    let_all_go(thread, slices, how);
+  const Ps poll = host.params().slices_poll;
+  return host.unplug(function, how, [slices = std::move(slices), how, poll](Thread& thread) {
+    let_all_go(thread, slices, how, poll);
   });
 }
 

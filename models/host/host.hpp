@@ -44,6 +44,7 @@ struct HostParams {
   Ps sets_lock_handover = 100ns;
   Ps function_reset = 100ms;
   Ps unplug_notice = 10us;
+  Ps slices_poll = 20us;
   bool shared_domain = false;
 
   static constexpr auto fields() {
@@ -67,6 +68,12 @@ struct HostParams {
               "From the vanishing of a function to its kernel's noticing it: link down, interrupt, "
               "thread.",
               "assumed"),
+        field(
+            "slices_poll", &P::slices_poll,
+            "While a function goes of which guests have slices: from one look at whether they have "
+            "let go to the next.",
+            "assumed")
+            .from(Ps(1)),
         field("shared_domain", &P::shared_domain,
               "An error: entries of machines have domain 1, which all first-level entries have.")};
   }

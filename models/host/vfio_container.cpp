@@ -173,8 +173,7 @@ Errno VfioContainer::free_one(Thread& thread, ioasid::Ioasid id, Instant since) 
 void VfioContainer::tell_freed(ioasid::Ioasid id, Errno error, Instant since) {
   const bool lives_on = error == Errno::ok && static_cast<bool>(ids_.sets.find(set_, id));
   if (error == Errno::ok && !lives_on) own_.erase(id);
-  const auto code =
-      lives_on ? trace_code::pending : static_cast<std::uint16_t>(-static_cast<int>(error));
+  const auto code = lives_on ? trace_code::pending : number_of(error);
   ids_.pasids.ends(id, {since, owner(), code});
 }
 

@@ -39,6 +39,11 @@ constexpr Errno errno_of(ioasid::Error error) {
   return static_cast<Errno>(static_cast<std::int16_t>(error));
 }
 
+// As events of the trace have it: without its sign.
+constexpr std::uint16_t number_of(Errno error) {
+  return static_cast<std::uint16_t>(-static_cast<int>(error));
+}
+
 // A value, or why there is none.
 template <class T>
 class [[nodiscard]] Result {

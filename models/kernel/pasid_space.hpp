@@ -8,6 +8,7 @@
 #include "ioasid/space.hpp"
 #include "models/cpu/locks.hpp"
 #include "models/injection.hpp"
+#include "models/kernel/errno.hpp"
 #include "models/trace_point.hpp"
 
 #include <algorithm>
@@ -185,8 +186,7 @@ class PasidSpace final : private ioasid::ExternalLock {
   }
   // Of a free. An orphan's owner does not know that his allocator has left.
   std::uint16_t outcome(ioasid::Ioasid id) const {
-    constexpr std::uint16_t unknown = 2;  // ENOENT
-    return knows(id) ? std::uint16_t{0} : unknown;
+    return number_of(knows(id) ? Errno::ok : Errno::enoent);
   }
   bool knows(ioasid::Ioasid id) const {
     return space_.find(nullptr, id).error != ioasid::Error::enoent;

@@ -14,10 +14,7 @@ void ProcessParams::check(const Where& where) const {
     (where / "work" / "requests").reject("read 0; expected how many requests a round has");
   if (work.on_fault == OnFault::abort) {
     (where / "work" / "on_fault")
-        .reject(
-            "read \"abort\"; expected \"retry\": an accelerator requests pages that are missing, "
-            "or "
-            "all are there from the start");
+        .reject("read \"abort\"; expected \"retry\": pages that are missing are requested");
   }
   const std::uint64_t pages = work.traffic.window.count() / page_4k.count();
   if (unmap > pages) {

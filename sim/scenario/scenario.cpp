@@ -37,51 +37,8 @@ std::uint64_t mapped_pages(const DmaDevice& device) {
   return device.domain ? pages : pages * device.count;
 }
 
-// What the devices of all hosts have of something, and those that have most.
+// What parts of all hosts have of something, and where those stand that have most.
 struct Load {
-  std::uint64_t all = 0;
-  std::uint64_t most = 0;
-  std::size_t host = 0;
-  std::size_t device = 0;
-};
-
-template <class Of>  // of(device): of one entry of a host's devices
-Load load(const Scenario& scenario, Of&& of) {
-  Load load;
-  for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
-    for (std::size_t d = 0; d < scenario.hosts[h].devices.size(); ++d) {
-      const auto* dma = std::get_if<DmaDevice>(&scenario.hosts[h].devices[d]);
-      if (dma == nullptr) continue;
-      const std::uint64_t of_these = of(*dma) * scenario.hosts[h].count;
-      load.all += of_these;
-      if (of_these > load.most) load = {load.all, of_these, h, d};
-    }
-  }
-  return load;
-}
-
-void check_in_flight(const Scenario& scenario, const Where& where) {
-  const Load found =
-      load(scenario, [](const DmaDevice& device) { return in_flight(device) * device.count; });
-  if (found.all <= most_in_flight) return;
-  (where / found.host / "devices" / found.device / "outstanding")
-      .reject(fmt::format("read {} requests in flight in all, {} of these devices; expected at "
-                          "most {} in all: they would take more memory than is sensible",
-                          found.all, found.most, most_in_flight));
-}
-
-void check_mapped_pages(const Scenario& scenario, const Where& where) {
-  const Load found = load(scenario, mapped_pages);
-  if (found.all <= most_mapped_pages) return;
-  (where / found.host / "devices" / found.device / "traffic" / "window")
-      .reject(fmt::format("read windows of {} pages in all that are mapped from the start, {} of "
-                          "these devices; expected at most {} (1 TiB) in all: their tables would "
-                          "take more memory than is sensible",
-                          found.all, found.most, most_mapped_pages));
-}
-
-// Entries of the caches of IOMMUs and functions that they have among them; `where` is at the one with most.
-struct CacheEntries {
   void add(std::uint64_t of_these, const Where& at) {
     all += of_these;
     if (of_these <= most) return;
@@ -93,6 +50,38 @@ struct CacheEntries {
   std::optional<Where> where;
 };
 
+template <class Of>  // of(device): of one entry of a host's devices
+Load load_of_dma(const Scenario& scenario, const Where& hosts, Of&& of) {
+  Load load;
+  for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
+    for (std::size_t d = 0; d < scenario.hosts[h].devices.size(); ++d) {
+      if (const auto* dma = std::get_if<DmaDevice>(&scenario.hosts[h].devices[d]))
+        load.add(of(*dma) * scenario.hosts[h].count, hosts / h / "devices" / d);
+    }
+  }
+  return load;
+}
+
+void check_in_flight(const Scenario& scenario, const Where& where) {
+  const Load found = load_of_dma(
+      scenario, where, [](const DmaDevice& device) { return in_flight(device) * device.count; });
+  if (found.all <= most_in_flight) return;
+  (*found.where / "outstanding")
+      .reject(fmt::format("read {} requests in flight in all, {} of these devices; expected at "
+                          "most {} in all: they would take more memory than is sensible",
+                          found.all, found.most, most_in_flight));
+}
+
+void check_mapped_pages(const Scenario& scenario, const Where& where) {
+  const Load found = load_of_dma(scenario, where, mapped_pages);
+  if (found.all <= most_mapped_pages) return;
+  (*found.where / "traffic" / "window")
+      .reject(fmt::format("read windows of {} pages in all that are mapped from the start, {} of "
+                          "these devices; expected at most {} (1 TiB) in all: their tables would "
+                          "take more memory than is sensible",
+                          found.all, found.most, most_mapped_pages));
+}
+
 std::uint64_t device_tlb_entries(const DeviceConfig& device) {
   if (const auto* dma = std::get_if<DmaDevice>(&device))
     return dma->ats ? std::uint64_t{dma->ats->tlb.entries} * dma->count : 0;
@@ -102,7 +91,7 @@ std::uint64_t device_tlb_entries(const DeviceConfig& device) {
 }
 
 void check_cache_entries(const Scenario& scenario, const Where& where) {
-  CacheEntries found;
+  Load found;  // of entries in the caches of IOMMUs and functions
   for (std::size_t h = 0; h < scenario.hosts.size(); ++h) {
     const HostConfig& host = scenario.hosts[h];
     for (std::size_t i = 0; i < host.iommus.size(); ++i) {
@@ -132,8 +121,8 @@ void check_host_count(const Scenario& scenario, const Where& where) {
                     all, HostConfig::most));
 }
 
-// Of a device that nothing but its last request stops.
-void check_end(const DmaDevice& device, const Where& requests) {
+// Of a device that nothing but its last request stops. Events may change how fast it goes.
+void check_end(const DmaDevice& device, bool paced, const Where& requests) {
   const std::uint64_t count = device.dma.requests;
   if (count == 0) {
     return requests.reject(
@@ -142,7 +131,7 @@ void check_end(const DmaDevice& device, const Where& requests) {
   }
   const std::int64_t left = Instant::latest().ps() - device.start.count();
   const auto most = static_cast<std::uint64_t>(left / device.dma.interval.count()) + 1;
-  if (count <= most) return;
+  if (paced || count <= most) return;
   requests.reject(fmt::format(
       "read {}, of which the last would be sent after {}, the latest instant that can be told; "
       "expected at most {} with this interval and start, or a duration",
@@ -186,7 +175,7 @@ void Scenario::check(const Where& where) const {
   for (std::size_t h = 0; h < hosts.size(); ++h) {
     for (std::size_t d = 0; d < hosts[h].devices.size(); ++d) {
       if (const auto* dma = std::get_if<DmaDevice>(&hosts[h].devices[d]))
-        check_end(*dma, where / "hosts" / h / "devices" / d / "requests");
+        check_end(*dma, !events.empty(), where / "hosts" / h / "devices" / d / "requests");
     }
     if (hosts[h].kernel.migrate_every > Ps(0)) {
       (where / "hosts" / h / "kernel" / "migrate_every")

@@ -50,7 +50,7 @@ function dataTable(columns, rows, options = {}) {
       draw();
     }}, ...breakable(column.name))));
   const filterRow = options.filters && element('tr', {class: 'filters'}, columns.map((column, c) => element('th', {},
-    element('input', {'aria-label': `Filter ${column.name}`, placeholder: isText(c) ? 'text' : '> < ..', oninput: ({target}) => {
+    element('input', {'aria-label': `Filter ${column.name}`, placeholder: isText(c) ? 'a word' : '> 5, 1 .. 9', oninput: ({target}) => {
       const {passes, unclear} = cellFilter(target.value, column.bounds ?? column.unit);
       state.filters[c] = passes;
       target.setAttribute('aria-invalid', Boolean(unclear));
