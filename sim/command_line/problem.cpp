@@ -82,7 +82,7 @@ std::string arguments_problem(const CLI::App& verb, const std::vector<std::strin
   }
   // "The following argument was not expected: b"; of several, the last comes first.
   const std::string extras = what.substr(what.find(": ") + 2);
-  return fmt::format("read {}; expected nothing more after the arguments of {}", extras,
+  return fmt::format("read \"{}\"; expected nothing more after the arguments of {}", extras,
                      verb.get_name());
 }
 

@@ -4,6 +4,7 @@
 
 #include "sim/run/numbers.hpp"
 #include "sim/run/text_table.hpp"
+#include "sim/scenario/amount.hpp"
 
 #include <fmt/format.h>
 
@@ -15,8 +16,8 @@ namespace {
 
 std::string percent(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? "-"
-                    : fmt::format("{:.2f} %",
-                                  100.0 * static_cast<double>(part) / static_cast<double>(whole));
+                    : amount_text(static_cast<double>(part) / static_cast<double>(whole),
+                                  Dimension::ratio);
 }
 
 constexpr std::array percentiles = {std::pair{"p50", 0.50}, std::pair{"p90", 0.90},

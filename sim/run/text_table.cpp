@@ -8,10 +8,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace viosim {
 namespace {
+
+// Of UTF-8, where a character's first byte is the one that does not continue another.
+std::size_t characters_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
+}
 
 // "host0.vm[3].acc[0]" -> "host0.vm[*].acc[*]".
 std::string without_indices(const std::string& path) {
@@ -41,7 +49,8 @@ std::string TextTable::text() const {
   if (rows_.size() == 1) return {};
   std::vector<std::size_t> widths(rows_[0].size());
   for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], characters_of(row[i]));
   }
   std::string text;
   const std::size_t shown = std::min(rows_.size() - 1, most_) + 1;

@@ -87,6 +87,8 @@ std::string Amount::text() const {
   return text_.empty() ? amount_text(value_, Dimension::count) : text_;
 }
 
+std::string Amount::as_read() const { return text_.empty() ? text() : '"' + text_ + '"'; }
+
 const JsonType& Amount::json_type() {
   static const AmountType type;
   return type;
@@ -131,6 +133,18 @@ std::string scaled(double value) {
   return fmt::format("{:.4g} ", value);
 }
 
+// What is neither all nor nothing is not told as if it were: "99.998 %", "0.003 %".
+std::string percent_text(double percent) {
+  constexpr int most_digits = 10;
+  const bool between = percent > 0 && percent < 100;
+  for (int digits = 2;; ++digits) {
+    const std::string text = fmt::format("{:.{}f}", percent, digits);
+    const bool at_an_end =
+        text.starts_with("100.") || text.find_first_not_of("0.") == std::string::npos;
+    if (!between || !at_an_end || digits == most_digits) return text + " %";
+  }
+}
+
 }  // namespace
 
 std::string amount_text(double value, Dimension dimension) {
@@ -138,7 +152,7 @@ std::string amount_text(double value, Dimension dimension) {
     case Dimension::count:
       return value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
     case Dimension::ratio:
-      return fmt::format("{:.2f} %", 100 * value);
+      return percent_text(100 * value);
     case Dimension::bytes:
       return to_text(Bytes(static_cast<std::uint64_t>(value)));
     case Dimension::time:

@@ -28,7 +28,8 @@ class Amount {
                       : dimension == Dimension::count || dimension == Dimension::ratio;
   }
   bool percent() const { return dimension_ == Dimension::ratio; }
-  std::string text() const;  // as it was written
+  std::string text() const;     // as it was written
+  std::string as_read() const;  // the same, in quotes where it had them
 
   bool operator==(const Amount&) const = default;
   static const JsonType& json_type();

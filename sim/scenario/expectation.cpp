@@ -50,9 +50,8 @@ void Bounds::check(const Where& where) const {
   const bool strict = above || below;
   if (low && high && (low->value() > high->value() || (strict && low->value() == high->value()))) {
     (where / (below ? "below" : "at_most"))
-        .reject(fmt::format("read \"{}\"; expected more than \"{}\": no figure is within these "
-                            "bounds",
-                            high->text(), low->text()));
+        .reject(fmt::format("read {}; expected more than {}: no figure is within these bounds",
+                            high->as_read(), low->as_read()));
   }
 }
 
@@ -63,17 +62,17 @@ void Bounds::check_dimension(Dimension dimension, const Where& where) const {
     if (!amount.of(dimension)) {
       (where / bound.key)
           .reject(
-              fmt::format("read \"{}\"; expected {}", amount.text(), expected_amount(dimension)));
+              fmt::format("read {}; expected {}", amount.as_read(), expected_amount(dimension)));
     } else if (dimension == Dimension::ratio &&
                (amount.value() > 1 || (bound.key == "above" && amount.value() == 1))) {
       (where / bound.key)
-          .reject(fmt::format("read \"{}\"; expected {} 1 (100 %), which no ratio exceeds",
-                              amount.text(), bound.key == "above" ? "less than" : "at most"));
+          .reject(fmt::format("read {}; expected {} 1 (100 %), which no ratio exceeds",
+                              amount.as_read(), bound.key == "above" ? "less than" : "at most"));
     }
   }
   if (within && !within->percent() && !within->of(dimension)) {
     (where / "within")
-        .reject(fmt::format("read \"{}\"; expected {}, or a part such as \"5 %\"", within->text(),
+        .reject(fmt::format("read {}; expected {}, or a part such as \"5 %\"", within->as_read(),
                             expected_amount(dimension)));
   }
 }

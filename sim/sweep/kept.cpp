@@ -51,8 +51,8 @@ KeptThings::KeptThings(const Sweep& sweep, const Trial& trial, const Where& wher
         watched_.empty() || half_width.percent() || half_width.of(watched_.front().dimension);
     if (!fits) {
       (where / "stop" / "half_width")
-          .reject(fmt::format("read \"{}\"; expected {}, as {} has, or a part such as \"2 %\"",
-                              half_width.text(), expected_amount(watched_.front().dimension),
+          .reject(fmt::format("read {}; expected {}, as {} has, or a part such as \"2 %\"",
+                              half_width.as_read(), expected_amount(watched_.front().dimension),
                               sweep.stop->metric));
     }
   }

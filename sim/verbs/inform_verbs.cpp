@@ -15,7 +15,8 @@ namespace {
 // A scenario describes its hosts itself, a sweep names the file that does.
 bool is_sweep(const std::filesystem::path& file) {
   if (!std::filesystem::is_regular_file(file)) return false;  // a pipe is read once
-  const Value document = read_json_file(file);
+  std::vector<Problem> repeated;  // whoever reads the file for what it is tells of them
+  const Value document = read_json_file(file, repeated);
   const Value::Object* const object = document.if_object();
   return object != nullptr && find(*object, "scenario") != nullptr &&
          find(*object, "hosts") == nullptr;

@@ -126,7 +126,7 @@ int replay_verb(const ReplayArguments& arguments) {
       fmt::print("the recording lacks {} and {} that its other records prove; they were added\n",
                  counted(stream.recovered_maps, "map"), counted(stream.recovered_unmaps, "unmap"));
     }
-    fmt::print("{}\n", report.text);
+    fmt::print("{}{}", report.text, report.text.ends_with("\n\n") ? "" : "\n");
     if (comparable) {
       fmt::print("{}", agreement_text(agreement));
     } else {

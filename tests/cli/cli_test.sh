@@ -104,7 +104,7 @@ for verb in run validate; do
   expect "unknown figure, $verb" 2 '/expect/0/metric: read "h.i.iotlb.hitrate"' "$viosim" $verb figures.json
   expect "its nearest name, $verb" 2 'did you mean "hit_rate"?' "$viosim" $verb figures.json
   expect "which of several, $verb" 2 'did you mean "d[*]"?' "$viosim" $verb figures.json
-  expect "another dimension, $verb" 2 '/expect/2/below: read "5"; expected a time such as "2 us"' \
+  expect "another dimension, $verb" 2 '/expect/2/below: read 5; expected a time such as "2 us"' \
     "$viosim" $verb figures.json
   expect "unknown component, $verb" 2 '/events/0/stop: read "h.e[*]"' "$viosim" $verb figures.json
   expect "what cannot be stopped, $verb" 2 '/events/1/stop: read "h.i", which is not a device' \
@@ -172,6 +172,8 @@ expect "directory" 2 "is a directory" "$viosim" run .
 expect "empty file" 2 "is empty" "$viosim" run empty.json
 printf '{"name":"a","name":"b"}' >twice.json
 expect "duplicate key" 2 'the key "name" appears twice' "$viosim" run twice.json
+printf '{"name":"a","name":"b","bogus":1}' >twice.json
+expect "a duplicate key and more" 2 'twice.json: /bogus: unknown key "bogus"' "$viosim" validate twice.json
 printf '{"name":"\377"}' >latin.json
 expect "not UTF-8" 2 "UTF-8" "$viosim" run latin.json
 head -c 1000000000 /dev/zero | tr '\0' '[' >deep.json
@@ -248,7 +250,7 @@ expect "seed beyond 64 bits" 2 "whole number" "$viosim" run "$good" --seed 18446
 expect "unwritable directory" 2 "/proc/nowhere" "$viosim" run "$good" --out /proc/nowhere
 
 expect "an argument that is missing" 2 'SCENARIO: read nothing; expected a scenario file, JSON' "$viosim" run
-expect "an argument too many" 2 'read b; expected nothing more' "$viosim" run a b
+expect "an argument too many" 2 'read "b"; expected nothing more' "$viosim" run a b
 expect "an option that is unknown" 2 'unknown option "--sed"; did you mean "--seed"?' "$viosim" run a --sed 3
 expect "an option of another verb" 2 'unknown option "--seed"; expected one of' "$viosim" schema --seed 3
 expect "an option instead of a verb" 2 'unknown option "--versoin"; did you mean "--version"?' "$viosim" --versoin

@@ -57,6 +57,19 @@ TEST_CASE("an amount is written as it was read", "[scenario][amount]") {
         *find(*parse_json(json, "b").if_object(), "above"));
 }
 
+TEST_CASE("a ratio is told as all, or as none, only where it is", "[scenario][amount]") {
+  const auto text = [](double ratio) { return amount_text(ratio, Dimension::ratio); };
+  CHECK(text(1) == "100.00 %");
+  CHECK(text(0.99994) == "99.99 %");
+  CHECK(text(0.99996) == "99.996 %");
+  CHECK(text(45537.0 / 45538.0) == "99.998 %");
+  CHECK(text(0) == "0.00 %");
+  CHECK(text(0.00006) == "0.01 %");
+  CHECK(text(0.00003) == "0.003 %");
+  CHECK(text(1e-15) == "0.0000000000 %");
+  CHECK(text(1.5) == "150.00 %");
+}
+
 TEST_CASE("a bound holds up to its edge and not beyond", "[scenario][amount]") {
   CHECK(bounds(R"({"above": 5})").hold(5.001));
   CHECK_FALSE(bounds(R"({"above": 5})").hold(5));
@@ -108,7 +121,7 @@ TEST_CASE("a bound of another dimension than the figure is refused", "[scenario]
   bounds(R"({"above": "2 us", "equals": 5})").check_dimension(Dimension::time, where);
   REQUIRE(problems.size() == 1);
   CHECK(problems[0].pointer == "/equals");
-  CHECK(problems[0].message == "read \"5\"; expected a time such as \"2 us\"");
+  CHECK(problems[0].message == "read 5; expected a time such as \"2 us\"");
   problems.clear();
   bounds(R"({"equals": "2 us", "within": 5})").check_dimension(Dimension::time, where);
   REQUIRE(problems.size() == 1);
