@@ -72,17 +72,17 @@ void SharedQueue::fire(std::uint64_t /*what*/) {
 
 bool SharedQueue::take(const Descriptor& descriptor) {
   if (!function_.present()) {
-    ++stats.unanswered;
+    ++stats_.unanswered;
     return false;
   }
   if (waiting_.size() >= params_.entries) {
-    ++stats.refused;
+    ++stats_.refused;
     return false;
   }
-  ++stats.accepted;
+  ++stats_.accepted;
   waiting_.push_back(descriptor);
   dispatch();
-  stats.longest = std::max<std::uint64_t>(stats.longest, waiting_.size());
+  stats_.longest = std::max<std::uint64_t>(stats_.longest, waiting_.size());
   return true;
 }
 
@@ -106,24 +106,32 @@ void SharedQueue::dispatch() {
 void SharedQueue::notice_reset() {
   if (!was_reset()) return;
   resets_ = function_.queue_stats().resets;
-  stats.lost += waiting_.size() + at_work();
+  stats_.lost += waiting_.size() + engines_at_work();
   waiting_.clear();
   std::fill(engines_.begin(), engines_.end(), std::nullopt);
   std::fill(halting_.begin(), halting_.end(), false);
 }
 
-std::size_t SharedQueue::at_work() const {
-  if (was_reset()) return 0;
+// Those that a reset took are lost, also when nobody has looked since.
+SharedQueueStats SharedQueue::stats() const {
+  SharedQueueStats stats = stats_;
+  if (was_reset()) stats.lost += waiting_.size() + engines_at_work();
+  return stats;
+}
+
+std::size_t SharedQueue::at_work() const { return was_reset() ? 0 : engines_at_work(); }
+
+std::size_t SharedQueue::engines_at_work() const {
   return static_cast<std::size_t>(std::count_if(engines_.begin(), engines_.end(),
                                                 [](const auto& each) { return each.has_value(); }));
 }
 
 void SharedQueue::end(const Descriptor& descriptor, End end) {
   if (end == End::aborted) {
-    ++stats.aborted;
+    ++stats_.aborted;
   } else {
-    ++stats.done;
-    stats.failed += end == End::failed ? 1 : 0;
+    ++stats_.done;
+    stats_.failed += end == End::failed ? 1 : 0;
   }
   if (descriptor.listener != nullptr) descriptor.listener->descriptor_ended(descriptor.cookie, end);
 }

@@ -126,8 +126,7 @@ class SharedQueue final : public EventHandler, private QueueListener {
   std::size_t waiting() const { return was_reset() ? 0 : waiting_.size(); }
   std::size_t at_work() const;
   void fire(std::uint64_t what) override;
-
-  SharedQueueStats stats;
+  SharedQueueStats stats() const;
 
  private:
   enum class Outcome : std::uint8_t { free, on_its_way, forgotten, accepted, refused };
@@ -139,6 +138,7 @@ class SharedQueue final : public EventHandler, private QueueListener {
   // Since it looked last: what it had is gone with the function's queues.
   bool was_reset() const { return function_.queue_stats().resets != resets_; }
   void notice_reset();
+  std::size_t engines_at_work() const;
   void end(const Descriptor& descriptor, End end);
 
   AtsDevice& function_;
@@ -158,6 +158,7 @@ class SharedQueue final : public EventHandler, private QueueListener {
   std::vector<Outcome> outcomes_;
   std::vector<std::uint32_t> free_outcomes_;
   std::uint64_t resets_ = 0;  // of the function, that were noticed
+  SharedQueueStats stats_;
 };
 
 // An assignable device interface: dedicated queues of a function that belong together, told apart from

@@ -179,7 +179,9 @@ void add_accelerator(Instruments& all, const HostSoftware::Accelerator& accelera
   });
   all.add_metrics(accelerator.tlb, device.tlb().stats());
   all.add_metrics(accelerator.queues, device.queue_stats());
-  if (accelerator.shared) all.add_metrics(accelerator.shared_queue, accelerator.shared->stats);
+  if (const SharedQueue* shared = accelerator.shared.get())
+    all.add(accelerator.shared_queue,
+            [shared](Reading reading) { reading.metrics(shared->stats()); });
   if (accelerator.driver) add_driver(all, accelerator.driver_component, *accelerator.driver);
 }
 

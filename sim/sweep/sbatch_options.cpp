@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdlib>
 #include <string_view>
 
 namespace viosim {
@@ -49,6 +50,15 @@ constexpr std::array own_options = {
     OwnOption{"version", 'V', has_to_submit},
     OwnOption{"wait", 'W', "the sweep waits for its tasks itself"},
     OwnOption{"wrap", '\0', "tasks do a script of the sweep's"}};
+
+// Options that sbatch takes from its environment, and that no option of the sweep's outdoes.
+struct OwnVariable {
+  const char* name;
+  std::string_view why;
+};
+constexpr std::array own_variables = {
+    OwnVariable{"SBATCH_CLUSTERS", "the sweep looks for its tasks on the default cluster"},
+    OwnVariable{"SBATCH_WAIT", "the sweep waits for its tasks itself"}};
 
 constexpr std::string_view letters_without_value = "HhIOQsVvW";
 
@@ -100,6 +110,19 @@ void check_sbatch_options(const std::vector<std::string>& words) {
     const std::string why = why_refused(words, i);
     if (!why.empty())
       problems.push_back({"--sbatch", "", fmt::format("read {}; {}", quote_short(words[i]), why)});
+  }
+  if (!problems.empty()) throw ConfigError(std::move(problems));
+}
+
+void check_sbatch_environment() {
+  std::vector<Problem> problems;
+  for (const OwnVariable& variable : own_variables) {
+    const char* const value = std::getenv(variable.name);
+    if (value == nullptr) continue;
+    problems.push_back(
+        {"--engine slurm", "",
+         fmt::format("read the environment variable {} as {}; expected it not to be set, since {}",
+                     variable.name, quote_short(value), variable.why)});
   }
   if (!problems.empty()) throw ConfigError(std::move(problems));
 }

@@ -12,4 +12,7 @@ namespace viosim {
 // was submitted; and for words that are no options.
 void check_sbatch_options(const std::vector<std::string>& words);
 
+// The same for what sbatch would take from its environment. Throws ConfigError.
+void check_sbatch_environment();
+
 }  // namespace viosim

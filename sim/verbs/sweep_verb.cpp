@@ -100,6 +100,7 @@ int run_all(const Experiment& experiment, const SweepArguments& arguments, Sched
 int sweep_verb(const SweepArguments& arguments) {
   if (!arguments.slurm) refuse_cluster_options(arguments);
   check_sbatch_options(arguments.cluster.sbatch);
+  if (arguments.slurm) check_sbatch_environment();
   Experiment experiment(arguments.sweep);
   experiment.check_each_value();
   check_limits(experiment);

@@ -64,6 +64,12 @@ done
 expect "what sbatch may be given" 0 "105 runs" "$viosim" sweep "$sweep" --engine slurm --dry-run --sbatch=--time=30 \
   --sbatch=--mem --sbatch=4G --sbatch=-t30 --sbatch=-H --sbatch=--wait-all-nodes=1 --sbatch=--export=NONE
 
+for given in SBATCH_WAIT SBATCH_CLUSTERS; do
+  expect "$given" 2 "--engine slurm: read the environment variable $given as \"1\"; expected it not to be set" \
+    env "$given=1" "$viosim" sweep "$sweep" --engine slurm --dry-run
+  expect "$given without Slurm" 0 "105 runs" env "$given=1" "$viosim" sweep "$sweep" --dry-run
+done
+
 # Texts of users do not speak to the terminal. In CSV they are as they were given.
 cat >escapes.json <<SWEEP
 { "name": "escapes", "scenario": "$good", "set": { "/expect": [], "/hosts/0/devices/0/requests": 9 },

@@ -122,7 +122,7 @@ TEST_CASE("the host and guests of all kinds share functions by slices", "[mediat
   }
   // Each slice has a default number, besides those of processes.
   CHECK(guests[0]->container().stats.allocated == 3 + 2);
-  CHECK(all.portal->stats.done == 3 * (1 + 3 * 3));
+  CHECK(all.portal->stats().done == 3 * (1 + 3 * 3));
   all.check_nothing_left();
 }
 

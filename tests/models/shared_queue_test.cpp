@@ -71,8 +71,8 @@ TEST_CASE("an ENQCMD takes a non-posted round trip, accepted or not", "[models][
   // One is worked on, one waits, and there is no entry for the third.
   CHECK(accepted == std::vector{true, true, false});
   CHECK(took == std::vector<Ps>{500ns, 500ns, 470ns});
-  CHECK(rig.queue.stats.refused == 1);
-  CHECK(rig.queue.stats.longest == 1);
+  CHECK(rig.queue.stats().refused == 1);
+  CHECK(rig.queue.stats().longest == 1);
   CHECK(rig.ends[0] == std::vector{End::done, End::done});
   CHECK(rig.cpus.stats(0).working == 1470ns);
 }
@@ -94,7 +94,7 @@ TEST_CASE("the default round trip of an ENQCMD is 500 ns, and a thread gives up 
   rig.rig.run();
   CHECK(tries == 0);
   CHECK(took == 32 * 500ns + 31 * 50ns);
-  CHECK(rig.queue.stats.refused == 32);
+  CHECK(rig.queue.stats().refused == 32);
 }
 
 TEST_CASE("a thread that ends in an ENQCMD leaves no submission behind, wherever its descriptor is",
@@ -126,8 +126,8 @@ TEST_CASE("descriptors of many processes are done with their own PASIDs, each on
     });
   }
   rig.rig.run();
-  CHECK(rig.queue.stats.accepted == 3 * each);
-  CHECK(rig.queue.stats.refused > 0);
+  CHECK(rig.queue.stats().accepted == 3 * each);
+  CHECK(rig.queue.stats().refused > 0);
   CHECK(rig.ends.size() == 3 * each);
   for (const auto& [cookie, ends] : rig.ends) CHECK(ends == std::vector{End::done});
   std::map<std::uint64_t, std::uint64_t> requests;
@@ -147,7 +147,7 @@ TEST_CASE("a descriptor whose pages are refused ends with an error", "[models][q
   rig.rig.run();
   CHECK(rig.ends[7] == std::vector{End::failed});
   CHECK(rig.ends[8] == std::vector{End::done});
-  CHECK(rig.queue.stats.failed == 1);
+  CHECK(rig.queue.stats().failed == 1);
 }
 
 TEST_CASE("a PASID that is stopped ends its descriptors, and leaves the others theirs",
@@ -178,8 +178,9 @@ TEST_CASE("a reset loses a shared queue's descriptors, and a portal that is gone
     for (std::uint64_t i = 0; i < 5; ++i) CHECK(enqcmd(self, rig.queue, rig.descriptor(1, 100, i)));
     rig.device.reset_function();
     CHECK(rig.queue.waiting() + rig.queue.at_work() == 0);
+    CHECK(rig.queue.stats().lost == 5);
     CHECK(enqcmd(self, rig.queue, rig.descriptor(2, 5, 100)));
-    CHECK(rig.queue.stats.lost == 5);
+    CHECK(rig.queue.stats().lost == 5);
     self.run(100us);
     rig.device.remove();
     CHECK_FALSE(enqcmd(self, rig.queue, rig.descriptor(2, 5, 101)));
@@ -187,7 +188,7 @@ TEST_CASE("a reset loses a shared queue's descriptors, and a portal that is gone
   rig.rig.run();
   CHECK(rig.ends.size() == 1);
   CHECK(rig.ends[100] == std::vector{End::done});
-  CHECK(rig.queue.stats.unanswered == 1);
+  CHECK(rig.queue.stats().unanswered == 1);
 }
 
 TEST_CASE("a slice of a function uses its default PASID where none is asked for",

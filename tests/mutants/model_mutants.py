@@ -159,8 +159,8 @@ DEVICES = [
      "    return invalidation.covers(pasid, Iova(tag.first_page() << 12U), leaf_size(tag.level()));",
      "    return invalidation.covers(pasid, Iova(tag.first_page() << 12U), page_4k);"),
     ("a completion's size is doubled", "pcie/ats.cpp", "Bytes(page_4k.count() << (ones + 1U))", "Bytes(page_4k.count() << (ones + 2U))"),
-    ("a portal takes one descriptor more", "device/shared_queue.cpp", "  if (waiting_.size() >= params_.entries) {\n    ++stats.refused;",
-     "  if (waiting_.size() > params_.entries) {\n    ++stats.refused;"),
+    ("a portal takes one descriptor more", "device/shared_queue.cpp", "  if (waiting_.size() >= params_.entries) {\n    ++stats_.refused;",
+     "  if (waiting_.size() > params_.entries) {\n    ++stats_.refused;"),
     ("stopping a PASID aborts the others' descriptors", "device/shared_queue.cpp", "    if (descriptor.pasid != pasid) return false;\n", ""),
 ]
 
