@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,8 @@ namespace viosim {
 // few sources; what is answered does not depend on it.
 class ArrivalBoard {
  public:
+  static constexpr std::size_t stages = 3;
+
   static constexpr std::uint64_t idle = std::numeric_limits<std::uint64_t>::max();
 
   // Adds a source, idle.
@@ -54,8 +57,9 @@ class ArrivalBoard {
 
   // Calls act(source, time) for every source whose time lies before `end`; it returns the source's
   // next time, at or after `end`. The order of the sources is the same in every run, and no other.
-  // act() does not call the board. soon(source) is called for sources that will probably act soon:
-  // a chance to fetch what they need.
+  // act() does not call the board. soon(source, stage) is called for sources that will probably act soon:
+  // a chance to fetch what they need, in stages 0, 1 ... with other sources between, since what a later
+  // one needs is found by what an earlier one has fetched.
   template <class Act, class Soon>
   void drain_before(std::uint64_t end, Act&& act, Soon&& soon) {
     if (sources_.size() <= few) {
@@ -72,7 +76,10 @@ class ArrivalBoard {
       take(base_);
       const std::size_t count = due_.size();
       for (std::size_t i = 0; i < count; ++i) {
-        if (i + prefetch_distance < count) soon(due_[i + prefetch_distance]);
+        for (std::size_t stage = 0; stage < stages; ++stage) {
+          const std::size_t ahead = i + prefetch_distance * (stages - stage);
+          if (ahead < count) soon(due_[ahead], stage);
+        }
         const std::uint32_t source = due_[i];
         std::uint64_t& time = sources_[source].time;
         if (time < end) time = act(source, time);
@@ -100,7 +107,7 @@ class ArrivalBoard {
   static constexpr std::size_t few = 16;
   static constexpr std::size_t smallest_wheel = 64;
   static constexpr std::size_t prefetch_distance = 6;
-  static constexpr std::uint64_t scout_buckets = 6;
+  static constexpr std::uint64_t scout_buckets = 3;  // from one stage to the next
   static constexpr std::uint64_t adapt_every = 1024;
   static constexpr unsigned widest = 40;
 
@@ -140,15 +147,17 @@ class ArrivalBoard {
   // Announces the sources of the buckets that come up next, once.
   template <class Soon>
   void scout(Soon& soon) {
-    const std::uint64_t end = base_ + scout_buckets;
-    for (std::uint64_t bucket = std::max(scouted_, base_ + 1); bucket < end; ++bucket) {
-      std::uint32_t source = wheel_[slot_of(bucket)].first;
-      for (unsigned i = 0; i < prefetch_distance && source != none; ++i) {
-        soon(source);
-        source = sources_[source].next;
+    for (std::size_t stage = 0; stage < stages; ++stage) {
+      const std::uint64_t end = base_ + 1 + scout_buckets * (stages - stage);
+      for (std::uint64_t bucket = std::max(scouted_[stage], base_ + 1); bucket < end; ++bucket) {
+        std::uint32_t source = wheel_[slot_of(bucket)].first;
+        for (unsigned i = 0; i < prefetch_distance && source != none; ++i) {
+          soon(source, stage);
+          source = sources_[source].next;
+        }
       }
+      scouted_[stage] = end;
     }
-    scouted_ = end;
   }
 
   void vacate(std::size_t slot) { occupied_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64)); }
@@ -216,7 +225,7 @@ class ArrivalBoard {
     wheel_.assign(buckets, {});
     occupied_.assign(buckets / 64, 0);
     base_ = idle >> width_;
-    scouted_ = 0;
+    scouted_ = {};
     for (const Source& source : sources_) base_ = std::min(base_, source.time >> width_);
     for (std::uint32_t source = 0; source < sources_.size(); ++source) place(source);
   }
@@ -226,9 +235,9 @@ class ArrivalBoard {
   std::vector<std::uint64_t> occupied_;  // a bit per bucket
   std::vector<std::uint32_t> due_;
   std::uint64_t earliest_ = idle;
-  std::uint64_t scouted_ = 0;  // sources of earlier buckets were announced
-  std::uint64_t base_ = 0;     // a bucket that no source precedes: that of earliest_
-  unsigned width_ = 10;        // log2 of a bucket's width in picoseconds
+  std::array<std::uint64_t, stages> scouted_{};  // sources of earlier buckets were announced
+  std::uint64_t base_ = 0;  // a bucket that no source precedes: that of earliest_
+  unsigned width_ = 10;     // log2 of a bucket's width in picoseconds
   // Since the last adaptation: buckets taken out, sources in them, sources that waited for the
   // wheel's next turn.
   std::uint64_t opened_ = 0;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/dma_fabric.hpp"
 
+#include "core/base/prefetch.hpp"
 #include "models/device/dma_fabric_function.hpp"
 #include "models/device/picoseconds.hpp"
 #include "models/event_order.hpp"
@@ -60,7 +61,7 @@ void DmaFabric::run_window(Instant end) {
         [&](std::uint32_t device, std::uint64_t arrival) {
           return handle(device, arrival, window_end);
         },
-        [&](std::uint32_t device) { prefetch(lanes_[device]); });
+        [&](std::uint32_t device, std::size_t stage) { prefetch(lanes_[device], stage); });
     if (!misses_.empty()) return start_misses();
   }
 }
@@ -75,11 +76,17 @@ void DmaFabric::start_misses() {
 }
 
 // With many devices, what a request needs has left the nearer caches of the machine we run on since
-// the device's last request.
-void DmaFabric::prefetch(const Lane& lane) const {
-  for (std::size_t offset = 64; offset < hot_lane_bytes; offset += 64)
-    __builtin_prefetch(reinterpret_cast<const char*>(&lane) + offset, 1);
-  lane.iommu->prefetch(lane.queue.port, lane.queue.request.iova);
+// the device's last request. Each stage reads what the one before it has fetched.
+void DmaFabric::prefetch(const Lane& lane, std::size_t stage) const {
+  static_assert(ArrivalBoard::stages == 3);
+  if (stage == 0) {
+    for (std::size_t offset = 0; offset < hot_lane_bytes; offset += 64)
+      prefetch_line(reinterpret_cast<const char*>(&lane) + offset);
+  } else if (stage == 1) {
+    lane.iommu->prefetch_homes(lane.queue.port, lane.queue.request.iova);
+  } else {
+    lane.iommu->prefetch(lane.queue.port, lane.queue.request.iova);
+  }
 }
 
 // One device's arrivals up to the end of the window. Returns its next arrival after that.

@@ -201,7 +201,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
   Stream& arrive_from_link(std::uint32_t device);
   void settle_issues(std::uint32_t device);
   static bool on_link(const Lane& lane, const Stream& queue);
-  void prefetch(const Lane& lane) const;
+  void prefetch(const Lane& lane, std::size_t stage) const;
   // Idle when there is no free slot, or nothing left to send, or software has stopped it.
   static std::uint64_t next_issue(const Stream& queue);
   static std::uint64_t next_arrival(const Lane& lane);

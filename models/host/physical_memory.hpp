@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "core/base/prefetch.hpp"
 #include "models/host/table_memory.hpp"
 
 #include <array>
@@ -49,7 +50,7 @@ class PhysicalMemory final : public TableMemory {
     return frame->lines[position(frame->present, line)];
   }
   // A hint to the machine we run on: line(at) will be wanted soon.
-  void prefetch(Hpa at) const { __builtin_prefetch(line(at).data()); }
+  void prefetch(Hpa at) const { prefetch_line(line(at).data()); }
 
   // A fresh run of frames, zeroed; never reused. For tables and queues.
   Hpa allocate_frames(std::uint64_t count = 1) override;

@@ -11,6 +11,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/fields.hpp"
+#include "core/base/prefetch.hpp"
 #include "core/base/stats.hpp"
 #include "models/iommu/lazy_array.hpp"
 #include "models/iommu/replacement.hpp"
@@ -112,23 +113,24 @@ class Cache {
   const Value& value(std::uint32_t slot) const { return entries_[slot].value; }
   const Tag& tag(std::uint32_t slot) const { return entries_[slot].tag; }
 
-  // Hints to the machine we run on: this tag, this slot will be looked at soon. False: the tag is
-  // not there, or this cannot be said without looking.
+  // Hints to the machine we run on, that a tag will be looked at soon: first where its look-up begins,
+  // and when that has arrived, its entry. False: it has none, or this cannot be said without looking.
+  void prefetch_home(const Tag& tag) const {
+    if (ways_ <= few_ways) return prefetch_line(&entries_[set_of(tag) * ways_]);
+    prefetch_line(&index_[home_of(tag.hash())]);
+  }
   bool prefetch(const Tag& tag) const {
-    if (ways_ <= few_ways) {
-      __builtin_prefetch(&entries_[set_of(tag) * ways_], 1);
-      return false;
-    }
+    if (ways_ <= few_ways) return false;
     const std::uint64_t hash = tag.hash();
     const std::uint32_t mark = mark_of(hash);
     std::size_t i = home_of(hash);
     while (index_[i] != 0 && (index_[i] & ~slot_mask) != mark) i = (i + 1) & index_mask_;
     if (index_[i] == 0) return false;
-    __builtin_prefetch(&entries_[(index_[i] & slot_mask) - 1], 1);
+    prefetch_line(&entries_[(index_[i] & slot_mask) - 1]);
     return true;
   }
   void prefetch_slot(std::uint32_t slot) const {
-    if (slot != none) __builtin_prefetch(&entries_[slot], 1);
+    if (slot != none) prefetch_line(&entries_[slot]);
   }
 
   // Tells the replacement policy of a use. Uses may be told in any order.

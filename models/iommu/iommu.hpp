@@ -115,8 +115,9 @@ class Iommu final : public EventHandler, public ReadsAhead {
   Ps hit_latency() const { return hit_latency_; }
   // The stamp of a look-up by an agenda event that is running.
   UseStamp use_now() { return last_use_ = UseStamp::event(agenda_.now(), last_use_); }
-  // A hint to the machine we run on: this look-up will come soon. Guesses that nothing has changed
-  // since the last one.
+  // Hints to the machine we run on: this look-up will come soon. First where it looks, and when that has
+  // arrived, what it finds there. They guess that nothing has changed since the last one.
+  void prefetch_homes(const IommuPort& port, Iova iova) const;
   void prefetch(const IommuPort& port, Iova iova) const;
 
   // A request whose lookup() with this stamp missed. Walks start in the order of these calls. The

@@ -42,9 +42,13 @@ inline bool Iommu::lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova,
   return false;
 }
 
-inline void Iommu::prefetch(const IommuPort& port, Iova iova) const {
+inline void Iommu::prefetch_homes(const IommuPort& port, Iova iova) const {
   contexts_.prefetch_slot(port.context_hint);
   pasids_.prefetch_slot(port.pasid_hint);
+  iotlb_.prefetch_home(PageTag::of(iova, 1, port.iotlb_space));
+}
+
+inline void Iommu::prefetch(const IommuPort& port, Iova iova) const {
   if (iotlb_.prefetch(PageTag::of(iova, 1, port.iotlb_space))) return;
   // A walk, probably, and probably through the same last tables as the last one in its region.
   const WalkHint& hint = port.walk_hint(iova);

@@ -21,6 +21,7 @@ void check_first_lines(const Tree& tree, Findings& findings);
 void check_line_length(const Tree& tree, Findings& findings);
 void check_function_length(const Tree& tree, Findings& findings);
 void check_unfinished_work(const Tree& tree, Findings& findings);
+void check_prefetches(const Tree& tree, Findings& findings);
 
 // What stands where (tree_rules.cpp).
 void check_every_source_is_built(const Tree& tree, Findings& findings);

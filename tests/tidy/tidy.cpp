@@ -20,8 +20,8 @@ Findings check_tree(const std::filesystem::path& root) {
   for (const auto rule :
        {check_include_direction, check_library_use, check_wall_clock, check_randomness,
         check_unordered_loops, check_first_lines, check_line_length, check_function_length,
-        check_unfinished_work, check_every_source_is_built, check_every_folder_has_readme,
-        check_top_level}) {
+        check_unfinished_work, check_prefetches, check_every_source_is_built,
+        check_every_folder_has_readme, check_top_level}) {
     rule(tree, findings);
   }
   std::stable_sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {

@@ -294,6 +294,12 @@ TEST_CASE("a word that admits unfinished work is reported in any text", "[tidy]"
   check_reported({"CMakeLists.txt", "# " + word + "\n", "CMakeLists.txt:1", word});
 }
 
+TEST_CASE("a prefetch that the compiler may remove is reported", "[tidy]") {
+  const std::string text = head + "void fetch(int* p) { __builtin_prefetch(p); }\n";
+  check_reported({"models/a.hpp", text, "models/a.hpp:3", "prefetches by itself"});
+  check_accepted("core/base/prefetch.hpp", text);
+}
+
 TEST_CASE("an unexpected top-level entry is reported", "[tidy]") {
   check_reported({"docs/a.md", "# Here\n", "docs", "top level"});
   check_reported({"notes.txt", "here\n", "notes.txt", "top level"});
