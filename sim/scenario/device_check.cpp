@@ -11,9 +11,10 @@ void DmaDevice::check(const Where& where) const {
   constexpr std::uint64_t limit = std::uint64_t{1} << 47U;
   if (base.value() >= limit || dma.traffic.window.count() > limit - base.value()) {
     (where / "base")
-        .reject(fmt::format("read {:#x}; expected base and window to end below 2^47, the end of "
-                            "canonical addresses",
-                            base.value()));
+        .reject(fmt::format(
+            "read {:#x}; expected base and window to end at 2^47 or below, where canonical "
+            "addresses of first-level tables end: it holds for all tables here",
+            base.value()));
   }
   if (base.page_offset(page_size) != Bytes(0)) {
     (where / "base")

@@ -108,7 +108,9 @@ struct DmaDevice {
               "Its page tables; by default second-level, and first-level with a PASID. VT-d: "
               "first-level and nested need scalable mode. RISC-V: the levels are its stages, and "
               "second-level has no PASIDs."),
-        field("base", &D::base, "Where its window of addresses begins.")
+        field(
+            "base", &D::base,
+            "Where its window of addresses begins; it ends at 2^47 or below, whatever the tables.")
             .multiple_of(Iova(page_4k.count())),
         field("page_size", &D::page_size,
               "The pages that map its window from the start, of both tables when nested. On "
