@@ -1,7 +1,9 @@
 // ioasid_vectors: replays recorded answers of the kernel's allocator against this library.
 // SPDX-License-Identifier: Apache-2.0
+#include "tests/conformance/place.hpp"
 #include "tests/conformance/script.hpp"
 #include "tests/conformance/script_check.hpp"
+#include "tests/conformance/script_read.hpp"
 
 #include <charconv>
 #include <csignal>
@@ -9,6 +11,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,18 +25,23 @@ namespace {
 using nlohmann::json;
 
 constexpr int exit_usage = 2;
+constexpr int exit_no_memory = 3;  // of a script's process alone
 
 constexpr const char* synopsis =
     "usage: ioasid_vectors [--behaviour linux_6_1|corrected] [--limit SECONDS] FILE...\n";
 constexpr const char* help =
     "Replays scripts with the recorded answers of the kernel's allocator, one script in a line,\n"
-    "prints each answer that disagrees, and last how many of how many scripts agree.\n"
+    "prints each answer that disagrees, and last how many of how many scripts agree. An answer\n"
+    "that disagrees is told with the script's name and the operation's JSON pointer in the "
+    "script:\n"
+    "/ops/0 is the first. What scripts say is printed as JSON in ASCII.\n"
     "  --behaviour  which allocator to be: linux_6_1 (unless told) or corrected\n"
     "  --limit      how long each script may take by itself, in whole seconds, at least 1; 30 "
     "unless\n"
     "               told. One that takes longer is ended, and counted as one that disagrees.\n"
-    "Exit status: 0 if all agree, 1 if one disagrees, 2 if a file or a script cannot be read, or\n"
-    "the answer not be written. The other files and scripts are replayed all the same.\n";
+    "Exit status: 0 if all agree, 1 if one disagrees, 2 if a file or a script cannot be read, a\n"
+    "script not be replayed for want of memory, or the answer not be written. The other files and\n"
+    "scripts are replayed all the same.\n";
 
 void complain(const std::string& what) { std::cerr << "ioasid_vectors: " << what << std::endl; }
 
@@ -104,11 +112,12 @@ Arguments parse(int argc, char** argv) {
 
 // Prints what disagrees; 0 when nothing does.
 int replay_aloud(const json& script, ioasid::Behaviour behaviour) {
-  const std::string name = script.at("name");
+  using conformance::printable;
   const auto disagreements = conformance::replay(script, behaviour);
   for (const auto& d : disagreements)
-    std::cout << name << " operation " << d.operation << " " << d.op.dump() << "\n  expected "
-              << d.expected.dump() << "\n  got      " << d.got.dump() << "\n";
+    std::cout << printable(script.at("name")) << " operation /ops/" << d.operation << " "
+              << printable(d.op) << "\n  expected " << printable(d.expected) << "\n  got      "
+              << printable(d.got) << "\n";
   std::cout.flush();
   return disagreements.empty() ? 0 : 1;
 }
@@ -123,32 +132,38 @@ void end_after(unsigned seconds) {
   alarm(seconds);
 }
 
+// In a process of its own: how it ends. The space takes want of memory for a refusal, as the kernel
+// does, and what comes of that is no answer to compare: it must not get to know.
+[[noreturn]] void replay_and_exit(const json& script, const Arguments& arguments) {
+  end_after(arguments.limit);
+  std::set_new_handler([] { _exit(exit_no_memory); });
+  int outcome = 1;
+  try {
+    outcome = replay_aloud(script, arguments.behaviour);
+  } catch (const std::exception& e) {
+    std::cout << conformance::printable(script.at("name")) << ": " << e.what() << std::endl;
+  }
+  _exit(outcome);
+}
+
 // A script that hangs or crashes must not take the others with it: each has a process of its own,
-// which an alarm ends.
+// which an alarm ends. Throws std::bad_alloc when memory is short there.
 bool agrees(const json& script, const Arguments& arguments) {
-  const std::string name = script.at("name");
   std::cout.flush();
   const pid_t child = fork();
   if (child < 0) {
     std::perror("ioasid_vectors: fork");
     std::exit(exit_usage);
   }
-  if (child == 0) {
-    end_after(arguments.limit);
-    int outcome = 1;
-    try {
-      outcome = replay_aloud(script, arguments.behaviour);
-    } catch (const std::exception& e) {
-      std::cout << name << ": " << e.what() << std::endl;
-    }
-    _exit(outcome);
-  }
+  if (child == 0) replay_and_exit(script, arguments);
   int status = 0;
   while (waitpid(child, &status, 0) != child) {
     if (errno == EINTR) continue;
     std::perror("ioasid_vectors: waitpid");
     std::exit(exit_usage);
   }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == exit_no_memory) throw std::bad_alloc();
+  const std::string name = conformance::printable(script.at("name"));
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
     std::cout << name << ": not finished after " << arguments.limit << " s\n";
   else if (WIFSIGNALED(status))
@@ -158,31 +173,9 @@ bool agrees(const json& script, const Arguments& arguments) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-// No script goes as deep; what does not end would overrun the stack of whoever walks through it.
-constexpr int depth_max = 20;
-
-json parsed(const std::string& line) {
-  const auto look = [](int depth, json::parse_event_t, const json&) {
-    if (depth > depth_max)
-      throw std::runtime_error("nested more than " + std::to_string(depth_max) + " levels deep");
-    return true;
-  };
-  try {
-    return json::parse(line, look);
-  } catch (const json::parse_error& e) {
-    if (e.byte > line.size())
-      throw std::runtime_error("the line ends too early: not a JSON object");
-    throw std::runtime_error("not a JSON object (byte " + std::to_string(e.byte) + ")");
-  }
-}
-
-// A line's script. Throws std::exception with what is wrong with it.
+// The script in a line. Throws std::exception with what is wrong with it.
 json script_in(const std::string& line) {
-  // The parser takes it for the end.
-  if (const auto at = line.find('\0'); at != std::string::npos)
-    throw std::runtime_error("a NUL byte in column " + std::to_string(at + 1));
-  json script = parsed(line);
-  if (!script.is_object()) throw std::runtime_error("not a JSON object");
+  json script = conformance::read_script(line);
   conformance::check_script(script);
   return script;
 }
@@ -193,24 +186,52 @@ struct Tally {
   bool unreadable = false;  // something was
 };
 
+// A line without a script is let pass.
+void replay_line(const std::string& line, const Arguments& arguments, Tally& tally) {
+  if (line.find_first_not_of(" \t\r") == std::string::npos) return;
+  ++tally.scripts;
+  tally.agreeing += agrees(script_in(line), arguments) ? 1 : 0;
+}
+
+constexpr const char* no_memory =
+    "memory is short: the script was not replayed to its end (is there a limit, ulimit -v?)";
+
+// What of a file could be read.
+enum class Reading { on, ended, failed };
+
+// A folder can be opened, but not read. Throws std::bad_alloc where the line is too long.
+Reading read_line(std::istream& in, std::string& line) {
+  try {
+    return std::getline(in, line) ? Reading::on : Reading::ended;
+  } catch (const std::ios_base::failure&) {
+    return Reading::failed;
+  }
+}
+
 void replay_file(const std::string& file, const Arguments& arguments, Tally& tally) {
   const int before = tally.scripts;
+  const auto refuse = [&](const std::string& what) {
+    complain(what);
+    tally.unreadable = true;
+  };
   std::ifstream in(file);
+  if (!in) return refuse("cannot read " + file);
+  in.exceptions(std::ios_base::badbit);  // else want of memory would be the end
   std::string line;
-  for (int number = 1; std::getline(in, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    ++tally.scripts;
+  auto reading = Reading::on;
+  for (int number = 1; reading == Reading::on; ++number) {
+    const std::string place = file + ":" + std::to_string(number) + ": ";
     try {
-      tally.agreeing += agrees(script_in(line), arguments) ? 1 : 0;
+      reading = read_line(in, line);
+      if (reading == Reading::on) replay_line(line, arguments, tally);
+    } catch (const std::bad_alloc&) {
+      refuse(place + no_memory);
     } catch (const std::exception& e) {
-      complain(file + ":" + std::to_string(number) + ": " + e.what());
-      tally.unreadable = true;
+      refuse(place + e.what());
     }
   }
-  // A folder, too, reads as nothing.
-  if (!in.bad() && tally.scripts != before) return;
-  complain((in.is_open() ? "no script in " : "cannot read ") + file);
-  tally.unreadable = true;
+  if (reading == Reading::failed) return refuse("cannot read " + file);
+  if (tally.scripts == before) refuse("no script in " + file);
 }
 
 }  // namespace

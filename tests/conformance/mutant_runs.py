@@ -7,6 +7,7 @@ import concurrent.futures
 import os
 import pathlib
 import queue
+import re
 import shutil
 import subprocess
 import time
@@ -73,9 +74,9 @@ def vector_verdict(command):
                           errors="replace") as program:
         line = program.stdout.readline()
         program.kill()
-    if line.rstrip().endswith("scripts agree"):
+    if (counts := re.fullmatch(r"(\d+)/(\d+) scripts agree\n", line)) and counts[1] == counts[2]:
         return None
-    script = line.split()[0].rstrip(":") if line.strip() else "?"
+    script = line.split()[0].rstrip(":").strip('"') if line.strip() else "?"
     return script, "hangs" if "not finished after" in line else "fails"
 
 

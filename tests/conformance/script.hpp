@@ -12,7 +12,7 @@
 namespace conformance {
 
 struct Disagreement {
-  std::size_t operation;  // counted from 0
+  std::size_t operation;  // its index in "ops"
   nlohmann::json op;
   nlohmann::json expected;
   nlohmann::json got;

@@ -21,3 +21,6 @@ printf '{"name":"n","sets":[],"allocators":[],"ops":[]}\0 more\n' > "$said.jsonl
 } > "$said.jsonl"
 "$1" "$said.jsonl" 2>&1 | grep -q 'jsonl:1: nested more than 20 levels deep$' ||
   { echo "the depth was not told"; exit 1; }
+# What a script says is printed in ASCII: no terminal takes a part of it for a command.
+"$1" escapes.jsonl 2>&1 | grep -qF '"\u001b[31m\u0085" operation /ops/0 {"expect"' ||
+  { echo "the name was not quoted"; exit 1; }
