@@ -1,5 +1,11 @@
 // Backends that need no host: the default algorithm, numbers of one guest, the modern global ids.
 // SPDX-License-Identifier: Apache-2.0
+//
+// Memory: of their calls only those that take an id need any. Where it is short alloc() and
+// alloc_global() answer invalid_ioasid, and reserve() throws std::bad_alloc; nothing has changed
+// then. As a thread's first call of the library (space.hpp) each that locks throws it: all but
+// alloc_global(0), free_global(invalid_ioasid) and a reserve() of what is not allowed. A space that
+// calls a backend has seen to that before.
 #pragma once
 
 #include "ioasid/backend.hpp"
@@ -22,8 +28,7 @@ class DefaultBackend : public Backend {
   Ioasid alloc(Range range, void* pdata) override;
   void free(Ioasid id, void* pdata) override;  // an id that is not out is let pass
 
-  // Added: somebody else takes an id (false: it is out already, or the invalid one). Throws
-  // std::bad_alloc where memory is short; nothing has changed then.
+  // Added: somebody else takes an id (false: it is out already, or the invalid one).
   virtual bool reserve(Ioasid id);
   std::size_t size() const;  // added: how many are out
 

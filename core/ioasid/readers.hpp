@@ -126,7 +126,10 @@ inline void let_readers_go() {
 // it has not returned yet in the other thread. Cheap to nest. Do not wait for another thread inside
 // it, nor call alloc() or free() of a space whose helpers wait for threads that free ids.
 // set_data() refuses to be called inside it, and free() inside it does not wait (call synchronize()
-// outside before reclaiming).
+// outside before reclaiming). It belongs to the thread that made it, which destroys it, too.
+//
+// What follows throws std::bad_alloc only as a thread's first call of the library (space.hpp): it
+// holds no guard then, and has waited for nobody.
 class ReadGuard {
  public:
   ReadGuard();

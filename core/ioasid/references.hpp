@@ -31,15 +31,16 @@ class References : private Layer {
       : Layer(space), listener_(listener) {
     join_space();
   }
-  // The ids stay in the space, with no count: Space::free() ends them, or the departure of their allocator.
+  // The ids stay in the space, with no count: Space::free() ends them, or the departure of their
+  // allocator. Another References counts one for each.
   ~References() { leave_space(); }
 
   // ioasid_alloc: Space::alloc; the id has one reference.
   Ioasid alloc(SetToken set, Range range, void* data);
 
-  // ioasid_get: one reference more. -ENOENT and a warning if the id is unknown: a reference after
-  // the last put() does not bring it back. Throws std::bad_alloc where memory is short; nothing has
-  // changed then.
+  // ioasid_get: one reference more. -ENOENT (the kernel only warns) and a warning if the id is
+  // unknown: a reference after the last put() does not bring it back. Throws std::bad_alloc where
+  // memory is short; nothing has changed then. put() and count() need none.
   Error get(Ioasid id);
 
   // ioasid_put: one reference less. True if it was the last and the id is gone; then it waits as

@@ -30,7 +30,7 @@ SetSpace::Set* SetSpace::set_of(SetNumber set) const {
 
 Error SetSpace::install_capacity(std::uint32_t total) {
   const Locked locked(*this, "SetSpace::install_capacity");
-  if (installed_ || taken_ != 0) return Error::ebusy;
+  if (installed_ || taken_ != 0 || !sets_.empty()) return Error::ebusy;
   capacity_ = total;
   installed_ = true;
   return Error::ok;

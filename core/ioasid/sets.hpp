@@ -36,8 +36,11 @@ struct SetResult {
 // several on a space: no two sets have the same number, and a set is one layer's, unknown to the
 // others, which find none of its ids by it. Thread-safe; it holds the space's lock while helpers,
 // listeners and notifiers are called, and calls from inside those, but find(), throw UsageError.
-// Where memory is short alloc() answers invalid_ioasid and every other call throws std::bad_alloc;
-// nothing has changed then.
+//
+// Memory: where it is short alloc() answers invalid_ioasid, while alloc_set(), free_all_in_set(),
+// for_each(), attach_spid() and the three of register_notifier throw std::bad_alloc; nothing has
+// changed then, nobody was told, and nothing was visited. The others need none, so that what was
+// taken can always be given back; but any call may be a thread's first one (space.hpp).
 //
 // An id is live from alloc() until its last reference goes. free() gives up the allocator's own
 // reference; while others remain the id is pending: its users were told, get() answers -EBUSY, its
@@ -54,13 +57,15 @@ class SetSpace : private Layer {
 
   // Added. UsageError: the space has track_beside_live (layer.hpp).
   explicit SetSpace(Space& space);
-  // The ids stay in the space, and no notice tells of them: Space::free() ends them, or the departure of their
-  // allocator. A later SetSpace does not know them.
+  // The ids stay in the space, found there as before, and no notice tells of them: Space::free()
+  // ends them, or the departure of their allocator. Pending ones stay, too. No other SetSpace knows
+  // them, on the same space neither.
   ~SetSpace();
 
   // ioasid_install_capacity: how many ids all quotas may add up to, any number. It is installed
-  // once: with 0 there will never be a set, since alloc_set() answers -ENOSPC. -EBUSY: installed
-  // already, or in use.
+  // once, and before anything takes of it: with 0 there will never be a set, since alloc_set()
+  // answers -ENOSPC. -EBUSY: installed already, or there is a set, whatever its quota is now, or a
+  // reservation.
   Error install_capacity(std::uint32_t total);
   // ioasid_reserve_capacity: takes capacity that belongs to no set; 0: all that is left. -ENOSPC:
   // more than is left, or nothing is.

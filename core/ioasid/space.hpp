@@ -20,7 +20,7 @@ namespace ioasid {
 
 // Which allocator to be. README.md has the table of where they differ.
 enum class Behaviour : std::uint8_t {
-  corrected,  // what Linux 6.1 documents
+  corrected,  // that of Linux 6.1 with the defects of its bookkeeping repaired
   linux_6_1,  // what Linux 6.1 does, quirks included
 };
 
@@ -75,7 +75,8 @@ class Space {
   // ioasid_alloc. Asks the active group for an id in [range.min, range.max], both included, and
   // records set and data for it. The default allocator gives the lowest free id; a custom one what
   // its helper returns, even outside the range. invalid_ioasid when the range is full or empty, the
-  // helper fails or returns a live id, or memory is short.
+  // helper fails or returns a live id or, with enforce_range, one outside the range, or memory is
+  // short.
   Ioasid alloc(SetToken set, Range range, void* data);
 
   // ioasid_free. Anybody may free any id of the active group, whatever its set; a layer that has it
@@ -120,15 +121,17 @@ class Space {
 
   // ioasid_register_allocator. 0: it is active, or stands by behind others, or shares the group of
   // those with the same helpers. -EAGAIN: the default allocator has ids. -EEXIST: it is registered
-  // already. -ENOMEM. -EINVAL: it lacks a helper (the kernel does not look). Nothing has changed
-  // unless 0.
+  // already (linux_6_1 says so of the head of a group alone, also of one that has left it, and 0 of
+  // other sharers). -ENOMEM. -EINVAL: it lacks a helper (the kernel does not look). Nothing has
+  // changed unless 0.
   Error register_allocator(const AllocatorOps& ops);
   Error register_allocator(const AllocatorOps&& temporary) = delete;  // its address is not its own
 
   // ioasid_unregister_allocator. The last of a group takes the group with it: its ids are orphans
   // then, unknown to everybody, and the backend is not told, but the layers are; they are appended
   // to *orphans if that is given. The first registered group that remains becomes active, else the
-  // default. -ENOENT (the kernel returns nothing): it was not registered. -EBUSY: see the policy
+  // default. -ENOENT (the kernel returns nothing): it was not registered (linux_6_1 takes it for
+  // the last sharer of its helpers, if one is left). -EBUSY: see the policy
   // above. Needs no memory but for *orphans; where that is short std::bad_alloc is thrown and
   // nothing has changed. After success it waits as free does: the orphans' data may be deleted
   // (called inside a ReadGuard or a callback, after synchronize()).

@@ -30,12 +30,12 @@ using SetToken = const void*;
 enum class Error : int {
   ok = 0,
   eperm = -1,    // the set is another process's
-  enoent = -2,   // no such id, set, alias or observer
+  enoent = -2,   // no such id, set, alias, allocator or notifier
   eagain = -11,  // the default allocator still has ids
   enomem = -12,  // out of memory; nothing changed
   eacces = -13,  // the id belongs to another set
-  ebusy = -16,   // in use: references, ids or data are in the way
-  eexist = -17,  // registered already, or the token has a set already
+  ebusy = -16,   // in use: references, ids, sets or data are in the way
+  eexist = -17,  // registered already; or the token has a set already
   enodev = -19,  // the host did not answer a virtual command as it should
   einval = -22,  // an argument that can never work
   enospc = -28,  // quota or capacity is used up
@@ -54,7 +54,8 @@ struct Found {
 };
 
 // The caller's program is wrong: a call from a place where it would wait for itself, thrown instead
-// of a deadlock; or a layer on a space where it cannot be (layer.hpp). Nothing was changed.
+// of a deadlock; or a layer on a space where it cannot be (layer.hpp). Nothing was changed. Where
+// memory is too short for its text std::bad_alloc is thrown in its stead.
 class UsageError : public std::logic_error {
  public:
   using std::logic_error::logic_error;

@@ -1,6 +1,7 @@
 // Every concurrent history has an order in which a sequential allocator gives the same answers.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
+#include "ioasid/backends.hpp"
 #include "ioasid/space.hpp"
 #include "tests/ioasid/fakes.hpp"
 #include "tests/support/catch.hpp"
@@ -29,10 +30,12 @@ constexpr Ioasid ids = 4;
 
 enum class Kind { alloc, free, find, set_data };
 
-// An operation, when it was called and answered, and the answer.
+// An operation, when it was called and answered, and the answer. The four ids are numbered 0 to 3
+// here, whatever they are in the space.
 struct Event {
   Kind kind;
-  Ioasid id;  // the lowest of the range for alloc
+  Ioasid id;    // the lowest of the range for alloc
+  Ioasid last;  // the highest
   std::uintptr_t token;
   std::uint64_t called = 0;
   std::uint64_t answered = 0;
@@ -40,22 +43,98 @@ struct Event {
 };
 using History = std::vector<Event>;
 
-void perform(ioasid::Space& space, Event& event, std::atomic<std::uint64_t>& clock) {
+// Where in the space the four ids are, and what is beside them: that decides of which kind their
+// blocks are, and how these change with each id.
+struct Layout {
+  std::string name;
+  std::array<Ioasid, ids> numbers;  // ascending
+  // None is free between them, so that the lowest free id of a range is one of them.
+  bool together;
+  std::vector<Ioasid> others{};  // live from the beginning to the end
+  bool custom = false;           // the ids come from a backend, and are recorded
+
+  Ioasid index_of(Ioasid number) const {
+    const auto* const at = std::find(numbers.begin(), numbers.end(), number);
+    return at == numbers.end() ? invalid_ioasid : static_cast<Ioasid>(at - numbers.begin());
+  }
+};
+
+std::vector<Ioasid> up_to(Ioasid first, Ioasid count) {
+  std::vector<Ioasid> numbers(count);
+  for (Ioasid i = 0; i < count; ++i) numbers[i] = first + i;
+  return numbers;
+}
+
+Layout draw_layout(viosim::Rng& random) {
+  const auto any = [&](Ioasid bound) { return static_cast<Ioasid>(random.next() % bound); };
+  constexpr Ioasid last = invalid_ioasid - 1;
+  // Blocks of 1, 3, 7, 15, 31 and 64 records, and the steps between them.
+  static constexpr std::array<Ioasid, 8> sizes{0, 2, 5, 12, 14, 28, 30, 60};
+  Layout layout;
+  switch (any(6)) {
+    case 0: {
+      const Ioasid size = sizes[any(sizes.size())];
+      layout = {"one block beside " + std::to_string(size), {0, 1, 2, 3}, true, up_to(4, size)};
+      break;
+    }
+    case 1:
+      layout = {"a direct block", {0, 1, 2, 3}, true, up_to(4, 40)};
+      break;
+    case 2:
+      layout = {
+          "the end of a block that fills, and the next", {62, 63, 64, 65}, true, up_to(0, 62)};
+      break;
+    case 3:
+      layout = {"the last ids", {last - 3, last - 2, last - 1, last}, true, up_to(last - 20, 17)};
+      break;
+    case 4: {  // blocks that come and go, and with them the table of blocks
+      const Ioasid blocks = any(40);
+      layout = {
+          "a block each, beside " + std::to_string(blocks), {7, 700, 70'000, 3'000'000'000}, false};
+      for (Ioasid i = 0; i < blocks; ++i) layout.others.push_back((i + 1) * 100'000);
+      break;
+    }
+    default:  // blocks that grow and shrink with each id
+      layout = {"a block each, beside one other id in it",
+                {7, 700, 70'000, 3'000'000'000},
+                false,
+                {8, 701, 70'001, 3'000'000'001}};
+  }
+  layout.custom = any(2) == 0;
+  if (layout.custom) layout.name += ", of a backend";
+  return layout;
+}
+
+// A space, and a backend that it may have, laid out.
+struct Place {
+  explicit Place(Layout drawn) : layout(std::move(drawn)) {
+    if (layout.custom) static_cast<void>(space.register_allocator(ops));
+    for (const Ioasid id : layout.others) static_cast<void>(space.alloc(this, {id, id}, this));
+  }
+  ioasid::DefaultBackend backend;
+  ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  Layout layout;
+  ioasid::Space space;
+};
+
+void perform(Place& place, Event& event, std::atomic<std::uint64_t>& clock) {
+  const Ioasid id = place.layout.numbers[event.id];
   event.called = clock.fetch_add(1);
   switch (event.kind) {
     case Kind::alloc:
-      event.answer = space.alloc(nullptr, {event.id, ids - 1}, data(event.token));
+      event.answer = place.layout.index_of(
+          place.space.alloc(nullptr, {id, place.layout.numbers[event.last]}, data(event.token)));
       break;
     case Kind::free:
-      event.answer = space.free(event.id) == Error::ok ? 1 : 0;
+      event.answer = place.space.free(id) == Error::ok ? 1 : 0;
       break;
     case Kind::find: {
-      const ioasid::Found found = space.find(nullptr, event.id);
+      const ioasid::Found found = place.space.find(nullptr, id);
       event.answer = found ? reinterpret_cast<std::uintptr_t>(found.data) : 0;
       break;
     }
     case Kind::set_data:
-      event.answer = space.set_data(event.id, data(event.token)) == Error::ok ? 1 : 0;
+      event.answer = place.space.set_data(id, data(event.token)) == Error::ok ? 1 : 0;
       break;
   }
   event.answered = clock.fetch_add(1);
@@ -67,7 +146,7 @@ using State = std::array<std::uintptr_t, ids>;
 bool step(State& state, const Event& event) {
   switch (event.kind) {
     case Kind::alloc:
-      for (Ioasid id = event.id; id < ids; ++id)
+      for (Ioasid id = event.id; id <= event.last; ++id)
         if (state[id] == 0) {
           state[id] = event.token;
           return event.answer == id;
@@ -114,16 +193,17 @@ std::string describe(const History& history) {
   std::ostringstream out;
   for (const Event& e : history)
     out << e.called << ".." << e.answered << " " << names[static_cast<std::size_t>(e.kind)] << " "
-        << e.id << " token " << e.token << " -> " << e.answer << "\n";
+        << e.id << ".." << e.last << " token " << e.token << " -> " << e.answer << "\n";
   return out.str();
 }
 
-std::vector<Event> draw(viosim::Rng& random, unsigned thread) {
+std::vector<Event> draw(viosim::Rng& random, unsigned thread, const Layout& layout) {
   std::vector<Event> events;
   for (unsigned i = 0; i < ops_per_thread; ++i) {
     static constexpr std::array kinds{Kind::alloc, Kind::alloc, Kind::free,
                                       Kind::free,  Kind::find,  Kind::set_data};
-    events.push_back({kinds[random.next() % kinds.size()], static_cast<Ioasid>(random.next() % ids),
+    const auto id = static_cast<Ioasid>(random.next() % ids);
+    events.push_back({kinds[random.next() % kinds.size()], id, layout.together ? ids - 1 : id,
                       thread * 100 + i + 1});
   }
   return events;
@@ -131,12 +211,12 @@ std::vector<Event> draw(viosim::Rng& random, unsigned thread) {
 
 }  // namespace
 
-TEST_CASE("alloc, free, find and set_data are linearizable", "[threads]") {
-  constexpr int rounds = 4000;
+TEST_CASE("alloc, free, find and set_data are linearizable in blocks of all kinds", "[threads]") {
+  constexpr int rounds = 12000;
   std::atomic<int> begun{0};
   std::atomic<int> ended{0};
   std::atomic<std::uint64_t> clock{0};
-  std::unique_ptr<ioasid::Space> space;
+  std::unique_ptr<Place> place;
   std::array<std::vector<Event>, threads> plans;
   std::vector<std::thread> crew;
   for (unsigned t = 0; t < threads; ++t)
@@ -145,26 +225,27 @@ TEST_CASE("alloc, free, find and set_data are linearizable", "[threads]") {
         while (begun.load() < 2 * round - 1) std::this_thread::yield();
         // In most rounds the lock gets used to one thread first, whose favour is then revoked.
         if (static_cast<unsigned>(round) % (threads + 1) == t) {
-          for (int i = 0; i < 20; ++i) static_cast<void>(space->size());
+          for (int i = 0; i < 20; ++i) static_cast<void>(place->space.size());
           begun.store(2 * round);
         }
         while (begun.load() < 2 * round) std::this_thread::yield();
-        for (Event& event : plans[t]) perform(*space, event, clock);
+        for (Event& event : plans[t]) perform(*place, event, clock);
         ended.fetch_add(1);
       }
     });
   viosim::Rng random(11, "plans");
   std::string failure;
   for (int round = 1; round <= rounds; ++round) {
-    space = std::make_unique<ioasid::Space>();
-    for (unsigned t = 0; t < threads; ++t) plans[t] = draw(random, t);
+    place = std::make_unique<Place>(draw_layout(random));
+    for (unsigned t = 0; t < threads; ++t) plans[t] = draw(random, t, place->layout);
     const bool get_used = static_cast<unsigned>(round) % (threads + 1) < threads;
     begun.store(get_used ? 2 * round - 1 : 2 * round);
     while (ended.load() < round * static_cast<int>(threads)) std::this_thread::yield();
     History history;
     for (const auto& plan : plans) history.insert(history.end(), plan.begin(), plan.end());
     if (failure.empty() && !Search(history).succeeds())
-      failure = "round " + std::to_string(round) + "\n" + describe(history);
+      failure =
+          "round " + std::to_string(round) + ", " + place->layout.name + "\n" + describe(history);
   }
   for (std::thread& thread : crew) thread.join();
   INFO(failure);
@@ -173,7 +254,7 @@ TEST_CASE("alloc, free, find and set_data are linearizable", "[threads]") {
 
 TEST_CASE("the search tells an order that works from one that cannot") {
   // Two allocations, one after the other, cannot both have got id 0.
-  History history{{Kind::alloc, 0, 1, 0, 1, 0}, {Kind::alloc, 0, 2, 2, 3, 0}};
+  History history{{Kind::alloc, 0, 3, 1, 0, 1, 0}, {Kind::alloc, 0, 3, 2, 2, 3, 0}};
   CHECK_FALSE(Search(history).succeeds());
   history[1].answer = 1;
   CHECK(Search(history).succeeds());

@@ -77,6 +77,19 @@ TEST_CASE("a capacity that is in use is not replaced") {
   CHECK(rig.sets.capacity_left() == ioasid::SetSpace::default_capacity - 1);
 }
 
+TEST_CASE("a capacity is in use as long as there is a set, also one whose quota is 0") {
+  Rig rig;
+  const SetNumber set = rig.make({.quota = 5});
+  CHECK(rig.sets.adjust_quota(set, 0) == Error::ok);
+  CHECK(rig.sets.capacity_left() == ioasid::SetSpace::default_capacity);
+  CHECK(rig.sets.install_capacity(10) == Error::ebusy);
+  CHECK(rig.sets.adjust_quota(set, 11) == Error::ok);  // it takes of what was there
+  CHECK(rig.sets.free_set(set) == Error::ok);
+  CHECK(rig.sets.install_capacity(10) == Error::ok);
+  CHECK(rig.sets.capacity_left() == 10);
+  CHECK(rig.sets.install_capacity(10) == Error::ebusy);
+}
+
 TEST_CASE("a set at its quota gets no more ids, and may not shrink below what it holds") {
   Rig rig;
   const SetNumber set = rig.make({.quota = 2});
