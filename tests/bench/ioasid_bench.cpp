@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <new>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -64,7 +65,7 @@ int exit_unless_written() {
       "  --seconds   how long, 0.001 to 3600, 1 unless told\n"
       "  --holes     share of free ids among the live ones, 0 to 0.9; 0.1 for churn, else 0, "
       "unless\n"
-      "              told\n"
+      "              told. Live ids and holes may be 200000000 together: live / (1 - holes)\n"
       "  --find-pct  finds in a hundred operations of mixed, 0 to 100, 95 unless told\n"
       "Of the answer: ns_per_op is time by the clock for one operation of one thread, "
       "cpu_ns_per_op\n"
@@ -106,6 +107,24 @@ unsigned count(std::string_view name, const char* text, Limits limits) {
   return static_cast<unsigned>(value);
 }
 
+// Live ids and holes: all of them are live at first. A rounding error makes no id more or less.
+double ids_with_holes(const Options& options) {
+  return std::floor(options.live / (1.0 - options.holes) + 1e-6);
+}
+
+// Far below how many ids there can be, but each takes 17 bytes of the space, and 8 here.
+constexpr double ids_with_holes_max = 2e8;
+
+void refuse_too_many(const Options& options) {
+  const double total = ids_with_holes(options);
+  if (total <= ids_with_holes_max) return;
+  std::array<char, 160> what{};
+  std::snprintf(what.data(), what.size(),
+                "--live %u with --holes %g is %.0f ids with the holes, expected at most %.0f",
+                options.live, options.holes, total, ids_with_holes_max);
+  usage(what.data());
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i += 2) {
@@ -132,6 +151,7 @@ Options parse(int argc, char** argv) {
   if (std::find(ops.begin(), ops.end(), options.op) == ops.end())
     usage("unknown op '" + options.op + "', expected pair, churn, find or mixed");
   if (options.holes < 0) options.holes = options.op == "churn" ? 0.1 : 0.0;
+  refuse_too_many(options);
   return options;
 }
 
@@ -159,9 +179,13 @@ void* data_of(std::uint32_t n) { return reinterpret_cast<void*>(std::uintptr_t{n
 
 // Fills the space to `live` ids with holes among them; returns the live ids in random order.
 std::vector<Ioasid> fill(ioasid::Space& space, const Options& options) {
-  const auto total = static_cast<std::uint32_t>(options.live / (1.0 - options.holes));
+  const auto total = static_cast<std::uint32_t>(ids_with_holes(options));
   std::vector<Ioasid> ids;
-  for (std::uint32_t i = 0; i < total; ++i) ids.push_back(space.alloc(&the_set, whole, data_of(i)));
+  ids.reserve(total);
+  for (std::uint32_t i = 0; i < total; ++i) {
+    ids.push_back(space.alloc(&the_set, whole, data_of(i)));
+    if (ids.back() == ioasid::invalid_ioasid) throw std::bad_alloc();  // there are enough ids
+  }
   Random random(1);
   for (std::uint32_t i = total; i > 1; --i) std::swap(ids[i - 1], ids[random.below(i)]);
   for (std::uint32_t i = options.live; i < total; ++i) space.free(ids[i]);
@@ -258,18 +282,27 @@ struct alignas(64) Tally {
 };
 
 // Each thread works on ids of its own where it frees them, and on all of them where it only reads.
+std::vector<std::vector<Ioasid>> shares_of(const std::vector<Ioasid>& ids, const Options& options) {
+  std::vector<std::vector<Ioasid>> shares(options.threads);
+  for (unsigned t = 0; t < options.threads; ++t) {
+    shares[t].reserve(options.op == "find" ? ids.size() : ids.size() / options.threads + 1);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      if (options.op == "find" || i % options.threads == t) shares[t].push_back(ids[i]);
+  }
+  return shares;
+}
+
 Measured run(ioasid::Space& space, const Options& options, const std::vector<Ioasid>& ids) {
   const Op op = op_of(options.op);
   std::atomic<unsigned> ready{0};
   std::atomic<bool> go{false};
   std::atomic<bool> stop{false};
+  std::vector<std::vector<Ioasid>> shares = shares_of(ids, options);
   std::vector<Tally> tallies(options.threads);
   std::vector<std::thread> threads;
   for (unsigned t = 0; t < options.threads; ++t)
     threads.emplace_back([&, t] {
-      std::vector<Ioasid> mine;
-      for (std::size_t i = 0; i < ids.size(); ++i)
-        if (options.op == "find" || i % options.threads == t) mine.push_back(ids[i]);
+      std::vector<Ioasid>& mine = shares[t];
       Random random(t + 100);
       op(space, random, mine, options.find_pct, 20'000);
       ready.fetch_add(1);
@@ -296,10 +329,7 @@ Measured run(ioasid::Space& space, const Options& options, const std::vector<Ioa
   return measured;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const Options options = parse(argc, argv);
+int measure(const Options& options) {
   const unsigned needed = options.op == "pair" ? 0 : options.op == "find" ? 1 : options.threads;
   if (options.live < needed)
     usage("--op " + options.op + " needs at least " + std::to_string(needed) + " live ids");
@@ -318,4 +348,16 @@ int main(int argc, char** argv) {
   if (options.live != 0) std::printf(",\"bytes_per_live_id\":%.2f", bytes / options.live);
   std::printf("}\n");
   return exit_unless_written();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  try {
+    return measure(options);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "ioasid_bench: memory is short for %.0f ids\n", ids_with_holes(options));
+    return 2;
+  }
 }
