@@ -20,14 +20,15 @@ namespace ioasid {
 class AllocHelper {
  public:
   virtual ~AllocHelper() = default;
-  // Any number but invalid_ioasid is taken as the id, also one outside the range. range is the
-  // caller's, and may be inverted.
+  // Any number but invalid_ioasid and those that are live is taken as the id, also one outside the
+  // range unless the space has enforce_range. range is the caller's, and may be inverted.
   virtual Ioasid alloc(Range range, void* pdata) = 0;
 };
 class FreeHelper {
  public:
   virtual ~FreeHelper() = default;
-  // An id that alloc() returned and that is freed, or given back because it could not be recorded.
+  // An id that alloc() returned and that is freed, or given back: because it is live, outside the
+  // range (enforce_range) or cannot be recorded for want of memory.
   virtual void free(Ioasid id, void* pdata) = 0;
 };
 

@@ -4,11 +4,12 @@
 // Every thread has one slot, on a cache line of its own, with two counters that are odd while the
 // thread is inside:
 //  - `section`: inside find() itself, some ten nanoseconds. Protects the nodes of the id map.
-//    Entering is a plain store: who wants to free a node pays for the ordering instead, with one
-//    membarrier(2) for a batch of nodes.
+//    Entering is a plain store where membarrier(2) works: who wants to free a node pays for the
+//    ordering instead, with one of these for a batch of nodes. Elsewhere it costs a full fence.
 //  - `guard`: inside a ReadGuard, as long as its owner likes. Protects what find() returned.
-//    Entering costs a full fence; free() and set_data() wait for guards of other threads that are
-//    open, and cost nothing extra until the first guard of the process is taken.
+//    Entering costs a full fence; free(), set_data() and what else ends an id or its data wait for
+//    guards of other threads that are open. Where membarrier(2) works that is one load until the
+//    first guard of the process is taken.
 #pragma once
 
 #include <array>
@@ -123,10 +124,12 @@ inline void let_readers_go() {
 // rcu_read_lock() when it is made, rcu_read_unlock() when it goes: inside these the kernel's users
 // may use what ioasid_find returned. While one lives, no private pointer that find() returns to
 // this thread can be reclaimed: a free(), set_data(), unregister_allocator() or detach that removed
-// it has not returned yet in the other thread. Cheap to nest. Do not wait for another thread inside
-// it, nor call alloc() or free() of a space whose helpers wait for threads that free ids.
-// set_data() refuses to be called inside it, and free() inside it does not wait (call synchronize()
-// outside before reclaiming). It belongs to the thread that made it, which destroys it, too.
+// it has not returned yet in the other thread; nor has the synchronize() that is due after one that
+// does not wait (inside a guard or a callback, or by its name). Cheap to nest. Do not wait for
+// another thread inside it, nor call alloc() or free() of a space whose helpers wait for threads
+// that free ids. set_data() refuses to be called inside it, and free() inside it does not wait
+// (call synchronize() outside before reclaiming). It belongs to the thread that made it, which
+// destroys it, too.
 //
 // What follows throws std::bad_alloc only as a thread's first call of the library (space.hpp): it
 // holds no guard then, and has waited for nobody.

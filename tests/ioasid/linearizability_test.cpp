@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <compare>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -34,14 +36,19 @@ enum class Kind { alloc, free, find, set_data };
 // here, whatever they are in the space.
 struct Event {
   Kind kind;
-  Ioasid id;    // the lowest of the range for alloc
-  Ioasid last;  // the highest
+  Ioasid id;     // the lowest of the range for alloc
+  Ioasid last;   // the highest
+  unsigned set;  // 1 or 2; for find also 0, which is any; else unused
   std::uintptr_t token;
   std::uint64_t called = 0;
   std::uint64_t answered = 0;
   std::uint64_t answer = 0;
 };
 using History = std::vector<Event>;
+
+constexpr std::uint64_t of_another_set = ~std::uint64_t{0};  // what find answers then
+constexpr std::array<char, 3> sets{};
+ioasid::SetToken set_of(const Event& event) { return event.set == 0 ? nullptr : &sets[event.set]; }
 
 // Where in the space the four ids are, and what is beside them: that decides of which kind their
 // blocks are, and how these change with each id.
@@ -122,15 +129,16 @@ void perform(Place& place, Event& event, std::atomic<std::uint64_t>& clock) {
   event.called = clock.fetch_add(1);
   switch (event.kind) {
     case Kind::alloc:
-      event.answer = place.layout.index_of(
-          place.space.alloc(nullptr, {id, place.layout.numbers[event.last]}, data(event.token)));
+      event.answer = place.layout.index_of(place.space.alloc(
+          set_of(event), {id, place.layout.numbers[event.last]}, data(event.token)));
       break;
     case Kind::free:
       event.answer = place.space.free(id) == Error::ok ? 1 : 0;
       break;
     case Kind::find: {
-      const ioasid::Found found = place.space.find(nullptr, id);
-      event.answer = found ? reinterpret_cast<std::uintptr_t>(found.data) : 0;
+      const ioasid::Found found = place.space.find(set_of(event), id);
+      event.answer = found.error == Error::eacces ? of_another_set
+                                                  : reinterpret_cast<std::uintptr_t>(found.data);
       break;
     }
     case Kind::set_data:
@@ -140,25 +148,33 @@ void perform(Place& place, Event& event, std::atomic<std::uint64_t>& clock) {
   event.answered = clock.fetch_add(1);
 }
 
-// The sequential allocator: the token of each id, 0 for a free one.
-using State = std::array<std::uintptr_t, ids>;
+// The sequential allocator: the token and the set of each id, 0 for a free one.
+struct Owner {
+  std::uintptr_t token = 0;
+  unsigned set = 0;
+  auto operator<=>(const Owner&) const = default;
+};
+using State = std::array<Owner, ids>;
 
 bool step(State& state, const Event& event) {
   switch (event.kind) {
     case Kind::alloc:
       for (Ioasid id = event.id; id <= event.last; ++id)
-        if (state[id] == 0) {
-          state[id] = event.token;
+        if (state[id].token == 0) {
+          state[id] = {event.token, event.set};
           return event.answer == id;
         }
       return event.answer == invalid_ioasid;
     case Kind::free:
-      return event.answer == (std::exchange(state[event.id], 0) != 0 ? 1u : 0u);
-    case Kind::find:
-      return event.answer == state[event.id];
+      return event.answer == (std::exchange(state[event.id], {}).token != 0 ? 1u : 0u);
+    case Kind::find: {
+      const Owner& owner = state[event.id];
+      const bool refused = owner.token != 0 && event.set != 0 && event.set != owner.set;
+      return event.answer == (refused ? of_another_set : owner.token);
+    }
     case Kind::set_data:
-      if (state[event.id] == 0) return event.answer == 0;
-      state[event.id] = event.token;
+      if (state[event.id].token == 0) return event.answer == 0;
+      state[event.id].token = event.token;
       return event.answer == 1;
   }
   return false;
@@ -193,7 +209,8 @@ std::string describe(const History& history) {
   std::ostringstream out;
   for (const Event& e : history)
     out << e.called << ".." << e.answered << " " << names[static_cast<std::size_t>(e.kind)] << " "
-        << e.id << ".." << e.last << " token " << e.token << " -> " << e.answer << "\n";
+        << e.id << ".." << e.last << " set " << e.set << " token " << e.token << " -> " << e.answer
+        << "\n";
   return out.str();
 }
 
@@ -202,9 +219,11 @@ std::vector<Event> draw(viosim::Rng& random, unsigned thread, const Layout& layo
   for (unsigned i = 0; i < ops_per_thread; ++i) {
     static constexpr std::array kinds{Kind::alloc, Kind::alloc, Kind::free,
                                       Kind::free,  Kind::find,  Kind::set_data};
+    const Kind kind = kinds[random.next() % kinds.size()];
     const auto id = static_cast<Ioasid>(random.next() % ids);
-    events.push_back({kinds[random.next() % kinds.size()], id, layout.together ? ids - 1 : id,
-                      thread * 100 + i + 1});
+    const auto set =
+        static_cast<unsigned>(kind == Kind::find ? random.next() % 3 : 1 + random.next() % 2);
+    events.push_back({kind, id, layout.together ? ids - 1 : id, set, thread * 100 + i + 1});
   }
   return events;
 }
@@ -254,7 +273,7 @@ TEST_CASE("alloc, free, find and set_data are linearizable in blocks of all kind
 
 TEST_CASE("the search tells an order that works from one that cannot") {
   // Two allocations, one after the other, cannot both have got id 0.
-  History history{{Kind::alloc, 0, 3, 1, 0, 1, 0}, {Kind::alloc, 0, 3, 2, 2, 3, 0}};
+  History history{{Kind::alloc, 0, 3, 1, 1, 0, 1, 0}, {Kind::alloc, 0, 3, 1, 2, 2, 3, 0}};
   CHECK_FALSE(Search(history).succeeds());
   history[1].answer = 1;
   CHECK(Search(history).succeeds());
@@ -263,5 +282,12 @@ TEST_CASE("the search tells an order that works from one that cannot") {
   history[1].answer = 0;
   CHECK_FALSE(Search(history).succeeds());
   history[1].called = 0;
+  CHECK(Search(history).succeeds());
+  // A find afterwards sees the owner's data with his set alone.
+  history.push_back({Kind::find, 0, 0, 1, 0, 4, 5, 2});
+  CHECK(Search(history).succeeds());
+  history.back().set = 2;
+  CHECK_FALSE(Search(history).succeeds());
+  history.back().answer = of_another_set;
   CHECK(Search(history).succeeds());
 }
