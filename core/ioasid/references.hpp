@@ -25,7 +25,7 @@ namespace ioasid {
 // in Linux: a put() by who had one to an id that is gone takes one of the number's next owner, and
 // ends that id if it was the last. So does it with an id that the space or another layer allocated,
 // which has one reference here, too.
-class References : private Layer {
+class References final : private Layer {
  public:
   explicit References(Space& space, Listener* listener = nullptr)
       : Layer(space), listener_(listener) {

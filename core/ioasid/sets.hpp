@@ -51,7 +51,7 @@ struct SetResult {
 // id, also when the number is somebody else's by then. What a backend throws when an id ends leaves
 // free(), free_all_in_set(), put() or an alloc() that had no memory to keep the id, when all is
 // done that the call does otherwise.
-class SetSpace : private Layer {
+class SetSpace final : private Layer {
  public:
   static constexpr std::uint32_t default_capacity = 1u << 20;
 

@@ -208,6 +208,8 @@ MUTANTS = [
      "return free_locked(id, thrown), true;"),
     ("get revives", "references.cpp", "    return Error::enoent;\n", "    ++further_[id];\n    return Error::ok;\n"),
     ("quota exceeded by one", "sets.cpp", "set->ids.size() >= set->quota", "set->ids.size() > set->quota"),
+    ("capacity replaced under a set without quota", "sets.cpp", " || !sets_.empty()) return Error::ebusy;",
+     ") return Error::ebusy;"),
     ("quota not returned", "sets.cpp", "  taken_ -= set.quota;\n", ""),
     ("pending id ends at once", "sets.cpp", "  if (--record->second.references != 0) return nullptr;\n", ""),
     ("second free is told again", "sets.cpp", "  if (record->second.pending) return nullptr;\n  record->second.pending = true;",
