@@ -231,7 +231,7 @@ std::vector<Event> draw(viosim::Rng& random, unsigned thread, const Layout& layo
 }  // namespace
 
 TEST_CASE("alloc, free, find and set_data are linearizable in blocks of all kinds", "[threads]") {
-  constexpr int rounds = 12000;
+  constexpr int rounds = 8000;
   std::atomic<int> begun{0};
   std::atomic<int> ended{0};
   std::atomic<std::uint64_t> clock{0};
