@@ -74,8 +74,15 @@ std::string unknown_step_text(const PathPattern& pattern, std::size_t known,
   const bool indexed = std::any_of(candidates.begin(), candidates.end(),
                                    [&](const auto& step) { return step.starts_with(wrong + '['); });
   if (indexed) return fmt::format("{}; did you mean {}?", message, quote_short(each));
-  // "acc[99]" where there are 16.
+  // "nic[0]" where there is one nic.
   const std::string name(steps_of(wrong).front().name);
+  if (name != wrong && std::find(candidates.begin(), candidates.end(), name) != candidates.end()) {
+    std::string meant = known == 0 ? name : fmt::format("{}.{}", lead, name);
+    if (known + 1 < pattern.size()) meant += '.' + pattern.text_from(known + 1);
+    return fmt::format("{}: {} is one, without an index; did you mean {}?", message,
+                       quote_short(name), quote_short(meant));
+  }
+  // "acc[99]" where there are 16.
   std::vector<std::string> same;
   std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(same),
                [&](const std::string& step) { return step.starts_with(name + '['); });

@@ -32,10 +32,45 @@ void split_outside_brackets(std::string_view text, char separator, Visit&& visit
   visit(text.substr(begin));
 }
 
+struct IndexRange {
+  std::optional<std::uint64_t> first;
+  std::optional<std::uint64_t> last;
+};
+
+// "3", "0-3"
+IndexRange range_of(std::string_view part) {
+  const std::size_t dash = part.find('-');
+  const auto first = number(part.substr(0, dash));
+  return {first, dash == std::string_view::npos ? first : number(part.substr(dash + 1))};
+}
+
+// Empty: nothing is wrong. Only what looks like numbers must be numbers: a requester id is an index, too.
+std::string_view why_no_index(std::string_view index) {
+  if (index.empty()) return "the brackets are empty";
+  if (index == "*" || index.find_first_not_of("0123456789-,*") != std::string_view::npos) return {};
+  std::string_view why;
+  split_outside_brackets(index, ',', [&](std::string_view part) {
+    const auto [first, last] = range_of(part);
+    if (!first || !last) {
+      why = "an index is a number, a range such as 0-3, a list of them, or *";
+    } else if (*first > *last && why.empty()) {
+      why = "a range runs backwards";
+    }
+  });
+  return why;
+}
+
 PathStep step_of(std::string_view text) {
   const std::size_t open = text.find('[');
   if (open == std::string_view::npos || !text.ends_with(']')) return {text, {}};
   return {text.substr(0, open), text.substr(open + 1, text.size() - open - 2)};
+}
+
+// Its name is there, and no bracket is left within.
+bool has_plain_parts(const PathStep& step) {
+  constexpr std::string_view brackets = "[]";
+  return !step.name.empty() && step.name.find_first_of(brackets) == std::string_view::npos &&
+         step.index.find_first_of(brackets) == std::string_view::npos;
 }
 
 }  // namespace
@@ -47,40 +82,27 @@ std::vector<PathStep> steps_of(std::string_view path) {
 }
 
 bool PathPattern::parse_index(std::string_view text, Step& step) {
-  if (text.empty()) return false;
+  if (!why_no_index(text).empty()) return false;
   step.index = text;
-  if (text == "*") {
-    step.any = true;
-    return true;
-  }
-  bool numbers = true;
-  bool forwards = true;
+  step.any = text == "*";
   std::vector<Range> ranges;
+  bool numbers = true;
   split_outside_brackets(text, ',', [&](std::string_view part) {
-    const std::size_t dash = part.find('-');
-    const auto first = number(part.substr(0, dash));
-    const auto last = dash == std::string_view::npos ? first : number(part.substr(dash + 1));
-    if (!first || !last) {
-      numbers = false;
-    } else {
-      forwards = forwards && *first <= *last;
-      ranges.push_back({*first, *last});
-    }
+    const auto [first, last] = range_of(part);
+    numbers = numbers && first && last && *first <= *last;
+    if (numbers) ranges.push_back({*first, *last});
   });
   if (numbers) step.ranges = std::move(ranges);
-  return !numbers || forwards;
+  return true;
 }
 
 std::optional<PathPattern::Step> PathPattern::parse_step(std::string_view text) {
   Step step;
   step.text = text;
-  const auto plain = [](std::string_view part) {
-    return part.find_first_of("[]") == std::string_view::npos;
-  };
   const PathStep read = step_of(text);
   step.name = read.name;
   const bool bracketed = text.size() != read.name.size();
-  if (read.name.empty() || !plain(read.name) || !plain(read.index)) return std::nullopt;
+  if (!has_plain_parts(read)) return std::nullopt;
   if (bracketed && !parse_index(read.index, step)) return std::nullopt;
   return step;
 }
@@ -105,11 +127,16 @@ std::string PathPattern::why_not(std::string_view text) {
   split_outside_brackets(text, '.', [&](std::string_view part) {
     if (!why.empty() || parse_step(part)) return;
     const bool opens = part.find('[') != std::string_view::npos;
-    why = part.empty()                                        ? "a name between dots is missing"
-          : opens != part.ends_with(']')                      ? "a bracket has no partner"
-          : part.find("[]") != std::string::npos              ? "the brackets are empty"
-          : opens && part.find('-') != std::string_view::npos ? "a range runs backwards"
-                                                              : "brackets stand where a name would";
+    const PathStep step = step_of(part);
+    if (part.empty()) {
+      why = "a name between dots is missing";
+    } else if (opens != part.ends_with(']')) {
+      why = "a bracket has no partner";
+    } else if (!has_plain_parts(step)) {
+      why = "brackets stand where a name would";
+    } else {
+      why = why_no_index(step.index);
+    }
   });
   return why;
 }

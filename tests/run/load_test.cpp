@@ -14,20 +14,31 @@ using namespace viosim;
 
 namespace {
 
-// The places of what is wrong with this text, in order: pointers, and "line 1" of recordings.
-std::vector<std::string> places(const std::string& text) {
+std::vector<Problem> problems_of(const std::string& text) {
   const Scratch scratch;
   const std::filesystem::path file = scratch / "s.json";
   std::ofstream(file) << text;
-  std::vector<std::string> all;
   try {
     const LoadedScenario loaded = load_with_recordings(file);
     check_plan(loaded.scenario, loaded.recordings);
   } catch (const ConfigError& error) {
-    for (const Problem& problem : error.problems()) {
-      const std::string name = std::filesystem::path(problem.file).filename().string();
-      all.push_back(name == "s.json" ? problem.pointer : name);
-    }
+    return error.problems();
+  }
+  return {};
+}
+
+std::vector<std::string> messages(const std::string& text) {
+  std::vector<std::string> all;
+  for (const Problem& problem : problems_of(text)) all.push_back(problem.message);
+  return all;
+}
+
+// The places of what is wrong with this text, in order: pointers, and "line 1" of recordings.
+std::vector<std::string> places(const std::string& text) {
+  std::vector<std::string> all;
+  for (const Problem& problem : problems_of(text)) {
+    const std::string name = std::filesystem::path(problem.file).filename().string();
+    all.push_back(name == "s.json" ? problem.pointer : name);
   }
   std::sort(all.begin(), all.end());
   return all;
@@ -101,4 +112,18 @@ TEST_CASE("what follows from a mistake is not said", "[load]") {
                           R"({"metric": "h.i.walks", "above": 1})")) ==
           Places{"/hosts/0/iommus/0/name"});
   }
+}
+
+TEST_CASE("a component that is one takes no index, and the path without it is told", "[load]") {
+  const auto [read, meant] = GENERATE(table<std::string, std::string>(
+      {{"h.e[0].requests", R"("e" is one, without an index; did you mean "h.e.requests"?)"},
+       {"h.e[*].dma.p99", R"("e" is one, without an index; did you mean "h.e.dma.p99"?)"},
+       {"h.i.iotlb[1].hits", R"("iotlb" is one, without an index; did you mean "h.i.iotlb.hits"?)"},
+       {"h[0].e.requests", R"("h" is one, without an index; did you mean "h.e.requests"?)"},
+       {"h.e[0-].requests", "an index is a number, a range such as 0-3, a list of them, or *"}}));
+  const std::vector<std::string> all =
+      messages(scenario("", iommu, dma, R"({"metric": ")" + read + R"(", "above": 3})"));
+  REQUIRE(all.size() == 1);
+  INFO(all[0]);
+  CHECK(all[0].find(meant) != std::string::npos);
 }

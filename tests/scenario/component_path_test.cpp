@@ -4,6 +4,8 @@
 
 #include "tests/support/catch.hpp"
 
+#include <string>
+
 using namespace viosim;
 
 namespace {
@@ -13,6 +15,8 @@ bool matches(std::string_view pattern, std::string_view path) {
   REQUIRE(parsed);
   return parsed->matches(path);
 }
+
+const std::string no_index = "an index is a number, a range such as 0-3, a list of them, or *";
 
 }  // namespace
 
@@ -63,6 +67,11 @@ TEST_CASE("a path that is none says why", "[scenario][path]") {
                                        {"host0.acc0]", "a bracket has no partner"},
                                        {"host0.acc[]", "the brackets are empty"},
                                        {"host0.acc[3-1]", "a range runs backwards"},
+                                       {"host0.acc[0-]", no_index},
+                                       {"host0.acc[-]", no_index},
+                                       {"host0.acc[1,,2]", no_index},
+                                       {"host0.acc[3*]", no_index},
+                                       {"host0.a]b[1]", "brackets stand where a name would"},
                                        {"host0.[3]", "brackets stand where a name would"}}));
   CAPTURE(text);
   CHECK_FALSE(PathPattern::parse(text));
