@@ -2,13 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/parts.hpp"
 
-#include "core/base/fields.hpp"
 #include "sim/json/json.hpp"
+#include "sim/scenario/name_rule.hpp"
+#include "sim/scenario/part_file.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 namespace viosim {
 namespace {
@@ -17,32 +20,6 @@ constexpr std::string_view part_key = "part";
 constexpr std::string_view template_key = "template";
 constexpr std::string_view templates_key = "templates";
 
-// A file of a folder `parts`.
-struct PartFile {
-  std::string description;
-  std::string source;
-  Value content;
-
-  static constexpr auto fields() {
-    using P = PartFile;
-    return Fields{
-        required("description", &P::description, "What it is."),
-        required("source", &P::source, "Where its figures come from."),
-        required("content", &P::content, "The object that stands where the part is named.")
-            .such_that({[](const Value& part) { return part.if_object() != nullptr; },
-                        [] { return std::string("an object"); }})};
-  }
-};
-
-bool plain_part_name(std::string_view name) {
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == '/';
-  };
-  return !name.empty() && name.size() <= 200 && std::all_of(name.begin(), name.end(), plain) &&
-         name.front() != '/' && name.back() != '/' && name.find("..") == std::string_view::npos;
-}
-
 class Assembler {
  public:
   Assembler(Value document, const std::string& file, const PartFinder& finder)
@@ -50,6 +27,7 @@ class Assembler {
     origins_.set_file(file);
     take_templates(document);
     document_ = expand(document, {file, "", ""}, "");
+    expand_unused_templates();
   }
 
   AssembledDocument take() {
@@ -83,6 +61,10 @@ class Assembler {
     const TextPlace place = TextPlace{file_, "", ""} / templates_key;
     if (const Value::Object* named = templates->if_object()) {
       for (const Value::Member& member : *named) {
+        if (!component_name.holds(member.key)) {
+          reject(place, fmt::format("read the name {}; expected {}", quote_short(member.key),
+                                    component_name.expected));
+        }
         if (member.value.if_object() == nullptr) {
           reject(place / member.key,
                  fmt::format("read {}; expected an object", summary(member.value)));
@@ -94,6 +76,22 @@ class Assembler {
                                 summary(*templates)));
     }
     std::erase_if(*members, [](const Value::Member& m) { return m.key == templates_key; });
+  }
+
+  // They stand nowhere, but what they name must be there. What one says of another is said once.
+  void expand_unused_templates() {
+    Origins kept = std::exchange(origins_, Origins());
+    const std::size_t incomplete = incomplete_.size();
+    stands_nowhere_ = true;
+    for (const auto& [name, content] : templates_) {
+      if (!used_templates_.insert(name).second) continue;
+      const TextPlace place = TextPlace{file_, "", ""} / templates_key / name;
+      uses_.push_back({fmt::format("template {}", quote_short(name)), place});
+      expand(content, place, "");
+      uses_.pop_back();
+    }
+    incomplete_.resize(incomplete);
+    origins_ = std::move(kept);
   }
 
   // A document that is put together could be much larger than its files.
@@ -228,19 +226,17 @@ class Assembler {
                          nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)));
       return {};
     }
+    const bool told = !used_templates_.insert(name).second && stands_nowhere_;
     const std::string what = fmt::format("template {}", quote_short(name));
     if (found->second.if_object() == nullptr || runs_in_circles(what, at)) return {};
     TextPlace from = TextPlace{file_, "", used_by(place)} / templates_key / name;
-    return Base{found->second, std::move(from), what};
+    return Base{told ? Value(Value::Object()) : found->second, std::move(from), what};
   }
 
   std::optional<Base> part_named(const std::string& name, const TextPlace& place,
                                  const TextPlace& at) {
-    if (!plain_part_name(name)) {
-      reject(at,
-             fmt::format("read {}; expected the name of a part such as \"links/pcie3\": letters, "
-                         "digits, '-', '_', '.' and '/'",
-                         quote_short(name)));
+    if (!part_name.holds(name)) {
+      reject(at, fmt::format("read {}; expected {}", quote_short(name), part_name.expected));
       return {};
     }
     const std::string what = fmt::format("part {}", quote_short(name));
@@ -301,30 +297,14 @@ class Assembler {
   std::vector<std::string> incomplete_;
   std::vector<Use> uses_;
   std::map<std::string, Value, std::less<>> templates_;
+  std::set<std::string, std::less<>> used_templates_;  // by their names
+  bool stands_nowhere_ = false;                        // what is being expanded
   std::map<std::string, std::optional<PartFile>> parts_;
   std::size_t values_ = 0;
   std::size_t use_count_ = 0;
 };
 
 }  // namespace
-
-std::optional<std::filesystem::path> find_part(const std::string& name,
-                                               const std::filesystem::path& user) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  fs::path folder = user.parent_path();
-  for (;;) {
-    const fs::path candidate = folder / "parts" / (name + ".json");
-    if (fs::is_regular_file(candidate, ignored)) return candidate;
-    // Messages name files as the user did, as far as that leads upwards.
-    if (folder.empty() || folder.filename() == "." || folder.filename() == "..") {
-      folder = fs::weakly_canonical(fs::current_path(ignored) / folder, ignored);
-    }
-    const fs::path up = folder.parent_path();
-    if (up == folder) return {};
-    folder = up;
-  }
-}
 
 AssembledDocument assemble(Value document, const std::string& file, const PartFinder& finder) {
   AssembledDocument assembled = assemble_what_can_be(std::move(document), file, finder);

@@ -178,6 +178,41 @@ TEST_CASE("what is named and is not there is reported", "[scenario][parts]") {
              "read both \"part\" and \"template\""));
 }
 
+TEST_CASE("a template that nobody uses is checked for what it names", "[scenario][parts]") {
+  const Files files;
+  const auto told = [&](const std::string& templates) {
+    std::vector<std::string> texts;
+    for (const Problem& problem : files.problems(R"({"templates": {)" + templates + "}}"))
+      texts.push_back(problem.pointer + ": " + problem.message);
+    return texts;
+  };
+  const auto first = [&](const std::string& templates) {
+    const auto texts = told(templates);
+    REQUIRE(texts.size() == 1);
+    return texts[0];
+  };
+  CHECK(says(first(R"("unused thing": {"x": 1})"),
+             "/templates: read the name \"unused thing\"; expected 1 to 64 letters, digits"));
+  CHECK(says(first(R"("t": {"template": "t"})"),
+             "/templates/t/template: template \"t\" is made of itself"));
+  CHECK(says(first(R"("fast": {}, "t": {"x": {"template": "fats"}})"),
+             "/templates/t/x/template: read \"fats\"; expected the name of a template"));
+  CHECK(says(first(R"("t": {"list": [{"part": "none"}]})"), "/templates/t/list/0/part"));
+  SECTION("once, whoever names it") {
+    CHECK(told(R"("a": {"part": "none"}, "b": {"template": "a"}, "c": {"template": "a"})").size() ==
+          1);
+    CHECK(told(R"("c": {"part": "none"}, "b": {"template": "c"}, "a": {"template": "b"})").size() ==
+          1);
+    CHECK(told(R"("a": {"template": "b"}, "b": {"template": "a"})").size() == 1);
+  }
+  SECTION("and leaves no trace") {
+    const AssembledDocument whole =
+        files.assembled(R"({"templates": {"t": {"x": {"template": "u"}}, "u": {"y": 1}}, "k": 2})");
+    CHECK(to_text(whole.document) == R"({"k": 2})");
+    CHECK(whole.origins.find("/x/y", files.scenario()).pointer == "/x/y");
+  }
+}
+
 TEST_CASE("templates that double each time are stopped", "[scenario][parts]") {
   std::string templates = R"("t0": {})";
   for (int i = 1; i < 60; ++i) {
