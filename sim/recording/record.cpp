@@ -99,12 +99,23 @@ std::string shown(const JsonValue& value) {
   return value.type == JsonType::string ? '"' + text + '"' : text;
 }
 
+constexpr const char* byte_order_mark =
+    "begins with a byte order mark, expected UTF-8 text without one";
+
+const char* why_not_utf8(std::string_view line) {
+  if (line.starts_with("\x1f\x8b"))
+    return "is compressed by gzip, expected JSON lines, as they are or compressed by zstd";
+  if (line.starts_with("\xff\xfe") || line.starts_with("\xfe\xff")) return byte_order_mark;
+  return "read bytes that are not UTF-8, expected UTF-8 text";
+}
+
 constexpr std::string_view hex_expected = "a hexadecimal string of up to 64 bits like \"0x1000\"";
 
 }  // namespace
 
 void Record::scan(std::string_view line) {
-  if (!is_utf8(line)) throw RecordingProblem("read bytes that are not UTF-8, expected UTF-8 text");
+  if (!is_utf8(line)) throw RecordingProblem(why_not_utf8(line));
+  if (line.starts_with("\xef\xbb\xbf")) throw RecordingProblem(byte_order_mark);
   present_ = 0;
   scanner_.emplace(line);
   scanner_->object([&](std::string_view name, JsonValue value) {

@@ -40,6 +40,10 @@ class Output {
     if (!recording::is_utf8(options.out->string()))
       throw ConfigError({"", "", "--out: the name of this directory is not UTF-8; expected UTF-8"});
     std::error_code error;
+    if (std::filesystem::is_symlink(*options.out, error) &&
+        !std::filesystem::exists(*options.out, error))
+      throw ConfigError({options.out->string(), "",
+                         "is a link to what is not there; expected a directory for run.db"});
     if (std::filesystem::exists(*options.out, error) &&
         !std::filesystem::is_directory(*options.out, error))
       throw ConfigError({options.out->string(), "", "is a file; expected a directory for run.db"});

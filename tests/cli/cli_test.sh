@@ -263,6 +263,9 @@ expect "a recording as a scenario" 2 'Recordings are played by `viosim replay`' 
 expect "a scenario as a recording" 2 'a recording begins with a line such as {"k": "meta"' "$viosim" replay "$good"
 expect "a file as a directory" 2 'empty.json: is a file; expected a directory for run.db' \
     "$viosim" run "$good" --out empty.json
+ln -s nowhere dangling
+expect "a link to nothing as a directory" 2 'dangling: is a link to what is not there; expected a directory' \
+    "$viosim" run "$good" --out dangling
 if [ "$(id -u)" -ne 0 ]; then
   mkdir -m 555 readonly
   expect "a directory that is read-only" 2 'run.db.partial: the run database cannot be made: Permission denied' \
