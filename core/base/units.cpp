@@ -32,38 +32,49 @@ constexpr std::array byte_units = {UnitName{"B", 1},
 constexpr std::array rate_units = {UnitName{"/s", 1}, UnitName{"K/s", 1'000},
                                    UnitName{"M/s", 1'000'000}, UnitName{"G/s", 1'000'000'000}};
 
+// What is written in bits is written with the first name of its unit.
 constexpr std::array bandwidth_units = {
     UnitName{"B/s", 1},          UnitName{"KB/s", 1'000},
     UnitName{"MB/s", 1'000'000}, UnitName{"GB/s", 1'000'000'000},
-    UnitName{"Mbit/s", 125'000}, UnitName{"Gbit/s", 125'000'000}};
+    UnitName{"Mbit/s", 125'000}, UnitName{"Gbit/s", 125'000'000},
+    UnitName{"Mb/s", 125'000},   UnitName{"Gb/s", 125'000'000}};
 
 // A decimal number as digits * 10^-places: exact, unlike a double.
 struct Decimal {
   std::uint64_t digits = 0;
-  int places = 0;
+  std::size_t places = 0;
 };
 
+// Appends a digit; false when there are too many.
+bool append(Decimal& number, std::uint64_t digit) {
+  if (number.digits > (std::numeric_limits<std::uint64_t>::max() - digit) / 10) return false;
+  number.digits = number.digits * 10 + digit;
+  return true;
+}
+
+std::string_view take_digits(std::string_view& text) {
+  const std::string_view digits = text.substr(0, text.find_first_not_of("0123456789"));
+  text.remove_prefix(digits.size());
+  return digits;
+}
+
+// Zeros at the end of the fraction say nothing.
 std::optional<Decimal> read_decimal(std::string_view& text) {
-  Decimal number;
-  bool any = false;
-  bool after_point = false;
-  while (!text.empty()) {
-    const char c = text.front();
-    if (c == '.' && any && !after_point) {
-      after_point = true;
-    } else if (c >= '0' && c <= '9') {
-      const auto digit = static_cast<std::uint64_t>(c - '0');
-      if (number.digits > (std::numeric_limits<std::uint64_t>::max() - digit) / 10)
-        return std::nullopt;
-      number.digits = number.digits * 10 + digit;
-      if (after_point) ++number.places;
-      any = true;
-    } else {
-      break;
-    }
+  const std::string_view whole = take_digits(text);
+  if (whole.empty()) return std::nullopt;
+  std::string_view fraction;
+  if (text.starts_with('.')) {
     text.remove_prefix(1);
+    fraction = take_digits(text);
+    if (fraction.empty()) return std::nullopt;
+    fraction = fraction.substr(0, fraction.find_last_not_of('0') + 1);
   }
-  if (!any || (after_point && number.places == 0)) return std::nullopt;
+  Decimal number;
+  for (const std::string_view part : {whole, fraction}) {
+    for (const char c : part)
+      if (!append(number, static_cast<std::uint64_t>(c - '0'))) return std::nullopt;
+  }
+  number.places = fraction.size();
   return number;
 }
 
@@ -76,12 +87,12 @@ template <std::size_t N>
 std::optional<std::uint64_t> parse_exact(std::string_view text,
                                          const std::array<UnitName, N>& units) {
   const std::optional<Decimal> number = read_decimal(text);
-  if (!number || number->places > 15) return std::nullopt;
+  if (!number) return std::nullopt;
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   for (const UnitName& unit : units) {
     if (text != unit.name) continue;
     Wide value = static_cast<Wide>(number->digits) * unit.size;
-    for (int i = 0; i < number->places; ++i) {
+    for (std::size_t i = 0; i < number->places; ++i) {
       if (value % 10 != 0) return std::nullopt;
       value /= 10;
     }

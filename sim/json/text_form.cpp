@@ -13,39 +13,23 @@
 namespace viosim {
 namespace {
 
-// Why a quantity that could not be read could not: its unit, its sign, or its exactness.
-std::string why_not_quantity(std::string_view text, Quantity quantity, std::string_view inexact) {
-  if (text.starts_with('-')) return "it must not be negative";
-  const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
-  if (digits == 0) return {};
-  std::string_view unit = text.substr(digits);
-  unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
-  const std::vector<std::string_view> units = unit_names(quantity);
-  const std::string known = fmt::format("units are {}", fmt::join(units, ", "));
-  if (unit.empty()) return "the unit is missing; " + known;
-  if (std::find(units.begin(), units.end(), unit) == units.end())
-    return fmt::format("unknown unit {}; {}", quote_short(unit), known);
-  const std::string_view number = text.substr(0, digits);
-  if (std::count(number.begin(), number.end(), '.') > 1 || number.front() == '.' ||
-      number.back() == '.')
-    return fmt::format("{} is no number", quote_short(number));
-  return std::string(inexact);
+std::string why_not(std::string_view text, Quantity quantity, std::string_view inexact) {
+  return why_not_quantity(text, unit_names(quantity), inexact);
 }
 
 std::string why_not_time(std::string_view text) {
-  return why_not_quantity(text, Quantity::time,
-                          "times are whole picoseconds, at most 9007.199254740992 s");
+  return why_not(text, Quantity::time, "times are whole picoseconds, at most 9007.199254740992 s");
 }
 std::string why_not_size(std::string_view text) {
-  return why_not_quantity(text, Quantity::size, "sizes are whole bytes, below 8388608 TiB");
+  return why_not(text, Quantity::size, "sizes are whole bytes, below 8388608 TiB");
 }
 std::string why_not_rate(std::string_view text) {
-  return why_not_quantity(
+  return why_not(
       text, Quantity::rate,
       "the time between two events must be whole picoseconds, as with 1, 2, 4, 5, 8 or 10 M/s");
 }
 std::string why_not_bandwidth(std::string_view text) {
-  return why_not_quantity(text, Quantity::bandwidth, "bandwidths are whole bytes per second");
+  return why_not(text, Quantity::bandwidth, "bandwidths are whole bytes per second");
 }
 std::string why_not_address(std::string_view text) {
   if (!text.starts_with("0x")) return "addresses are hexadecimal and begin with 0x";
@@ -65,6 +49,24 @@ std::optional<unsigned> hex(std::string_view text, unsigned limit) {
 
 }  // namespace
 
+std::string why_not_quantity(std::string_view text, const std::vector<std::string_view>& units,
+                             std::string_view inexact) {
+  if (text.starts_with('-')) return "it must not be negative";
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  if (digits == 0) return {};
+  std::string_view unit = text.substr(digits);
+  unit.remove_prefix(std::min(unit.find_first_not_of(' '), unit.size()));
+  const std::string known = fmt::format("units are {}", fmt::join(units, ", "));
+  if (unit.empty()) return "the unit is missing; " + known;
+  if (std::find(units.begin(), units.end(), unit) == units.end())
+    return fmt::format("unknown unit {}; {}", quote_short(unit), known);
+  const std::string_view number = text.substr(0, digits);
+  if (std::count(number.begin(), number.end(), '.') > 1 || number.front() == '.' ||
+      number.back() == '.')
+    return fmt::format("{} is no number", quote_short(number));
+  return std::string(inexact);
+}
+
 const TextFormInfo TextForm<Ps>::info = {"time", "a time such as \"250 ns\"",
                                          "^[0-9]+(\\.[0-9]+)? *(ps|ns|us|ms|s)$", why_not_time};
 
@@ -75,9 +77,9 @@ const TextFormInfo TextForm<Bytes>::info = {"size", "a size such as \"4 KiB\"",
 const TextFormInfo TextForm<Rate>::info = {"rate", "a rate such as \"5 M/s\"",
                                            "^[0-9]+(\\.[0-9]+)? *(K|M|G)?/s$", why_not_rate};
 
-const TextFormInfo TextForm<Bandwidth>::info = {"bandwidth", "a bandwidth such as \"12.5 GB/s\"",
-                                                "^[0-9]+(\\.[0-9]+)? *(B|KB|MB|GB|Mbit|Gbit)/s$",
-                                                why_not_bandwidth};
+const TextFormInfo TextForm<Bandwidth>::info = {
+    "bandwidth", "a bandwidth such as \"12.5 GB/s\"",
+    "^[0-9]+(\\.[0-9]+)? *(B|KB|MB|GB|Mbit|Gbit|Mb|Gb)/s$", why_not_bandwidth};
 
 const TextFormInfo TextForm<Bdf>::info = {"requester id", "a requester id such as \"01:00.0\"",
                                           "^[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$", nothing_more};

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace viosim {
 
@@ -57,6 +58,11 @@ struct TextForm<Bdf> {
   static std::optional<Bdf> parse(std::string_view text);
   static std::string write(Bdf bdf) { return bdf.text(); }
 };
+
+// Why a text is no number with one of these units: its unit, its sign, how its number is written, or
+// else `inexact`; empty: it is nothing like it.
+std::string why_not_quantity(std::string_view text, const std::vector<std::string_view>& units,
+                             std::string_view inexact);
 
 // "0x7f001000": hexadecimal, as every log and specification writes addresses.
 std::optional<std::uint64_t> parse_address(std::string_view text);

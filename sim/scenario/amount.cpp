@@ -3,15 +3,20 @@
 #include "sim/scenario/amount.hpp"
 
 #include "core/base/units.hpp"
+#include "sim/json/text_form.hpp"
 
 #include <fmt/format.h>
 
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <vector>
 
 namespace viosim {
 namespace {
+
+// Whole numbers below this are exact in a double: 2^53.
+constexpr double largest_exact = 9007199254740992.0;
 
 struct AmountUnit {
   std::string_view name;
@@ -19,29 +24,54 @@ struct AmountUnit {
   double size;
 };
 
-constexpr std::array inexact_units = {
-    AmountUnit{"%", Dimension::ratio, 0.01},       AmountUnit{"/s", Dimension::rate, 1},
-    AmountUnit{"K/s", Dimension::rate, 1e3},       AmountUnit{"M/s", Dimension::rate, 1e6},
-    AmountUnit{"G/s", Dimension::rate, 1e9},       AmountUnit{"b/s", Dimension::bandwidth, 1},
-    AmountUnit{"Kb/s", Dimension::bandwidth, 1e3}, AmountUnit{"Mb/s", Dimension::bandwidth, 1e6},
-    AmountUnit{"Gb/s", Dimension::bandwidth, 1e9}, AmountUnit{"Tb/s", Dimension::bandwidth, 1e12},
-    AmountUnit{"B/s", Dimension::bandwidth, 8},    AmountUnit{"KB/s", Dimension::bandwidth, 8e3},
-    AmountUnit{"MB/s", Dimension::bandwidth, 8e6}, AmountUnit{"GB/s", Dimension::bandwidth, 8e9}};
+constexpr std::array inexact_units = {AmountUnit{"%", Dimension::ratio, 0.01},
+                                      AmountUnit{"/s", Dimension::rate, 1},
+                                      AmountUnit{"K/s", Dimension::rate, 1e3},
+                                      AmountUnit{"M/s", Dimension::rate, 1e6},
+                                      AmountUnit{"G/s", Dimension::rate, 1e9},
+                                      AmountUnit{"b/s", Dimension::bandwidth, 1},
+                                      AmountUnit{"Kb/s", Dimension::bandwidth, 1e3},
+                                      AmountUnit{"Mb/s", Dimension::bandwidth, 1e6},
+                                      AmountUnit{"Gb/s", Dimension::bandwidth, 1e9},
+                                      AmountUnit{"Tb/s", Dimension::bandwidth, 1e12},
+                                      AmountUnit{"B/s", Dimension::bandwidth, 8},
+                                      AmountUnit{"KB/s", Dimension::bandwidth, 8e3},
+                                      AmountUnit{"MB/s", Dimension::bandwidth, 8e6},
+                                      AmountUnit{"GB/s", Dimension::bandwidth, 8e9},
+                                      AmountUnit{"Mbit/s", Dimension::bandwidth, 1e6},
+                                      AmountUnit{"Gbit/s", Dimension::bandwidth, 1e9}};
+
+// Those of every quantity, each once.
+std::vector<std::string_view> amount_units() {
+  std::vector<std::string_view> units = unit_names(Quantity::time);
+  const std::vector<std::string_view> sizes = unit_names(Quantity::size);
+  units.insert(units.end(), sizes.begin(), sizes.end());
+  for (const AmountUnit& unit : inexact_units) units.push_back(unit.name);
+  return units;
+}
 
 class AmountType final : public JsonType {
  public:
   void read(const Value& value, const Where& where, void* into) const override {
     std::optional<Amount> amount;
-    if (const std::optional<double> number = value.number()) amount = Amount(*number);
-    if (const std::string* text = value.if_text()) amount = Amount::parse(*text);
-    if (!amount) return reject_type(value, where, expected());
+    std::string why;
+    if (const std::optional<double> number = value.number()) {
+      amount = Amount(*number);
+      if (*number < 0) why = "it must not be negative";
+    } else if (const std::string* text = value.if_text()) {
+      amount = Amount::parse(*text);
+      if (!amount) why = Amount::why_not(*text);
+    }
+    if (!amount || !why.empty()) {
+      const std::string more = why.empty() ? "" : fmt::format(" ({})", why);
+      return reject_type(value, where, expected() + more);
+    }
     *static_cast<Amount*>(into) = *amount;
   }
   Value write(const void* from) const override {
     const Amount& amount = *static_cast<const Amount*>(from);
-    constexpr double exact = 9007199254740992.0;  // 2^53
     if (!amount.of(Dimension::count)) return Value(amount.text());
-    if (std::abs(amount.value()) < exact && amount.value() == std::floor(amount.value()))
+    if (amount.value() < largest_exact && amount.value() == std::floor(amount.value()))
       return Value(static_cast<std::int64_t>(amount.value()));
     return Value(amount.value());
   }
@@ -58,7 +88,7 @@ class AmountType final : public JsonType {
 std::optional<Amount> Amount::parse(std::string_view text) {
   Amount amount;
   amount.text_ = text;
-  if (const std::optional<Ps> time = parse_time(text)) {
+  if (const std::optional<Ps> time = TextForm<Ps>::parse(text)) {
     amount.value_ = static_cast<double>(time->count());
     amount.dimension_ = Dimension::time;
     return amount;
@@ -71,7 +101,8 @@ std::optional<Amount> Amount::parse(std::string_view text) {
   double number = 0;
   const char* const last = text.data() + text.size();
   const auto [end, error] = std::from_chars(text.data(), last, number, std::chars_format::fixed);
-  if (error != std::errc() || !std::isfinite(number) || number < 0) return std::nullopt;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (error != std::errc() || !digit(text.front()) || !digit(*(end - 1))) return std::nullopt;
   std::string_view unit(end, static_cast<std::size_t>(last - end));
   while (unit.starts_with(' ')) unit.remove_prefix(1);
   for (const AmountUnit& known : inexact_units) {
@@ -81,6 +112,12 @@ std::optional<Amount> Amount::parse(std::string_view text) {
     return amount;
   }
   return std::nullopt;
+}
+
+std::string Amount::why_not(std::string_view text) {
+  return why_not_quantity(text, amount_units(),
+                          "times are whole picoseconds, at most 9007.199254740992 s, and sizes "
+                          "whole bytes, below 8388608 TiB");
 }
 
 std::string Amount::text() const {
@@ -150,7 +187,8 @@ std::string percent_text(double percent) {
 std::string amount_text(double value, Dimension dimension) {
   switch (dimension) {
     case Dimension::count:
-      return value == std::floor(value) ? fmt::format("{:.0f}", value) : fmt::format("{}", value);
+      return value == std::floor(value) && value < largest_exact ? fmt::format("{:.0f}", value)
+                                                                 : fmt::format("{}", value);
     case Dimension::ratio:
       return percent_text(100 * value);
     case Dimension::bytes:

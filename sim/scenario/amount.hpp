@@ -18,7 +18,9 @@ class Amount {
  public:
   Amount() = default;
   explicit Amount(double number) : value_(number) {}
+  // Nothing when `why_not` has something to say, or the text is no quantity at all.
   static std::optional<Amount> parse(std::string_view text);
+  static std::string why_not(std::string_view text);
 
   // In numbers, fractions, bytes, picoseconds, 1/s, bit/s.
   double value() const { return value_; }
@@ -26,6 +28,10 @@ class Amount {
   bool of(Dimension dimension) const {
     return dimension_ ? *dimension_ == dimension
                       : dimension == Dimension::count || dimension == Dimension::ratio;
+  }
+  // Whether some dimension has them both.
+  bool comparable(const Amount& other) const {
+    return dimension_ == other.dimension_ || (of(Dimension::ratio) && other.of(Dimension::ratio));
   }
   bool percent() const { return dimension_ == Dimension::ratio; }
   std::string text() const;     // as it was written

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace viosim {
@@ -30,12 +31,98 @@ std::array<Bound, 5> bounds_of(const Bounds& b) {
 double tolerance(const Bounds& bounds) {
   if (!bounds.within) return 0;
   const double within = bounds.within->value();
-  return bounds.within->percent() ? within * std::abs(bounds.equals->value()) : within;
+  return bounds.within->percent() ? within * bounds.equals->value() : within;
+}
+
+// One end of what the bounds allow together.
+struct End {
+  const Bound& bound;
+  double value;
+  bool excluded;
+};
+
+std::vector<End> low_ends(const Bounds& bounds, const std::array<Bound, 5>& all) {
+  std::vector<End> ends;
+  if (bounds.above) ends.push_back({all[0], bounds.above->value(), true});
+  if (bounds.at_least) ends.push_back({all[1], bounds.at_least->value(), false});
+  if (bounds.equals) ends.push_back({all[4], bounds.equals->value() - tolerance(bounds), false});
+  return ends;
+}
+
+std::vector<End> high_ends(const Bounds& bounds, const std::array<Bound, 5>& all) {
+  std::vector<End> ends;
+  if (bounds.below) ends.push_back({all[2], bounds.below->value(), true});
+  if (bounds.at_most) ends.push_back({all[3], bounds.at_most->value(), false});
+  if (bounds.equals) ends.push_back({all[4], bounds.equals->value() + tolerance(bounds), false});
+  return ends;
+}
+
+// What is not of one dimension is not compared: check_dimension() has more to say of it.
+bool disjoint(const End& low, const End& high) {
+  if (!low.bound.amount->comparable(*high.bound.amount)) return false;
+  return low.value > high.value || (low.value == high.value && (low.excluded || high.excluded));
+}
+
+std::string as_read(const Bound& bound, const Bounds& bounds) {
+  const bool near = bound.key == "equals" && bounds.within;
+  return bound.amount->as_read() + (near ? " within " + bounds.within->as_read() : "");
+}
+
+// The lower one is there to be blamed only where it is `equals`, which is both.
+void reject_disjoint(const End& low, const End& high, const Bounds& bounds, const Where& where) {
+  const bool strict = low.excluded || high.excluded;
+  const bool blame_low = low.bound.key == "equals";
+  const Bound& read = blame_low ? low.bound : high.bound;
+  const Bound& other = blame_low ? high.bound : low.bound;
+  const std::string_view than =
+      blame_low ? (strict ? "less than" : "at most") : (strict ? "more than" : "at least");
+  (where / read.key)
+      .reject(fmt::format("read {}; expected {} {}: no figure is within these bounds",
+                          as_read(read, bounds), than, as_read(other, bounds)));
+}
+
+void check_range(const Bounds& bounds, const Where& where) {
+  if (bounds.below && bounds.below->value() == 0) {
+    return (where / "below")
+        .reject(fmt::format("read {}; expected more than that: no figure is negative",
+                            bounds.below->as_read()));
+  }
+  const std::array<Bound, 5> all = bounds_of(bounds);
+  for (const End& low : low_ends(bounds, all)) {
+    for (const End& high : high_ends(bounds, all)) {
+      if (disjoint(low, high)) return reject_disjoint(low, high, bounds, where);
+    }
+  }
+}
+
+// Whether there is a whole number within the bounds.
+bool allow_a_count(const Bounds& bounds) {
+  const std::array<Bound, 5> all = bounds_of(bounds);
+  double lowest = 0;
+  double highest = std::numeric_limits<double>::infinity();
+  for (const End& end : low_ends(bounds, all))
+    lowest = std::max(lowest, end.excluded ? std::floor(end.value) + 1 : std::ceil(end.value));
+  for (const End& end : high_ends(bounds, all))
+    highest = std::min(highest, end.excluded ? std::ceil(end.value) - 1 : std::floor(end.value));
+  return lowest <= highest;
+}
+
+void check_count(const Bounds& bounds, const Where& where) {
+  if (allow_a_count(bounds)) return;
+  if (bounds.equals) {
+    (where / "equals")
+        .reject(fmt::format("read {}; expected a whole number within the bounds, as counts are",
+                            as_read(bounds_of(bounds)[4], bounds)));
+  } else {
+    where.reject(fmt::format("read {}; expected bounds with a whole number within, as counts are",
+                             bounds.text()));
+  }
 }
 
 }  // namespace
 
 void Bounds::check(const Where& where) const {
+  const std::size_t before = where.problem_count();
   bool any = false;
   for (const Bound& bound : bounds_of(*this)) any = any || bound.amount;
   if (!any) {
@@ -45,17 +132,11 @@ void Bounds::check(const Where& where) const {
   }
   if (within && !equals)
     (where / "within").reject("read it without \"equals\"; expected the amount to be near to");
-  const auto& low = above ? above : at_least;
-  const auto& high = below ? below : at_most;
-  const bool strict = above || below;
-  if (low && high && (low->value() > high->value() || (strict && low->value() == high->value()))) {
-    (where / (below ? "below" : "at_most"))
-        .reject(fmt::format("read {}; expected more than {}: no figure is within these bounds",
-                            high->as_read(), low->as_read()));
-  }
+  if (where.problem_count() == before) check_range(*this, where);
 }
 
 void Bounds::check_dimension(Dimension dimension, const Where& where) const {
+  const std::size_t before = where.problem_count();
   for (const Bound& bound : bounds_of(*this)) {
     if (!bound.amount) continue;
     const Amount& amount = *bound.amount;
@@ -75,6 +156,7 @@ void Bounds::check_dimension(Dimension dimension, const Where& where) const {
         .reject(fmt::format("read {}; expected {}, or a part such as \"5 %\"", within->as_read(),
                             expected_amount(dimension)));
   }
+  if (dimension == Dimension::count && where.problem_count() == before) check_count(*this, where);
 }
 
 bool Bounds::hold(double found) const {

@@ -35,7 +35,8 @@ struct Bounds {
   void check(const Where& where) const;
   bool operator==(const Bounds&) const = default;
 
-  // Rejects what has another dimension than the figure.
+  // Rejects what has another dimension than the figure, or what none of that dimension can be: every
+  // count is a whole number.
   void check_dimension(Dimension dimension, const Where& where) const;
   bool hold(double found) const;
   std::string text() const;  // "above 0.6", "at least 1 and at most 5"

@@ -93,8 +93,6 @@ std::optional<double> number_in(const Value& value) {
   const std::string* text = value.if_text();
   if (text == nullptr) return std::nullopt;
   if (const auto amount = Amount::parse(*text)) return amount->value();
-  if (const auto bandwidth = parse_bandwidth(*text))
-    return 8 * static_cast<double>(bandwidth->value());
   return std::nullopt;
 }
 

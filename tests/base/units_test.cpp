@@ -6,6 +6,8 @@
 #include "core/base/rng.hpp"
 #include "tests/support/catch.hpp"
 
+#include <string>
+
 using namespace viosim;
 
 TEST_CASE("times are read exactly", "[base][units]") {
@@ -13,6 +15,17 @@ TEST_CASE("times are read exactly", "[base][units]") {
   CHECK(parse_time("1.5us") == Ps(1'500'000));
   CHECK(parse_time("0.001 ns") == Ps(1));
   CHECK(parse_time("9007.199254740992 s") == Instant::latest().since_start());
+}
+
+TEST_CASE("zeros say nothing, however many they are", "[base][units]") {
+  const std::string zeros(30, '0');
+  CHECK(parse_time("80." + zeros + " ns") == 80ns);
+  CHECK(parse_time(zeros + "80 ns") == 80ns);
+  CHECK(parse_time("0." + zeros + " s") == Ps(0));
+  CHECK(parse_time("10.10" + zeros + " ns") == Ps(10'100));
+  CHECK(parse_bytes("0.00000095367431640625 MiB") == Bytes(1));
+  CHECK_FALSE(parse_time("80.0000000000000001 ns").has_value());
+  CHECK_FALSE(parse_time("0." + zeros + "1 s").has_value());
 }
 
 TEST_CASE("a time without unit, with an unknown one, negative, inexact or malformed is refused",
@@ -36,6 +49,8 @@ TEST_CASE("sizes know binary and decimal units, rates whole periods", "[base][un
   CHECK_FALSE(parse_rate("0 /s").has_value());
   CHECK(parse_bandwidth("100 Gbit/s") == Bandwidth(12'500'000'000));
   CHECK(parse_bandwidth("12.5 GB/s") == Bandwidth(12'500'000'000));
+  CHECK(parse_bandwidth("100 Gb/s") == Bandwidth(12'500'000'000));
+  CHECK(parse_bandwidth("8 Mb/s") == Bandwidth(1'000'000));
   CHECK(to_text(Bandwidth(12'500'000'000)) == "100 Gbit/s");
   CHECK(parse_bandwidth("0 B/s") == Bandwidth(0));
   CHECK_FALSE(parse_bandwidth("0.5 B/s").has_value());

@@ -115,6 +115,74 @@ TEST_CASE("bounds that say nothing, or what cannot be, are refused", "[scenario]
   CHECK(says(refusal(R"({"abov": 5})"), "did you mean \"above\"?"));
 }
 
+TEST_CASE("bounds are held against each other, all of them", "[scenario][amount]") {
+  CHECK(says(refusal(R"({"equals": "5 ns", "above": "6 ns"})"),
+             "/equals: read \"5 ns\"; expected more than \"6 ns\": no figure is within"));
+  CHECK(says(refusal(R"({"equals": 10, "within": "5 %", "below": 5})"),
+             "/equals: read 10 within \"5 %\"; expected less than 5"));
+  CHECK(says(refusal(R"({"above": 1, "at_least": 10, "below": 5})"),
+             "/below: read 5; expected more than 10"));
+  CHECK(says(refusal(R"({"at_least": 10, "below": 50, "at_most": 9})"),
+             "/at_most: read 9; expected at least 10"));
+  CHECK(says(refusal(R"({"above": "50 %", "below": 0.5})"), "no figure is within these bounds"));
+  CHECK(says(refusal(R"({"below": "0 ns"})"), "/below: read \"0 ns\"; expected more than that"));
+  CHECK(refusal(R"({"equals": 10, "within": 1, "above": 10.9, "at_most": 11})").empty());
+  CHECK(refusal(R"({"above": "9 ns", "at_most": 1})").empty());  // check_dimension() refuses one
+}
+
+TEST_CASE("no bound is negative, nor is a tolerance", "[scenario][amount]") {
+  const std::string key =
+      GENERATE(as<std::string>(), "above", "at_least", "below", "at_most", "equals", "within");
+  const std::string amount = GENERATE(as<std::string>(), "-1", "-0.1", "\"-1 ns\"", "\"-5 %\"");
+  const std::string before = key == "within" ? R"({"equals": 5, ")" : R"({")";
+  CHECK(says(refusal(before + key + "\": " + amount + "}"), "/" + key + ": read " + amount));
+  CHECK(says(refusal(before + key + "\": " + amount + "}"), "it must not be negative"));
+}
+
+TEST_CASE("what is wrong with an amount is said", "[scenario][amount]") {
+  const auto [amount, why] = GENERATE(table<std::string, std::string>(
+      {{R"("1 k/s")", "(unknown unit \"k/s\"; units are ps, ns, us"},
+       {R"("5")", "(the unit is missing; units are ps, "},
+       {R"("-1 ns")", "(it must not be negative)"},
+       {"-1", "(it must not be negative)"},
+       {R"("5. %")", "(\"5.\" is no number)"},
+       {R"("0.0001 ps")", "(times are whole picoseconds"},
+       {R"("9008 s")", "at most 9007.199254740992 s"},
+       {R"("0.3 B")", "sizes whole bytes"},
+       {R"("often")", "\"32 Gb/s\""}}));
+  CHECK(says(refusal(R"({"above": )" + amount + "}"), why));
+}
+
+TEST_CASE("bits are spelt in both ways", "[scenario][amount]") {
+  CHECK(Amount::parse("1 Mbit/s")->value() == Amount::parse("1 Mb/s")->value());
+  CHECK(Amount::parse("2 Gbit/s")->value() == 2e9);
+  CHECK(Amount::parse("2 Gbit/s")->of(Dimension::bandwidth));
+}
+
+TEST_CASE("a count is a whole number", "[scenario][amount]") {
+  const auto problems_of = [](const std::string& json, Dimension dimension) {
+    std::vector<Problem> problems;
+    bounds(json).check_dimension(dimension, Where(problems, "f"));
+    return problems;
+  };
+  const std::vector<Problem> half = problems_of(R"({"equals": 10.5})", Dimension::count);
+  REQUIRE(half.size() == 1);
+  CHECK(half[0].pointer == "/equals");
+  CHECK(says(half[0].message, "read 10.5; expected a whole number"));
+  const std::vector<Problem> none = problems_of(R"({"above": 1, "below": 2})", Dimension::count);
+  REQUIRE(none.size() == 1);
+  CHECK(says(none[0].message, "read above 1 and below 2; expected bounds with a whole number"));
+  CHECK(problems_of(R"({"equals": 10.5, "within": 0.5})", Dimension::count).empty());
+  CHECK(problems_of(R"({"above": 1, "at_most": 2})", Dimension::count).empty());
+  CHECK(problems_of(R"({"above": 0.5})", Dimension::count).empty());
+  CHECK(problems_of(R"({"equals": 0.105})", Dimension::ratio).empty());
+}
+
+TEST_CASE("a large count is told shortly", "[scenario][amount]") {
+  CHECK(amount_text(1e300, Dimension::count) == "1e+300");
+  CHECK(amount_text(9007199254740991.0, Dimension::count) == "9007199254740991");
+}
+
 TEST_CASE("a bound of another dimension than the figure is refused", "[scenario][amount]") {
   std::vector<Problem> problems;
   const Where where(problems, "f");
