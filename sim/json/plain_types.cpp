@@ -55,6 +55,18 @@ class AnyType final : public JsonType {
   Value::Object schema(const void*) const override { return {}; }
 };
 
+// "I1, I2" -> ["I1", "I2"]
+Value::Array names_in(std::string_view list) {
+  constexpr std::string_view separator = ", ";
+  Value::Array names;
+  while (!list.empty()) {
+    const std::string_view name = list.substr(0, list.find(separator));
+    names.emplace_back(name);
+    list.remove_prefix(std::min(name.size() + separator.size(), list.size()));
+  }
+  return names;
+}
+
 bool is_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
@@ -154,6 +166,7 @@ std::string TextType::expected() const {
 Value::Object TextType::schema(const void*) const {
   Value::Object schema = schema_type("string");
   if (!limits_.rule.pattern.empty()) add(schema, "pattern", limits_.rule.pattern);
+  if (limits_.rule.list != nullptr) add(schema, "enum", names_in(limits_.rule.list()));
   return schema;
 }
 

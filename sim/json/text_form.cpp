@@ -85,7 +85,7 @@ const TextFormInfo TextForm<Bdf>::info = {"requester id", "a requester id such a
                                           "^[0-9a-fA-F]{2}:[01][0-9a-fA-F]\\.[0-7]$", nothing_more};
 
 const TextFormInfo address_form = {"address", "an address such as \"0x7f001000\"",
-                                   "^0x[0-9a-fA-F]+$", why_not_address};
+                                   "^0x0*[0-9a-fA-F]{1,16}$", why_not_address};
 
 std::optional<Ps> TextForm<Ps>::parse(std::string_view text) {
   const std::optional<Ps> time = parse_time(text);

@@ -80,7 +80,13 @@ class AmountType final : public JsonType {
            "Gb/s\"";
   }
   std::string noun() const override { return "amount"; }
-  Value::Object schema(const void*) const override { return number_or_text_schema(); }
+  Value::Object schema(const void*) const override {
+    Value::Object schema = number_or_text_schema();
+    add(schema, "minimum", std::int64_t{0});
+    add(schema, "pattern",
+        fmt::format("^[0-9]+(\\.[0-9]+)? *({})$", fmt::join(amount_units(), "|")));
+    return schema;
+  }
 };
 
 }  // namespace

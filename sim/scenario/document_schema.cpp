@@ -3,15 +3,18 @@
 #include "sim/scenario/document_schema.hpp"
 
 #include "sim/json/json.hpp"
+#include "sim/scenario/name_rule.hpp"
+#include "sim/scenario/part_file.hpp"
 #include "sim/scenario/scenario.hpp"
 
 namespace viosim {
 namespace {
 
-Value text_property(std::string_view sentence) {
+Value name_property(std::string_view sentence, const TextRule& rule) {
   Value::Object property;
   add(property, "description", sentence);
   add(property, "type", "string");
+  add(property, "pattern", rule.pattern);
   return Value(std::move(property));
 }
 
@@ -31,11 +34,17 @@ Value requirement(std::string_view key) {
 void allow_parts(Value::Object& object) {
   Value::Object& properties = *find(object, "properties")->if_object();
   add(properties, "part",
-      text_property("Stands for the content of parts/NAME.json; the keys beside it say what is "
-                    "different."));
+      name_property("Stands for the content of parts/NAME.json; the keys beside it say what is "
+                    "different.",
+                    part_name));
   add(properties, "template",
-      text_property("Stands for the template of that name; the keys beside it say what is "
-                    "different."));
+      name_property("Stands for the template of that name; the keys beside it say what is "
+                    "different.",
+                    component_name));
+  Value::Array both;
+  both.emplace_back("part");
+  both.emplace_back("template");
+  add(object, "not", requirement(std::move(both)));
   Value* required = find(object, "required");
   if (required == nullptr) return;
   Value::Array ways;
@@ -65,17 +74,25 @@ void relax(Value& schema) {
   if (described) allow_parts(*object);
 }
 
+Value templates_schema() {
+  Value::Object names;
+  add(names, "pattern", component_name.pattern);
+  Value::Object content;
+  add(content, "type", "object");
+  Value::Object templates;
+  add(templates, "description", "Objects that this file names by \"template\", each by its name.");
+  add(templates, "type", "object");
+  add(templates, "propertyNames", std::move(names));
+  add(templates, "additionalProperties", std::move(content));
+  return Value(std::move(templates));
+}
+
 }  // namespace
 
 Value scenario_schema() {
   Value whole = schema<Scenario>("viosim scenario");
   relax(whole);
-  Value::Object templates;
-  add(templates, "description", "Objects that this file names by \"template\", each by its name.");
-  add(templates, "type", "object");
-  find(*whole.if_object(), "properties")
-      ->if_object()
-      ->push_back({"templates", Value(std::move(templates))});
+  find(*whole.if_object(), "properties")->if_object()->push_back({"templates", templates_schema()});
   return whole;
 }
 

@@ -69,3 +69,42 @@ TEST_CASE("the schema knows which keys go with an action", "[scenario][schema]")
   CHECK_FALSE(schema.accepts(with_event(R"({"at": "1 us", "stop": "h.d", "start": "h.d"})")));
   CHECK_FALSE(schema.accepts(with_event(R"({"at": "1 us", "stop": "h..d"})")));
 }
+
+TEST_CASE("the schema knows what a part or a template may be called", "[scenario][schema]") {
+  auto schema = shipped_schema();
+  CHECK(schema.accepts(with_iommu(R"({"name": "i", "part": "iommus/x-1"})")));
+  const std::string wrong = GENERATE(R"("part": "")", R"("part": "a b")", R"("template": "")",
+                                     R"("template": "a/b")", R"("part": "p", "template": "t")");
+  CAPTURE(wrong);
+  CHECK_FALSE(schema.accepts(with_iommu(R"({"name": "i", )" + wrong + "}")));
+}
+
+TEST_CASE("the schema knows that templates are objects", "[scenario][schema]") {
+  auto schema = shipped_schema();
+  const auto with = [](const std::string& templates) {
+    return R"({"name": "n", "hosts": [{"name": "h", "iommus": [], "devices": []}], "templates": )" +
+           templates + "}";
+  };
+  CHECK(schema.accepts(with(R"({"t": {"any": 1}})")));
+  CHECK_FALSE(schema.accepts(with(R"({"t": 7})")));
+  CHECK_FALSE(schema.accepts(with(R"({"t": false})")));
+  CHECK_FALSE(schema.accepts(with(R"({"a b": {}})")));
+}
+
+TEST_CASE("the schema knows amounts and invariants", "[scenario][schema]") {
+  auto schema = shipped_schema();
+  const auto with = [](const std::string& clause) {
+    return R"({"name": "n", "hosts": [{"name": "h", "iommus": [], "devices": []}], "expect": [)" +
+           clause + "]}";
+  };
+  const auto above = [&](const std::string& amount) {
+    return with(R"({"metric": "h.d.requests", "above": )" + amount + "}");
+  };
+  for (const std::string amount : {"3", "0.5", "\"2 us\"", "\"95 %\"", "\"1.5 Gbit/s\"", "null"})
+    CHECK(schema.accepts(above(amount)));
+  for (const std::string amount : {"-1", "\"5\"", "\"5 k/s\"", "\"-1 ns\"", "\"often\"", "true"})
+    CHECK_FALSE(schema.accepts(above(amount)));
+  CHECK(schema.accepts(with(R"({"violation": "I8"})")));
+  CHECK_FALSE(schema.accepts(with(R"({"violation": "I99"})")));
+  CHECK_FALSE(schema.accepts(with(R"({"violation": ""})")));
+}
