@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -57,6 +58,30 @@ void PageGroups::complain(Invariant invariant, const TraceEvent& at, const Numbe
                       .alone = true});
 }
 
+// Of what is in a group and does not belong there: the group that was there last under its index is where
+// it may have come from.
+void PageGroups::complain_of_remains(const TraceEvent& at, const Name& name, const Group& group,
+                                     std::string message) {
+  std::vector<Link> evidence = last_closed(name);
+  const std::vector<Link>& its = group.story.links();
+  evidence.insert(evidence.end(), its.begin(), its.end());
+  scene_.violate(at, {.invariant = Invariant::whole_groups,
+                      .number = scene_.number_of(at),
+                      .epoch = group.first.epoch,
+                      .message = std::move(message),
+                      .evidence = std::move(evidence),
+                      .alone = true});
+}
+
+std::vector<Link> PageGroups::last_closed(const Name& name) const {
+  const auto function = functions_.find({name.machine, name.source, 0});
+  if (function == functions_.end()) return {};
+  const auto& closed = function->second.closed;
+  const auto last = std::find_if(closed.rbegin(), closed.rend(),
+                                 [&](const auto& one) { return one.first == name.group; });
+  return last == closed.rend() ? std::vector<Link>() : last->second.links();
+}
+
 void PageGroups::requested(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   if (bits.stop_marker()) return;
@@ -104,9 +129,9 @@ void PageGroups::taken(const TraceEvent& event) {
   Group& group = found->second;
   const std::uint32_t whole = group.requests - group.dropped;
   if (event.address > whole) {
-    complain(Invariant::whole_groups, event, scene_.number_of(event), group,
-             fmt::format("group {} of function {} is taken with {} requests, and has {}",
-                         bits.group, requester(bits.source), event.address, whole));
+    complain_of_remains(event, found->first, group,
+                        fmt::format("group {} of function {} is taken with {} requests, and has {}",
+                                    bits.group, requester(bits.source), event.address, whole));
   }
   group.story.add(scene_.link(event));
 }
@@ -125,10 +150,10 @@ void PageGroups::responded(const TraceEvent& event) {
   Group& group = found->second;
   const Number number = scene_.number_of(event);
   if (!group.whole) {
-    complain(Invariant::whole_groups, event, number, group,
-             fmt::format("group {} of function {} gets a response, and its last request has "
-                         "not come",
-                         bits.group, requester(bits.source)));
+    complain_of_remains(event, name, group,
+                        fmt::format("group {} of function {} gets a response, and its last request "
+                                    "has not come",
+                                    bits.group, requester(bits.source)));
   }
   const char* wrong = nullptr;
   if (group.responded)
@@ -146,20 +171,17 @@ void PageGroups::responded(const TraceEvent& event) {
 // What vanished has forgotten its groups, and whoever answers them may not know it yet. The group that
 // was there last under this name is what the response may be meant for.
 void PageGroups::responded_to_none(const TraceEvent& event, const Name& name, std::string message) {
-  const auto function = functions_.find({name.machine, name.source, 0});
-  if (function == functions_.end()) return;
-  std::vector<Link> evidence;
-  for (const auto& [group, story] : function->second.closed)
-    if (group == name.group) evidence = story.links();
+  if (!functions_.contains({name.machine, name.source, 0})) return;
   scene_.violate(event, {.invariant = Invariant::answer_to_group,
                          .number = scene_.number_of(event),
                          .epoch = event.epoch,
                          .message = std::move(message),
-                         .evidence = std::move(evidence),
+                         .evidence = last_closed(name),
                          .alone = true});
 }
 
-// PCIe 10.4.2.1: by a failure the function's page requests are disabled, and it waits for none.
+// PCIe, page request interface: by a response failure the function's page requests are disabled, and it
+// waits for none.
 void PageGroups::answered(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace viosim::check {
 
@@ -65,6 +66,9 @@ class PageGroups {
   // Of a group, by what happened to it.
   void complain(Invariant invariant, const TraceEvent& at, const Number& number, const Group& group,
                 std::string message, bool overdue = false);
+  void complain_of_remains(const TraceEvent& at, const Name& name, const Group& group,
+                           std::string message);
+  std::vector<Link> last_closed(const Name& name) const;  // the group of this index before
   Function& function_of(const Name& name) { return functions_[{name.machine, name.source, 0}]; }
 
   Scene& scene_;

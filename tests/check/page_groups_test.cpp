@@ -3,6 +3,8 @@
 #include "tests/check/stream.hpp"
 #include "tests/support/catch.hpp"
 
+#include <vector>
+
 using namespace viosim;
 using namespace viosim::test;
 
@@ -125,6 +127,20 @@ TEST_CASE("I13: a group comes back with what an overflow had cut off") {
   CHECK(taken(3, false) == "I13");
   CHECK(taken(1, true).empty());
   CHECK(taken(2, true) == "I13");
+}
+
+TEST_CASE("the chain of I13 has the group that an overflow cut off, of which the rest came back") {
+  const std::uint64_t bits = GroupBits{Stream::source, 3, true, true, false}.encode();
+  Stream stream;
+  stream.allocate(5, 1).ask(5, 1, 3, false).ask(5, 1, 3);
+  stream.emit(EventKind::request_dropped, Stream::queue, 5, 1, {.value = bits});
+  stream.answered(5, 1, 3).ask(5, 1, 3);  // the answer is the IOMMU's own
+  stream.emit(EventKind::group_taken, Stream::driver, 5, 1, {.address = 2, .value = bits});
+  const auto found = stream.violations(false);
+  REQUIRE(found.size() == 1);
+  CHECK(check::name_of(found[0].invariant) == "I13");
+  const std::vector<TraceEvent> all(stream.events().begin() + 1, stream.events().end());
+  CHECK(found[0].chain == all);  // but for the function's coming
 }
 
 TEST_CASE("I13: a response to a group whose last request has not come") {

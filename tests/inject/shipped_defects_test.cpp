@@ -2,9 +2,12 @@
 // README is what they give. UPDATE_GOLDEN=1 rewrites the table.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/units.hpp"
+#include "sim/check/checker.hpp"
 #include "sim/inject/defects.hpp"
+#include "sim/record/run_reader.hpp"
 #include "sim/run/run.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
 
 #include <fmt/format.h>
 
@@ -138,6 +141,24 @@ TEST_CASE("each defect shows what it expects, and is corrected beside it", "[inj
   for (const check::Violation& one : all)
     check_chain(one, !scenario.injections.empty() &&
                          (scenario.defects.empty() || one.invariant == intended(name)));
+}
+
+TEST_CASE("each defect is found in its trace as it was in the run, chain by chain",
+          "[inject][defects]") {
+  const std::string name = GENERATE(from_range(names()));
+  if (corrected(name)) return;
+  INFO(name);
+  const Scratch scratch;
+  const Scenario scenario = read(name);
+  RunOptions options;
+  options.out = scratch.path();
+  const RunReport report = run_scenario(scenario, folder, options);
+  RunReader reader = RunReader::open(scratch / "run.db");
+  check::Checker afterwards(reader.components(), scenario.checks);
+  reader.for_each_event([&](const TraceEvent& event) { afterwards.observe(event); });
+  afterwards.finish();
+  CHECK(afterwards.violations() == report.violations);
+  CHECK(report.violations.empty() == !intended(name));
 }
 
 TEST_CASE("the table of defects is what they give", "[inject][defects]") {
