@@ -179,18 +179,33 @@ Errno Mm::reserve(Iova base, std::uint64_t pages) {
   return Errno::ok;
 }
 
-// Linux' exit_mmap: nobody is told of single pages any more, for nobody translates by them.
+// Linux' exit_mmap: whoever translates by it has been told to stop, and is not told of single pages.
 void Mm::exit(Thread& thread) {
   ensure(!dying_, "a process ends twice");
   dying_ = true;
+  const Instant since = engine_.now();
   const std::vector<MmNotifier*> told = notifiers_;
   for (MmNotifier* notifier : told) notifier->release(thread, *this);
   {
     const Guard guard(lock_, thread);
-    for (const Hpa frame : clear_pages(thread, Iova(), table_.limit())) frames_.give_back(frame);
+    give_all_back(thread, since);
     regions_.clear();
   }
   put(thread);
+}
+
+// All entries go before the first frame is used again.
+void Mm::give_all_back(Thread& thread, Instant since) {
+  std::vector<Region> emptied;
+  std::vector<Hpa> frames;
+  for (const auto& [base, region] : regions_) {
+    const std::vector<Hpa> its = clear_pages(thread, base, region.end());
+    if (!its.empty()) emptied.push_back(region);
+    frames.insert(frames.end(), its.begin(), its.end());
+  }
+  if (trace.on())
+    for (const Region& region : emptied) tell_unmapped(region.base, region.pages, since);
+  for (const Hpa frame : frames) frames_.give_back(frame);
 }
 
 void Mm::add_notifier(MmNotifier& notifier) {

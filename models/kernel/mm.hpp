@@ -145,6 +145,7 @@ class Mm {
   void tell_mapped(Iova page, Hpa frame) const;
   void tell_unmapped(Iova base, std::uint64_t pages, Instant since) const;
   std::vector<Hpa> clear_pages(Thread& thread, Iova base, Iova end);
+  void give_all_back(Thread& thread, Instant since);
 
   Engine& engine_;
   std::string name_;

@@ -54,10 +54,12 @@ void Bindings::bound(const TraceEvent& event) {
                                event.pasid, requester(source), limit->second));
   }
   bonds_[{number, source}] = {scene_.link(event), scene_.machine_of(event.component)};
+  if (event.code == 0) of_processes_[number] = scene_.link(event);
 }
 
 void Bindings::freed(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
+  of_processes_.erase(number);
   if (scene_.orphan(number)) return;  // another owner's may be bound
   for (auto at = bonds_.lower_bound({number, 0}); at != bonds_.end() && at->first.first == number;
        at = bonds_.erase(at)) {
@@ -121,6 +123,27 @@ void Bindings::ejected(const TraceEvent& event) {
                                number.pasid, requester(source), scene_.path(event.component)),
                            .evidence = {bond.bind}});
   }
+}
+
+// A guest's end with it, and what it had in its host is its host's.
+void Bindings::finish() {
+  const auto complain = [&](const Number& number, const Link& bind, const std::string& message) {
+    if (scene_.host_of(number.machine) != number.machine) return;
+    scene_.violate(bind.event, {.invariant = Invariant::trace_order,
+                                .number = number,
+                                .epoch = bind.event.epoch,
+                                .message = message,
+                                .evidence = {bind},
+                                .overdue = true});
+  };
+  for (const auto& [key, bond] : bonds_) {
+    complain(key.first, bond.bind,
+             fmt::format("PASID {} was bound to function {}, and never unbound", key.first.pasid,
+                         requester(key.second)));
+    of_processes_.erase(key.first);
+  }
+  for (const auto& [number, bind] : of_processes_)
+    complain(number, bind, fmt::format("PASID {} was never freed", number.pasid));
 }
 
 }  // namespace viosim::check

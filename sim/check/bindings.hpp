@@ -12,11 +12,13 @@
 namespace viosim::check {
 
 // Of I7 that what is freed is bound to no function; of I20 that a function, or a vIOMMU, that was let go of
-// has nothing bound; of I23 and I24 that what is bound is a number that the function can have.
+// has nothing bound; of I23 and I24 that what is bound is a number that the function can have; of I34 that
+// what was bound in a host is unbound, and its number freed, when the run is over.
 class Bindings {
  public:
   explicit Bindings(Scene& scene) : scene_(scene) {}
   void observe(const TraceEvent& event);
+  void finish();  // the run is over
 
  private:
   using Function = std::pair<std::uint32_t, std::uint16_t>;  // machine, requester
@@ -36,6 +38,7 @@ class Bindings {
 
   Scene& scene_;
   Bonds bonds_;
+  std::map<Number, Link> of_processes_;  // numbers that kernels bound for their own: the last bind
   std::map<Function, std::uint32_t> limits_;  // its PASIDs are below
   std::map<std::uint32_t, std::set<std::uint16_t>>
       behind_;                        // functions, by who writes their tables

@@ -45,6 +45,7 @@ void Checker::finish() {
   page_groups_.finish();
   guest_numbers_.finish();
   aborts_.finish();
+  bindings_.finish();
 }
 
 }  // namespace viosim::check

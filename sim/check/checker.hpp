@@ -47,7 +47,7 @@ class Checker final : public TraceObserver {
   // The run came to its end: what has not happened is asked, of these.
   void finish();
   static constexpr std::array asked_at_end{Invariant::every_answer, Invariant::same_numbers,
-                                           Invariant::aborts_seen};
+                                           Invariant::aborts_seen, Invariant::trace_order};
 
   const std::vector<Violation>& violations() const { return scene_.violations(); }
   std::uint64_t found() const { return scene_.found(); }  // with those that were not kept

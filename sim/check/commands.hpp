@@ -22,7 +22,7 @@ class Commands {
   std::map<std::uint32_t, Link> outstanding_;  // by component
 };
 
-// I34: events that are written when they happen come in the order of time.
+// Of I34 that events that are written when they happen come in the order of time.
 class TraceOrder {
  public:
   explicit TraceOrder(Scene& scene) : scene_(scene) {}

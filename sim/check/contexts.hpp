@@ -15,8 +15,8 @@
 
 namespace viosim::check {
 
-// Of I20, I26, I27 and I31 what is about context entries. VT-d 3.x, 6.5.3.3 "Guidance to Software for
-// Invalidations": who takes one away flushes the context cache, then what PASID cache and IOTLB hold of
+// Of I20, I26, I27 and I31 what is about context entries. VT-d's guidance to software for
+// invalidations: who takes one away flushes the context cache, then what PASID cache and IOTLB hold of
 // its domains, then the function's TLB where it is used. Of an emulated IOMMU its hypervisor has to be
 // told the same, and of one that is new before it is used.
 class Contexts {

@@ -108,8 +108,11 @@ constexpr std::array table = {
     InvariantInfo{Invariant::aborts_seen,
                   "What an invalidation time-out aborted is submitted again, or reported.",
                   "lost invalidation"},
-    InvariantInfo{Invariant::trace_order, "What happens now is not before what happened.",
-                  "trace integrity"},
+    InvariantInfo{
+        Invariant::trace_order,
+        "What happens now is not before what happened, and what a host has begun is ended "
+        "when the run is over.",
+        "trace integrity, leak"},
     InvariantInfo{Invariant::quiet_fault,
                   "Where faults are not to be reported requests are refused in silence.",
                   "silent success after an exit"},

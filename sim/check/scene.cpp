@@ -102,6 +102,11 @@ bool Scene::orphan(const Number& number) const {
   return its != nullptr && (its->orphaned || its->orphans > 0);
 }
 
+bool Scene::shared_with_orphans(const Number& number) const {
+  const Life* const its = life(number);
+  return its != nullptr && its->orphans > 0;
+}
+
 std::uint32_t Scene::living(std::uint32_t machine) const {
   std::uint32_t all = 0;
   for (auto at = living_.lower_bound({machine, 0});

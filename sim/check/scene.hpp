@@ -90,6 +90,8 @@ class Scene {
   const Life* life(const Number& number) const;
   // Its allocator left without it: somebody believes that he has it, whoever got it since.
   bool orphan(const Number& number) const;
+  // The number of an orphan was given out again: what is told of it is of one or of the other.
+  bool shared_with_orphans(const Number& number) const;
   // How many live in a machine, and of these belong to one owner.
   std::uint32_t living(std::uint32_t machine) const;
   std::uint32_t living(std::uint32_t machine, std::uint64_t owner) const;

@@ -105,7 +105,7 @@ void StaleUse::map(const TraceEvent& event) {
 
 // The later time counts for all of it: a request of before it is let pass.
 void StaleUse::unmap(const TraceEvent& event) {
-  if (event.pasid == 0) return;
+  if (event.pasid == 0 || scene_.shared_with_orphans(scene_.number_of(event))) return;
   map(event);
   const std::uint64_t end = event.address + (std::uint64_t{event.code} << 12U);
   unmapped_[scene_.number_of(event)][end] = {event.address, scene_.link(event)};

@@ -101,6 +101,7 @@ void Unmaps::completed(const TraceEvent& event) {
 void Unmaps::unmapped(const TraceEvent& event) {
   if (event.pasid == 0) return;
   const Number number = scene_.number_of(event);
+  if (scene_.shared_with_orphans(number)) return;
   unmapped(event, number);
   const auto hosts = stand_for_.find(number);
   if (hosts == stand_for_.end()) return;

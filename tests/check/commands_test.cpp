@@ -4,6 +4,7 @@
 #include "tests/support/catch.hpp"
 
 #include <set>
+#include <vector>
 
 using namespace viosim;
 using namespace viosim::test;
@@ -41,6 +42,33 @@ TEST_CASE("I34: an event that is written after a later one") {
   checker.observe(at(4));
   REQUIRE(checker.found() == 1);
   CHECK(checker.violations()[0].invariant == check::Invariant::trace_order);
+}
+
+TEST_CASE("I34: what is bound in a host is unbound, and freed, when the run is over") {
+  const auto bound = [] { return Stream().allocate(5, 1).bind(5, 1); };
+  CHECK(bound().found(false).empty());
+  CHECK(bound().found() == "I34");
+  CHECK(bound().unbind(5, 1).found() == "I34");
+  CHECK(bound().unbind(5, 1).free(5, 1).found().empty());
+  const std::vector<check::Violation> leaks = bound().violations();
+  REQUIRE(leaks.size() == 1);
+  CHECK(leaks[0].time == bound().events().back().time);
+  CHECK(leaks[0].chain.back() == bound().events().back());
+}
+
+TEST_CASE(
+    "I34: what a host has bound for a guest is its own; what a guest has bound ends with it") {
+  const Stream::Fields bond{.address = 5, .value = Stream::source, .code = trace_code::for_guest};
+  const auto for_guest = [&] {
+    return Stream()
+        .allocate(9, 1, Stream::owner(Stream::vfio))
+        .emit(EventKind::bind, Stream::vfio, 9, 1, bond);
+  };
+  CHECK(for_guest().found() == "I34");
+  CHECK(for_guest().emit(EventKind::unbind, Stream::vfio, 9, 1, bond).found().empty());
+  const Stream::Fields own{.address = 5, .value = Stream::source};
+  Stream guest = Stream().guest_allocates(5);
+  CHECK(guest.emit(EventKind::bind, Stream::guest_app, 5, 1, own).found().empty());
 }
 
 TEST_CASE("every invariant has a name, a sentence and a bug class of its own") {

@@ -113,7 +113,7 @@ TEST_CASE("a number that has been an orphan twice may be freed by both of its ow
 
 TEST_CASE("I6: a freed number is bound, made present, or named by a descriptor") {
   const auto ended = [] { return Stream().allocate(5, 1).free(5, 1); };
-  CHECK(ended().emit(EventKind::bind, Stream::app, 5, 1, {.value = Stream::source}).found() ==
+  CHECK(ended().emit(EventKind::bind, Stream::app, 5, 1, {.value = Stream::source}).found(false) ==
         "I6");
   CHECK(ended().write(trace_code::entry_set, 5, 1).found() == "I6");
   CHECK(ended().emit(EventKind::submit, Stream::queue, 5, 1, {}).found() == "I6");
@@ -134,7 +134,7 @@ TEST_CASE("I6: a freed number is unbound, taken out of a table, or answered for"
 
 TEST_CASE("I6: a number that was never given out is used") {
   CHECK(Stream().write(trace_code::entry_set, 9, 0).found() == "I6");
-  CHECK(Stream().bind(9, 0).found() == "I6");
+  CHECK(Stream().bind(9, 0).found(false) == "I6");
   CHECK(Stream().respond(9, 0, 3).found() == "I6 I10");
 }
 
@@ -149,11 +149,11 @@ TEST_CASE("I6: where no kernel tells of its numbers, any may be used") {
 
 TEST_CASE("I23: PASID 0 is given out") { CHECK(Stream().allocate(0, 1, 0, 0, 9).found() == "I23"); }
 
-TEST_CASE("I23: PASID 0 is bound") { CHECK(Stream().bind(0, 0).found() == "I23"); }
+TEST_CASE("I23: PASID 0 is bound") { CHECK(Stream().bind(0, 0).found(false) == "I23"); }
 
 TEST_CASE("I23: a process may have the requests that have no PASID") {
   const Stream::Fields whole{.value = Stream::source, .code = trace_code::without_pasid};
-  CHECK(Stream().emit(EventKind::bind, Stream::app, 0, 0, whole).found().empty());
+  CHECK(Stream().emit(EventKind::bind, Stream::app, 0, 0, whole).found(false).empty());
 }
 
 TEST_CASE("I24: the last PASID that a function has, and the one after it") {
@@ -165,7 +165,7 @@ TEST_CASE("I24: the last PASID that a function has, and the one after it") {
         .write(trace_code::entry_set, 5, 1)
         .allocate(pasid, 1)
         .bind(pasid, 1)
-        .found();
+        .found(false);
   };
   CHECK(bound(63).empty());
   CHECK(bound(64) == "I24");

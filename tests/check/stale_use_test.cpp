@@ -51,7 +51,7 @@ TEST_CASE("I28: a guest's process unmaps, and the host's number is used") {
               {.address = gpasid, .value = Stream::source, .code = trace_code::for_guest})
         .write(trace_code::entry_set, 9, 1);
     unmap(stream, Stream::guest_app, 2, 9);  // of the guest's PASID 5
-    return stream.use(9, 1, 0).found();
+    return stream.use(9, 1, 0).found(false);
   };
   CHECK(guest(5) == "I28");
   CHECK(guest(6).empty());
@@ -89,4 +89,18 @@ TEST_CASE("answers to requests are wanted only while something is taken away") {
   map(stream, Stream::page);
   checker.observe(stream.events().back());
   CHECK(!checker.wants_requests());
+}
+
+// The function still uses what the orphan has mapped.
+TEST_CASE("I28: what another process with the number of an orphan unmaps is not the orphan's") {
+  const auto found = [](bool orphan) {
+    Stream stream = bound();
+    if (orphan) {
+      stream.emit(EventKind::free, Stream::pasids, 5, 1, {.code = trace_code::orphaned})
+          .allocate(5, 2);
+    }
+    return unmap(stream, Stream::app).use(5, 1, 0).found(false);
+  };
+  CHECK(found(false) == "I28");
+  CHECK(found(true).empty());
 }

@@ -137,7 +137,8 @@ TEST_CASE("I7 and I20: what is still bound is freed, or let go of") {
   CHECK(bound().free(5, 1).found() == "I7");
   CHECK(bound().unbind(5, 1).free(5, 1).found().empty());
   const auto unplug = [](Stream stream) {
-    return stream.emit(EventKind::unplug, Stream::app, 0, 0, {.value = Stream::source}).found();
+    return stream.emit(EventKind::unplug, Stream::app, 0, 0, {.value = Stream::source})
+        .found(false);
   };
   CHECK(unplug(bound()) == "I20");
   CHECK(unplug(bound().unbind(5, 1)).empty());
@@ -213,7 +214,7 @@ TEST_CASE("I20: a vIOMMU is taken away in order while the host has something bou
                   {.address = 1, .code = trace_code::allocator_left});
     }
     return stream.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = trace_code::viommu_gone})
-        .found();
+        .found(false);
   };
   CHECK(ejected(true, true).empty());
   CHECK(ejected(false, false).empty());

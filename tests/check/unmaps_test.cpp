@@ -121,9 +121,39 @@ TEST_CASE("I26: what a guest unmaps is flushed under the host's number") {
     stream.wait(10000);
     if (flushed) flush(stream, iotlb, 0, Stream::page, 9);
     if (moved) stream.emit(EventKind::moved, Stream::viommu, 0, 0, {});
-    return unmap(stream, 1, 2500, Stream::guest_app).found();
+    return unmap(stream, 1, 2500, Stream::guest_app).found(false);
   };
   CHECK(found(true).empty());
   CHECK(found(false) == "I26");
   CHECK(found(false, true).empty());
+}
+
+TEST_CASE("I26: a process that exits gives its pages back, and what its entry led to is flushed") {
+  const auto found = [](bool torn_down) {
+    Stream stream = present();
+    stream.wait(10000);
+    if (torn_down) stream.tear_down(pasid, 1);
+    return unmap(stream, 16, 8500).found();
+  };
+  CHECK(found(true).empty());
+  CHECK(found(false) == "I26 I26");
+}
+
+// The orphan's entry is flushed by the process that has it; what another one with its number unmaps was
+// never led to by it.
+TEST_CASE("I26: what is unmapped under the number of an orphan may be somebody else's") {
+  const auto found = [](bool given_out_again) {
+    Stream stream;
+    stream.guest_allocates(pasid).allocate(9, 1).write(trace_code::entry_set, 9, 1, false);
+    stream.emit(EventKind::bind, Stream::vfio, 9, 1,
+                {.address = pasid, .value = Stream::source, .code = trace_code::for_guest});
+    stream.emit(EventKind::free, Stream::guest_pasids, pasid, 1, {.code = trace_code::orphaned});
+    if (given_out_again) {
+      stream.emit(EventKind::allocate, Stream::guest_pasids, pasid, 2,
+                  {.address = 1U | std::uint64_t{100} << 32U});
+    }
+    return unmap(stream.wait(10000), 1, 2500, Stream::guest_app).found(false);
+  };
+  CHECK(found(false) == "I26");
+  CHECK(found(true).empty());
 }

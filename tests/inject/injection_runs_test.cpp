@@ -104,14 +104,14 @@ TEST_CASE("injections of every sort break what they are for", "[inject]") {
       Case{false, R"({"delay": "pasid-cache", "by": "300 us", "nth": 3})", {"I26", "I8"}},
       Case{false, R"({"reorder": "pasid-cache", "nth": 3})", {"I27"}},
       Case{false, R"({"duplicate": "page-response", "nth": 3})", {"I10"}},
-      Case{false, R"({"drop": "page-response", "nth": 3})", {"I11"}, true},
+      Case{false, R"({"drop": "page-response", "nth": 3})", {"I11", "I34"}, true},
       Case{true, R"({"drop": "iotlb", "where": "h.i", "nth": 3})", {"I26"}},
       Case{true, R"({"delay": "iotlb", "by": "300 us", "where": "h.i", "nth": 3})", {"I26"}},
       Case{true, R"({"reorder": "iotlb", "where": "h.i", "nth": 3})", {"I27"}},
       // Page requests and their interrupt.
-      Case{false, R"({"drop": "page-request", "nth": 3})", {"I11"}, true},
+      Case{false, R"({"drop": "page-request", "nth": 3})", {"I11", "I34"}, true},
       Case{false, R"({"duplicate": "page-request", "nth": 3})", {"I10"}},
-      Case{false, R"({"drop": "page-request-interrupt", "nth": 3})", {"I11"}, true},
+      Case{false, R"({"drop": "page-request-interrupt", "nth": 3})", {"I11", "I34"}, true},
       // Notices.
       Case{false, R"({"drop": "unmap-notice"})", {"I26", "I28"}},
       // Steps of orders, and of other flows.
@@ -120,7 +120,7 @@ TEST_CASE("injections of every sort break what they are for", "[inject]") {
       Case{false,
            R"({"swap": "tear_down.flush_iotlb_of_entry", "with": "tear_down.flush_device_tlb"})",
            {"I27"}},
-      Case{false, R"({"skip": "unbind.tear_down", "nth": 6})", {"I7"}},
+      Case{false, R"({"skip": "unbind.tear_down", "nth": 6})", {"I26", "I7"}},
       Case{true, R"({"skip": "guest_unbind.tear_down", "nth": 6})", {"I26", "I7"}},
       // Two guests' vCPUs write a command at once, and nobody looks.
       Case{true,

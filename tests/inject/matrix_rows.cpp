@@ -69,11 +69,11 @@ std::set<std::string> whats_of(const Scenario& scenario) {
 }  // namespace
 
 const std::array<Machine, 4> machines{
-    Machine{"processes", R"("hosts": [{ "part": "native" }])"},
-    Machine{"guest",
+    Machine{"processes", Users::host, R"("hosts": [{ "part": "native" }])"},
+    Machine{"guest", Users::guest,
             R"("hosts": [{ "part": "guest" }], "events": [
       { "at": "400 us", "unplug": "host0.vm.v0", "how": "orderly" }, { "at": "700 us", "plug": "host0.vm.v0" }])"},
-    Machine{"slices",
+    Machine{"slices", Users::both,
             R"("hosts": [{ "part": "guest",
       "devices": [{ "name": "acc", "model": "accelerator", "iommu": "dmar0", "shared_queue": { "engines": 2 } }],
       "processes": [{ "name": "own", "count": 2, "devices": ["acc"], "every": "300 us", "rounds": 2,
@@ -83,7 +83,7 @@ const std::array<Machine, 4> machines{
         "assign": [{ "devices": "acc", "viommu": "v0", "slice": {} }],
         "processes": [{ "name": "app", "count": 4, "devices": ["acc"], "every": "300 us", "rounds": 2, "unmap": 4,
           "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }] }])"},
-    Machine{"leaving",
+    Machine{"leaving", Users::host,
             R"("hosts": [{ "part": "native",
       "devices": [{ "name": "acc", "count": 2, "model": "accelerator", "iommu": "dmar0" }],
       "processes": [

@@ -5,6 +5,7 @@
 #include "sim/run/load.hpp"
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -12,8 +13,12 @@
 
 namespace viosim::matrix {
 
+// Who uses its functions: what is done to messages and steps is done to theirs.
+enum class Users : std::uint8_t { host, guest, both };
+
 struct Machine {
   std::string_view name;
+  Users users{};
   std::string_view rest;  // of its scenario
 };
 

@@ -1,5 +1,4 @@
-// The reasons, by how rows begin. "4.3" and the like are sections of the VT-d specification 3.x where
-// nothing else is said.
+// The reasons, by how rows begin. Rules of the specifications of VT-d and PCIe are named by their topic.
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/inject/intended.hpp"
 
@@ -18,11 +17,6 @@ constexpr std::string_view waited =
     "Who sent it waits until it is done, and uses nothing again before.";
 constexpr std::string_view forgotten =
     "What is forgotten twice is forgotten; a wait behind it comes later.";
-constexpr std::string_view exit_unseen =
-    "Not harmless, and not found: the frames of a process that exits are given back while its "
-    "entry is "
-    "present (6.5.3.3), and the trace does not tell of them. The closing of its devices tears it "
-    "down.";
 constexpr std::string_view in_order =
     "Machines here keep the order of writes, as x86 does, so that a barrier changes nothing.";
 constexpr std::string_view not_led =
@@ -30,7 +24,8 @@ constexpr std::string_view not_led =
 constexpr std::string_view does_without =
     "What is off is not used: a bind that needs it is refused (-EINVAL), or its requests are.";
 constexpr std::string_view write_buffer =
-    "Nothing is taken away: a write that hardware sees late (RWBF, 6.8) has requests refused for "
+    "Nothing is taken away: a write that hardware sees late (RWBF, write-buffer flushing) has "
+    "requests refused for "
     "longer, and the hardware here has no such buffer.";
 constexpr std::string_view nobody_changes =
     "No software of a scenario changes a present entry in place. tests/models/iommu_driver_test "
@@ -52,7 +47,7 @@ constexpr std::string_view removed_next = "The order `remove` follows at once, a
 constexpr std::string_view drained =
     "A queue's stop has waited for its page requests, and what was answered is at its function: "
     "none "
-    "is left to drain (7.10). One that outlives its PASID is I9 when the number is given out "
+    "is left to drain. One that outlives its PASID is I9 when the number is given out "
     "again: "
     "tests/check/page_groups_test.";
 constexpr std::string_view context_gone =
@@ -61,7 +56,8 @@ constexpr std::string_view context_gone =
 // The first that a row begins with counts.
 constexpr Remark remarks[] = {
     {"duplicate `invalidation-completion`",
-     "The tag of the second answer is that of nobody who waits (PCIe 10.3.3): it is dropped."},
+     "The tag of the second answer is that of nobody who waits (PCIe ATS, invalidate completions): "
+     "it is dropped."},
     {"duplicate `page-request-interrupt`", "The thread finds its queue empty."},
     {"duplicate `fault-event`", "The hypervisor reads all there is, and the second time nothing."},
     {"duplicate `registration`",
@@ -78,8 +74,6 @@ constexpr Remark remarks[] = {
      "The guest reads the response before, a number that it has, and refuses it: the process gets "
      "-ENOMEM."},
     {"delay `command`", waited},
-    {"drop `command-completion`",
-     "The guest's kernel panics after 10 s, as Linux does: the run fails without an invariant."},
     {"delay `page-request", "The function waits for its answer, which is given within I11's time."},
     {"drop `fault-event`",
      "The host answers for the guest after 1 s, within I11's time; the guest's work fails."},
@@ -88,8 +82,6 @@ constexpr Remark remarks[] = {
      "Processors find no translation of the PASID: ENQCMD exits, and the guest's work fails."},
     {"delay `unmap-notice`", waited},
     {"delay `exit-notice`", waited},
-    {"drop `exit-notice`", exit_unseen},
-    {"skip `exit.tear_down`", exit_unseen},
     {"drop `registration`",
      "The kernel gives numbers by itself, and VFIO binds none of them, for they are not the "
      "guest's. "
@@ -100,20 +92,20 @@ constexpr Remark remarks[] = {
     {"skip `add.flush_write_buffer`", write_buffer},
     {"skip `add.flush_iotlb_of_domain`",
      "A function without a context entry has put nothing into an IOTLB, where no fault is "
-     "remembered (6.1); its vIOMMU hears of the entry by the context cache."},
+     "remembered; its vIOMMU hears of the entry by the context cache."},
     {"skip `add.enable_", does_without},
     {"skip `set_up.barrier`", in_order},
     {"skip `set_up.set_present`", not_led},
     {"skip `set_up.flush_write_buffer`", write_buffer},
     {"skip `set_up.flush_iotlb_of_pasid`",
-     "An entry that was absent has put nothing into an IOTLB (6.1), and its vIOMMU hears of it by "
+     "An entry that was absent has put nothing into an IOTLB, and its vIOMMU hears of it by "
      "the "
      "PASID cache."},
     {"skip `change.", nobody_changes},
     {"skip `replace.", nobody_replaces},
     {"skip `tear_down.barrier`", in_order},
     {"skip `tear_down.zero_entry`",
-     "Hardware looks at nothing else of an entry whose P is 0 (9.6), and all of it is written "
+     "Hardware looks at nothing else of an entry whose P is 0, and all of it is written "
      "before P "
      "is 1 again."},
     {"skip `unmap_second.", nobody_unmaps},
@@ -122,7 +114,7 @@ constexpr Remark remarks[] = {
     {"skip `attach.", does_without},
     {"skip `detach.release_domain`",
      "The entry of a second level was flushed with all of its domain when it was torn down, just "
-     "before (DSI, 6.5.2.3)."},
+     "before (domain-selective invalidation of the IOTLB)."},
     {"skip `detach.", removed_next},
     {"skip `remove.tear_down_default`",
      "Nothing is bound without a PASID any more: unbinding or detaching has torn the entry down."},
@@ -130,9 +122,9 @@ constexpr Remark remarks[] = {
     {"skip `remove.barrier`", in_order},
     {"skip `remove.flush_device_tlb`",
      "ATS was disabled before, and with it the function has forgotten its translations (PCIe "
-     "10.5.1.3)."},
+     "ATS, disabling)."},
     {"skip `remove.zero_context`",
-     "Hardware looks at nothing else of an entry whose P is 0 (9.4), and all of it is written "
+     "Hardware looks at nothing else of an entry whose P is 0, and all of it is written "
      "before P "
      "is 1 again."},
     {"skip `remove.release_domain`", "First levels share a domain, which is never given back."},
@@ -152,7 +144,8 @@ constexpr Remark remarks[] = {
      "given up. "
      "Not submitted again: `i33-not-again`."},
     {"misbehave `answer_twice`",
-     "The tag of the second answer is that of nobody who waits (PCIe 10.3.3): it is dropped."},
+     "The tag of the second answer is that of nobody who waits (PCIe ATS, invalidate completions): "
+     "it is dropped."},
     {"misbehave `wrong_pasid`",
      "The table of the function has no entry there, or ends before it: its requests are refused "
      "and "
