@@ -59,16 +59,18 @@ TEST_CASE("a look-up of dense ids hardly ever passes another block's bucket") {
 }
 
 TEST_CASE("a look-up is short at every stride, those of Fibonacci numbers too") {
-  std::uint32_t stride = GENERATE(2u, 3u, 64u, 1000u, 4096u, 65'536u, 100'000u);
-  for (std::uint32_t next = stride + 1; stride < keys_max / 10; next += std::exchange(stride, next))
-    for (const std::uint32_t end : {1u << 14, keys_max}) {
-      if (end / stride < 10 || end / stride > 50'000) continue;
-      Rig rig;
-      const std::vector<std::uint32_t> keys = every(stride, end);
-      rig.put(keys);
-      INFO(keys.size() << " keys, every " << stride);
-      CHECK(rig.steps_per_key(keys) <= 6.0 + 64.0 / static_cast<double>(keys.size()) + 1e-9);
-    }
+  // In one run, which ends with the first failure: no good tables would take minutes for them all.
+  for (std::uint32_t stride : {2u, 3u, 64u, 1000u, 4096u, 65'536u, 100'000u})
+    for (std::uint32_t next = stride + 1; stride < keys_max / 10;
+         next += std::exchange(stride, next))
+      for (const std::uint32_t end : {1u << 14, keys_max}) {
+        if (end / stride < 10 || end / stride > 50'000) continue;
+        Rig rig;
+        const std::vector<std::uint32_t> keys = every(stride, end);
+        rig.put(keys);
+        INFO(keys.size() << " keys, every " << stride);
+        REQUIRE(rig.steps_per_key(keys) <= 6.0 + 64.0 / static_cast<double>(keys.size()) + 1e-9);
+      }
 }
 
 TEST_CASE("a look-up is short when keys are chosen to lie side by side") {
