@@ -170,7 +170,12 @@ void Guest::move_in(Thread& thread) {
 
 void Guest::start_kernel(Thread& thread, const std::function<void(Thread&)>& booted) {
   for (Unit& unit : units) boot_error(unit.viommu.path(), register_allocator(thread, unit));
-  for (const auto& driver : drivers_) boot_error(driver->function().path, driver->probe(thread));
+  for (std::size_t number = 0; number < drivers_.size(); ++number) {
+    FunctionDriver& driver = *drivers_[number];
+    // A slice that could not be attached is not in the machine.
+    if (residence_->function(number).slice() && !residence_->attached(number)) continue;
+    boot_error(driver.function().path, driver.probe(thread));
+  }
   booted_ = true;
   booted(thread);
 }

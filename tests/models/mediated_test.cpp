@@ -275,3 +275,22 @@ TEST_CASE("a slice of a function that the host's driver has not got is not attac
   REQUIRE(guest.boot_errors().size() == 1);
   CHECK(guest.boot_errors()[0].error == Errno::enodev);
 }
+
+// Its guest's kernel does not see it, or would bind what nobody unbinds when the function goes.
+TEST_CASE("a slice that was not attached at boot is not used when its function has come back",
+          "[mediated]") {
+  Mediated all;
+  Guest& guest = all.add_guest(any_kind());
+  FunctionDriver& function = *all.drivers[1];
+  all.rig.at(10us, [&](Thread& thread) { function.remove(thread); });
+  bool came_back = false;
+  all.rig.at(45us, [&](Thread& thread) { came_back = function.probe(thread) == Errno::ok; });
+  all.rig.run();
+  CHECK(came_back);
+  CHECK(guest.boot_errors().size() == 1);
+  CHECK(!guest.residence().attached(1));
+  CHECK(all.group_of(0).stats.enodev == 3);
+  CHECK(all.group_of(0).stats.finished == 3);
+  for (std::uint32_t pasid = 1; pasid < 64; ++pasid)
+    CHECK(!all.rig.unit.kernel.driver.present(all.rig.devices[1].source(), Pasid(pasid)));
+}
