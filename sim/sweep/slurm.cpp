@@ -123,15 +123,14 @@ std::string Slurm::submit(const Submission& submission) const {
   std::vector<std::uint64_t> indices;
   for (const std::uint64_t slice : submission.slices) indices.push_back(slice - submission.first);
   const std::string log = for_file_pattern(submission.logs.string()) + "/%A_%a.log";
-  std::vector<std::string> words{
-      "sbatch",
-      "--parsable",
-      fmt::format("--job-name={}.{}", key_, submission.first),
-      "--array=" + run_set_text(indices),
-      "--output=" + log,
-      "--error=" + log,  // or SBATCH_ERROR would say it
-      "--open-mode=append",
-      "--no-requeue"};
+  std::vector<std::string> words{"sbatch",
+                                 "--parsable",
+                                 fmt::format("--job-name={}.{}", key_, submission.first),
+                                 "--array=" + run_set_text(indices),
+                                 "--output=" + log,
+                                 "--error=" + log,  // or SBATCH_ERROR would say it
+                                 "--open-mode=append",
+                                 "--no-requeue"};
   words.insert(words.end(), submission.options.begin(), submission.options.end());
   const std::string script = fmt::format("#!/bin/sh\nslice=$(({} + SLURM_ARRAY_TASK_ID))\n{}\n",
                                          submission.first, submission.script);
