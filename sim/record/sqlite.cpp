@@ -7,11 +7,14 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <sys/resource.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace viosim {
 namespace {
@@ -179,9 +182,19 @@ double Statement::finite(int column, std::string_view what) const {
   return real(column);
 }
 
+// SQLite tries again without writing, and would tell of a file that is not there.
+void check_directory(const DatabaseName& name) {
+  const std::filesystem::path directory = std::filesystem::absolute(name.file).parent_path();
+  if (std::filesystem::exists(name.file) || ::access(directory.c_str(), W_OK) == 0) return;
+  throw ConfigError(Problem{directory.string(), "",
+                            fmt::format("the directory for the {} cannot be used ({})", name.noun,
+                                        std::generic_category().message(errno))});
+}
+
 // A reader opens for writing if it can: the file of a killed run may need its journal played back.
 Connection::Connection(std::string file, Mode mode, std::string noun)
     : name_{std::move(file), std::move(noun)} {
+  if (mode == Mode::create) check_directory(name_);
   const int flags =
       mode == Mode::create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
   sqlite3* connection = nullptr;

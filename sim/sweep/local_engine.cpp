@@ -8,6 +8,8 @@ namespace viosim {
 namespace {
 
 constexpr std::chrono::milliseconds longest_wait{250};  // so that progress is told
+// Who wakes so much later than he wanted to was stopped (Ctrl-Z), and his runs with him.
+constexpr std::chrono::seconds stopped_after{1};
 
 }  // namespace
 
@@ -35,30 +37,36 @@ void LocalEngine::fill() {
     const SweepRun run = experiment_.run(*next);
     Worker worker([&](ByteWriter& writer) { encode(perform(experiment_, run), writer); },
                   experiment_.sweep().limits.memory);
-    running_.push_back({*next, std::move(worker), false});
+    running_.push_back({*next, std::move(worker), false, {}});
   }
 }
 
-void LocalEngine::wait(const Interrupt& interrupt) {
+Worker::Clock::time_point LocalEngine::deadline(const Running& one) const {
   const auto limit =
       std::chrono::duration_cast<Worker::Clock::duration>(experiment_.sweep().limits.wall.value());
+  return one.worker.started() + limit + one.suspended;
+}
+
+void LocalEngine::wait(const Interrupt& interrupt) {
   auto longest = longest_wait;
   const auto now = Worker::Clock::now();
   descriptors_.clear();
   for (const Running& one : running_) {
     descriptors_.push_back({one.worker.descriptor(), POLLIN, 0});
-    const auto left = one.worker.started() + limit - now;
+    const auto left = deadline(one) - now;
     longest = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left),
                          std::chrono::milliseconds(0), longest);
   }
   interrupt.wait(descriptors_, longest);
+  const auto late = Worker::Clock::now() - now - longest;
+  if (late < stopped_after) return;
+  for (Running& one : running_) one.suspended += late;
 }
 
 void LocalEngine::kill_overdue() {
-  const Ps limit = experiment_.sweep().limits.wall.value();
   const auto now = Worker::Clock::now();
   for (Running& one : running_) {
-    if (one.overdue || now - one.worker.started() < limit) continue;
+    if (one.overdue || now < deadline(one)) continue;
     one.overdue = true;
     one.worker.kill();
   }

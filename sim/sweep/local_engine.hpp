@@ -23,10 +23,12 @@ class LocalEngine {
     std::uint64_t run;
     Worker worker;
     bool overdue = false;
+    Worker::Clock::duration suspended{};  // while it ran, as this process was
   };
 
   void fill();
   void wait(const Interrupt& interrupt);
+  Worker::Clock::time_point deadline(const Running& one) const;
   void kill_overdue();
   std::vector<FinishedRun> take_finished();
 

@@ -52,7 +52,7 @@ class Sheet {
     return row;
   }
   static std::string quoted(std::string cell) {
-    if (cell.find_first_of(",\"\n") == std::string::npos) return cell;
+    if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
     std::string all = "\"";
     for (const char c : cell) all += c == '"' ? std::string("\"\"") : std::string(1, c);
     return all + '"';
@@ -141,13 +141,19 @@ std::string failures_text(const std::vector<FailureRow>& failures) {
 std::string head_text(SweepTables& tables, double confidence) {
   std::uint64_t runs = 0;
   std::uint64_t unsettled = 0;
+  std::uint64_t unexpected = 0;
   for (const PointRow& point : tables.points()) {
     runs += point.runs;
+    unexpected += point.unexpected;
     unsettled += point.settled ? 0 : 1;
   }
   std::string text = fmt::format("{}: {} of {}; means with {:g} % confidence\n",
                                  terminal_text(tables.manifest("name")), counted(runs, "run"),
                                  counted(tables.points().size(), "point"), 100 * confidence);
+  if (unexpected != 0) {
+    text += fmt::format("{} not as expected by the scenario: they are in the figures\n",
+                        unexpected == 1 ? "1 run was" : grouped(unexpected) + " runs were");
+  }
   if (unsettled != 0) text += unsettled_text(unsettled) + '\n';
   return text;
 }

@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdio>
 #include <sched.h>
+#include <sys/resource.h>
 
 namespace viosim {
 namespace {
@@ -78,6 +79,21 @@ SlurmSettings settings_of(const SweepArguments& arguments) {
   return settings;
 }
 
+// Each worker is heard through a descriptor of its own.
+void check_descriptors(unsigned jobs) {
+  constexpr rlim_t others = 32;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= jobs + others) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, jobs + others);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= jobs + others) return;
+  throw ConfigError(
+      {"", "",
+       fmt::format(
+           "--jobs: read {}; expected at most {}: this process may have {} open files (ulimit -n)",
+           jobs, limit.rlim_cur > others ? limit.rlim_cur - others : 1, limit.rlim_cur)});
+}
+
 // Returns the signal that has ended it; 0: none. `slices` is open when a cluster shall do the work.
 int run_all(const Experiment& experiment, const SweepArguments& arguments, Schedule& schedule,
             Journal& journal, Slices& slices) {
@@ -90,9 +106,28 @@ int run_all(const Experiment& experiment, const SweepArguments& arguments, Sched
     SlurmEngine(experiment, schedule, slices, interrupt, settings_of(arguments)).run(listener);
   } else {
     const unsigned jobs = arguments.jobs ? static_cast<unsigned>(*arguments.jobs) : processors();
+    check_descriptors(jobs);
     LocalEngine(experiment, schedule, jobs).run(interrupt, listener);
   }
   return interrupt.signal();
+}
+
+int exit_code(const SweepTotals& totals) {
+  return totals.failed + totals.not_as_expected == 0 ? 0 : 1;
+}
+
+// How it came out, again, for who asks only whether it did.
+int tell_complete(const SweepTables& tables, const std::filesystem::path& result) {
+  SweepTotals totals;
+  for (const PointRow& point : tables.points()) {
+    totals.runs += point.runs;
+    totals.failed += point.failed;
+    totals.not_as_expected += point.unexpected;
+  }
+  fmt::print("{} is complete; nothing is left to do: {}, {} failed, {} not as expected\n",
+             result.string(), counted(totals.runs, "run"), grouped(totals.failed),
+             grouped(totals.not_as_expected));
+  return exit_code(totals);
 }
 
 }  // namespace
@@ -125,8 +160,7 @@ int sweep_verb(const SweepArguments& arguments) {
     SweepIdentity begun;
     for (const auto& [key, value] : identity) begun[key] = tables.manifest(key);
     check_same_sweep(result, begun, identity);
-    fmt::print("{} is complete; nothing is left to do\n", result.string());
-    return 0;
+    return tell_complete(tables, result);
   }
   Journal journal(unfinished, identity, {experiment.most_runs(), arguments.resume});
   if (arguments.slurm) slices.open(identity, arguments.resume);
@@ -150,7 +184,7 @@ int sweep_verb(const SweepArguments& arguments) {
              resumed == 0 ? "" : fmt::format(" ({} before)", grouped(resumed)),
              grouped(totals.failed), grouped(totals.not_as_expected), result.string());
   if (schedule.unsettled() != 0) fmt::print("{}\n", unsettled_text(schedule.unsettled()));
-  return totals.failed + totals.not_as_expected == 0 ? 0 : 1;
+  return exit_code(totals);
 }
 
 }  // namespace viosim

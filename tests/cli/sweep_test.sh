@@ -74,10 +74,11 @@ done
 cat >escapes.json <<SWEEP
 { "name": "escapes", "scenario": "$good", "set": { "/expect": [], "/hosts/0/devices/0/requests": 9 },
   "axes": [{ "name": "d", "pointer": "/description",
-             "values": ["\u001b[31mred", "two\nlines", "\u009b2J", "\u202eabc", "a\tb", "\u00e9t\u00e9 \u20ac"] }],
+             "values": ["\u001b[31mred", "two\nlines", "\u009b2J", "\u202eabc", "a\tb", "c\rr",
+                        "\u00e9t\u00e9 \u20ac"] }],
   "keep": ["host0.dev.dma"] }
 SWEEP
-expect "a sweep of escapes" 0 "6 runs" "$viosim" sweep escapes.json --out escaped
+expect "a sweep of escapes" 0 "7 runs" "$viosim" sweep escapes.json --out escaped
 for table in "sweep escapes.json --dry-run" "results escaped/sweep.db"; do
   for text in '\u001b[31mred' 'two\nlines' '\u009b2J' '\u202eabc' 'a\tb' 'été €'; do
     expect "$text in $table" 0 "$text" "$viosim" $table
@@ -85,6 +86,25 @@ for table in "sweep escapes.json --dry-run" "results escaped/sweep.db"; do
   LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177]')" output && fail "control characters in $table"
 done
 expect "escapes in CSV" 0 "$(printf '\033[31mred')" "$viosim" results escaped/sweep.db --csv
+expect "a carriage return in CSV" 0 "$(printf '"c\rr"')" "$viosim" results escaped/sweep.db --csv
+
+# A sweep that is done is asked for its verdict again.
+cat >unmet.json <<SWEEP
+{ "name": "unmet", "scenario": "$good", "replicates": 2,
+  "set": { "/expect": [{ "metric": "host0.dev.dma.count", "equals": 1 }], "/hosts/0/devices/0/requests": 9 } }
+SWEEP
+expect "expectations that are not met" 1 "2 runs in" "$viosim" sweep unmet.json --out unmet
+expect "the same, resumed" 1 "nothing is left to do: 2 runs, 0 failed, 2 not as expected" \
+  "$viosim" sweep unmet.json --out unmet --resume
+expect "the same, its results" 0 "2 runs were not as expected by the scenario" "$viosim" results unmet/sweep.db
+expect "more jobs than files may be open" 2 \
+  "--jobs: read 200; expected at most 32: this process may have 64 open files" \
+  sh -c 'ulimit -n 64; "$1" sweep escapes.json --out many --jobs 200' sh "$viosim"
+if [ "$(id -u)" -ne 0 ]; then
+  mkdir -m 555 locked
+  expect "a directory that may not be written to" 2 "the directory for the journal of a sweep cannot be used" \
+    "$viosim" sweep escapes.json --out locked
+fi
 
 # What is refused, and why.
 expect "a parameter twice" 2 '--group-by: read "walkers" more than once; expected each parameter once' \

@@ -85,6 +85,26 @@ TEST_CASE("a limit that leaves a run nothing is refused", "[sweep]") {
                  Catch::Contains(", which the program itself takes"));
 }
 
+TEST_CASE("a run is not overdue for the time that its sweep was stopped", "[sweep]") {
+  const Bench bench(R"(, "limits": {"wall": "4 s"}, "axes": [)" + axis("[4000000000]") + "]");
+  const test::Program program(bench.scratch(), bench.words("out", {"--jobs", "1"}));
+  pid_t run = 0;
+  for (int i = 0; i < 2000 && run == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (std::filesystem::exists(bench.unfinished("out"))) run = child_of(program.id());
+  }
+  REQUIRE(run != 0);
+  for (const pid_t each : {program.id(), run}) ::kill(each, SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::seconds(5));
+  for (const pid_t each : {program.id(), run}) ::kill(each, SIGCONT);
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  ::kill(run, SIGABRT);
+  const Ended ended = program.wait();
+  CHECK(ended.exit_code() == 1);
+  CHECK(rows(bench.result("out"), "SELECT kind FROM failure") ==
+        std::vector<std::string>{"crash|"});
+}
+
 TEST_CASE("a run whose process is killed becomes a failed row, and the others go on", "[sweep]") {
   const Bench bench(R"(, "axes": [)" + axis("[4000000000, 20]") + "]");
   const test::Program program(bench.scratch(), bench.words("out", {"--jobs", "1"}));
