@@ -36,6 +36,18 @@ pid_t child_of(pid_t parent) {
   return child;
 }
 
+// Waits for it.
+pid_t first_run_of(const test::Program& program, const Bench& bench) {
+  pid_t run = 0;
+  for (int i = 0; i < 2000 && run == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    // The child that looks for `keep` before anything runs is none of the runs.
+    if (std::filesystem::exists(bench.unfinished("out"))) run = child_of(program.id());
+  }
+  REQUIRE(run != 0);
+  return run;
+}
+
 }  // namespace
 
 TEST_CASE("a run that hangs becomes a failed row, and the others go on", "[sweep]") {
@@ -88,12 +100,7 @@ TEST_CASE("a limit that leaves a run nothing is refused", "[sweep]") {
 TEST_CASE("a run is not overdue for the time that its sweep was stopped", "[sweep]") {
   const Bench bench(R"(, "limits": {"wall": "4 s"}, "axes": [)" + axis("[4000000000]") + "]");
   const test::Program program(bench.scratch(), bench.words("out", {"--jobs", "1"}));
-  pid_t run = 0;
-  for (int i = 0; i < 2000 && run == 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    if (std::filesystem::exists(bench.unfinished("out"))) run = child_of(program.id());
-  }
-  REQUIRE(run != 0);
+  const pid_t run = first_run_of(program, bench);
   for (const pid_t each : {program.id(), run}) ::kill(each, SIGSTOP);
   std::this_thread::sleep_for(std::chrono::seconds(5));
   for (const pid_t each : {program.id(), run}) ::kill(each, SIGCONT);
@@ -108,13 +115,7 @@ TEST_CASE("a run is not overdue for the time that its sweep was stopped", "[swee
 TEST_CASE("a run whose process is killed becomes a failed row, and the others go on", "[sweep]") {
   const Bench bench(R"(, "axes": [)" + axis("[4000000000, 20]") + "]");
   const test::Program program(bench.scratch(), bench.words("out", {"--jobs", "1"}));
-  pid_t run = 0;
-  for (int i = 0; i < 2000 && run == 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    // The child that looks for `keep` before anything runs is none of the runs.
-    if (std::filesystem::exists(bench.unfinished("out"))) run = child_of(program.id());
-  }
-  REQUIRE(run != 0);
+  const pid_t run = first_run_of(program, bench);
   ::kill(run, SIGABRT);  // sanitizers make an exit code of SIGSEGV
   const Ended ended = program.wait();
   CHECK(ended.exit_code() == 1);
