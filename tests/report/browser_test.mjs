@@ -2,7 +2,7 @@
 // usage: node browser_test.mjs MODULES CHROMIUM DIRECTORY
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {mkdirSync, statSync} from 'node:fs';
+import {mkdirSync, readFileSync, statSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
 
@@ -67,6 +67,11 @@ const colourCounts = (page) => page.evaluate(() => [...document.querySelectorAll
 const picture = (page, selector) => page.locator(`${selector} canvas`).first().evaluate((canvas) => canvas.toDataURL());
 const settled = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 const headings = (page) => page.locator('main h2').allTextContents();
+// What the button "CSV" of a section's table saves.
+async function savedTable(page, section) {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.locator(section).getByRole('button', {name: 'CSV'}).click()]);
+  return readFileSync(await download.path(), 'utf8');
+}
 const column = (page, table, number) => page.locator(`${table} tbody td:nth-child(${number})`).allTextContents();
 
 async function shoot(page, name) {
@@ -131,6 +136,36 @@ const tests = {
     await page.getByRole('button', {name: 'Zoom in'}).click();
     assert.notEqual(await range(), all);
     await shoot(page, 'run-zoomed');
+    await close();
+  },
+
+  async 'where no request is answered, the axis of answers has 0 and no more'() {
+    const {page, close} = await open('run.html');
+    await drawAll(page);
+    const plot = page.locator('#timeline figure:has-text("Requests answered") .plot');
+    await plot.focus();
+    const rates = async () => {
+      await settled(page);
+      return page.evaluate(() => window.rates);
+    };
+    await page.evaluate(() => {
+      const {fillText} = CanvasRenderingContext2D.prototype;
+      CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+        const figure = this.canvas.closest('figure');
+        if (figure?.textContent.startsWith('Requests answered') && this.textAlign === 'right') window.rates.push(text);
+        return fillText.call(this, text, ...place);
+      };
+      window.rates = [];
+    });
+    for (const key of ['+', '+', '+']) await page.keyboard.press(key);
+    await rates();
+    await page.evaluate(() => { window.rates = []; });
+    await page.keyboard.press('ArrowRight');
+    const empty = await rates();
+    assert.deepEqual([...new Set(empty)], ['0']);
+    await page.evaluate(() => { window.rates = []; });
+    await page.keyboard.press('0');
+    assert.ok((await rates()).some((text) => text.endsWith('/s')), 'it had texts before');
     await close();
   },
 
@@ -399,7 +434,57 @@ const tests = {
     await close();
   },
 
-  async 'a bound that is not whole, or has a unit of something else, is marked and not used'() {
+  async 'a word finds the text that cells show: times, sizes, whole numbers'() {
+    const {page, close} = await open('words.html');
+    await drawAll(page);
+    const found = async (label, text) => {
+      const field = page.locator('#points').getByLabel(label, {exact: true});
+      await field.fill(text);
+      const rows = (await column(page, '#points', 1)).length;
+      await field.fill('');
+      return rows;
+    };
+    for (const [label, text, rows] of [['Filter run', '1024', 6], ['Filter run', '1,024', 0], ['Filter kind', '20 ns', 6], ['Filter kind', '2 us', 6],
+      ['Filter kind', '20,000', 0], ['Filter window', '64 KiB', 9], ['Filter window', 'kib', 18], ['Filter host0.dmar0.mean_wait', '1.004 us', 1],
+      ['Filter rows', '1024', 6], ['Filter rows', '20 ns', 6], ['Filter rows', '64 KiB', 9], ['Filter rows', '65,536', 0]])
+      assert.equal(await found(label, text), rows, `${label}: ${text}`);
+    await close();
+  },
+
+  async 'saved tables have the units of their numbers, and heads of which no two are the same'() {
+    const {page, close} = await open('words.html');
+    await drawAll(page);
+    const points = (await savedTable(page, '#points')).split('\n');
+    assert.equal(points[0], 'point,run,kind (ps),window (bytes),runs,failed,host0.dmar0.mean_wait (ps)');
+    assert.equal(points[1], '0,512,20000,65536,1,0,1000000');
+    assert.equal(await savedTable(page, '#failures'), 'run,kind,parameter.run,parameter.kind,window,reason,replay\n' +
+      '17,crash,2048,2 us,256 KiB,"signal 11\rcore dumped",viosim run a\n');
+    assert.deepEqual((await page.locator('#failures thead tr:first-child th').allTextContents()).slice(0, 4), ['run', 'kind', 'parameter.run', 'parameter.kind']);
+    await close();
+  },
+
+  async 'fields of filters say which unit their bounds have'() {
+    const {page, close} = await open('words.html');
+    await drawAll(page);
+    for (const [name, expected] of [['run', '> 5, 1 .. 9'], ['kind', '> 5 us'], ['window', '> 5 KiB'], ['runs', '> 5, 1 .. 9'], ['host0.dmar0.mean_wait', '> 5 us']])
+      assert.equal(await page.getByLabel(`Filter ${name}`, {exact: true}).getAttribute('placeholder'), expected, name);
+    await close();
+  },
+
+  async 'a report with as many points as it may have means draws all its views'() {
+    const {page, close} = await open('many.html');
+    await drawAll(page);
+    assert.deepEqual(await headings(page), ['Summary', 'Response curves', 'Heat map', 'Parallel view', 'Points', 'Failures', 'Sweep file']);
+    assert.ok((await colourCounts(page)).every((count) => count > 4));
+    assert.match(await page.locator('#response figcaption').textContent(), /^host0\.dmar0\.hits over place\. Means of 1 run;/);
+    assert.equal(await page.locator('#points [role=status]').first().textContent(), '149,000 rows');
+    await page.locator('#response select').nth(1).selectOption('side');
+    assert.match(await page.locator('#response figcaption').textContent(), /over side\. Means of 74,500 runs/);
+    await shoot(page, 'many');
+    await close();
+  },
+
+  async 'a bound that is not whole, or has no unit or one of something else, is marked and not used'() {
     const {page, close} = await open('near.html');
     await drawAll(page);
     const after = async (name, text) => {
@@ -410,22 +495,25 @@ const tests = {
       return marked === 'true' ? `${rows}, marked` : rows;
     };
     const wait = 'host0.dmar0.mean_wait';
-    for (const text of ['>', '> ', '>=', '<', '=', '> -', '> five', '..', '1 ns ..', '.. 2 us', '> 5 KiB', '1 .. 2 KiB', '> 5 %', '> 5 Gb/s'])
+    for (const text of ['>', '> ', '>=', '<', '=', '> -', '> five', '..', '1 ns ..', '.. 2 us', '> 5 KiB', '1 .. 2 KiB', '> 5 %', '> 5 Gb/s', '> 489207', '1 .. 2 us'])
       assert.equal(await after(wait, text), '8, marked', text);
     assert.equal(await after(wait, '> 489.2075 ns'), 6);
     assert.equal(await after(wait, '489.207 ns .. 1 us'), 7);
-    assert.equal(await after(wait, '> 489207'), 6);
+    assert.equal(await after(wait, '> 0'), 8);
     assert.equal(await after('runs', '> 5 us'), '8, marked');
     assert.equal(await after('runs', '> 50 %'), '8, marked');
     assert.equal(await after('runs', '>= 2'), 8);
     assert.equal(await after('host0.dmar0.hit_rate', '> 99.9755 %'), 3);
     assert.equal(await after('host0.dmar0.hit_rate', '> 5 us'), '8, marked');
+    assert.equal(await after('host0.dmar0.hit_rate', '> 20'), '8, marked');
     assert.equal(await after('host0.dmar0.evictions', '> 1.5 K'), 7);
     // Parameters have the unit in which they are written.
     assert.equal(await after('size', '> 16 KiB'), 4);
     assert.equal(await after('size', '> 16 us'), '8, marked');
     assert.equal(await after('read', '<= 2 us'), 4);
+    assert.equal(await after('size', '> 5'), '8, marked');
     assert.equal(await after('read', '<= 1 KiB'), '8, marked');
+    assert.equal(await after('read', '<= 2000000'), '8, marked');
     assert.equal(await after('ways', '> 4'), 0);
     assert.equal(await after('ways', '> 4 us'), '8, marked');
     await close();

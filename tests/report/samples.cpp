@@ -1,7 +1,8 @@
 // Writes databases that the browser looks at: a run with violations and with names that attack the page, one with a
-// long trace, and a sweep whose figures are nearly the same everywhere.
+// long trace, a sweep whose figures are nearly the same everywhere, one whose parameters are called like columns and have
+// units, and one with as many points as a report has means.
 // SPDX-License-Identifier: Apache-2.0
-// usage: viosim_report_samples DIRECTORY      writes violations.db, long.db and near.db
+// usage: viosim_report_samples DIRECTORY      writes violations.db, long.db, near.db, words.db and many.db
 #include "models/trace_events.hpp"
 #include "sim/record/run_database.hpp"
 #include "tests/record/event_mix.hpp"
@@ -114,6 +115,37 @@ INSERT INTO metric SELECT run, 1, 489206 + point FROM run;
 INSERT INTO metric SELECT run, 2, 1159 + 411.25 * point FROM run;
 )sql";
 
+// A run at each of 18 points, of which the last failed.
+constexpr const char* words_rows = R"sql(
+INSERT INTO manifest VALUES('name', 'words'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
+  ('sweep', '{"design": "grid"}');
+INSERT INTO axis VALUES(0, 'run'), (1, 'kind'), (2, 'window');
+WITH RECURSIVE numbers(n) AS (VALUES(0) UNION ALL SELECT n + 1 FROM numbers WHERE n < 17)
+  INSERT INTO run SELECT n, n, 0, n + 1, n = 17, n < 17 FROM numbers;
+INSERT INTO parameter
+  SELECT point, 0, 'run', 512 << point % 3, 512 << point % 3 FROM run
+  UNION SELECT point, 1, 'kind', CASE point / 3 % 3 WHEN 0 THEN '20 ns' WHEN 1 THEN '200 ns' ELSE '2 us' END,
+    CASE point / 3 % 3 WHEN 0 THEN 20000 WHEN 1 THEN 200000 ELSE 2000000 END FROM run
+  UNION SELECT point, 2, 'window', iif(point / 9, '256 KiB', '64 KiB'), iif(point / 9, 262144, 65536) FROM run;
+INSERT INTO figure VALUES(0, 'host0.dmar0', 'mean_wait', 'ps');
+INSERT INTO metric SELECT run, 0, 1000000 + 1000 * point FROM run WHERE NOT failed;
+INSERT INTO failure VALUES(17, 'crash', 'signal 11' || char(13) || 'core dumped', 'viosim run a');
+)sql";
+
+// One run at each point.
+constexpr const char* many_rows = R"sql(
+INSERT INTO manifest VALUES('name', 'many'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
+  ('sweep', '{"design": "grid"}');
+INSERT INTO axis VALUES(0, 'place'), (1, 'side');
+WITH RECURSIVE numbers(n) AS (VALUES(0) UNION ALL SELECT n + 1 FROM numbers WHERE n < 148999)
+  INSERT INTO run SELECT n, n, 0, n + 1, 0, 1 FROM numbers;
+INSERT INTO parameter
+  SELECT point, 0, 'place', point, point FROM run
+  UNION ALL SELECT point, 1, 'side', point % 2, point % 2 FROM run;
+INSERT INTO figure VALUES(0, 'host0.dmar0', 'hits', 'count');
+INSERT INTO metric SELECT run, 0, 1000 + point * 7919 % 1009 FROM run;
+)sql";
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -122,5 +154,7 @@ int main(int argc, char** argv) {
   write_violations(directory / "violations.db");
   write_long(directory / "long.db");
   test::make_sweep(directory / "near.db", near_rows);
+  test::make_sweep(directory / "words.db", words_rows);
+  test::make_sweep(directory / "many.db", many_rows);
   return 0;
 }

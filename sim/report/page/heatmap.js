@@ -49,10 +49,10 @@ class HeatMap {
     const parts = this.y.texts.map(() => this.x.texts.map(() => []));
     for (const point of points.where(fixed)) parts[this.y.at(point)][this.x.at(point)].push(this.figure.at(point));
     this.labels = {x: this.x.shortTexts ?? this.x.texts, y: this.y.shortTexts ?? this.y.texts};
-    this.widest = Math.max(...this.labels.y.map((text) => text.length)) * 6.5;
+    this.widest = extent(this.labels.y.map((text) => text.length))[1] * 6.5;
     this.cells = parts.map((row) => row.map((list) => list.length ? pooled(list) : null));
     const means = this.cells.flat().filter((cell) => cell && cell.mean !== null).map((cell) => cell.mean);
-    [this.low, this.high] = [Math.min(...means), Math.max(...means)];
+    [this.low, this.high] = extent(means);
     this.logarithmic = this.low > 0 && this.high / this.low > 50;
     this.digits = tickDigits(this.scaleValues([0, .25, .5, .75, 1]), (value, digits) => formatValue(value, this.figure.unit, digits));
     this.caption.textContent = `${this.figure.name} by ${this.x.name} and ${this.y.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}: ` +
@@ -120,7 +120,7 @@ class HeatMap {
       if (row % everyRow === 0) context.fillText(shorten(context, text, frame.left - 26), frame.left - 6, y + h / 2);
     });
     context.textAlign = 'center';
-    const widest = Math.max(...this.labels.x.map((text) => context.measureText(text).width)) + 8;
+    const widest = extent(this.labels.x.map((text) => context.measureText(text).width))[1] + 8;
     const everyColumn = Math.ceil(this.x.texts.length * Math.min(widest, 120) / (frame.right - frame.left));
     this.labels.x.forEach((text, column) => {
       const [x, , w] = this.box(column, 0, width, height);

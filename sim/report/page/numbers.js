@@ -77,10 +77,15 @@ function readQuantity(text) {
   return Number.isNaN(number) ? null : {number: number * unit.factor, of: unit.of};
 }
 
-// As a filter's bound in a column of this unit; null when it is none.
+// Bounds in columns whose numbers are shown with a unit; in others a bound has none.
+const boundsWithUnit = new Map([['ps', ['5 us', '9 us']], ['bytes', ['5 KiB', '9 KiB']], ['ratio', ['5 %', '9 %']],
+  ['/s', ['5 M/s', '9 M/s']], ['bit/s', ['5 Gb/s', '9 Gb/s']]]);
+
+// As a filter's bound in a column of this unit; null when it is none. Without a unit, only 0 is the same in all.
 function readNumber(text, unit) {
   const quantity = readQuantity(text);
-  return quantity && (!quantity.of || quantity.of.includes(unit)) ? quantity.number : null;
+  if (!quantity) return null;
+  return (quantity.of ? quantity.of.includes(unit) : quantity.number === 0 || !boundsWithUnit.has(unit)) ? quantity.number : null;
 }
 
 // The unit of numbers that are written like this one: 'number' where none is written.

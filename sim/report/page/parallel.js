@@ -30,7 +30,7 @@ class ParallelView {
     const parameters = points.parameters.filter((parameter) => parameter.texts.length > 1).map((parameter) => {
       const raw = (point) => parameter.logarithmic ? Math.log(parameter.numberAt(point)) : parameter.numeric ? parameter.numberAt(point) : parameter.at(point);
       const values = parameter.values.map((value) => parameter.logarithmic ? Math.log(value) : value);
-      const [low, high] = [Math.min(...values), Math.max(...values)];
+      const [low, high] = extent(values);
       const kept = values.length <= 12 ? values.map((value, i) => i) : [0, values.length - 1];
       return {name: parameter.name, partOf: (point) => high > low ? (raw(point) - low) / (high - low) : .5,
         ticks: kept.map((i) => [high > low ? (values[i] - low) / (high - low) : .5, parameter.texts[i]])};
@@ -38,7 +38,7 @@ class ParallelView {
     const figures = [...this.chosen].map((figure) => {
       const means = Array.from({length: points.count}, (none, point) => figure.at(point).mean);
       const known = means.filter((mean) => mean !== null);
-      const [low, high] = [Math.min(...known), Math.max(...known)];
+      const [low, high] = extent(known);
       return {name: figure.name, figure: true, partOf: (point) => means[point] === null ? null : high > low ? (means[point] - low) / (high - low) : .5,
         ticks: evenTicks(low, high, figure.unit)};
     });
@@ -120,7 +120,7 @@ class ParallelView {
     const colour = this.points.figureNamed(this.colourBy);
     const means = Array.from({length: this.points.count}, (none, point) => colour.at(point).mean);
     const known = means.filter((mean) => mean !== null);
-    const [low, high] = [Math.min(...known), Math.max(...known)];
+    const [low, high] = extent(known);
     const dense = Math.max(0.15, Math.min(0.9, 60 / this.points.count));
     const line = (point, stroke, alpha) => {
       context.globalAlpha = alpha;

@@ -98,7 +98,10 @@ function looksLogarithmic(values) {
   if (values.length < 3 || !(values[0] > 0)) return false;
   const ratios = values.slice(1).map((value, i) => value / values[i]);
   const differences = values.slice(1).map((value, i) => value - values[i]);
-  const spread = (list) => Math.max(...list) / Math.min(...list);
+  const spread = (list) => {
+    const [least, most] = extent(list);
+    return most / least;
+  };
   return values.at(-1) / values[0] >= 8 && spread(ratios) < spread(differences);
 }
 

@@ -38,7 +38,7 @@ function responseChart(place, parameter, curves, figure) {
   };
   const range = parameter.logarithmic ? [x[0] / 1.15, x.at(-1) * 1.15] : [x[0] - (spread || 1) * .03, x.at(-1) + (spread || 1) * .03];
   const values = columns.flat().filter((value) => value !== null);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = extent(values);
   const pad = (high - low || Math.abs(high) || 1) * 0.06;
   return lineChart(place, {
     scales: {x: {time: false, distr: parameter.logarithmic ? 3 : 1, range: (chart, from, to) => zoomedIn(chart, x, from, to) ? [from, to] : range},
@@ -85,10 +85,10 @@ function responseView(points) {
     drawn = responseChart(place, parameter, curves, figure);
     place.querySelectorAll('.u-legend .u-series').forEach((row, i) => { if (i > 0 && (i - 1) % 3 > 0) row.hidden = true; });
     const banded = curves.some((curve) => curve.rows.some((row) => row.half !== null));
-    const samples = curves.flatMap((curve) => curve.rows.map((row) => row.n));
+    const [fewest, most] = extent(curves.flatMap((curve) => curve.rows.map((row) => row.n)));
     const put = points.parameters.some((one) => !axes.includes(one.name) && one.texts.length > 1 && state.chosen[one.name] === together);
     caption.textContent = `${figure.name} over ${parameter.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}. Means of ` +
-      `${Math.max(...samples) > Math.min(...samples) ? `${Math.min(...samples)} to ` : ''}${counted(Math.max(...samples), 'run')}` +
+      `${most > fewest ? `${fewest} to ` : ''}${counted(most, 'run')}` +
       (banded ? '; bands are 95 % confidence intervals of the mean (Student\u2019s t).' : '; too few for a confidence interval.') +
       (put ? ' Runs of different points are put together, so the bands hold their spread as well.' : '') +
       groupedText([parameter, points.parameterNamed(state.by)]);

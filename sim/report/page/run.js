@@ -49,7 +49,7 @@ function tableSection(data) {
   if (!total) return;
   made.append(element('details', {}, element('summary', {}, `All counters that are not 0 (${formatCount(total)})`),
     dataTable([{name: 'component', unit: 'text'}, {name: 'counter', unit: 'text'}, {name: 'value', unit: 'count',
-      show: (value, number) => formatValue(value, rows[number][2])}],
+      text: (value, number) => formatValue(value, rows[number][2])}],
     rows.map(([component, name, , value]) => [component, name, value]), {name: 'counters',
       caption: total > rows.length ? `The first ${formatCount(rows.length)}; the database has all.` : null}).element));
 }

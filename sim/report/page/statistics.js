@@ -14,6 +14,13 @@ function pooled(parts) {
   return {n, mean: n ? mean : null, sd: n > 1 ? Math.sqrt(squares / (n - 1)) : 0};
 }
 
+// [least, most] of values, as many as there are (as arguments of Math.min they would have to fit on the stack).
+function extent(values) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return [low, high];
+}
+
 // Half the confidence interval of the mean (95 %), by Student's t; null for fewer than two samples.
 function halfWidth({n, sd}, student) {
   if (n < 2) return null;

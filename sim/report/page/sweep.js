@@ -16,7 +16,7 @@ function sweepSummary(points, data) {
   const constant = points.figures.filter((figure) => figure.constant);
   if (constant.length) {
     made.append(element('details', {}, element('summary', {}, `Figures that were the same in all runs (${constant.length})`),
-      dataTable([{name: 'figure', unit: 'text'}, {name: 'value', unit: 'count', show: (value, row) => formatValue(value, constant[row].unit)}],
+      dataTable([{name: 'figure', unit: 'text'}, {name: 'value', unit: 'count', text: (value, row) => formatValue(value, constant[row].unit)}],
         constant.map((figure) => [figure.name, data.figures.find((one) => one.name === figure.name).constant]), {name: 'constant'}).element));
   }
   if (data.left_out.length) {
@@ -26,16 +26,18 @@ function sweepSummary(points, data) {
 }
 
 // A parameter that is called like a column is told from it by its head, as `viosim results` does.
+const parameterHead = ({name}, taken) => taken.includes(name) ? `parameter.${name}` : name;
+
 function pointTable(points, only) {
   const parameters = points.parameters;
   const figures = points.varying.filter((figure) => !figure.ofPoints);
   const counts = [{name: 'runs', unit: 'count'}, {name: 'failed', unit: 'count'}];
-  const taken = new Set(['point', ...counts.map(({name}) => name), ...figures.map(({name}) => name)]);
+  const taken = ['point', ...counts.map(({name}) => name), ...figures.map(({name}) => name)];
   const columns = [{name: 'point', unit: 'count'},
-    ...parameters.map((parameter) => ({name: taken.has(parameter.name) ? `parameter.${parameter.name}` : parameter.name,
-      unit: parameter.numeric ? 'count' : 'text', bounds: parameter.numeric ? unitOf(parameter.texts.at(-1)) : 'text', show: (value, point) => parameter.textAt(point)})),
+    ...parameters.map((parameter) => ({name: parameterHead(parameter, taken),
+      unit: parameter.numeric ? 'count' : 'text', bounds: parameter.numeric ? unitOf(parameter.texts.at(-1)) : 'text', text: (value, point) => parameter.textAt(point)})),
     ...counts,
-    ...figures.map((figure) => ({name: figure.name, unit: figure.unit, show: (value, point) => {
+    ...figures.map((figure) => ({name: figure.name, unit: figure.unit, text: (value, point) => {
       const half = halfWidth(figure.at(point), points.student);
       return formatValue(value, figure.unit) + (half ? ` \u00b1 ${formatValue(half, figure.unit, 2)}` : '');
     }}))];
@@ -44,7 +46,7 @@ function pointTable(points, only) {
     ...parameters.map((parameter) => parameter.numeric ? parameter.numberAt(point) : parameter.textAt(point)),
     count, failed[point], ...figures.map((figure) => figure.at(point).mean)]);
   return dataTable(columns, rows, {name: 'points', filters: true, only, limit: 25,
-    caption: 'All points: means of their runs, with half the 95 % confidence interval. Fields below the heads filter: "> 200 ns", "0.5 .. 0.9", a word.'});
+    caption: 'All points: means of their runs, with half the 95 % confidence interval. Fields below the heads filter: "> 200 ns", "50 % .. 90 %", a word.'});
 }
 
 // Latencies of all runs of a point together, by percentile.
@@ -96,7 +98,7 @@ function failureSection(points, {total, rows}) {
     `${[...kinds].map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.`,
   total > rows.length ? ` The first ${formatCount(rows.length)} are here.` : ''),
   dataTable([{name: 'run', unit: 'count'}, {name: 'kind', unit: 'text'},
-    ...points.parameters.map((parameter) => ({name: parameter.name, unit: 'text'})),
+    ...points.parameters.map((parameter) => ({name: parameterHead(parameter, ['run', 'kind', 'reason', 'replay']), unit: 'text'})),
     {name: 'reason', unit: 'text', long: true}, {name: 'replay', unit: 'text', long: true, show: (value) => element('code', {}, value)}],
   rows.map((row) => [row.run, row.kind, ...points.parameters.map((parameter) => parameter.textAt(row.point)), row.reason, row.replay]),
   {name: 'failures', caption: 'Runs that failed, and the command that does each again.'}).element);

@@ -2,13 +2,13 @@
 
 const rowsAtOnce = 15;
 
-// Of "> 5 us", "0.5 .. 0.9", "<= 3" or words that the cell must hold: {passes}, null: everything does. {unclear: true}: a bound
-// that is not whole yet, or whose unit is not that of the column's numbers.
+// Of "> 5 us", "50 % .. 90 %", "<= 3" or words that the cell must show: {passes}, null: everything does. {unclear: true}: a bound
+// that is not whole yet, or whose unit is not that of the column's numbers, or that lacks it.
 function cellFilter(text, unit) {
   text = text.trim();
   if (!text) return {passes: null};
   const word = text.toLowerCase();
-  const holdsWord = {passes: (value, shown) => shown.toLowerCase().includes(word)};
+  const holdsWord = {passes: (value, shown) => shown().toLowerCase().includes(word)};
   if (unit === 'text') return holdsWord;
   const [, from, to] = /^(.*?)\.\.(.*)$/.exec(text) ?? [];
   if (from !== undefined) {
@@ -32,11 +32,13 @@ function compareCells(a, b) {
   return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', {numeric: true});
 }
 
-// columns: [{name, unit, bounds, long, show(value, row)}], `bounds` being the unit of a filter's bounds where that is not `unit`; rows: arrays of as many values. options: caption, filters (a field in each
-// column), only(row number): whether it is wanted at all, changed(numbers of rows that pass), limit: rows until more are asked
-// for, name: of a CSV file.
+// columns: [{name, unit, bounds, long, text(value, row), show(value, row)}]: `bounds` is the unit of what cells show, where that is
+// not `unit`; `text` what they show, where that is not the value in its unit; `show` an element in the place of the text. rows:
+// arrays of as many values. options: caption, filters (a field in each column), only(row number): whether it is wanted at all,
+// changed(numbers of rows that pass), limit: rows until more are asked for, name: of a CSV file.
 function dataTable(columns, rows, options = {}) {
-  const shownText = (c, value) => formatValue(value, columns[c].unit);
+  const shownText = (c, number) => columns[c].text?.(rows[number][c], number) ?? formatValue(rows[number][c], columns[c].unit);
+  const boundsOf = ({bounds, unit}) => bounds ?? unit;
   const isText = (c) => columns[c].unit === 'text';
   const state = {sort: options.sort ?? null, down: options.down ?? false, limit: options.limit ?? rowsAtOnce, filters: [], word: ''};
   const body = element('tbody');
@@ -49,18 +51,23 @@ function dataTable(columns, rows, options = {}) {
       state.sort = c;
       draw();
     }}, ...breakable(column.name))));
-  const filterRow = options.filters && element('tr', {class: 'filters'}, columns.map((column, c) => element('th', {},
-    element('input', {'aria-label': `Filter ${column.name}`, placeholder: isText(c) ? 'a word' : '> 5, 1 .. 9', oninput: ({target}) => {
-      const {passes, unclear} = cellFilter(target.value, column.bounds ?? column.unit);
+  const filterRow = options.filters && element('tr', {class: 'filters'}, columns.map((column, c) => {
+    const bound = boundsWithUnit.get(boundsOf(column));
+    const [low, high] = bound ?? ['5', '9'];
+    const help = isText(c) ? 'a word' : `a bound, such as "> ${low}" or "${low} .. ${high}", or a word`;
+    const example = isText(c) ? 'a word' : bound ? `> ${low}` : '> 5, 1 .. 9';
+    return element('th', {}, element('input', {'aria-label': `Filter ${column.name}`, placeholder: example, title: help, oninput: ({target}) => {
+      const {passes, unclear} = cellFilter(target.value, boundsOf(column));
       state.filters[c] = passes;
       target.setAttribute('aria-invalid', Boolean(unclear));
-      target.title = unclear ? 'Not used: expected a bound in the unit of the column, such as "> 5", "<= 80 %" or "1 us .. 2 us"' : '';
+      target.title = `${unclear ? 'Not used: expected ' : ''}${help}`;
       draw();
-    }}))));
+    }}));
+  }));
 
   const passes = (row, number) => (!options.only || options.only(number)) &&
-    state.filters.every((filter, c) => !filter || filter(row[c], shownText(c, row[c]))) &&
-    (!state.word || row.some((value, c) => shownText(c, value).toLowerCase().includes(state.word)));
+    state.filters.every((filter, c) => !filter || filter(row[c], () => shownText(c, number))) &&
+    (!state.word || row.some((value, c) => shownText(c, number).toLowerCase().includes(state.word)));
 
   function wanted() {
     const numbers = rows.map((row, number) => number).filter((number) => passes(rows[number], number));
@@ -76,9 +83,10 @@ function dataTable(columns, rows, options = {}) {
   function draw() {
     const numbers = wanted();
     const shown = numbers.slice(0, state.limit);
-    body.replaceChildren(...shown.map((number) => element('tr', {'data-row': number}, rows[number].map((value, c) =>
+    body.replaceChildren();
+    for (const number of shown) body.append(element('tr', {'data-row': number}, rows[number].map((value, c) =>
       element('td', {class: [isText(c) && 'text', columns[c].long && 'long'].filter(Boolean).join(' ') || null},
-        columns[c].show?.(value, number) ?? (isText(c) ? breakable(shownText(c, value)) : shownText(c, value)))))));
+        columns[c].show?.(value, number) ?? (isText(c) ? breakable(shownText(c, number)) : shownText(c, number))))));
     heads.forEach((head, c) => head.setAttribute('aria-sort',
       c !== state.sort ? 'none' : state.down ? 'descending' : 'ascending'));
     status.textContent = numbers.length === rows.length ? counted(rows.length, 'row')
@@ -88,8 +96,8 @@ function dataTable(columns, rows, options = {}) {
     options.changed?.(numbers);
   }
 
-  const quoted = (value) => /[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-  const csv = () => [columns.map((column) => `${column.name}${['ps', 'bytes'].includes(column.unit) ? ` (${column.unit})` : ''}`),
+  const quoted = (value) => /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  const csv = () => [columns.map((column) => `${column.name}${['ps', 'bytes'].includes(boundsOf(column)) ? ` (${boundsOf(column)})` : ''}`),
     ...wanted().map((number) => rows[number].map((value) => value === null || value === undefined ? '' : String(value)))]
     .map((line) => line.map(quoted).join(',')).join('\n');
 

@@ -102,8 +102,8 @@ function stackFigure(title, note, layers, view, unit = 'count') {
       for (let i = 0; i < pixels; ++i) sums[i] += meanIn(layer, view.from + i * step, view.from + (i + 1) * step);
       return sums.slice();
     });
-    const most = Math.max(1e-300, ...sums) * 1.04;
-    const y = (value) => height - 4 - value / most * (height - frame.top - 8);
+    const most = extent(sums)[1] * 1.04;
+    const y = (value) => height - 4 - (most > 0 ? value / most : 0) * (height - frame.top - 8);
     context.textAlign = 'right';
     context.font = chartFont(11);
     for (const tick of niceTicks(0, most, 4)) {
