@@ -477,6 +477,8 @@ const tests = {
     assert.deepEqual(await headings(page), ['Summary', 'Response curves', 'Heat map', 'Parallel view', 'Points', 'Failures', 'Sweep file']);
     assert.ok((await colourCounts(page)).every((count) => count > 4));
     assert.match(await page.locator('#response figcaption').textContent(), /^host0\.dmar0\.hits over place\. Means of 1 run;/);
+    assert.match(await page.locator('#parallel figcaption').textContent(), /Of more than 10,000 lines about so many are drawn/);
+    assert.equal(await page.locator('#parallel [role=status]').textContent(), '149,000 points');
     assert.equal(await page.locator('#points [role=status]').first().textContent(), '149,000 rows');
     await page.locator('#response select').nth(1).selectOption('side');
     assert.match(await page.locator('#response figcaption').textContent(), /over side\. Means of 74,500 runs/);

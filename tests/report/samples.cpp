@@ -1,6 +1,6 @@
 // Writes databases that the browser looks at: a run with violations and with names that attack the page, one with a
-// long trace, a sweep whose figures are nearly the same everywhere, one whose parameters are called like columns and have
-// units, and one with as many points as a report has means.
+// long trace, and sweeps: one whose figures are nearly the same everywhere, one whose parameters are called like
+// columns and have units, and one with about as many points as a report has means.
 // SPDX-License-Identifier: Apache-2.0
 // usage: viosim_report_samples DIRECTORY      writes violations.db, long.db, near.db, words.db and many.db
 #include "models/trace_events.hpp"

@@ -101,9 +101,10 @@ class HeatMap {
     const colour = mapColour(this.part(cell.mean));
     context.fillStyle = rgb(colour);
     context.fillRect(x, y, Math.max(1, width - 1), Math.max(1, height - 1));
+    if (height < 14 || width < 12) return;  // no digit finds room
     const text = formatValue(cell.mean, this.figure.unit, this.digits);
     context.font = chartFont(11);
-    if (height < 14 || context.measureText(text).width > width - 6) return;
+    if (context.measureText(text).width > width - 6) return;
     context.fillStyle = inkOn(colour);
     context.textAlign = 'center';
     context.fillText(text, x + width / 2, y + height / 2);

@@ -8,6 +8,15 @@ function evenTicks(low, high, unit) {
   return parts.map((part, i) => [part, texts[i]]);
 }
 
+// More lines than these are one area, and take a browser many seconds.
+const mostLines = 10000;
+
+// About so many of the points, by no step that a grid could have as well.
+function someOf(points, most) {
+  const share = most / points.length * 2 ** 32;
+  return points.length <= most ? points : points.filter((point) => (Math.imul(point, 0x9e3779b9) >>> 0) < share);
+}
+
 class ParallelView {
   constructor(points, changed) {
     this.points = points;
@@ -20,7 +29,8 @@ class ParallelView {
     this.status = element('span', {class: 'note', role: 'status'});
     this.element = element('figure', {}, this.bar, this.place, element('figcaption', {},
       'Each line is a point of the sweep, from its parameters to the means of its runs. Drag along an axis to keep only the lines ' +
-      'that pass there, and the rows of the table; double-click the axis, or press Escape, to take that back.'));
+      'that pass there, and the rows of the table; double-click the axis, or press Escape, to take that back.' +
+      (points.count > mostLines ? ` Of more than ${formatCount(mostLines)} lines about so many are drawn; all are counted.` : '')));
     this.setAxes();
     whenNear(this.place, () => this.begin());
   }
@@ -136,12 +146,11 @@ class ParallelView {
       context.stroke();
     };
     context.lineWidth = 1.4;
-    const all = Array.from({length: this.points.count}, (none, point) => point);
-    for (const point of all) if (!this.keeps(point)) line(point, colours.line, 0.35);
-    for (const point of all) {
-      if (!this.keeps(point)) continue;
+    const [kept, others] = [[], []];
+    for (let point = 0; point < this.points.count; ++point) (this.keeps(point) ? kept : others).push(point);
+    for (const point of someOf(others, mostLines)) line(point, colours.line, 0.35);
+    for (const point of someOf(kept, mostLines))
       line(point, means[point] === null ? colours.soft : rgb(mapColour(high > low ? 0.92 * (means[point] - low) / (high - low) : .5)), dense);
-    }
     context.globalAlpha = 1;
     this.axes.forEach((axis, i) => this.drawAxis(context, axis, this.xOf(i, width), y, (width - 130) / Math.max(1, this.axes.length - 1), i));
   }
