@@ -37,10 +37,12 @@ class Backend : public AllocHelper, public FreeHelper {};
 
 // A custom allocator as it is registered: struct ioasid_allocator_ops. Its address is its identity.
 // Allocators whose two helpers are the same objects share one group, and so one id space, whatever
-// their pdata are (one driver, several vIOMMUs: pdata says which). The helpers and pdata are read
-// at registration only; the helpers must live until the last of their allocators has left, or the
-// space is gone, and so must what pdata points to if they use it: under Behaviour::linux_6_1 a head
-// that leaves a shared group leaves its pdata in use.
+// their pdata are (one driver, several vIOMMUs: pdata says which). The helpers and pdata of one
+// that is registered were read at its registration: what is written into it later changes nothing.
+// (Under linux_6_1 a stranger's helpers are read when it is unregistered.) The helpers must live
+// until the last of their allocators has left, or the space is gone, and so must what pdata points
+// to if they use it: under Behaviour::linux_6_1 a head that leaves a shared group leaves its pdata
+// in use.
 struct AllocatorOps {
   AllocHelper* alloc = nullptr;
   FreeHelper* free = nullptr;

@@ -31,7 +31,7 @@ class Layer {
   class Locked;  // holds the space's lock (locked.hpp)
 
   explicit Layer(Space& space) : space_(space) {}
-  ~Layer() = default;
+  virtual ~Layer() = default;  // virtual only because compilers warn of friends
   // The first thing a layer does when it can be told of lost ids, and the last one before it
   // cannot.
   void join_space();

@@ -124,7 +124,8 @@ class SetSpace final : private Layer {
 
   // ioasid_find: Space::find by set; lock-free. Works until the id ends, also while it is pending.
   // -ENOENT: the space does not know the id. -EACCES: not of this set, or the set is not one of
-  // this layer. no_set matches all, the ids of others on the space, too.
+  // this layer; unless the id was allocated past the layers for a set that is no object's address
+  // (types.hpp). no_set matches all, the ids of others on the space, too.
   Found find(SetNumber set, Ioasid id) const;
   // ioasid_attach_data. -ENOENT: unknown. -EBUSY: it has data, or is pending. nullptr is no data.
   Error attach_data(Ioasid id, void* data);

@@ -194,18 +194,17 @@ Error Space::register_allocator(const AllocatorOps& ops) {
   }
 }
 
-// The first group that has something to say decides.
+// Who is known is in one group, and stays there, whatever its helpers are by now.
 Error Space::join_or_queue(const AllocatorOps& ops) {
   const bool corrected = options_.behaviour == Behaviour::corrected;
-  const bool known = std::any_of(groups_.begin(), groups_.end(),
-                                 [&](const auto& group) { return group->has(ops); });
-  if (corrected && known) return refuse_duplicate();
-  const Group::Sharer sharer{&ops, ops.pdata};
-  for (const auto& group : groups_) {
-    if (group->head == &ops) return refuse_duplicate();
-    if (!group->ops.same_helpers(ops)) continue;
+  if (const std::size_t index = group_that_knows(ops); index != no_group) {
+    if (corrected || groups_[index]->head == &ops) return refuse_duplicate();
     // linux_6_1 answers 0 to a second registration of a sharer; here its list stays sound.
-    if (!group->has(ops)) group->sharers.push_back(sharer);
+    return Error::ok;
+  }
+  const Group::Sharer sharer{&ops, ops.pdata};
+  if (const std::size_t index = group_with_helpers_of(ops); index != no_group) {
+    groups_[index]->sharers.push_back(sharer);
     return Error::ok;
   }
   // Room for its departure: that must not fail for want of memory.
@@ -226,12 +225,24 @@ Error Space::refuse_duplicate() const {
   return Error::eexist;
 }
 
-// linux_6_1 goes by the helpers alone; corrected by who is registered.
-std::size_t Space::group_of(const AllocatorOps& ops) const {
-  const bool by_helpers = options_.behaviour == Behaviour::linux_6_1;
+// As a sharer, or as the head that has left (linux_6_1).
+std::size_t Space::group_that_knows(const AllocatorOps& ops) const {
   for (std::size_t i = 0; i < groups_.size(); ++i)
-    if (by_helpers ? groups_[i]->ops.same_helpers(ops) : groups_[i]->has(ops)) return i;
+    if (groups_[i]->head == &ops || groups_[i]->has(ops)) return i;
   return no_group;
+}
+
+std::size_t Space::group_with_helpers_of(const AllocatorOps& ops) const {
+  for (std::size_t i = 0; i < groups_.size(); ++i)
+    if (groups_[i]->ops.same_helpers(ops)) return i;
+  return no_group;
+}
+
+// linux_6_1 takes a stranger for one of those that have its helpers; corrected does not.
+std::size_t Space::group_of(const AllocatorOps& ops) const {
+  const std::size_t known = group_that_knows(ops);
+  if (known != no_group || options_.behaviour == Behaviour::corrected) return known;
+  return group_with_helpers_of(ops);
 }
 
 Error Space::unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans) {

@@ -176,6 +176,8 @@ class Space {
   Error refuse_duplicate() const;
   Error leave(std::size_t index, std::vector<Ioasid>* orphans);
   Error unregister_without_waiting(const AllocatorOps& ops, std::vector<Ioasid>* orphans);
+  std::size_t group_that_knows(const AllocatorOps& ops) const;
+  std::size_t group_with_helpers_of(const AllocatorOps& ops) const;
   std::size_t group_of(const AllocatorOps& ops) const;
   void drop_group(std::size_t index);
   void reclaim_groups() const noexcept;

@@ -9,6 +9,8 @@
 
 namespace ioasid {
 
+static_assert(sizeof(void*) == 8, "ioasid is for processors with 64 bits");
+
 // An I/O address space id (a PASID where the hardware is PCIe): any 32-bit number but the last.
 using Ioasid = std::uint32_t;
 inline constexpr Ioasid invalid_ioasid = 0xffffffffu;
@@ -22,8 +24,10 @@ struct Range {
   bool operator==(const Range&) const = default;
 };
 
-// A set is only an address: any pointer works, nothing is ever read through it, and nullptr is
-// the set that belongs to nobody. Sets do not partition the ids.
+// A set is only an address: that of any object works, nothing is ever read through it, and nullptr
+// is the set that belongs to nobody. Sets do not partition the ids. The addresses from 2^63 up,
+// where no program has objects, are those by which a SetSpace names its sets: an id that somebody
+// else allocates for one of them is found by that set's number, but is not in the set.
 using SetToken = const void*;
 
 // Outcomes, with the values and the names the kernel gives them.

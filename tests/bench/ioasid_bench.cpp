@@ -127,11 +127,17 @@ void refuse_too_many(const Options& options) {
 
 Options parse(int argc, char** argv) {
   Options options;
-  for (int i = 1; i < argc; i += 2) {
-    const std::string_view name = argv[i];
+  for (int i = 1; i < argc; ++i) {
+    std::string_view name = argv[i];
     if (name == "--help" || name == "-h") help();
-    if (i + 1 == argc) usage("no value for " + std::string(name));
-    const char* value = argv[i + 1];
+    const char* value = argv[i + 1];  // a null pointer after the last one
+    if (const std::size_t equals = name.find('='); equals != std::string_view::npos) {
+      value = argv[i] + equals + 1;
+      name = name.substr(0, equals);
+    } else {
+      ++i;
+    }
+    if (value == nullptr) usage("no value for " + std::string(name));
     if (name == "--op")
       options.op = value;
     else if (name == "--live")
@@ -332,7 +338,7 @@ Measured run(ioasid::Space& space, const Options& options, const std::vector<Ioa
 int measure(const Options& options) {
   const unsigned needed = options.op == "pair" ? 0 : options.op == "find" ? 1 : options.threads;
   if (options.live < needed)
-    usage("--op " + options.op + " needs at least " + std::to_string(needed) + " live ids");
+    usage("--op " + options.op + " needs --live " + std::to_string(needed) + " or more");
   ioasid::Space space;
   const std::vector<Ioasid> ids = fill(space, options);
   const auto bytes = static_cast<double>(space.memory());

@@ -154,19 +154,6 @@ TEST_CASE("unregistering what was never registered changes nothing when correcte
   CHECK(space.custom_active() == !quirky);
 }
 
-TEST_CASE("an allocator that changed its helpers since is still known by corrected") {
-  Space space;
-  fakes::Scripted backend;
-  fakes::Scripted other;
-  AllocatorOps ops{&backend, &backend, nullptr};
-  REQUIRE(space.register_allocator(ops) == Error::ok);
-  ops.alloc = &other;
-  CHECK(space.register_allocator(ops) == Error::eexist);
-  CHECK(space.alloc(nullptr, {1, 9}, nullptr) == 1);
-  CHECK(backend.take().size() == 1);
-  CHECK(space.unregister_allocator(ops) == Error::ok);
-}
-
 TEST_CASE("enforce_range gives back what lies outside and keeps both bounds") {
   fakes::Log log;
   Space space({.behaviour = any_behaviour(), .enforce_range = true, .listener = &log});

@@ -28,7 +28,8 @@ if(SOURCE)
   # As a folder of a project that has no version.
   file(WRITE ${SCRATCH}/alone/CMakeLists.txt "cmake_minimum_required(VERSION 3.22)\nproject(theirs LANGUAGES CXX)\n"
     "add_subdirectory(ioasid)\nadd_executable(example ${SCRATCH}/example.cpp)\n"
-    "target_link_libraries(example PRIVATE ioasid::ioasid)\n")
+    "target_link_libraries(example PRIVATE ioasid::ioasid)\n"
+    "target_compile_options(example PRIVATE -Wall -Wextra -Wnon-virtual-dtor -Werror)\n")
   run(${CMAKE_COMMAND} -S ${SCRATCH}/alone -B ${SCRATCH}/folder-build -DCMAKE_CXX_COMPILER=${COMPILER}
     -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0)
   run(${CMAKE_COMMAND} --build ${SCRATCH}/folder-build)
