@@ -15,8 +15,10 @@ namespace ioasid {
 // does not wait. A space with SpaceOptions::lock cannot tell who is inside, and refuses neither:
 // its helpers must see to it themselves that they do not wait for readers who wait for that lock.
 // Where helpers of several spaces call one another's, a thread holds several locks: let them do so
-// in one order. What a helper throws leaves through the call that used it: an id that was being
-// allocated is then not allocated, an id that was being freed is freed nevertheless.
+// in one direction. Where threads would wait for one another's spaces for ever, the last call to
+// come throws UsageError, which leaves its helper if that does not catch it. What a helper throws
+// leaves through the call that used it: an id that was being allocated is then not allocated, an id
+// that was being freed is freed nevertheless.
 class AllocHelper {
  public:
   virtual ~AllocHelper() = default;

@@ -42,7 +42,8 @@ namespace detail {
 // allocates one can get both done in one turn), and a next that is not running is not waited for.
 class BiasedLock {
  public:
-  // False: this thread holds it already.
+  // False: this thread holds it already. UsageError, inside a callback: who holds it waits, perhaps
+  // by way of others, for a lock that this thread holds.
   [[nodiscard]] bool lock() {
     ReaderSlot& me = reader();
     if (favourite_.load(std::memory_order_relaxed) == &me && me.lock_count == 0) [[likely]] {
@@ -75,6 +76,7 @@ class BiasedLock {
   bool held() const { return held_by(reader()); }
 
  private:
+  class Waiting;
   bool held_by(const ReaderSlot& me) const;
   bool lock_as_favourite(ReaderSlot& me);
   bool lock_slowly(ReaderSlot& me);
@@ -82,7 +84,8 @@ class BiasedLock {
   std::uint32_t take(const ReaderSlot& me);
   void wait_and_take(const ReaderSlot& me);
   bool become_next();
-  void revoke(const ReaderSlot& favourite);
+  void revoke(const ReaderSlot& me, ReaderSlot& favourite);
+  void wait_for(const ReaderSlot& me, ReaderSlot& favourite);
 
   // Read at every call and hardly ever written while several threads compete: on another cache line
   // than the spinlock, which must come to its next holder in one piece, without being read first.

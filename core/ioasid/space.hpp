@@ -48,19 +48,19 @@ class Layer;
 
 // Thread-safe: any thread may call anything. alloc, free, set_data, register_allocator and
 // unregister_allocator take the space's lock one after the other; find takes none and, but for a
-// thread's first call of the library, never waits, and sees either the old or the new active group
-// while they are switched. Calls from inside a helper, a listener or a notifier of this space,
-// other than find and custom_active, throw UsageError. So do those of the layers on it, which share
-// its lock (layer.hpp).
+// thread's first call of the library, never waits (with a getter it takes a ReadGuard, see there),
+// and sees either the old or the new active group while they are switched. Calls from inside a
+// helper, a listener or a notifier of this space, other than find and custom_active, throw
+// UsageError. So do those of the layers on it, which share its lock (layer.hpp).
 //
 // The first call of a thread into the library, find too, may need 64 bytes of memory for it; where
 // that is short, or the system has no thread-specific data left, it throws std::bad_alloc and
 // nothing has changed. Later ones of it do not, but for those that fill a vector: ids(), and
 // unregister_allocator() with *orphans.
 //
-// Not for signal handlers, but for find() where the thread has called the library before and is not
-// inside it. After fork() the child may call it only if no other thread was inside a call or held a
-// ReadGuard at the fork. Who waits for the lock yields, and does not sleep.
+// Not for signal handlers, but for find() without a getter where the thread has called the library
+// before and is not inside it. After fork() the child may call it only if no other thread was
+// inside a call or held a ReadGuard at the fork. Who waits for the lock yields, and does not sleep.
 //
 // Semantics follow drivers/iommu/ioasid.c of Linux 6.1; each function names its counterpart there.
 class Space {
@@ -102,7 +102,9 @@ class Space {
 
   // The same with the kernel's getter: bool getter(void* data), not a null pointer, is called once,
   // only if the id was found, under a ReadGuard. false: the answer is nullptr, as for data that is
-  // nullptr. What it throws leaves here, and the guard is given back.
+  // nullptr. What it throws leaves here, and the guard is given back. The first guard of a process,
+  // here or elsewhere, is a system call that makes all its threads fence; where a sandbox has come
+  // to forbid that (README.md) the process is aborted.
   template <class Getter>
   Found find(SetToken set, Ioasid id, Getter&& getter) const {
     const ReadGuard guard;

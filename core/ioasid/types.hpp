@@ -57,9 +57,10 @@ struct Found {
   bool operator==(const Found&) const = default;
 };
 
-// The caller's program is wrong: a call from a place where it would wait for itself, thrown instead
-// of a deadlock; or a layer on a space where it cannot be (layer.hpp). Nothing was changed. Where
-// memory is too short for its text std::bad_alloc is thrown in its stead.
+// The caller's program is wrong: a call from a place where it would wait for itself, or for a
+// thread that waits for it, thrown instead of a deadlock; or a layer on a space where it cannot be
+// (layer.hpp). Nothing was changed. Where memory is too short for its text std::bad_alloc is thrown
+// in its stead.
 class UsageError : public std::logic_error {
  public:
   using std::logic_error::logic_error;

@@ -23,7 +23,9 @@ VECTORS = [("linux_6_1", "directed"), ("linux_6_1", "directed_quirks"), ("linux_
 # What each program is built with: the heap is counted without the sanitizers, which replace it.
 SANITIZED = ["-DCMAKE_CXX_FLAGS_DEBUG=-O0 -g0", "-DVIOSIM_SANITIZE=address,undefined"]
 PLAIN = ["-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g0"]
-TESTS = ["ioasid_tests", "ioasid_early_guard", "ioasid_memory_tests"]
+TESTS = ["ioasid_tests", "ioasid_early_guard", "ioasid_memory_tests", "ioasid_late_sandbox", "ioasid_without_membarrier"]
+UNSANITIZED = ("ioasid_memory_tests", "ioasid_late_sandbox", "ioasid_without_membarrier")
+ONE_TEST = ("ioasid_early_guard", "ioasid_late_sandbox", "ioasid_without_membarrier")
 
 
 class Copy:
@@ -39,11 +41,12 @@ class Copy:
                            check=True, stdout=subprocess.DEVNULL)
 
     def build_of(self, target):
-        return self.plain if target == "ioasid_memory_tests" else self.build
+        return self.plain if target in UNSANITIZED else self.build
 
     def make(self, target):
         """What the compiler complains about, or None."""
-        done = subprocess.run(["cmake", "--build", self.build_of(target), "-j1", "--target", target],
+        needed = ["ioasid_tests"] if target == "ioasid_without_membarrier" else []
+        done = subprocess.run(["cmake", "--build", self.build_of(target), "-j1", "--target", target, *needed],
                               capture_output=True, text=True, errors="replace")
         if done.returncode == 0:
             return None
@@ -54,12 +57,14 @@ class Copy:
                 self.source / f"tests/conformance/vectors/{file}.jsonl"]
 
     def test_command(self, program, name):
-        # early_guard is one test, the others have many.
+        programs = self.build_of(program) / "tests/ioasid"
+        if program == "ioasid_without_membarrier":
+            return [programs / program, programs / "ioasid_tests", "[readers]"]
         names = [] if name == program else [name.replace(",", "\\,")]
-        return [self.build_of(program) / "tests/ioasid" / program, *names]
+        return [programs / program, *names]
 
     def test_names(self, program):
-        if program == "ioasid_early_guard":
+        if program in ONE_TEST:
             return [program]
         listing = subprocess.run([*self.test_command(program, program), "--list-test-names-only"], capture_output=True,
                                  text=True)
