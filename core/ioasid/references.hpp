@@ -33,7 +33,7 @@ class References final : private Layer {
   }
   // The ids stay in the space, with no count: Space::free() ends them, or the departure of their
   // allocator. Another References counts one for each.
-  ~References() { leave_space(); }
+  ~References() override { leave_space(); }
 
   // ioasid_alloc: Space::alloc; the id has one reference.
   Ioasid alloc(SetToken set, Range range, void* data);

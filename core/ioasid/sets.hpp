@@ -60,7 +60,7 @@ class SetSpace final : private Layer {
   // The ids stay in the space, found there as before, and no notice tells of them: Space::free()
   // ends them, or the departure of their allocator. Pending ones stay, too. No other SetSpace knows
   // them, on the same space neither.
-  ~SetSpace();
+  ~SetSpace() override;
 
   // ioasid_install_capacity: how many ids all quotas may add up to, any number. It is installed
   // once, and before anything takes of it: with 0 there will never be a set, since alloc_set()
