@@ -339,6 +339,8 @@ const tests = {
     await drawAll(page);
     assert.deepEqual(await headings(page), ['Summary', 'Response curves', 'Heat map', 'Latencies', 'Parallel view', 'Points', 'Failures', 'Sweep file']);
     assert.ok((await colourCounts(page)).every((count) => count > 4));
+    const told = await page.locator('#summary dl.facts > div').evaluateAll((all) => all.map((one) => one.innerText.replace(/\s+/g, ' ')));
+    assert.ok(told.some((one) => /^not as expected \d+$/i.test(one)), told.join('; '));
     assert.match(await page.locator('#response figcaption').textContent(), /over entries, at pattern far\. Means of 3 runs; bands are 95 %/);
     const before = await picture(page, '#response');
     await page.locator('#response select').first().selectOption({index: 1});

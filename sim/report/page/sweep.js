@@ -2,11 +2,13 @@
 
 function sweepSummary(points, data) {
   const {manifest, failures} = data;
+  const unexpected = data.points.unexpected.reduce((sum, count) => sum + count, 0);
   const made = section('summary', 'Summary', facts(
     fact('runs', formatCount(manifest.runs)), fact('points', formatCount(points.count)),
     fact('design', manifest.design ?? 'unknown', 'small'),
     fact('parameters', points.parameters.map((one) => `${one.name} (${one.texts.length})`).join(', ') || 'none', 'small'),
     fact('failed', formatCount(failures.total), failures.total ? 'bad' : 'good'),
+    fact('not as expected', formatCount(unexpected), unexpected ? 'bad' : 'good'),
     fact('seed', manifest.seed, 'small'), fact('viosim', `${manifest.program_version} ${manifest.commit}`, 'small')));
   const {unsettled} = data.points;
   if (unsettled.length) {
