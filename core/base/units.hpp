@@ -47,10 +47,10 @@ std::optional<Ps> parse_time(std::string_view text);  // ps ns us ms s          
 std::optional<Bytes> parse_bytes(std::string_view text);  // B KiB MiB GiB TiB KB MB GB TB   "4 KiB"
 std::optional<Rate> parse_rate(std::string_view text);    // /s K/s M/s G/s         "5 M/s"
 
-// B/s KB/s MB/s GB/s Mbit/s Gbit/s   "12.5 GB/s"
+// B/s KB/s MB/s GB/s Mbit/s Gbit/s, the last two also as Mb/s Gb/s   "12.5 GB/s"
 std::optional<Bandwidth> parse_bandwidth(std::string_view text);
 
-// The units that each of them knows, smallest first.
+// The units that each of them knows.
 enum class Quantity { time, size, rate, bandwidth };
 std::vector<std::string_view> unit_names(Quantity quantity);
 
