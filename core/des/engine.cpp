@@ -218,7 +218,7 @@ bool Engine::advance_to_next_actor() {
   } catch (...) {
     failure_ = std::current_exception();
   }
-  in_hardware_ = false;
+  in_hardware_ = in_window_ = false;
   return !failure_ && !wakeups_.empty();
 }
 
@@ -247,7 +247,7 @@ double Engine::next_event(double horizon) {
       failure_ = std::current_exception();
     }
   }
-  in_hardware_ = false;
+  in_hardware_ = in_window_ = false;
   if (!failure_ && wakeups_.empty() && horizon < 0 && !over_ && unfinished_ != 0) {
     failure_ = std::make_exception_ptr(StuckError(who_waits()));
   }

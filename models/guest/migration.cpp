@@ -17,18 +17,6 @@ std::optional<MigrationReport::Failed> failure(Why why, Errno error = Errno::ok,
   return MigrationReport::Failed{why, pasid, error};
 }
 
-// However a thread leaves what it does.
-class RaiseAtEnd {
- public:
-  explicit RaiseAtEnd(Signal& signal) : signal_(signal) {}
-  ~RaiseAtEnd() { signal_.raise(); }
-  RaiseAtEnd(const RaiseAtEnd&) = delete;
-  RaiseAtEnd& operator=(const RaiseAtEnd&) = delete;
-
- private:
-  Signal& signal_;
-};
-
 }  // namespace
 
 Migration::Migration(Guest& guest, const Target& target, Residence& residence,
@@ -87,9 +75,16 @@ template <class Job>
 Migration::Failed Migration::at_target(Thread& thread, Job job) {
   Signal done(guest_.engine(), path_ + ": the target's host has done its part");
   Failed failed = failure(Why::guest_ended);  // unless it comes to another end
+  // Whoever waits is told, too, when the thread ends in the middle of it; but not when the run does, which
+  // may have ended the one who waits, and the signal with him.
   target_.host->kernel.workers.post([&](Thread& worker) {
-    const RaiseAtEnd at_end(done);
-    failed = job(worker);
+    try {
+      failed = job(worker);
+    } catch (const ThreadGone&) {
+      done.raise();
+      throw;
+    }
+    done.raise();
   });
   thread.wait(done);
   return failed;

@@ -223,6 +223,27 @@ TEST_CASE("of what is due when an actor throws, only what comes before it happen
   CHECK(engine.now() == due);
 }
 
+TEST_CASE(
+    "actors that let go of what they hold when hardware has failed running ahead may raise signals",
+    "[des]") {
+  struct Broken final : RunAhead {
+    Instant next() const override { return at(1'000); }
+    void run_window(Instant /*end*/) override { throw std::runtime_error("broken"); }
+  } hardware;
+  struct Held {
+    Signal& returned;
+    ~Held() { returned.raise(); }
+  };
+  Engine engine;
+  engine.set_run_ahead(hardware);
+  Signal returned(engine, "returned");
+  engine.spawn("holder", Lifetime::finishes, [&] {
+    const Held held{returned};
+    engine.sleep_for(1us);
+  });
+  CHECK_THROWS_WITH(engine.run(), "broken");
+}
+
 TEST_CASE("what a hardware event does is undone by no exception of an actor that it wakes",
           "[des]") {
   Engine engine;
