@@ -10,10 +10,11 @@ namespace {
 // How far one guest is with letting go.
 enum class Told : std::uint8_t { nobody, kernel, hypervisor };
 
+// A guest that is killed while it takes a slice has it until its files are closed.
 bool has(const SliceOfGuest& slice) {
   const Residence& residence = slice.guest->residence();
   return residence.attached(slice.function) ||
-         (residence.attaches(slice.function) && slice.guest->machine.alive());
+         (residence.attaches(slice.function) && !slice.guest->machine.closed());
 }
 
 // Whoever dies while its slice is waited for has it given back by others: its hypervisor, or the host.

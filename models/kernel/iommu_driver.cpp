@@ -160,7 +160,10 @@ Errno IommuDriver::tear_down(Thread& thread, Bdf source, Pasid pasid, bool quiet
 
 Errno IommuDriver::tear_down_entry(Job& job) {
   const auto at = tables_.entry(job.source, job.pasid);
-  if (!at) return Errno::enoent;
+  if (!at) {  // its function's tables are gone
+    leave_all(job.source, job.pasid);
+    return Errno::enoent;
+  }
   job.at = *at;
   job.lock(lock_);
   job.entry = tables_.read_entry(*at);

@@ -266,6 +266,32 @@ TEST_CASE("a function goes though a guest with a slice of it dies or has panicke
   }
 }
 
+// What the call that its death interrupted has attached is its files' until they are closed.
+TEST_CASE("a function stays until the files of a guest are closed that died while it took a slice",
+          "[mediated]") {
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  bool interrupted = false;
+  for (std::int64_t step = 0; step < 60; ++step) {
+    const Ps when = 20us + step * 500ns;
+    INFO("at " << when.count() << " ps");
+    Mediated all;
+    Guest& guest = all.add_guest(Kind::iommufd);
+    FunctionDriver& parent = *all.drivers[0];
+    all.rig.at(when, [&](Thread&) {
+      interrupted = interrupted || guest.residence().attaches(0);
+      guest.kill();
+    });
+    all.rig.at(when + 100ns, [&](Thread& thread) {
+      unplug_with_slices(all.rig.host, parent, {{&guest, 0}}, how);
+      while (parent.known()) thread.sleep(100ns);
+      CHECK(guest.residence().file()->attachments() == 0);
+    });
+    all.rig.run();
+    CHECK(guest.nothing_left());
+  }
+  CHECK(interrupted);
+}
+
 TEST_CASE("a slice of a function that the host's driver has not got is not attached",
           "[mediated]") {
   Mediated all;
