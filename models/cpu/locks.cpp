@@ -32,10 +32,7 @@ void Lock::taken_by(Thread& thread) {
   taken_at_ = engine_.now();
   if (trace.on()) {
     for (const Lock* const other : thread.locks()) {
-      if (!other->trace.on() ||
-          std::find(taken_under_.begin(), taken_under_.end(), other) != taken_under_.end())
-        continue;
-      taken_under_.push_back(other);
+      if (!other->trace.on() || !taken_under_.insert(other).second) continue;
       trace.emit(
           {.kind = EventKind::lock_order, .time = taken_at_, .value = other->trace.component()});
     }

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <string>
-#include <vector>
+#include <unordered_set>
 
 namespace viosim {
 
@@ -66,7 +66,7 @@ class Lock {
   void taken_by(Thread& thread);
 
   const Thread* holder_ = nullptr;
-  std::vector<const Lock*> taken_under_;  // those that were told of
+  std::unordered_set<const Lock*> taken_under_;  // those that were told of
   std::uint32_t waiting_ = 0;
   Instant taken_at_;
 };

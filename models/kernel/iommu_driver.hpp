@@ -249,7 +249,8 @@ class IommuDriver {
   PageRequestService* page_requests_ = nullptr;
   std::map<Bdf, Function> functions_;
   std::map<DomainId, std::vector<Member>> members_;
-  std::set<DomainId> free_domains_;   // that were used before
+  std::map<std::pair<Bdf, Pasid>, std::vector<DomainId>> joined_;  // one for each membership
+  std::set<DomainId> free_domains_;                                // that were used before
   std::set<DomainId> stale_domains_;  // entries had them since their last flush
   std::uint32_t next_domain_ = 2;
 };

@@ -3,7 +3,6 @@
 #include "models/kernel/iommu_job.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 namespace viosim {
 
@@ -128,23 +127,33 @@ void IommuDriver::configure(Step step, Job& job) {
 void IommuDriver::join(const Member& member, DomainId domain) {
   if (domain == first_level_domain) return;
   members_[domain].push_back(member);
+  joined_[{member.source, member.pasid}].push_back(domain);
   stale_domains_.insert(domain);
 }
 
 void IommuDriver::leave(const Member& member, DomainId domain) {
   const auto members = members_.find(domain);
   if (members == members_.end()) return;
-  std::erase(members->second, member);
+  const std::size_t left = std::erase(members->second, member);
   if (members->second.empty()) members_.erase(members);
+  if (left == 0) return;
+  const auto joined = joined_.find({member.source, member.pasid});
+  joined->second.erase(std::find(joined->second.begin(), joined->second.end(), domain));
+  if (joined->second.empty()) joined_.erase(joined);
 }
 
 // Whatever domain the table says: where a disturbed order wrote it, it may not be the one that it joined.
 void IommuDriver::leave_all(Bdf source, Pasid pasid) {
-  for (auto at = members_.begin(); at != members_.end();) {
-    std::erase_if(at->second,
+  const auto joined = joined_.find({source, pasid});
+  if (joined == joined_.end()) return;
+  for (const DomainId domain : joined->second) {
+    const auto members = members_.find(domain);
+    if (members == members_.end()) continue;
+    std::erase_if(members->second,
                   [&](const Member& one) { return one.source == source && one.pasid == pasid; });
-    at = at->second.empty() ? members_.erase(at) : std::next(at);
+    if (members->second.empty()) members_.erase(members);
   }
+  joined_.erase(joined);
 }
 
 // The last one has left: its number may be used again only when no translation has it.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iterator>
 
 namespace viosim::check {
 
@@ -81,6 +82,7 @@ void Contexts::written(const TraceEvent& event) {
     Context context{
         .machine = scene_.machine_of(event.component), .present = true, .unannounced = how.caching};
     context.story.add(scene_.link(event));
+    if (context.unannounced) open_.insert(place);
     contexts_[place] = std::move(context);
     return;
   }
@@ -106,6 +108,7 @@ void Contexts::begin_flushes(const TraceEvent& event, const ContextWritten& how,
   for (const Cache cache : {Cache::pasid, Cache::iotlb}) {
     for (const auto& domain : domains) context.due.push_back({.cache = cache, .domain = domain});
   }
+  open_.insert(place);
   if (how.device_tlb && !how.caching) context.due.push_back({.cache = Cache::device_tlb});
 }
 
@@ -145,10 +148,14 @@ void Contexts::completed(const TraceEvent& event) {
   if (!vtd::Descriptor::decodable(event.value)) return;
   const auto order = vtd::Descriptor::decode(event.value, event.address);
   const std::uint32_t unit = scene_.unit_of_queue(event.component);
-  for (auto at = contexts_.lower_bound({unit, 0}); at != contexts_.end() && at->first.first == unit;
-       ++at) {
-    const std::uint16_t source = at->first.second;
-    Context& context = at->second;
+  for (auto at = open_.lower_bound({unit, 0}); at != open_.end() && at->first == unit;) {
+    const std::uint16_t source = at->second;
+    const auto found = contexts_.find(*at);
+    if (found == contexts_.end()) {
+      at = open_.erase(at);
+      continue;
+    }
+    Context& context = found->second;
     if (reaches(order, {.cache = Cache::context}, source)) context.unannounced = false;
     for (Due& due : context.due) {
       if (due.done || !reaches(order, due, source)) continue;
@@ -156,6 +163,7 @@ void Contexts::completed(const TraceEvent& event) {
       due.early = !due.done;
       context.story.add(scene_.link(event));
     }
+    at = context.flushed() && !context.unannounced ? open_.erase(at) : std::next(at);
   }
 }
 

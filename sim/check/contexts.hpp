@@ -60,6 +60,7 @@ class Contexts {
 
   Scene& scene_;
   std::map<Place, Context> contexts_;  // present, or with flushes due
+  std::set<Place> open_;  // those for which a completed descriptor may mean something, and others
   // Domains of the PASID entries that are present, by PASID.
   std::map<Place, std::map<std::uint32_t, std::uint16_t>> domains_;
   std::map<std::uint32_t, std::uint32_t> drivers_;  // who writes the tables of each unit

@@ -86,27 +86,35 @@ void GuestNumbers::moved(const TraceEvent& event) {
 
 void GuestNumbers::freed(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
-  for (auto& [guest, numbers] : guests_) {
-    if (scene_.host_of(guest) != machine || guest == machine) continue;
-    const bool is_owner =
-        event.value != 0 && scene_.machine_of(static_cast<std::uint32_t>(event.value - 1)) == guest;
-    if (is_owner) numbers.given.erase(event.pasid);
-    const auto used = numbers.in_cpus.find(event.pasid);
-    if (used == numbers.in_cpus.end()) continue;
+  const auto is_its = [&](std::uint32_t guest) {
+    return guest != machine && scene_.host_of(guest) == machine;
+  };
+  if (event.value != 0) {
+    const auto owner = guests_.find(scene_.machine_of(static_cast<std::uint32_t>(event.value - 1)));
+    if (owner != guests_.end() && is_its(owner->first)) owner->second.given.erase(event.pasid);
+  }
+  const auto users = in_cpus_of_.find(event.pasid);
+  if (users == in_cpus_of_.end()) return;
+  for (const std::uint32_t guest : users->second) {
+    if (!is_its(guest)) continue;
+    const InCpu& used = guests_.at(guest).in_cpus.at(event.pasid);
     scene_.violate(Invariant::cpu_translation, event,
                    fmt::format("PASID {} is freed while processors turn a guest's PASID {} into it",
-                               event.pasid, used->second.number),
-                   {used->second.set});
+                               event.pasid, used.number),
+                   {used.set});
   }
 }
 
 void GuestNumbers::translated(const TraceEvent& event) {
-  Guest& guest = guests_[scene_.machine_of(event.component)];
+  const std::uint32_t machine = scene_.machine_of(event.component);
+  Guest& guest = guests_[machine];
   const auto number = static_cast<std::uint32_t>(event.address);
   if (event.code == trace_code::translation_removed) {
     guest.in_cpus.erase(event.pasid);
+    in_cpus_of_[event.pasid].erase(machine);
     return;
   }
+  in_cpus_of_[event.pasid].insert(machine);
   const auto [at, first] = guest.in_cpus.emplace(event.pasid, InCpu{number, scene_.link(event)});
   if (!first && at->second.number != number) {
     scene_.violate(Invariant::cpu_translation, event,

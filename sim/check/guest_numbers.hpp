@@ -54,6 +54,8 @@ class GuestNumbers {
 
   Scene& scene_;
   std::map<std::uint32_t, Guest> guests_;  // by machine
+  std::map<std::uint32_t, std::set<std::uint32_t>>
+      in_cpus_of_;  // guests, by numbers of their hosts
   std::int64_t now_ = 0;
 };
 
