@@ -208,10 +208,11 @@ void AtsDevice::translated_arrives(std::uint32_t number) {
   const Request& request = requests_[number];
   IommuPort& port = request.queue->port;
   const UseStamp stamp = iommu.use_now();
-  if (iommu.admit(port, AddressType::translated, request.access, stamp))
+  const Iova sent(request.at.value());
+  if (iommu.admit(port, sent, AddressType::translated, request.access, stamp))
     return access_memory(number, agenda_.now() + iommu.context_latency());
-  iommu.start_walk(port, request.iova, request.access, stamp, *this,
-                   cookie(What::translated, number), AddressType::translated);
+  iommu.start_walk(port, sent, request.access, stamp, *this, cookie(What::translated, number),
+                   AddressType::translated);
 }
 
 void AtsDevice::untranslated_arrives(std::uint32_t number) {

@@ -140,7 +140,8 @@ void DmaFabric::walked(std::uint64_t cookie, const WalkResult& result) {
          outcome_fault(static_cast<std::uint16_t>(result.fault)));
   }
   if (request.queue->on_fault == OnFault::retry && fault_service_ != nullptr) {
-    fault_service_->request_faulted({cookie, request.device, request.iova, request.access});
+    fault_service_->request_faulted(
+        {cookie, request.device, request.iova, request.access, result.in_pages});
   } else {
     ++lane.stats.aborted;
     end_request(cookie, agenda_.now() + Ps(static_cast<std::int64_t>(lane.link)));

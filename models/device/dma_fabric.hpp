@@ -46,6 +46,7 @@ struct FaultedRequest {
   std::uint32_t device = 0;  // as numbered by DmaFabric::add()
   Iova iova;
   Access access = Access::read;
+  bool in_pages = true;  // the page tables refused it, not what leads to them
 };
 
 class FaultService {

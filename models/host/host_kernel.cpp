@@ -72,8 +72,8 @@ void HostKernel::handle_faults() {
 void HostKernel::handle(const Queued& fault) {
   const FaultedRequest& request = fault.request;
   engine_.sleep_for(params_.fault_handling);
-  const bool allowed =
-      map_on_demand(space_of_[request.device - first_device_], request.iova, request.cookie);
+  const bool allowed = request.in_pages && map_on_demand(space_of_[request.device - first_device_],
+                                                         request.iova, request.cookie);
   engine_.sleep_for(params_.fault_response);
   fault_latency.record(engine_.now() - fault.at);
   if (allowed) {
@@ -89,6 +89,7 @@ bool HostKernel::map_on_demand(std::size_t number, Iova iova, std::uint64_t requ
   const HostSpace& space = spaces_[number];
   const Iova page = iova.page_base(page_4k);
   if (page < space.base || (page - space.base) >= space.size) return false;
+  if (space.table == nullptr) return false;  // there is nothing to map it in
   if (space.table->mapped(page)) asked_again(page, requester);
   const Hpa frame = space.frames + (page - space.base);
   space.table->map(page, frame, 1, {true, true});

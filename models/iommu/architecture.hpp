@@ -58,6 +58,9 @@ class Architecture {
     std::uint64_t last = 0;
     FaultCode fault = FaultCode::none;
     bool holds(std::uint64_t address) const { return address >= first && address <= last; }
+    bool meets(std::uint64_t from, std::uint64_t bytes) const {
+      return from <= last && from + bytes - 1 >= first;
+    }
   };
 
   virtual ~Architecture() = default;

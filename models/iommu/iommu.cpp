@@ -151,6 +151,7 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
       walk.request.access = miss.access;
       result.fault = architecture_.code(
           value.absent_in_first ? PageFault::first_absent : PageFault::second_absent, walk);
+      result.in_pages = true;
       result.silenced = (known.config != nullptr && known.config->space.fault_disable) ||
                         (known.space != nullptr && known.space->fault_disable);
       return Cached{result, slot};

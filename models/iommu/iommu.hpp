@@ -130,8 +130,9 @@ class Iommu final : public EventHandler, public ReadsAhead {
   bool lookup_translation(IommuPort& port, Iova iova, Access access, UseStamp stamp,
                           WalkResult& answer);
   // A translated request arrives, or a page request: true when the device's entry is known and
-  // allows it, which takes context_latency(). Otherwise a walk of that type says.
-  bool admit(IommuPort& port, AddressType type, Access access, UseStamp stamp);
+  // allows it, which takes context_latency(). Otherwise a walk of that type says. The address is
+  // a translated one; of page requests it does not matter.
+  bool admit(IommuPort& port, Iova address, AddressType type, Access access, UseStamp stamp);
   Ps context_latency() const { return params_.context_cache.latency; }
 
   // No effect on other requests, on software or on memory comes sooner after an arrival than this.
@@ -246,6 +247,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   // From the end of a walk to the answer.
   void finish(WalkSlot& slot);
   WalkResult result_of(const Walk& walk) const;
+  Translation without_messages(const IommuPort& port, Iova iova, const Translation& whole) const;
   void fill(WalkSlot& slot, const WalkResult& result);
   void fill_absent(const WalkSlot& slot);
   void fill_absent_entry(const WalkSlot& slot);

@@ -31,6 +31,7 @@ WalkResult Iommu::result_of(const Walk& walk) const {
              walk.page_fault() == PageFault::none ||
              !architecture_.answers_translation(walk.page_fault())) {
     result.fault = walk.fault();
+    result.in_pages = walk.page_fault() != PageFault::none;
     result.silenced = walk.fault_silenced();
   }  // else: no rights
   return result;
@@ -213,12 +214,15 @@ void Iommu::answer(WalkSlot& slot, const WalkResult& result) {
   if (tracer_ != nullptr && tracer_->recording()) emit_parts(slot);
   WalkClient& client = *slot.miss.client;
   const std::uint64_t cookie = slot.miss.cookie;
+  WalkResult told = result;
+  if (type == AddressType::translation && !result.faulted())
+    told.translation = without_messages(*slot.miss.port, slot.miss.iova, result.translation);
   free_slot(slot);
   if (drains_.any()) [[unlikely]]
     drains_.ended(slot.number, reaches_memory(type) && !result.faulted()
                                    ? agenda_.now() + memory_latency_
                                    : agenda_.now());
-  client.walked(cookie, result);  // may start another walk
+  client.walked(cookie, told);  // may start another walk
 }
 
 }  // namespace viosim

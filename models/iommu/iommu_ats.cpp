@@ -40,10 +40,22 @@ bool Iommu::lookup_translation(IommuPort& port, Iova iova, Access access, UseSta
   count_use(iotlb_, entry->slot, stamp);
   note_on_its_way(Access::read, stamp.instant() + hit_latency_);
   answer = entry->result;
+  answer.translation = without_messages(port, iova, answer.translation);
   return true;
 }
 
-bool Iommu::admit(IommuPort& port, AddressType type, Access access, UseStamp stamp) {
+// A device that kept a page in which messages lie would write them to memory.
+Translation Iommu::without_messages(const IommuPort& port, Iova iova,
+                                    const Translation& whole) const {
+  const Bytes size = leaf_size(whole.level);
+  const std::uint64_t first =
+      port.pasid == no_pasid ? iova.page_base(size).value() : whole.page.value();
+  if (!messages_.meets(first, size.count())) return whole;
+  const Hpa page(whole.address(iova).value() & ~(page_4k.count() - 1));
+  return {page, 1, whole.rights};
+}
+
+bool Iommu::admit(IommuPort& port, Iova address, AddressType type, Access access, UseStamp stamp) {
   const std::uint32_t slot = contexts_.probe({port.source}, port.context_hint);
   if (params_.iotlb_tag != IotlbTag::source) count_use(contexts_, slot, stamp);
   if (slot == decltype(contexts_)::none) return false;
@@ -54,6 +66,7 @@ bool Iommu::admit(IommuPort& port, AddressType type, Access access, UseStamp sta
   walk.request.type = type;
   walk.config = contexts_.value(slot);
   if (architecture_.with_config(walk) != ConfigStep::found) return false;
+  if (type == AddressType::translated && messages_.holds(address.value())) return false;
   if (reaches_memory(type))
     note_on_its_way(access, stamp.instant() + context_latency() + memory_latency_);
   return true;

@@ -43,13 +43,20 @@ void Walk::know_absent(FaultCode code, bool silenced) {
   fail(code);
 }
 
+// Other requests have no address to be translated: one that is, or none that is used.
+bool Walk::translates() const {
+  const AddressType type = config_.request.type;
+  return type == AddressType::untranslated || type == AddressType::translation;
+}
+
 // The address space is known.
 void Walk::enter() {
   const Request& request = config_.request;
   phase_ = Phase::pages;
-  const bool translates =
-      request.type == AddressType::untranslated || request.type == AddressType::translation;
-  if (translates && request.pasid == no_pasid &&
+  if (request.type == AddressType::translated &&
+      architecture_->message_window().holds(request.iova.value()))
+    return fail(architecture_->message_window().fault);
+  if (translates() && request.pasid == no_pasid &&
       architecture_->message_window().holds(request.iova.value())) {
     // A device that asks for a translation is told to write there untranslated.
     if (request.access != Access::write && request.type == AddressType::untranslated)
@@ -94,7 +101,7 @@ void Walk::pages_end() {
     config_.next_read = pages_.page() + Bytes(offset);
     phase_ = Phase::config;
     step_ = WalkStep::read;
-  } else if (config_.request.pasid != no_pasid) {
+  } else if (config_.request.pasid != no_pasid && translates()) {
     const auto& window = architecture_->message_window();
     if (window.holds(translation().address(config_.request.iova).value())) fail(window.fault);
   }

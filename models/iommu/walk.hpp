@@ -82,6 +82,7 @@ class Walk {
   void enter();
   void enter_pages();
   void pages_end();
+  bool translates() const;
   void fail(FaultCode code);
   bool is_message() const;
 

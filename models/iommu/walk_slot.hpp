@@ -21,6 +21,7 @@ struct WalkResult {
   FaultCode fault = FaultCode::none;
   bool message = false;     // an interrupt: not a translation
   bool silenced = false;    // FPD: the fault is not reported to software
+  bool in_pages = false;    // the fault is the page tables': other contents would mend it
   Translation translation;  // when there is no fault
   bool faulted() const { return fault != FaultCode::none; }
 };

@@ -171,8 +171,11 @@ void Contexts::completed(const TraceEvent& event) {
 void Contexts::bound(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   const auto source = static_cast<std::uint16_t>(event.value);
-  for (auto& [place, context] : contexts_) {
-    if (context.machine != machine || place.second != source || !context.unannounced) continue;
+  for (const Place& place : open_) {
+    const auto found = contexts_.find(place);
+    if (place.second != source || found == contexts_.end()) continue;
+    Context& context = found->second;
+    if (context.machine != machine || !context.unannounced) continue;
     complain(Invariant::announced, event, place, context,
              "a PASID of it is bound, and its vIOMMU was not told of the entry");
     context.unannounced = false;

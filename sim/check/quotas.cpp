@@ -18,13 +18,15 @@ void Quotas::observe(const TraceEvent& event) {
   const auto used = static_cast<std::uint32_t>(event.value);
   const std::uint64_t quota = event.value >> 32U;
   const std::uint32_t living = scene_.living(host, std::uint64_t{1} + event.component);
-  std::map<std::uint32_t, std::uint64_t>& quotas = quotas_[host];
-  if (event.code == trace_code::set_gone)
-    quotas.erase(event.component);
-  else
-    quotas[event.component] = quota;
-  std::uint64_t all = event.address;
-  for (const auto& [component, its] : quotas) all += its;
+  Host& sets = hosts_[host];
+  const auto its = sets.quotas.try_emplace(event.component, 0).first;
+  sets.all += quota - its->second;
+  its->second = quota;
+  if (event.code == trace_code::set_gone) {
+    sets.all -= quota;
+    sets.quotas.erase(its);
+  }
+  const std::uint64_t all = event.address + sets.all;
   const std::string& whose = scene_.path(event.component);
   if (used > quota) {
     scene_.violate(Invariant::within_quota, event,

@@ -17,8 +17,11 @@ class Quotas {
 
  private:
   Scene& scene_;
-  // By the host that the sets are of: quotas.
-  std::map<std::uint32_t, std::map<std::uint32_t, std::uint64_t>> quotas_;
+  struct Host {
+    std::map<std::uint32_t, std::uint64_t> quotas;  // of its sets
+    std::uint64_t all = 0;                          // their sum
+  };
+  std::map<std::uint32_t, Host> hosts_;
 };
 
 }  // namespace viosim::check

@@ -20,7 +20,11 @@ void tag(HostSpace& space, std::uint32_t number, bool of_riscv) {
 
 void attach(vtd::Tables& tables, Bdf source, const HostSpace& space, AtsAllowed ats) {
   using Type = vtd::PasidEntry::Type;
-  constexpr auto width = static_cast<std::uint8_t>(table_levels - 2);
+  // Of what a second level translates; without one the usual.
+  const PageTable* const second = space.second_stage != nullptr ? space.second_stage
+                                  : space.first_level           ? nullptr
+                                                                : space.table;
+  const auto width = static_cast<std::uint8_t>(second == nullptr ? 2 : second->levels() - 2);
   if (tables.mode() == vtd::Mode::legacy) {
     vtd::LegacyContext context;
     context.present = true;
@@ -39,7 +43,10 @@ void attach(vtd::Tables& tables, Bdf source, const HostSpace& space, AtsAllowed 
                : space.second_stage != nullptr ? Type::nested
                : space.first_level             ? Type::first_level
                                                : Type::second_level;
-  if (space.first_level) entry.first_level = space.table->root();
+  if (space.first_level) {
+    entry.first_level = space.table->root();
+    entry.first_level_mode = space.table->levels() == 5 ? 1 : 0;
+  }
   if (entry.type == Type::second_level) entry.second_level = space.table->root();
   if (entry.type == Type::nested) entry.second_level = space.second_stage->root();
   const Pasid pasid = space.pasid == no_pasid ? Pasid(0) : space.pasid;

@@ -10,8 +10,6 @@
 
 namespace viosim {
 
-inline constexpr unsigned table_levels = 4;
-
 // The format that an IOMMU walks.
 TableFormat format_of(bool of_riscv, bool first_level);
 

@@ -178,7 +178,7 @@ std::size_t System::build_space(const DmaDevice& config, HostSystem& host, Iommu
     memory = &build_guest(config, host, iommu, space);
   } else if (kind != TableKind::pass_through) {
     space.table = &page_tables_.emplace_back(
-        host.memory, format_of(iommu.riscv != nullptr, space.first_level), table_levels);
+        host.memory, format_of(iommu.riscv != nullptr, space.first_level), config.levels);
   }
   tag(space, number, iommu.riscv != nullptr);
   if (config.populate && space.table != nullptr) {
@@ -198,10 +198,10 @@ GuestMemory& System::build_guest(const DmaDevice& config, HostSystem& host,
                                  const IommuSystem& iommu, HostSpace& space) {
   const bool of_riscv = iommu.riscv != nullptr;
   constexpr Hpa tables_at(std::uint64_t{1} << 28U);
-  constexpr Hpa data_at(std::uint64_t{1} << 40U);
+  const Hpa data_at(std::uint64_t{1} << (config.second_levels == 3 ? 38U : 40U));
   const std::uint64_t pages = pages_of(config);
   PageTable& second =
-      page_tables_.emplace_back(host.memory, format_of(of_riscv, false), table_levels);
+      page_tables_.emplace_back(host.memory, format_of(of_riscv, false), config.second_levels);
   const std::uint64_t tables =
       pages / 512 + pages / 512 / 512 + 16;  // of 4 KiB pages, and to spare
   GuestMemory& guest =
@@ -210,7 +210,7 @@ GuestMemory& System::build_guest(const DmaDevice& config, HostSystem& host,
              leaf_level(config.page_size));
   space.frames = data_at;
   space.second_stage = &second;
-  space.table = &page_tables_.emplace_back(guest, format_of(of_riscv, true), table_levels);
+  space.table = &page_tables_.emplace_back(guest, format_of(of_riscv, true), config.levels);
   return guest;
 }
 

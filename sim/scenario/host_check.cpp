@@ -141,6 +141,10 @@ class HostChecker {
   }
 
   static void check_vtd(const DmaDevice& device, const VtdIommu& iommu, const Where& where) {
+    const TableKind kind =
+        device.table.value_or(device.pasid ? TableKind::first_level : TableKind::second_level);
+    if (device.levels == 3 && (kind == TableKind::first_level || kind == TableKind::nested))
+      (where / "levels").reject("read 3 of a first level of VT-d; expected 4 or 5");
     const bool legacy = iommu.params.mode == vtd::Mode::legacy;
     if (legacy && device.pasid) {
       (where / "pasid")
@@ -171,10 +175,11 @@ class HostChecker {
     const DmaDevice& other = *first->second;
     if (other.dma.traffic.window != device.dma.traffic.window || other.base != device.base ||
         other.populate != device.populate || other.page_size != device.page_size ||
-        other.pasid != device.pasid || other.table != device.table) {
+        other.pasid != device.pasid || other.table != device.table ||
+        other.levels != device.levels || other.second_levels != device.second_levels) {
       (where / "domain")
-          .reject(fmt::format("read {}; expected the base, window, page_size, populate, pasid and "
-                              "table of "
+          .reject(fmt::format("read {}; expected the base, window, page_size, populate, pasid, "
+                              "table and levels of "
                               "\"{}\", which is in the same domain",
                               quote_short(*device.domain), other.name));
     }

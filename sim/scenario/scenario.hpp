@@ -77,6 +77,8 @@ struct DmaDevice {
   std::optional<std::string> domain;
   std::optional<Pasid> pasid;
   std::optional<TableKind> table;
+  std::uint32_t levels = 4;
+  std::uint32_t second_levels = 4;
   Iova base{0x1'0000'0000};
   Bytes page_size = page_4k;
   bool populate = true;
@@ -108,13 +110,21 @@ struct DmaDevice {
               "Its page tables; by default second-level, and first-level with a PASID. VT-d: "
               "first-level and nested need scalable mode. RISC-V: the levels are its stages, and "
               "second-level has no PASIDs."),
-        field(
-            "base", &D::base,
-            "Where its window of addresses begins; it ends at 2^47 or below, whatever the tables.")
+        field("levels", &D::levels,
+              "Levels of its page table, when nested of the first one. Of a first level VT-d has "
+              "no 3.")
+            .from(3)
+            .to(5),
+        field("second_levels", &D::second_levels, "When nested: levels of the second table.")
+            .from(3)
+            .to(5),
+        field("base", &D::base,
+              "Where its window of addresses begins; it ends at 2^47 or below (3 levels: 2^38, 5: "
+              "2^56), whatever the tables.")
             .multiple_of(Iova(page_4k.count())),
         field("page_size", &D::page_size,
-              "The pages that map its window from the start, of both tables when nested. On "
-              "demand, pages of 4 KiB are mapped.")
+              "The pages that map its window from the start, of both tables when nested, where "
+              "pages of 4 KiB map the first one's own. On demand, pages of 4 KiB are mapped.")
             .any_of(page_4k, page_2m, page_1g),
         field("populate", &D::populate,
               "Whether the window is mapped from the start; otherwise on demand (`on_fault`)."),
@@ -131,6 +141,9 @@ struct DmaDevice {
   }
   void check(const Where& where) const;
   bool operator==(const DmaDevice&) const = default;
+
+ private:
+  void check_levels(const Where& where) const;
 };
 
 inline constexpr TextRule recording_path{[](std::string_view path) { return !path.empty(); },

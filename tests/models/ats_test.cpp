@@ -227,6 +227,30 @@ TEST_CASE("interrupts of a function without PASIDs are written untranslated", "[
   CHECK(rig.ended.all.at(1).hpa == 0xfee0'0000);
 }
 
+TEST_CASE("a large page of which a part is messages is told in small ones", "[models][ats]") {
+  AtsRig rig;
+  const Iova base(0xfee0'0000);
+  PageTable& table = rig.rig.new_space(base, 2_MiB, Hpa(0), false);
+  constexpr std::uint64_t frames = std::uint64_t{1} << 36U;
+  table.map(base, Hpa(frames), 512, {true, true}, 2);
+  rig.attach(rig.source(), table);
+  AtsRig::Options options;
+  options.base = base;
+  options.pasid = no_pasid;
+  DmaParams dma = one_per_page(512, 400, Direction::write);
+  dma.traffic.pattern = Pattern::uniform;
+  const AtsDevice& device = rig.add(dma, options);
+  rig.run();
+  std::uint64_t messages = 0;
+  for (const Ended& one : rig.ended.all) {
+    const bool message = one.iova < 0xfef0'0000;
+    if (message) ++messages;
+    CHECK(one.hpa == (message ? one.iova : frames + (one.iova - base.value())));
+  }
+  CHECK(messages > 100);
+  CHECK(device.stats.untranslated == messages);
+}
+
 namespace {
 
 // A device uses page 0 three times. It is told to forget before the second time, so that it asks again:

@@ -43,7 +43,7 @@ struct Walker final : WalkClient {
   }
   bool admitted(Access access) {
     Iommu& iommu = rig_.unit.iommu();
-    return iommu.admit(port_, AddressType::translated, access, iommu.use_now());
+    return iommu.admit(port_, Iova(), AddressType::translated, access, iommu.use_now());
   }
   void walked(std::uint64_t page, const WalkResult&) override {
     rig_.log.push_back(to_text(Ps(rig_.agenda.now().ps())) + " walked " + std::to_string(page));

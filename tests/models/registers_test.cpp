@@ -160,6 +160,28 @@ TEST_CASE("a tail that is no place in the ring is an error", "[models][registers
   CHECK(rig.log.back() == "385 ns 1 done");
 }
 
+TEST_CASE("a tail of a larger ring is an error of the smaller one", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  registers.write32(reg::gcmd, translation);
+  registers.write64(reg::iqt, 200U << 5U);
+  const Hpa ring = rig.memory.allocate_frames(1);
+  registers.write64(reg::iqa, ring.value() | bit(11));
+  CHECK(rig.queue().entries() == 128);
+  registers.write32(reg::gcmd, translation | queue);
+  rig.run();
+  CHECK(registers.read32(reg::fsts) == fault_status::queue_error);
+  CHECK(registers.read64(reg::iqer) == 1);
+  registers.write32(reg::fsts, fault_status::queue_error);  // the tail stays where it is
+  rig.run();
+  CHECK(registers.read32(reg::fsts) == fault_status::queue_error);
+  registers.write64(reg::iqt, 0);
+  rig.run();
+  registers.write32(reg::fsts, fault_status::queue_error);
+  rig.run();
+  CHECK(registers.read32(reg::fsts) == 0);
+}
+
 TEST_CASE("entries of 16 bytes do not do in scalable mode", "[models][registers]") {
   QueueRig rig;
   Registers registers(rig.unit);

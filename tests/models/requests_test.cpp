@@ -259,6 +259,60 @@ TEST_CASE("translated requests need ATS to be enabled, and are not translated ag
   CHECK(bench.rig.iommu().iotlb_stats().insertions == 0);
 }
 
+TEST_CASE("the interrupt window is no address of page requests, and of translated ones a host's",
+          "[models][iommu]") {
+  Bench bench;
+  bench.port.pasid = pasid;
+  PageTable table(bench.rig.memory, TableFormat::second_level, 4);
+  vtd::ScalableContext context;
+  context.device_tlb_enable = true;
+  context.page_request_enable = true;
+  bench.attach(second_level(table), context);
+  bench.run([&] {
+    const Iova window(0xfee0'1000);
+    CHECK(bench.ask(window, Access::read, AddressType::page_request).fault() == 0);
+    CHECK(bench.ask(Iova(0xfed0'0000), Access::read, AddressType::translated).fault() == 0);
+    Iommu& iommu = bench.rig.iommu();
+    const auto admitted = [&](Iova at, AddressType type) {
+      return iommu.admit(bench.port, at, type, Access::read, iommu.use_now());
+    };
+    CHECK(admitted(window, AddressType::page_request));
+    CHECK(admitted(Iova(0xfed0'0000), AddressType::translated));
+    CHECK_FALSE(admitted(window, AddressType::translated));
+    CHECK(bench.ask(window, Access::read, AddressType::translated).fault() == 0x87);
+  });
+}
+
+TEST_CASE("a device is not told of a page in which messages lie", "[models][iommu]") {
+  Bench bench;
+  if (GENERATE(false, true)) bench.port.pasid = pasid;
+  PageTable table(bench.rig.memory, TableFormat::second_level, 4);
+  constexpr std::uint64_t pages = page_1g.count() >> 12U;
+  table.map(Iova(0xc000'0000), Hpa(0xc000'0000), pages, {true, true}, 3);
+  table.map(Iova(0x1'0000'0000), Hpa(0x80'0000'0000), pages, {true, true}, 3);
+  vtd::ScalableContext context;
+  context.device_tlb_enable = true;
+  bench.attach(second_level(table), context);
+  bench.run([&] {
+    const auto told = [&](Iova at) {
+      return bench.ask(at, Access::write, AddressType::translation).result.translation;
+    };
+    for (const char* const when : {"by a walk", "by the IOTLB"}) {
+      INFO(when);
+      const Translation beside = told(Iova(0xfed0'5000));
+      CHECK(beside.level == 1);
+      CHECK(beside.page == Hpa(0xfed0'5000));
+      CHECK(told(Iova(0x1'0000'5000)).level == 3);
+    }
+    WalkResult at_once;
+    Iommu& iommu = bench.rig.iommu();
+    REQUIRE(iommu.lookup_translation(bench.port, Iova(0xfed0'6000), Access::read, iommu.use_now(),
+                                     at_once));
+    CHECK(at_once.translation.level == 1);
+    CHECK(at_once.translation.page == Hpa(0xfed0'6000));
+  });
+}
+
 TEST_CASE("a translation request is told what is allowed, and absent pages are no fault",
           "[models][iommu]") {
   Bench bench;

@@ -40,7 +40,7 @@ class RiscvDevice final : WalkClient {
     const bool warm =
         type == AddressType::translation
             ? iommu.lookup_translation(port_, Iova(0x5000), Access::read, stamp, result)
-            : iommu.admit(port_, type, Access::read, stamp);
+            : iommu.admit(port_, Iova(0x5000), type, Access::read, stamp);
     if (warm) return {true, false};
     iommu.start_walk(port_, Iova(0x5000), Access::read, stamp, *this, 0, type);
     agenda_.run_before(Instant::latest());

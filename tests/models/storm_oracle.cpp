@@ -60,7 +60,7 @@ bool Storm::known_at_once(Answer& answer, IommuPort& port, Iova iova, UseStamp s
     answer.level = result.translation.level;
     answer.rights = result.translation.rights;
   } else {
-    answer.hit = iommu().admit(port, answer.type, answer.access, stamp);
+    answer.hit = iommu().admit(port, iova, answer.type, answer.access, stamp);
     after = iommu().context_latency();
   }
   if (answer.hit) answer.at = (agenda_.now() + after).ps();

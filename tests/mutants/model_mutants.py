@@ -5,8 +5,8 @@ wrong, an order that is swapped, a limit that is off by one, a credit that is no
 
 IOMMU = [
     # Walks.
-    ("the interrupt window is memory", "iommu/walk.cpp", "  if (translates && request.pasid == no_pasid &&",
-     "  if (translates && request.pasid == no_pasid && request.iova == Iova() &&"),
+    ("the interrupt window is memory", "iommu/walk.cpp", "  if (translates() && request.pasid == no_pasid &&",
+     "  if (translates() && request.pasid == no_pasid && request.iova == Iova() &&"),
     ("reads of the interrupt window are messages", "iommu/walk.cpp",
      "    if (request.access != Access::write && request.type == AddressType::untranslated)", "    if (false)"),
     ("execute and supervisor requests are always allowed", "iommu/walk.cpp",

@@ -79,7 +79,8 @@ class DumbWalk {
     if (type == 3 || width < 1 || width > 3) return fault(0x03);
     if (request_.type == AddressType::page_request) return fault(0x0d);  // there are none
     if (request_.type != AddressType::untranslated && type != 1) return fault(0x0d);
-    if (request_.type == AddressType::translated) return as_it_is();
+    if (request_.type == AddressType::translated)
+      return in_window(iova_) ? fault(0x0e) : as_it_is();
     if (in_window(iova_)) return write_ || probe_ ? as_it_is() : fault(0x0e);
     if (type == 2) return as_it_is();
     second_ = {low & ~0xfffULL, static_cast<unsigned>(width + 2)};
@@ -105,8 +106,9 @@ class DumbWalk {
     if (page_request && (context >> 4 & 1) == 0) return fault(0x47);
     if ((probe_ || request_.type == AddressType::translated) && (context >> 2 & 1) == 0)
       return fault(0x44);
-    if (page_request || request_.type == AddressType::translated)
-      return tagged && in_window(iova_) ? fault(0x87) : as_it_is();
+    if (page_request) return as_it_is();
+    if (request_.type == AddressType::translated)
+      return in_window(iova_) ? fault(0x87) : as_it_is();
     const std::uint64_t limit = 1ULL << ((context >> 9 & 7) + 13);
     const std::uint64_t pasid = tagged ? request_.pasid.value() : rid & 0xfffff;
     if (!tagged && pasid >= limit) return fault(0x48);

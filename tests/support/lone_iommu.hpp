@@ -106,7 +106,7 @@ class LoneIommu final : public EventHandler, public WalkClient {
     } else if (type == AddressType::translation) {
       told.hit = iommu().lookup_translation(port_, iova, access, stamp, told.result);
     } else {
-      told.hit = iommu().admit(port_, type, access, stamp);
+      told.hit = iommu().admit(port_, iova, type, access, stamp);
       told.after = iommu().context_latency();
     }
     if (told.hit) told_.back() = told;

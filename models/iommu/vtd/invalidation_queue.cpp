@@ -123,7 +123,9 @@ void InvalidationQueue::set_ring(Hpa base, std::uint32_t entries, bool wide) {
 }
 
 void InvalidationQueue::go_on() {
-  if (enabled_ && !busy_ && !stopped() && head_ != tail_) start_fetch();
+  if (!enabled_ || busy_ || stopped() || head_ == tail_) return;
+  if (tail_ >= entries_) return stop(QueueError::tail_beyond_ring);  // of a larger ring
+  start_fetch();
 }
 
 void InvalidationQueue::start_fetch() {

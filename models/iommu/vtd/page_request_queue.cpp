@@ -145,7 +145,7 @@ void PageRequestQueue::check_next() {
   port_.pasid = request.pasid;
   port_.device = number_;
   const UseStamp stamp = iommu_.use_now();
-  if (iommu_.admit(port_, AddressType::page_request, Access::read, stamp)) {
+  if (iommu_.admit(port_, request.address, AddressType::page_request, Access::read, stamp)) {
     agenda_.schedule(agenda_.now() + iommu_.context_latency(), rank(EventClass::message, number_),
                      *this, static_cast<std::uint64_t>(What::admitted));
   } else {

@@ -28,12 +28,15 @@ struct UnitParams : IommuParams {
   static constexpr auto fields() {
     return Fields{field("mode", &UnitParams::mode, "How requests find their page table.")} +
            IommuParams::fields() +
-           Fields{field("invalidation", &UnitParams::invalidation, "The invalidation queue."),
-                  field("page_requests", &UnitParams::page_requests, "The page request queue."),
-                  field("fault_records", &UnitParams::fault_records,
-                        "Registers that record faults.", "8: Intel Xeon E7 v2 datasheet, volume 2")
-                      .from(1)
-                      .to(256)};
+           Fields{
+               field("invalidation", &UnitParams::invalidation, "The invalidation queue."),
+               field("page_requests", &UnitParams::page_requests, "The page request queue."),
+               field("fault_records", &UnitParams::fault_records,
+                     "Registers that record faults. Software of scenarios hears of faults without "
+                     "reading them, so their number changes no result.",
+                     "8: Intel Xeon E7 v2 datasheet, volume 2")
+                   .from(1)
+                   .to(256)};
   }
   bool operator==(const UnitParams&) const = default;
 };
