@@ -10,12 +10,6 @@ namespace {
 
 constexpr unsigned large_leaf = 2;
 
-ioasid::SpaceOptions space_of(const GuestParams& params) {
-  ioasid::SpaceOptions options = params.allocator.options();
-  options.refuse_unregister_with_live_ids = params.refuse_unregister_with_live_ids;
-  return options;
-}
-
 }  // namespace
 
 // How its kernel reaches a function that is assigned to it. The function's registers are mapped into
@@ -58,7 +52,7 @@ class Guest::Access final : public FunctionAccess {
 };
 
 Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::uint32_t number)
-    : kernel(on.engine, path, params.kernel, params.vcpus, number, space_of(params)),
+    : kernel(on.engine, path, params.kernel, params.vcpus, number, params.allocator.options()),
       machine(on.engine, path, params.world_switch, on.kernel.workers, kernel.workers),
       params_(params),
       number_(number),

@@ -115,7 +115,6 @@ struct GuestParams {
   IommufdParams iommufd;
   HotplugParams hotplug;
   MigrationParams migration;
-  bool refuse_unregister_with_live_ids = false;
   bool disable_sva_on_late_allocator = false;
   PasidAllocatorParams allocator;
 
@@ -141,9 +140,6 @@ struct GuestParams {
         field("iommufd", &P::iommufd, "The same, by iommufd."),
         field("hotplug", &P::hotplug, "Plugging and unplugging vIOMMUs and functions."),
         field("migration", &P::migration, "Moving to another host while it runs."),
-        field("refuse_unregister_with_live_ids", &P::refuse_unregister_with_live_ids,
-              "An allocator whose departure would orphan PASIDs stays, and with it its vIOMMU.",
-              "Linux only warns"),
         field("disable_sva_on_late_allocator", &P::disable_sva_on_late_allocator,
               "Where a vIOMMU's allocator cannot be registered because numbers of the kernel's own "
               "live (-EAGAIN) it binds nothing to processes any more; what is bound stays so.",

@@ -33,7 +33,8 @@ constexpr auto choices(Defect) {
              "use its registers."},
       Choice{Defect::d2, "D2",
              "An allocator that is registered a second time is not refused, but for the first one "
-             "of a group. As D1: the whole behaviour of Linux 6.1's allocator."},
+             "of a group. As D1: one switch for the ways in which Linux 6.1's allocator goes wrong "
+             "about who is registered."},
       Choice{Defect::d4, "D4",
              "An allocator that was never registered takes another one with the same functions "
              "with it when it leaves. As D1."},

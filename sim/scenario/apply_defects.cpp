@@ -16,13 +16,13 @@ void apply(Defect defect, GuestConfig& guest) {
       params.allocator.linux_6_1 = true;
       return;
     case Defect::d5:
-      params.allocator.free_live_duplicates = true;
+      params.allocator.keep_live_on_duplicate = false;
       return;
     case Defect::d6:
       params.kernel.sva.max_exclusive = true;
       return;
     case Defect::d7:
-      params.allocator.track_beside = true;
+      params.allocator.track_beside_live = true;
       return;
     case Defect::e1:
       params.virtual_commands.keep_ids_with_data = true;
@@ -31,7 +31,7 @@ void apply(Defect defect, GuestConfig& guest) {
       params.virtual_commands.truncate_freed_ids = true;
       return;
     case Defect::h11:
-      params.allocator.check_range = false;
+      params.allocator.enforce_range = false;
       return;
     case Defect::no_owner_check:
       params.vfio.check_owner = false;

@@ -207,7 +207,7 @@ TEST_CASE("where orphans are refused the vIOMMU stays, and its functions are use
           "[hotplug]") {
   GuestParams params;
   params.hotplug.wait_for_processes = Ps(0);
-  params.refuse_unregister_with_live_ids = true;
+  params.allocator.refuse_unregister_with_live_ids = true;
   Plugged p(params, PasidBackend::virtual_command, PasidBackend::none);
   p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v0", Unplug::orderly); });
   p.start_again(3ms, 0);

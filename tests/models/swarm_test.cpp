@@ -98,11 +98,11 @@ class Swarm {
     params.vfio.quota = chance(3) ? 3 : 1000;
     params.vfio.free_while_bound = chance(2) ? FreeWhileBound::refuse : FreeWhileBound::pend;
     params.hotplug.wait_for_processes = random(500us);
-    params.refuse_unregister_with_live_ids = chance(2);
+    params.allocator.refuse_unregister_with_live_ids = chance(2);
     params.virtual_commands.poll_limit = 1ms;
     params.migration.dirty_rate = Bandwidth(rng_.below(3) * 20'000'000'000);
     params.migration.rounds = static_cast<std::uint32_t>(rng_.below(6));
-    refuses_.push_back(params.refuse_unregister_with_live_ids);
+    refuses_.push_back(params.allocator.refuse_unregister_with_live_ids);
     const bool whole = params.pasids == PasidScope::system_wide;
     Guest& guest = rig_.add_guest(params);
     ViommuParams viommu;
