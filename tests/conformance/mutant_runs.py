@@ -15,7 +15,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT = 60  # seconds for one script or test; the slowest one takes 9 by itself
 HANGS_MAX = 4  # after so many no other test is waited for
-SLOW_TESTS = ("the id map", "a million", "any history", "alloc, free", "blocks that thin", "an id costs", "ids that come", "what is left")
+SLOW_TESTS = ("the id map", "a million", "a space with a million", "any history", "alloc, free",
+              "blocks that thin", "an id costs", "ids that come", "what is left")
 VECTORS = [("linux_6_1", "directed"), ("linux_6_1", "directed_quirks"), ("linux_6_1", "random_quirks"),
            ("linux_6_1", "random_core"), ("corrected", "directed"), ("corrected", "random_core")]
 

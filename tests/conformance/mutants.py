@@ -171,6 +171,8 @@ MUTANTS = [
      "if (corrected || groups_[index]->head == &ops)", "if (groups_[index]->head == &ops)"),
     ("duplicate of a sharer refused by linux_6_1", "space.cpp", "    if (corrected || groups_[index]->head == &ops) return",
      "    return"),
+    ("head that left is forgotten", "space.cpp", "groups_[i]->head == &ops || groups_[i]->has(ops)",
+     "groups_[i]->has(ops)"),
     ("pdata of the wrong sharer", "space.cpp", "group.use(group.sharers.front());", "group.use(group.sharers.back());"),
     ("stale head in corrected", "space.cpp",
      "if (group.head == &ops && options_.behaviour == Behaviour::corrected)", "if (false)"),

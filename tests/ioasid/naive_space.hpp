@@ -24,6 +24,8 @@ class Space {
   explicit Space(ioasid::SpaceOptions options) : options_(options) {}
 
   std::vector<std::string> log;
+  int heads_left_of_three = 0;  // how often the head left a group of three or more
+  int departed_heads_back = 0;  // how often one that had left, and is in use, was registered again
 
   Ioasid alloc(SetToken set, Range range, void* data) {
     if (groups_.empty()) {
@@ -71,6 +73,13 @@ class Space {
     return {Error::ok, record->second.data};
   }
 
+  template <class Getter>
+  Found find(SetToken set, Ioasid id, Getter getter) {
+    Found found = find(set, id);
+    if (found.error == Error::ok && !getter(found.data)) found.data = nullptr;
+    return found;
+  }
+
   Error set_data(Ioasid id, void* data) {
     if (!active().contains(id)) return Error::enoent;
     active()[id].data = data;
@@ -86,7 +95,10 @@ class Space {
     for (Group& group : groups_)
       if (!quirky && member(group, ops)) return duplicate();
     for (Group& group : groups_) {
-      if (group.head == &ops) return duplicate();
+      if (group.head == &ops) {
+        if (!member(group, ops)) ++departed_heads_back;
+        return duplicate();
+      }
       if (!group.helpers.same_helpers(ops)) continue;
       if (!member(group, ops)) group.sharers.push_back(&ops);
       return Error::ok;
@@ -95,7 +107,7 @@ class Space {
     return Error::ok;
   }
 
-  Error unregister_allocator(const AllocatorOps& ops) {
+  Error unregister_allocator(const AllocatorOps& ops, std::vector<Ioasid>* orphans) {
     if (groups_.empty()) {
       log.push_back("warn:no_custom");
       return Error::enoent;
@@ -106,6 +118,7 @@ class Space {
       if (!quirky && !member(*group, ops)) return Error::enoent;
       if (group->sharers.size() > 1) {
         if (std::erase(group->sharers, &ops) == 0) return Error::enoent;
+        if (group->head == &ops && group->sharers.size() > 1) ++heads_left_of_three;
         if (!quirky && group->head == &ops) {
           group->head = group->sharers.front();
           group->pdata = group->head->pdata;
@@ -117,6 +130,7 @@ class Space {
         return Error::ebusy;
       }
       if (!group->ids.empty()) log.push_back("WARN:outstanding");
+      for (const auto& [id, record] : group->ids) orphans->push_back(id);
       const bool was_active = group == groups_.begin();
       groups_.erase(group);
       if (groups_.empty())
@@ -128,11 +142,14 @@ class Space {
     return Error::enoent;
   }
 
-  std::vector<Ioasid> ids() {
+  std::vector<Ioasid> ids(SetToken set) {
     std::vector<Ioasid> all;
-    for (const auto& [id, record] : active()) all.push_back(id);
+    for (const auto& [id, record] : active())
+      if (set == nullptr || record.set == set) all.push_back(id);
     return all;
   }
+  bool custom_active() const { return !groups_.empty(); }
+  const void* active_pdata() const { return groups_.empty() ? nullptr : groups_.front().pdata; }
 
  private:
   struct Record {
