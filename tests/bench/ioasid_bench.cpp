@@ -125,33 +125,52 @@ void refuse_too_many(const Options& options) {
   usage(what.data());
 }
 
+struct Setting {
+  std::string_view name;
+  void (*set)(Options& options, std::string_view name, const char* value);
+};
+constexpr std::array settings{
+    Setting{"--op", [](Options& o, std::string_view, const char* value) { o.op = value; }},
+    Setting{"--live",
+            [](Options& o, std::string_view name, const char* value) {
+              o.live = count(name, value, {0, 1e8});
+            }},
+    Setting{"--threads",
+            [](Options& o, std::string_view name, const char* value) {
+              o.threads = count(name, value, {1, 256});
+            }},
+    Setting{"--seconds",
+            [](Options& o, std::string_view name, const char* value) {
+              o.seconds = number(name, value, {0.001, 3600});
+            }},
+    Setting{"--holes",
+            [](Options& o, std::string_view name, const char* value) {
+              o.holes = number(name, value, {0, 0.9});
+            }},
+    Setting{"--find-pct", [](Options& o, std::string_view name, const char* value) {
+              o.find_pct = count(name, value, {0, 100});
+            }}};
+
+const Setting& setting_named(std::string_view name) {
+  const auto* const found = std::find_if(settings.begin(), settings.end(),
+                                         [name](const Setting& s) { return s.name == name; });
+  if (found == settings.end()) usage("unknown option " + std::string(name));
+  return *found;
+}
+
+// --name value, or --name=value. Whether there is such an option is looked at first.
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; ++i) {
-    std::string_view name = argv[i];
-    if (name == "--help" || name == "-h") help();
-    const char* value = argv[i + 1];  // a null pointer after the last one
-    if (const std::size_t equals = name.find('='); equals != std::string_view::npos) {
-      value = argv[i] + equals + 1;
-      name = name.substr(0, equals);
-    } else {
-      ++i;
-    }
-    if (value == nullptr) usage("no value for " + std::string(name));
-    if (name == "--op")
-      options.op = value;
-    else if (name == "--live")
-      options.live = count(name, value, {0, 1e8});
-    else if (name == "--threads")
-      options.threads = count(name, value, {1, 256});
-    else if (name == "--seconds")
-      options.seconds = number(name, value, {0.001, 3600});
-    else if (name == "--holes")
-      options.holes = number(name, value, {0, 0.9});
-    else if (name == "--find-pct")
-      options.find_pct = count(name, value, {0, 100});
-    else
-      usage("unknown option " + std::string(name));
+    const std::string_view word = argv[i];
+    if (word == "--help" || word == "-h") help();
+    if (!word.starts_with("-")) usage("unexpected argument '" + std::string(word) + "'");
+    const std::size_t equals = word.find('=');
+    const Setting& setting = setting_named(word.substr(0, equals));
+    // A null pointer after the last word.
+    const char* const value = equals == std::string_view::npos ? argv[++i] : argv[i] + equals + 1;
+    if (value == nullptr) usage("no value for " + std::string(setting.name));
+    setting.set(options, setting.name, value);
   }
   constexpr std::array ops{"pair", "churn", "find", "mixed"};
   if (std::find(ops.begin(), ops.end(), options.op) == ops.end())

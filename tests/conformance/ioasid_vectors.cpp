@@ -5,6 +5,8 @@
 #include "tests/conformance/script_check.hpp"
 #include "tests/conformance/script_read.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -36,7 +38,7 @@ constexpr const char* help =
     "script:\n"
     "/ops/0 is the first. What scripts say is printed as JSON in ASCII.\n"
     "  --behaviour  which allocator to be: linux_6_1 (unless told) or corrected\n"
-    "  --limit      how long each script may take by itself, in whole seconds, at least 1; 30 "
+    "  --limit      how long each script may take by itself, in whole seconds, 1 to 86400; 30 "
     "unless\n"
     "               told. One that takes longer is ended, and counted as one that disagrees.\n"
     "Exit status: 0 if all agree, 1 if one disagrees, 2 if a file or a script cannot be read, a\n"
@@ -51,11 +53,15 @@ void complain(const std::string& what) { std::cerr << "ioasid_vectors: " << what
   std::exit(exit_usage);
 }
 
+constexpr unsigned limit_max = 86'400;  // a day
+
 unsigned seconds_named(std::string_view text) {
   unsigned seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error != std::errc() || end != text.data() + text.size() || seconds == 0)
-    usage("--limit needs a whole number of seconds, at least 1, not '" + std::string(text) + "'");
+  if (error != std::errc() || end != text.data() + text.size() || seconds == 0 ||
+      seconds > limit_max)
+    usage("--limit needs a whole number of seconds from 1 to " + std::to_string(limit_max) +
+          ", not '" + std::string(text) + "'");
   return seconds;
 }
 
@@ -71,13 +77,21 @@ struct Arguments {
   unsigned limit = 30;  // seconds per script
 };
 
-void set_option(Arguments& arguments, std::string_view name, std::string_view value) {
-  if (name == "--behaviour")
-    arguments.behaviour = behaviour_named(value);
-  else if (name == "--limit")
-    arguments.limit = seconds_named(value);
-  else
-    usage("unknown option " + std::string(name));
+struct Setting {
+  std::string_view name;
+  void (*set)(Arguments& arguments, std::string_view value);
+};
+constexpr std::array settings{
+    Setting{"--behaviour",
+            [](Arguments& a, std::string_view value) { a.behaviour = behaviour_named(value); }},
+    Setting{"--limit",
+            [](Arguments& a, std::string_view value) { a.limit = seconds_named(value); }}};
+
+const Setting& setting_named(std::string_view name) {
+  const auto* const found = std::find_if(settings.begin(), settings.end(),
+                                         [name](const Setting& s) { return s.name == name; });
+  if (found == settings.end()) usage("unknown option " + std::string(name));
+  return *found;
 }
 
 // What could not be written was not said.
@@ -88,7 +102,7 @@ int exit_unless_written(int status) {
   return exit_usage;
 }
 
-// --name value, or --name=value.
+// --name value, or --name=value. Whether there is such an option is looked at first.
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
@@ -99,12 +113,13 @@ Arguments parse(int argc, char** argv) {
     }
     if (!word.starts_with("-")) {
       arguments.files.emplace_back(word);
-    } else if (const auto equals = word.find('='); equals != std::string_view::npos) {
-      set_option(arguments, word.substr(0, equals), word.substr(equals + 1));
-    } else {
-      if (++i == argc) usage(std::string(word) + " needs a value");
-      set_option(arguments, word, argv[i]);
+      continue;
     }
+    const auto equals = word.find('=');
+    const Setting& setting = setting_named(word.substr(0, equals));
+    const bool apart = equals == std::string_view::npos;
+    if (apart && ++i == argc) usage(std::string(word) + " needs a value");
+    setting.set(arguments, apart ? argv[i] : word.substr(equals + 1));
   }
   if (arguments.files.empty()) usage("no file given");
   return arguments;
