@@ -14,16 +14,8 @@
 #include <string>
 #include <vector>
 
-using ioasid::Error;
+using namespace sets_rig;
 using ioasid::Found;
-using ioasid::invalid_ioasid;
-using ioasid::Ioasid;
-using ioasid::no_set;
-using ioasid::Priority;
-using ioasid::SetNumber;
-using sets_rig::all;
-using sets_rig::Lines;
-using sets_rig::Recorder;
 
 namespace {
 

@@ -11,17 +11,8 @@
 #include <utility>
 #include <vector>
 
+using namespace sets_rig;
 using fakes::data;
-using ioasid::Error;
-using ioasid::invalid_ioasid;
-using ioasid::Ioasid;
-using ioasid::no_set;
-using ioasid::Priority;
-using ioasid::SetNumber;
-using sets_rig::all;
-using sets_rig::Lines;
-using sets_rig::Recorder;
-using sets_rig::Rig;
 
 namespace {
 

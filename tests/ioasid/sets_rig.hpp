@@ -1,4 +1,5 @@
-// Sets on a space, and a notifier that writes down what it is told.
+// Sets on a space, and a notifier that writes down what it is told; with the library's words for
+// both, so that tests of sets begin with `using namespace sets_rig`.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -12,15 +13,22 @@
 
 namespace sets_rig {
 
+using ioasid::Error;
+using ioasid::invalid_ioasid;
+using ioasid::Ioasid;
+using ioasid::no_set;
+using ioasid::Priority;
+using ioasid::SetNumber;
+
 inline constexpr ioasid::Range all{1, 0xfffff};
 using Lines = std::vector<std::string>;
 
 struct Rig {
   ioasid::Space space;
   ioasid::SetSpace sets{space};
-  ioasid::SetNumber make(const ioasid::SetSpec& spec) {
+  SetNumber make(const ioasid::SetSpec& spec) {
     const ioasid::SetResult result = sets.alloc_set(spec);
-    REQUIRE(result.error == ioasid::Error::ok);
+    REQUIRE(result.error == Error::ok);
     return result.set;
   }
 };
@@ -32,7 +40,7 @@ class Recorder : public ioasid::Notifier {
     static constexpr std::array names{"alloc", "free", "bind", "unbind"};
     std::string line =
         name_ + names[static_cast<std::size_t>(notice.event)] + " " + std::to_string(notice.id);
-    if (notice.spid != ioasid::invalid_ioasid) line += " as " + std::to_string(notice.spid);
+    if (notice.spid != invalid_ioasid) line += " as " + std::to_string(notice.spid);
     lines_.push_back(line);
   }
 

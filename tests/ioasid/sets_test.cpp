@@ -10,19 +10,10 @@
 #include <utility>
 #include <vector>
 
+using namespace sets_rig;
 using fakes::data;
-using ioasid::Error;
-using ioasid::invalid_ioasid;
-using ioasid::Ioasid;
-using ioasid::no_set;
-using ioasid::Priority;
-using ioasid::SetNumber;
 using ioasid::SetSpec;
 using ioasid::SetType;
-using sets_rig::all;
-using sets_rig::Lines;
-using sets_rig::Recorder;
-using sets_rig::Rig;
 
 namespace {
 
