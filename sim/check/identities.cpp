@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/check/identities.hpp"
 
+#include "models/iommu/vtd/descriptor.hpp"
+
 #include <fmt/format.h>
 
 namespace viosim::check {
@@ -37,10 +39,12 @@ void Identities::observe(const TraceEvent& event) {
       return used(event, "bound");
     case EventKind::unbind:
       return used(event, "unbound");
+    case EventKind::page_request:
+      return asked(event);
     case EventKind::respond:
-      return used(event, "answered for");
+      return responded(event);
     case EventKind::submit:
-      return used(event, "named by a descriptor");
+      return submitted(event);
     case EventKind::table_write:
       if (event.code == trace_code::entry_set) {
         const std::uint32_t limit = EntryWritten::decode(event.value).pasid_limit;
@@ -115,6 +119,35 @@ void Identities::bound_for_guest(const TraceEvent& event) {
       Invariant::own_free, event,
       fmt::format("PASID {} of {} is bound for {}", event.pasid,
                   scene_.owner_name(life->owner, number.machine), scene_.path(event.component)));
+}
+
+// A function that nobody has stopped asks as long as it likes, and has to be told that it gets nothing.
+void Identities::asked(const TraceEvent& event) {
+  const GroupBits bits = GroupBits::decode(event.value);
+  const Group group{scene_.machine_of(event.component), bits.source, bits.group};
+  const Life* const life = scene_.life(scene_.number_of(event));
+  const bool nobodys = life == nullptr || !life->live;
+  if (nobodys && (life == nullptr || event.time - event.duration >= life->ended))
+    for_nobody_.insert(group);
+  else
+    for_nobody_.erase(group);
+}
+
+void Identities::submitted(const TraceEvent& event) {
+  constexpr auto page_response = static_cast<std::uint16_t>(vtd::DescriptorType::page_response);
+  if (event.code == page_response) {
+    const vtd::Descriptor order = vtd::Descriptor::decode(event.value, event.address);
+    const Group group{scene_.machine_of(event.component), order.source.value(), order.group};
+    if (order.code != PageResponseCode::success && for_nobody_.contains(group)) return;
+  }
+  used(event, "named by a descriptor");
+}
+
+void Identities::responded(const TraceEvent& event) {
+  const GroupBits bits = GroupBits::decode(event.value);
+  const Group group{scene_.machine_of(event.component), bits.source, bits.group};
+  const bool for_nobody = for_nobody_.erase(group) != 0;
+  if (event.code == 0 || !for_nobody) used(event, "answered for");
 }
 
 void Identities::used(const TraceEvent& event, const char* what) {

@@ -4,9 +4,14 @@
 
 #include "sim/check/scene.hpp"
 
+#include <compare>
+#include <cstdint>
+#include <set>
+
 namespace viosim::check {
 
-// I1 to I6, I23, I24. Keeps nothing but the lives in the scene.
+// I1 to I6, I23, I24. Besides the lives in the scene, it keeps which groups of page requests ask for a
+// number that was nobody's when they were sent.
 class Identities {
  public:
   explicit Identities(Scene& scene) : scene_(scene) {}
@@ -16,9 +21,19 @@ class Identities {
   void allocated(const TraceEvent& event);
   void freed(const TraceEvent& event);
   void bound_for_guest(const TraceEvent& event);
+  void asked(const TraceEvent& event);
+  void submitted(const TraceEvent& event);
+  void responded(const TraceEvent& event);
   void used(const TraceEvent& event, const char* what);
 
+  struct Group {
+    std::uint32_t machine = 0;
+    std::uint16_t source = 0;
+    std::uint16_t group = 0;
+    auto operator<=>(const Group&) const = default;
+  };
   Scene& scene_;
+  std::set<Group> for_nobody_;
 };
 
 }  // namespace viosim::check

@@ -128,7 +128,7 @@ void Scene::begin(const TraceEvent& allocation) {
   const std::optional<std::uint64_t> before =
       life.epoch == 0 ? std::nullopt : std::optional(life.owner);
   const std::uint32_t orphans = life.orphans + (life.orphaned ? 1 : 0);
-  life = {allocation.epoch, true, false, false, orphans, allocation.value, before};
+  life = {allocation.epoch, true, false, false, orphans, allocation.value, before, 0};
 }
 
 void Scene::end(const TraceEvent& free) {
@@ -141,6 +141,7 @@ void Scene::end(const TraceEvent& free) {
     if (life.live) {
       --living_[{found->first.machine, life.owner}];
       life.live = life.pending = false;
+      life.ended = free.time;
       life.orphaned = free.code != 0;
     } else if (life.orphans > 0) {  // whose owner it is nobody knows; each frees once
       --life.orphans;

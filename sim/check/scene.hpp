@@ -32,6 +32,7 @@ struct Life {
   std::uint32_t orphans = 0;
   std::uint64_t owner = 0;
   std::optional<std::uint64_t> previous_owner;  // of the life before; none: this is the first
+  std::int64_t ended = 0;                       // ps, when it was freed
 };
 
 // What is wrong, besides the event that shows it.

@@ -132,6 +132,43 @@ TEST_CASE("I6: a freed number is unbound, taken out of a table, or answered for"
   CHECK(asked().respond(5, 1, 3).answered(5, 1, 3).found() == "I6");
 }
 
+// A function that nobody has stopped goes on asking.
+TEST_CASE("I6: who asks for a number after it was freed may be refused, and not be served") {
+  const std::uint16_t invalid = 1;
+  const auto asks = [] { return Stream().allocate(5, 1).free(5, 1).ask(5, 1, 3); };
+  const auto order = [](PageResponseCode code) {
+    vtd::Descriptor response;
+    response.type = vtd::DescriptorType::page_response;
+    response.source = Bdf(Stream::source);
+    response.has_pasid = true;
+    response.pasid = Pasid(5);
+    response.group = 3;
+    response.code = code;
+    return response;
+  };
+  const auto submit = [&](PageResponseCode code) {
+    const vtd::DescriptorBits bits = order(code).encode();
+    return asks().emit(EventKind::submit, Stream::queue, 5, 1,
+                       {.address = bits[1],
+                        .value = bits[0],
+                        .code = static_cast<std::uint16_t>(vtd::DescriptorType::page_response)});
+  };
+  CHECK(asks().respond(5, 1, 3, invalid).answered(5, 1, 3).found().empty());
+  CHECK(asks().respond(5, 1, 3).answered(5, 1, 3).found() == "I6");
+  CHECK(submit(PageResponseCode::invalid)
+            .respond(5, 1, 3, invalid)
+            .answered(5, 1, 3)
+            .found()
+            .empty());
+  CHECK(submit(PageResponseCode::success).respond(5, 1, 3, invalid).answered(5, 1, 3).found() ==
+        "I6");
+  // Once.
+  CHECK(asks().respond(5, 1, 3, invalid).answered(5, 1, 3).respond(5, 1, 3, invalid).found() ==
+        "I6 I10");
+  const auto before = [] { return Stream().allocate(5, 1).ask(5, 1, 3).free(5, 1); };
+  CHECK(before().respond(5, 1, 3, invalid).answered(5, 1, 3).found() == "I6");
+}
+
 TEST_CASE("I6: a number that was never given out is used") {
   CHECK(Stream().write(trace_code::entry_set, 9, 0).found() == "I6");
   CHECK(Stream().bind(9, 0).found(false) == "I6");
