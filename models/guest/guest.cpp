@@ -112,7 +112,7 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
   AtsDevice& device = *assignment.device;
   const std::size_t number =
       residence_->add({assignment.device, assignment.shared, assignment.host_unit, assignment.link,
-                       assignment.capabilities, assignment.parent},
+                       assignment.capabilities, assignment.parent, assignment.shows_ats},
                       device.source());
   behind.viommu.add_device(device.source(), number);
   behind.functions.push_back(number);

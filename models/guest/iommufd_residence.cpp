@@ -34,8 +34,7 @@ Errno IommufdResidence::take(Thread& thread, std::size_t number) {
     return route(number);
   }
   const Guard guard(mutex, thread);
-  forget(thread, number);
-  if (!function(number).slice()) tell_own_numbers(thread, number, false);
+  forget_numbers(thread, number);
   return error;
 }
 
@@ -58,8 +57,12 @@ void IommufdResidence::give_back(Thread& thread, std::size_t number) {
 void IommufdResidence::reclaim(Thread& thread, std::size_t number) {
   unroute(number);
   const Guard guard(host().kernel.pasid_mutex, thread);
-  forget(thread, number);
-  if (!function(number).slice()) tell_own_numbers(thread, number, false);
+  forget_numbers(thread, number);
+}
+
+// One that it never got may be another machine's, and a slice has the host's numbers.
+void IommufdResidence::forget_numbers(Thread& thread, std::size_t number) {
+  if (forget(thread, number)) tell_own_numbers(thread, number, false);
 }
 
 // The guest's, which mean nothing to the host's kernel.

@@ -45,6 +45,7 @@ class IommufdResidence final : public Residence {
 
   Errno plug(Thread& thread, std::size_t number);
   void tell_own_numbers(Thread& thread, std::size_t number, bool own) const;
+  void forget_numbers(Thread& thread, std::size_t number);
 
   Bytes memory_;
   Iommufd file_;

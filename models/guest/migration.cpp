@@ -277,8 +277,11 @@ void Guest::migrate(const Migration::Target& target) {
     ensure(!residence_->function(function).slice() && !target.functions[function].slice(),
            "a guest with slices of functions was to move");
   }
-  for (std::size_t function = 0; function < drivers_.size(); ++function)
-    to.add(target.functions[function], drivers_[function]->function().source);
+  for (std::size_t function = 0; function < drivers_.size(); ++function) {
+    Residence::Function there = target.functions[function];
+    there.shows_page_requests = residence_->function(function).shows_page_requests;
+    to.add(there, drivers_[function]->function().source);
+  }
   migration_ = std::make_unique<Migration>(*this, target, to, reports_.emplace_back());
   host().kernel.workers.post([&migration = *migration_](Thread& thread) { migration.run(thread); });
 }

@@ -3,6 +3,7 @@
 #include "models/guest/residence.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace viosim {
@@ -15,6 +16,11 @@ vtd::PasidEntry entry_of(const PageTable& second_stage, DomainId domain) {
   entry.second_level = second_stage.root();
   entry.domain = domain;
   return entry;
+}
+
+std::uint8_t pasid_width(const IommuFunction& function) {
+  const int bits = std::bit_width(function.max_pasids);
+  return static_cast<std::uint8_t>(std::max(bits - 1, 0));
 }
 
 }  // namespace
@@ -30,7 +36,9 @@ std::size_t Residence::add(const Function& function, Bdf guest_address) {
   if (!function.slice()) held.is.capabilities.config = &held.switches;
   AssignedDevice device{function.device->source(), &function.unit->kernel.driver,
                         &function.unit->kernel.requests};
+  device.pasid_width = pasid_width(function.capabilities);
   device.mediated = function.slice();
+  device.forwards_page_requests = function.shows_page_requests;
   if (!translation_ && function.shared != nullptr && translates(function))
     translation_.emplace(host_.engine, host_.memory);
   const std::size_t number = add_device(device, guest_address);
@@ -69,10 +77,11 @@ Errno Residence::know(Thread& thread, std::size_t number) {
   return error;
 }
 
-void Residence::forget(Thread& thread, std::size_t number) {
+bool Residence::forget(Thread& thread, std::size_t number) {
   Held& held = functions_[number];
-  if (!std::exchange(held.known, false)) return;
+  if (!std::exchange(held.known, false)) return false;
   held.is.unit->kernel.driver.remove(thread, held.is.device->source());
+  return true;
 }
 
 // Of a function of which there are slices the host's driver has routed them.

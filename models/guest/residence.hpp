@@ -34,6 +34,7 @@ class Residence {
     IommuFunction capabilities{};
     // Of a slice of a function: the host's driver, who keeps it. Slices are told apart by PASIDs only.
     FunctionDriver* parent = nullptr;
+    bool shows_page_requests = true;  // to the guest
     bool slice() const { return parent != nullptr; }
   };
 
@@ -97,9 +98,10 @@ class Residence {
   virtual std::vector<Pasid> host_pasids(std::size_t number) const = 0;
   virtual bool translates(const Function& function) const = 0;  // its vCPUs' PASIDs, for ENQCMD
 
-  // Steps of these, with the pasid mutex held; and who gets its page requests.
+  // Steps of these, with the pasid mutex held; and who gets its page requests. forget(): whether it was
+  // known by us.
   Errno know(Thread& thread, std::size_t number);
-  void forget(Thread& thread, std::size_t number);
+  bool forget(Thread& thread, std::size_t number);
   Errno route(std::size_t number);
   void unroute(std::size_t number);
 

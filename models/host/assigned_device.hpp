@@ -23,6 +23,9 @@ struct AssignedDevice {
   bool pci = true;
   std::uint8_t pasid_width = 20;
   bool mediated = false;  // a slice: gets a default PASID
+  // Its machine's guest knows that it asks for pages. Otherwise nobody would answer there, or wait for
+  // answers before a PASID is given back: the host refuses them.
+  bool forwards_page_requests = true;
 
   // Answers a group of its page requests.
   void respond(Thread& thread, const PageResponse& response) const;

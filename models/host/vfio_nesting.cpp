@@ -236,7 +236,7 @@ void VfioContainer::answer_for_guest(Thread& thread) {
 }
 
 bool VfioContainer::forward_fault(std::size_t number, const PageRequest& request) {
-  if (closed_ || !forwards_) return false;
+  if (closed_ || !forwards_ || !devices_[number].forwards_page_requests) return false;
   const auto bound = bindings_.find(request.pasid);
   if (bound == bindings_.end() || !bound->second.devices.contains(number) ||
       bound->second.leaving.contains(number)) {

@@ -101,11 +101,12 @@ Errno IommufdFlow::make_table(Thread& thread, const GuestSpace& space, ObjectId&
   if (space.entry.supervisor_requests) stage1.flags |= VtdStage1::supervisor;
   if (space.entry.extended_accessed) stage1.flags |= VtdStage1::extended_accessed;
   if (space.entry.write_protect) stage1.flags |= VtdStage1::write_protect;
+  const bool faults = device.is.forwards_page_requests;
   return make(thread, id, [&] {
     return file_.hwpt_alloc(thread, {.device = device.id,
                                      .parent = unit->second.viommu,
-                                     .flags = iommufd::fault_id_valid,
-                                     .fault = fault_,
+                                     .flags = faults ? iommufd::fault_id_valid : 0,
+                                     .fault = faults ? fault_ : iommufd::no_object,
                                      .stage1 = stage1});
   });
 }

@@ -67,7 +67,12 @@ struct AcceleratorDevice {
               "It asks for pages that are missing. Otherwise all of a process' memory is mapped "
               "when it opens the device."),
         field("pri", &A::pri, "How it asks for pages."),
-        field("pasid_width", &A::pasid_width, "Bits of its PASIDs.").from(1).to(20),
+        field("pasid_width", &A::pasid_width,
+              "Bits of its PASIDs. Where a guest has it by VFIO, no PASID can be bound to it "
+              "unless it "
+              "has all 20.")
+            .from(1)
+            .to(20),
         embedded(&A::function),
         field(
             "shared_queue", &A::shared_queue,

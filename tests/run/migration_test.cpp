@@ -16,6 +16,7 @@ struct Parts {
   std::string pasids = "guest-wide";
   std::string there = R"("count": 2)";  // of its accelerators
   std::string more;                     // of the other host
+  std::string interface = "vfio";
   std::string events_after;
 };
 
@@ -31,7 +32,9 @@ Scenario scenario(const Parts& parts) {
   const std::string guest =
       R"(, "guests": [{"name": "vm", "memory": "32 MiB", "shut_down": true, "pasids": ")" +
       parts.pasids + R"(", "viommus": [{"name": "v", "backend": ")" + backend +
-      R"("}], "assign": [{"devices": "acc", "viommu": "v"}],
+      R"("}], "assign": [{"devices": "acc", "viommu": "v"}], "host_interface": ")" +
+      parts.interface +
+      R"(",
       "processes": [{"name": "p", "count": 2, "devices": ["acc"], "rounds": 1500, "work": {"requests": 16,
       "outstanding": 2, "traffic": {"window": "64 KiB", "request": "4 KiB"}}}]}])";
   const std::string text = R"({"name": "moves", "hosts": [)" + host("a", R"("count": 1)", guest) +
@@ -169,4 +172,20 @@ TEST_CASE("links connect two hosts each", "[run][migration]") {
              Contains("/links/0/bandwidth"));
   CHECK_THAT(links(R"({"name": "net", "between": ["a", "b"], "bandwidth": "1 Tbit/s"})"),
              Contains("/links/0/bandwidth") && Contains("unknown unit"));
+}
+
+TEST_CASE("a function that the other host has not got to give stays who has it",
+          "[run][migration]") {
+  const std::string interface = GENERATE("vfio", "iommufd");
+  Parts parts;
+  parts.interface = interface;
+  parts.event = R"("migrate": "a.vm", "to": "b", "assign": ["acc[0]"])";
+  parts.more =
+      R"(, "guests": [{"name": "has", "memory": "32 MiB", "pasids": "guest-wide", "host_interface": ")" +
+      interface + R"(", "viommus": [{"name": "v", "backend": "guest-local"}],
+      "assign": [{"devices": "acc", "viommu": "v"}], "processes": [{"name": "p", "devices": ["acc"]}]}])";
+  const RunReport report = run(parts);
+  CHECK(metric(report, "a.vm.migration.stayed") == 1);
+  CHECK(metric(report, "b.has.p.finished") == 1);
+  CHECK(report.violations.empty());
 }
