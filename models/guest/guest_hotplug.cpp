@@ -37,10 +37,9 @@ std::string_view Guest::unplug_unit(const std::string& name, Unplug how) {
   unit.slot = Slot::leaving;
   ++unit.releases;
   machine.post_to_hypervisor([this, &unit, how](Thread& thread) {
-    if (how == Unplug::surprise) unit.viommu.vanish(thread);
+    if (how == Unplug::surprise) return unit.viommu.vanish(thread, [&] { post_release(unit); });
     machine.inject(thread);
     post_release(unit);
-    if (how == Unplug::surprise) unit.viommu.unbind_left(thread);
   });
   return {};
 }

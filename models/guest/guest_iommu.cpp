@@ -47,7 +47,8 @@ void GuestIommu::write(const vtd::Descriptor& descriptor) {
 Errno GuestIommu::submit(Thread& thread, std::span<const vtd::Descriptor> descriptors, bool drain) {
   ensure(descriptors.size() + 1 + kept_free < params_.entries,
          "a submission is larger than the invalidation queue");
-  if (!drain && viommu_.takes_directly(descriptors)) return submit_directly(thread, descriptors);
+  if (!drain && viommu_.takes_directly(descriptors) && submit_directly(thread, descriptors))
+    return Errno::ok;
   const Instant since = thread.now();
   const Guard guard(lock_, thread);
   ++stats.submissions;
@@ -68,19 +69,18 @@ Errno GuestIommu::submit(Thread& thread, std::span<const vtd::Descriptor> descri
 }
 
 // As on hardware: the lock is not held while the status is polled. What is written to the ring is not
-// read by anybody here; it takes its time.
-Errno GuestIommu::submit_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors) {
+// read by anybody here; it takes its time. False: the queue is gone, and its doorbell leaves the guest.
+bool GuestIommu::submit_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors) {
   const Instant since = thread.now();
   {
     const Guard guard(lock_, thread);
-    ++stats.submissions;
-    stats.descriptors += descriptors.size();
     thread.run(params_.descriptor_write * static_cast<std::int64_t>(descriptors.size() + 1));
   }
-  const Errno error = viommu_.invalidate_directly(thread, descriptors);
-  if (error == Errno::enodev) ++stats.lost;
+  if (viommu_.invalidate_directly(thread, descriptors) != Errno::ok) return false;
+  ++stats.submissions;
+  stats.descriptors += descriptors.size();
   latency.record(thread.now() - since);
-  return error;
+  return true;
 }
 
 // Each look at a status that has not come yet is one at the fault status, too.

@@ -90,7 +90,7 @@ class GuestIommu final : public KernelIommu {
 
  private:
   Errno submit(Thread& thread, std::span<const vtd::Descriptor> descriptors, bool drain);
-  Errno submit_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors);
+  bool submit_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors);
   Errno wait_for(Thread& thread, Hpa status);
   void write(const vtd::Descriptor& descriptor);
   void write_at(std::uint32_t entry, const vtd::Descriptor& descriptor);

@@ -18,6 +18,7 @@
 #include "models/vmm/virtual_command.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -67,7 +68,8 @@ class Viommu {
   std::uint64_t read(Thread& thread, std::uint32_t offset);
   void write(Thread& thread, std::uint32_t offset, std::uint64_t value);
   // Whether a queue of hardware's that is mapped into the guest takes these descriptors, and what comes
-  // of them there: no exit, no lock of the hypervisor's. -ENODEV: the vIOMMU has been ejected.
+  // of them there: no exit, no lock of the hypervisor's. Where the vIOMMU has been ejected that queue's
+  // registers leave the guest, as all others do: it takes nothing, or answers -ENODEV.
   bool takes_directly(std::span<const vtd::Descriptor> descriptors) const;
   Errno invalidate_directly(Thread& thread, std::span<const vtd::Descriptor> descriptors);
   // How long a read takes, and when within it the register is read.
@@ -84,10 +86,9 @@ class Viommu {
   void eject(Thread& thread);
   // Its guest has not: it is not there any more from one instant to the next. But where its commands
   // are completed (`complete_before_eject`) their registers stay, and what is written to them is
-  // carried out, until end_commands(). What was bound stays so until unbind_left(): the guest is to
-  // be told before.
-  void vanish(Thread& thread);
-  void unbind_left(Thread& thread);
+  // carried out, until end_commands(). The guest is told before what was bound is unbound, which takes
+  // long; none of its threads finds out earlier that this is not there.
+  void vanish(Thread& thread, const std::function<void()>& tell_guest);
   // Its guest's kernel will write no command any more.
   void end_commands(Thread& thread);
   bool present() const { return !ejected_; }

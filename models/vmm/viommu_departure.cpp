@@ -39,15 +39,15 @@ void Viommu::eject(Thread& thread) {
 
 // The hypervisor that completes commands goes on with them until the guest's kernel asks for none any
 // more: there is no telling when it is going to read a response, and which command it writes next.
-void Viommu::vanish(Thread& thread) {
+// Who finds a register absent gives its flush up, and the pages back: by then nothing is bound.
+void Viommu::vanish(Thread& thread, const std::function<void()>& tell_guest) {
   const Guard guard(machine_.emulation(), thread);
-  if (ejected_) return;
-  commands_stay_ = completes_commands() && machine_.guest_runs();
-  leave();
-}
-
-void Viommu::unbind_left(Thread& thread) {
-  const Guard guard(machine_.emulation(), thread);
+  if (!ejected_) {
+    commands_stay_ = completes_commands() && machine_.guest_runs();
+    leave();
+  }
+  machine_.inject(thread);
+  tell_guest();
   unbind_all(thread);
 }
 

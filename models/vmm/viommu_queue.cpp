@@ -94,7 +94,7 @@ void Viommu::carry_out(Thread& thread, const vtd::Descriptor& descriptor) {
 
 // Whatever writes or reads the guest's entries needs the hypervisor.
 bool Viommu::takes_directly(std::span<const vtd::Descriptor> descriptors) const {
-  return params_.direct_invalidation && !descriptors.empty() &&
+  return params_.direct_invalidation && !ejected_ && !descriptors.empty() &&
          std::all_of(descriptors.begin(), descriptors.end(), flushes);
 }
 

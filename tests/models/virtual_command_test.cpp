@@ -319,7 +319,8 @@ TEST_CASE("a vIOMMU that vanishes: its commands are answered until the guest let
   OneViommu rig(options);
   bool answered = false;
   const Ps when = GENERATE(0ns, 2us, 4us, 50us, 100us, 102us, 103us, 104us, 105us);
-  rig.host.job(at(VmRig::booted + when), [&](Thread& thread) { rig.v.viommu.vanish(thread); });
+  rig.host.job(at(VmRig::booted + when),
+               [&](Thread& thread) { rig.v.viommu.vanish(thread, [] {}); });
   rig.run([&](Thread& thread) {
     answered = rig.vm.alloc() != ioasid::invalid_ioasid;
     CHECK(rig.v.viommu.read(thread, viommu_reg::pqh) == viommu_reg::absent);

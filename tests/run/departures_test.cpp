@@ -47,6 +47,32 @@ std::string vanishes(const std::string& what, int microseconds) {
 
 }  // namespace
 
+// Whoever unmaps gives pages back when it is told that the queue is gone; nothing is bound by then.
+TEST_CASE(
+    "pages are not given back to a device while the hypervisor unbinds what a vIOMMU has left",
+    "[run][hotplug]") {
+  const std::string interface = GENERATE("vfio", "iommufd");
+  const std::string direct = GENERATE("false", "true");
+  const int when = GENERATE(315, 330, 420, 885);
+  Parts parts;
+  parts.guest += R"(, "host_interface": ")" + interface + R"(")";
+  parts.viommu += R"(, "direct_invalidation": )" + direct;
+  parts.process = R"(, "count": 2, "rounds": 60, "unmap": 4, "populate": true,
+                     "work": {"requests": 4, "traffic": {"window": "64 KiB"}})";
+  parts.events = vanishes(".v", when);
+  CHECK(broken(run(parts)) == std::set<std::string>{"I15"});
+}
+
+// Nobody has stopped the function, which goes on asking with a number that is nobody's.
+TEST_CASE("page requests after a vIOMMU has vanished are refused, which is right",
+          "[run][hotplug]") {
+  Parts parts;
+  parts.accelerator = R"(, "pri": {"credits": 1})";
+  parts.process = R"(, "count": 3)";
+  parts.events = vanishes(".v", 594);
+  CHECK(broken(run(parts)) == std::set<std::string>{"I15"});
+}
+
 TEST_CASE("page requests of a function whose guest knows of none are the host's to answer",
           "[run][hotplug]") {
   const std::string interface = GENERATE("vfio", "iommufd");
