@@ -79,6 +79,25 @@ TEST_CASE("a whole guest's paths are those of the closed forms", "[guest][iommuf
   CHECK(whole.guest.machine.paths.ioctls == (modern ? 8U + 5U : 2U + 5U));
 }
 
+// Where a guest sees ATS and page requests, which is the default.
+TEST_CASE("a whole guest's paths where its functions ask for pages", "[guest][iommufd]") {
+  Whole whole(either(), true);
+  const bool modern = whole.modern;
+  whole.run([&](Thread& thread, Mm& mm) {
+    std::optional<FunctionDriver::Use> use;
+    CHECK(whole.path([&] { use = whole.driver->open(thread, mm).value(); }) ==
+          PathLengths{.user_exits = modern ? 2U : 4U, .kicks = 2, .ioctls = 2});
+    // A kick for the IOTLB, one for the device's TLB, which the host has flushed with it.
+    CHECK(whole.path([&] { CHECK(mm.unmap(thread, Whole::base, 4) == Errno::ok); }) ==
+          PathLengths{.user_exits = 2, .kicks = 2, .ioctls = 1});
+    // And one that drains: head and tail of the page request queue are read before, its status after.
+    CHECK(whole.path([&] { CHECK(whole.driver->close(thread, *use) == Errno::ok); }) ==
+          PathLengths{.user_exits = 3 + 3, .kicks = 3, .ioctls = modern ? 3U : 1U});
+    CHECK(whole.path([&] { mm.exit(thread); }) ==
+          PathLengths{.user_exits = modern ? 0U : 2U, .ioctls = modern ? 0U : 1U});
+  });
+}
+
 TEST_CASE("a fault in a whole guest is an interrupt, an event, an injection, a kick and the answer",
           "[guest][iommufd]") {
   Whole whole(either(), true);
