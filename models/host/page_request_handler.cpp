@@ -22,12 +22,13 @@ PageRequestHandler::PageRequestHandler(std::string path, const HostKernelParams&
       responder_(responder),
       interrupt_(engine, path_ + ": a page request interrupt"),
       work_(engine, path_ + ": a group of page requests") {
+  queue.give_ring();
   queue.listen(*this);
 }
 
 void PageRequestHandler::serve(Bdf source, Pasid pasid, std::size_t space, AtsFunction& function) {
   served_[{source, pasid}] = {space, &function};
-  queue_.connect(source, function);
+  queue_.attach(source, function);
 }
 
 void PageRequestHandler::start() {

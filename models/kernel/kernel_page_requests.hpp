@@ -43,10 +43,13 @@ struct HostPageRequestsParams {
   bool operator==(const HostPageRequestsParams&) const = default;
 };
 
+// Hardware's. Gives it its ring.
 class HostPageRequests final : public KernelPageRequests {
  public:
   explicit HostPageRequests(vtd::PageRequestQueue& queue, const HostPageRequestsParams& params = {})
-      : queue_(queue), params_(params) {}
+      : queue_(queue), params_(params) {
+    queue.give_ring();
+  }
 
   std::uint32_t entries() const override { return queue_.entries(); }
   PageRequest entry(std::uint32_t at) const override { return queue_.entry(at); }

@@ -53,7 +53,8 @@ TEST_CASE("what is in a function is what arrives times how long it stays, page r
   DmaParams dma = one_per_page(64, 64);
   dma.outstanding = 6;
   AtsDevice& device = rig.add(dma, options);
-  queue.connect(rig.source(), device);
+  queue.attach(rig.source(), device);
+  queue.give_ring();
   std::uint64_t in_flight = 0;
   std::uint64_t queued = 0;
   const Watcher watcher(rig.rig.engine, [&] {

@@ -48,7 +48,8 @@ struct Driver {
     vtd::ScalableContext context;
     context.page_request_enable = true;
     lone.unit().tables().attach(source, 64, context);
-    lone.unit().page_requests().connect(source, function);
+    lone.unit().page_requests().attach(source, function);
+    lone.unit().page_requests().give_ring();
   }
   void request_page(std::uint64_t address) {
     PageRequest request;

@@ -46,7 +46,8 @@ struct QueueRig {
       : ats(with(params)), function(ats.rig.engine), software(ats.rig.engine) {
     const PageTable& table = ats.rig.new_space(Iova(0), 4_KiB, Hpa(0x100000));
     ats.attach(ats.source(), table, allowed);
-    queue().connect(ats.source(), function);
+    queue().attach(ats.source(), function);
+    queue().give_ring();
     queue().listen(software);
   }
   static RigParams with(const vtd::PageRequestQueueParams& params) {

@@ -266,7 +266,7 @@ TEST_CASE("what software must not do to a queue ends in no error of ours", "[mod
   }
   SECTION("page requests on their way to a ring that moves") {
     FakeFunction function(rig.agenda, rig.unit, device);
-    rig.unit.page_requests().connect(device, function);
+    rig.unit.page_requests().attach(device, function);
     PageRequest request;
     request.source = device;
     request.read = request.last = true;

@@ -183,7 +183,7 @@ void Storm::add_engine(Device& device) {
   device.engine =
       &engines_.emplace_back(params, ats, pri, AtsDevice::Wiring{agenda_, tracer_, unit});
   unit.attach_ats(device.function.source, *device.engine);
-  unit.page_requests().connect(device.function.source, *device.engine);
+  unit.page_requests().give_ring();
 }
 
 // Which requests an entry allows: all user requests, and others by its flags.

@@ -25,7 +25,7 @@ class ScriptedDevice final : public AtsFunction, EventHandler, WalkClient {
   ScriptedDevice(Engine& engine, vtd::Unit& unit, Bdf source, std::uint32_t number)
       : engine_(engine), unit_(unit), source_(source), number_(number) {
     unit.attach_ats(source, *this, link);
-    unit.page_requests().connect(source, *this);
+    unit.page_requests().give_ring();
   }
 
   Bdf source() const { return source_; }

@@ -18,20 +18,29 @@ class SecondHost {
  public:
   static constexpr std::uint32_t first_component = 1'000;  // of its devices
   explicit SecondHost(SoftwareRig& beside, const NetworkLinkParams& network = {},
-                      const HostParams& host_params = {})
+                      const HostParams& host_params = {}, const vtd::UnitParams& iommu = {})
       : rig(beside),
-        hardware("host1.dmar1", {}, 60'000, beside.rig.engine.agenda(), memory, 1),
+        hardware("host1.dmar1", iommu, 60'000, beside.rig.engine.agenda(), memory, 1),
         queue(beside.rig.engine, memory, hardware.queue(), 50ns),
         host(beside.rig.engine, "host1", host_params, memory, 61'000),
         unit(host.add_unit(hardware, queue)),
         link(beside.rig.engine, "net", network) {}
 
-  // Of the same kind as that one of the first host.
+  // A further IOMMU, as the first host has one.
+  void add_iommu(const vtd::UnitParams& params = {}) {
+    const auto number = static_cast<std::uint32_t>(more.size() + 1);
+    SoftwareRig::OtherIommu& added = more.emplace_back(
+        rig.rig.engine, memory, "host1.dmar" + std::to_string(1 + number), params, 60'000 + number);
+    host.add_unit(added.hardware, added.queue);
+  }
+  // Of the same kind as that one of the first host, and behind the IOMMU of the same number.
   AtsDevice& add_like(const AtsDevice& other) {
+    const DeviceOptions& options = rig.options_of.at(&other);
+    vtd::Unit& its = host.units[options.behind].hardware;
     const auto number = static_cast<std::uint32_t>(devices.size());
     DeviceFunction function;
     function.path = "there.acc[" + std::to_string(number) + "]";
-    function.iommu = &hardware.iommu();
+    function.iommu = &its.iommu();
     function.source = Bdf(static_cast<std::uint16_t>(0x800 + number));
     function.link = rig.link;
     function.memory_latency = 80ns;
@@ -40,10 +49,10 @@ class SecondHost {
     function.component = first_component + number;
     function.params.queues = other.queues();
     AtsDevice& device =
-        devices.emplace_back(function, AtsParams{}, std::optional<PriParams>(PriParams{}),
-                             AtsDevice::Wiring{rig.rig.engine.agenda(), rig.rig.tracer(), hardware,
+        devices.emplace_back(function, AtsParams{}, std::optional<PriParams>(options.pri),
+                             AtsDevice::Wiring{rig.rig.engine.agenda(), rig.rig.tracer(), its,
                                                &host.kernel.pasids.lives()});
-    hardware.attach_ats(function.source, device);
+    its.attach_ats(function.source, device);
     return device;
   }
   // A function there for each that the guest has.
@@ -62,7 +71,8 @@ class SecondHost {
                                              63'000 + static_cast<std::uint32_t>(function),
                                              rig.rig.engine.agenda());
       }
-      target.functions.push_back({&device, shared, &unit, its.link, {}});
+      Host::Unit& behind = host.units[rig.options_of.at(its.device).behind];
+      target.functions.push_back({&device, shared, &behind, its.link, {}});
     }
     return target;
   }
@@ -83,7 +93,8 @@ class SecondHost {
   vtd::Unit hardware;
   InvalidationDriver queue;
   Host host;
-  Host::Unit& unit;
+  Host::Unit& unit;  // the first one
+  std::deque<SoftwareRig::OtherIommu> more;
   NetworkLink link;
   std::deque<AtsDevice> devices;
   std::deque<SharedQueue> shared_queues;

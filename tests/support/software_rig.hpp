@@ -1,4 +1,4 @@
-// A host with one IOMMU and functions with work queues, its kernel, and guests on it: hardware and software
+// A host with an IOMMU or more and functions with work queues, its kernel, and guests on it: hardware and software
 // together, for tests.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
@@ -10,11 +10,20 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace viosim::test {
+
+// What a device of a SoftwareRig is like.
+struct DeviceOptions {
+  std::size_t behind = 0;  // which of the host's IOMMUs
+  PriParams pri{};
+};
 
 class SoftwareRig {
  public:
@@ -24,11 +33,19 @@ class SoftwareRig {
         host(rig.engine, "host", host_params, rig.memory, 10'000),
         unit(host.add_unit(rig.unit(), queue)) {}
 
-  AtsDevice& add_device(std::uint32_t queues = 8) {
+  // Before the devices behind it.
+  Host::Unit& add_iommu(const vtd::UnitParams& params = {}) {
+    const auto number = static_cast<std::uint32_t>(more.size() + 1);
+    OtherIommu& added = more.emplace_back(rig.engine, rig.memory, "dmar" + std::to_string(number),
+                                          params, 50'000 + number);
+    return host.add_unit(added.hardware, added.queue);
+  }
+  AtsDevice& add_device(std::uint32_t queues = 8, const DeviceOptions& options = {}) {
+    vtd::Unit& hardware = host.units[options.behind].hardware;
     const auto number = static_cast<std::uint32_t>(devices.size());
     DeviceFunction function;
     function.path = "acc[" + std::to_string(number) + "]";
-    function.iommu = &rig.iommu();
+    function.iommu = &hardware.iommu();
     function.source = Rig::source_of(number);
     function.link = link;
     function.memory_latency = 80ns;
@@ -37,11 +54,12 @@ class SoftwareRig {
     function.component = number;
     function.params.queues = queues;
     AtsDevice& device =
-        devices.emplace_back(function, AtsParams{}, std::optional<PriParams>(PriParams{}),
-                             AtsDevice::Wiring{rig.engine.agenda(), rig.tracer(), rig.unit(),
+        devices.emplace_back(function, AtsParams{}, std::optional<PriParams>(options.pri),
+                             AtsDevice::Wiring{rig.engine.agenda(), rig.tracer(), hardware,
                                                &host.kernel.pasids.lives()});
-    rig.unit().attach_ats(function.source, device);
+    hardware.attach_ats(function.source, device);
     configs.emplace_back(device);
+    options_of[&device] = options;
     return device;
   }
   // A shared queue that has all of a device's queues for engines.
@@ -54,19 +72,21 @@ class SoftwareRig {
   }
   // The host's own driver of a device, ready. `own`: of dedicated queues those that are no slices.
   FunctionDriver& host_driver(AtsDevice& device, SharedQueue* portal = nullptr,
-                              std::optional<QueueSlice> own = {}) {
+                              std::optional<QueueSlice> own = {},
+                              const FunctionDriverParams& params = {}) {
+    Host::Unit& behind = unit_of(device);
     FunctionDriver::Function function;
     function.path = "host." + device.path();
     function.source = device.source();
     function.device = &device;
     function.shared = portal;
     function.slice = own;
-    if (portal != nullptr || own) function.sva.faults = &unit.router;
+    if (portal != nullptr || own) function.sva.faults = &behind.router;
     function.link = link.latency;
     function.capabilities.config = &configs[device.source().value() - 0x100];
     function.number = 20'000 + static_cast<std::uint32_t>(drivers.size());
-    FunctionDriver& driver = *drivers.emplace_back(std::make_unique<FunctionDriver>(
-        host.kernel, unit.kernel, FunctionDriverParams{}, function));
+    FunctionDriver& driver = *drivers.emplace_back(
+        std::make_unique<FunctionDriver>(host.kernel, behind.kernel, params, function));
     host.kernel.workers.post([&driver](Thread& thread) { driver.probe(thread); });
     return driver;
   }
@@ -78,7 +98,7 @@ class SoftwareRig {
   FunctionDriver& assign(Guest& guest, Guest::Unit& behind, AtsDevice& device,
                          Guest::Assignment assignment = {}) {
     assignment.device = &device;
-    assignment.host_unit = &unit;
+    assignment.host_unit = &unit_of(device);
     assignment.link = link.latency;
     return guest.assign(device.path(), assignment, behind);
   }
@@ -105,13 +125,25 @@ class SoftwareRig {
     host.kernel.workers.post_at(Instant(when), std::move(work));
   }
   void run() { rig.engine.run(); }
+  Host::Unit& unit_of(const AtsDevice& device) { return host.units[options_of.at(&device).behind]; }
+
+  struct OtherIommu {
+    OtherIommu(Engine& engine, PhysicalMemory& memory, const std::string& path,
+               const vtd::UnitParams& params, std::uint32_t number)
+        : hardware(path, params, number, engine.agenda(), memory, 1),
+          queue(engine, memory, hardware.queue(), 50ns) {}
+    vtd::Unit hardware;
+    InvalidationDriver queue;
+  };
 
   LinkParams link{};
   Rig rig;
   InvalidationDriver queue;
   Host host;
-  Host::Unit& unit;
+  Host::Unit& unit;  // the first one
+  std::deque<OtherIommu> more;
   std::deque<AtsDevice> devices;
+  std::map<const AtsDevice*, DeviceOptions> options_of;
   std::deque<AtsFunctionConfig> configs;
   std::deque<std::unique_ptr<SharedQueue>> shared;
   std::deque<std::unique_ptr<FunctionDriver>> drivers;

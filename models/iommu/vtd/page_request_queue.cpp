@@ -56,11 +56,10 @@ PageRequestQueue::PageRequestQueue(const PageRequestQueueParams& params, std::ui
       iommu_(iommu),
       entries_(params.entries) {}
 
-void PageRequestQueue::connect(Bdf source, AtsFunction& function) {
-  if (base_ == Hpa())
-    base_ =
-        memory_.allocate_frames(params_.entries * PageRequestEntry::size.count() / page_4k.count());
-  attach(source, function);
+void PageRequestQueue::give_ring() {
+  if (base_) return;
+  const std::uint64_t bytes = params_.entries * PageRequestEntry::size.count();
+  set_ring(memory_.allocate_frames(bytes / page_4k.count()), params_.entries);
 }
 
 AtsFunction* PageRequestQueue::function(Bdf source) const {
@@ -109,7 +108,7 @@ void PageRequestQueue::mask_event(bool on) {
 }
 
 PageRequest PageRequestQueue::entry(std::uint32_t number) const {
-  const Hpa at = base_ + Bytes(number * PageRequestEntry::size.count());
+  const Hpa at = base() + Bytes(number * PageRequestEntry::size.count());
   return PageRequestEntry::decode({memory_.read(at), memory_.read(at + Bytes(8)),
                                    memory_.read(at + Bytes(16)), memory_.read(at + Bytes(24))});
 }
@@ -253,7 +252,8 @@ void PageRequestQueue::written() {
     drop(request);
     return tell_drained();
   }
-  const Hpa at = base_ + Bytes(tail_ * PageRequestEntry::size.count());
+  ensure(base_.has_value(), "a page request was admitted to a queue whose ring has no memory");
+  const Hpa at = *base_ + Bytes(tail_ * PageRequestEntry::size.count());
   for (std::size_t word = 0; word < words.size(); ++word)
     memory_.write(at + Bytes(word * 8), words[word]);
   tail_ = after(tail_);

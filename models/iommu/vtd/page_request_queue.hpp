@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace viosim::vtd {
@@ -105,22 +106,21 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   // Requests count as through when they are written or refused.
   bool drain(DrainClient& client, std::uint64_t cookie) override;
   Instant answers_arrive() const override { return answers_arrive_; }
-  // Whose page requests will come, and who gets the answers. With the first one software gives the
-  // ring its memory.
-  void connect(Bdf source, AtsFunction& function);
-  // The same for software that gives the ring its memory by itself. One that is gone gets no answers.
+  // Whose page requests will come, and who gets the answers. One that is gone gets no answers.
   void attach(Bdf source, AtsFunction& function) { functions_[source] = &function; }
   void detach(Bdf source) { functions_[source] = nullptr; }
   AtsFunction* function(Bdf source) const;
 
   // Registers, as software sees them.
-  Hpa base() const { return base_; }
+  Hpa base() const { return base_.value_or(Hpa()); }
   std::uint32_t entries() const { return entries_; }
   std::uint32_t head() const { return head_; }
   std::uint32_t tail() const { return tail_; }
   void write_head(std::uint32_t head);
-  // Empties the ring.
+  // Empties the ring. It has no memory before: no request may be admitted until then.
   void set_ring(Hpa base, std::uint32_t entries);
+  // What a kernel does first: gives the ring memory of its own, if it has none.
+  void give_ring();
   PageRequest entry(std::uint32_t at) const;  // as it is in memory
   bool pending() const { return pending_; }   // PPR
   void clear_pending();
@@ -160,7 +160,7 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   EventControl event_;
   Instant answers_arrive_;
   std::uint32_t entries_;
-  Hpa base_;
+  std::optional<Hpa> base_;
   std::uint32_t head_ = 0;
   std::uint32_t tail_ = 0;
   std::uint32_t reserved_ = 0;  // the tail when all entries on their way are written
