@@ -73,7 +73,7 @@ Errno Iommufd::write_responses(Thread& thread, ObjectId fault,
     if (!group) return Errno::einval;
     const PageRequest& last = group->requests.back();
     const auto code = response.code == 0 ? PageResponseCode::success : PageResponseCode::invalid;
-    group->from.respond(thread, {last.source, last.pasid, last.group, code});
+    group->from.respond(thread, PageResponse::to(last, code));
   }
   return Errno::ok;
 }
@@ -81,7 +81,7 @@ Errno Iommufd::write_responses(Thread& thread, ObjectId fault,
 void Iommufd::answer(Thread& thread, const FaultQueue::Groups& groups) {
   for (const FaultGroup& group : groups) {
     const PageRequest& last = group.requests.back();
-    group.from.respond(thread, {last.source, last.pasid, last.group, PageResponseCode::invalid});
+    group.from.respond(thread, PageResponse::to(last, PageResponseCode::invalid));
   }
 }
 

@@ -117,7 +117,7 @@ void PageRequestThread::report(Thread& thread, const PageRequest& request) {
 
 void PageRequestThread::refuse(Thread& thread, const PageRequest& request) {
   ++stats.refused;
-  if (!request.last) return;
+  if (!request.last && !request.private_data) return;
   send(thread, PageResponse::to(request, PageResponseCode::invalid));
 }
 

@@ -133,6 +133,21 @@ TEST_CASE("stop markers are passed over", "[kernel][iopf]") {
   CHECK(rig.requests.stats.stop_markers == 1);
 }
 
+TEST_CASE("a refused request with private data is answered, the last of its group or not",
+          "[kernel][iopf]") {
+  Bound rig;
+  PageRequest request{first, Bound::pasid, page(0), 3, true, false};
+  request.privileged = true;
+  request.last = GENERATE(true, false);
+  request.private_data = PageRequestData{7, 9};
+  rig.run([&](Thread& thread, ScriptedDevice& device, Mm&) {
+    rig.rig.unit().request_page(request);
+    thread.sleep(20us);
+    REQUIRE(device.responses.size() == 1);
+    CHECK(device.responses.front().second.private_data == request.private_data);
+  });
+}
+
 TEST_CASE("requests of a PASID that nobody has, or whose process ends, are invalid",
           "[kernel][iopf]") {
   Bound rig;

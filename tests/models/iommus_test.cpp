@@ -100,3 +100,13 @@ TEST_CASE("each IOMMU of a host has a ring of its own for page requests", "[soft
   CHECK(two.rig.host.units[0].hardware.page_requests().base() !=
         two.rig.host.units[1].hardware.page_requests().base());
 }
+
+TEST_CASE("private data of page requests comes back with their answers", "[software]") {
+  const Home home = GENERATE(Home::host, Home::vfio, Home::iommufd);
+  DeviceOptions options;
+  options.pri.private_data = true;
+  options.pri.group_pages = 3;
+  Users one(home, {}, {options});
+  CHECK(one.run(first_touches()) == "");
+  CHECK(one.rig.devices.front().stats.page_requests > 0);
+}
