@@ -250,9 +250,10 @@ void AtsDevice::pasid_may_be_stopped(Pasid pasid) {
     listener->pasid_stopped(config_.source, pasid);
 }
 
-// A stop marker is a page request: a function that has none, or may not send any, sends no marker.
+// It ends the use of a PASID: what came without one has no such end. And it is a page request: a function
+// that has none, or may not send any, sends no marker.
 void AtsDevice::send_marker(Pasid pasid) {
-  if (!page_requests_enabled()) return;
+  if (pasid == no_pasid || !page_requests_enabled()) return;
   PageRequest marker;
   marker.source = config_.source;
   marker.pasid = pasid;

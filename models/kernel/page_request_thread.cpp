@@ -93,13 +93,13 @@ void PageRequestThread::pass(Thread& thread) {
 void PageRequestThread::take(Thread& thread, const PageRequest& request) {
   ++stats.entries;
   const bool asks = request.read || request.write;
+  if (request.last && !asks) {  // whatever else it says: nobody waits for an answer
+    ++stats.stop_markers;
+    return;
+  }
   if (request.pasid == no_pasid || !canonical(request.address) || (request.privileged && asks) ||
       (request.execute && request.read)) {
     return refuse(thread, request);
-  }
-  if (request.last && !asks) {
-    ++stats.stop_markers;
-    return;
   }
   report(thread, request);
 }

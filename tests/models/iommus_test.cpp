@@ -110,3 +110,18 @@ TEST_CASE("private data of page requests comes back with their answers", "[softw
   CHECK(one.run(first_touches()) == "");
   CHECK(one.rig.devices.front().stats.page_requests > 0);
 }
+
+TEST_CASE("the end of a PASID is followed by a stop marker, that of work without one is not",
+          "[software]") {
+  const Home home = GENERATE(Home::host, Home::vfio, Home::iommufd);
+  const bool without_pasid = home == Home::host && GENERATE(false, true);
+  FunctionDriverParams driver;
+  driver.stop_marker = true;
+  Users one(home, {}, {{}}, 1, driver);
+  ProcessParams params = first_touches();
+  params.without_pasid = params.populate = without_pasid;
+  CHECK(one.run(params) == "");
+  const auto& requests = one.rig.unit.kernel.requests.stats;
+  CHECK(requests.refused == 0);
+  CHECK((requests.stop_markers > 0) == !without_pasid);
+}
