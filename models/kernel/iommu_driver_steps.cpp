@@ -7,8 +7,18 @@
 namespace viosim {
 
 bool IommuDriver::applies(When when) const {
-  const bool caching = iommu_.abilities().caching_mode;
-  return when == When::always || (when == When::caching_mode) == caching;
+  const IommuAbilities& can = iommu_.abilities();
+  switch (when) {
+    case When::always:
+      return true;
+    case When::caching_mode:
+      return can.caching_mode;
+    case When::no_caching_mode:
+      return !can.caching_mode;
+    case When::not_emulated:
+      return !can.emulated;
+  }
+  return true;
 }
 
 // By a copy: an injection may change the order meanwhile.

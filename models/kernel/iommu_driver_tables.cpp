@@ -118,7 +118,7 @@ void IommuDriver::tell_written(const Job& job, std::uint16_t code) const {
                              .domain = static_cast<std::uint16_t>(job.domain.value()),
                              .type = static_cast<std::uint8_t>(job.entry.type),
                              .device_tlb = reachable(job.source),
-                             .caching = iommu_.abilities().caching_mode,
+                             .caching = iommu_.abilities().emulated,
                              .pasid_limit = pasid_limit(job.source),
                              .quiet = job.quiet || (stays && job.entry.fault_disable)};
   trace.emit({.kind = EventKind::table_write,
@@ -135,7 +135,7 @@ void IommuDriver::tell_context(const Job& job, std::uint16_t code) const {
   const Hpa directory = at ? vtd::table_of(iommu_.memory().read(*at)) : Hpa(0);
   const ContextWritten written{.source = job.source.value(),
                                .device_tlb = reachable(job.source),
-                               .caching = iommu_.abilities().caching_mode};
+                               .caching = iommu_.abilities().emulated};
   trace.emit({.kind = EventKind::context_write,
               .time = job.thread.now(),
               .address = directory.value(),

@@ -19,6 +19,7 @@ namespace viosim {
 // by it. Hot-added units are held against those that run.
 struct IommuAbilities {
   bool caching_mode = false;           // CM: entries that are not present may be cached
+  bool emulated = false;               // by a hypervisor, which flushes functions' TLBs by itself
   bool nesting = true;                 // NEST
   bool page_requests = true;           // PRS
   bool supervisor_requests = true;     // SRS

@@ -11,6 +11,7 @@ namespace {
 using S = Step;
 constexpr When caching = When::caching_mode;
 constexpr When not_caching = When::no_caching_mode;
+constexpr When not_emulated = When::not_emulated;
 
 using Steps = std::vector<OrderStep>;
 
@@ -36,19 +37,19 @@ Steps right(Order order) {
               {S::barrier},
               {S::flush_pasid_cache},
               {S::flush_iotlb_of_entry},
-              {S::flush_device_tlb, not_caching}};
+              {S::flush_device_tlb, not_emulated}};
     case Order::replace:  // intel_pasid_replace_nested, intel_pasid_flush_present (Linux 6.13)
       return {{S::write_entry},
               {S::barrier},
               {S::flush_pasid_cache},
               {S::flush_iotlb_of_entry},
-              {S::flush_device_tlb, not_caching}};
+              {S::flush_device_tlb, not_emulated}};
     case Order::tear_down:  // intel_pasid_tear_down_entry
       return {{S::clear_present},
               {S::barrier},
               {S::flush_pasid_cache},
               {S::flush_iotlb_of_entry},
-              {S::flush_device_tlb, not_caching},
+              {S::flush_device_tlb, not_emulated},
               {S::zero_entry}};
     case Order::unmap_first:  // intel_flush_svm_range_dev
       return {{S::flush_iotlb_pages}, {S::flush_device_tlb_pages}};

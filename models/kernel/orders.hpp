@@ -132,7 +132,7 @@ constexpr auto choices(Step) {
 // Whether a step writes tables: such steps in a row are taken under one hold of the IOMMU's lock.
 constexpr bool writes_tables(Step step) { return step <= Step::barrier; }
 
-enum class When : std::uint8_t { always, caching_mode, no_caching_mode };
+enum class When : std::uint8_t { always, caching_mode, no_caching_mode, not_emulated };
 
 struct OrderStep {
   Step step;

@@ -158,6 +158,7 @@ constexpr IommuAbilities viommu_abilities(const ViommuParams& params, bool virtu
   can.large_pages = params.large_pages;
   can.pass_through = params.pass_through;
   can.caching_mode = true;
+  can.emulated = true;
   can.nesting = false;
   can.virtual_commands = virtual_commands;
   return can;

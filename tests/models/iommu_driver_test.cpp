@@ -83,7 +83,7 @@ struct DriverRig {
 
 IommuAbilities abilities(bool caching_mode) {
   IommuAbilities can;
-  can.caching_mode = caching_mode;
+  can.caching_mode = can.emulated = caching_mode;
   return can;
 }
 

@@ -125,3 +125,15 @@ TEST_CASE("the end of a PASID is followed by a stop marker, that of work without
   CHECK(requests.refused == 0);
   CHECK((requests.stop_markers > 0) == !without_pasid);
 }
+
+TEST_CASE("under caching mode a host's kernel flushes the TLBs of its functions by itself",
+          "[software]") {
+  const Home home = GENERATE(Home::host, Home::vfio, Home::iommufd);
+  RigParams params;
+  params.iommu.caching_mode = true;
+  Users one(home, params);
+  ProcessParams works = first_touches();
+  works.rebind = true;
+  CHECK(one.run(works) == "");
+  CHECK(one.rig.devices.front().tlb().size() == 0);
+}
