@@ -219,6 +219,36 @@ TEST_CASE("a change of a present entry, and its end: PASID cache, IOTLB, device 
   CHECK(rig.driver.present(device, pasid) == changes);
 }
 
+TEST_CASE("an entry that could not be announced is taken away again where hardware reads it",
+          "[kernel]") {
+  IommuAbilities can = abilities(true);
+  can.emulated = GENERATE(false, true);
+  DriverRig rig(can);
+  bool answers = false;
+  rig.iommu.answer = [&](const std::string&) { return answers ? Errno::ok : Errno::eagain; };
+  rig.run([&](Thread& thread) {
+    answers = true;
+    rig.add(thread, device);
+    answers = false;
+    CHECK(rig.driver.set_up(thread, device, pasid, entry_of(Type::nested, 7)) == Errno::etimedout);
+  });
+  CHECK(rig.driver.present(device, pasid) == can.emulated);
+}
+
+TEST_CASE("the TLB of a function is flushed under caching mode where nobody emulates its IOMMU",
+          "[kernel]") {
+  IommuAbilities can = abilities(true);
+  can.emulated = false;
+  DriverRig rig(can);
+  rig.run([&](Thread& thread) {
+    rig.add(thread, device);
+    REQUIRE(rig.driver.set_up(thread, device, pasid, entry_of(Type::first_level, 1)) == Errno::ok);
+    rig.iommu.log.clear();
+    CHECK(rig.driver.tear_down(thread, device, pasid) == Errno::ok);
+  });
+  CHECK(rig.iommu.log.back() == "pasid-device-tlb 01:00.0 pasid 5 all");
+}
+
 TEST_CASE("the entry of requests without a PASID has device-TLB descriptors without one",
           "[kernel]") {
   DriverRig rig;
