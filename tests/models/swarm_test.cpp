@@ -1,6 +1,7 @@
 // Whole systems at random: hosts' and guests' processes, of which some are killed; functions, slices and
-// vIOMMUs that come and go; guests that are killed or shut down, or move to another host and back. Whatever
-// happened, both hosts are empty afterwards, and a seed gives the same trace twice, event by event.
+// vIOMMUs that come and go; guests that are killed or shut down, or move to another host and back; IOMMUs,
+// functions and drivers of many kinds. Whatever happened, both hosts are empty afterwards, and a seed gives
+// the same trace twice, event by event.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
 #include "models/guest/slices.hpp"
@@ -24,9 +25,51 @@ using namespace viosim::test;
 
 namespace {
 
+// What hardware and drivers are like. Drawn from a stream of its own, so that a new choice leaves alone
+// what happens.
+class Choices {
+ public:
+  explicit Choices(std::uint64_t seed) : rng_(seed, "swarm.choices") {
+    two_iommus = one_in(2);
+    for (vtd::UnitParams* const unit : {&iommu, &iommu_there}) {
+      unit->caching_mode = one_in(5);
+      unit->page_requests.entries = 128U << rng_.below(5);
+    }
+  }
+  DeviceOptions device() {
+    DeviceOptions options;
+    options.behind = two_iommus ? rng_.below(2) : 0;
+    if (one_in(3)) options.pri.group_pages = 1 + static_cast<std::uint32_t>(rng_.below(8));
+    options.pri.private_data = one_in(4);
+    return options;
+  }
+  FunctionDriverParams driver() {
+    FunctionDriverParams params;
+    params.stop_marker = one_in(3);
+    return params;
+  }
+  bool without_pasid() { return one_in(6); }
+
+  bool two_iommus = false;  // in each host
+  vtd::UnitParams iommu;
+  vtd::UnitParams iommu_there;
+
+ private:
+  bool one_in(std::uint64_t of) { return rng_.below(of) == 0; }
+  Rng rng_;
+};
+
 class Swarm {
  public:
-  explicit Swarm(std::uint64_t seed) : rng_(seed, "swarm"), second_(rig_, network(rng_)) {
+  explicit Swarm(std::uint64_t seed)
+      : rng_(seed, "swarm"),
+        choices_(seed),
+        rig_({choices_.iommu}),
+        second_(rig_, network(rng_), {}, choices_.iommu_there) {
+    if (choices_.two_iommus) {
+      rig_.add_iommu(choices_.iommu);
+      second_.add_iommu(choices_.iommu_there);
+    }
     add_shared_functions();
     for (std::uint64_t i = 2 + rng_.below(3); i > 0; --i) add_guest();
     add_host_processes();
@@ -112,8 +155,11 @@ class Swarm {
       const PasidBackend backend =
           whole ? PasidBackend::virtual_command : PasidBackend::guest_local;
       Guest::Unit& unit = guest.add_unit(name, viommu, backend);
-      drivers.push_back(&rig_.assign(
-          guest, unit, rig_.add_device(1 + static_cast<std::uint32_t>(rng_.below(4)))));
+      Guest::Assignment assignment;
+      assignment.driver = choices_.driver();
+      const auto queues = 1 + static_cast<std::uint32_t>(rng_.below(4));
+      drivers.push_back(
+          &rig_.assign(guest, unit, rig_.add_device(queues, choices_.device()), assignment));
     }
     const bool shares = chance(3);  // then it stays
     for (std::size_t i = 0; i < slices_.size(); ++i)
@@ -138,24 +184,28 @@ class Swarm {
   }
   // The host's, of which guests have slices: one with a shared queue, one with queues for four guests.
   void add_shared_functions() {
-    AtsDevice& shared = rig_.add_device(2);
+    AtsDevice& shared = rig_.add_device(2, choices_.device());
     portal_ = &rig_.add_shared_queue(shared, 2 + static_cast<std::uint32_t>(rng_.below(8)));
-    slices_ = {&rig_.host_driver(shared, portal_),
-               &rig_.host_driver(rig_.add_device(6), nullptr, QueueSlice{4, 2})};
+    slices_ = {&rig_.host_driver(shared, portal_, {}, choices_.driver()),
+               &rig_.host_driver(rig_.add_device(6, choices_.device()), nullptr, QueueSlice{4, 2},
+                                 choices_.driver())};
   }
   FunctionDriver& assign_slice(Guest& guest, Guest::Unit& behind, std::size_t which) {
     Guest::Assignment assignment;
     assignment.parent = slices_[which];
     assignment.shared = slices_[which]->function().shared;
     if (assignment.shared == nullptr) assignment.slice = {next_slice_++, 1};
+    assignment.driver = choices_.driver();
     return rig_.assign(guest, behind, *slices_[which]->function().device, assignment);
   }
   void add_host_processes() {
-    host_driver_ = &rig_.host_driver(rig_.add_device(2));
+    host_driver_ =
+        &rig_.host_driver(rig_.add_device(2, choices_.device()), nullptr, {}, choices_.driver());
     for (int i = 0; i < 2; ++i) {
       std::vector<FunctionDriver*> used{slices_[0], slices_[1], host_driver_};
       if (i == 0) used.erase(used.begin(), used.begin() + 2);
       ProcessGroup& group = rig_.host_group(random_life(), used);
+      group.params.without_pasid = choices_.without_pasid();
       for (std::uint64_t p = rng_.below(4); p > 0; --p) {
         Process& process = rig_.process(group);
         host_processes_.push_back(&process);
@@ -260,19 +310,24 @@ class Swarm {
       CHECK(guest->machine.closed());
       CHECK(guest->nothing_left());
     }
-    check(host, rig_.unit, rig_.devices);
-    check(second_.host, second_.unit, second_.devices);
+    check(rig_.host, rig_.devices);
+    check(second_.host, second_.devices);
   }
-  static void check(const Host& host, Host::Unit& unit, const std::deque<AtsDevice>& devices) {
+  static void check(Host& host, const std::deque<AtsDevice>& devices) {
     CHECK(host.kernel.pasids.space().size() == 0);
     CHECK(host.ids.sets.capacity_left() == 1U << 20U);
-    CHECK(unit.kernel.requests.pending() == 0);
-    CHECK(unit.kernel.faults.incomplete() == 0);
-    const GuestTables tables(host.memory);
     for (const AtsDevice& device : devices) {
       CHECK(device.requests_in_flight() == 0);
       CHECK(device.page_requests_outstanding() == 0);
       if (device.present()) CHECK(device.tlb().size() == 0);
+    }
+    for (Host::Unit& unit : host.units) check(host, unit, devices);
+  }
+  static void check(const Host& host, Host::Unit& unit, const std::deque<AtsDevice>& devices) {
+    CHECK(unit.kernel.requests.pending() == 0);
+    CHECK(unit.kernel.faults.incomplete() == 0);
+    const GuestTables tables(host.memory);
+    for (const AtsDevice& device : devices) {
       for (const Pasid pasid : tables.present(unit.hardware.tables().root(), device.source()))
         CHECK(pasid == Pasid(0));  // of requests without one
     }
@@ -312,6 +367,7 @@ class Swarm {
   }
 
   Rng rng_;
+  Choices choices_;
   SoftwareRig rig_;
   SecondHost second_;
   std::vector<Migration::Target> targets_;  // of each guest
