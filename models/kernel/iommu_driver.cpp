@@ -206,7 +206,10 @@ Result<DomainId> IommuDriver::take_domain() {
   return DomainId(next_domain_++);
 }
 
+// Where an order was disturbed an entry may still have it that nobody knows of any more: the book is what
+// software believes.
 void IommuDriver::give_back_domain(Thread& thread, DomainId domain) {
+  if (injection.on()) members_.erase(domain);
   ensure(!members_.contains(domain), "a domain's number is given back while entries have it");
   Job job{thread, Bdf{}, Pasid(0), domain};
   release_domain(job);
