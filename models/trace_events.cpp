@@ -102,7 +102,8 @@ constexpr std::array kinds = {
                   "The allocator of a vIOMMU was registered with its kernel, or has left.",
                   "number of its group",
                   "numbers come from: 0 the kernel itself, or 1 + number of the component",
-                  "1 registered, 2 it has left, 3 its kernel shuts down"},
+                  "1 registered, 2 it has left, 3 its kernel shuts down, 4 its kernel keeps it "
+                  "though its vIOMMU is gone"},
     EventKindInfo{EventKind::viommu, "viommu", "A vIOMMU was taken away, or plugged in again.", "",
                   "", "0 it is gone, 1 it is there, 2 it is gone but for its commands"},
     EventKindInfo{EventKind::command_lost, "command_lost",

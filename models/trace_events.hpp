@@ -94,6 +94,8 @@ inline constexpr std::uint16_t untracked = 1;
 inline constexpr std::uint16_t allocator_registered = 1;
 inline constexpr std::uint16_t allocator_left = 2;
 inline constexpr std::uint16_t allocator_ended = 3;  // its kernel shuts down, and its numbers end
+inline constexpr std::uint16_t allocator_kept =
+    4;  // its kernel knows that it is gone, and keeps it
 // TraceEvent::code of a vIOMMU's event.
 inline constexpr std::uint16_t viommu_gone = 0;
 inline constexpr std::uint16_t viommu_there = 1;

@@ -98,7 +98,7 @@ bool Guest::unregister_allocator(Unit& unit) {
   const ioasid::Error error = kernel.pasids.space().unregister_allocator(unit.ops, &orphans);
   if (error == ioasid::Error::ebusy && unit.viommu.present()) return false;
   unit.registered = error == ioasid::Error::ebusy;
-  if (!unit.registered) tell_allocator(unit, trace_code::allocator_left);
+  tell_allocator(unit, unit.registered ? trace_code::allocator_kept : trace_code::allocator_left);
   hotplug.orphans += orphans.size();
   for (const ioasid::Ioasid id : orphans)
     kernel.pasids.ends(id, {machine.engine().now(), 0, trace_code::orphaned});

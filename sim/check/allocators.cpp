@@ -21,6 +21,7 @@ void Allocators::observe(const TraceEvent& event) {
 }
 
 void Allocators::presence(const TraceEvent& event) {
+  if (event.code == trace_code::viommu_there) kept_.erase(event.component);
   if (event.code != trace_code::viommu_gone) {
     gone_.erase(event.component);
     return;
@@ -53,6 +54,10 @@ void Allocators::told(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   if (event.code == trace_code::allocator_ended) {
     kernels_.erase(machine);
+    return;
+  }
+  if (event.code == trace_code::allocator_kept) {
+    kept_.insert(event.component);
     return;
   }
   Kernel& kernel = kernels_[machine];
@@ -93,11 +98,16 @@ void Allocators::becomes_active(const TraceEvent& event, Kernel& kernel, std::ui
 
 void Allocators::asked(const TraceEvent& event) {
   const auto found = kernels_.find(scene_.machine_of(event.component));
-  if (found == kernels_.end() || found->second.registered.contains(event.component)) return;
-  scene_.violate(Invariant::active_is_there, event,
-                 fmt::format("{} gets a virtual command, and its allocator is not registered",
-                             scene_.path(event.component)));
-  if (static_cast<EventKind>(event.kind) != EventKind::command_lost) return;
+  if (found == kernels_.end()) return;
+  const bool registered = found->second.registered.contains(event.component);
+  if (registered && !kept_.contains(event.component)) return;
+  if (!registered) {
+    scene_.violate(Invariant::active_is_there, event,
+                   fmt::format("{} gets a virtual command, and its allocator is not registered",
+                               scene_.path(event.component)));
+  }
+  const bool answered = static_cast<EventKind>(event.kind) == EventKind::command;
+  if (!registered && answered) return;
   scene_.violate(Invariant::idle_eject, event,
                  fmt::format("{} gets a virtual command, and its kernel knows that it is gone",
                              scene_.path(event.component)));

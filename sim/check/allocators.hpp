@@ -11,7 +11,8 @@
 namespace viosim::check {
 
 // I14 to I17, and of I19 that nobody asks a vIOMMU that is gone. A vIOMMU is there until its kernel is
-// told otherwise; a kernel that asks one before it knows that it is gone has done nothing wrong.
+// told otherwise; a kernel that asks one before it knows that it is gone has done nothing wrong. It knows when
+// it takes the allocator's registration back, or cannot (allocator_kept).
 class Allocators {
  public:
   explicit Allocators(Scene& scene) : scene_(scene) {}
@@ -37,6 +38,7 @@ class Allocators {
   Scene& scene_;
   std::map<std::uint32_t, Kernel> kernels_;  // by machine
   Components gone_;                          // vIOMMUs
+  Components kept_;  // gone, as their kernels know, and registered with them
 };
 
 }  // namespace viosim::check

@@ -62,7 +62,7 @@ constexpr std::array table = {
                   "race of virtual commands, stale response"},
     InvariantInfo{Invariant::idle_eject,
                   "A vIOMMU that is taken away has no command outstanding, and its kernel sends "
-                  "none to it afterwards.",
+                  "none to it once it knows.",
                   "removal with a command outstanding"},
     InvariantInfo{Invariant::nothing_left,
                   "When a kernel has let go of a function, no PASID of it is present.",

@@ -78,6 +78,18 @@ TEST_CASE("I19: a kernel that has not been told yet may write a command that is 
       two().gone(Stream::viommu).command(Stream::viommu, EventKind::command_lost).found().empty());
 }
 
+TEST_CASE("I19: a kernel that knows that a vIOMMU is gone writes a command to it") {
+  const auto kept = [] {
+    return two()
+        .gone(Stream::viommu)
+        .allocator(Stream::viommu, trace_code::allocator_kept, first, its_group);
+  };
+  CHECK(kept().found().empty());
+  CHECK(kept().command(Stream::viommu, EventKind::command_lost).found() == "I19");
+  CHECK(kept().command(Stream::viommu).found() == "I19");
+  CHECK(kept().command(Stream::other_viommu).found().empty());
+}
+
 TEST_CASE("I15: another group takes over while numbers live") {
   const auto of_two_groups = [] {
     return Guest().joins(Stream::viommu, first).joins(Stream::other_viommu, first, other_group);
