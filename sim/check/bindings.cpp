@@ -47,7 +47,7 @@ void Bindings::bound(const TraceEvent& event) {
   if (event.pasid == 0 && event.code != trace_code::without_pasid)
     scene_.violate(Invariant::reserved_number, event,
                    fmt::format("PASID 0 of function {} is bound", requester(source)));
-  const auto limit = limits_.find({number.machine, source});
+  const auto limit = limits_.find({scene_.home_of(number), source});
   if (limit != limits_.end() && limit->second != 0 && event.pasid >= limit->second) {
     scene_.violate(Invariant::number_fits, event,
                    fmt::format("PASID {} is bound to function {}, whose PASIDs are below {}",
@@ -73,17 +73,16 @@ void Bindings::freed(const TraceEvent& event) {
 void Bindings::let_go(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   const auto source = static_cast<std::uint16_t>(event.value);
-  for (auto at = bonds_.lower_bound({{machine, 0}, 0});
-       at != bonds_.end() && at->first.first.machine == machine; ++at) {
-    if (at->first.second != source) continue;
-    const Number& number = at->first.first;
+  for (const auto& [key, bond] : bonds_) {
+    const Number& number = key.first;
+    if (key.second != source || scene_.home_of(number) != machine) continue;
     scene_.violate(event, {.invariant = Invariant::nothing_left,
                            .number = number,
-                           .epoch = at->second.bind.event.epoch,
+                           .epoch = bond.bind.event.epoch,
                            .message = fmt::format("PASID {} is bound to function {}, and nobody "
                                                   "drives it",
                                                   number.pasid, requester(source)),
-                           .evidence = {at->second.bind}});
+                           .evidence = {bond.bind}});
   }
 }
 
@@ -128,7 +127,8 @@ void Bindings::ejected(const TraceEvent& event) {
 // A guest's end with it, and what it had in its host is its host's.
 void Bindings::finish() {
   const auto complain = [&](const Number& number, const Link& bind, const std::string& message) {
-    if (scene_.host_of(number.machine) != number.machine) return;
+    const std::uint32_t machine = scene_.home_of(number);
+    if (scene_.host_of(machine) != machine) return;
     scene_.violate(bind.event, {.invariant = Invariant::trace_order,
                                 .number = number,
                                 .epoch = bind.event.epoch,

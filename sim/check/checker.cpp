@@ -4,24 +4,31 @@
 
 namespace viosim::check {
 
-void Checker::observe(const TraceEvent& event) {
-  const auto kind = static_cast<EventKind>(event.kind);
+void Checker::observe(const TraceEvent& told) {
+  const auto kind = static_cast<EventKind>(told.kind);
   if (is_part_of_request(kind) || kind == EventKind::lock_wait) return;
-  scene_.step();
+  if (kind == EventKind::translate && !wants_requests()) return scene_.step();
+  const std::optional<std::uint32_t> space = private_numbers_.space_of(told);
+  scene_.step(space);
+  if (!space) return check(told);
+  TraceEvent own = told;
+  own.epoch = private_numbers_.epoch_of(told, *space);
+  check(own);
+}
+
+void Checker::check(const TraceEvent& event) {
+  const auto kind = static_cast<EventKind>(event.kind);
   if (kind == EventKind::translate) {
-    if (!wants_requests() || private_numbers_.concerns(event)) return;
     stale_use_.observe(event);
     quiet_entries_.observe(event);
     return;
   }
-  // Whoever's numbers they are.
   entry_writes_.observe(event);
   contexts_.observe(event);
   second_levels_.observe(event);
   aborts_.observe(event);
   announcements_.observe(event);
   lock_order_.observe(event);
-  if (private_numbers_.concerns(event)) return trace_order_.observe(event);
   // Who allocates has it already when others look; who frees has it still.
   scene_.note(event);
   trace_order_.observe(event);

@@ -28,6 +28,7 @@
 #include "sim/check/unmaps.hpp"
 
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,6 +56,8 @@ class Checker final : public TraceObserver {
   const std::map<std::string, std::uint64_t>& counts() const { return scene_.counts(); }
 
  private:
+  void check(const TraceEvent& event);
+
   Scene scene_;
   PrivateNumbers private_numbers_{scene_};
   Identities identities_{scene_};

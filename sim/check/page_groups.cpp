@@ -31,6 +31,9 @@ void PageGroups::observe(const TraceEvent& event) {
       return answered(event);
     case EventKind::allocate:
       return number_begins(event);
+    case EventKind::table_write:
+      if (event.code != trace_code::entry_set) return;
+      return scene_.is_space(scene_.number_of(event).machine) ? number_begins(event) : void();
     case EventKind::plug: {
       const Name function{scene_.machine_of(event.component),
                           static_cast<std::uint16_t>(event.value), 0};
@@ -95,6 +98,7 @@ void PageGroups::requested(const TraceEvent& event) {
     return;
   }
   if (group.whole) {
+    group.blamed = true;
     complain(Invariant::credits, event, scene_.number_of(event), group,
              fmt::format("function {} uses group {} again, which waits for its response",
                          requester(bits.source), bits.group));
@@ -102,7 +106,8 @@ void PageGroups::requested(const TraceEvent& event) {
   }
   if (group.requests++ == 0) {
     group.first = event;
-    by_pasid_.insert({name.machine, event.pasid, name});
+    group.number = scene_.number_of(event);
+    by_pasid_.insert({group.number, name});
   }
   group.story.add(scene_.link(event));
   group.whole = bits.last;
@@ -160,9 +165,12 @@ void PageGroups::responded(const TraceEvent& event) {
     wrong = "which has one";
   else if (group.first.pasid != event.pasid)
     wrong = "which is of another PASID";
-  else if (group.first.epoch != event.epoch)
+  else if (group.number == number && group.first.epoch != event.epoch)
     wrong = "which is of an earlier life of its PASID";
-  if (wrong != nullptr) complain(Invariant::answer_to_group, event, number, group, message(wrong));
+  if (wrong != nullptr) {
+    group.blamed = true;
+    complain(Invariant::answer_to_group, event, number, group, message(wrong));
+  }
   group.responded = true;
   group.failed = event.code == failure;
   group.story.add(scene_.link(event));
@@ -186,9 +194,17 @@ void PageGroups::answered(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
   constexpr std::uint16_t taken = 1;  // it went on, or gave up
+  constexpr std::uint16_t nobody_asked = 2;
   if (found == groups_.end()) return;
   Group& group = found->second;
   group.story.add(scene_.link(event));
+  if (event.code == nobody_asked && !group.forgotten && !group.blamed) {
+    group.blamed = true;
+    complain(Invariant::answer_to_group, event, scene_.number_of(event), group,
+             fmt::format("a response to group {} of function {} is none to the function: what it "
+                         "asked for waits on",
+                         bits.group, requester(bits.source)));
+  }
   if (event.code > taken) return;
   const std::int64_t took = event.time - group.first.time;
   if (!group.forgotten && took > answer_within_) {
@@ -209,18 +225,18 @@ void PageGroups::close(Groups::iterator group) {
   constexpr std::size_t remembered = 8;
   if (function.closed.size() == remembered) function.closed.pop_front();
   function.closed.emplace_back(group->first.group, std::move(group->second.story));
-  by_pasid_.erase({group->first.machine, group->second.first.pasid, group->first});
+  by_pasid_.erase({group->second.number, group->first});
   groups_.erase(group);
 }
 
 void PageGroups::number_begins(const TraceEvent& event) {
-  const std::uint32_t machine = scene_.machine_of(event.component);
-  for (auto at = by_pasid_.lower_bound({machine, event.pasid, {}});
-       at != by_pasid_.end() && at->machine == machine && at->pasid == event.pasid; ++at) {
+  const Number number = scene_.number_of(event);
+  for (auto at = by_pasid_.lower_bound({number, {}}); at != by_pasid_.end() && at->number == number;
+       ++at) {
     const Name& name = at->group;
     const Group& group = groups_.at(name);
     if (group.forgotten || group.first.epoch == event.epoch) continue;
-    complain(Invariant::no_old_requests, event, scene_.number_of(event), group,
+    complain(Invariant::no_old_requests, event, number, group,
              fmt::format("PASID {} is allocated again while group {} of function {} waits in "
                          "its last life",
                          event.pasid, name.group, requester(name.source)));
@@ -240,7 +256,7 @@ void PageGroups::function_forgets(const Name& function, std::int64_t now) {
 void PageGroups::finish() {
   for (const auto& [name, group] : groups_) {
     if (group.forgotten) continue;
-    complain(Invariant::every_answer, group.first, scene_.number_of(group.first), group,
+    complain(Invariant::every_answer, group.first, group.number, group,
              fmt::format("group {} of function {} was never {}", name.group, requester(name.source),
                          group.whole ? "answered" : "whole, and not answered"),
              true);

@@ -32,11 +32,13 @@ class PageGroups {
   };
   struct Group {
     TraceEvent first;  // its first request
+    Number number;
     Story story;
     std::uint32_t requests = 0;
     std::uint32_t dropped = 0;  // of these, since their queue was full
     bool whole = false;         // its last request has come
     bool responded = false;
+    bool blamed = false;     // something was wrong with it before: its index, or its response
     bool failed = false;     // the response is a failure
     bool forgotten = false;  // by a reset or a failure: a response is lost, and nobody waits for it
   };
@@ -48,8 +50,7 @@ class PageGroups {
   };
   using Groups = std::map<Name, Group>;
   struct OfPasid {
-    std::uint32_t machine = 0;
-    std::uint32_t pasid = 0;
+    Number number;
     Name group;
     auto operator<=>(const OfPasid&) const = default;
   };
@@ -60,6 +61,7 @@ class PageGroups {
   void responded(const TraceEvent& event);
   void responded_to_none(const TraceEvent& event, const Name& name, std::string message);
   void answered(const TraceEvent& event);
+  // An allocation; or that of a guest's own number, whose entry becomes present.
   void number_begins(const TraceEvent& event);
   void function_forgets(const Name& function, std::int64_t now);
   void close(Groups::iterator group);

@@ -65,6 +65,14 @@ Scene::Scene(std::vector<std::string> paths)
     const bool of_other = lead != name && within(name, lead);
     hosts_.push_back(of_other ? innermost(machines_, lead) : i);
   }
+  of_kernels_ = machines_.size();
+}
+
+std::uint32_t Scene::add_space(std::uint32_t of) {
+  machines_.push_back(std::string(machines_[of]));
+  hosts_.push_back(of);
+  allocates_.push_back(false);
+  return static_cast<std::uint32_t>(machines_.size() - 1);
 }
 
 const std::string& Scene::path(std::uint32_t component) const {
@@ -84,6 +92,7 @@ std::uint32_t Scene::unit_of_queue(std::uint32_t component) const {
 }
 
 Number Scene::number_of(const TraceEvent& event) const {
+  if (space_) return {*space_, event.pasid};
   const auto kind = static_cast<EventKind>(event.kind);
   const std::uint32_t machine = machine_of(event.component);
   const bool binding = kind == EventKind::bind || kind == EventKind::unbind;

@@ -84,7 +84,7 @@ class Scene {
   bool gone(std::uint32_t machine, std::uint16_t source) const {
     return gone_.contains({machine, source});
   }
-  // Whose PASID an event is about.
+  // Whose PASID an event is about: the one that is observed now.
   Number number_of(const TraceEvent& event) const;
 
   // Nothing: it was never allocated.
@@ -98,10 +98,20 @@ class Scene {
   std::uint32_t living(std::uint32_t machine, std::uint64_t owner) const;
   // It has a kernel that gives PASIDs, and tells of them.
   bool allocates(std::uint32_t machine) const { return allocates_[machine]; }
+  // Numbers that are no machine's: they count by themselves, as if one within the machine `of` had them.
+  std::uint32_t add_space(std::uint32_t of);
+  // Whose functions have a number: the machine of its own, or that of which a space is.
+  std::uint32_t home_of(const Number& number) const {
+    return is_space(number.machine) ? hosts_[number.machine] : number.machine;
+  }
+  bool is_space(std::uint32_t machine) const { return machine >= of_kernels_; }
   void begin(const TraceEvent& allocation);
   void end(const TraceEvent& free);
-  // Of each event that is observed, first.
-  void step() { chains_.step(); }
+  // Of each event that is observed, first. `space`: where its number counts, if not in a machine.
+  void step(std::optional<std::uint32_t> space = {}) {
+    chains_.step();
+    space_ = space;
+  }
   // Remembers the event for chains of its PASID; where it is about none, of its machine.
   void note(const TraceEvent& event);
   // The event that is observed now, as evidence.
@@ -135,7 +145,9 @@ class Scene {
   std::vector<std::string> paths_;
   std::vector<Place> places_;
   std::vector<std::string> machines_;
+  std::size_t of_kernels_ = 0;        // machines; the others are spaces
   std::vector<std::uint32_t> hosts_;  // of each machine
+  std::optional<std::uint32_t> space_;
   std::vector<bool> allocates_;
   std::set<std::pair<std::uint32_t, std::uint16_t>> gone_;  // functions of machines
   std::map<Number, Life> lives_;

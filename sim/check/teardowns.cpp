@@ -42,6 +42,8 @@ void Teardowns::observe(const TraceEvent& event) {
       return number_moves(event, true);
     case EventKind::free:
       return event.code == 0 ? number_moves(event, false) : void();
+    case EventKind::unbind:
+      return binding_ends(event);
     case EventKind::vanish:
     case EventKind::reset:
       return device_forgets(event);
@@ -65,7 +67,7 @@ void Teardowns::complain(Invariant invariant, const TraceEvent& at, const Place&
   add(entry.device_tlb, "device TLB");
   scene_.violate(at,
                  {.invariant = invariant,
-                  .number = {entry.machine, place.pasid},
+                  .number = entry.number,
                   .epoch = entry.epoch,
                   .message = fmt::format("PASID {} of function {}, domain {}: {}{}", place.pasid,
                                          requester(place.source), entry.domain, what, open),
@@ -102,6 +104,7 @@ void Teardowns::written(const TraceEvent& event) {
   unflushed_.erase(place);
   Entry entry;
   entry.machine = machine;
+  entry.number = scene_.number_of(event);
   entry.epoch = event.epoch;
   entry.domain = how.domain;
   entry.present = true;
@@ -262,8 +265,10 @@ void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
   if (event.pasid == 0) return;
   // Of two who believe that a number is theirs the other one may use it.
   if (!allocated && scene_.orphan(scene_.number_of(event))) return;
+  const Number number = scene_.number_of(event);
   for_each(scene_.machine_of(event.component), event.pasid, [&](Entries::iterator at) {
     const auto& [place, entry] = *at;
+    if (entry.number != number) return;
     if (allocated && !entry.flushed()) {
       complain(Invariant::clean_reuse, event, place, entry,
                "the number is given out while caches may hold its last life");
@@ -272,6 +277,20 @@ void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
     } else if (!allocated && !entry.flushed()) {
       complain_of_flushes(event, place, entry, "it is freed");
     }
+  });
+}
+
+// A number of a guest's own is not freed in its host: its life there ends with its binding.
+void Teardowns::binding_ends(const TraceEvent& unbind) {
+  const Number number = scene_.number_of(unbind);
+  if (!scene_.is_space(number.machine)) return;
+  for_each(scene_.home_of(number), unbind.pasid, [&](Entries::iterator at) {
+    const auto& [place, entry] = *at;
+    if (entry.number != number) return;
+    if (entry.present)
+      complain(Invariant::free_unbound, unbind, place, entry, "its binding ends and it is present");
+    else if (!entry.flushed())
+      complain_of_flushes(unbind, place, entry, "its binding ends");
   });
 }
 

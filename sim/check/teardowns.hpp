@@ -32,6 +32,7 @@ class Teardowns {
   struct Entry {
     Story story;  // how it was made present, changed, taken away and flushed
     std::uint32_t machine = 0;
+    Number number;
     std::uint32_t epoch = 0;
     std::uint16_t domain = 0;
     bool present = false;
@@ -62,6 +63,7 @@ class Teardowns {
   // Whether it is one that the entry waits for.
   static bool flush(const vtd::Descriptor& descriptor, const Place& place, Entry& entry);
   void number_moves(const TraceEvent& event, bool allocated);
+  void binding_ends(const TraceEvent& unbind);
   void left(const TraceEvent& event);
   void device_forgets(const TraceEvent& event);
   void complain(Invariant invariant, const TraceEvent& at, const Place& place, const Entry& entry,

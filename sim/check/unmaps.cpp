@@ -78,8 +78,9 @@ void Unmaps::written(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
   const Place place{scene_.unit_of(event.component), how.source};
   if (event.code == trace_code::entry_set && by_pasid(how.type)) {
-    const bool used = how.device_tlb && !scene_.gone(number.machine, how.source);
-    present_[number][place] = {number.machine, how.domain, used, scene_.link(event)};
+    const std::uint32_t machine = scene_.machine_of(event.component);
+    const bool used = how.device_tlb && !scene_.gone(machine, how.source);
+    present_[number][place] = {machine, how.domain, used, scene_.link(event)};
     return;
   }
   const auto its = present_.find(number);

@@ -150,3 +150,19 @@ TEST_CASE("I13: a response to a group whose last request has not come") {
   CHECK(answered(true).empty());
   CHECK(answered(false) == "I13");
 }
+
+TEST_CASE("I10: a response that the function takes for none of its own") {
+  const auto arrives = [](std::uint16_t outcome, bool index_reused = false) {
+    Stream stream;
+    stream.allocate(5, 1).ask(5, 1, 3);
+    if (index_reused) stream.ask(5, 1, 3);
+    stream.respond(5, 1, 3);
+    return stream.emit(EventKind::group_answered, Stream::device, 5, 1,
+                       {.value = GroupBits{Stream::source, 3}.encode(), .code = outcome});
+  };
+  constexpr std::uint16_t go_on = 0;
+  constexpr std::uint16_t nobody_asked = 2;
+  CHECK(arrives(go_on).found().empty());
+  CHECK(arrives(nobody_asked).found() == "I10 I11");
+  CHECK(arrives(nobody_asked, true).found() == "I12 I11");  // its own doing
+}
