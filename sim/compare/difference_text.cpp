@@ -13,6 +13,9 @@
 namespace viosim {
 namespace {
 
+constexpr const char* all_of_them = "with --json";
+constexpr double usual_level = 0.05;  // of significance
+
 // "+0.14 %", or nothing to divide by.
 std::string change_text(double from, double to) {
   if (from == 0) return "-";
@@ -90,9 +93,12 @@ std::string bounds_text(std::string from, std::string to) {
 }
 
 void append_latencies(std::string& text, const std::vector<LatencyDifference>& latencies) {
-  TextTable table({"latency", "operation", "", "count", "mean", "p50", "p90", "p99", "p99.9"});
-  TextTable tests({"two-sample Kolmogorov-Smirnov test", "operation", "distance", "p-value"});
+  TextTable table({"latency", "operation", "", "count", "mean", "p50", "p90", "p99", "p99.9"},
+                  TextTable::most_rows, all_of_them);
+  TextTable tests({"two-sample Kolmogorov-Smirnov test", "operation", "distance", "p-value"},
+                  TextTable::most_rows, all_of_them);
   bool within_buckets = false;
+  bool undecided = false;
   for (const LatencyDifference& one : latencies) {
     const auto row = [&](std::string name, std::string operation, const char* side,
                          const LatencySide& of) {
@@ -119,14 +125,22 @@ void append_latencies(std::string& text, const std::vector<LatencyDifference>& l
                bounds_text(fmt::format("{:.3g}", test.probability),
                            fmt::format("{:.3g}", test.probability_least))});
     within_buckets = within_buckets || !test.exact();
+    undecided =
+        undecided || (test.probability >= usual_level && test.probability_least < usual_level);
   }
   text += table.text() + tests.text();
   if (within_buckets)
     text += "  from .. to: values moved within buckets of 3 %, where histograms tell no order\n";
+  if (undecided) {
+    text +=
+        "  a p-value from above 0.05 to below it decides nothing: values moved by less than a "
+        "bucket "
+        "is wide. By how much the means tell, which are exact\n";
+  }
 }
 
 void append_metrics(std::string& text, const std::vector<MetricDifference>& metrics) {
-  TextTable table({"metric", "A", "B", "change"});
+  TextTable table({"metric", "A", "B", "change"}, TextTable::most_rows, all_of_them);
   for (const MetricDifference& one : metrics) {
     table.add(
         {one.component + '.' + one.name, value_text(one.a, one.unit), value_text(one.b, one.unit),

@@ -62,7 +62,7 @@ std::string TextTable::text() const {
     text += line + '\n';
   }
   if (shown < rows_.size())
-    text += fmt::format("... and {} more, in the database\n", rows_.size() - shown);
+    text += fmt::format("... and {} more, {}\n", rows_.size() - shown, rest_);
   return text;
 }
 

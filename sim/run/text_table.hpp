@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace viosim {
@@ -18,7 +19,10 @@ class TextTable {
  public:
   static constexpr std::size_t most_rows = 24;  // on the terminal; the database has all
 
-  explicit TextTable(std::vector<std::string> head, std::size_t most = most_rows) : most_(most) {
+  // `rest`: where those are that do not fit.
+  explicit TextTable(std::vector<std::string> head, std::size_t most = most_rows,
+                     std::string rest = "in the database")
+      : most_(most), rest_(std::move(rest)) {
     rows_.push_back(std::move(head));
   }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
@@ -26,6 +30,7 @@ class TextTable {
 
  private:
   std::size_t most_;
+  std::string rest_;
   std::vector<std::vector<std::string>> rows_;
 };
 
