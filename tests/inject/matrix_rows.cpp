@@ -68,7 +68,7 @@ std::set<std::string> whats_of(const Scenario& scenario) {
 
 }  // namespace
 
-const std::array<Machine, 4> machines{
+const std::array<Machine, 5> machines{
     Machine{"processes", Users::host, R"("hosts": [{ "part": "native" }])"},
     Machine{"guest", Users::guest,
             R"("hosts": [{ "part": "guest" }], "events": [
@@ -96,7 +96,28 @@ const std::array<Machine, 4> machines{
       "events": [{ "at": "700 us", "unplug": "host0.acc[*]", "how": "orderly" },
         { "at": "800 us", "plug": "host0.acc[*]" },
         { "at": "1400 us", "unplug": "host0.acc[*]", "how": "orderly" }])"},
+    Machine{"iommufd", Users::guest,
+            R"("hosts": [{ "part": "guest",
+      "guests": [{ "name": "vm", "memory": "64 MiB", "shut_down": true,
+        "host_interface": "iommufd", "pasids": "guest-wide",
+        "viommus": [{ "name": "v0", "backend": "guest-local" }],
+        "assign": [{ "devices": "acc", "viommu": "v0" }],
+        "processes": [{ "name": "app", "count": 4, "devices": ["acc"], "every": "300 us", "rounds": 2, "unmap": 4,
+          "pause": "5 us",
+          "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }] }])"},
 };
+
+// D1, D2 and D4 are one switch.
+static std::string_view remark_of(Defect defect) {
+  switch (defect) {
+    case Defect::d2:
+      return " (with D1 and D4, one switch)";
+    case Defect::d4:
+      return " (the run of D1: nothing of D4 shows)";
+    default:
+      return "";
+  }
+}
 
 Scenario scenario_of(const Machine& machine, const std::string& more) {
   const std::string text = fmt::format(R"({{ "name": "matrix", {}, {} }})", more, machine.rest);
@@ -121,7 +142,7 @@ std::vector<Row> all_rows() {
                              fmt::format(R"("allocate": "{}", "nth": 2)", odd.name)));
   }
   for (const auto& defect : choices(Defect{})) {
-    rows.push_back({fmt::format("defect `{}`", defect.name),
+    rows.push_back({fmt::format("defect `{}`{}", defect.name, remark_of(defect.value)),
                     fmt::format(R"("defects": ["{}"])", defect.name)});
   }
   return rows;

@@ -23,9 +23,10 @@ struct Machine {
 };
 
 // A host's processes; a guest with the host's PASIDs, one of whose vIOMMUs comes and goes; a guest with
-// its own PASIDs and a slice of a function that the host shares; and a host whose processes exit before
-// they close or have no PASID, and whose functions are unplugged.
-extern const std::array<Machine, 4> machines;
+// its own PASIDs and a slice of a function that the host shares; a host whose processes exit before they
+// close or have no PASID, and whose functions are unplugged; and a guest by iommufd, whose PASIDs in a
+// function are its own.
+extern const std::array<Machine, 5> machines;
 
 Scenario scenario_of(const Machine& machine, const std::string& more);
 
