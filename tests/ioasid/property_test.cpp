@@ -31,7 +31,7 @@ class Coverage {
     times_["head that left came back"] += space.departed_heads_back;
   }
   // In this many histories each of these happens at least so often, unless the drawing of
-  // operations has been spoilt: what is asked for is less than half of what is usual.
+  // operations has been spoilt: what is asked for is well below what is usual.
   void check(const ioasid::SpaceOptions& options) const {
     const bool refuses = options.refuse_unregister_with_live_ids;
     at_least("operations on a custom allocator", times("operations") / 3);
