@@ -1,6 +1,8 @@
 // Every shipped scenario gives the figures that are recorded in results/. UPDATE_GOLDEN=1 rewrites them.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/trace_events.hpp"
 #include "sim/json/json.hpp"
+#include "sim/record/run_reader.hpp"
 #include "sim/run/run.hpp"
 #include "sim/scenario/document_schema.hpp"
 #include "sim/scenario/parts.hpp"
@@ -9,10 +11,13 @@
 #include "tests/support/scratch.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -125,6 +130,26 @@ TEST_CASE("guests that move or flush in a crowd violate nothing by a queue of ha
   options.out = scratch.path();
   for (const Verdict& verdict : run_scenario(scenario, file.parent_path(), options).verdicts)
     CHECK(verdict.met);
+}
+
+TEST_CASE("viommu-hotplug takes vIOMMUs away with a command outstanding, which is completed",
+          "[golden]") {
+  const Scratch scratch;
+  run_into(scratch.path(), source_tree / "scenarios" / "viommu-hotplug.json");
+  RunReader run = RunReader::open(scratch / "run.db");
+  std::map<std::string, std::int64_t> unplugged{{"host0.orderly.v0", 1'000'000'000}};  // ps
+  std::map<std::string, std::int64_t> written;
+  std::set<std::string> over_it;
+  run.for_each_event([&](const TraceEvent& event) {
+    const std::string& who = run.components()[event.component];
+    const auto kind = static_cast<EventKind>(event.kind);
+    if (kind == EventKind::viommu && event.code == trace_code::viommu_leaves)
+      unplugged[who] = event.time;
+    if (kind == EventKind::command) written[who] = event.time;
+    if (kind != EventKind::command_done || !unplugged.contains(who)) return;
+    if (written[who] < unplugged[who] && unplugged[who] < event.time) over_it.insert(who);
+  });
+  CHECK(over_it == std::set<std::string>{"host0.orderly.v0", "host0.surprise.v0"});
 }
 
 TEST_CASE("two runs of a shipped scenario fill their databases with the same bytes", "[golden]") {
