@@ -13,7 +13,7 @@ constexpr std::uint16_t unknown_number = 2;   // ENOENT
 constexpr std::uint16_t foreign_number = 13;  // EACCES
 constexpr std::uint32_t pasids = 1U << 20U;
 
-const char* written(std::uint16_t how) {
+const char* words_of(std::uint16_t how) {
   switch (how) {
     case trace_code::entry_set:
       return "made present";
@@ -46,16 +46,8 @@ void Identities::observe(const TraceEvent& event) {
     case EventKind::submit:
       return submitted(event);
     case EventKind::table_write:
-      if (event.code == trace_code::entry_set) {
-        const std::uint32_t limit = EntryWritten::decode(event.value).pasid_limit;
-        if (limit != 0 && event.pasid >= limit) {
-          scene_.violate(Invariant::number_fits, event,
-                         fmt::format("PASID {} is made present for a function whose PASIDs are "
-                                     "below {}",
-                                     event.pasid, limit));
-        }
-      }
-      return used(event, written(event.code));
+      written(event);
+      return used(event, words_of(event.code));
     default:
       return;
   }
@@ -121,13 +113,29 @@ void Identities::bound_for_guest(const TraceEvent& event) {
                   scene_.owner_name(life->owner, number.machine), scene_.path(event.component)));
 }
 
+// When a function's entry was taken away, for as long as it is not present.
+void Identities::written(const TraceEvent& event) {
+  const EntryWritten how = EntryWritten::decode(event.value);
+  const std::pair entry(scene_.number_of(event), how.source);
+  if (event.code == trace_code::entry_cleared) taken_away_.insert_or_assign(entry, event.time);
+  if (event.code != trace_code::entry_set) return;
+  taken_away_.erase(entry);
+  if (how.pasid_limit == 0 || event.pasid < how.pasid_limit) return;
+  scene_.violate(Invariant::number_fits, event,
+                 fmt::format("PASID {} is made present for a function whose PASIDs are below {}",
+                             event.pasid, how.pasid_limit));
+}
+
 // A function that nobody has stopped asks as long as it likes, and has to be told that it gets nothing.
 void Identities::asked(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
+  const Number number = scene_.number_of(event);
   const Group group{scene_.machine_of(event.component), bits.source, bits.group};
-  const Life* const life = scene_.life(scene_.number_of(event));
-  const bool nobodys = life == nullptr || !life->live;
-  if (nobodys && (life == nullptr || event.time - event.duration >= life->ended))
+  const std::int64_t sent = event.time - event.duration;
+  const Life* const life = scene_.life(number);
+  const auto away = taken_away_.find({number, bits.source});
+  const bool nobodys = life == nullptr || (!life->live && sent >= life->ended);
+  if (nobodys || (away != taken_away_.end() && sent >= away->second))
     for_nobody_.insert(group);
   else
     for_nobody_.erase(group);

@@ -6,12 +6,14 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <set>
+#include <utility>
 
 namespace viosim::check {
 
-// I1 to I6, I23, I24. Besides the lives in the scene, it keeps which groups of page requests ask for a
-// number that was nobody's when they were sent.
+// I1 to I6, I23, I24. Besides the lives in the scene, it keeps when entries were taken away, and which
+// groups of page requests ask for a number that was nobody's, or had no entry, when they were sent.
 class Identities {
  public:
   explicit Identities(Scene& scene) : scene_(scene) {}
@@ -21,6 +23,7 @@ class Identities {
   void allocated(const TraceEvent& event);
   void freed(const TraceEvent& event);
   void bound_for_guest(const TraceEvent& event);
+  void written(const TraceEvent& event);
   void asked(const TraceEvent& event);
   void submitted(const TraceEvent& event);
   void responded(const TraceEvent& event);
@@ -33,6 +36,7 @@ class Identities {
     auto operator<=>(const Group&) const = default;
   };
   Scene& scene_;
+  std::map<std::pair<Number, std::uint16_t>, std::int64_t> taken_away_;  // entries, when
   std::set<Group> for_nobody_;
 };
 

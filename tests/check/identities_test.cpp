@@ -149,6 +149,17 @@ TEST_CASE("I6: who asks for a number after it was freed may be refused, and not 
   // Once.
   CHECK(asks().respond(5, 1, 3, invalid).answered(5, 1, 3).respond(5, 1, 3, invalid).found() ==
         "I6 I10");
+  // Between the teardown and the end of the number, after the queue was looked through.
+  const auto torn_down = [] {
+    return Stream()
+        .allocate(5, 1)
+        .write(trace_code::entry_set, 5, 1)
+        .tear_down(5, 1)
+        .ask(5, 1, 3)
+        .free(5, 1);
+  };
+  CHECK(torn_down().respond(5, 1, 3, invalid).answered(5, 1, 3).found().empty());
+  CHECK(torn_down().respond(5, 1, 3).answered(5, 1, 3).found() == "I6");
   const auto before = [] { return Stream().allocate(5, 1).ask(5, 1, 3).free(5, 1); };
   CHECK(before().respond(5, 1, 3, invalid).answered(5, 1, 3).found() == "I6");
 }
