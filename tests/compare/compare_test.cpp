@@ -141,6 +141,7 @@ TEST_CASE("metrics, latencies and expectations that differ are named", "[compare
   const std::string text = difference_text(difference, a, b, "A", "B");
   CHECK_THAT(text, Contains("host0.dmar0.iotlb.hits") && Contains("+1 %") && Contains("490 ns"));
   CHECK_THAT(text, Contains("2 (met) against 0 (not met)"));
+  CHECK_THAT(text, Contains("decides nothing"));  // both are in one bucket
 
   Tolerances tolerances;
   tolerances.latencies.push_back({*PathPattern::parse("host0.dmar0.iotlb"), "translate", 0.01});
@@ -150,6 +151,28 @@ TEST_CASE("metrics, latencies and expectations that differ are named", "[compare
   tolerances.metrics.push_back({*PathPattern::parse("host0.dmar0.iotlb"), "", 0.01});
   CHECK(compare_runs(a, b, tolerances).metrics.empty());
   CHECK(compare_runs(a, a, {}).equal());
+}
+
+TEST_CASE("what does not fit into a table is said to be in the JSON", "[compare]") {
+  const Scratch scratch;
+  const auto write = [&](const char* name, std::int64_t latency) {
+    MadeRun run(scratch / name);
+    for (int i = 0; i < 30; ++i) {
+      const std::uint32_t component = run.component("host0.acc[" + std::to_string(i) + "]");
+      run.database().add_histogram(component, "translate", histogram_of({latency}));
+    }
+    run.finish();
+  };
+  write("a.db", 100'000);
+  write("b.db", 200'000);
+  RunReader a = RunReader::open(scratch / "a.db");
+  RunReader b = RunReader::open(scratch / "b.db");
+  const RunDifference difference = compare_runs(a, b, {});
+  const std::string text = difference_text(difference, a, b, "A", "B");
+  CHECK_THAT(text, Contains("more, with --json") && !Contains("database"));
+  CHECK_THAT(text, !Contains("decides nothing"));  // in different ones
+  const Value json = difference_json(difference, a, b);
+  CHECK(find(*json.if_object(), "latencies")->if_array()->size() == 30);
 }
 
 TEST_CASE("Kolmogorov's distribution has the values of its tables", "[compare]") {

@@ -10,9 +10,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,14 +70,14 @@ class CheckedRun {
   }
 
   // One in words, but for those of that name; empty: none.
-  std::string violations(std::string_view expected = {}) {
+  std::string violations(std::initializer_list<std::string_view> expected = {}) {
     checker_->finish();
     const EventWords words(paths_);
     std::string text;
     for (const check::Violation& one : checker_->violations()) {
-      if (check::name_of(one.invariant) == expected) continue;
-      text +=
-          fmt::format("{} at {} ps: {}\n", check::name_of(one.invariant), one.time, one.message);
+      const std::string name = check::name_of(one.invariant);
+      if (std::find(expected.begin(), expected.end(), name) != expected.end()) continue;
+      text += fmt::format("{} at {} ps: {}\n", name, one.time, one.message);
       for (const TraceEvent& event : one.chain) {
         text += fmt::format("  {} ps, epoch {}: {}\n", event.time, event.epoch, words.of(event));
       }
