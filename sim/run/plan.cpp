@@ -32,7 +32,8 @@ void Plan::run() {
     check_players();
     check_processes();
   } catch (const StuckError& error) {
-    if (!expectations_->expect_failure() && !has_software_) throw;
+    const bool may_be = has_software_ || !injections_->all().empty();
+    if (!expectations_->expect_failure() && !may_be) throw;
     failed_ = {RunFailure::stuck, error.what()};
   } catch (const LivelockError& error) {
     if (!expectations_->expect_failure() && injections_->all().empty()) throw;

@@ -331,3 +331,35 @@ TEST_CASE("an injection where nothing is, is refused with what there is", "[inje
   CHECK(refusal(R"({"vanish": "h.i", "on": "wait"})").find("/injections/0/vanish") !=
         std::string::npos);
 }
+
+TEST_CASE(
+    "a domain that is given back while an entry has it violates, and is no fault of the program",
+    "[inject]") {
+  const auto by_iommufd = [](const std::string& injection) {
+    const std::string text = R"({"name": "inject", "injections": [)" + injection + R"(],
+        "hosts": [{"name": "h", "iommus": [{"name": "i", "model": "vtd"}],
+          "devices": [{"name": "acc", "model": "accelerator", "iommu": "i"}],
+          "guests": [{"name": "vm", "memory": "64 MiB", "shut_down": true,
+            "host_interface": "iommufd", "pasids": "guest-wide",
+            "viommus": [{"name": "v0", "backend": "guest-local"}],
+            "assign": [{"devices": "acc", "viommu": "v0"}], "processes": )" +
+                             processes + "}]}]}";
+    return violated(run(read_scenario(parse_json(text, "f"), "f")));
+  };
+  CHECK(by_iommufd("").empty());
+  CHECK(by_iommufd(R"({"skip": "guest_unbind.tear_down"})").contains("I7"));
+  CHECK(by_iommufd(R"({"swap": "set_up.write_fields", "with": "set_up.set_present"})")
+            .contains("I25"));
+}
+
+TEST_CASE(
+    "a host without processes or guests is stuck by an injection, and no fault of the program",
+    "[inject]") {
+  const std::string text = R"({"name": "inject", "injections": [{"drop": "wait"}],
+      "duration": "100 us",
+      "hosts": [{"name": "h", "kernel": {"migrate_every": "20 us"},
+        "iommus": [{"name": "i", "model": "vtd"}],
+        "devices": [{"name": "acc", "model": "dma", "iommu": "i", "pasid": 5,
+          "traffic": {"window": "64 KiB", "request": "256 B"}, "interval": "100 ns"}]}]})";
+  CHECK(stuck(run(read_scenario(parse_json(text, "f"), "f"))));
+}
