@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/check/checker.hpp"
 
+#include <cstdint>
+#include <optional>
+
 namespace viosim::check {
 
 void Checker::observe(const TraceEvent& told) {

@@ -28,7 +28,6 @@
 #include "sim/check/unmaps.hpp"
 
 #include <array>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>

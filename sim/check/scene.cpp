@@ -69,7 +69,7 @@ Scene::Scene(std::vector<std::string> paths)
 }
 
 std::uint32_t Scene::add_space(std::uint32_t of) {
-  machines_.push_back(std::string(machines_[of]));
+  machines_.push_back(machines_[of]);
   hosts_.push_back(of);
   allocates_.push_back(false);
   return static_cast<std::uint32_t>(machines_.size() - 1);
