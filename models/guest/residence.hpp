@@ -63,6 +63,7 @@ class Residence {
   FunctionConfig& switches(std::size_t number) { return functions_[number].switches; }
   bool attached(std::size_t number) const { return functions_[number].attached; }
   bool attaches(std::size_t number) const { return functions_[number].taking; }
+  bool detaches(std::size_t number) const { return functions_[number].giving_back; }
   // For the guest: there is no slice that it does not have.
   bool present(std::size_t number) const;
   // Of its vCPUs' ENQCMD; null: they carry the guest's numbers as they are.

@@ -10,11 +10,11 @@ namespace {
 // How far one guest is with letting go.
 enum class Told : std::uint8_t { nobody, kernel, hypervisor };
 
-// A guest that is killed while it takes a slice has it until its files are closed.
+// A guest that is killed while it takes a slice, or gives it back, has it until its files are closed.
 bool has(const SliceOfGuest& slice) {
   const Residence& residence = slice.guest->residence();
-  return residence.attached(slice.function) ||
-         (residence.attaches(slice.function) && !slice.guest->machine.closed());
+  const bool under_way = residence.attaches(slice.function) || residence.detaches(slice.function);
+  return residence.attached(slice.function) || (under_way && !slice.guest->machine.closed());
 }
 
 // Whoever dies while its slice is waited for has it given back by others: its hypervisor, or the host.

@@ -292,6 +292,33 @@ TEST_CASE("a function stays until the files of a guest are closed that died whil
   CHECK(interrupted);
 }
 
+TEST_CASE("a function stays until a guest that lets go of its slice by itself has given it back",
+          "[mediated]") {
+  const Kind kind = any_kind();
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  bool meanwhile = false;
+  for (std::int64_t step = 0; step < 40; ++step) {
+    INFO("step " << step);
+    Mediated all;
+    Guest& guest = all.add_guest(kind, 0);
+    FunctionDriver& parent = *all.drivers[1];
+    all.rig.at(300us, [&](Thread&) { guest.unplug_function(1, Unplug::orderly); });
+    all.rig.at(300us, [&](Thread& thread) {
+      while (guest.driver(1).known()) thread.sleep(100ns);
+      thread.sleep(step * 1us);
+      meanwhile = meanwhile || guest.residence().detaches(1);
+      unplug_with_slices(all.rig.host, parent, {{&guest, 1}}, how);
+      while (parent.known()) thread.sleep(50ns);
+      CHECK(!guest.residence().attached(1));
+      CHECK(!guest.residence().detaches(1));
+    });
+    all.rig.at(50ms, [&](Thread&) { guest.kill(); });
+    all.rig.run();
+    CHECK(guest.nothing_left());
+  }
+  CHECK(meanwhile);
+}
+
 TEST_CASE("a slice of a function that the host's driver has not got is not attached",
           "[mediated]") {
   Mediated all;
