@@ -42,6 +42,8 @@ class Choices {
     options.behind = two_iommus ? rng_.below(2) : 0;
     if (one_in(3)) options.pri.group_pages = 1 + static_cast<std::uint32_t>(rng_.below(8));
     options.pri.private_data = one_in(4);
+    if (one_in(2)) options.pri.credits = 1U << rng_.below(8);
+    if (one_in(6)) options.pasid_width = 1 + static_cast<std::uint32_t>(rng_.below(8));
     return options;
   }
   FunctionDriverParams driver() {
@@ -49,6 +51,7 @@ class Choices {
     params.stop_marker = one_in(3);
     return params;
   }
+  bool direct_invalidation() { return one_in(3); }
   bool without_pasid() { return one_in(6); }
 
   bool two_iommus = false;  // in each host
@@ -155,6 +158,7 @@ class Swarm {
     Guest& guest = rig_.add_guest(params);
     ViommuParams viommu;
     viommu.asynchronous_commands = whole && chance(2);
+    viommu.direct_invalidation = choices_.direct_invalidation();
     std::vector<FunctionDriver*> drivers;
     for (const char* const name : {"v0", "v1"}) {
       const PasidBackend backend =

@@ -71,8 +71,11 @@ class SecondHost {
                                              63'000 + static_cast<std::uint32_t>(function),
                                              rig.rig.engine.agenda());
       }
-      Host::Unit& behind = host.units[rig.options_of.at(its.device).behind];
-      target.functions.push_back({&device, shared, &behind, its.link, {}});
+      const DeviceOptions& options = rig.options_of.at(its.device);
+      IommuFunction capabilities;
+      capabilities.max_pasids = 1U << options.pasid_width;
+      target.functions.push_back(
+          {&device, shared, &host.units[options.behind], its.link, capabilities});
     }
     return target;
   }

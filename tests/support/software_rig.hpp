@@ -23,6 +23,7 @@ namespace viosim::test {
 struct DeviceOptions {
   std::size_t behind = 0;  // which of the host's IOMMUs
   PriParams pri{};
+  std::uint32_t pasid_width = 20;
 };
 
 class SoftwareRig {
@@ -83,6 +84,7 @@ class SoftwareRig {
     function.slice = own;
     if (portal != nullptr || own) function.sva.faults = &behind.router;
     function.link = link.latency;
+    function.capabilities.max_pasids = 1U << options_of.at(&device).pasid_width;
     function.capabilities.config = &configs[device.source().value() - 0x100];
     function.number = 20'000 + static_cast<std::uint32_t>(drivers.size());
     FunctionDriver& driver = *drivers.emplace_back(
@@ -99,6 +101,7 @@ class SoftwareRig {
                          Guest::Assignment assignment = {}) {
     assignment.device = &device;
     assignment.host_unit = &unit_of(device);
+    assignment.capabilities.max_pasids = 1U << options_of.at(&device).pasid_width;
     assignment.link = link.latency;
     return guest.assign(device.path(), assignment, behind);
   }
