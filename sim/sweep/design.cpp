@@ -31,6 +31,15 @@ std::vector<std::uint64_t> shuffled(std::uint64_t size, Rng& rng) {
   return order;
 }
 
+// Of `count` values the one of each stratum, such that each comes as often as any other, or once
+// more. Which ones do that, where they cannot all come equally often, is drawn.
+std::vector<std::uint64_t> spread(std::vector<std::uint64_t> strata, std::uint64_t count,
+                                  Rng& rng) {
+  const std::uint64_t offset = rng.below(count);
+  for (std::uint64_t& stratum : strata) stratum = (stratum * count + offset) / strata.size();
+  return strata;
+}
+
 std::optional<std::uint64_t> count_of(const AxisConfig& axis) {
   if (const auto* values = std::get_if<ValuesAxis>(&axis)) return values->values.size();
   if (const auto* variants = std::get_if<VariantsAxis>(&axis)) return variants->variants.size();
@@ -104,16 +113,20 @@ void Design::count_zipped(const std::string& file) {
 // Each axis draws from a stream of its own, so that one more axis leaves the others as they were.
 void Design::draw(const Sweep& sweep) {
   if (kind_ != DesignKind::random && kind_ != DesignKind::latin_hypercube) return;
-  for (const AxisConfig& axis : axes_) {
-    Rng rng(sweep.seed, "design/" + name_of(axis));
+  for (std::size_t a = 0; a < axes_.size(); ++a) {
+    Rng rng(sweep.seed, "design/" + name_of(axes_[a]));
     std::vector<std::uint64_t> strata;
     if (kind_ == DesignKind::latin_hypercube) strata = shuffled(points_, rng);
-    std::vector<double>& shares = shares_.emplace_back();
+    Draws& draws = draws_.emplace_back();
+    if (!strata.empty() && counts_[a]) {
+      draws.numbers = spread(strata, *counts_[a], rng);
+      continue;
+    }
     for (std::uint64_t p = 0; p < points_; ++p) {
       const double share = draw_share(rng);
-      shares.push_back(strata.empty() ? share
-                                      : (static_cast<double>(strata[p]) + share) /
-                                            static_cast<double>(points_));
+      draws.shares.push_back(strata.empty() ? share
+                                            : (static_cast<double>(strata[p]) + share) /
+                                                  static_cast<double>(points_));
     }
   }
 }
@@ -128,7 +141,10 @@ Level Design::level(std::size_t axis, std::uint64_t number) const {
   return level_of(range.pointer, counted_value(range.range, number).value());
 }
 
-Level Design::level_at(std::size_t axis, double share) const {
+Level Design::drawn_level(std::size_t axis, std::uint64_t point) const {
+  const Draws& draws = draws_[axis];
+  if (!draws.numbers.empty()) return level(axis, draws.numbers[point]);
+  const double share = draws.shares[point];
   if (const auto count = counts_[axis]) {
     const auto number = static_cast<std::uint64_t>(share * static_cast<double>(*count));
     return level(axis, std::min(number, *count - 1));
@@ -141,8 +157,8 @@ std::vector<Level> Design::point(std::uint64_t number) const {
   std::vector<Level> levels(axes_.size());
   std::uint64_t rest = number;
   for (std::size_t a = axes_.size(); a-- > 0;) {  // the last axis changes fastest
-    if (!shares_.empty()) {
-      levels[a] = level_at(a, shares_[a][number]);
+    if (!draws_.empty()) {
+      levels[a] = drawn_level(a, number);
     } else if (kind_ == DesignKind::zipped) {
       levels[a] = level(a, number);
     } else {

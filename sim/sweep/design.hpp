@@ -37,13 +37,19 @@ class Design {
   void draw(const Sweep& sweep);
   void count_grid(const std::string& file);
   void count_zipped(const std::string& file);
-  Level level_at(std::size_t axis, double share) const;
+  Level drawn_level(std::size_t axis, std::uint64_t point) const;
+
+  // What an axis of a drawn design is at each point: either of them.
+  struct Draws {
+    std::vector<std::uint64_t> numbers;  // for level()
+    std::vector<double> shares;          // in [0, 1)
+  };
 
   const std::vector<AxisConfig>& axes_;
   DesignKind kind_;
   std::vector<std::optional<std::uint64_t>> counts_;
   std::uint64_t points_ = 1;
-  std::vector<std::vector<double>> shares_;  // drawn designs: in [0, 1), by axis and point
+  std::vector<Draws> draws_;  // by axis; none: the design is not drawn
 };
 
 }  // namespace viosim

@@ -204,6 +204,43 @@ TEST_CASE("a Latin hypercube has one point in each of as many equal parts of eve
   }
 }
 
+TEST_CASE("a Latin hypercube has each of countable values as often as any other, or once more",
+          "[sweep]") {
+  const std::string letters =
+      R"({"name": "v", "variants": [{"name": "a", "set": {"/v": 1}}, {"name": "b", "set": {"/v": 2}},
+         {"name": "c", "set": {"/v": 3}}, {"name": "d", "set": {"/v": 4}},
+         {"name": "e", "set": {"/v": 5}}]})";
+  const std::string listed = R"({"name": "l", "pointer": "/l", "values": [1, 2, 4, 8]})";
+  const std::string counted = range(R"("from": 0.0, "to": 1.0, "count": 7)");
+  const std::vector<std::uint64_t> sizes{5, 4, 7};
+  const auto points = GENERATE(1U, 3U, 6U, 13U, 28U, 33U);
+  std::vector<std::map<std::string, int>> ever(sizes.size());
+  for (int seed = 1; seed <= 100; ++seed) {
+    const Sweep sweep = test::sweep_of(
+        R"(, "design": "latin-hypercube", "points": )" + std::to_string(points) + R"(, "seed": )" +
+        std::to_string(seed) + R"(, "axes": [)" + letters + "," + listed + "," + counted + "]");
+    const Design design(sweep, "s.json");
+    std::vector<std::map<std::string, std::uint64_t>> taken(sizes.size());
+    for (std::uint64_t p = 0; p < design.points(); ++p) {
+      const std::vector<std::string> all = texts(design, p);
+      for (std::size_t a = 0; a < all.size(); ++a) ++taken[a][all[a]];
+    }
+    for (std::size_t a = 0; a < sizes.size(); ++a) {
+      CAPTURE(points, seed, a);
+      const std::uint64_t fewest = points / sizes[a];
+      const std::uint64_t most = (points + sizes[a] - 1) / sizes[a];
+      CHECK(taken[a].size() == std::min<std::uint64_t>(points, sizes[a]));
+      for (const auto& [value, times_taken] : taken[a]) {
+        CHECK(times_taken >= fewest);
+        CHECK(times_taken <= most);
+        if (times_taken == most) ++ever[a][value];
+      }
+    }
+  }
+  // Which ones come once more is not always the same.
+  for (std::size_t a = 0; a < sizes.size(); ++a) CHECK(ever[a].size() == sizes[a]);
+}
+
 TEST_CASE("random points lie within their axes, and depend on the seed alone", "[sweep]") {
   const auto of_seed = [](int seed) {
     return test::sweep_of(R"(, "design": "random", "points": 200, "seed": )" +
