@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "sim/command_line/command_line.hpp"
+#include "sim/sweep/terminal_text.hpp"
 
 #include <fmt/format.h>
 
@@ -32,7 +33,8 @@ int main(int argc, char** argv) {
     return code;
   } catch (const viosim::ConfigError& error) {
     std::fflush(stdout);
-    for (const viosim::Problem& problem : error.problems()) complain("viosim: " + problem.text());
+    for (const viosim::Problem& problem : error.problems())
+      complain("viosim: " + viosim::terminal_lines(problem.text()));
     return wrong_input;
   } catch (const viosim::LivelockError& error) {
     std::fflush(stdout);

@@ -30,13 +30,11 @@ Control control_at(std::string_view text) {
   return turns ? Control{code, 3} : Control{0, 0};
 }
 
-}  // namespace
-
-std::string terminal_text(std::string_view text) {
+std::string escaped(std::string_view text, std::string_view remaining) {
   std::string shown;
   while (!text.empty()) {
     const Control control = control_at(text);
-    if (control.bytes == 0) {
+    if (control.bytes == 0 || remaining.find(text.front()) != std::string_view::npos) {
       shown += text.front();
       text.remove_prefix(1);
       continue;
@@ -48,5 +46,11 @@ std::string terminal_text(std::string_view text) {
   }
   return shown;
 }
+
+}  // namespace
+
+std::string terminal_text(std::string_view text) { return escaped(text, {}); }
+
+std::string terminal_lines(std::string_view text) { return escaped(text, "\n\t"); }
 
 }  // namespace viosim

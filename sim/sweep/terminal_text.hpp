@@ -11,4 +11,7 @@ namespace viosim {
 // \n, \t, \u001b. They would break rows, or be obeyed by the terminal.
 std::string terminal_text(std::string_view text);
 
+// The same, but \n and \t remain: a message may have several lines.
+std::string terminal_lines(std::string_view text);
+
 }  // namespace viosim

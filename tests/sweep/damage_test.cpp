@@ -85,6 +85,17 @@ TEST_CASE("a result that was changed is refused with the table's name", "[sweep]
   }
 }
 
+TEST_CASE("what a damaged file holds is shown, and not obeyed by the terminal", "[sweep]") {
+  const Bench bench("");
+  REQUIRE(bench.run("out").exit_code() == 0);
+  change(bench.result("out"),
+         "UPDATE manifest SET value = char(27) || '[31mred' || char(155) WHERE key = 'name'");
+  const test::Ended ended = bench.run("out");
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output, Catch::Contains("is the result of the sweep \"\\u001b[31mred\\u009b\""));
+  CHECK(ended.output.find('\x1b') == std::string::npos);
+}
+
 TEST_CASE("a result of format 1, which has no digests, is read", "[sweep]") {
   const Bench bench(four_points);
   REQUIRE(bench.run("out").exit_code() == 0);
