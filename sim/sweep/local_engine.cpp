@@ -42,9 +42,7 @@ void LocalEngine::fill() {
 }
 
 Worker::Clock::time_point LocalEngine::deadline(const Running& one) const {
-  const auto limit =
-      std::chrono::duration_cast<Worker::Clock::duration>(experiment_.sweep().limits.wall.value());
-  return one.worker.started() + limit + one.suspended;
+  return one.worker.started() + experiment_.sweep().limits.wall.value() + one.suspended;
 }
 
 void LocalEngine::wait(const Interrupt& interrupt) {

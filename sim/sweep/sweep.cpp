@@ -32,19 +32,43 @@ bool draws(DesignKind design) {
   return design == DesignKind::random || design == DesignKind::latin_hypercube;
 }
 
-std::string why_no_wall_time(std::string_view text) {
-  return parse_time(text) ? "it must be above 0" : TextForm<Ps>::info.why(text);
-}
+class SomeAmountType final : public JsonType {
+ public:
+  void read(const Value& value, const Where& where, void* into) const override {
+    Amount amount(1);
+    any_.read(value, where, &amount);
+    if (amount.value() == 0) return reject_type(value, where, expected());
+    static_cast<Amount&>(*static_cast<SomeAmount*>(into)) = amount;
+  }
+  Value write(const void* from) const override {
+    const Amount& amount = *static_cast<const SomeAmount*>(from);
+    return any_.write(&amount);
+  }
+  std::string expected() const override { return "an amount above 0 such as \"10 ns\" or \"2 %\""; }
+  std::string noun() const override { return any_.noun(); }
+  Value::Object schema(const void* from) const override {
+    Value::Object schema;
+    for (auto& [key, value] : any_.schema(from)) {
+      if (key == "minimum") {
+        add(schema, "exclusiveMinimum", value);
+      } else if (key == "pattern") {
+        add(schema, key, "^(?!0+(\\.0+)? *[^0-9. ])" + value.if_text()->substr(1));
+      } else {
+        add(schema, key, value);
+      }
+    }
+    return schema;
+  }
+
+ private:
+  const JsonType& any_ = Amount::json_type();
+};
 
 }  // namespace
 
-const TextFormInfo TextForm<WallTime>::info = {"time", "a time such as \"30 s\"",
-                                               TextForm<Ps>::info.pattern, why_no_wall_time};
-
-std::optional<WallTime> TextForm<WallTime>::parse(std::string_view text) {
-  const std::optional<Ps> time = parse_time(text);
-  if (!time || *time == Ps(0)) return std::nullopt;
-  return WallTime(*time);
+const JsonType& SomeAmount::json_type() {
+  static const SomeAmountType type;
+  return type;
 }
 
 void RangeConfig::check(const Where& where) const {

@@ -3,13 +3,13 @@
 #pragma once
 
 #include "core/base/fields.hpp"
-#include "core/base/strong.hpp"
 #include "core/base/units.hpp"
 #include "sim/json/described.hpp"
 #include "sim/scenario/amount.hpp"
 #include "sim/scenario/name_rule.hpp"
 #include "sim/sweep/range_value.hpp"
 #include "sim/sweep/settings.hpp"
+#include "sim/sweep/wall_time.hpp"
 
 #include <array>
 #include <cstdint>
@@ -19,16 +19,6 @@
 #include <vector>
 
 namespace viosim {
-
-// Wall time: a run may take longer than the longest time that can be simulated.
-using WallTime = Strong<struct WallTimeTag, Ps>;
-
-template <>
-struct TextForm<WallTime> {
-  static const TextFormInfo info;
-  static std::optional<WallTime> parse(std::string_view text);
-  static std::string write(WallTime time) { return to_text(time.value()); }
-};
 
 enum class Scale : std::uint8_t { linear, logarithmic };
 constexpr auto choices(Scale) {
@@ -150,9 +140,15 @@ constexpr auto choices(SeedKind) {
              "parameters only"}};
 }
 
+// An amount above 0.
+class SomeAmount : public Amount {
+ public:
+  static const JsonType& json_type();
+};
+
 struct StopRule {
   std::string metric;
-  Amount half_width;
+  SomeAmount half_width;
   double confidence = 0.95;
   std::uint32_t minimum = 3;
   std::uint32_t maximum = 100;
@@ -164,26 +160,25 @@ struct StopRule {
                  "The figure that is to be known well, as in `keep`; of several components each."),
         required("half_width", &S::half_width,
                  "Half of its confidence interval: an amount such as \"10 ns\", or a part of the "
-                 "mean such as \"2 %\".")
-            .such_that(
-                {[](const Amount& amount) { return amount.value() > 0; },
-                 [] { return std::string("an amount above 0 such as \"10 ns\" or \"2 %\""); }}),
+                 "mean such as \"2 %\"; above 0."),
         field("confidence", &S::confidence, "How sure the interval is.").above(0).below(1),
         field("minimum", &S::minimum, "Replicates of each point to begin with.").from(2),
-        field("maximum", &S::maximum, "Replicates of a point at most.")};
+        field("maximum", &S::maximum, "Replicates of a point at most.").from(2)};
   }
   void check(const Where& where) const;
   bool operator==(const StopRule&) const = default;
 };
 
 struct LimitsConfig {
-  WallTime wall{Ps(std::chrono::hours(1))};
+  WallTime wall{std::chrono::hours(1)};
   std::optional<Bytes> memory;
 
   static constexpr auto fields() {
     using L = LimitsConfig;
     return Fields{
-        field("wall", &L::wall, "A run that takes longer is killed and counts as failed."),
+        field("wall", &L::wall,
+              "A run that takes longer is killed and counts as failed. An hour without it, at most "
+              "1000 d."),
         field(
             "memory", &L::memory,
             "The address space of a run, as of ulimit -v; a run that wants more fails. It must be "

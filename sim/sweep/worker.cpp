@@ -186,7 +186,7 @@ RunOutcome outcome_of(const Worker::End& end, bool overdue, const LimitsConfig& 
   }
   if (overdue) {
     outcome.failed = {FailureKind::wall,
-                      fmt::format("not done after {}", format_time(limits.wall.value()))};
+                      fmt::format("not done after {}", TextForm<WallTime>::write(limits.wall))};
   } else if (WIFSIGNALED(end.status)) {
     const int signal = WTERMSIG(end.status);
     outcome.failed = {FailureKind::crash, fmt::format("its process ended by signal {} ({})", signal,

@@ -32,13 +32,64 @@ TEST_CASE("what a sweep says is read, and read again the same when it is written
                   {"name": "c", "variants": [{"name": "v", "set": {"/c/d~1e": 1}}]}],
          "stop": {"metric": "h.m", "half_width": "5 %", "confidence": 0.99},
          "keep": ["h"], "limits": {"wall": "30 s", "memory": "2 GiB"})");
-  CHECK(sweep.limits.wall == WallTime(Ps(30s)));
+  CHECK(sweep.limits.wall == WallTime(30s));
   CHECK(sweep.replicates_at_most() == 100);
   CHECK(read_document<Sweep>(write(sweep), "again") == sweep);
 }
 
 TEST_CASE("limits of wall time may be longer than what can be simulated", "[sweep]") {
-  CHECK(problems_of(R"(, "limits": {"wall": "86400 s"})").empty());
+  const auto wall = [](const std::string& text) {
+    return test::sweep_of(R"(, "limits": {"wall": ")" + text + "\"}").limits.wall;
+  };
+  CHECK(wall("86400 s") == WallTime(std::chrono::days(1)));
+  CHECK(wall("30 d") == WallTime(std::chrono::days(30)));
+  CHECK(wall("1.5 h") == WallTime(std::chrono::minutes(90)));
+  CHECK(wall("0.1d") == WallTime(std::chrono::minutes(144)));
+  CHECK(wall("20 min") == WallTime(std::chrono::minutes(20)));
+  CHECK(wall("250 ms") == WallTime(std::chrono::milliseconds(250)));
+  CHECK(wall("1000 d") == longest_wall_time);
+  CHECK(LimitsConfig().wall == WallTime(std::chrono::hours(1)));
+}
+
+TEST_CASE("a wall time is written in the largest unit that it is whole in", "[sweep]") {
+  using Form = TextForm<WallTime>;
+  for (const char* text : {"1 ms", "1001 ms", "90 s", "90 min", "1 h", "25 h", "30 d", "1000 d"})
+    CHECK(Form::write(*Form::parse(text)) == text);
+  CHECK(Form::write(*Form::parse("3600 s")) == "1 h");
+}
+
+TEST_CASE("what is no wall time is refused, and it is said why", "[sweep]") {
+  const auto refused = [](const std::string& text) {
+    return problems_of(R"(, "limits": {"wall": ")" + text + "\"}");
+  };
+  CHECK_THAT(refused("0.0 h"), Catch::Contains("it must be above 0"));
+  CHECK_THAT(refused("0.2 ms"), Catch::Contains("it is at least 1 ms"));
+  CHECK_THAT(refused("1000.1 d"), Catch::Contains("it is at most 1000 d"));
+  CHECK_THAT(refused("2 weeks"), Catch::Contains("units are ms, s, min, h, d"));
+  CHECK_THAT(refused("3600"), Catch::Contains("the unit is missing"));
+  CHECK_THAT(refused("1.2.3 h"), Catch::Contains("is no number"));
+  CHECK_THAT(refused("-1 h"), Catch::Contains("must not be negative"));
+}
+
+TEST_CASE("the schema refuses limits and stop rules that are zero, as reading does", "[sweep]") {
+  test::JsonSchema schema(to_text(sweep_schema()));
+  const auto same = [&](const std::string& more) {
+    CAPTURE(more);
+    const bool reads = problems_of(more).empty();
+    CHECK(schema.accepts(R"({"name": "s", "scenario": "a.json")" + more + "}") == reads);
+    return reads;
+  };
+  const std::string rule = R"(, "stop": {"metric": "h.m", "half_width": )";
+  for (const char* wrong : {"0", "0.0", R"("0 %")", R"("0.00 ns")", R"("00%")", "-1"})
+    CHECK_FALSE(same(rule + wrong + "}"));
+  for (const char* right : {"1", "0.01", R"("0.5 %")", R"("10 ns")", R"("00.10%")"})
+    CHECK(same(rule + right + "}"));
+  CHECK_FALSE(same(rule + R"(1, "minimum": 2, "maximum": 1})"));
+  CHECK(same(rule + R"(1, "minimum": 2, "maximum": 2})"));
+  for (const char* wrong : {"0 s", "0.0 h", "00d", "1 ps"})
+    CHECK_FALSE(same(R"(, "limits": {"wall": ")" + std::string(wrong) + "\"}"));
+  for (const char* right : {"0.5 s", "10 d", "01h"})
+    CHECK(same(R"(, "limits": {"wall": ")" + std::string(right) + "\"}"));
 }
 
 TEST_CASE("one amount in two ways is one value of a list", "[sweep]") {
