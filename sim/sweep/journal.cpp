@@ -5,6 +5,7 @@
 #include "sim/json/json.hpp"
 #include "sim/record/digest.hpp"
 #include "sim/sweep/differences.hpp"
+#include "sim/sweep/shell_word.hpp"
 #include "sim/version.hpp"
 
 #include <fmt/format.h>
@@ -151,20 +152,33 @@ void Journal::for_each(const std::function<void(const FinishedRun&)>& visit) {
   Statement rows = connection_->prepare(
       "SELECT run, outcome, seconds, memory, xxh64 FROM finished ORDER BY run");
   while (rows.step()) {
-    FinishedRun run;
-    run.run = rows.index(0, most_runs_, "finished.run");
-    run.cost = {rows.finite(2, "finished.seconds"), rows.count(3, "finished.memory")};
-    try {
-      if (digest_of(run, rows.blob(1)) != rows.integer(4))
-        throw BadBytes("it is not as it was written");
-      ByteReader reader(rows.blob(1));
-      run.outcome = decode_outcome(reader);
-    } catch (const BadBytes& error) {
-      throw ConfigError(
-          {path_.string(), "", fmt::format("run {} is damaged: {}", run.run, error.what())});
-    }
-    visit(run);
+    visit(read(rows));
   }
+}
+
+// Of the table's row. What is wrong comes with what can be done: nothing here is repaired unasked.
+FinishedRun Journal::read(Statement& row) const {
+  FinishedRun run;
+  std::string why;
+  try {
+    run.run = row.index(0, most_runs_, "finished.run");
+    run.cost = {row.finite(2, "finished.seconds"), row.count(3, "finished.memory")};
+    if (digest_of(run, row.blob(1)) != row.integer(4))
+      throw BadBytes("it is not as it was written");
+    ByteReader reader(row.blob(1));
+    run.outcome = decode_outcome(reader);
+    return run;
+  } catch (const BadBytes& error) {
+    why = error.what();
+  } catch (const ConfigError& error) {
+    why = error.problems().front().message;
+  }
+  throw ConfigError(
+      {path_.string(), "",
+       fmt::format(
+           "run {0} is damaged: {1}. To have it done again: sqlite3 {2} 'DELETE FROM finished "
+           "WHERE run = {0}'. To begin anew, remove the file",
+           row.integer(0), why, shell_word(path_.string()))});
 }
 
 void Journal::store(const std::vector<FinishedRun>& runs) {

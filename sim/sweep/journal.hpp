@@ -44,6 +44,7 @@ class Journal {
   void check_format();
   void begin(const SweepIdentity& identity);
   void check(const SweepIdentity& identity);
+  FinishedRun read(Statement& row) const;
 
   std::filesystem::path path_;
   std::uint64_t most_runs_;

@@ -162,12 +162,15 @@ int sweep_verb(const SweepArguments& arguments) {
     check_same_sweep(result, begun, identity);
     return tell_complete(tables, result);
   }
+  const bool on_cluster = arguments.slurm && std::filesystem::exists(slices.directory());
   Journal journal(unfinished, identity, {experiment.most_runs(), arguments.resume});
   if (arguments.slurm) slices.open(identity, arguments.resume);
   Schedule schedule(experiment.sweep(), experiment.design().points());
   journal.for_each(
       [&](const FinishedRun& finished) { schedule.finish(finished.run, finished.outcome); });
   const std::uint64_t resumed = schedule.finished();
+  if (arguments.resume && resumed == 0 && !on_cluster)
+    fmt::print(stderr, "viosim: nothing to go on with in {}; beginning\n", out.string());
   const auto begin = Worker::Clock::now();
   if (const int signal = run_all(experiment, arguments, schedule, journal, slices); signal != 0) {
     fmt::print(stderr, "viosim: interrupted; {} kept, --resume goes on\n",

@@ -82,9 +82,22 @@ TEST_CASE("a sweep that was interrupted or killed and resumed gives the rows of 
 
   const Ended resumed = bench.run("stopped", {"--resume"});
   REQUIRE(resumed.exit_code() == 0);
+  CHECK_THAT(resumed.output, !Catch::Contains("nothing to go on"));
   CHECK_THAT(resumed.output, Catch::Contains("(" + std::to_string(kept) + " before)"));
   CHECK(contents(bench.result("stopped")) == contents(bench.result("plain")));
   CHECK_THAT(bench.run("stopped", {"--resume"}).output, Catch::Contains("nothing is left to do: "));
+}
+
+TEST_CASE("a sweep that is resumed where nothing was begun says so and begins", "[sweep]") {
+  const Bench bench("");
+  const Ended ended = bench.run("out", {"--resume"});
+  CHECK(ended.exit_code() == 0);
+  const std::string out = (bench.scratch() / "out").string();
+  CHECK_THAT(ended.output,
+             Catch::Contains("viosim: nothing to go on with in " + out + "; beginning\n"));
+  const Ended plain = bench.run("plain");
+  CHECK_THAT(plain.output, !Catch::Contains("nothing to go on"));
+  CHECK(contents(bench.result("out")) == contents(bench.result("plain")));
 }
 
 TEST_CASE("workers die with a parent that is killed", "[sweep]") {

@@ -61,8 +61,10 @@ TEST_CASE("a journal that was changed is refused", "[sweep]") {
   const auto [sql, message] = GENERATE(table<std::string, std::string>({
       {"UPDATE finished SET run = -run - 1", "finished.run is -4"},
       {"UPDATE finished SET run = run + 100000", "finished.run is 100001"},
-      {"UPDATE finished SET run = run + 1", "run 2 is damaged: it is not as it was written"},
-      {"UPDATE finished SET outcome = x'00'", "run 1 is damaged"},
+      {"UPDATE finished SET run = run + 1",
+       "run 2 is damaged: it is not as it was written. To have it done again: sqlite3 "},
+      {"UPDATE finished SET outcome = x'00'",
+       "'DELETE FROM finished WHERE run = 1'. To begin anew, remove the file"},
       {"UPDATE finished SET outcome = 'text'", "run 1 is damaged"},
       {"UPDATE finished SET seconds = 9e999", "finished.seconds is Inf"},
       {"UPDATE finished SET memory = -1", "finished.memory is -1"},
