@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -83,6 +84,12 @@ std::vector<std::size_t> numbers_of(const std::vector<std::string>& group_by,
 
 }  // namespace
 
+std::optional<double> FigureRow::percentile(double part) const {
+  if (values.empty()) return std::nullopt;
+  const double rank = std::ceil(part * static_cast<double>(values.size()));
+  return values[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
+}
+
 std::vector<std::size_t> SweepReader::group_points(const std::vector<std::string>& group_by,
                                                    std::vector<Group>& groups) const {
   const std::vector<std::size_t> parameters = numbers_of(group_by, tables_.parameters());
@@ -99,6 +106,16 @@ std::vector<std::size_t> SweepReader::group_points(const std::vector<std::string
   return group_of;
 }
 
+std::set<SweepReader::Group> SweepReader::failed_groups(
+    const std::vector<Group>& groups, const std::vector<std::size_t>& group_of) const {
+  std::set<Group> failed(groups.begin(), groups.end());
+  for (std::size_t point = 0; point < group_of.size(); ++point) {
+    const PointRow& row = tables_.points()[point];
+    if (row.failed < row.runs) failed.erase(groups[group_of[point]]);
+  }
+  return failed;
+}
+
 std::vector<FigureRow> SweepReader::figures(const std::vector<std::string>& group_by,
                                             const std::vector<std::string>& wanted) {
   std::vector<Group> groups;
@@ -109,7 +126,7 @@ std::vector<FigureRow> SweepReader::figures(const std::vector<std::string>& grou
   for (const FigureName& figure : tables_.figures()) {
     const bool has = filter.has(figure.name);
     kind_of.push_back(has ? std::optional(kinds.size()) : std::nullopt);
-    if (has) kinds.push_back({{}, figure.name, figure.unit, {}});
+    if (has) kinds.push_back({{}, figure.name, figure.unit, {}, {}});
   }
   filter.check("a figure");
   std::vector<FigureRow> rows;
@@ -121,9 +138,16 @@ std::vector<FigureRow> SweepReader::figures(const std::vector<std::string>& grou
   }
   tables_.for_each_value([&](const SweepTables::FigureValue& one) {
     const auto kind = kind_of[one.figure];
-    if (kind) rows[group_of[one.point] * kinds.size() + *kind].samples.add(one.value);
+    if (!kind) return;
+    FigureRow& row = rows[group_of[one.point] * kinds.size() + *kind];
+    row.samples.add(one.value);
+    row.values.push_back(one.value);
   });
-  std::erase_if(rows, [](const FigureRow& row) { return row.samples.count() == 0; });
+  for (FigureRow& row : rows) std::sort(row.values.begin(), row.values.end());
+  const std::set<Group> failed = failed_groups(groups, group_of);
+  std::erase_if(rows, [&](const FigureRow& row) {
+    return row.values.empty() && failed.count(row.group) == 0;
+  });
   return rows;
 }
 

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,11 @@ struct FigureRow {
   std::vector<std::string> group;  // the values of the parameters that it is grouped by
   std::string figure;
   std::string unit;
-  Samples samples;  // of the runs that did not fail
+  Samples samples;             // of the runs that did not fail
+  std::vector<double> values;  // the same, smallest first
+
+  // The smallest value that at least this part of all are not above; none of no values.
+  std::optional<double> percentile(double part) const;
 };
 
 struct LatencyGroupRow {
@@ -33,7 +39,8 @@ class SweepReader {
 
   SweepTables& tables() { return tables_; }
 
-  // What `group_by` does not name is put together. `wanted`: patterns of figures, or of what leads to them;
+  // What `group_by` does not name is put together. Figures without a value have no row, but in groups whose runs all
+  // failed, which are there so.  `wanted`: patterns of figures, or of what leads to them;
   // empty: all. Throws ConfigError for what is not there.
   std::vector<FigureRow> figures(const std::vector<std::string>& group_by,
                                  const std::vector<std::string>& wanted);
@@ -45,6 +52,9 @@ class SweepReader {
   // By point. Groups are numbered as they first come.
   std::vector<std::size_t> group_points(const std::vector<std::string>& group_by,
                                         std::vector<Group>& groups) const;
+  // Those of which every run failed.
+  std::set<Group> failed_groups(const std::vector<Group>& groups,
+                                const std::vector<std::size_t>& group_of) const;
 
   SweepTables tables_;
 };

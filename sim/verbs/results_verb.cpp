@@ -14,11 +14,13 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 
 namespace viosim {
 namespace {
 
-constexpr std::array percentiles = {0.5, 0.9, 0.99, 0.999};
+constexpr std::array percentiles = {0.5, 0.9, 0.99, 0.999};   // of latencies
+constexpr std::array percentiles_of_runs = {0.5, 0.9, 0.99};  // of a figure, over runs
 constexpr std::size_t most_failures = 10;
 
 std::string number_text(double value) { return fmt::format("{}", value); }
@@ -78,28 +80,46 @@ std::vector<std::string> head_of(std::vector<std::string> parameters,
   return with(std::move(parameters), columns);
 }
 
+// "a, b" as one writes lists; no parameter's name has blanks.
+std::string without_blanks(const std::string& name) {
+  const std::size_t first = name.find_first_not_of(' ');
+  if (first == std::string::npos) return {};
+  return name.substr(first, name.find_last_not_of(' ') - first + 1);
+}
+
+using Cells = std::vector<std::string>;
+
+// Of what a group has no value of, nothing, or for people a dash.
+Cells figure_cells(const FigureRow& row, double confidence, bool csv) {
+  const std::string none = csv ? "" : "-";
+  const auto text = [&](std::optional<double> value) {
+    if (!value) return none;
+    return csv ? number_text(*value) : value_text(*value, row.unit);
+  };
+  const Samples& samples = row.samples;
+  const auto of_some = [&](double value) {
+    return text(samples.count() == 0 ? std::nullopt : std::optional(value));
+  };
+  Cells cells{std::to_string(samples.count()), of_some(samples.mean()),
+              text(samples.half_width(confidence))};
+  if (csv) cells.push_back(of_some(samples.deviation()));
+  cells.push_back(of_some(samples.min()));
+  for (const double p : percentiles_of_runs) cells.push_back(text(row.percentile(p)));
+  cells.push_back(of_some(samples.max()));
+  return cells;
+}
+
 std::string figures_text(const std::vector<FigureRow>& rows, const ResultsArguments& arguments) {
-  Sheet sheet(head_of(arguments.group_by,
-                      arguments.csv
-                          ? std::vector<std::string>{"figure", "unit", "runs", "mean", "half_width",
-                                                     "deviation", "min", "max"}
-                          : std::vector<std::string>{"figure", "runs", "mean", "+-", "min", "max"}),
-              arguments.csv);
+  const bool csv = arguments.csv;
+  Sheet sheet(
+      head_of(arguments.group_by,
+              csv ? Cells{"figure", "unit", "runs", "mean", "half_width", "deviation", "min", "p50",
+                          "p90", "p99", "max"}
+                  : Cells{"figure", "runs", "mean", "+-", "min", "p50", "p90", "p99", "max"}),
+      csv);
   for (const FigureRow& row : rows) {
-    const Samples& samples = row.samples;
-    const std::string count = std::to_string(samples.count());
-    const auto half_width = samples.half_width(arguments.confidence);
-    if (arguments.csv) {
-      sheet.add(with(row.group,
-                     {row.figure, row.unit, count, number_text(samples.mean()),
-                      half_width ? number_text(*half_width) : "", number_text(samples.deviation()),
-                      number_text(samples.min()), number_text(samples.max())}));
-    } else {
-      sheet.add(with(row.group,
-                     {row.figure, count, value_text(samples.mean(), row.unit),
-                      half_width ? value_text(*half_width, row.unit) : "-",
-                      value_text(samples.min(), row.unit), value_text(samples.max(), row.unit)}));
-    }
+    const Cells name = csv ? Cells{row.figure, row.unit} : Cells{row.figure};
+    sheet.add(with(row.group, with(name, figure_cells(row, arguments.confidence, csv))));
   }
   return sheet.text();
 }
@@ -138,6 +158,12 @@ std::string failures_text(const std::vector<FailureRow>& failures) {
   return text;
 }
 
+// All digits that are needed to tell it from 100 %; 0.57 is 57 and not 56.99999999999999.
+std::string percent_text(double confidence) {
+  const std::string text = fmt::format("{:.15g}", 100 * confidence);
+  return text == "100" ? fmt::format("{}", 100 * confidence) : text;
+}
+
 std::string head_text(SweepTables& tables, double confidence) {
   std::uint64_t runs = 0;
   std::uint64_t unsettled = 0;
@@ -147,9 +173,9 @@ std::string head_text(SweepTables& tables, double confidence) {
     unexpected += point.unexpected;
     unsettled += point.settled ? 0 : 1;
   }
-  std::string text = fmt::format("{}: {} of {}; means with {:g} % confidence\n",
-                                 terminal_text(tables.manifest("name")), counted(runs, "run"),
-                                 counted(tables.points().size(), "point"), 100 * confidence);
+  std::string text = fmt::format(
+      "{}: {} of {}; means with {} % confidence\n", terminal_text(tables.manifest("name")),
+      counted(runs, "run"), counted(tables.points().size(), "point"), percent_text(confidence));
   if (unexpected != 0) {
     text += fmt::format("{} not as expected by the scenario: they are in the figures\n",
                         unexpected == 1 ? "1 run was" : grouped(unexpected) + " runs were");
@@ -169,6 +195,7 @@ int results_verb(const ResultsArguments& given) {
          fmt::format("read {}; expected nothing beside --together, which puts all runs together",
                      quote_short(arguments.group_by.front()))});
   }
+  for (std::string& name : arguments.group_by) name = without_blanks(name);
   if (arguments.group_by.empty() && !arguments.together)
     arguments.group_by = reader.tables().parameters();
   if (arguments.csv) {

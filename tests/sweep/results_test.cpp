@@ -1,9 +1,11 @@
 // `viosim results` and `viosim sweep --dry-run` against the rows of the database.
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/sweep/confidence.hpp"
+#include "sim/sweep/sweep_reader.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/sweep/bench.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 using namespace viosim;
@@ -51,22 +53,54 @@ TEST_CASE("means and intervals of groups are those of their rows", "[sweep]") {
   const auto table = lines(
       results(bench, {"--csv", "--group-by", "entries", "--metric", "host0.dmar0.iotlb.hit_rate"}));
   REQUIRE(table.size() == 3);
-  CHECK(table[0] == "entries,figure,unit,runs,mean,half_width,deviation,min,max");
+  CHECK(table[0] == "entries,figure,unit,runs,mean,half_width,deviation,min,p50,p90,p99,max");
   for (std::size_t line = 1; line < 3; ++line) {
     const auto row = cells(table[line]);
     Samples samples;
+    std::vector<double> values;
     for (const std::string& value : rows(bench.result("out"),
                                          "SELECT value FROM result JOIN parameter USING(point) "
                                          "WHERE parameter.name = 'entries' AND "
                                          "figure = 'host0.dmar0.iotlb.hit_rate' AND text = '" +
-                                             row[0] + "'"))
+                                             row[0] + "'")) {
       samples.add(std::stod(value));
+      values.push_back(std::stod(value));
+    }
+    std::sort(values.begin(), values.end());
     CHECK(samples.count() == 8);
     CHECK(row[3] == "8");
     CHECK(std::stod(row[4]) == Approx(samples.mean()));
     CHECK(std::stod(row[5]) == Approx(*samples.half_width(0.95)));
     CHECK(std::stod(row[7]) == Approx(samples.min()));
+    // Of eight values half are not above the fourth, and nine tenths not above the last only.
+    CHECK(std::stod(row[8]) == Approx(values[3]));
+    CHECK(std::stod(row[9]) == Approx(values[7]));
+    CHECK(std::stod(row[11]) == Approx(samples.max()));
   }
+}
+
+TEST_CASE("a percentile is the smallest value that so many of a hundred are not above", "[sweep]") {
+  FigureRow row;
+  CHECK_FALSE(row.percentile(0.5));
+  row.values = {7};
+  CHECK(row.percentile(0.5) == 7.0);
+  CHECK(row.percentile(0.99) == 7.0);
+  row.values.clear();
+  for (int value = 1; value <= 200; ++value) row.values.push_back(value);
+  CHECK(row.percentile(0.5) == 100.0);
+  CHECK(row.percentile(0.9) == 180.0);
+  CHECK(row.percentile(0.99) == 198.0);
+}
+
+TEST_CASE("groups whose runs all failed are told, without values", "[sweep]") {
+  const Bench bench(R"(, "axes": [)" + test::axis("[8, 4000000000]") +
+                    R"(], "limits": {"wall": "1 s"}, "keep": ["host0.dmar0.iotlb.hit_rate"])");
+  REQUIRE(bench.run("out").exit_code() == 1);
+  const auto table = lines(results(bench, {"--csv"}));
+  REQUIRE(table.size() == 3);
+  CHECK_THAT(table[1], Catch::StartsWith("8,host0.dmar0.iotlb.hit_rate,ratio,1,"));
+  CHECK(table[2] == "4000000000,host0.dmar0.iotlb.hit_rate,ratio,0,,,,,,,,");
+  CHECK_THAT(results(bench, {}), Catch::Contains("4000000000  host0.dmar0.iotlb.hit_rate     0"));
 }
 
 TEST_CASE("percentiles are those of all runs of a group together", "[sweep]") {
@@ -89,9 +123,10 @@ TEST_CASE("all runs together are one group, and parameters may be a list", "[swe
   };
   const auto together = lines(with({"--together"}));
   REQUIRE(together.size() == 2);
-  CHECK(together[0] == "figure,unit,runs,mean,half_width,deviation,min,max");
+  CHECK(together[0] == "figure,unit,runs,mean,half_width,deviation,min,p50,p90,p99,max");
   CHECK(cells(together[1])[2] == "16");
   CHECK(lines(with({"--group-by", "entries,pattern"})).size() == 5);
+  CHECK(with({"--group-by", " entries, pattern "}) == with({"--group-by", "entries,pattern"}));
   CHECK(with({"--group-by", "entries,pattern"}) ==
         with({"--group-by", "entries", "--group-by", "pattern"}));
   const test::Ended both = bench.program(
@@ -100,13 +135,26 @@ TEST_CASE("all runs together are one group, and parameters may be a list", "[swe
   CHECK_THAT(both.output, Catch::Contains("expected nothing beside --together"));
 }
 
+TEST_CASE("a confidence below 1 is not told as 100 %", "[sweep]") {
+  Bench bench(two_axes);
+  REQUIRE(bench.run("out").exit_code() == 0);
+  const auto [given, told] =
+      GENERATE(table<std::string, std::string>({{"0.95", "95"},
+                                                {"0.57", "57"},
+                                                {"0.999", "99.9"},
+                                                {"0.999999999999", "99.9999999999"},
+                                                {"0.9999999999999999", "99.99999999999999"}}));
+  CHECK_THAT(results(bench, {"--confidence", given, "--together"}),
+             Catch::Contains("; means with " + told + " % confidence\n"));
+}
+
 TEST_CASE("a parameter that is called like a column has a head of its own", "[sweep]") {
   Bench bench(R"(, "axes": [{"name": "figure", "pointer": "/description", "values": ["a", "b"]},
                             {"name": "point", "pointer": "/hosts/0/devices/0/requests", "values": [8]}],
       "keep": ["host0.dmar0.iotlb.hit_rate"])");
   REQUIRE(bench.run("out").exit_code() == 0);
   CHECK(lines(results(bench, {"--csv"}))[0] ==
-        "parameter.figure,point,figure,unit,runs,mean,half_width,deviation,min,max");
+        "parameter.figure,point,figure,unit,runs,mean,half_width,deviation,min,p50,p90,p99,max");
   CHECK_THAT(bench.run("out", {"--dry-run"}).output,
              Catch::Contains("  figure  parameter.point\n"));
 }
