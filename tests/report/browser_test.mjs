@@ -27,9 +27,13 @@ async function open(name, options = {}) {
   await page.addInitScript(() => {
     window.violated = [];
     window.written = new Map();  // texts on canvases, by the section that they are in
+    window.cut = [];  // those of them that reach beyond the right end of their canvas
     const fillText = CanvasRenderingContext2D.prototype.fillText;
     CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
       const section = this.canvas.closest('section')?.id;
+      const {a, b, e} = this.getTransform();
+      const part = {left: 1, start: 1, center: .5}[this.textAlign] ?? 0;
+      if (b === 0 && e + a * (place[0] + part * this.measureText(text).width) > this.canvas.width + .5) window.cut.push(`${section}: ${text}`);
       window.written.set(section, [...window.written.get(section) ?? [], text]);
       return fillText.call(this, text, ...place);
     };
@@ -485,6 +489,28 @@ const tests = {
     await page.locator('#response select').nth(1).selectOption('side');
     assert.match(await page.locator('#response figcaption').textContent(), /over side\. Means of 74,500 runs/);
     await shoot(page, 'many');
+    await close();
+  },
+
+  async 'curves that are not drawn are told, those that are have markers of their own, and long numbers find room'() {
+    const {page, close} = await open('curves.html');
+    await drawAll(page);
+    const caption = () => page.locator('#response figcaption').textContent();
+    assert.doesNotMatch(await caption(), /are drawn/);
+    await page.locator('#response select').nth(2).selectOption('ways');
+    await settled(page);
+    assert.match(await caption(), / The first 16 of 20 values of ways are drawn\.$/);
+    const markers = await page.evaluate(() => [...document.querySelectorAll('#response .u-legend .u-series:not([hidden]) .u-marker.line')]
+      .map((marker) => [marker.style.background, marker.clientWidth, marker.clientHeight]));
+    assert.equal(markers.length, 16);
+    assert.equal(new Set(markers.map(([background]) => background)).size, 16, String(markers));
+    assert.ok(markers.every(([, width, height]) => width === 30 && height === 3), String(markers));
+    assert.ok((await page.evaluate(() => window.written.get('response'))).includes('3000000000000000'));
+    assert.deepEqual(await page.evaluate(() => window.cut.filter((text) => text.startsWith('response'))), []);
+    await shoot(page, 'curves');
+    await page.locator('#response select').nth(1).selectOption('ways');
+    await settled(page);
+    assert.doesNotMatch(await caption(), /values of ways are drawn/);
     await close();
   },
 

@@ -27,7 +27,7 @@ trap 'rm -rf "$out"' EXIT
 "$viosim" sweep "$root/tests/report/drawn.json" --out "$out/drawn" >/dev/null
 "$viosim" sweep "$root/tests/report/undecided.json" --out "$out/undecided" >/dev/null
 for sweep in drawn undecided; do mv "$out/$sweep/sweep.db" "$out/$sweep/$sweep.db"; done
-for page in run/run sweep/sweep drawn/drawn undecided/undecided violations long near words many; do
+for page in run/run sweep/sweep drawn/drawn undecided/undecided violations long near words curves many; do
   "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
 done
 echo "long.db: $(wc -c <"$out/long.db") bytes, its report: $(wc -c <"$out/long.html") bytes"

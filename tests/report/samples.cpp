@@ -1,8 +1,9 @@
 // Writes databases that the browser looks at: a run with violations and with names that attack the page, one with a
 // long trace, and sweeps: one whose figures are nearly the same everywhere, one whose parameters are called like
-// columns and have units, and one with about as many points as a report has means.
+// columns and have units, one with more curves than are drawn and long numbers, and one with about as many points as a
+// report has means.
 // SPDX-License-Identifier: Apache-2.0
-// usage: viosim_report_samples DIRECTORY      writes violations.db, long.db, near.db, words.db and many.db
+// usage: viosim_report_samples DIRECTORY      writes violations.db, long.db, near.db, words.db, curves.db and many.db
 #include "models/trace_events.hpp"
 #include "sim/record/run_database.hpp"
 #include "tests/record/event_mix.hpp"
@@ -132,6 +133,20 @@ INSERT INTO metric SELECT run, 0, 1000000 + 1000 * point FROM run WHERE NOT fail
 INSERT INTO failure VALUES(17, 'crash', 'signal 11' || char(13) || 'core dumped', 'viosim run a');
 )sql";
 
+// One run at each point: three sizes, which are long numbers, with each of 20 ways.
+constexpr const char* curves_rows = R"sql(
+INSERT INTO manifest VALUES('name', 'curves'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
+  ('sweep', '{"design": "grid"}');
+INSERT INTO axis VALUES(0, 'size'), (1, 'ways');
+WITH RECURSIVE numbers(n) AS (VALUES(0) UNION ALL SELECT n + 1 FROM numbers WHERE n < 59)
+  INSERT INTO run SELECT n, n, 0, n + 1, 0, 1 FROM numbers;
+INSERT INTO parameter
+  SELECT point, 0, 'size', 1000000000000000 * (1 + point % 3), 1000000000000000 * (1 + point % 3) FROM run
+  UNION ALL SELECT point, 1, 'ways', point / 3, point / 3 FROM run;
+INSERT INTO figure VALUES(0, 'host0.dmar0', 'hits', 'count');
+INSERT INTO metric SELECT run, 0, 1000 + point % 3 * 100 + point / 3 * 7 FROM run;
+)sql";
+
 // One run at each point.
 constexpr const char* many_rows = R"sql(
 INSERT INTO manifest VALUES('name', 'many'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
@@ -155,6 +170,7 @@ int main(int argc, char** argv) {
   write_long(directory / "long.db");
   test::make_sweep(directory / "near.db", near_rows);
   test::make_sweep(directory / "words.db", words_rows);
+  test::make_sweep(directory / "curves.db", curves_rows);
   test::make_sweep(directory / "many.db", many_rows);
   return 0;
 }

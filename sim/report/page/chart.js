@@ -49,6 +49,31 @@ function addKeys(place, chart, x) {
   });
 }
 
+// A piece of each line, with its dashes: colours come again after eight.
+function paintMarkers(place, chart) {
+  place.querySelectorAll('.u-legend .u-series').forEach((row, i) => {
+    const marker = row.querySelector('.u-marker');
+    const {markerColour, dash} = chart.series[i];
+    if (!marker || !markerColour) return;
+    let at = 0;
+    const parts = (dash?.length ? dash : [1, 0]).map((length, part) => {
+      const from = at;
+      at += length;
+      return `${part % 2 ? 'transparent' : markerColour()} ${from}px ${at}px`;
+    });
+    marker.classList.add('line');
+    marker.style.border = 'none';
+    marker.style.background = `repeating-linear-gradient(90deg, ${parts.join(', ')})`;
+  });
+}
+
+const measuring = element('canvas').getContext('2d');
+// Room to the right of the last text below a chart, which stands half beyond its end.
+function roomForTicks(texts) {
+  measuring.font = chartFont(12);
+  return Math.ceil(Math.max(25, ...texts.map((text) => measuring.measureText(text).width / 2 + 2)));
+}
+
 // options and data as uPlot has them, without size; returns {chart, place}.
 function lineChart(place, options, data, height = 340) {
   // Two charts shall find room on a page of paper.
@@ -60,6 +85,7 @@ function lineChart(place, options, data, height = 340) {
   // uPlot draws in a task of its own, which a page that is being printed never gets to.
   const now = (change) => chart.batch(change);
   now(() => {});
+  paintMarkers(place, chart);
   addKeys(place, chart, data[0]);
   const resize = () => {
     const wanted = size();
@@ -67,10 +93,7 @@ function lineChart(place, options, data, height = 340) {
   };
   const redraw = () => {
     now(() => { resize(); chart.redraw(); });
-    place.querySelectorAll('.u-legend .u-series').forEach((row, i) => {
-      const marker = row.querySelector('.u-marker');
-      if (marker && chart.series[i].markerColour) marker.style.borderColor = chart.series[i].markerColour();
-    });
+    paintMarkers(place, chart);
   };
   redraws.add(redraw);
   new ResizeObserver(resize).observe(place);

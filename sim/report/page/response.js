@@ -41,6 +41,7 @@ function responseChart(place, parameter, curves, figure) {
   const [low, high] = extent(values);
   const pad = (high - low || Math.abs(high) || 1) * 0.06;
   return lineChart(place, {
+    padding: [null, roomForTicks(ticks().map((value) => textOf.get(value))), null, null],
     scales: {x: {time: false, distr: parameter.logarithmic ? 3 : 1, range: (chart, from, to) => zoomedIn(chart, x, from, to) ? [from, to] : range},
       y: {range: [low >= 0 && low - pad < 0 ? 0 : low - pad, Math.min(high + pad, figure.most ?? Infinity)]}},
     axes: [plainAxis({label: parameter.name, splits: ticks, values: (chart, splits) => splits.map((value) => textOf.get(value) ?? ''),
@@ -71,6 +72,12 @@ function responseView(points) {
       rows: points.pooledBy(parameter, figure, points.where([...fixed, [by, i]]))})).filter((curve) => curve.rows.length);
   }
 
+  function leftOutText(parameter) {
+    const by = points.parameterNamed(state.by);
+    return !by || by === parameter || by.texts.length <= mostCurves ? '' :
+      ` The first ${mostCurves} of ${formatCount(by.texts.length)} values of ${by.name} are drawn.`;
+  }
+
   function draw() {
     const [parameter, figure] = [points.parameterNamed(state.x), points.figureNamed(state.figure)];
     const axes = [state.x, state.by];
@@ -91,7 +98,7 @@ function responseView(points) {
       `${most > fewest ? `${fewest} to ` : ''}${counted(most, 'run')}` +
       (banded ? '; bands are 95 % confidence intervals of the mean (Student\u2019s t).' : '; too few for a confidence interval.') +
       (put ? ' Runs of different points are put together, so the bands hold their spread as well.' : '') +
-      groupedText([parameter, points.parameterNamed(state.by)]);
+      leftOutText(parameter) + groupedText([parameter, points.parameterNamed(state.by)]);
   }
   const set = (key) => (value) => {
     state[key] = value;
