@@ -29,6 +29,7 @@ constexpr std::array units = {
 
 std::vector<std::string_view> names_of_units() {
   std::vector<std::string_view> names;
+  names.reserve(units.size());
   for (const WallTimeUnit& unit : units) names.push_back(unit.name);
   return names;
 }

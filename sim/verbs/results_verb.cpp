@@ -93,8 +93,7 @@ using Cells = std::vector<std::string>;
 Cells figure_cells(const FigureRow& row, double confidence, bool csv) {
   const std::string none = csv ? "" : "-";
   const auto text = [&](std::optional<double> value) {
-    if (!value) return none;
-    return csv ? number_text(*value) : value_text(*value, row.unit);
+    return !value ? none : csv ? number_text(*value) : value_text(*value, row.unit);
   };
   const Samples& samples = row.samples;
   const auto of_some = [&](double value) {
