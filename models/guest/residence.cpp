@@ -19,7 +19,7 @@ vtd::PasidEntry entry_of(const PageTable& second_stage, DomainId domain) {
 }
 
 std::uint8_t pasid_width(const IommuFunction& function) {
-  const int bits = std::bit_width(function.max_pasids);
+  const auto bits = static_cast<int>(std::bit_width(function.max_pasids));
   return static_cast<std::uint8_t>(std::max(bits - 1, 0));
 }
 
