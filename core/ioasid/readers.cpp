@@ -24,13 +24,15 @@ constinit thread_local ReaderSlot* this_reader = nullptr;
 
 namespace {
 
-bool register_barrier() {
+// Filters look at each command by itself: what is registered may be refused nevertheless.
 #if defined(__linux__)
-  return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-#else
-  return false;
-#endif
+bool barrier() { return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0; }
+bool register_barrier() {
+  return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 && barrier();
 }
+#else
+bool register_barrier() { return false; }
+#endif
 
 constinit std::atomic<ReaderSlot*> all_slots{nullptr};
 constinit std::atomic<std::uint32_t> slots_made{0};
@@ -150,10 +152,8 @@ void process_barrier() {
   barriers.fetch_add(1, std::memory_order_relaxed);
 #if defined(__linux__)
   if (barrier_works()) {
-    if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0) return;
     // Readers rely on it already, so there is no way back: register again or give up.
-    if (register_barrier() && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
-      return;
+    if (barrier() || register_barrier()) return;
     std::fputs(
         "ioasid: membarrier(2) worked when the process began and is forbidden now; readers rely on "
         "it\n",

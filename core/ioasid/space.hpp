@@ -60,7 +60,8 @@ class Layer;
 //
 // Not for signal handlers, but for find() without a getter where the thread has called the library
 // before and is not inside it. After fork() the child may call it only if no other thread was
-// inside a call or held a ReadGuard at the fork. Who waits for the lock yields, and does not sleep.
+// inside a call or held a ReadGuard at the fork. No thread is to be cancelled or to end inside a call.
+// Who waits for the lock yields; who does so inside a callback may sleep for a moment first.
 //
 // Semantics follow drivers/iommu/ioasid.c of Linux 6.1; each function names its counterpart there.
 class Space {
