@@ -130,6 +130,14 @@ const tests = {
     await drag(page, plot.locator('canvas'), [0.3, 0.5], [0.4, 0.5]);
     const dragged = await range();
     assert.match(dragged, /^1\d\.\d+ ms to 2\d\.\d+ ms of 113\./);
+    await plot.locator('canvas').dblclick();
+    await drag(page, plot.locator('canvas'), [0.8, 0.5], [1.1, 0.5]);
+    assert.match(await range(), /^8\d\.\d+ ms to 113\.\d+ ms of 113\./);
+    await plot.locator('canvas').dblclick();
+    await drag(page, plot.locator('canvas'), [0.02, 0.5], [0.1, 0.5]);  // among the names
+    assert.equal(await range(), all);
+    await drag(page, plot.locator('canvas'), [0.3, 0.5], [0.4, 0.5]);
+    assert.equal(await range(), dragged);
     await page.keyboard.down('Control');
     await page.mouse.wheel(0, -100);
     await page.keyboard.up('Control');
@@ -534,6 +542,9 @@ const tests = {
     assert.equal(await after('runs', '> 50 %'), '8, marked');
     assert.equal(await after('runs', '>= 2'), 8);
     assert.equal(await after('host0.dmar0.hit_rate', '> 99.9755 %'), 3);
+    assert.equal(await after('host0.dmar0.hit_rate', '99.971 % .. 99.972 %'), 2);
+    assert.equal(await after('host0.dmar0.hit_rate', '= 99.971 %'), 1);
+    assert.equal(await after('host0.dmar0.hit_rate', '> 99.971 %'), 7);
     assert.equal(await after('host0.dmar0.hit_rate', '> 5 us'), '8, marked');
     assert.equal(await after('host0.dmar0.hit_rate', '> 20'), '8, marked');
     assert.equal(await after('host0.dmar0.evictions', '> 1.5 K'), 7);

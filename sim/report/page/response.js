@@ -92,11 +92,12 @@ function responseView(points) {
     drawn = responseChart(place, parameter, curves, figure);
     place.querySelectorAll('.u-legend .u-series').forEach((row, i) => { if (i > 0 && (i - 1) % 3 > 0) row.hidden = true; });
     const banded = curves.some((curve) => curve.rows.some((row) => row.half !== null));
-    const [fewest, most] = extent(curves.flatMap((curve) => curve.rows.map((row) => row.n)));
+    const counts = curves.flatMap((curve) => curve.rows.map((row) => row.n));
+    const [fewest, most] = counts.length ? extent(counts) : [0, 0];
     const put = points.parameters.some((one) => !axes.includes(one.name) && one.texts.length > 1 && state.chosen[one.name] === together);
-    caption.textContent = `${figure.name} over ${parameter.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}. Means of ` +
-      `${most > fewest ? `${fewest} to ` : ''}${counted(most, 'run')}` +
-      (banded ? '; bands are 95 % confidence intervals of the mean (Student\u2019s t).' : '; too few for a confidence interval.') +
+    caption.textContent = `${figure.name} over ${parameter.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}. ` +
+      (most ? `Means of ${most > fewest ? `${fewest} to ` : ''}${counted(most, 'run')}` : 'No run has a value here') +
+      (!most ? '.' : banded ? '; bands are 95 % confidence intervals of the mean (Student\u2019s t).' : '; too few for a confidence interval.') +
       (put ? ' Runs of different points are put together, so the bands hold their spread as well.' : '') +
       leftOutText(parameter) + groupedText([parameter, points.parameterNamed(state.by)]);
   }

@@ -14,15 +14,20 @@ function cellFilter(text, unit) {
   if (from !== undefined) {
     const [low, high] = [readNumber(from, unit), readNumber(to, unit)];
     if (low === null || high === null) return {passes: null, unclear: true};
-    return {passes: (value) => typeof value === 'number' && value >= low && value <= high};
+    return {passes: (value) => typeof value === 'number' && beside(value, low) >= 0 && beside(value, high) <= 0};
   }
   const [, sign, written] = /^(<=|>=|<|>|=)(.*)$/.exec(text) ?? [];
   if (!sign) return holdsWord;
   const number = readNumber(written, unit);
   if (number === null) return {passes: null, unclear: true};
-  const compare = {'<': (a) => a < number, '>': (a) => a > number, '<=': (a) => a <= number, '>=': (a) => a >= number,
-    '=': (a) => a === number}[sign];
-  return {passes: (value) => typeof value === 'number' && compare(value)};
+  const wanted = {'<': [-1], '>': [1], '<=': [-1, 0], '>=': [0, 1], '=': [0]}[sign];
+  return {passes: (value) => typeof value === 'number' && wanted.includes(beside(value, number))};
+}
+
+// A bound has been through a unit, and so has been rounded: 57 % is 0.57 or its neighbour.
+function beside(value, bound) {
+  const apart = value - bound;
+  return Math.abs(apart) <= 1e-12 * Math.abs(bound) ? 0 : Math.sign(apart);
 }
 
 function compareCells(a, b) {

@@ -123,7 +123,9 @@ function addTimeControls(place, canvas, view, say) {
       view.set(pressed.from - (timeAt(event) - pressed.time), pressed.to - (timeAt(event) - pressed.time));
       return;
     }
-    view.selection = pressed && Math.abs(event.clientX - pressed.x) > 3 ? [pressed.time, timeAt(event)] : null;
+    const inView = (time) => Math.max(view.from, Math.min(view.to, time));  // the pointer may be beside the axis
+    const marked = pressed && Math.abs(event.clientX - pressed.x) > 3 && [inView(pressed.time), inView(timeAt(event))];
+    view.selection = marked && marked[0] !== marked[1] ? marked : null;
     view.point(Math.max(0, Math.min(view.end, timeAt(event))));
     const box = canvas.getBoundingClientRect();
     tip.show(say(event.clientX - box.left, event.clientY - box.top, box), event.clientX, event.clientY);
@@ -133,6 +135,7 @@ function addTimeControls(place, canvas, view, say) {
     pressed = view.selection = null;
     view.tell();
   });
+  canvas.addEventListener('pointercancel', () => { pressed = view.selection = null; });
   canvas.addEventListener('pointerleave', () => { tip.hide(); view.point(null); });
   canvas.addEventListener('dblclick', () => view.set(0, view.end));
   canvas.addEventListener('wheel', (event) => {
