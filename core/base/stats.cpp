@@ -28,25 +28,37 @@ Histogram::Bucket& Histogram::bucket_of(Place at) const {
   return buckets_[slot * sub_buckets + at.sub];
 }
 
-void Histogram::end_run() const {
-  if (run_length_ == 0) return;
-  min_ = std::min(min_, run_value_);
-  max_ = std::max(max_, run_value_);
-  Bucket& bucket = bucket_of(place(run_value_));
-  bucket.count += run_length_;
-  bucket.sum += run_length_ * run_value_;
-  run_length_ = 0;
+void Histogram::turn_to(std::uint64_t value) {
+  std::swap(run_, run_before_);
+  if (run_.value == value) return;
+  end(run_);
+  run_.value = value;
+}
+
+void Histogram::end(Run& run) const {
+  if (run.length == 0) return;
+  min_ = std::min(min_, run.value);
+  max_ = std::max(max_, run.value);
+  Bucket& bucket = bucket_of(place(run.value));
+  bucket.count += run.length;
+  bucket.sum += run.length * run.value;
+  run.length = 0;
+}
+
+void Histogram::end_runs() const {
+  end(run_);
+  end(run_before_);
 }
 
 std::uint64_t Histogram::count() const {
-  end_run();
+  end_runs();
   std::uint64_t total = 0;
   for (const Bucket& bucket : buckets_) total += bucket.count;
   return total;
 }
 
 Ps Histogram::sum() const {
-  end_run();
+  end_runs();
   std::uint64_t total = 0;
   for (const Bucket& bucket : buckets_) total += bucket.sum;
   return Ps(static_cast<std::int64_t>(total));
@@ -54,7 +66,7 @@ Ps Histogram::sum() const {
 
 Ps Histogram::min() const { return Ps(count() == 0 ? 0 : static_cast<std::int64_t>(min_)); }
 Ps Histogram::max() const {
-  end_run();
+  end_runs();
   return Ps(static_cast<std::int64_t>(max_));
 }
 
@@ -80,7 +92,7 @@ Ps Histogram::percentile(double p) const {
 }
 
 void Histogram::merge(const Histogram& other) {
-  end_run();
+  end_runs();
   other.for_each_bucket([&](std::size_t number, const Bucket& bucket) {
     Bucket& mine = bucket_of({number / sub_buckets, number % sub_buckets});
     mine.count += bucket.count;
@@ -99,8 +111,8 @@ void Histogram::restore(std::size_t bucket_number, Bucket bucket, Ps min, Ps max
 }
 
 bool Histogram::operator==(const Histogram& other) const {
-  end_run();
-  other.end_run();
+  end_runs();
+  other.end_runs();
   if (min_ != other.min_ || max_ != other.max_) return false;
   std::vector<std::pair<std::size_t, Bucket>> mine;
   std::vector<std::pair<std::size_t, Bucket>> theirs;

@@ -53,19 +53,14 @@ class Histogram {
     bool operator==(const Bucket&) const = default;
   };
 
-  // Runs of equal values, the usual case of hits, cost one comparison each.
-  void record(Ps latency) {
-    const auto value = static_cast<std::uint64_t>(latency.count());
-    if (value != run_value_) [[unlikely]] {
-      end_run();
-      run_value_ = value;
-    }
-    ++run_length_;
-  }
+  // Runs of equal values, the usual case of hits, cost one comparison each; a run goes on after another
+  // value, as hits do after a miss.
+  void record(Ps latency) { record(latency, 1); }
   void record(Ps latency, std::uint64_t times) {
-    if (times == 0) return;
-    record(latency);
-    run_length_ += times - 1;
+    const auto value = static_cast<std::uint64_t>(latency.count());
+    if (value != run_.value) [[unlikely]]
+      turn_to(value);
+    run_.length += times;
   }
 
   std::uint64_t count() const;
@@ -82,7 +77,7 @@ class Histogram {
   // Calls visit(bucket_number, Bucket) for each non-empty bucket in ascending order of value.
   template <class Visit>
   void for_each_bucket(Visit&& visit) const {
-    end_run();
+    end_runs();
     for (std::size_t octave = 0; octave < octaves; ++octave) {
       if (octave_slot_[octave] == absent) continue;
       for (std::size_t sub = 0; sub < sub_buckets; ++sub) {
@@ -111,13 +106,20 @@ class Histogram {
     const auto shift = static_cast<std::size_t>(std::bit_width(value)) - 1 - sub_bits;
     return {shift + 1, (value >> shift) - sub_buckets};
   }
-  Bucket& bucket_of(Place at) const;
-  void end_run() const;
+  struct Run {
+    std::uint64_t value = 0;
+    std::uint64_t length = 0;
+  };
 
-  // Readers end the run, which changes how the samples are held and not what they are. Not
+  Bucket& bucket_of(Place at) const;
+  void turn_to(std::uint64_t value);
+  void end(Run& run) const;
+  void end_runs() const;
+
+  // Readers end the runs, which changes how the samples are held and not what they are. Not
   // thread-safe, readers included.
-  mutable std::uint64_t run_value_ = 0;
-  mutable std::uint64_t run_length_ = 0;
+  mutable Run run_;
+  mutable Run run_before_;
   mutable std::uint64_t min_ = std::numeric_limits<std::uint64_t>::max();
   mutable std::uint64_t max_ = 0;
   mutable std::vector<Bucket> buckets_;

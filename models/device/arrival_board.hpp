@@ -25,7 +25,7 @@ class ArrivalBoard {
   // Adds a source, idle.
   void add() {
     sources_.push_back({});
-    if (sources_.size() == few + 1 || sources_.size() * 4 > wheel_.size())
+    if (sources_.size() == few + 1 || sources_.size() * 2 > wheel_.size())
       rebuild(width_, std::max(wheel_.size() * 2, smallest_wheel));
   }
 
@@ -94,16 +94,15 @@ class ArrivalBoard {
 
  private:
   static constexpr std::uint32_t none = 0xffffffff;
+  // Small, as is a bucket: with ten thousand sources, both are to stay in the nearer caches of the machine
+  // we run on.
   struct Source {
     std::uint64_t time = idle;
     std::uint32_t next = none;
-    std::uint32_t previous = none;  // none: the first of its bucket
-    std::uint32_t slot = 0;
+    std::uint32_t before =
+        none;  // the one before it, or, of the first, `first_of | slot` of its bucket
   };
-  struct Bucket {
-    std::uint64_t earliest = idle;
-    std::uint32_t first = none;
-  };
+  static constexpr std::uint32_t first_of = std::uint32_t{1} << 31U;
   static constexpr std::size_t few = 16;
   static constexpr std::size_t smallest_wheel = 64;
   static constexpr std::size_t prefetch_distance = 6;
@@ -119,29 +118,23 @@ class ArrivalBoard {
     if (source.time == idle) return;
     const std::uint64_t bucket = std::min(source.time >> width_, base_ + wheel_.size() - 1);
     const std::size_t slot = slot_of(bucket);
-    source.slot = static_cast<std::uint32_t>(slot);
-    source.previous = none;
-    source.next = wheel_[slot].first;
-    if (source.next != none) sources_[source.next].previous = number;
-    wheel_[slot].first = number;
-    wheel_[slot].earliest = std::min(wheel_[slot].earliest, source.time);
+    source.before = first_of | static_cast<std::uint32_t>(slot);
+    source.next = wheel_[slot];
+    if (source.next != none) sources_[source.next].before = number;
+    wheel_[slot] = number;
     occupied_[slot / 64] |= std::uint64_t{1} << (slot % 64);
   }
 
   void unlink(std::uint32_t number) {
     const Source& source = sources_[number];
-    Bucket& bucket = wheel_[source.slot];
-    if (source.next != none) sources_[source.next].previous = source.previous;
-    if (source.previous != none) {
-      sources_[source.previous].next = source.next;
-    } else {
-      bucket.first = source.next;
+    if (source.next != none) sources_[source.next].before = source.before;
+    if ((source.before & first_of) == 0) {
+      sources_[source.before].next = source.next;
+      return;
     }
-    if (bucket.first == none) vacate(source.slot);
-    if (bucket.earliest != source.time) return;
-    bucket.earliest = idle;
-    for (std::uint32_t rest = bucket.first; rest != none; rest = sources_[rest].next)
-      bucket.earliest = std::min(bucket.earliest, sources_[rest].time);
+    const std::size_t slot = source.before & ~first_of;
+    wheel_[slot] = source.next;
+    if (source.next == none) vacate(slot);
   }
 
   // Announces the sources of the buckets that come up next, once.
@@ -150,7 +143,7 @@ class ArrivalBoard {
     for (std::size_t stage = 0; stage < stages; ++stage) {
       const std::uint64_t end = base_ + 1 + scout_buckets * (stages - stage);
       for (std::uint64_t bucket = std::max(scouted_[stage], base_ + 1); bucket < end; ++bucket) {
-        std::uint32_t source = wheel_[slot_of(bucket)].first;
+        std::uint32_t source = wheel_[slot_of(bucket)];
         for (unsigned i = 0; i < prefetch_distance && source != none; ++i) {
           soon(source, stage);
           source = sources_[source].next;
@@ -166,9 +159,9 @@ class ArrivalBoard {
   void take(std::uint64_t bucket) {
     const std::size_t slot = slot_of(bucket);
     due_.clear();
-    for (std::uint32_t source = wheel_[slot].first; source != none; source = sources_[source].next)
+    for (std::uint32_t source = wheel_[slot]; source != none; source = sources_[source].next)
       due_.push_back(source);
-    wheel_[slot] = {};
+    wheel_[slot] = none;
     vacate(slot);
   }
 
@@ -183,7 +176,8 @@ class ArrivalBoard {
                                      : *word;
       const std::size_t slot = at * 64 + static_cast<std::size_t>(std::countr_zero(bits));
       base_ += (slot - start) & (wheel_.size() - 1);
-      earliest_ = wheel_[slot].earliest;
+      for (std::uint32_t each = wheel_[slot]; each != none; each = sources_[each].next)
+        earliest_ = std::min(earliest_, sources_[each].time);
       if (earliest_ >> width_ == base_) return;
       earliest_ = idle;
       take(base_);
@@ -222,7 +216,7 @@ class ArrivalBoard {
 
   void rebuild(unsigned width, std::size_t buckets) {
     width_ = width;
-    wheel_.assign(buckets, {});
+    wheel_.assign(buckets, none);
     occupied_.assign(buckets / 64, 0);
     base_ = idle >> width_;
     scouted_ = {};
@@ -231,7 +225,7 @@ class ArrivalBoard {
   }
 
   std::vector<Source> sources_;
-  std::vector<Bucket> wheel_;
+  std::vector<std::uint32_t> wheel_;     // bucket -> first source
   std::vector<std::uint64_t> occupied_;  // a bit per bucket
   std::vector<std::uint32_t> due_;
   std::uint64_t earliest_ = idle;

@@ -167,7 +167,7 @@ class DmaFabric final : public RunAhead, public EventHandler, public WalkClient 
     std::uint32_t function;  // number in functions_; none: one queue
     bool one_by_one;  // each arrival asks where it comes from: a function's, or one in on_link
     Stream queue;
-    Histogram latency;  // runs of equal latencies touch its first 16 bytes only
+    Histogram latency;  // two runs of equal latencies touch its first 32 bytes only
     DeviceStats stats;  // without those that its queues count
     std::uint32_t component;
     std::uint64_t seed;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <numeric>
 #include <vector>
 
 using namespace viosim;
@@ -41,6 +43,33 @@ TEST_CASE("a percentile is within 1/32 of the sorted samples", "[base][histogram
     const auto exact = static_cast<double>(samples[rank - 1]);
     CHECK(std::abs(static_cast<double>(latencies.percentile(p).count()) - exact) <= exact / 32);
   }
+}
+
+TEST_CASE("runs of values that return are counted, whenever someone reads", "[base][histogram]") {
+  Rng rng(GENERATE(1U, 2U, 3U), "runs");
+  const std::vector<std::int64_t> values{0, 287'123, 287'124, 900'001};
+  const std::uint64_t distinct = GENERATE(2U, 3U, 4U);
+  Histogram read_often;
+  Histogram read_once;
+  std::vector<std::int64_t> samples;
+  for (int i = 0; i < 2'000; ++i) {
+    const std::int64_t value = values[rng.below(distinct)];
+    const std::uint64_t times = rng.below(4);
+    read_often.record(Ps(value), times);
+    for (std::uint64_t once = 0; once < times; ++once) read_once.record(Ps(value));
+    samples.insert(samples.end(), times, value);
+    if (samples.empty() || rng.below(8) != 0) continue;
+    REQUIRE(read_often.count() == samples.size());
+    REQUIRE(read_often.sum().count() ==
+            std::accumulate(samples.begin(), samples.end(), std::int64_t{0}));
+    REQUIRE(read_often.min().count() == *std::min_element(samples.begin(), samples.end()));
+    REQUIRE(read_often.max().count() == *std::max_element(samples.begin(), samples.end()));
+  }
+  Histogram in_order;
+  std::sort(samples.begin(), samples.end());
+  for (const std::int64_t value : samples) in_order.record(Ps(value));
+  CHECK(read_often == in_order);
+  CHECK(read_once == in_order);
 }
 
 TEST_CASE("merging equals recording everything in one", "[base][histogram]") {
