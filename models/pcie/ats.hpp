@@ -67,6 +67,9 @@ struct PageRequest {
   bool last = false;  // of its group (LPIG); with neither read nor write: a stop marker
   // The function's own, which its response brings back (VT-d).
   std::optional<PageRequestData> private_data = {};
+
+  // VT-d 3.x, 7.7. Of stop markers, which are last, it is not asked.
+  bool wants_response() const { return last || private_data.has_value(); }
 };
 
 enum class PageResponseCode : std::uint8_t { success = 0x0, invalid = 0x1, failure = 0xf };
@@ -77,7 +80,7 @@ struct PageResponse {
   Pasid pasid{0xffffffff};
   std::uint16_t group = 0;
   PageResponseCode code = PageResponseCode::success;
-  std::optional<PageRequestData> private_data = {};  // of the group's last request
+  std::optional<PageRequestData> private_data = {};  // of the request that it answers
 
   static PageResponse to(const PageRequest& last, PageResponseCode code) {
     return {last.source, last.pasid, last.group, code, last.private_data};

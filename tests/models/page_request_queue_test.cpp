@@ -167,6 +167,62 @@ TEST_CASE("a queue that overflows drops until software clears the flag", "[model
   for (const PageResponse& response : rig.function.responses) CHECK(response.code == code);
 }
 
+TEST_CASE("the overflow flag follows what was admitted before it", "[models][pri]") {
+  const vtd::PageRequestQueueParams params{128};
+  QueueRig rig({}, params);
+  rig.run([&] {
+    rig.queue().request_page(request(0));
+    rig.sleep(10us);
+    rig.queue().write_head(rig.queue().tail());
+    const Instant start = rig.ats.rig.engine.now();
+    for (std::uint16_t group = 1; group < 130; ++group) rig.queue().request_page(request(group));
+    // One after the other through the context cache; the 127th is written last.
+    const Instant written = start + 127 * RigParams{}.iommu.context_cache.latency + params.write;
+    rig.sleep(written - start - Ps(1));
+    CHECK(rig.queue().overflow() == false);
+    rig.queue().clear_overflow();  // what is not set cannot be cleared
+    rig.sleep(Ps(2));
+    CHECK(rig.queue().overflow());
+    CHECK(rig.queue().tail() == 0);
+    rig.sleep(10us);
+    CHECK(rig.queue().stats.dropped == 2);
+    rig.queue().clear_overflow();
+    CHECK_FALSE(rig.queue().overflow());
+  });
+}
+
+TEST_CASE("a page request with a PASID needs PASIDE, and a PASID that the function's table reaches",
+          "[models][pri]") {
+  const bool pasids = GENERATE(true, false);
+  const bool known = GENERATE(true, false);  // the context entry
+  QueueRig rig({.pasids = pasids});
+  PageRequest beyond = request(2);
+  beyond.pasid = Pasid(8192);  // PDTS 0
+  PageRequest without = request(3);
+  without.pasid = no_pasid;
+  rig.run([&] {
+    if (known) {
+      rig.queue().request_page(without);
+      rig.sleep(10us);
+    }
+    rig.queue().request_page(request(1));
+    rig.queue().request_page(beyond);
+    rig.queue().request_page(without);
+  });
+  CHECK(rig.queue().stats.refused == (pasids ? 1 : 2));
+  CHECK(rig.queue().stats.written == (pasids ? 2U : 1U) + (known ? 1U : 0U));
+  std::vector<std::uint16_t> invalid;
+  for (const PageResponse& response : rig.function.responses) {
+    CHECK(response.code == PageResponseCode::invalid);
+    invalid.push_back(response.group);
+  }
+  CHECK(invalid == (pasids ? std::vector<std::uint16_t>{2} : std::vector<std::uint16_t>{1, 2}));
+  const auto reason =
+      static_cast<vtd::FaultReason>(rig.ats.rig.unit().faults().records().at(0)[1] >> 32U & 0xffU);
+  CHECK(reason ==
+        (pasids ? vtd::FaultReason::sm_pasid_too_large : vtd::FaultReason::sm_pasid_disabled));
+}
+
 TEST_CASE("what a full queue drops is answered where it carries private data, last or not",
           "[models][pri]") {
   const bool carries = GENERATE(false, true);

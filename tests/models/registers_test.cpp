@@ -182,6 +182,101 @@ TEST_CASE("a tail of a larger ring is an error of the smaller one", "[models][re
   CHECK(registers.read32(reg::fsts) == 0);
 }
 
+namespace {
+
+// A ring of 128 entries, and a tail that would do in one of 256: the queue stops as it is switched on.
+void stop_at_tail(QueueRig& rig, Registers& registers) {
+  registers.write32(reg::gcmd, translation);
+  registers.write64(reg::iqa, rig.queue().base().value() | bit(11));
+  registers.write64(reg::iqt, 200U << 5U);
+  registers.write32(reg::gcmd, translation | queue);
+  rig.run_to(1us);
+  REQUIRE(registers.read32(reg::fsts) == fault_status::queue_error);
+}
+
+}  // namespace
+
+TEST_CASE("a bad tail is not judged again while a better one is on its way",
+          "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  stop_at_tail(rig, registers);
+  for (unsigned i = 0; i < 5; ++i) rig.put_wait(i);
+  const bool better = GENERATE(true, false);
+  registers.write64(reg::iqt, better ? 5U << 5U : 129U << 5U);
+  registers.write32(reg::fsts, fault_status::queue_error);
+  CHECK(registers.read32(reg::fsts) == 0);
+  rig.run_to(1us + 100ns - Ps(1));
+  CHECK(registers.read32(reg::fsts) == 0);
+  rig.run();
+  CHECK((registers.read32(reg::fsts) == 0) == better);
+  CHECK(rig.queue().stats.waits == (better ? 5 : 0));
+  CHECK(rig.queue().stats.errors == (better ? 1 : 2));
+}
+
+TEST_CASE("a bad tail that is still there when its error is cleared is one again, once",
+          "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  const std::uint64_t bad = GENERATE(std::uint64_t{0x10}, std::uint64_t{256U << 5U});
+  registers.write64(reg::iqt, bad);
+  rig.run();
+  registers.write64(reg::iqt, bad);  // not looked at while the queue stands
+  rig.run();
+  CHECK(rig.queue().stats.errors == 1);
+  registers.write32(reg::fsts, fault_status::queue_error);
+  CHECK(registers.read32(reg::fsts) == fault_status::queue_error);
+  CHECK(rig.queue().stats.errors == 2);
+  CHECK(registers.read64(reg::iqt) == bad);
+}
+
+TEST_CASE("a bad tail counts though a good one is close behind it", "[models][registers]") {
+  QueueRig rig;
+  Registers registers(rig.unit);
+  rig.put_wait(1);
+  registers.write64(reg::iqt, 256U << 5U);
+  rig.run_to(50ns);
+  registers.write64(reg::iqt, 1U << 5U);
+  rig.run();
+  CHECK(rig.log == Log{"100 ns IQE at 0"});
+  registers.write32(reg::fsts, fault_status::queue_error);
+  rig.run();
+  CHECK(rig.queue().stats.waits == 1);
+  CHECK(registers.read32(reg::fsts) == 0);
+}
+
+TEST_CASE("a tail that is written while the queue is off is judged when it is switched on",
+          "[models][registers]") {
+  QueueRig rig(params_of(vtd::Mode::legacy));
+  Registers registers(rig.unit);
+  const Hpa ring = rig.memory.allocate_frames(4);
+  registers.write32(reg::gcmd, translation);
+  SECTION("beyond the ring of then, in the one of now") {
+    registers.write64(reg::iqt, 300U << 4U);
+    CHECK(registers.read32(reg::fsts) == 0);
+    registers.write64(reg::iqa, ring.value() | 2);  // 1024 of 16 bytes
+    registers.write32(reg::gcmd, translation | queue);
+    CHECK(registers.read32(reg::fsts) == 0);
+    rig.run();
+    CHECK(rig.queue().stats.batches == 1);
+    CHECK(registers.read64(reg::iqer) == 3);  // the descriptor: nothing was written there
+  }
+  SECTION("in the ring of then, no place in the one of now") {
+    registers.write64(reg::iqt, 255U << 4U);
+    registers.write64(reg::iqa, ring.value() | bit(11));  // 128 of 32 bytes
+    CHECK(registers.read32(reg::fsts) == 0);
+    registers.write32(reg::gcmd, translation | queue);
+    CHECK(registers.read64(reg::iqer) == 6);
+  }
+  SECTION("beyond both") {
+    registers.write64(reg::iqt, 0x7fff0);
+    rig.run();
+    CHECK(registers.read32(reg::fsts) == 0);
+    registers.write32(reg::gcmd, translation | queue);
+    CHECK(registers.read64(reg::iqer) == 1);
+  }
+}
+
 TEST_CASE("entries of 16 bytes do not do in scalable mode", "[models][registers]") {
   QueueRig rig;
   Registers registers(rig.unit);

@@ -141,7 +141,10 @@ bool Storm::allowed_by_entry(const Answer& answer) const {
   const bool faulted = answer.fault != FaultCode::none;
   const bool page = answer.type == AddressType::page_request;
   const bool enabled = page ? device.function.page_requests : device.function.translations;
-  if (!enabled || (device.function.outlaw && system_->riscv())) return faulted;
+  // Its entry allows no PASIDs: of VT-d nobody asks that of translated requests.
+  const bool unlawful =
+      device.function.outlaw && (system_->riscv() || (page && device.function.pasid != no_pasid));
+  if (!enabled || unlawful) return faulted;
   bool found = false;
   device.entry.for_each(device.entry.known_since(Instant(Ps(answer.arrival)), answer.walked()),
                         Instant(Ps(answer.at)), [&](History::Value value) {

@@ -60,6 +60,7 @@ class EndedRequests : public TraceSink {
 struct AtsContext {
   bool translations = true;   // DTE
   bool page_requests = true;  // PRE
+  bool pasids = true;         // PASIDE
 };
 
 class AtsRig {
@@ -75,7 +76,7 @@ class AtsRig {
   // What requests of `source` with the PASID use.
   void attach(Bdf source, const PageTable& table, AtsContext allowed = {}) {
     vtd::ScalableContext context;
-    context.pasid_enable = true;
+    context.pasid_enable = allowed.pasids;
     context.device_tlb_enable = allowed.translations;
     context.page_request_enable = allowed.page_requests;
     vtd::PasidEntry entry;

@@ -106,10 +106,12 @@ class DumbWalk {
     if (page_request && (context >> 4 & 1) == 0) return fault(0x47);
     if ((probe_ || request_.type == AddressType::translated) && (context >> 2 & 1) == 0)
       return fault(0x44);
-    if (page_request) return as_it_is();
     if (request_.type == AddressType::translated)
       return in_window(iova_) ? fault(0x87) : as_it_is();
     const std::uint64_t limit = 1ULL << ((context >> 9 & 7) + 13);
+    if (page_request && tagged && (context >> 3 & 1) == 0) return fault(0x45);
+    if (page_request && tagged && request_.pasid.value() >= limit) return fault(0x46);
+    if (page_request) return as_it_is();
     const std::uint64_t pasid = tagged ? request_.pasid.value() : rid & 0xfffff;
     if (!tagged && pasid >= limit) return fault(0x48);
     if (!tagged) privileged_ = (rid >> 20 & 1) != 0;

@@ -27,6 +27,15 @@ ConfigStep found(ConfigWalk& walk, const AddressSpace& space) {
   return ConfigStep::found;
 }
 
+// PDTS.
+std::uint32_t pasid_limit(const DeviceEntry& config) { return 1U << (config.table_size + 13U); }
+
+// What a scalable context entry says of a PASID that a request carries.
+FaultReason pasid_fault(const DeviceEntry& config, Pasid pasid) {
+  if (!config.pasids) return FaultReason::sm_pasid_disabled;
+  return pasid.value() < pasid_limit(config) ? FaultReason::none : FaultReason::sm_pasid_too_large;
+}
+
 }  // namespace
 
 ConfigStep VtdArchitecture::begin(ConfigWalk& walk) const {
@@ -104,32 +113,40 @@ ConfigStep VtdArchitecture::with_config(ConfigWalk& walk) const {
   const DeviceEntry& config = walk.config;
   Request& request = walk.request;
   walk.fault_silenced = walk.fault_silenced || config.space.fault_disable;
-  if (request.type == AddressType::page_request) {
-    if (!config.page_requests)
-      return fail(walk, mode_ == Mode::legacy ? FaultReason::blocked
-                                              : FaultReason::sm_page_requests_disabled);
-  } else if (request.type != AddressType::untranslated && !config.translation_requests) {
+  if (request.type == AddressType::page_request) return admit_page_request(walk);
+  if (request.type != AddressType::untranslated && !config.translation_requests) {
     return fail(walk,
                 mode_ == Mode::legacy ? FaultReason::blocked : FaultReason::sm_device_tlb_disabled);
   }
-  if (request.type == AddressType::translated || request.type == AddressType::page_request) {
-    return found(walk, AddressSpace::as_it_is());
-  }
+  if (request.type == AddressType::translated) return found(walk, AddressSpace::as_it_is());
   if (mode_ == Mode::legacy) {
     if (request.pasid != no_pasid) return fail(walk, FaultReason::legacy_with_pasid);
     return found(walk, config.space);
   }
-  const std::uint32_t limit = 1U << (config.table_size + 13U);
   if (request.pasid == no_pasid) {
-    if (config.default_pasid.value() >= limit) return fail(walk, FaultReason::sm_rid_pasid);
+    if (config.default_pasid.value() >= pasid_limit(config))
+      return fail(walk, FaultReason::sm_rid_pasid);
     request.privileged = config.default_privileged;
-  } else if (!config.pasids) {
-    return fail(walk, FaultReason::sm_pasid_disabled);
-  } else if (request.pasid.value() >= limit) {
-    return fail(walk, FaultReason::sm_pasid_too_large);
+  } else if (const FaultReason reason = pasid_fault(config, request.pasid);
+             reason != FaultReason::none) {
+    return fail(walk, reason);
   }
   return want(walk, static_cast<std::uint8_t>(Phase::directory),
               directory_entry_address(config.space.first_root, walk.pasid()));
+}
+
+// PRE, then what holds of every request with a PASID. The PASID's own entry is not looked at: software
+// knows whose it is. In legacy mode there are no page requests.
+ConfigStep VtdArchitecture::admit_page_request(ConfigWalk& walk) const {
+  const DeviceEntry& config = walk.config;
+  if (!config.page_requests)
+    return fail(walk, mode_ == Mode::legacy ? FaultReason::blocked
+                                            : FaultReason::sm_page_requests_disabled);
+  if (walk.request.pasid != no_pasid) {
+    const FaultReason reason = pasid_fault(config, walk.request.pasid);
+    if (reason != FaultReason::none) return fail(walk, reason);
+  }
+  return found(walk, AddressSpace::as_it_is());
 }
 
 ConfigStep VtdArchitecture::have_directory_entry(ConfigWalk& walk, Words words) const {

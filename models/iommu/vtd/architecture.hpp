@@ -103,6 +103,7 @@ class VtdArchitecture final : public Architecture {
   ConfigStep without_translation(ConfigWalk& walk) const;
   ConfigStep have_root(ConfigWalk& walk, Words words) const;
   ConfigStep have_context(ConfigWalk& walk, Words words) const;
+  ConfigStep admit_page_request(ConfigWalk& walk) const;
   ConfigStep have_directory_entry(ConfigWalk& walk, Words words) const;
   ConfigStep have_pasid_entry(ConfigWalk& walk, Words words) const;
 

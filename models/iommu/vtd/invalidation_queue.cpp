@@ -36,9 +36,6 @@ void InvalidationQueue::fire(std::uint64_t what) {
     case What::doorbell:
       --doorbells_;
       return take_tail(static_cast<std::uint32_t>(argument));
-    case What::bad_doorbell:
-      --doorbells_;
-      return stop_at_tail(static_cast<QueueError>(argument));
     case What::fetched:
       return fetched();
     case What::executed:
@@ -58,31 +55,36 @@ void InvalidationQueue::fire(std::uint64_t what) {
 
 void InvalidationQueue::write_tail(std::uint32_t tail) {
   ensure(tail < entries_, "the tail register was written with a number beyond the ring");
+  write_tail_register(tail * entry_size().count());
+}
+
+// While it is off the ring may still change, and with it what a tail means.
+void InvalidationQueue::write_tail_register(std::uint64_t value) {
+  constexpr std::uint64_t tail_bits = 0x7fff0;
+  const auto offset = static_cast<std::uint32_t>(value & tail_bits);
   if (!enabled()) {
-    tail_ = tail;
+    tail_offset_ = offset;
     return;
   }
   ++doorbells_;
-  schedule(params_.doorbell, What::doorbell, tail);
+  schedule(params_.doorbell, What::doorbell, offset);
 }
 
 // One that passes the head, or goes back, is software's mistake: hardware goes on to it round the ring.
-void InvalidationQueue::take_tail(std::uint32_t tail) {
-  tail_ = tail;
+void InvalidationQueue::take_tail(std::uint32_t offset) {
+  tail_offset_ = offset;
   settle();
-  go_on();
-}
-
-void InvalidationQueue::refuse_tail(QueueError reason) {
-  if (!enabled()) return stop_at_tail(reason);
-  ++doorbells_;
-  schedule(params_.doorbell, What::bad_doorbell, static_cast<std::uint64_t>(reason));
-}
-
-void InvalidationQueue::stop_at_tail(QueueError reason) {
+  if (!enabled_ || stopped()) return;
+  const QueueError reason = tail_error();
+  if (reason == QueueError::none) return go_on();
   if (held_up_) stop_batch();
   stop(reason);
-  settle();
+}
+
+// Of entries of 32 bytes bit 4 has to be clear (VT-d 3.x, IQT_REG).
+QueueError InvalidationQueue::tail_error() const {
+  if (tail_offset_ % entry_size().count() != 0) return QueueError::tail_misaligned;
+  return tail() < entries_ ? QueueError::none : QueueError::tail_beyond_ring;
 }
 
 void InvalidationQueue::clear_error() {
@@ -122,18 +124,22 @@ void InvalidationQueue::set_ring(Hpa base, std::uint32_t entries, bool wide) {
   wide_ = wide;
 }
 
+// A bad tail that another one is about to replace is not looked at any more.
 void InvalidationQueue::go_on() {
-  if (!enabled_ || busy_ || stopped() || head_ == tail_) return;
-  if (tail_ >= entries_) return stop(QueueError::tail_beyond_ring);  // of a larger ring
-  start_fetch();
+  if (!enabled_ || busy_ || stopped()) return;
+  if (const QueueError reason = tail_error(); reason != QueueError::none) {
+    if (doorbells_ == 0) stop(reason);
+    return;
+  }
+  if (head_ != tail()) start_fetch();
 }
 
 void InvalidationQueue::start_fetch() {
   busy_ = true;
   ++stats.batches;
   batch_start_ = agenda_.now();
-  fetched_until_ = tail_;
-  const std::uint32_t count = (tail_ - head_) & (entries_ - 1);
+  fetched_until_ = tail();
+  const std::uint32_t count = (tail() - head_) & (entries_ - 1);
   schedule(params_.fetch + params_.fetch_each * count, What::fetched);
 }
 

@@ -80,10 +80,11 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   std::size_t descriptors_under_way() const { return running_.size() + (executing_ ? 1 : 0); }
   bool wait_interrupt_pending() const { return wait_interrupt_; }  // ICS.IWC
 
-  // Both take effect `doorbell` later; at once when disabled. Refused: what was written is not a
-  // place in the ring.
+  // Takes effect `doorbell` later; at once when disabled.
   void write_tail(std::uint32_t tail);
-  void refuse_tail(QueueError reason);
+  // IQT, of which bits 18:4 are kept. What is no place in the ring stops the queue when hardware comes to
+  // look at it: as it is told while it runs, or else when it is switched on or its error cleared.
+  void write_tail_register(std::uint64_t value);
   void clear_error();  // the error that stopped it; goes on from head
   void clear(bool queue, bool completion, bool timeout);
   void clear_wait_interrupt();
@@ -115,7 +116,6 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
  private:
   enum class What : std::uint8_t {
     doorbell,
-    bad_doorbell,
     fetched,
     executed,
     drained,
@@ -134,8 +134,11 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
     bool timed_out = false;
   };
 
-  void take_tail(std::uint32_t tail);
-  void stop_at_tail(QueueError reason);
+  void take_tail(std::uint32_t offset);
+  QueueError tail_error() const;
+  std::uint32_t tail() const {
+    return tail_offset_ / static_cast<std::uint32_t>(entry_size().count());
+  }
   void go_on();
   void start_fetch();
   void fetched();
@@ -201,8 +204,8 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   std::uint32_t entries_;
   Hpa base_;
   std::uint32_t head_ = 0;
-  std::uint32_t tail_ = 0;
-  std::uint32_t doorbells_ = 0;  // on their way
+  std::uint32_t tail_offset_ = 0;  // bytes, as it was written: a place in the ring or not
+  std::uint32_t doorbells_ = 0;    // on their way
   bool enabled_ = true;
   bool busy_ = false;  // with a batch
   bool held_up_ = false;

@@ -231,8 +231,7 @@ void PageRequestQueue::tell_drained() {
 // By hardware: groups get answers, and what carries private data (VT-d 3.x, 7.4.1); stop markers are
 // neither.
 void PageRequestQueue::answer(const PageRequest& request, PageResponseCode code) {
-  const bool wants_answer = request.last || request.private_data.has_value();
-  if (!wants_answer || !(request.read || request.write)) return;
+  if (!request.wants_response() || !(request.read || request.write)) return;
   const auto found = functions_.find(request.source);
   ensure(found != functions_.end(), "a page request came from a function that is not connected");
   AtsFunction* const to = found->second;

@@ -124,8 +124,11 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   PageRequest entry(std::uint32_t at) const;  // as it is in memory
   bool pending() const { return pending_; }   // PPR
   void clear_pending();
-  bool overflow() const { return overflow_; }  // PRO
-  void clear_overflow() { overflow_ = false; }
+  // PRO. What was admitted before comes first: software that sees the flag finds all of it in the ring.
+  bool overflow() const { return overflow_ && writing_.empty(); }
+  void clear_overflow() {
+    if (overflow()) overflow_ = false;
+  }
   const EventControl& event() const { return event_; }
   void mask_event(bool on);
 

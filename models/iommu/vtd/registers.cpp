@@ -235,16 +235,11 @@ void Registers::write_fault_status(std::uint32_t value) {
                       (value & fault_status::timeout_error) != 0);
 }
 
-// Bits 18:4, of entries of 32 bytes 18:5: then bit 4 has to be clear.
+// Read back as it was written, whatever the queue makes of it.
 void Registers::write_tail(std::uint64_t value) {
   constexpr std::uint64_t tail_bits = 0x7fff0;
   tail_ = value & tail_bits;
-  const std::uint64_t entry = tail_ >> entry_shift();
-  if (entry << entry_shift() != tail_)
-    return unit_.queue().refuse_tail(QueueError::tail_misaligned);
-  if (entry >= unit_.queue().entries())
-    return unit_.queue().refuse_tail(QueueError::tail_beyond_ring);
-  unit_.queue().write_tail(static_cast<std::uint32_t>(entry));
+  unit_.queue().write_tail_register(tail_);
 }
 
 // Ignored while the queue is enabled, as software must not do that.
