@@ -171,14 +171,19 @@ struct GroupBits {
   bool last = false;
   bool read = false;
   bool write = false;
+  bool private_data = false;
+  // Whether it is answered, for its whole group (VT-d 3.x, 7.7).
+  constexpr bool closes_group() const { return last || private_data; }
   constexpr bool stop_marker() const { return last && !read && !write; }
   constexpr std::uint64_t encode() const {
     return source | std::uint64_t{group} << 16U | std::uint64_t{last} << 32U |
-           std::uint64_t{read} << 33U | std::uint64_t{write} << 34U;
+           std::uint64_t{read} << 33U | std::uint64_t{write} << 34U |
+           std::uint64_t{private_data} << 35U;
   }
   static constexpr GroupBits decode(std::uint64_t bits) {
     return {static_cast<std::uint16_t>(bits), static_cast<std::uint16_t>(bits >> 16U),
-            (bits >> 32U & 1U) != 0, (bits >> 33U & 1U) != 0, (bits >> 34U & 1U) != 0};
+            (bits >> 32U & 1U) != 0,          (bits >> 33U & 1U) != 0,
+            (bits >> 34U & 1U) != 0,          (bits >> 35U & 1U) != 0};
   }
 };
 

@@ -39,7 +39,8 @@ struct AtsMisbehaviour {
         field("reuse_group", &M::reuse_group,
               "Gives every page request group the index 0, answered or not."),
         field("omit_last", &M::omit_last,
-              "Never marks the last request of a group, so that no group is ever answered."),
+              "Never marks the last request of a group, so that no group is ever answered but for "
+              "its private data."),
         field("wrong_pasid", &M::wrong_pasid,
               "Sends the requests of each queue with PASID 0xfffff, not with the queue's own.")};
   }

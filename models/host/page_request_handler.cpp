@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/page_request_handler.hpp"
 
+#include "models/pcie/ats_trace.hpp"
+
 #include <algorithm>
 
 namespace viosim {
@@ -63,12 +65,13 @@ void PageRequestHandler::take_all() {
   if (queue_.overflow()) recover();
 }
 
-void PageRequestHandler::take(const PageRequest& request) {
+void PageRequestHandler::take(PageRequest request) {
   ++stats.entries;
   if (request.last && !request.read && !request.write) {
     ++stats.stop_markers;
     return;
   }
+  request.last = request.wants_response();
   if (served(request) == nullptr || request.privileged) return refuse(request);
   const Key key{request.source, request.group};
   partial_[key].push_back(request);
@@ -91,11 +94,15 @@ void PageRequestHandler::refuse(const PageRequest& request) {
   respond(PageResponse::to(request, PageResponseCode::invalid));
 }
 
-// Some requests were lost: a group that is not complete by now never will be, and hardware answers its
-// last request.
+// Some requests were lost: a group that is not complete when all that was written has been taken never
+// will be, and hardware answers its last request. What was written since this pass began has interrupted
+// again, and has another pass first; hardware writes nothing more until the flag is cleared.
 void PageRequestHandler::recover() {
-  for (const auto& [key, requests] : partial_) stats.partial_dropped += requests.size();
-  partial_.clear();
+  if (queue_.head() != queue_.tail()) return;
+  if (!injection.skips(FlowStep::overflow_discard)) {
+    for (const auto& [key, requests] : partial_) stats.partial_dropped += requests.size();
+    partial_.clear();
+  }
   ++stats.overflows;
   queue_.clear_overflow();
 }
@@ -112,6 +119,7 @@ void PageRequestHandler::handle_groups() {
 void PageRequestHandler::handle(const Group& group) {
   ++stats.groups;
   const PageRequest& last = group.requests.back();
+  if (trace.on()) trace.emit(told_taken(last, group.requests.size(), engine_.now()));
   const std::uint64_t requester =
       of_page_requests | std::uint64_t{last.source.value()} << 32U | last.pasid.value();
   bool allowed = true;

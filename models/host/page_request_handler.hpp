@@ -11,7 +11,9 @@
 #include "core/des/engine.hpp"
 #include "models/host/host_kernel.hpp"
 #include "models/host/page_responder.hpp"
+#include "models/injection.hpp"
 #include "models/iommu/vtd/page_request_queue.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -60,6 +62,8 @@ class PageRequestHandler final : public vtd::PageRequestListener {
   void page_requests_pending() override;
 
   PageRequestHandlerStats stats;
+  TracePoint trace;         // of groups that it begins with
+  InjectionPort injection;  // of its recovery
   Histogram group_latency;  // last entry taken to response
 
  private:
@@ -75,7 +79,7 @@ class PageRequestHandler final : public vtd::PageRequestListener {
 
   void empty_queue();
   void take_all();
-  void take(const PageRequest& request);
+  void take(PageRequest request);
   const Served* served(const PageRequest& request) const;
   void refuse(const PageRequest& request);
   void recover();

@@ -42,12 +42,7 @@ bool IoPageFaults::report(Thread& /*thread*/, const PageRequest& request) {
 
 void IoPageFaults::handle(Thread& thread, const Group& group) {
   const PageRequest& last = group.requests.back();
-  if (trace.on()) {
-    TracePoint::What what = told(last, engine_.now());
-    what.kind = EventKind::group_taken;
-    what.address = group.requests.size();
-    trace.emit(what);
-  }
+  if (trace.on()) trace.emit(told_taken(last, group.requests.size(), engine_.now()));
   if (owners_.owner(last.pasid) == nullptr) ++stats.nobodys;
   bool valid = true;
   for (const PageRequest& request : group.requests) {

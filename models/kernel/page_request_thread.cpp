@@ -90,13 +90,16 @@ void PageRequestThread::pass(Thread& thread) {
   for (; waiting_ > 0; --waiting_) passed_.raise();
 }
 
-void PageRequestThread::take(Thread& thread, const PageRequest& request) {
+// What carries private data is answered like the last of its group, as Linux' intel_svm_prq_report does:
+// handlers know of no other requests that are.
+void PageRequestThread::take(Thread& thread, PageRequest request) {
   ++stats.entries;
   const bool asks = request.read || request.write;
   if (request.last && !asks) {  // whatever else it says: nobody waits for an answer
     ++stats.stop_markers;
     return;
   }
+  request.last = request.wants_response();
   if (request.pasid == no_pasid || !canonical(request.address) || (request.privileged && asks) ||
       (request.execute && request.read)) {
     return refuse(thread, request);
@@ -104,7 +107,6 @@ void PageRequestThread::take(Thread& thread, const PageRequest& request) {
   report(thread, request);
 }
 
-// Only the last request of a group waits for an answer.
 void PageRequestThread::report(Thread& thread, const PageRequest& request) {
   const auto found = functions_.find(request.source);
   if (found == functions_.end()) return refuse(thread, request);
@@ -117,7 +119,7 @@ void PageRequestThread::report(Thread& thread, const PageRequest& request) {
 
 void PageRequestThread::refuse(Thread& thread, const PageRequest& request) {
   ++stats.refused;
-  if (!request.last && !request.private_data) return;
+  if (!request.last) return;
   send(thread, PageResponse::to(request, PageResponseCode::invalid));
 }
 

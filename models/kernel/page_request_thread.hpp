@@ -119,7 +119,7 @@ class PageRequestThread final : public vtd::PageRequestListener, public PageRequ
   Filled filled(Thread& thread);
   void work(Thread& thread);
   void pass(Thread& thread);
-  void take(Thread& thread, const PageRequest& request);
+  void take(Thread& thread, PageRequest request);
   void report(Thread& thread, const PageRequest& request);
   void refuse(Thread& thread, const PageRequest& request);
   void recover(Thread& thread);

@@ -5,16 +5,26 @@
 #include "models/pcie/ats.hpp"
 #include "models/trace_point.hpp"
 
+#include <cstddef>
+
 namespace viosim {
 
 inline TracePoint::What told(const PageRequest& request, Instant at) {
-  const GroupBits bits{request.source.value(), request.group, request.last, request.read,
-                       request.write};
+  const GroupBits bits{request.source.value(), request.group, request.last,
+                       request.read,           request.write, request.private_data.has_value()};
   return {.kind = EventKind::page_request,
           .time = at,
           .pasid = request.pasid,
           .address = request.address.value(),
           .value = bits.encode()};
+}
+
+// A group, with so many requests, by the one that is answered.
+inline TracePoint::What told_taken(const PageRequest& last, std::size_t requests, Instant at) {
+  TracePoint::What what = told(last, at);
+  what.kind = EventKind::group_taken;
+  what.address = requests;
+  return what;
 }
 
 inline TracePoint::What told(const PageResponse& response, Instant at) {

@@ -110,7 +110,7 @@ void PageGroups::requested(const TraceEvent& event) {
     by_pasid_.insert({group.number, name});
   }
   group.story.add(scene_.link(event));
-  group.whole = bits.last;
+  group.whole = bits.closes_group();
   if (++function.outstanding > function.credits && function.credits != 0) {
     scene_.violate(Invariant::credits, event,
                    fmt::format("function {} has {} page requests outstanding, and may have {}",

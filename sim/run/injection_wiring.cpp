@@ -46,7 +46,8 @@ bool has_flow_step(PointHolder holder, FlowStep step) {
   if (is_step_of(step, F::guest_unbind_tear_down, F::guest_unbind_drain))
     return holder == H::vfio || holder == H::iommufd;
   if (step == F::guest_bind_second_level || step == F::vm_close_tear_down) return holder == H::vfio;
-  if (step == F::submit_again || step == F::overflow_discard) return holder == H::driver;
+  if (step == F::overflow_discard) return holder == H::driver || holder == H::page_request_handler;
+  if (step == F::submit_again) return holder == H::driver;
   return holder == H::viommu;
 }
 
@@ -72,6 +73,8 @@ class Wiring {
     const std::string pages = iommu.iommu->path() + ".page_request_queue";
     if (numbers_.contains(pages))
       add(PointHolder::page_request_queue, iommu.vtd->unit.page_requests().injection, pages);
+    if (iommu.page_requests)
+      add(PointHolder::page_request_handler, iommu.page_requests->injection, pages);
   }
 
   void add(AtsDevice& function) {

@@ -14,6 +14,7 @@ namespace viosim {
 enum class PointHolder : std::uint8_t {
   invalidation_queue,
   page_request_queue,
+  page_request_handler,  // where the host has no processes
   viommu,
   driver,
   sva,

@@ -279,6 +279,7 @@ PageRequestHandler& System::page_requests_of(IommuSystem& iommu, HostSystem& hos
     iommu.page_requests =
         std::make_unique<PageRequestHandler>(path, host_config.kernel, engine_, *host.kernel,
                                              iommu.vtd->unit.page_requests(), &iommu.vtd->driver);
+    iommu.page_requests->trace.trace_to(tracer_, iommu.page_request_queue);
     iommu.page_requests->start();
   }
   return *iommu.page_requests;

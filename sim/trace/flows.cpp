@@ -140,7 +140,7 @@ void Flows::request(const Shown& shown) {
     hold(flow);
   }
   append(group->second.flow, shown);
-  group->second.whole = bits.last;
+  group->second.whole = bits.closes_group();
 }
 
 void Flows::group_step(const Shown& shown, bool answer) {

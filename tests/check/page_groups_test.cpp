@@ -89,6 +89,17 @@ TEST_CASE("I11: a group whose last request never came") {
   CHECK(found[0].message == "group 3 of function 01:00.0 was never whole, and not answered");
 }
 
+TEST_CASE("what carries private data completes its group, marked as the last one or not") {
+  const auto answered = [](bool private_data) {
+    GroupBits bits{Stream::source, 3, false, true, false, private_data};
+    Stream stream = Stream().allocate(5, 1);
+    stream.emit(EventKind::page_request, Stream::device, 5, 1, {.value = bits.encode()});
+    return stream.respond(5, 1, 3).answered(5, 1, 3).found();
+  };
+  CHECK(answered(true).empty());
+  CHECK(answered(false) == "I13");
+}
+
 TEST_CASE("I11: a group that is answered when it is allowed, and a picosecond later") {
   const auto after = [](std::int64_t ps, const check::Limits& limits) {
     Stream stream = asked();

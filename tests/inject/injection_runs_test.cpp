@@ -67,6 +67,31 @@ struct Case {
 
 }  // namespace
 
+TEST_CASE("I13 holds for a host without processes, and is found where its overflow is not handled",
+          "[inject]") {
+  const bool skipped = GENERATE(false, true);
+  const std::string injections = skipped ? R"("injections": [{"skip": "overflow.discard_incomplete",
+                                   "where": "h.i.page_request_queue"}], )"
+                                         : "";
+  // Groups enough to use each index several times, of a function that asks for more than there is
+  // room for, and entries that come while others are being taken.
+  const std::string text = R"({"name": "simple", )" + injections + R"("hosts": [{"name": "h",
+      "kernel": {"page_request_read": "500 ns", "fault_interrupt": "1 us", "fault_handling": "100 ns"},
+      "iommus": [{"name": "i", "model": "vtd", "page_requests": {"entries": 128}}],
+      "devices": [{"name": "d", "model": "dma", "iommu": "i", "pasid": 7, "populate": false,
+        "requests": 1500, "outstanding": 32, "ats": {}, "pri": {"credits": 512, "group_pages": 7},
+        "traffic": {"window": "1 GiB", "request": "4 KiB", "direction": "write"}}]}]})";
+  const RunReport report = run(read_scenario(parse_json(text, "f"), "f"));
+  CHECK(violated(report) == (skipped ? Names{"I13"} : Names{}));
+  const Value* const metrics = find(*report.json.if_object(), "metrics");
+  const auto count = [&](const char* name) {
+    return static_cast<std::int64_t>(
+        *find(*metrics->if_object(), std::string("h.i.page_request_queue.") + name)->whole());
+  };
+  CHECK(count("overflows") > 10);
+  CHECK((count("partial_dropped") > 10) == !skipped);
+}
+
 TEST_CASE("an injection that can never happen in a scenario is refused", "[inject]") {
   const auto refused = [](bool in_guest, const std::string& injection) {
     try {

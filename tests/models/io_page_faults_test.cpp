@@ -149,6 +149,27 @@ TEST_CASE("a refused request with private data is answered, the last of its grou
   });
 }
 
+TEST_CASE("a request with private data ends its group, marked as the last one or not",
+          "[kernel][iopf]") {
+  Bound rig;
+  const bool last = GENERATE(true, false);
+  rig.run([&](Thread& thread, ScriptedDevice& device, Mm& mm) {
+    PageRequest request{first, Bound::pasid, page(0), 3, true, false};
+    rig.rig.unit().request_page(request);
+    request.address = page(1);
+    request.last = last;
+    request.private_data = PageRequestData{7, 9};
+    rig.rig.unit().request_page(request);
+    thread.sleep(30us);
+    REQUIRE(codes(device) == std::vector{0U});
+    CHECK(device.responses.front().second.private_data == request.private_data);
+    CHECK(mm.resident() == 2);
+    CHECK(rig.faults.incomplete() == 0);
+    CHECK(rig.requests.pending() == 0);
+  });
+  CHECK(rig.faults.stats.groups == 1);
+}
+
 TEST_CASE("requests of a PASID that nobody has, or whose process ends, are invalid",
           "[kernel][iopf]") {
   Bound rig;

@@ -17,14 +17,14 @@ namespace {
 constexpr Bytes window{std::uint64_t{64} << 12U};
 constexpr Hpa frames{0x4000'0000};
 
-// Functions on one address space of 64 pages, none mapped, and a kernel that maps what they ask for.
+// Functions on one address space of 64 pages or more, none mapped, and a kernel that maps what they ask for.
 struct KernelRig {
   explicit KernelRig(const RigParams& params = {}, const HostKernelParams& costs = {},
-                     bool by_descriptor = false)
+                     bool by_descriptor = false, std::uint64_t pages = 64)
       : ats(params),
         driver(ats.rig.engine, ats.rig.memory, ats.rig.unit().queue(), costs.poll),
         kernel("kernel", costs, ats.rig.engine, ats.rig.fabric(), ats.rig.tracer(), 99, 1),
-        table(ats.rig.new_space(Iova(0), window, frames, false)),
+        table(ats.rig.new_space(Iova(0), Bytes(pages << 12U), frames, false)),
         handler("prq", costs, ats.rig.engine, kernel, ats.rig.unit().page_requests(),
                 by_descriptor ? &driver : nullptr) {
     HostSpace of_all;
@@ -32,7 +32,7 @@ struct KernelRig {
     of_all.domain = DomainId(2);
     of_all.pasid = AtsRig::pasid;
     of_all.base = Iova(0);
-    of_all.size = window;
+    of_all.size = Bytes(pages << 12U);
     of_all.frames = frames;
     space = kernel.add_space(of_all);
   }
@@ -249,6 +249,104 @@ TEST_CASE("a device that omits the last flag never gets an answer", "[models][pr
   CHECK(device.page_requests_outstanding() == 1);
   CHECK(rig.handler.stats.entries == 1);
   CHECK(rig.handler.stats.groups == 0);
+}
+
+TEST_CASE(
+    "a group larger than its queue gets through where software takes some while others arrive",
+    "[models][pri]") {
+  const bool slowly = GENERATE(true, false);
+  RigParams params;
+  params.iommu.page_requests.entries = 128;
+  if (slowly) params.iommu.context_cache.latency = 200ns;
+  KernelRig rig(params, {}, false, 256);
+  AtsRig::Options options;
+  options.pri = PriParams{512, 200};
+  AtsDevice& device = rig.add(one_per_page(256, 1), options);
+  if (slowly) {
+    rig.run();
+    CHECK(device.latency.count() == 1);
+    CHECK(rig.handler.stats.mapped == 200);
+    CHECK(rig.ats.rig.unit().page_requests().stats.overflows == 0);
+  } else {
+    CHECK_THROWS_WITH(rig.run(),
+                      Catch::Matchers::Contains("as where a group is larger than their queue"));
+  }
+}
+
+TEST_CASE("what carries private data is answered, marked as the last of its group or not",
+          "[models][pri]") {
+  KernelRig rig;
+  AtsRig::Options options;
+  options.pri = PriParams{32, 2, true};
+  options.ats.misbehaviour.omit_last = true;
+  SECTION("mapped") {
+    AtsDevice& device = rig.add(one_per_page(4, 4), options);
+    rig.run();
+    CHECK(device.latency.count() == 4);
+    CHECK(rig.handler.stats.groups == 2);
+    CHECK(rig.handler.stats.mapped == 4);
+    CHECK(device.page_requests_outstanding() == 0);
+  }
+  SECTION("refused") {
+    options.pasid = no_pasid;
+    AtsDevice& device = rig.add(one_per_page(1, 1), options);
+    rig.run();
+    CHECK(device.stats.aborted == 1);
+    CHECK(rig.handler.stats.malformed == 1);
+    CHECK(device.page_requests_outstanding() == 0);
+  }
+}
+
+namespace {
+
+// A function that asks what it is told to.
+struct Scripted final : AtsFunction {
+  void invalidate(const AtsInvalidation&) override {}
+  void answer(const PageResponse& response) override { responses.push_back(response); }
+  std::vector<PageResponse> responses;
+};
+
+}  // namespace
+
+TEST_CASE("what an overflow cuts off while the queue is being emptied does not come back later",
+          "[models][pri]") {
+  RigParams params;
+  params.iommu.page_requests.entries = 128;
+  HostKernelParams costs;
+  costs.fault_interrupt = 1us;
+  costs.page_request_read = 10us;
+  KernelRig rig(params, costs);
+  Scripted function;
+  const Bdf source = rig.ats.source();
+  rig.ats.attach(source, rig.table);
+  rig.handler.serve(source, AtsRig::pasid, rig.space, function);
+  const auto ask = [&](std::uint16_t group, std::uint64_t page, bool last) {
+    PageRequest request{source, AtsRig::pasid, Iova(page << 12U), group, true};
+    request.last = last;
+    rig.ats.rig.unit().request_page(request);
+  };
+  const auto is_mapped = [&](std::uint64_t page) { return rig.table.mapped(Iova(page << 12U)); };
+  rig.ats.rig.engine.spawn("function", Lifetime::finishes, [&] {
+    Engine& engine = rig.ats.rig.engine;
+    ask(0, 0, true);
+    engine.sleep_until(Instant(5us));  // it is being taken
+    REQUIRE(rig.handler.stats.entries == 0);
+    ask(7, 10, false);
+    ask(7, 11, false);
+    for (std::uint16_t other = 100; other < 300; ++other) ask(other, 0, true);
+    ask(7, 12, true);  // dropped, and answered by hardware
+    engine.sleep_until(Instant(5ms));
+    CHECK(rig.handler.stats.overflows == 1);
+    CHECK(rig.handler.stats.partial_dropped == 2);
+    ask(7, 20, true);  // another group of this index
+    engine.sleep_for(100us);
+  });
+  rig.run();
+  CHECK(rig.handler.stats.entries == 128);
+  CHECK(function.responses.size() == 203);
+  CHECK(is_mapped(20));
+  CHECK_FALSE(is_mapped(10));
+  CHECK_FALSE(is_mapped(11));
 }
 
 namespace {
