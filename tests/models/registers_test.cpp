@@ -184,11 +184,11 @@ TEST_CASE("a tail of a larger ring is an error of the smaller one", "[models][re
 
 namespace {
 
-// A ring of 128 entries, and a tail that would do in one of 256: the queue stops as it is switched on.
+// A tail of 256 entries, and a ring of 128: the queue stops as it is switched on.
 void stop_at_tail(QueueRig& rig, Registers& registers) {
   registers.write32(reg::gcmd, translation);
-  registers.write64(reg::iqa, rig.queue().base().value() | bit(11));
   registers.write64(reg::iqt, 200U << 5U);
+  registers.write64(reg::iqa, rig.queue().base().value() | bit(11));
   registers.write32(reg::gcmd, translation | queue);
   rig.run_to(1us);
   REQUIRE(registers.read32(reg::fsts) == fault_status::queue_error);
