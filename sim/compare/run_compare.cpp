@@ -167,6 +167,12 @@ std::vector<std::string> notes_on(const RunReader& a, const RunReader& b) {
   note("program version", a.manifest().program_version, b.manifest().program_version);
   note("format", a.format_version(), b.format_version());
   note("seed", a.manifest().seed, b.manifest().seed);
+  const auto checks = [](const RunReader& reader) {
+    const auto found = reader.manifest().more.find("checks");
+    return found == reader.manifest().more.end() ? std::string() : found->second;
+  };
+  // What an older program wrote does not say.
+  if (!checks(a).empty() && !checks(b).empty()) note("checks", checks(a), checks(b));
   note("whole run", a.complete(), b.complete());
   if (!a.complete() && !b.complete())
     notes.emplace_back(

@@ -84,7 +84,13 @@ class RunDatabase::Writer {
   void add_metric(MetricRow row) { metrics_.push_back(std::move(row)); }
   void add_latency(LatencyRow row) { latencies_.push_back(std::move(row)); }
   void add_expectation(const ExpectationRow& row) { expectations_.push_back(row); }
-  void add_violation(const ViolationRow& row) { violations_.push_back(row); }
+  void add_violation(const ViolationRow& row) {
+    violations_.push_back(row);
+    count_violations(row.invariant, 1);
+  }
+  void count_violations(std::string_view invariant, std::uint64_t times) {
+    violation_counts_[std::string(invariant)] += times;
+  }
   void add_wall(std::string_view key, std::string_view value) { wall_[std::string(key)] = value; }
 
   void finish() {
@@ -97,6 +103,7 @@ class RunDatabase::Writer {
     insert_latencies();
     insert_expectations();
     insert_violations();
+    insert_violation_counts();
     for (const auto& [key, value] : wall_) insert(connection_, "wall", key, value);
     insert(connection_, "manifest", "complete", "1");
     write_digests(connection_, schema::covered());
@@ -236,6 +243,12 @@ class RunDatabase::Writer {
     }
   }
 
+  void insert_violation_counts() {
+    Statement statement = connection_.prepare("INSERT INTO violation_count VALUES(?, ?)");
+    for (const auto& [invariant, times] : violation_counts_)
+      statement.bind(1, invariant).bind(2, static_cast<std::int64_t>(times)).run();
+  }
+
   PartialFile file_;
   Connection connection_;
   std::unique_ptr<Statement> insert_block_;
@@ -251,6 +264,7 @@ class RunDatabase::Writer {
   std::vector<LatencyRow> latencies_;
   std::vector<ExpectationRow> expectations_;
   std::vector<ViolationRow> violations_;
+  std::map<std::string, std::uint64_t> violation_counts_;
   std::map<std::string, std::string> wall_;
   std::unique_ptr<TraceRecorder> recorder_;  // last: its threads use the rest
 };
@@ -288,6 +302,10 @@ void RunDatabase::add_histogram(std::uint32_t component, std::string_view operat
 void RunDatabase::add_expectation(const ExpectationRow& row) { writer_->add_expectation(row); }
 
 void RunDatabase::add_violation(const ViolationRow& row) { writer_->add_violation(row); }
+
+void RunDatabase::count_violations(std::string_view invariant, std::uint64_t times) {
+  writer_->count_violations(invariant, times);
+}
 
 void RunDatabase::add_wall(std::string_view key, std::string_view value) {
   writer_->add_wall(key, value);

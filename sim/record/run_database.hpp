@@ -37,6 +37,8 @@ class RunDatabase {
                      const Histogram& histogram);
   void add_expectation(const ExpectationRow& row);
   void add_violation(const ViolationRow& row);
+  // So many more, which have no row.
+  void count_violations(std::string_view invariant, std::uint64_t times);
   // A fact about this machine and this moment; kept apart from all that must be repeatable.
   void add_wall(std::string_view key, std::string_view value);
 

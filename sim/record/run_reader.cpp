@@ -60,6 +60,7 @@ RunReader::RunReader(Connection connection) : connection_(std::move(connection))
   read_latencies();
   read_expectations();
   read_violations();
+  read_violation_counts();
   read_blocks();
 }
 
@@ -197,6 +198,25 @@ void RunReader::read_violations() {
     violations_[whose - 1].events.push_back(
         {events.integer(1), number(events, 2), static_cast<std::uint16_t>(events.integer(3)),
          number(events, 4), number(events, 5), text(events, 6)});
+  }
+}
+
+void RunReader::read_violation_counts() {
+  std::map<std::string, std::uint64_t> with_rows;
+  for (const ViolationRow& row : violations_) ++with_rows[row.invariant];
+  if (format_version_ < 3) {
+    violation_counts_ = std::move(with_rows);
+    return;
+  }
+  Statement rows = connection_.prepare("SELECT invariant, times FROM violation_count");
+  while (rows.step())
+    violation_counts_[std::string(rows.text(0))] = rows.count(1, "violation_count.times");
+  for (const auto& [invariant, times] : with_rows) {
+    if (violation_counts_[invariant] < times)
+      fail(
+          fmt::format("the run database is damaged: table violation has more rows of {} than "
+                      "table violation_count counts",
+                      invariant));
   }
 }
 

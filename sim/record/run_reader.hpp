@@ -52,6 +52,8 @@ class RunReader {
   bool has_expectations() const { return format_version_ >= 2; }  // older formats have no place
   const std::vector<ExpectationRow>& expectations() const { return expectations_; }
   const std::vector<ViolationRow>& violations() const { return violations_; }
+  // By invariant, also of what has no row; formats before 3 have rows alone.
+  const std::map<std::string, std::uint64_t>& violation_counts() const { return violation_counts_; }
   std::map<std::string, std::string> wall();
 
   const std::string& file() const { return connection_.file(); }
@@ -86,6 +88,7 @@ class RunReader {
   void read_latencies();
   void read_expectations();
   void read_violations();
+  void read_violation_counts();
   std::uint32_t component(const Statement& rows, int column, std::string_view what) const;
   void read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogram);
   void read_blocks();
@@ -100,6 +103,7 @@ class RunReader {
   std::vector<LatencyRow> latencies_;
   std::vector<ExpectationRow> expectations_;
   std::vector<ViolationRow> violations_;
+  std::map<std::string, std::uint64_t> violation_counts_;
   std::vector<BlockInfo> blocks_;
   BlockDecoder decoder_;
   std::vector<std::byte> bytes_;

@@ -27,6 +27,7 @@ CREATE TABLE violation(id INTEGER PRIMARY KEY, invariant TEXT NOT NULL, time INT
 CREATE TABLE violation_event(violation INTEGER NOT NULL, position INTEGER NOT NULL,
   time INTEGER NOT NULL, component INTEGER NOT NULL, kind INTEGER NOT NULL, pasid INTEGER NOT NULL,
   epoch INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(violation, position)) WITHOUT ROWID;
+CREATE TABLE violation_count(invariant TEXT PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE expectation(id INTEGER PRIMARY KEY, expected TEXT NOT NULL, found TEXT NOT NULL,
   met INTEGER NOT NULL);
 CREATE TABLE trace_block(number INTEGER PRIMARY KEY, events INTEGER NOT NULL,
@@ -53,6 +54,8 @@ constexpr std::array tables = {
     CoveredTable{"violation_event",
                  "SELECT violation, position, time, component, kind, pasid, epoch, text "
                  "FROM violation_event ORDER BY violation, position"},
+    CoveredTable{"violation_count",
+                 "SELECT invariant, times FROM violation_count ORDER BY invariant", 3},
     CoveredTable{"expectation", "SELECT id, expected, found, met FROM expectation ORDER BY id", 2},
     // The blob is covered by its own checksum, which is covered here.
     CoveredTable{"trace_block",

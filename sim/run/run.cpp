@@ -55,6 +55,7 @@ class Output {
     Manifest manifest;
     manifest.program_version = program_version;
     manifest.more["commit"] = program_commit();
+    manifest.more["checks"] = options.checks ? "on" : "off";
     manifest.scenario = to_text(write(scenario), Layout::indented);
     manifest.seed = scenario.seed;
     database_.emplace(RunDatabase::create(path_, manifest));
@@ -64,7 +65,7 @@ class Output {
 
   std::string path() const { return path_.string(); }
 
-  void finish(const Results& results, const RunReport& report) {
+  void finish(const Results& results, const RunReport& report, const ViolationCounts& counts) {
     if (!database_) return;
     for (const MetricValue& metric : results.metrics) {
       database_->add_metric(metric.component, metric.name, metric.unit,
@@ -76,8 +77,14 @@ class Output {
     for (const Verdict& verdict : report.verdicts)
       database_->add_expectation({verdict.expected, verdict.found, verdict.met});
     const EventWords words(report.components);
-    for (const check::Violation& violation : report.violations)
+    ViolationCounts without_row = counts;
+    for (const check::Violation& violation : report.violations) {
       database_->add_violation(row_of(violation, words));
+      --without_row[check::name_of(violation.invariant)];
+    }
+    for (const auto& [invariant, times] : without_row) {
+      if (times != 0) database_->count_violations(invariant, times);
+    }
     database_->add_wall("simulation_seconds", fmt::format("{:.6f}", report.facts.wall_seconds));
     database_->finish();
   }
@@ -180,7 +187,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   report.violations = checker.violations();
   report.verdicts = plan.verdicts(checker.counts());
   report.components = components.paths();
-  output.finish(results, report);
+  output.finish(results, report, checker.counts());
   report.text = summary_text(report.facts, results, report.components) +
                 injections_text(plan.injections()) +
                 violations_text(report.violations, checker.counts(), report.components) +

@@ -62,7 +62,7 @@ expect "what kind of difference" 1 "only timing moved" "$viosim" diff a/run.db c
 expect "as JSON" 1 '"only_timing": true' "$viosim" diff a/run.db c/run.db --json
 expect "a run that is not there" 2 'there is no such file' "$viosim" diff a/run.db d/run.db
 # Figures that the older program had not are told; the events are the same.
-expect "an old format" 1 'note: format 1 against 2' "$viosim" diff "$tree/tests/record/old/format-1.db" a/run.db
+expect "an old format" 1 'note: format 1 against 3' "$viosim" diff "$tree/tests/record/old/format-1.db" a/run.db
 
 mkdir -p records/one
 printf '{ "scenario": "%s" }\n' "$one" >records/one/record.json

@@ -11,7 +11,9 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
+#include <string>
 
 using namespace viosim;
 using Catch::Matchers::Contains;
@@ -139,6 +141,27 @@ TEST_CASE("a database of format 1, which has no expectations, is read", "[record
   CHECK(reader.expectations().empty());
 }
 
+TEST_CASE("violations without a row are counted, but in format 2", "[record][damage]") {
+  const Scratch scratch;
+  {
+    RunDatabase database = RunDatabase::create(
+        scratch / "run.db", {.program_version = "0.1.0", .scenario = "{}", .seed = 1});
+    const std::uint32_t component = database.add_component("host0.dmar0");
+    for (const char* invariant : {"I8", "I28"}) {
+      ViolationRow row;
+      row.invariant = invariant;
+      row.component = component;
+      database.add_violation(row);
+    }
+    database.count_violations("I8", 5);
+    database.finish();
+  }
+  using Counts = std::map<std::string, std::uint64_t>;
+  CHECK(RunReader::open(scratch / "run.db").violation_counts() == Counts{{"I28", 1}, {"I8", 6}});
+  change(scratch / "run.db", "DROP TABLE violation_count; PRAGMA user_version = 2");
+  CHECK(RunReader::open(scratch / "run.db").violation_counts() == Counts{{"I28", 1}, {"I8", 1}});
+}
+
 TEST_CASE("a changed value is noticed in every table", "[record][damage]") {
   const Scratch scratch;
   const auto [name, sql] = GENERATE(table<std::string, std::string>({
@@ -150,6 +173,7 @@ TEST_CASE("a changed value is noticed in every table", "[record][damage]") {
       {"latency_bucket", "DELETE FROM latency_bucket WHERE bucket = 0"},
       {"violation", "INSERT INTO violation VALUES(1, 'I8', 0, 0, '', 0, 0, 0, '', '', '')"},
       {"violation_event", "INSERT INTO violation_event VALUES(1, 0, 0, 0, 0, 0, 0, '')"},
+      {"violation_count", "INSERT INTO violation_count VALUES('I8', 1)"},
       {"expectation", "INSERT INTO expectation VALUES(9, 'x', 'y', 1)"},
       {"trace_block", "DELETE FROM trace_block"},
       {"trace_block", "UPDATE trace_block SET first_time = 0"},

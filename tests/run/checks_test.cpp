@@ -8,6 +8,8 @@
 #include "tests/support/scratch.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -94,7 +96,10 @@ TEST_CASE("a bound that no ratio can reach cannot be expected", "[check]") {
 TEST_CASE("without checks nothing is found", "[check]") {
   RunOptions options;
   options.checks = false;
+  const Scratch scratch;
+  options.out = scratch.path();
   CHECK(run(scenario(keeps), options).violations.empty());
+  CHECK(RunReader::open(scratch / "run.db").manifest().more.at("checks") == "off");
 }
 
 TEST_CASE("the trace of a run gives the violations that the run gave, and the database has them",
@@ -115,6 +120,24 @@ TEST_CASE("the trace of a run gives the violations that the run gave, and the da
     CHECK(reader.violations()[i].message == report.violations[i].message);
     CHECK(reader.violations()[i].events.size() == report.violations[i].chain.size());
   }
+  CHECK(reader.violation_counts() == checker.counts());
+  CHECK(reader.manifest().more.at("checks") == "on");
+}
+
+TEST_CASE("violations beyond those that are kept are counted in the database", "[check]") {
+  Scenario many = scenario(keeps);
+  many.hosts.at(0).processes.at(0).params.rounds = 400;
+  const Scratch scratch;
+  RunOptions options;
+  options.out = scratch.path();
+  options.trace = TraceMode::off;
+  const RunReport report = run(many, options);
+  const auto found =
+      static_cast<std::uint64_t>(*find(*report.json.if_object(), "violations_found")->whole());
+  REQUIRE(found > check::Scene::most_violations);
+  const RunReader reader = RunReader::open(scratch / "run.db");
+  CHECK(reader.violations().size() < found);
+  CHECK(reader.violation_counts() == std::map<std::string, std::uint64_t>{{"I28", found}});
 }
 
 TEST_CASE("who listens changes nothing that is simulated", "[check]") {
