@@ -8,6 +8,9 @@
 #include "sim/sweep/sweep_reader.hpp"
 
 #include <array>
+#include <cstdint>
+#include <map>
+#include <string>
 
 namespace viosim::report {
 namespace {
@@ -26,6 +29,7 @@ Value::Object manifest_json(SweepTables& tables, const std::string& file,
     add(object, key, tables.manifest(key));
   const std::string sweep = tables.manifest("sweep");
   try {
+    add(object, "checked", tables.checked());
     const Value document = parse_json(sweep, file);
     const Value::Object* const members = document.if_object();
     for (const char* key : {"description", "design"}) {
@@ -54,8 +58,13 @@ Value::Object failures_json(SweepTables& tables) {
     add(object, "replay", failure.replay);
     all.emplace_back(std::move(object));
   }
+  std::map<std::string, std::uint64_t> counts;
+  for (const FailureRow& failure : failures) ++counts[failure.kind];
+  Value::Object by_kind;
+  for (const auto& [kind, count] : counts) add(by_kind, kind, count);
   Value::Object object;
   add(object, "total", failures.size());
+  add(object, "by_kind", std::move(by_kind));
   add(object, "rows", std::move(all));
   return object;
 }
@@ -64,8 +73,9 @@ Value::Object failures_json(SweepTables& tables) {
 Value latencies_json(SweepReader& reader) {
   const std::vector<LatencyGroupRow> rows = reader.latencies(reader.tables().parameters(), {});
   Value::Array all;
+  std::uint64_t total = 0;
   for (const LatencyGroupRow& row : rows) {
-    if (all.size() == most_curves) break;
+    if (row.histogram.count() == 0 || ++total > most_curves) continue;
     Value::Array group;
     for (const std::string& text : row.group) group.emplace_back(text);
     Value::Array values;
@@ -82,7 +92,7 @@ Value latencies_json(SweepReader& reader) {
   Value::Array at;
   for (const double fraction : fractions) at.emplace_back(fraction);
   add(object, "fractions", std::move(at));
-  add(object, "total", rows.size());
+  add(object, "total", total);
   add(object, "rows", std::move(all));
   return Value(std::move(object));
 }

@@ -176,9 +176,10 @@ struct LimitsConfig {
   static constexpr auto fields() {
     using L = LimitsConfig;
     return Fields{
-        field("wall", &L::wall,
-              "A run that takes longer is killed and counts as failed. An hour without it, at most "
-              "1000 d."),
+        field(
+            "wall", &L::wall,
+            "A run that takes longer is killed and counts as failed. An hour without it; from 1 ms "
+            "to 1000 d, with at most three decimals."),
         field(
             "memory", &L::memory,
             "The address space of a run, as of ulimit -v; a run that wants more fails. It must be "

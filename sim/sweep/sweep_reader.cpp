@@ -161,10 +161,26 @@ std::vector<LatencyGroupRow> SweepReader::latencies(const std::vector<std::strin
     if (filter.has(name)) merged[{group_of[point], name}].merge(read());
   });
   filter.check("a latency with its histogram");
+  std::set<std::string> names;
+  for (const auto& [key, histogram] : merged) names.insert(key.second);
+  const std::set<Group> failed = failed_groups(groups, group_of);
+  if (failed.size() == groups.size()) names.insert("");
+  for (std::size_t group = 0; group < groups.size(); ++group) {
+    if (failed.count(groups[group]) == 0) continue;
+    for (const std::string& name : names) merged[{group, name}];
+  }
+  std::vector<PointRow> totals(groups.size());
+  for (std::size_t point = 0; point < group_of.size(); ++point) {
+    totals[group_of[point]].runs += tables_.points()[point].runs;
+    totals[group_of[point]].failed += tables_.points()[point].failed;
+  }
   std::vector<LatencyGroupRow> rows;
   rows.reserve(merged.size());
-  for (const auto& [key, histogram] : merged)
-    rows.push_back({groups[key.first], key.second, histogram});
+  for (const auto& [key, histogram] : merged) {
+    const PointRow& total = totals[key.first];
+    rows.push_back(
+        {groups[key.first], key.second, histogram, total.runs - total.failed, total.failed});
+  }
   return rows;
 }
 

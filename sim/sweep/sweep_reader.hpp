@@ -7,6 +7,7 @@
 #include "sim/sweep/sweep_tables.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -28,8 +29,10 @@ struct FigureRow {
 
 struct LatencyGroupRow {
   std::vector<std::string> group;
-  std::string latency;
-  Histogram histogram;  // of all these runs together
+  std::string latency;       // empty: every run of the sweep failed, so no latency is known
+  Histogram histogram;       // of all these runs together
+  std::uint64_t runs = 0;    // of the group, that did not fail
+  std::uint64_t failed = 0;  // and that did
 };
 
 class SweepReader {
@@ -39,9 +42,9 @@ class SweepReader {
 
   SweepTables& tables() { return tables_; }
 
-  // What `group_by` does not name is put together. Figures without a value have no row, but in groups whose runs all
-  // failed, which are there so.  `wanted`: patterns of figures, or of what leads to them;
-  // empty: all. Throws ConfigError for what is not there.
+  // What `group_by` does not name is put together. Figures and latencies without a value have no row, but in groups
+  // whose runs all failed, which are there so. `wanted`: patterns of figures, or of what leads to them; empty: all.
+  // Throws ConfigError for what is not there.
   std::vector<FigureRow> figures(const std::vector<std::string>& group_by,
                                  const std::vector<std::string>& wanted);
   std::vector<LatencyGroupRow> latencies(const std::vector<std::string>& group_by,

@@ -3,6 +3,8 @@
 #include "sim/sweep/sweep_tables.hpp"
 
 #include "core/base/error.hpp"
+#include "sim/json/parse.hpp"
+#include "sim/json/value.hpp"
 #include "sim/run/numbers.hpp"
 #include "sim/sweep/sweep_format.hpp"
 
@@ -22,6 +24,9 @@ Connection open_result(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+const char* const not_checked_text =
+    "not checked: the sweep has \"checks\": false, so no violation of an invariant was looked for";
 
 std::string unsettled_text(std::uint64_t points) {
   return fmt::format("{} ended at the most replicates without having fulfilled the stop rule",
@@ -60,6 +65,13 @@ std::string SweepTables::manifest(const std::string& key) {
   Statement row = connection_.prepare("SELECT value FROM manifest WHERE key = ?");
   row.bind(1, key);
   return row.step() ? std::string(row.text(0)) : "";
+}
+
+bool SweepTables::checked() {
+  const Value sweep = parse_json(manifest("sweep"), connection_.file());
+  const Value::Object* const members = sweep.if_object();
+  const Value* const checks = members != nullptr ? find(*members, "checks") : nullptr;
+  return checks == nullptr || checks->if_truth() == nullptr || *checks->if_truth();
 }
 
 void SweepTables::read_parameters() {

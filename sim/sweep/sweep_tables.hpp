@@ -22,6 +22,9 @@ struct PointRow {
   bool settled = true;           // false: no replicate fulfilled the stop rule
 };
 
+// Of a sweep whose runs were not held against the invariants.
+extern const char* const not_checked_text;
+
 // "2 points ended at ..."
 std::string unsettled_text(std::uint64_t points);
 
@@ -51,6 +54,7 @@ class SweepTables {
   explicit SweepTables(const std::filesystem::path& path);
 
   std::string manifest(const std::string& key);  // empty: it has no such key
+  bool checked();  // whether runs were held against the invariants: `checks` of the sweep
   const std::vector<std::string>& parameters() const { return parameters_; }
   const std::vector<PointRow>& points() const { return points_; }
   const ParameterCell& cell(std::size_t point, std::size_t parameter) const {

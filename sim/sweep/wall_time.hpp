@@ -12,14 +12,14 @@
 
 namespace viosim {
 
-// A text is rounded to whole milliseconds.
+// A text has at most three decimals, and is rounded to whole milliseconds.
 using WallTime = Strong<struct WallTimeTag, std::chrono::milliseconds>;
 inline constexpr WallTime longest_wall_time{std::chrono::days(1000)};
 
 template <>
 struct TextForm<WallTime> {
   static const TextFormInfo info;
-  static std::optional<WallTime> parse(std::string_view text);  // above 0, at most the longest
+  static std::optional<WallTime> parse(std::string_view text);  // from 1 ms to the longest
   static std::string write(WallTime time);
 };
 

@@ -126,17 +126,20 @@ std::string figures_text(const std::vector<FigureRow>& rows, const ResultsArgume
 std::string latencies_text(const std::vector<LatencyGroupRow>& rows,
                            const ResultsArguments& arguments) {
   const std::string unit = arguments.csv ? "_ps" : "";
-  Sheet sheet(
-      head_of(arguments.group_by, {"latency", "count", "mean" + unit, "p50" + unit, "p90" + unit,
-                                   "p99" + unit, "p99.9" + unit, "max" + unit}),
-      arguments.csv);
-  const auto time = [&](Ps value) {
-    return arguments.csv ? std::to_string(value.count()) : format_time(value);
-  };
+  Sheet sheet(head_of(arguments.group_by,
+                      {"latency", "runs", "failed", "count", "mean" + unit, "p50" + unit,
+                       "p90" + unit, "p99" + unit, "p99.9" + unit, "max" + unit}),
+              arguments.csv);
+  const std::string none = arguments.csv ? "" : "-";
   for (const LatencyGroupRow& row : rows) {
     const Histogram& histogram = row.histogram;
-    std::vector<std::string> cells{row.latency, std::to_string(histogram.count()),
-                                   time(histogram.mean())};
+    const auto time = [&](Ps value) {
+      if (histogram.count() == 0) return none;
+      return arguments.csv ? std::to_string(value.count()) : format_time(value);
+    };
+    std::vector<std::string> cells{row.latency.empty() ? none : row.latency,
+                                   std::to_string(row.runs), std::to_string(row.failed),
+                                   std::to_string(histogram.count()), time(histogram.mean())};
     for (const double p : percentiles) cells.push_back(time(histogram.percentile(p)));
     cells.push_back(time(histogram.max()));
     sheet.add(with(row.group, cells));
@@ -175,6 +178,7 @@ std::string head_text(SweepTables& tables, double confidence) {
   std::string text = fmt::format(
       "{}: {} of {}; means with {} % confidence\n", terminal_text(tables.manifest("name")),
       counted(runs, "run"), counted(tables.points().size(), "point"), percent_text(confidence));
+  if (!tables.checked()) text += fmt::format("{}\n", not_checked_text);
   if (unexpected != 0) {
     text += fmt::format("{} not as expected by the scenario: they are in the figures\n",
                         unexpected == 1 ? "1 run was" : grouped(unexpected) + " runs were");

@@ -12,10 +12,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <sched.h>
 #include <sys/resource.h>
+#include <vector>
 
 namespace viosim {
 namespace {
@@ -112,6 +114,16 @@ int run_all(const Experiment& experiment, const SweepArguments& arguments, Sched
   return interrupt.signal();
 }
 
+// How many of these are in the result: of a stop rule not all are that were run.
+std::uint64_t counting(const std::vector<std::uint64_t>& runs, const Experiment& experiment,
+                       const Schedule& schedule) {
+  return static_cast<std::uint64_t>(
+      std::count_if(runs.begin(), runs.end(), [&](std::uint64_t number) {
+        const SweepRun run = experiment.run(number);
+        return run.replicate < *schedule.replicates(run.point);
+      }));
+}
+
 int exit_code(const SweepTotals& totals) {
   return totals.failed + totals.not_as_expected == 0 ? 0 : 1;
 }
@@ -166,10 +178,12 @@ int sweep_verb(const SweepArguments& arguments) {
   Journal journal(unfinished, identity, {experiment.most_runs(), arguments.resume});
   if (arguments.slurm) slices.open(identity, arguments.resume);
   Schedule schedule(experiment.sweep(), experiment.design().points());
-  journal.for_each(
-      [&](const FinishedRun& finished) { schedule.finish(finished.run, finished.outcome); });
-  const std::uint64_t resumed = schedule.finished();
-  if (arguments.resume && resumed == 0 && !on_cluster)
+  std::vector<std::uint64_t> before;
+  journal.for_each([&](const FinishedRun& finished) {
+    schedule.finish(finished.run, finished.outcome);
+    before.push_back(finished.run);
+  });
+  if (arguments.resume && before.empty() && !on_cluster)
     fmt::print(stderr, "viosim: nothing to go on with in {}; beginning\n", out.string());
   const auto begin = Worker::Clock::now();
   if (const int signal = run_all(experiment, arguments, schedule, journal, slices); signal != 0) {
@@ -184,7 +198,9 @@ int sweep_verb(const SweepArguments& arguments) {
   if (arguments.slurm) slices.remove();
   fmt::print("{}\n{} in {:.1f} s{}, {} failed, {} not as expected\nwrote {}\n",
              size_text(experiment), counted(totals.runs, "run"), seconds,
-             resumed == 0 ? "" : fmt::format(" ({} before)", grouped(resumed)),
+             before.empty()
+                 ? ""
+                 : fmt::format(" ({} before)", grouped(counting(before, experiment, schedule))),
              grouped(totals.failed), grouped(totals.not_as_expected), result.string());
   if (schedule.unsettled() != 0) fmt::print("{}\n", unsettled_text(schedule.unsettled()));
   return exit_code(totals);

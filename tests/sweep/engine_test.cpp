@@ -1,5 +1,7 @@
 // Whole sweeps by the real program: interrupted, killed, resumed.
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/sweep/experiment.hpp"
+#include "sim/sweep/journal.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/sweep/bench.hpp"
 
@@ -169,6 +171,25 @@ TEST_CASE("a stop rule gives the same rows with any number of jobs", "[sweep]") 
   const auto replicates = rows(bench.result("one"), "SELECT count(*) FROM run GROUP BY point");
   REQUIRE(replicates.size() == 2);
   CHECK(std::stoi(replicates[0]) > std::stoi(replicates[1]));
+}
+
+TEST_CASE("of the runs before, those are told that a stop rule needs", "[sweep]") {
+  const Bench bench(R"(, "axes": [)" + axis("[50, 60]") +
+                    R"(], "keep": ["host0.dmar0.iotlb.hit_rate"],
+      "stop": {"metric": "host0.dmar0.iotlb.hit_rate", "half_width": 1, "minimum": 2, "maximum": 4})");
+  const Experiment experiment(bench.scratch() / "s.json");
+  std::filesystem::create_directories(bench.scratch() / "out");
+  std::vector<FinishedRun> finished(4);  // two more of the first point than it needs
+  for (std::size_t i = 0; i < finished.size(); ++i) {
+    finished[i].run = i;
+    finished[i].outcome.figures = {{"host0.dmar0.iotlb", "hit_rate", "ratio", 0.5}};
+    finished[i].outcome.watched = {0.5};
+  }
+  Journal(bench.unfinished("out"), identity_of(experiment), {experiment.most_runs(), false})
+      .store(finished);
+  const Ended ended = bench.run("out", {"--resume"});
+  CHECK(ended.exit_code() == 0);
+  CHECK_THAT(ended.output, Catch::Contains("\n4 runs in ") && Catch::Contains(" (2 before), "));
 }
 
 TEST_CASE("a stop rule that was not fulfilled is told, wherever the result is", "[sweep]") {

@@ -93,14 +93,42 @@ TEST_CASE("a percentile is the smallest value that so many of a hundred are not 
 }
 
 TEST_CASE("groups whose runs all failed are told, without values", "[sweep]") {
-  const Bench bench(R"(, "axes": [)" + test::axis("[8, 4000000000]") +
-                    R"(], "limits": {"wall": "1 s"}, "keep": ["host0.dmar0.iotlb.hit_rate"])");
+  const Bench bench(
+      R"(, "axes": [)" + test::axis("[8, 4000000000]") +
+      R"(], "limits": {"wall": "1 s"}, "keep": ["host0.dmar0.iotlb.hit_rate", "host0.dev.dma"])");
   REQUIRE(bench.run("out").exit_code() == 1);
-  const auto table = lines(results(bench, {"--csv"}));
+  const auto latencies = lines(results(bench, {"--csv", "--latencies"}));
+  REQUIRE(latencies.size() == 3);
+  CHECK_THAT(latencies[1], Catch::StartsWith("8,host0.dev.dma,1,0,8,"));
+  CHECK(latencies[2] == "4000000000,host0.dev.dma,0,1,0,,,,,,");
+  CHECK_THAT(results(bench, {"--latencies"}),
+             Catch::Contains("4000000000  host0.dev.dma     0       1      0           -       -"));
+  const auto table = lines(results(bench, {"--csv", "--metric", "host0.dmar0.iotlb.hit_rate"}));
   REQUIRE(table.size() == 3);
   CHECK_THAT(table[1], Catch::StartsWith("8,host0.dmar0.iotlb.hit_rate,ratio,1,"));
   CHECK(table[2] == "4000000000,host0.dmar0.iotlb.hit_rate,ratio,0,,,,,,,,");
   CHECK_THAT(results(bench, {}), Catch::Contains("4000000000  host0.dmar0.iotlb.hit_rate     0"));
+}
+
+TEST_CASE("where every run failed, groups have a row without the name of a latency", "[sweep]") {
+  const Bench bench(
+      R"(, "axes": [)" + test::axis("[4000000000, 4000000001]") +
+      R"(], "limits": {"wall": "20 ms"}, "replicates": 2, "keep": ["host0.dev.dma"])");
+  REQUIRE(bench.run("out").exit_code() == 1);
+  CHECK(lines(results(bench, {"--csv", "--latencies"})) ==
+        std::vector<std::string>{
+            "requests,latency,runs,failed,count,mean_ps,p50_ps,p90_ps,p99_ps,p99.9_ps,max_ps",
+            "4000000000,,0,2,0,,,,,,", "4000000001,,0,2,0,,,,,,"});
+}
+
+TEST_CASE("results of a sweep without checks say so", "[sweep]") {
+  const bool checks = GENERATE(false, true);
+  const Bench bench(R"(, "axes": [)" + test::axis("[8]") +
+                    (checks ? "]" : R"(], "checks": false)"));
+  REQUIRE(bench.run("out").exit_code() == 0);
+  const bool told = results(bench, {}).find("\nnot checked: the sweep has \"checks\": false") !=
+                    std::string::npos;
+  CHECK(told != checks);
 }
 
 TEST_CASE("percentiles are those of all runs of a group together", "[sweep]") {
@@ -108,9 +136,12 @@ TEST_CASE("percentiles are those of all runs of a group together", "[sweep]") {
   REQUIRE(bench.run("out").exit_code() == 0);
   const auto table = lines(results(bench, {"--csv", "--latencies", "--group-by", "entries"}));
   REQUIRE(table.size() == 3);
-  CHECK(table[0] == "entries,latency,count,mean_ps,p50_ps,p90_ps,p99_ps,p99.9_ps,max_ps");
+  CHECK(table[0] ==
+        "entries,latency,runs,failed,count,mean_ps,p50_ps,p90_ps,p99_ps,p99.9_ps,max_ps");
   // Four replicates of 500 and of 64 requests. A hit takes 489 ns, which most of them are.
-  CHECK(cells(table[2])[2] == std::to_string(4 * (500 + 64)));
+  CHECK(cells(table[2])[2] == "8");
+  CHECK(cells(table[2])[3] == "0");
+  CHECK(cells(table[2])[4] == std::to_string(4 * (500 + 64)));
 }
 
 TEST_CASE("all runs together are one group, and parameters may be a list", "[sweep]") {

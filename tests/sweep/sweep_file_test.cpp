@@ -65,6 +65,9 @@ TEST_CASE("what is no wall time is refused, and it is said why", "[sweep]") {
   CHECK_THAT(refused("0.0 h"), Catch::Contains("it must be above 0"));
   CHECK_THAT(refused("0.2 ms"), Catch::Contains("it is at least 1 ms"));
   CHECK_THAT(refused("1000.1 d"), Catch::Contains("it is at most 1000 d"));
+  CHECK_THAT(refused("0.0001 h"), Catch::Contains("it has at most 3 decimals"));
+  CHECK_THAT(refused("0." + std::string(400, '0') + "1 d"),
+             Catch::Contains("it has at most 3 decimals"));
   CHECK_THAT(refused("2 weeks"), Catch::Contains("units are ms, s, min, h, d"));
   CHECK_THAT(refused("3600"), Catch::Contains("the unit is missing"));
   CHECK_THAT(refused("1.2.3 h"), Catch::Contains("is no number"));
@@ -88,6 +91,16 @@ TEST_CASE("the schema refuses limits and stop rules that are zero, as reading do
   CHECK(same(rule + R"(1, "minimum": 2, "maximum": 2})"));
   for (const char* wrong : {"0 s", "0.0 h", "00d", "1 ps"})
     CHECK_FALSE(same(R"(, "limits": {"wall": ")" + std::string(wrong) + "\"}"));
+  // Both ends of what may be, in each unit.
+  for (const char* wrong :
+       {"0.4 ms", "0.999 ms", "1.5001 s", "1001 d", "1000.001 d", "9999 d", "24000.1 h", "24001h",
+        "30000 h", "1440001 min", "86400000.5 s", "86400000001 ms", "100000000000 ms"})
+    CHECK_FALSE(same(R"(, "limits": {"wall": ")" + std::string(wrong) + "\"}"));
+  for (const char* right :
+       {"1 ms", "1.5 ms", "0.001 s", "0.001 min", "0.001 d", "1000 d", "1000.000 d", "999.999d",
+        "24000 h", "23999.999 h", "19999 h", "0024000 h", "1440000 min", "1399999 min",
+        "86400000 s", "86399999.999 s", "86400000000 ms", "86399999999 ms"})
+    CHECK(same(R"(, "limits": {"wall": ")" + std::string(right) + "\"}"));
   for (const char* right : {"0.5 s", "10 d", "01h"})
     CHECK(same(R"(, "limits": {"wall": ")" + std::string(right) + "\"}"));
 }
