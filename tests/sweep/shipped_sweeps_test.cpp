@@ -155,6 +155,57 @@ TEST_CASE("what the README says of PASIDs to exhaustion is what the sweep finds"
     });
   }
   CHECK_THAT(readme_of(test::scenarios + "sweeps"), Catch::Contains(table + '\n'));
+  // What the picture is said to show.
+  int least = 0;
+  for (const int first : {256, 248, 240, 232, 224, 216, 192, 128, 64, 1}) {
+    if (swept.at(first, "system-wide-vfio", "host0.late.app.failed").value() > 0) least = first;
+    CHECK(swept.at(first, "guest-wide-iommufd", "host0.late.app.failed") == 0.0);
+  }
+  CHECK_THAT(
+      readme_of(test::scenarios + "sweeps"),
+      Catch::Contains(fmt::format("none up to 224, and from {} on with all but iommufd", least)));
+}
+
+TEST_CASE("what the README says of invalidation and vCPUs is what the sweep finds", "[sweep]") {
+  const Swept swept("invalidation-and-vcpus");
+  std::string table =
+      "| vCPUs | flush, mean: trapped | direct | rounds of work: trapped | direct |\n"
+      "|---|---|---|---|---|\n";
+  for (const int vcpus : {1, 2, 4, 8, 16, 32}) {
+    table += fmt::format("| {} |", vcpus);
+    for (const char* queue : {"trapped", "direct"})
+      table += fmt::format(" {} |", swept.time_at(vcpus, queue, "host0.vm.kernel.sva.flush.mean"));
+    for (const char* queue : {"trapped", "direct"})
+      table += fmt::format(" {} |", swept.at(vcpus, queue, "host0.vm.app.rounds").value());
+    table += '\n';
+  }
+  CHECK_THAT(readme_of(test::scenarios + "sweeps"), Catch::Contains(table + '\n'));
+}
+
+TEST_CASE("what the README says of strict and deferred unmapping is what the sweep finds",
+          "[sweep]") {
+  const Swept swept("strict-or-deferred");
+  const auto rounds = [&](int together, const char* queue) {
+    return swept.at(together, queue, "host0.vm.app.rounds").value();
+  };
+  std::string table =
+      "| rounds per flush | rounds of work: trapped | direct | exposure, mean: trapped | p99 |\n"
+      "|---|---|---|---|---|\n";
+  for (const int together : {1, 2, 4, 8, 16, 64}) {
+    const std::string head = together == 1    ? "1: strict"
+                             : together == 64 ? "64: 256 pages, about as many as Linux' 250 buffers"
+                                              : std::to_string(together);
+    const auto time = [&](const char* figure) {
+      return swept.time_at(together, "trapped", figure);
+    };
+    const std::string exposure =
+        together == 1 ? fmt::format("the flush: {} | ", time("host0.vm.kernel.sva.flush.mean"))
+                      : fmt::format("{} | {} ", time("host0.vm.app.exposure.mean"),
+                                    time("host0.vm.app.exposure.p99"));
+    table += fmt::format("| {} | {} | {} | {}|\n", head, rounds(together, "trapped"),
+                         rounds(together, "direct"), exposure);
+  }
+  CHECK_THAT(readme_of(test::scenarios + "sweeps"), Catch::Contains(table + '\n'));
 }
 
 #endif
