@@ -233,10 +233,89 @@ const tests = {
     assert.ok(await page.locator('dialog').isVisible());
     await page.keyboard.press('Escape');
     assert.ok(!await page.locator('dialog').isVisible());
+    // What is behind the list of keys stays as it is.
+    await page.keyboard.press('?');
+    const [place, theme] = [page.url(), await page.locator('html').getAttribute('data-theme')];
+    for (const key of ['t', '2', '/', '?']) await page.keyboard.press(key);
+    assert.equal(page.url(), place);
+    assert.equal(await page.locator('html').getAttribute('data-theme'), theme);
+    assert.ok(await page.locator('dialog').isVisible());
+    assert.notEqual(await page.evaluate(() => document.activeElement.type), 'search');
+    await page.keyboard.press('Escape');
     const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, a')].filter((one) =>
       !one.textContent.trim() && !one.getAttribute('aria-label')).length);
     assert.equal(nameless, 0, 'controls without a name');
     await close();
+  },
+
+  async 'charts say what they are to who does not see them'() {
+    for (const name of ['run.html', 'sweep.html']) {
+      const {page, close} = await open(name);
+      await drawAll(page);
+      const mute = await page.evaluate(() => [...document.querySelectorAll('.plot, canvas')].filter((one) =>
+        !['group', 'img'].includes(one.getAttribute('role')) || !one.getAttribute('aria-label')).map((one) => one.outerHTML.slice(0, 200)));
+      assert.deepEqual(mute, [], name);
+      const labels = await page.locator('canvas').evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')));
+      assert.equal(new Set(labels).size, labels.length, String(labels));
+      await close();
+    }
+  },
+
+  async 'saved latencies have no column for what is drawn'() {
+    const {page, close} = await open('run.html');
+    await drawAll(page);
+    const lines = (await savedTable(page, '#latency')).split('\n');
+    assert.equal(lines[0], 'component,operation,count,mean (ps),p50 (ps),p90 (ps),p99 (ps),p99.9 (ps),p99.99 (ps),max (ps)');
+    assert.ok(lines[1].split(',')[0].startsWith('host0'), lines[1]);
+    assert.equal((await page.locator('#latency thead tr:first-child th').first().textContent()), 'draw');
+    await close();
+  },
+
+  async 'the two ends of a window are told apart, however small it is'() {
+    const {page, close} = await open('run.html');
+    await drawAll(page);
+    const plot = page.locator('#timeline .plot').nth(1);
+    await drag(page, plot.locator('canvas'), [0.9, 0.5], [0.92, 0.5]);
+    const ends = new Set();
+    for (let i = 0; i < 24; ++i) {
+      await plot.press('+');
+      const [, from, to] = /^(.*) to (.*) of /.exec(await page.locator('#window').textContent());
+      assert.notEqual(from, to);
+      ends.add(from);
+    }
+    assert.ok(ends.size > 15, [...ends].join('; '));
+    await shoot(page, 'run-deep');
+    await close();
+  },
+
+  async 'a run that was not checked is not said to violate nothing'() {
+    const fact = (page) => page.locator('#summary dl > div:has(dt:text-is("violations")) dd');
+    for (const [name, why] of [['unchecked.html', /^Not checked: the run was made with --checks off\./], ['killed.html', /^Not checked: the run did not finish/]]) {
+      const {page, close} = await open(name);
+      assert.equal(await fact(page).textContent(), 'not checked', name);
+      assert.equal(await fact(page).getAttribute('class'), 'warn', name);
+      assert.match(await page.locator('#violations p').textContent(), why);
+      await shoot(page, name.split('.')[0]);
+      await close();
+    }
+    const {page, close} = await open('checked.html');
+    assert.equal(await fact(page).textContent(), '0');
+    assert.equal(await fact(page).getAttribute('class'), 'good');
+    assert.equal(await page.locator('#violations p').textContent(), 'None: every invariant that was checked held.');
+    await close();
+  },
+
+  async 'failures are counted by kind, also those that are not here, and a sweep without checks says so'() {
+    const {page, close} = await open('failed.html');
+    await drawAll(page);
+    assert.equal(await page.locator('#failures p').first().textContent(), '2,500 of 2,500 runs: crash 2,000, wall 500. The first 2,000 are here.');
+    assert.match(await page.locator('#unchecked').textContent(), /^Not checked: /);
+    assert.equal(await page.locator('#response figcaption').textContent(), 'runs that failed over ways. Parts of 2,500 runs.');
+    await shoot(page, 'failed');
+    await close();
+    const checked = await open('sweep.html');
+    assert.equal(await checked.page.locator('#unchecked').count(), 0);
+    await checked.close();
   },
 
   async 'dark and light follow the system, and the switch'() {
@@ -297,6 +376,19 @@ const tests = {
     }
   },
 
+  async 'paper says how many rows it does not have'() {
+    for (const [name, place, text] of [['sweep.html', '#points', '25 of 40 rows.'], ['sweep.html', '#failures', ''],
+      ['violations.html', '#violations', '20 of 2,030 violations.']]) {
+      const {page, close} = await open(name);
+      const line = page.locator(`${place} .paper`);
+      assert.ok(!await line.isVisible(), name);
+      await page.evaluate(() => dispatchEvent(new Event('beforeprint')));
+      assert.equal(await line.isVisible(), text !== '', name);
+      assert.equal(await line.textContent(), text);
+      await close();
+    }
+  },
+
   async 'the pages that come out of a printer have curves, and all columns'() {
     const pdf = (name) => {
       const file = join(directory, `${name}.pdf`);
@@ -339,6 +431,7 @@ const tests = {
     assert.equal(await page.locator('.violation').count(), 20);
     await page.locator('#violations button.more').click();
     assert.equal(await page.locator('.violation').count(), 30);
+    assert.equal(await page.locator('#violations p').first().textContent(), '2,030 in all: 2,015 of I8, 15 of I28. 30 are here.');
     assert.equal(await page.locator('.violation').first().locator('ol.chain li').count(), 4);
     assert.match(await page.locator('.violation').first().textContent(), /I8 at 1 us: PASID 3 was given out again.*before <\/script><img src=x/s);
     assert.equal(await page.locator('main img, main svg').count(), 0);
@@ -362,6 +455,48 @@ const tests = {
     await drag(page, page.locator('#response .u-over'), [0.2, 0.5], [0.6, 0.5]);
     assert.notEqual(await picture(page, '#response'), other);
     await shoot(page, 'sweep-light');
+    await close();
+  },
+
+  async 'a curve that is hidden takes its band with it, also by keys'() {
+    const {page, close} = await open('sweep.html');
+    await drawAll(page);
+    const coloured = () => page.locator('#response canvas').evaluate((canvas) => {
+      const copy = Object.assign(document.createElement('canvas'), {width: canvas.width, height: canvas.height}).getContext('2d', {willReadFrequently: true});
+      copy.drawImage(canvas, 0, 0);
+      const {data} = copy.getImageData(0, 0, canvas.width, canvas.height);
+      let count = 0;  // without what is nearly transparent, as edges of letters are: their colours are rounded
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i + 3] > 40 && Math.max(...data.subarray(i, i + 3)) - Math.min(...data.subarray(i, i + 3)) > 60) ++count;
+      return count;
+    });
+    const whole = await coloured();
+    const names = page.locator('#response .u-legend .u-series:not([hidden]) th[role=button]');
+    const count = await names.count();
+    assert.ok(count >= 3 && whole > 1000, `${count} curves, ${whole} pixels`);
+    await names.nth(2).focus();  // that with the widest band
+    await page.keyboard.press('Enter');
+    await settled(page);
+    assert.equal(await names.nth(2).getAttribute('aria-pressed'), 'false');
+    const without = await coloured();
+    assert.ok(without < 0.9 * whole, `${without} of ${whole} pixels`);
+    for (let i = 0; i < count; ++i) if (i !== 2) await names.nth(i).click();
+    await page.mouse.move(0, 0);
+    await settled(page);
+    await shoot(page, 'sweep-hidden');
+    assert.equal(await coloured(), 0);
+    for (let i = 0; i < count; ++i) await names.nth(i).click();
+    await page.mouse.move(0, 0);
+    await settled(page);
+    assert.equal(await names.nth(2).getAttribute('aria-pressed'), 'true');
+    assert.equal(await coloured(), whole);
+    await names.nth(1).click({modifiers: ['Control']});  // this one alone
+    await page.mouse.move(0, 0);
+    await settled(page);
+    const alone = await coloured();
+    assert.deepEqual(await names.evaluateAll((all) => all.map((one) => one.getAttribute('aria-pressed'))), ['false', 'true', 'false', 'false']);
+    assert.ok(alone > 0.3 * whole, `${alone} of ${whole} pixels: its band is there`);
+    await shoot(page, 'sweep-alone');
     await close();
   },
 
@@ -440,6 +575,11 @@ const tests = {
       assert.deepEqual(texts.slice(0, 8), cells);
       const scale = texts.slice(8);
       assert.deepEqual([scale[0], scale.at(-1), new Set(scale).size], [cells[0], cells[7], 5], String(scale));
+    }
+    const heads = await page.locator('#points thead tr:first-child th').allTextContents();
+    for (const figure of ['hit_rate', 'mean_wait', 'evictions']) {
+      const cells = await column(page, '#points', heads.indexOf(`host0.dmar0.${figure}`) + 1);
+      assert.equal(new Set(cells).size, 8, String(cells));
     }
     const axes = numbers(await written('parallel'));
     assert.equal(new Set(axes).size, 3 * 5, String(axes));
@@ -548,6 +688,9 @@ const tests = {
     assert.equal(await after('host0.dmar0.hit_rate', '> 5 us'), '8, marked');
     assert.equal(await after('host0.dmar0.hit_rate', '> 20'), '8, marked');
     assert.equal(await after('host0.dmar0.evictions', '> 1.5 K'), 7);
+    assert.equal(await after('host0.dmar0.evictions', '> 1,159'), 7);
+    for (const text of ['> 1,5', '> 1,1590', '> ,159', '> 1.159,5', '1,1 .. 2,5'])
+      assert.equal(await after('host0.dmar0.evictions', text), '8, marked', text);
     // Parameters have the unit in which they are written.
     assert.equal(await after('size', '> 16 KiB'), 4);
     assert.equal(await after('size', '> 16 us'), '8, marked');

@@ -26,8 +26,12 @@ trap 'rm -rf "$out"' EXIT
 "$viosim" sweep "$root/tests/report/sweep.json" --out "$out/sweep" >/dev/null || [ $? -eq 1 ]
 "$viosim" sweep "$root/tests/report/drawn.json" --out "$out/drawn" >/dev/null
 "$viosim" sweep "$root/tests/report/undecided.json" --out "$out/undecided" >/dev/null
+"$viosim" run "$root/scenarios/one-device.json" --trace off --out "$out/checked" >/dev/null
+"$viosim" run "$root/scenarios/one-device.json" --checks off --trace off --out "$out/unchecked" >/dev/null
+for run in checked unchecked; do mv "$out/$run/run.db" "$out/$run/$run.db"; done
 for sweep in drawn undecided; do mv "$out/$sweep/sweep.db" "$out/$sweep/$sweep.db"; done
-for page in run/run sweep/sweep drawn/drawn undecided/undecided violations long near words curves many; do
+for page in run/run sweep/sweep drawn/drawn undecided/undecided checked/checked unchecked/unchecked \
+  killed violations long near words curves failed many; do
   "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
 done
 echo "long.db: $(wc -c <"$out/long.db") bytes, its report: $(wc -c <"$out/long.html") bytes"

@@ -53,6 +53,7 @@ void make_run(const std::filesystem::path& file) {
        .message = "PASID 3 is reused",
        .events = {
            {.time = 70, .component = lock, .kind = 0, .pasid = 3, .epoch = 1, .text = "first"}}});
+  database.count_violations("I28", 100);
   run.block({event_of(EventKind::translate, cache, {10, 20})});
   run.finish();
 }
@@ -97,7 +98,8 @@ TEST_CASE("violations come with their invariant and their chain", "[report]") {
   make_run(scratch / "run.db");
   RunReader reader = RunReader::open(scratch / "run.db");
   const Value violations = member(report::run_json(reader), "violations");
-  CHECK(text(violations, "total") == "1");
+  CHECK(text(violations, "total") == "101");
+  CHECK(text(violations, "by_invariant") == R"({"I28": 100, "I8": 1})");
   const Value& first = member(violations, "rows").if_array()->front();
   CHECK(text(first, "message") == "\"PASID 3 is reused\"");
   CHECK(text(first, "current_epoch") == "2");
@@ -124,6 +126,8 @@ TEST_CASE("figures of a sweep are means and deviations of each point's runs", "[
   CHECK(text(figures[0], "mean") == "[0.2, 0.5, 0.9, null]");
   CHECK(text(figures[0], "sd") == "[0.14142, 0, 0, 0]");
   CHECK(text(member(sweep, "failures"), "total") == "3");
+  CHECK(text(member(sweep, "failures"), "by_kind") == R"({"crash": 2, "wall": 1})");
+  CHECK(text(member(sweep, "manifest"), "checked") == "true");
   CHECK(text(member(sweep, "failures").if_object()->back().value.if_array()->front(), "point") ==
         "2");
   // Of 8 runs at most 7 degrees of freedom; the first t of 95 % is known.

@@ -1,9 +1,10 @@
-// Writes databases that the browser looks at: a run with violations and with names that attack the page, one with a
-// long trace, and sweeps: one whose figures are nearly the same everywhere, one whose parameters are called like
-// columns and have units, one with more curves than are drawn and long numbers, and one with about as many points as a
-// report has means.
+// Writes databases that the browser looks at: a run with violations and with names that attack the page, one that was
+// killed, one with a long trace, and sweeps: one whose figures are nearly the same everywhere, one whose parameters are
+// called like columns and have units, one with more curves than are drawn and long numbers, one with more failures than
+// are in a report, and one with about as many points as a report has means.
 // SPDX-License-Identifier: Apache-2.0
-// usage: viosim_report_samples DIRECTORY      writes violations.db, long.db, near.db, words.db, curves.db and many.db
+// usage: viosim_report_samples DIRECTORY      writes violations.db, killed.db, long.db, near.db, words.db, curves.db,
+//                                             failed.db and many.db
 #include "models/trace_events.hpp"
 #include "sim/record/run_database.hpp"
 #include "tests/record/event_mix.hpp"
@@ -72,7 +73,19 @@ void write_violations(const std::filesystem::path& file) {
   }
   database.trace().take(std::move(events));
   for (int i = 0; i < 30; ++i) database.add_violation(violation(iommu, i));
+  database.count_violations("I8", 2000);
   database.finish();
+}
+
+// As a run that was killed leaves it.
+void write_killed(const std::filesystem::path& file) {
+  {
+    RunDatabase database = RunDatabase::create(
+        file, {.program_version = "0.1.0", .scenario = R"({"name": "killed"})", .seed = 7});
+    const std::uint32_t pasids = database.add_component("host0.kernel.pasids");
+    database.trace().take({event(EventKind::allocate, 5, pasids, 1)});
+  }
+  std::filesystem::rename(RunDatabase::partial_path(file), file);
 }
 
 void write_long(const std::filesystem::path& file) {
@@ -147,6 +160,17 @@ INSERT INTO figure VALUES(0, 'host0.dmar0', 'hits', 'count');
 INSERT INTO metric SELECT run, 0, 1000 + point % 3 * 100 + point / 3 * 7 FROM run;
 )sql";
 
+// Runs that all failed, more than a report has rows for; what the last ones say, no other does.
+constexpr const char* failed_rows = R"sql(
+INSERT INTO manifest VALUES('name', 'failed'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
+  ('sweep', '{"design": "grid", "checks": false}');
+INSERT INTO axis VALUES(0, 'ways');
+WITH RECURSIVE numbers(n) AS (VALUES(0) UNION ALL SELECT n + 1 FROM numbers WHERE n < 2499)
+  INSERT INTO run SELECT n, 0, n, n + 1, 1, 0 FROM numbers;
+INSERT INTO parameter VALUES(0, 0, 'ways', '4', 4);
+INSERT INTO failure SELECT run, iif(run < 2000, 'crash', 'wall'), 'signal 11', 'viosim run a' FROM run;
+)sql";
+
 // One run at each point.
 constexpr const char* many_rows = R"sql(
 INSERT INTO manifest VALUES('name', 'many'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
@@ -167,10 +191,12 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   const std::filesystem::path directory = argv[1];
   write_violations(directory / "violations.db");
+  write_killed(directory / "killed.db");
   write_long(directory / "long.db");
   test::make_sweep(directory / "near.db", near_rows);
   test::make_sweep(directory / "words.db", words_rows);
   test::make_sweep(directory / "curves.db", curves_rows);
+  test::make_sweep(directory / "failed.db", failed_rows);
   test::make_sweep(directory / "many.db", many_rows);
   return 0;
 }

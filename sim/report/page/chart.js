@@ -49,6 +49,29 @@ function addKeys(place, chart, x) {
   });
 }
 
+// An entry of the legend is a switch, also for keys.
+function addLegendKeys(place, chart) {
+  place.querySelectorAll('.u-legend .u-series').forEach((row, i) => {
+    const head = row.querySelector('th');
+    if (i === 0 || !head) return;
+    head.tabIndex = 0;
+    head.setAttribute('role', 'button');
+    head.setAttribute('aria-label', `Draw ${chart.series[i].label}`);
+    head.setAttribute('aria-pressed', String(chart.series[i].show));
+    head.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' && event.key !== ' ') return;
+      head.click();
+      event.preventDefault();
+    });
+  });
+  chart.hooks.setSeries = [...chart.hooks.setSeries ?? [], (which, series, change) => {
+    if (change.show === undefined) return;
+    place.querySelectorAll('.u-legend .u-series').forEach((row, i) => {
+      if (i > 0) row.querySelector('th')?.setAttribute('aria-pressed', String(which.series[i].show));
+    });
+  }];
+}
+
 // A piece of each line, with its dashes: colours come again after eight.
 function paintMarkers(place, chart) {
   place.querySelectorAll('.u-legend .u-series').forEach((row, i) => {
@@ -74,17 +97,22 @@ function roomForTicks(texts) {
   return Math.ceil(Math.max(25, ...texts.map((text) => measuring.measureText(text).width / 2 + 2)));
 }
 
-// options and data as uPlot has them, without size; returns {chart, place}.
-function lineChart(place, options, data, height = 340) {
+// options and data as uPlot has them, without size; `label` says what it shows to who does not see it. Returns {chart, place}.
+function lineChart(place, label, options, data, height = 340) {
   // Two charts shall find room on a page of paper.
   const size = () => ({width: Math.max(240, place.clientWidth), height: printing ? Math.round(.75 * height) : height});
   place.tabIndex = 0;
   place.classList.add('plot');
+  place.setAttribute('role', 'group');
+  place.setAttribute('aria-label', `${label}: + - arrows 0`);
   const chart = new uPlot({...size(), pxAlign: 0, cursor: {drag: {x: true, y: false}, focus: {prox: 24}},
     focus: {alpha: 0.35}, legend: {live: true}, ...options}, data, place);
   // uPlot draws in a task of its own, which a page that is being printed never gets to.
   const now = (change) => chart.batch(change);
   now(() => {});
+  chart.ctx.canvas.setAttribute('role', 'img');
+  chart.ctx.canvas.setAttribute('aria-label', label);
+  addLegendKeys(place, chart);
   paintMarkers(place, chart);
   addKeys(place, chart, data[0]);
   const resize = () => {

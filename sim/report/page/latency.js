@@ -38,7 +38,7 @@ function cdfChart(place, chosen) {
   });
   const series = latencySeries(chosen, (value) => formatRatio(value, 5)).map((one) =>
     ({...one, paths: uPlot.paths.stepped({align: 1})}));
-  return lineChart(place, {
+  return lineChart(place, 'Cumulative distributions of latencies', {
     scales: {x: {time: false, distr: 3, range: (chart, low, high) => [low, high]}, y: {range: [0, 1]}},
     axes: [logAxis('latency', formatTime),
       plainAxis({label: 'part of all samples', values: (chart, splits) => splits.map((value) => `${Math.round(100 * value)} %`), size: 52})],
@@ -69,7 +69,7 @@ function percentileChart(place, chosen) {
   const last = Math.max(1, ...curves.map(([x]) => x.at(-1)));
   const text = (value) => significant(100 * (1 - 10 ** -value), Math.ceil(value) + 2);
   const series = latencySeries(chosen, formatTime).map((one) => ({...one, paths: uPlot.paths.stepped({align: 1})}));
-  return lineChart(place, {
+  return lineChart(place, 'Latencies by percentile', {
     scales: {x: {time: false, range: (chart, low, high) => [Math.max(0, low), high]}, y: logScale},
     axes: [plainAxis({label: 'percentile', values: (chart, splits) => splits.map((value) => text(value)),
       splits: (chart, axis, low, high) => [0, nines(.5), 1, 2, 3, 4, 5, 6].filter((value) => value >= low - 1e-9 && value <= Math.min(high, last) + 1e-9)}),
@@ -105,7 +105,7 @@ function latencySection(latencies) {
       if (event.target.checked) choose(number); else slots.delete(number);
       draw();
     }});
-  const columns = [{name: 'draw', unit: 'text', show: boxes}, {name: 'component', unit: 'text'}, {name: 'operation', unit: 'text'},
+  const columns = [{name: 'draw', unit: 'text', control: true, show: boxes}, {name: 'component', unit: 'text'}, {name: 'operation', unit: 'text'},
     {name: 'count', unit: 'count'}, {name: 'mean', unit: 'ps'}, ...percentiles.map(([label]) => ({name: label, unit: 'ps'})),
     {name: 'max', unit: 'ps'}];
   const rows = latencies.map((latency) => ['', latency.component, latency.operation, latency.count, latency.mean,

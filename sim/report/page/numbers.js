@@ -42,6 +42,14 @@ function formatRate(value, unit, digits) {
 
 const counted = (count, noun) => `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 
+// The fewest digits, of at least `least`, that tell values apart. They are means, which have eight at most.
+function digitsApart(values, format, least) {
+  const different = [...new Set(values)].filter((value) => value !== null);
+  let digits = least;
+  while (digits < 8 && new Set(different.map((value) => format(value, digits))).size < different.length) ++digits;
+  return digits;
+}
+
 // Of the units that databases have.
 function formatValue(value, unit, digits = 4) {
   if (value === null || value === undefined) return '-';
@@ -73,6 +81,7 @@ function readQuantity(text) {
   const match = /^\s*(-?[\d.,]+(?:e-?\d+)?)\s*([a-zA-Z%/]*)\s*$/.exec(text);
   const unit = match && writtenUnits.get(match[2]);
   if (!unit) return null;
+  if (match[1].includes(',') && !/^-?\d{1,3}(,\d{3})+(?!\d)[^,]*$/.test(match[1])) return null;  // "1,5" is no 15
   const number = Number(match[1].replaceAll(',', ''));
   return Number.isNaN(number) ? null : {number: number * unit.factor, of: unit.of};
 }

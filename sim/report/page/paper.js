@@ -4,6 +4,12 @@ let printing = false;
 const onlyPrinted = [];  // copies of tables, gone after printing
 const smallestPrint = 0.75;
 
+// Paper has no button that shows more: what is not there is said.
+function leftOut(place, shown, all, noun) {
+  place.textContent = shown < all ? `${formatCount(shown)} of ${counted(all, noun)}.` : '';
+  place.hidden = shown === all;
+}
+
 // A page has no sideways scrolling: a table that is too wide gets a little smaller, or goes on below itself, its first
 // column repeated.
 function fitTable(table) {

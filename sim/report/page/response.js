@@ -40,7 +40,7 @@ function responseChart(place, parameter, curves, figure) {
   const values = columns.flat().filter((value) => value !== null);
   const [low, high] = extent(values);
   const pad = (high - low || Math.abs(high) || 1) * 0.06;
-  return lineChart(place, {
+  return lineChart(place, `${figure.name} over ${parameter.name}`, {
     padding: [null, roomForTicks(ticks().map((value) => textOf.get(value))), null, null],
     scales: {x: {time: false, distr: parameter.logarithmic ? 3 : 1, range: (chart, from, to) => zoomedIn(chart, x, from, to) ? [from, to] : range},
       y: {range: [low >= 0 && low - pad < 0 ? 0 : low - pad, Math.min(high + pad, figure.most ?? Infinity)]}},
@@ -49,8 +49,17 @@ function responseChart(place, parameter, curves, figure) {
     plainAxis({label: figure.name, values: (chart, splits) => tickTexts(splits, (value, digits) => formatValue(value, figure.unit, digits)), size: 78})],
     series: [{label: parameter.name, value: (chart, value) => textOf.get(value) ?? '-'}, ...responseSeries(curves, figure)],
     bands,
+    hooks: {setSeries: [hideBands]},
     legend: {live: true},
   }, [x, ...columns], 380);
+}
+
+// A band is there when its curve is.
+function hideBands(chart, series, change) {
+  if (!series || change.show === undefined) return;
+  const curve = series - (series - 1) % 3;
+  for (const end of [curve + 1, curve + 2])
+    if (chart.series[end].show !== chart.series[curve].show) chart.setSeries(end, {show: chart.series[curve].show});
 }
 
 const zoomedIn = (chart, x, from, to) => from > x[0] || to < x.at(-1);
@@ -96,8 +105,8 @@ function responseView(points) {
     const [fewest, most] = counts.length ? extent(counts) : [0, 0];
     const put = points.parameters.some((one) => !axes.includes(one.name) && one.texts.length > 1 && state.chosen[one.name] === together);
     caption.textContent = `${figure.name} over ${parameter.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}. ` +
-      (most ? `Means of ${most > fewest ? `${fewest} to ` : ''}${counted(most, 'run')}` : 'No run has a value here') +
-      (!most ? '.' : banded ? '; bands are 95 % confidence intervals of the mean (Student\u2019s t).' : '; too few for a confidence interval.') +
+      (most ? `${figure.ofPoints ? 'Parts' : 'Means'} of ${most > fewest ? `${fewest} to ` : ''}${counted(most, 'run')}` : 'No run has a value here') +
+      (!most || figure.ofPoints ? '.' : banded ? '; bands are 95 % confidence intervals of the mean (Student\u2019s t).' : '; too few for a confidence interval.') +
       (put ? ' Runs of different points are put together, so the bands hold their spread as well.' : '') +
       leftOutText(parameter) + groupedText([parameter, points.parameterNamed(state.by)]);
   }

@@ -18,7 +18,8 @@ function runSummary(data) {
     requests === null ? null : fact('requests of devices', formatCount(requests)),
     hits + misses > 0 ? fact('hit rate of devices', formatValue(hits / (hits + misses), 'ratio')) : null,
     faults === null ? null : fact('faults of devices', formatCount(faults)),
-    fact('violations', formatCount(violations.total), violations.total ? 'bad' : 'good'),
+    !violations.total && whyNotChecked(manifest) ? fact('violations', 'not checked', 'warn')
+      : fact('violations', formatCount(violations.total), violations.total ? 'bad' : 'good'),
     expectations.length ? fact('expectations met', `${met} of ${expectations.length}`, met === expectations.length ? 'good' : 'bad') : null,
     fact('trace events', formatCount(manifest.events)),
     fact('seed', manifest.seed, 'small'),
@@ -61,7 +62,7 @@ function sourceSection(id, title, text) {
 
 function drawRun(data) {
   runSummary(data);
-  violationSection(data.violations);
+  violationSection(data.violations, data.manifest);
   if (data.latencies.length) latencySection(data.latencies);
   if (data.timeline) breakdownSection(data.timeline, timelineSection(data.timeline));
   tableSection(data);

@@ -10,6 +10,10 @@ function sweepSummary(points, data) {
     fact('failed', formatCount(failures.total), failures.total ? 'bad' : 'good'),
     fact('not as expected', formatCount(unexpected), unexpected ? 'bad' : 'good'),
     fact('seed', manifest.seed, 'small'), fact('viosim', `${manifest.program_version} ${manifest.commit}`, 'small')));
+  if (manifest.checked === false) {
+    made.append(element('p', {class: 'warn', id: 'unchecked'},
+      'Not checked: the sweep has "checks": false, so no violation of an invariant was looked for.'));
+  }
   const {unsettled} = data.points;
   if (unsettled.length) {
     made.append(element('p', {class: 'warn', id: 'unsettled'}, `${counted(unsettled.length, 'point')} ended at the most replicates without having fulfilled ` +
@@ -34,15 +38,20 @@ function pointTable(points, only) {
   const parameters = points.parameters;
   const figures = points.varying.filter((figure) => !figure.ofPoints);
   const counts = [{name: 'runs', unit: 'count'}, {name: 'failed', unit: 'count'}];
+  const digitsOf = ({unit, at}) => digitsApart(points.data.points.runs.map((count, point) => at(point).mean),
+    (value, digits) => formatValue(value, unit, digits), 4);
   const taken = ['point', ...counts.map(({name}) => name), ...figures.map(({name}) => name)];
   const columns = [{name: 'point', unit: 'count'},
     ...parameters.map((parameter) => ({name: parameterHead(parameter, taken),
       unit: parameter.numeric ? 'count' : 'text', bounds: parameter.numeric ? unitOf(parameter.texts.at(-1)) : 'text', text: (value, point) => parameter.textAt(point)})),
     ...counts,
-    ...figures.map((figure) => ({name: figure.name, unit: figure.unit, text: (value, point) => {
-      const half = halfWidth(figure.at(point), points.student);
-      return formatValue(value, figure.unit) + (half ? ` \u00b1 ${formatValue(half, figure.unit, 2)}` : '');
-    }}))];
+    ...figures.map((figure) => {
+      const digits = digitsOf(figure);
+      return {name: figure.name, unit: figure.unit, text: (value, point) => {
+        const half = halfWidth(figure.at(point), points.student);
+        return formatValue(value, figure.unit, digits) + (half ? ` \u00b1 ${formatValue(half, figure.unit, 2)}` : '');
+      }};
+    })];
   const {runs, failed} = points.data.points;
   const rows = runs.map((count, point) => [point,
     ...parameters.map((parameter) => parameter.numeric ? parameter.numberAt(point) : parameter.textAt(point)),
@@ -76,7 +85,7 @@ function sweepLatencies(points, data) {
     wanted.sort((a, b) => (by?.texts.indexOf(a.group[place_]) ?? 0) - (by?.texts.indexOf(b.group[place_]) ?? 0));
     drawn?.destroy();
     place.replaceChildren();
-    drawn = lineChart(place, {scales: {x: {time: false}, y: logScale},
+    drawn = lineChart(place, `${state.name} by percentile`, {scales: {x: {time: false}, y: logScale},
       axes: [plainAxis({label: 'percentile', splits: (chart, axis, low, high) => [0, nines(.5), 1, 2, 3, 4].filter((value) => value >= low - .01 && value <= high + .01),
         values: (chart, splits) => splits.map(text)}), logAxis('latency', formatTime, {size: 62})],
       series: [{label: 'percentile', value: (chart, value) => value === null || value === undefined ? '-' : text(value)},
@@ -91,13 +100,11 @@ function sweepLatencies(points, data) {
   whenNear(place, draw);
 }
 
-function failureSection(points, {total, rows}) {
+function failureSection(points, {total, rows, by_kind: byKind}) {
   const made = section('failures', 'Failures');
   if (!total) return made.append(element('p', {}, 'None: every run came to its end.'));
-  const kinds = new Map();
-  for (const row of rows) kinds.set(row.kind, (kinds.get(row.kind) ?? 0) + 1);
   made.append(element('p', {}, `${formatCount(total)} of ${formatCount(points.data.manifest.runs)} runs: ` +
-    `${[...kinds].map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.`,
+    `${Object.entries(byKind).map(([kind, count]) => `${kind} ${formatCount(count)}`).join(', ')}.`,
   total > rows.length ? ` The first ${formatCount(rows.length)} are here.` : ''),
   dataTable([{name: 'run', unit: 'count'}, {name: 'kind', unit: 'text'},
     ...points.parameters.map((parameter) => ({name: parameterHead(parameter, ['run', 'kind', 'reason', 'replay']), unit: 'text'})),

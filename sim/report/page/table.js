@@ -37,8 +37,8 @@ function compareCells(a, b) {
   return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', {numeric: true});
 }
 
-// columns: [{name, unit, bounds, long, text(value, row), show(value, row)}]: `bounds` is the unit of what cells show, where that is
-// not `unit`; `text` what they show, where that is not the value in its unit; `show` an element in the place of the text. rows:
+// columns: [{name, unit, bounds, long, control, text(value, row), show(value, row)}]: `bounds` is the unit of what cells show, where that is
+// not `unit`; `text` what they show, where that is not the value in its unit; `show` an element in the place of the text; `control`: it is one to be used, and nothing to be saved. rows:
 // arrays of as many values. options: caption, filters (a field in each column), only(row number): whether it is wanted at all,
 // changed(numbers of rows that pass), limit: rows until more are asked for, name: of a CSV file.
 function dataTable(columns, rows, options = {}) {
@@ -48,6 +48,7 @@ function dataTable(columns, rows, options = {}) {
   const state = {sort: options.sort ?? null, down: options.down ?? false, limit: options.limit ?? rowsAtOnce, filters: [], word: ''};
   const body = element('tbody');
   const status = element('span', {class: 'note', role: 'status'});
+  const left = element('p', {class: 'note paper'});
   const more = element('button', {class: 'more', onclick: () => { state.limit = Math.max(state.limit * 4, 100); draw(); }}, 'Show more rows');
 
   const heads = columns.map((column, c) => element('th', {scope: 'col', class: isText(c) && 'text'},
@@ -98,12 +99,14 @@ function dataTable(columns, rows, options = {}) {
       : `${formatCount(numbers.length)} of ${counted(rows.length, 'row')}`;
     more.textContent = `Show more of ${counted(numbers.length, 'row')}`;
     more.hidden = shown.length === numbers.length;
+    leftOut(left, shown.length, rows.length, 'row');
     options.changed?.(numbers);
   }
 
   const quoted = (value) => /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-  const csv = () => [columns.map((column) => `${column.name}${['ps', 'bytes'].includes(boundsOf(column)) ? ` (${boundsOf(column)})` : ''}`),
-    ...wanted().map((number) => rows[number].map((value) => value === null || value === undefined ? '' : String(value)))]
+  const saved = columns.map((column, c) => c).filter((c) => !columns[c].control);
+  const headOf = (column) => `${column.name}${['ps', 'bytes'].includes(boundsOf(column)) ? ` (${boundsOf(column)})` : ''}`;
+  const csv = () => [saved.map((c) => headOf(columns[c])), ...wanted().map((number) => saved.map((c) => String(rows[number][c] ?? '')))]
     .map((line) => line.map(quoted).join(',')).join('\n');
 
   const bar = element('div', {class: 'bar'},
@@ -114,7 +117,7 @@ function dataTable(columns, rows, options = {}) {
       'CSV') : null);
   const whole = element('div', {class: 'table'}, bar, element('div', {class: 'scroll'}, element('table', {},
     options.caption ? element('caption', {}, options.caption) : null,
-    element('thead', {}, element('tr', {}, heads), filterRow || null), body)), more);
+    element('thead', {}, element('tr', {}, heads), filterRow || null), body)), left, more);
   draw();
   return {element: whole, redraw: draw};
 }

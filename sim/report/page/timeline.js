@@ -13,7 +13,7 @@ function laneFigure(title, note, lanes, view) {
   const say = (x, y) => {
     const lane = lanes[shown()[Math.floor((y - frameOf(0).top) / rowHeight)]];
     if (!lane || view.pointer === null) return '';
-    return `${lane.name}\n${formatTime(view.pointer, 7)}: ${amount(levelAt(lane, view.pointer))}\n` +
+    return `${lane.name}\n${formatTime(view.pointer, view.digits() + 1)}: ${amount(levelAt(lane, view.pointer))}\n` +
       `in view: mean ${amount(meanIn(lane, view.from, view.to))}, most ${amount(mostIn(lane, view.from, view.to))}` +
       (lane.exact ? '' : ' (of means)');
   };
@@ -81,7 +81,7 @@ function stackFigure(title, note, layers, view, unit = 'count') {
   const height = 190;
   const hidden = new Set();
   const visible = () => layers.filter((layer, i) => !hidden.has(i));
-  const say = () => view.pointer === null ? '' : `${formatTime(view.pointer, 7)}\n` + visible().toReversed().map((layer) =>
+  const say = () => view.pointer === null ? '' : `${formatTime(view.pointer, view.digits() + 1)}\n` + visible().toReversed().map((layer) =>
     `${layer.name}: ${formatValue(levelAt(layer, view.pointer), unit)}`).join('\n');
   const key = element('ul', {class: 'key'}, layers.map((layer, i) => {
     const swatch = element('span', {class: 'swatch'});
@@ -142,7 +142,7 @@ function timelineSection(timeline) {
   view.bin = timeline.bin;
   const read = (lanes) => lanes.map((lane) => readLane(lane, timeline));
   const range = element('output', {id: 'window', class: 'note'});
-  const say = () => { range.textContent = `${formatTime(view.from, 6)} to ${formatTime(view.to, 6)} of ${formatTime(view.end, 6)}`; };
+  const say = () => { range.textContent = `${formatTime(view.from, view.digits())} to ${formatTime(view.to, view.digits())} of ${formatTime(view.end, 6)}`; };
   view.watchers.push(say);
   say();
   const button = (text, title, act) => element('button', {title, onclick: act}, text);

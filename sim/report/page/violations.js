@@ -12,21 +12,30 @@ function violationItem(violation, number) {
       element('li', {}, element('time', {}, formatTime(event.time, 12)), event.text || `${event.component} ${event.kind}`))) : null);
 }
 
-function violationSection(violations) {
-  const {total, rows} = violations;
+// Why a run that has no violation cannot be called one without; null: it can.
+function whyNotChecked(manifest) {
+  if (!manifest.complete) return 'the run did not finish, and violations are kept at its end. "viosim check" looks for them in the trace that there is.';
+  if (manifest.checks === 'off') return 'the run was made with --checks off. "viosim check" looks for violations in its trace, if it has one.';
+  return manifest.checks === 'on' ? null : 'the database does not say whether violations were looked for.';
+}
+
+function violationSection(violations, manifest) {
+  const {total, rows, by_invariant: byInvariant} = violations;
   const list = element('div');
   let shown = 0;
+  const left = element('p', {class: 'note paper'});
   const more = element('button', {class: 'more', onclick: () => add(100)}, 'Show more');
   function add(count) {
     list.append(...rows.slice(shown, shown + count).map((row, i) => violationItem(row, shown + i)));
     shown = Math.min(rows.length, shown + count);
     more.hidden = shown === rows.length;
+    leftOut(left, shown, total, 'violation');
   }
   const made = section('violations', 'Violations');
-  if (!total) return made.append(element('p', {}, 'None: every invariant that was checked held.'));
-  const kinds = Map.groupBy ? [...Map.groupBy(rows, (row) => row.invariant)] : [];
-  made.append(element('p', {}, `${formatCount(total)} in all`,
-    kinds.length ? `: ${kinds.map(([name, all]) => `${formatCount(all.length)} of ${name}`).join(', ')}` : '', '.',
-    total > rows.length ? ` The first ${formatCount(rows.length)} are here.` : ''), list, more);
+  const why = whyNotChecked(manifest);
+  if (!total) return made.append(element('p', {class: why && 'warn'}, why ? `Not checked: ${why}` : 'None: every invariant that was checked held.'));
+  const kinds = Object.entries(byInvariant).sort((a, b) => compareCells(a[0], b[0]));
+  made.append(element('p', {}, `${formatCount(total)} in all: ${kinds.map(([name, times]) => `${formatCount(times)} of ${name}`).join(', ')}.`,
+    total > rows.length ? ` ${formatCount(rows.length)} are here.` : ''), list, left, more);
   add(20);
 }

@@ -28,6 +28,8 @@ class TimeWindow {
     this.pointer = time;
     this.tell();
   }
+  // As many digits of a time as tell a hundredth of what is in view.
+  digits() { return Math.min(15, Math.max(6, Math.ceil(Math.log10(Math.max(1, this.to) / (this.to - this.from))) + 3)); }
   tell() { for (const watcher of this.watchers) watcher(); }
 }
 
