@@ -13,7 +13,7 @@ namespace viosim::report {
 namespace {
 
 constexpr std::size_t longest_scenario = std::size_t{512} << 10U;  // bytes that a page carries
-constexpr std::size_t most_violations = 1100;  // more than check::Scene keeps
+constexpr std::size_t most_violations = 1100;                      // more than check::Scene keeps
 
 std::string component_name(const RunReader& reader, std::uint32_t number) {
   return number < reader.components().size() ? reader.components()[number] : "unknown";

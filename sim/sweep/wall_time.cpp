@@ -90,6 +90,7 @@ std::string pattern_up_to(std::int64_t most) {
 // The lookahead keeps out what is zero, and fractions of a millisecond.
 std::string pattern_of_wall_times() {
   std::vector<std::string> all;
+  all.reserve(units.size());
   for (const WallTimeUnit& unit : units)
     all.push_back(pattern_up_to(longest_wall_time.value() / unit.size) +
                   fmt::format(" *{}", unit.name));

@@ -134,8 +134,9 @@ std::string latencies_text(const std::vector<LatencyGroupRow>& rows,
   for (const LatencyGroupRow& row : rows) {
     const Histogram& histogram = row.histogram;
     const auto time = [&](Ps value) {
-      if (histogram.count() == 0) return none;
-      return arguments.csv ? std::to_string(value.count()) : format_time(value);
+      return histogram.count() == 0 ? none
+             : arguments.csv        ? std::to_string(value.count())
+                                    : format_time(value);
     };
     std::vector<std::string> cells{row.latency.empty() ? none : row.latency,
                                    std::to_string(row.runs), std::to_string(row.failed),
