@@ -49,12 +49,27 @@ Value side_json(const LatencySide& side) {
   return Value(std::move(object));
 }
 
+Value violations_json(const std::vector<ViolationDifference>& violations) {
+  const auto side = [](const std::string& text) { return text.empty() ? Value() : Value(text); };
+  Value::Array list;
+  for (const ViolationDifference& one : violations) {
+    Value::Object row;
+    add(row, "invariant", one.invariant);
+    add(row, "number", one.number);
+    add(row, "a", side(one.a));
+    add(row, "b", side(one.b));
+    list.emplace_back(std::move(row));
+  }
+  return Value(std::move(list));
+}
+
 }  // namespace
 
 Value difference_json(const RunDifference& difference, const RunReader& a, const RunReader& b) {
   Value::Object object;
   add(object, "equal", difference.equal());
-  add(object, "only_timing", difference.only_timing());
+  const std::optional<bool> only_timing = difference.only_timing();
+  add(object, "only_timing", only_timing ? Value(*only_timing) : Value());
   add(object, "scenario_a", difference.scenario_a);
   add(object, "scenario_b", difference.scenario_b);
   add(object, "events_a", difference.trace.events_a);
@@ -94,6 +109,7 @@ Value difference_json(const RunDifference& difference, const RunReader& a, const
     expectations.emplace_back(std::move(row));
   }
   add(object, "expectations", std::move(expectations));
+  add(object, "violations", violations_json(difference.violations));
   Value::Array notes;
   for (const std::string& note : difference.notes) notes.emplace_back(note);
   add(object, "notes", std::move(notes));

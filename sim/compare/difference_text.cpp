@@ -150,6 +150,23 @@ void append_metrics(std::string& text, const std::vector<MetricDifference>& metr
   text += table.text();
 }
 
+void append_violations(std::string& text, const std::vector<ViolationDifference>& violations,
+                       const std::string& name_a, const std::string& name_b) {
+  constexpr std::size_t most = 3;  // each with the events that led to it
+  const auto side = [&](const std::string& name, const std::string& said) {
+    text += fmt::format("    {:<8} {}\n", name, said.empty() ? "none" : said);
+  };
+  for (std::size_t i = 0; i < std::min(most, violations.size()); ++i) {
+    text +=
+        fmt::format("violation {} of {} differs\n", violations[i].number, violations[i].invariant);
+    side(name_a, violations[i].a);
+    side(name_b, violations[i].b);
+  }
+  if (violations.size() > most)
+    text +=
+        fmt::format("  ... and {} more violations, {}\n", violations.size() - most, all_of_them);
+}
+
 }  // namespace
 
 std::string difference_text(const RunDifference& difference, const RunReader& a, const RunReader& b,
@@ -162,6 +179,7 @@ std::string difference_text(const RunDifference& difference, const RunReader& a,
   for (const ExpectationDifference& one : difference.expectations)
     text += fmt::format("expected {}: {} against {}\n", one.expected, one.a.empty() ? "-" : one.a,
                         one.b.empty() ? "-" : one.b);
+  append_violations(text, difference.violations, name_a, name_b);
   for (const std::string& note : difference.notes) text += fmt::format("note: {}\n", note);
   return text;
 }

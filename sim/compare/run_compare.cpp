@@ -3,6 +3,8 @@
 #include "sim/compare/run_compare.hpp"
 
 #include "core/base/error.hpp"
+#include "sim/compare/paired.hpp"
+#include "sim/compare/violation_compare.hpp"
 #include "sim/json/parse.hpp"
 
 #include <fmt/format.h>
@@ -14,30 +16,6 @@
 
 namespace viosim {
 namespace {
-
-template <class T>
-struct Sides {
-  const T* a = nullptr;
-  const T* b = nullptr;
-};
-
-// Rows of both runs under the same key, in the order of A, then what only B has.
-template <class Row, class Key>
-class Paired {
- public:
-  void add_a(const Key& key, const Row& row) { at(key).a = &row; }
-  void add_b(const Key& key, const Row& row) { at(key).b = &row; }
-  const std::vector<std::pair<Key, Sides<Row>>>& all() const { return rows_; }
-
- private:
-  Sides<Row>& at(const Key& key) {
-    const auto [place, is_new] = places_.try_emplace(key, rows_.size());
-    if (is_new) rows_.emplace_back(key, Sides<Row>{});
-    return rows_[place->second].second;
-  }
-  std::vector<std::pair<Key, Sides<Row>>> rows_;
-  std::map<Key, std::size_t> places_;
-};
 
 using Names = std::pair<std::string, std::string>;  // of a component, and of what is measured there
 
@@ -232,6 +210,7 @@ RunDifference compare_runs(RunReader& a, RunReader& b, const Tolerances& toleran
   difference.metrics = compare_metrics(a, b, tolerances);
   difference.latencies = compare_latencies(a, b, tolerances);
   difference.expectations = compare_expectations(a, b);
+  difference.violations = compare_violations(a, b, tolerances.trace);
   return difference;
 }
 

@@ -48,6 +48,14 @@ struct ExpectationDifference {
   std::string b;
 };
 
+// Of the violations of one invariant, the one with this number.
+struct ViolationDifference {
+  std::string invariant;
+  std::uint64_t number = 0;  // from 1
+  std::string a;             // all that its record says; empty: that run has none
+  std::string b;
+};
+
 struct RunDifference {
   std::string scenario_a;  // names
   std::string scenario_b;
@@ -56,11 +64,16 @@ struct RunDifference {
   std::vector<MetricDifference> metrics;
   std::vector<LatencyDifference> latencies;
   std::vector<ExpectationDifference> expectations;
+  std::vector<ViolationDifference> violations;
   bool equal() const {
-    return !trace.first && metrics.empty() && latencies.empty() && expectations.empty();
+    return !trace.first && metrics.empty() && latencies.empty() && expectations.empty() &&
+           violations.empty();
   }
-  // The same happened, at other times.
-  bool only_timing() const { return !equal() && trace.same_but_for_time; }
+  // Events differ, and the same happened at other times. Nothing where there were none to compare.
+  std::optional<bool> only_timing() const {
+    if (!trace.compared || trace.events_a + trace.events_b == 0) return std::nullopt;
+    return trace.same_but_for_time;
+  }
 };
 
 // Throws ConfigError, with the place in `file`, for tolerances that nothing in a run is meant by.

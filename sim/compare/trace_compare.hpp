@@ -14,17 +14,19 @@ namespace viosim {
 struct TraceDifference {
   std::uint64_t events_a = 0;
   std::uint64_t events_b = 0;
+  bool compared = true;  // false: no event was looked at
   // The number of the first event that differs, from 0; none: the traces are the same.
   std::optional<std::uint64_t> first;
   std::vector<TraceEvent> before;  // the last events that both have, oldest first
   std::vector<TraceEvent> a;       // what each has instead; empty where the trace ended
   std::vector<TraceEvent> b;
-  // Both hold the same events but for times, durations and their order.
-  bool same_but_for_time = true;
+  // Both differ, and hold the same events but for times, durations and their order.
+  bool same_but_for_time = false;
 };
 
 // Components and kinds are the same when their names are, whatever their numbers. Events of each
-// side keep the numbers of their own run.
+// side keep the numbers of their own run. A damaged block of either is a ConfigError, unless the rule is
+// that events are not compared.
 TraceDifference compare_traces(RunReader& a, RunReader& b, TraceRule rule, std::size_t context = 3);
 
 }  // namespace viosim

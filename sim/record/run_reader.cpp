@@ -104,6 +104,8 @@ void RunReader::read_components() {
   while (rows.step()) {
     if (rows.integer(0) != static_cast<std::int64_t>(components_.size()))
       fail("the run database is damaged: its component paths are not numbered 0, 1, 2 ...");
+    if (rows.text(1).empty())
+      fail(fmt::format("component {} has no path, by which alone it is known", rows.integer(0)));
     components_.emplace_back(rows.text(1));
   }
 }
@@ -244,6 +246,11 @@ std::int64_t RunReader::event_count() const {
   return count;
 }
 
+void RunReader::verify_block(std::size_t number) {
+  fetch_block(number, bytes_);
+  check_bytes(number, bytes_);
+}
+
 void RunReader::read_block(std::size_t number, std::vector<TraceEvent>& events) {
   fetch_block(number, bytes_);
   decode_block(number, bytes_, decoder_, events);
@@ -257,11 +264,15 @@ void RunReader::fetch_block(std::size_t number, std::vector<std::byte>& bytes) {
   bytes.assign(data.begin(), data.end());
 }
 
+void RunReader::check_bytes(std::size_t number, std::span<const std::byte> bytes) const {
+  if (schema::checksum(bytes) != blocks_.at(number).checksum)
+    fail(fmt::format("trace block {} is damaged: its checksum is wrong", number));
+}
+
 void RunReader::decode_block(std::size_t number, std::span<const std::byte> bytes,
                              BlockDecoder& decoder, std::vector<TraceEvent>& events) const {
   const BlockInfo& info = blocks_.at(number);
-  if (schema::checksum(bytes) != info.checksum)
-    fail(fmt::format("trace block {} is damaged: its checksum is wrong", number));
+  check_bytes(number, bytes);
   try {
     decoder.decode(bytes, events);
   } catch (const BadBytes& error) {

@@ -59,6 +59,8 @@ class RunReader {
   const std::string& file() const { return connection_.file(); }
   const std::vector<BlockInfo>& blocks() const { return blocks_; }
   std::int64_t event_count() const;
+  // Throws for a block that read_block() would refuse by its checksum, without decoding it.
+  void verify_block(std::size_t number);
   // Replaces the contents of `events`.
   void read_block(std::size_t number, std::vector<TraceEvent>& events);
   // The two halves of it: what needs the file, one thread at a time; and what any thread can do at any
@@ -92,6 +94,7 @@ class RunReader {
   std::uint32_t component(const Statement& rows, int column, std::string_view what) const;
   void read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogram);
   void read_blocks();
+  void check_bytes(std::size_t number, std::span<const std::byte> bytes) const;
 
   Connection connection_;
   std::int64_t format_version_ = 0;

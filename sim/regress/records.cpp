@@ -21,7 +21,8 @@ std::vector<Record> records_in(const std::filesystem::path& directory) {
   std::vector<Problem> problems;
   for (const std::filesystem::directory_entry& entry : entries) {
     const std::filesystem::path file = entry.path() / "record.json";
-    if (!std::filesystem::exists(file)) continue;
+    // A link to nowhere is a record that cannot be read, not a folder without one.
+    if (!std::filesystem::exists(std::filesystem::symlink_status(file))) continue;
     try {
       records.push_back({entry.path().filename().string(), entry.path(),
                          read_document<RecordDescription>(read_json_file(file), file.string())});

@@ -15,12 +15,16 @@ namespace viosim {
 // record.json.
 struct RecordDescription {
   std::string scenario;
+  std::vector<std::string> set;
   Tolerances tolerances;
 
   static constexpr auto fields() {
     return Fields{
         required("scenario", &RecordDescription::scenario,
                  "The scenario's file; a relative path counts from the folder of the record."),
+        field("set", &RecordDescription::set,
+              "What the record changes of the scenario, as `viosim run --set` does: "
+              "\"/json/pointer=value\". A shorter run is a smaller record."),
         field("tolerances", &RecordDescription::tolerances,
               "How far a run may be from the record; by default not at all.")};
   }

@@ -84,6 +84,15 @@ std::string summary_of(const RunDifference& difference, const RunReader& a, cons
   return text;
 }
 
+// The program's, as the run's manifest says.
+std::string commit_of(const RunReader& run) {
+  const auto commit = run.manifest().more.find("commit");
+  return commit == run.manifest().more.end() ? "" : commit->second;
+}
+
+// By a program whose files differed from every commit.
+bool is_modified(const RunReader& run) { return commit_of(run).ends_with("-modified"); }
+
 // What a record keeps of a run: everything but the table that differs between identical runs.
 void put_in_place(const std::filesystem::path& database, const Record& record) {
   Connection(database.string(), Connection::Mode::read).run("DELETE FROM wall; VACUUM");
@@ -125,29 +134,46 @@ class Regression {
     const std::filesystem::path out = runs_ / record.name;
     std::vector<std::string> arguments{
         "run", record.scenario().string(), "--out", out.string(), "--progress", "never"};
-    for (const std::string& assignment : options_.assignments) {
-      arguments.emplace_back("--set");
-      arguments.push_back(assignment);
+    for (const auto* assignments : {&record.description.set, &options_.assignments}) {
+      for (const std::string& assignment : *assignments) {
+        arguments.emplace_back("--set");
+        arguments.push_back(assignment);
+      }
     }
     const ChildResult child =
         run_child(options_.program, arguments, runs_ / (record.name + ".log"));
-    // 1: something was found that the scenario did not expect, which the comparison will tell.
     if (child.exit_code > 1 || !std::filesystem::exists(out / "run.db"))
       return fail(report, child.output, child.exit_code == 2 ? 2 : 3);
     RunReader now = RunReader::open(out / "run.db");
     report.events = static_cast<std::uint64_t>(now.event_count());
-    if (!std::filesystem::exists(record.database())) return take_first(record, now, report);
-    compare(record, now, report);
-    if (options_.update && report.outcome == Outcome::different) put_in_place(now.file(), record);
+    if (std::filesystem::exists(record.database())) {
+      compare(record, now, report);
+    } else {
+      take_first(record, now, report);
+    }
+    // A record of a run that fails would be held against it ever after as if it were right.
+    if (child.exit_code == 1) tell_not_met(now, report);
+  }
+
+  static void tell_not_met(const RunReader& now, RecordReport& report) {
+    for (const ExpectationRow& row : now.expectations()) {
+      if (!row.met) report.not_met.push_back(fmt::format("{}: {}", row.expected, row.found));
+    }
+    if (report.not_met.empty()) report.not_met.emplace_back("the run did not end as it should");
+    report.exit_code = std::max(report.exit_code, 1);
   }
 
   void take_first(const Record& record, const RunReader& now, RecordReport& report) const {
+    if (!options_.update) {
+      report.outcome = Outcome::missing;
+      report.text = "there is no run.db; --update records one\n";
+      report.exit_code = 1;
+      return;
+    }
     report.outcome = Outcome::recorded;
     report.summary =
         fmt::format("recorded for the first time, {}", counted(report.events, "event"));
-    report.text = "there is no run.db; --update records one\n";
-    report.exit_code = options_.update ? 0 : 1;
-    if (options_.update) put_in_place(now.file(), record);
+    put_in_place(now.file(), record);
   }
 
   void compare(const Record& record, RunReader& now, RecordReport& report) const {
@@ -156,12 +182,24 @@ class Regression {
     const Tolerances exact;
     const RunDifference difference =
         compare_runs(recorded, now, options_.update ? exact : record.description.tolerances);
-    if (difference.equal()) return;
+    if (difference.equal()) {
+      if (options_.update) name_commit(record, recorded, now, report);
+      return;
+    }
     report.outcome = Outcome::different;
     report.text = difference_text(difference, recorded, now, "record", "now");
     report.summary = summary_of(difference, recorded, now);
     report.json = difference_json(difference, recorded, now);
     report.exit_code = options_.update ? 0 : 1;
+    if (options_.update) put_in_place(now.file(), record);
+  }
+
+  static void name_commit(const Record& record, const RunReader& recorded, const RunReader& now,
+                          RecordReport& report) {
+    if (!is_modified(recorded) || is_modified(now)) return;
+    report.outcome = Outcome::different;
+    report.summary = fmt::format("no event; the record names commit {} now", commit_of(now));
+    put_in_place(now.file(), record);
   }
 
   const RegressOptions& options_;
@@ -176,6 +214,8 @@ std::string_view name_of(Outcome outcome) {
       return "same";
     case Outcome::different:
       return "different";
+    case Outcome::missing:
+      return "missing";
     case Outcome::recorded:
       return "recorded";
     case Outcome::failed:
@@ -202,6 +242,17 @@ std::vector<RecordReport> regress(const std::filesystem::path& directory,
   work();
   for (std::thread& worker : workers) worker.join();
   return reports;
+}
+
+std::string not_met_text(const RecordReport& report) {
+  if (report.not_met.empty()) return {};
+  constexpr std::size_t most = 5;
+  std::string text = fmt::format("{}: the run is not as its scenario expects:\n", report.name);
+  for (std::size_t i = 0; i < std::min(most, report.not_met.size()); ++i)
+    text += fmt::format("    {}\n", report.not_met[i]);
+  if (report.not_met.size() > most)
+    text += fmt::format("    ... and {} more, with --json\n", report.not_met.size() - most);
+  return text;
 }
 
 std::string update_summary(const std::vector<RecordReport>& reports) {

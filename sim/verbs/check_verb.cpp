@@ -5,12 +5,14 @@
 #include "sim/record/run_reader.hpp"
 #include "sim/run/numbers.hpp"
 #include "sim/run/violations.hpp"
+#include "sim/trace/own_kinds.hpp"
 #include "sim/verbs/verbs.hpp"
 
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <iterator>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,14 +20,67 @@ namespace viosim {
 
 namespace {
 
-// Of the scenario that the run had. One of an older program says nothing of it.
-check::Limits limits_of(const RunReader& reader) {
+// What the scenario that the run had says of violations. One of an older program may say nothing.
+struct Asked {
+  check::Limits limits;
+  std::set<std::string> expected;  // invariants, by their names
+};
+
+Asked asked_of(const RunReader& reader) {
   const std::string& text = reader.manifest().scenario;
   if (text.empty()) return {};
   const Value scenario = parse_json(text, reader.file());
-  const Value::Object* const members = scenario.if_object();
-  const Value* const limits = members == nullptr ? nullptr : find(*members, "checks");
-  return limits == nullptr ? check::Limits() : read_document<check::Limits>(*limits, reader.file());
+  const auto member = [&](std::string_view name) {
+    const Value::Object* const members = scenario.if_object();
+    return members == nullptr ? nullptr : find(*members, name);
+  };
+  Asked asked;
+  if (const Value* const limits = member("checks"))
+    asked.limits = read_document<check::Limits>(*limits, reader.file());
+  const Value* const clauses = member("expect");
+  if (clauses == nullptr || clauses->if_array() == nullptr) return asked;
+  for (const Value& clause : *clauses->if_array()) {
+    const Value::Object* const members = clause.if_object();
+    const Value* const name = members == nullptr ? nullptr : find(*members, "violation");
+    if (name != nullptr && name->if_text() != nullptr) asked.expected.insert(*name->if_text());
+  }
+  return asked;
+}
+
+// What is not as the scenario expects. Of a run that did not finish the rest may have had it.
+std::vector<std::string> not_as_expected(const Asked& asked, const ViolationCounts& found,
+                                         bool complete) {
+  std::vector<std::string> texts;
+  for (const auto& [name, times] : found) {
+    if (!asked.expected.contains(name))
+      texts.push_back(fmt::format("no violation of {}: {}", name, times));
+  }
+  for (const std::string& name : asked.expected) {
+    if (complete && !found.contains(name))
+      texts.push_back(fmt::format("violation of {}: none", name));
+  }
+  return texts;
+}
+
+// Nobody should think that a trace was checked for what its program did not write, or this one
+// cannot read.
+void note_other_kinds(const RunReader& reader, const OwnKinds& kinds) {
+  if (!kinds.absent().empty()) {
+    std::fputs(fmt::format("viosim: {}: viosim {}, which wrote it, told nothing of {}: invariants "
+                           "that are about these had nothing to look at\n",
+                           reader.file(), reader.manifest().program_version,
+                           fmt::join(kinds.absent(), ", "))
+                   .c_str(),
+               stderr);
+  }
+  for (const auto& [name, events] : kinds.unknown()) {
+    std::fputs(
+        fmt::format("viosim: {}: {} of kind {}, which this viosim does not know, {} left "
+                    "out\n",
+                    reader.file(), counted(events, "event"), name, events == 1 ? "was" : "were")
+            .c_str(),
+        stderr);
+  }
 }
 
 // Of a trace that ends where its run was killed nobody should think that all of it was checked.
@@ -59,22 +114,32 @@ void expect_events(const RunReader& reader) {
 int check_verb(const std::filesystem::path& database, bool json) {
   RunReader reader = RunReader::open(database);
   expect_events(reader);
-  check::Checker checker(reader.components(), limits_of(reader));
-  reader.for_each_event([&](const TraceEvent& event) { checker.observe(event); });
+  const Asked asked = asked_of(reader);
+  check::Checker checker(reader.components(), asked.limits);
+  OwnKinds kinds(reader);
+  reader.for_each_event([&](const TraceEvent& event) {
+    if (const auto own = kinds.own(event)) checker.observe(*own);
+  });
   if (reader.complete()) checker.finish();
+  const std::vector<std::string> wrong =
+      not_as_expected(asked, checker.counts(), reader.complete());
   if (json) {
     Value::Object object;
     add(object, "complete", reader.complete());
     add(object, "events", static_cast<std::uint64_t>(reader.event_count()));
     add_violations(object, checker.violations(), checker.counts(), reader.components());
+    add(object, "as_expected", wrong.empty());
     fmt::print("{}\n", to_text(Value(std::move(object)), Layout::indented));
   } else {
     fmt::print("{}, {}\n{}", counted(static_cast<std::uint64_t>(reader.event_count()), "event"),
                counted(checker.found(), "violation"),
                violations_text(checker.violations(), checker.counts(), reader.components()));
+    if (!asked.expected.empty() && wrong.empty()) fmt::print("\nas the scenario expects\n");
+    for (const std::string& one : wrong) fmt::print("expected {}\n", one);
   }
+  note_other_kinds(reader, kinds);
   note_what_is_not_asked(reader);
-  return checker.found() == 0 ? 0 : 1;
+  return wrong.empty() ? 0 : 1;
 }
 
 }  // namespace viosim

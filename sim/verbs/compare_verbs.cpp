@@ -16,7 +16,7 @@ namespace {
 std::string counts_text(const std::vector<RecordReport>& reports) {
   std::string text;
   for (const Outcome outcome :
-       {Outcome::same, Outcome::different, Outcome::recorded, Outcome::failed}) {
+       {Outcome::same, Outcome::different, Outcome::missing, Outcome::recorded, Outcome::failed}) {
     const auto count = std::count_if(reports.begin(), reports.end(),
                                      [&](const auto& one) { return one.outcome == outcome; });
     if (count != 0)
@@ -30,7 +30,13 @@ Value to_json(const RecordReport& report) {
   add(object, "record", report.name);
   add(object, "outcome", name_of(report.outcome));
   add(object, "events", report.events);
-  if (report.outcome == Outcome::failed) add(object, "message", report.text);
+  if (report.outcome == Outcome::failed || report.outcome == Outcome::missing)
+    add(object, "message", report.text);
+  if (!report.not_met.empty()) {
+    Value::Array not_met;
+    for (const std::string& one : report.not_met) not_met.emplace_back(one);
+    add(object, "not_met", std::move(not_met));
+  }
   if (report.outcome == Outcome::different) add(object, "difference", report.json);
   return Value(std::move(object));
 }
@@ -68,9 +74,11 @@ int regress_verb(const RegressArguments& arguments) {
     return code;
   }
   for (const RecordReport& report : reports) {
-    if (options.update && report.outcome != Outcome::failed) continue;
-    fmt::print("{}: {}, {}\n{}", report.name, name_of(report.outcome),
-               counted(report.events, "event"), report.text);
+    if (!options.update || report.outcome == Outcome::failed) {
+      fmt::print("{}: {}, {}\n{}", report.name, name_of(report.outcome),
+                 counted(report.events, "event"), report.text);
+    }
+    fmt::print("{}", not_met_text(report));
   }
   if (options.update) {
     const std::string summary = update_summary(reports);

@@ -40,7 +40,8 @@ int replay_verb(const ReplayArguments& arguments);
 // Throws ConfigError where a run's trace has no event: what is the matter, and how to get one.
 void expect_events(const RunReader& reader);
 
-// The trace of a run held against the invariants.
+// The trace of a run held against the invariants; 1 when those that are violated are not those that its
+// scenario expects.
 int check_verb(const std::filesystem::path& database, bool json);
 
 struct TraceArguments {

@@ -1,7 +1,9 @@
 // Two runs side by side: where they part, and how far.
 // SPDX-License-Identifier: Apache-2.0
+#include "core/base/error.hpp"
 #include "core/base/rng.hpp"
 #include "sim/compare/run_compare.hpp"
+#include "sim/record/sqlite.hpp"
 #include "tests/record/event_mix.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/trace/made_run.hpp"
@@ -101,7 +103,125 @@ TEST_CASE("events that only moved are the same but for time", "[compare]") {
   CHECK(exact.first == 1200);
   CHECK(exact.same_but_for_time);
   CHECK(pair.compare(events, later, TraceRule::untimed).first == 1300);
-  CHECK_FALSE(pair.compare(events, later, TraceRule::off).first);
+  const TraceDifference off = pair.compare(events, later, TraceRule::off);
+  CHECK_FALSE(off.first);
+  CHECK_FALSE(off.compared);
+  CHECK(off.events_a == 2500);
+  CHECK(off.events_b == 2500);
+}
+
+TEST_CASE("a damaged block is told, also where both say that it is the same", "[compare]") {
+  const Scratch scratch;
+  const std::vector<TraceEvent> events = some_events(3000);
+  write_run(scratch / "a.db", events);
+  write_run(scratch / "b.db", events);
+  const int block = GENERATE(0, 1, 2);
+  const char* const damaged = GENERATE("a.db", "b.db");
+  Connection((scratch / damaged).string(), Connection::Mode::read)
+      .run("UPDATE trace_block SET data = zeroblob(length(data)) WHERE number = " +
+           std::to_string(block));
+  RunReader a = RunReader::open(scratch / "a.db");
+  RunReader b = RunReader::open(scratch / "b.db");
+  CHECK_THROWS_WITH(compare_runs(a, b, {}), Contains(damaged) &&
+                                                Contains("trace block " + std::to_string(block)) &&
+                                                Contains("is damaged"));
+}
+
+TEST_CASE("only timing has moved when events have, and nothing else", "[compare]") {
+  const Scratch scratch;
+  const auto only_timing = [&](const std::vector<TraceEvent>& events, std::int64_t metric,
+                               TraceRule rule) {
+    const auto write = [&](const char* name, const std::vector<TraceEvent>& of,
+                           std::int64_t value) {
+      MadeRun run(scratch / name);
+      for (int i = 0; i < 4; ++i) run.component("host0.acc[" + std::to_string(i) + "]");
+      run.database().add_metric(0, "hits", Unit::count, value);
+      if (!of.empty()) run.block(of);
+      run.finish();
+    };
+    write("a.db", events.empty() ? events : some_events(100), 1);
+    write("b.db", events, metric);
+    RunReader a = RunReader::open(scratch / "a.db");
+    RunReader b = RunReader::open(scratch / "b.db");
+    Tolerances tolerances;
+    tolerances.trace = rule;
+    const RunDifference difference = compare_runs(a, b, tolerances);
+    const Value json = difference_json(difference, a, b);
+    const Value* const told = find(*json.if_object(), "only_timing");
+    CHECK(*told == (difference.only_timing() ? Value(*difference.only_timing()) : Value()));
+    return difference.only_timing();
+  };
+  std::vector<TraceEvent> moved = some_events(100);
+  moved[50].time += 7;
+  std::vector<TraceEvent> other = some_events(100);
+  other[50].value ^= 1U;
+  CHECK(only_timing(moved, 1, TraceRule::exact) == true);
+  CHECK(only_timing(other, 1, TraceRule::exact) == false);
+  CHECK(only_timing(some_events(100), 2, TraceRule::exact) == false);
+  CHECK(only_timing(moved, 2, TraceRule::off) == std::nullopt);
+  CHECK(only_timing({}, 2, TraceRule::exact) == std::nullopt);
+}
+
+TEST_CASE("violations are compared with all that is recorded of them", "[compare]") {
+  const Scratch scratch;
+  const auto write = [&](const char* name, const std::vector<ViolationRow>& violations) {
+    MadeRun run(scratch / name);
+    run.component("host0.dmar0");
+    run.component("host0.acc");
+    for (const ViolationRow& one : violations) run.database().add_violation(one);
+    run.finish();
+  };
+  const auto compare = [&](const ViolationRow& of_b, TraceRule rule) {
+    ViolationRow of_a{"I11", 5'000, 0, "host0.dmar0", 3, 1, 1, "app", "", "late by 1 ns", {}};
+    of_a.events.push_back({4'000, 1, static_cast<std::uint16_t>(EventKind::bind), 3, 1, "bound"});
+    write("a.db", {of_a});
+    write("b.db", {of_b});
+    RunReader a = RunReader::open(scratch / "a.db");
+    RunReader b = RunReader::open(scratch / "b.db");
+    Tolerances tolerances;
+    tolerances.trace = rule;
+    const RunDifference difference = compare_runs(a, b, tolerances);
+    CHECK(difference.equal() == difference.violations.empty());
+    if (rule == TraceRule::exact && !difference.equal())
+      CHECK_THAT(difference_text(difference, a, b, "A", "B"),
+                 Contains("violation 1 of I11 differs"));
+    return difference.equal();
+  };
+  ViolationRow same{"I11", 5'000, 0, "host0.dmar0", 3, 1, 1, "app", "", "late by 1 ns", {}};
+  same.events.push_back({4'000, 1, static_cast<std::uint16_t>(EventKind::bind), 3, 1, "bound"});
+  CHECK(compare(same, TraceRule::exact));
+  const auto changed = [&](const auto& change) {
+    ViolationRow row = same;
+    change(row);
+    return row;
+  };
+  const std::vector<ViolationRow> others = {
+      changed([](ViolationRow& row) { row.component = 1; }),
+      changed([](ViolationRow& row) { row.actor = "host0.acc"; }),
+      changed([](ViolationRow& row) { row.pasid = 4; }),
+      changed([](ViolationRow& row) { row.epoch = 2; }),
+      changed([](ViolationRow& row) { row.current_epoch = 2; }),
+      changed([](ViolationRow& row) { row.owner = "other"; }),
+      changed([](ViolationRow& row) { row.previous_owner = "app"; }),
+      changed([](ViolationRow& row) { row.events.clear(); }),
+      changed([](ViolationRow& row) { row.events[0].component = 0; }),
+      changed([](ViolationRow& row) { row.events[0].kind = 0; }),
+      changed([](ViolationRow& row) { row.events[0].pasid = 4; }),
+      changed([](ViolationRow& row) { row.events[0].epoch = 2; })};
+  const std::vector<ViolationRow> at_another_time = {
+      changed([](ViolationRow& row) { row.time += 1; }),
+      changed([](ViolationRow& row) { row.message = "late by 2 ns"; }),
+      changed([](ViolationRow& row) { row.events[0].time += 1; }),
+      changed([](ViolationRow& row) { row.events[0].text = "bound later"; })};
+  for (const ViolationRow& row : others) {
+    CHECK_FALSE(compare(row, TraceRule::exact));
+    CHECK_FALSE(compare(row, TraceRule::untimed));
+    CHECK(compare(row, TraceRule::off));
+  }
+  for (const ViolationRow& row : at_another_time) {
+    CHECK_FALSE(compare(row, TraceRule::exact));
+    CHECK(compare(row, TraceRule::untimed));
+  }
 }
 
 TEST_CASE("components are the same when their names are, whatever their numbers", "[compare]") {

@@ -3,10 +3,15 @@
 #include "sim/regress/regress.hpp"
 
 #include "core/base/error.hpp"
+#include "sim/record/digest.hpp"
+#include "sim/record/schema.hpp"
+#include "sim/version.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
 #include <fstream>
+#include <string>
+#include <vector>
 
 using namespace viosim;
 using Catch::Matchers::Contains;
@@ -128,7 +133,10 @@ TEST_CASE("a latency that is no more is said to be gone", "[regress]") {
 TEST_CASE("what a record needs and has not is told", "[regress]") {
   Records records;
   std::filesystem::remove(records.path("records/small/run.db"));
-  CHECK_THAT(records.run().text, Contains("--update"));
+  CHECK(records.run().outcome == Outcome::missing);
+  CHECK(records.run().exit_code == 1);
+  CHECK_THAT(records.run().text, Contains("there is no run.db; --update"));
+  CHECK_FALSE(std::filesystem::exists(records.path("records/small/run.db")));
   records.describe(R"(, "tolerance": {})");
   CHECK_THROWS_WITH(records.run(), Contains("did you mean \"tolerances\"?"));
   records.write("records/small/record.json", R"({"scenario": "../../nowhere.json"})");
@@ -139,4 +147,67 @@ TEST_CASE("what a record needs and has not is told", "[regress]") {
   CHECK_THROWS_WITH(regress(records.path("nothing"), records.options), Contains("nothing"));
   CHECK_THROWS_WITH(regress(records.path("records/small"), records.options),
                     Contains("holds no records"));
+}
+
+TEST_CASE("a record whose description is a link to nowhere is told", "[regress]") {
+  const Records records;
+  std::filesystem::create_directories(records.path("records/other"));
+  std::filesystem::create_symlink("gone.json", records.path("records/other/record.json"));
+  CHECK_THROWS_WITH(records.run(), Contains("other/record.json"));
+}
+
+TEST_CASE("a record may change its scenario", "[regress]") {
+  Records records;
+  records.describe(R"(, "set": ["/hosts/0/devices/0/requests=50"])");
+  const RecordReport shorter = records.run();
+  CHECK(shorter.outcome == Outcome::different);
+  records.update();
+  CHECK(records.run().outcome == Outcome::same);
+  CHECK(records.run().events == shorter.events);
+  // What the command line sets comes after.
+  records.options.assignments = {"/hosts/0/devices/0/requests=500"};
+  CHECK(records.run().events > shorter.events);
+  records.options.assignments = {};
+  records.describe(R"(, "set": ["/hosts/0/devices/0/reqests=50"])");
+  const RecordReport wrong = records.run();
+  CHECK(wrong.exit_code == 2);
+  CHECK_THAT(wrong.text, Contains("did you mean \"requests\"?") && Contains("--set"));
+}
+
+TEST_CASE("a run that is not as its scenario expects is told, recorded or not", "[regress]") {
+  Records records;
+  const std::string unmet = R"(/expect=[{"metric": "host0.dmar0.walks", "equals": 0}])";
+  records.describe(R"(, "set": [)" + to_text(Value(unmet)) + "]");
+  records.options.update = GENERATE(true, false);
+  std::filesystem::remove(records.path("records/small/run.db"));
+  const RecordReport first = records.run();
+  CHECK(first.outcome == (records.options.update ? Outcome::recorded : Outcome::missing));
+  CHECK(first.exit_code == 1);
+  CHECK_THAT(not_met_text(first), Contains("small: the run is not as its scenario expects") &&
+                                      Contains("host0.dmar0.walks equals 0: "));
+  if (!records.options.update) return;
+  records.options.update = false;
+  const RecordReport again = records.run();
+  CHECK(again.outcome == Outcome::same);
+  CHECK(again.exit_code == 1);
+  CHECK(again.not_met == first.not_met);
+}
+
+TEST_CASE("an update names the commit where the record was of none", "[regress]") {
+  Records records;
+  const std::filesystem::path database = records.path("records/small/run.db");
+  {
+    Connection connection(database.string(), Connection::Mode::read);
+    connection.run("UPDATE manifest SET value = '0123456789ab-modified' WHERE key = 'commit'");
+    connection.run("DELETE FROM digest");
+    write_digests(connection, schema::covered());
+  }
+  CHECK(records.run().outcome == Outcome::same);
+  records.options.update = true;
+  const RecordReport report = records.run();
+  CHECK(report.exit_code == 0);
+  const bool of_a_commit = !program_commit().ends_with("-modified");
+  CHECK(report.summary.empty() != of_a_commit);
+  const std::string named = RunReader::open(database).manifest().more.at("commit");
+  CHECK(named == (of_a_commit ? program_commit() : "0123456789ab-modified"));
 }

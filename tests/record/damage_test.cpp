@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "core/base/rng.hpp"
+#include "sim/record/digest.hpp"
 #include "sim/record/run_database.hpp"
 #include "sim/record/run_reader.hpp"
+#include "sim/record/schema.hpp"
 #include "sim/record/sqlite.hpp"
 #include "tests/record/event_mix.hpp"
 #include "tests/support/catch.hpp"
@@ -191,4 +193,15 @@ TEST_CASE("a block with other bytes is refused when it is read", "[record][damag
   RunReader reader = RunReader::open(scratch / "run.db");
   std::vector<TraceEvent> events;
   CHECK_THROWS_WITH(reader.read_block(0, events), Contains("block 0") && Contains("checksum"));
+}
+
+TEST_CASE("a component without a path is refused, whatever the digests say", "[record]") {
+  const Scratch scratch;
+  write_run(scratch / "run.db");
+  {
+    Connection connection((scratch / "run.db").string(), Connection::Mode::read);
+    connection.run("UPDATE string SET text = ''; DELETE FROM digest");
+    write_digests(connection, schema::covered());
+  }
+  CHECK_THROWS_WITH(RunReader::open(scratch / "run.db"), Contains("component 0 has no path"));
 }
