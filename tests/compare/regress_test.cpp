@@ -211,3 +211,53 @@ TEST_CASE("an update names the commit where the record was of none", "[regress]"
   const std::string named = RunReader::open(database).manifest().more.at("commit");
   CHECK(named == (of_a_commit ? program_commit() : "0123456789ab-modified"));
 }
+
+TEST_CASE("one nanosecond more of what each subject takes is found by its record", "[regress]") {
+  struct Case {
+    std::string record;
+    std::string one_ns_more;
+  };
+  const Case one = GENERATE(from_range(std::vector<Case>{
+      {"one-device", "/hosts/0/iommus/0/walk_read=81 ns"},
+      {"one-device", "/hosts/0/memory/latency=81 ns"},
+      {"page-faults", "/hosts/0/kernel/fault_interrupt=3001 ns"},
+      {"page-faults", "/hosts/0/kernel/fault_response=501 ns"},
+      {"riscv", "/hosts/0/iommus/0/commands/fence=101 ns"},
+      {"device-reset", "/hosts/0/kernel/page_update=201 ns"},
+      {"device-reset", "/events/1/delay=100001 ns"},
+      {"native-sva", "/hosts/0/software/pasids/operation=101 ns"},
+      {"native-sva", "/hosts/0/software/io_page_faults/worker_start=1001 ns"},
+      {"device-vanishes", "/hosts/0/iommus/0/invalidation/device_tlb_timeout=10000001 ns"},
+      {"device-vanishes", "/hosts/0/software/unplug_notice=10001 ns"},
+      {"guest-two-viommus-shared", "/hosts/0/guests/0/vfio/allocate=701 ns"},
+      {"guest-iommufd", "/hosts/0/guests/0/iommufd/attach=3501 ns"},
+      {"guest-iommufd", "/hosts/0/guests/0/iommufd/invalidate=701 ns"},
+      {"guest-iommufd", "/hosts/0/guests/0/iommufd/destroy=501 ns"},
+      {"mediated-device", "/hosts/0/devices/0/shared_queue/accept=101 ns"},
+      {"mediated-device", "/hosts/0/devices/0/shared_queue/refuse=101 ns"},
+      {"mediated-device", "/hosts/0/devices/0/driver/enqcmd/pause=51 ns"},
+      {"migrate-guest-wide", "/hosts/0/guests/0/migration/look=1001 ns"},
+      {"migrate-guest-wide", "/hosts/0/guests/0/migration/save=5001 ns"},
+      {"migrate-guest-wide", "/hosts/0/guests/0/migration/load=5001 ns"},
+      {"migrate-guest-wide", "/links/0/latency=10001 ns"},
+      {"viommu-hotplug", "/hosts/0/guests/0/viommus/0/command_wake_up=60001 ns"},
+      {"viommu-hotplug", "/hosts/0/guests/0/kernel/iommu_driver/barrier=21 ns"},
+      {"command-in-flight", "/hosts/0/guests/0/viommus/0/command_wake_up=3001 ns"},
+      {"guest-does-not-answer", "/hosts/0/guests/0/vfio/fault_limit=10000001 ns"},
+      {"guest-does-not-answer", "/hosts/0/guests/2/iommufd/fault_limit=10000001 ns"},
+  }));
+  INFO(one.record << ": " << one.one_ns_more);
+  const Scratch scratch;
+  const std::filesystem::path results = std::filesystem::path(VIOSIM_SOURCE_DIR) / "results";
+  std::filesystem::create_directories(scratch / "results");
+  std::filesystem::create_directory_symlink(std::filesystem::path(VIOSIM_SOURCE_DIR) / "scenarios",
+                                            scratch / "scenarios");
+  std::filesystem::create_directory_symlink(results / one.record, scratch / "results" / one.record);
+  RegressOptions options{.program = VIOSIM_PROGRAM, .assignments = {one.one_ns_more}, .out = {}};
+  const auto reports = regress(scratch / "results", options);
+  REQUIRE(reports.size() == 1);
+  INFO(reports[0].text);
+  CHECK(reports[0].outcome == Outcome::different);
+  CHECK_THAT(reports[0].text,
+             Contains("scenario ") && Contains("component host") && Contains(", kind "));
+}
