@@ -148,9 +148,11 @@ void SharedQueue::queue_stopped(Bdf /*source*/, std::uint32_t queue) {
   const bool halted = halting_[engine];
   halting_[engine] = false;
   if (const auto descriptor = std::exchange(engines_[engine], std::nullopt)) {
-    if (halted)
-      return descriptor->listener->descriptor_halted(descriptor->cookie, function_.rest(queue));
-    end(*descriptor, End::aborted);
+    if (halted) {
+      descriptor->listener->descriptor_halted(descriptor->cookie, function_.rest(queue));
+    } else {
+      end(*descriptor, End::aborted);
+    }
   }
   dispatch();
 }
@@ -164,6 +166,9 @@ void SharedQueue::stop_pasid(Pasid pasid, bool marker) {
     return true;
   });
   for (const Descriptor& descriptor : over) end(descriptor, End::aborted);
+  for (std::uint32_t engine = 0; engine < params_.engines; ++engine) {
+    if (engines_[engine] && engines_[engine]->pasid == pasid) halting_[engine] = false;
+  }
   function_.stop_pasid(pasid, marker);
 }
 
@@ -180,10 +185,10 @@ void SharedQueue::halt() {
 
 void SharedQueue::put_back(const Descriptor& descriptor) {
   notice_reset();
-  ensure(waiting_.size() < params_.entries,
-         "a shared queue has no entry for what comes back to it");
   waiting_.push_back(descriptor);
   dispatch();
+  ensure(waiting_.size() <= params_.entries,
+         "a shared queue has no entry for what comes back to it");
 }
 
 }  // namespace viosim

@@ -118,7 +118,8 @@ class SharedQueue final : public EventHandler, private QueueListener {
   // All that are here are over without an end: their listeners are told what is left of them, when no
   // request of theirs is in flight any more. at_work() says whether that is so of all.
   void halt();
-  // A descriptor goes on that was halted, here or elsewhere. There is an entry for it.
+  // A descriptor goes on that was halted, here or elsewhere. There is an entry or an engine for it; from
+  // within descriptor_halted() the engine that it was on.
   void put_back(const Descriptor& descriptor);
 
   // Of which somebody will ask what became of them.

@@ -238,10 +238,13 @@ class Guest {
   // The host's function is to go, or has vanished, and takes this slice of it along. Of a guest that does
   // not run any more the hypervisor gives it back.
   void lose_slice(std::size_t function, Unplug how);
+  // It has vanished while the kernel lets go of the slice in order, which goes on without it.
+  void slice_is_gone(std::size_t function);
 
   // It moves to another host while it runs. From anybody; software does it from then on. How it ended is in
-  // the reports, one for each time that it was asked to.
-  void migrate(const Migration::Target& target);
+  // the reports, one for each time that it was asked to. What it returns stands in the way, and nothing
+  // happens; empty: it is under way.
+  std::string_view migrate(const Migration::Target& target);
   bool migrates() const { return migration_ != nullptr && !migration_->over(); }
   const std::deque<MigrationReport>& migrations() const { return reports_; }
 
@@ -283,7 +286,7 @@ class Guest {
   Residence& add_residence(Host& on);
   // By a migration: `moves` says of each function whether it comes along.
   void change_residence(Residence& to, const std::vector<bool>& moves);
-  void refuse_migration(const Migration::Target& target, MigrationFailure why);
+  std::string_view refuse_migration(const Migration::Target& target, MigrationFailure why);
   void move_in(Thread& thread);
   void start_kernel(Thread& thread, const std::function<void(Thread&)>& booted);
   void tell_allocator(const Unit& unit, std::uint16_t what) const;

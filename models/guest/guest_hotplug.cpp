@@ -230,6 +230,14 @@ void Guest::lose_slice(std::size_t function, Unplug how) {
   });
 }
 
+void Guest::slice_is_gone(std::size_t function) {
+  machine.post_to_hypervisor([this, function](Thread& thread) {
+    if (!machine.guest_runs()) return;
+    machine.inject(thread);
+    kernel.workers.post([this, function](Thread& /*worker*/) { drivers_[function]->gone(); });
+  });
+}
+
 void Guest::release(Thread& thread, std::size_t function, Unplug how) {
   FunctionDriver& driver = *drivers_[function];
   if (how == Unplug::surprise) driver.gone();

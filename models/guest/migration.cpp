@@ -66,9 +66,10 @@ Migration::Failed Migration::ended() const {
   return guest_.machine.guest_runs() ? no_failure() : failure(Why::guest_ended);
 }
 
+// Who sends is the hypervisor's process: what it has not sent when the guest ends is not sent any more.
 void Migration::send(Thread& thread, std::uint64_t bytes) {
-  report_.bytes += bytes;
-  target_.there->send(thread, Bytes(bytes));
+  const auto sends = [this] { return guest_.machine.guest_runs(); };
+  report_.bytes += target_.there->send(thread, Bytes(bytes), sends).count();
 }
 
 template <class Job>
@@ -147,25 +148,32 @@ Migration::Failed Migration::pause(Thread& thread) {
   while (gate.away() > 0) thread.wait(gate.back());
   guest_.machine.hold_jobs(thread);
   if (const Failed failed = ended()) return failed;
-  halt_functions(thread);
-  return ended();
+  return halt_functions(thread);
+}
+
+bool Migration::functions_at_rest() const {
+  return std::all_of(guest_.drivers_.begin(), guest_.drivers_.end(),
+                     [](const auto& driver) { return driver->halted(); });
 }
 
 // Writes to their registers arrive first. Page requests that the guest would have to answer are answered for
-// it: who waits for them has not done his work.
-void Migration::halt_functions(Thread& thread) {
+// it: who waits for them has not done his work. A request that nobody answers any more never comes to rest.
+Migration::Failed Migration::halt_functions(Thread& thread) {
   Ps on_the_way{0};
   for (const auto& driver : guest_.drivers_)
     on_the_way = std::max(on_the_way, driver->function().link);
   thread.sleep(on_the_way);
   for (const auto& driver : guest_.drivers_) driver->halt();
-  const auto halted = [](const auto& driver) { return driver->halted(); };
-  while (!std::all_of(guest_.drivers_.begin(), guest_.drivers_.end(), halted)) {
+  const Instant limit = thread.now() + params_.rest_limit;
+  while (!functions_at_rest()) {
+    if (const Failed failed = ended()) return failed;
+    if (thread.now() >= limit) return failure(Why::not_at_rest);
     if (from_.flow().waiting_faults() > 0) from_.flow().answer_for_guest(thread);
     thread.sleep(params_.look);
   }
   if (from_.flow().waiting_faults() > 0) from_.flow().answer_for_guest(thread);
   for (const auto& driver : guest_.drivers_) report_.moved_work += driver->halted_work();
+  return ended();
 }
 
 // States.
@@ -263,7 +271,7 @@ void Migration::clear_up(Thread& thread, Residence& left) {
 
 // The guest's side of it.
 
-void Guest::migrate(const Migration::Target& target) {
+std::string_view Guest::migrate(const Migration::Target& target) {
   if (!booted_ || !machine.guest_runs())
     return refuse_migration(target, MigrationFailure::not_running);
   if (migrates()) return refuse_migration(target, MigrationFailure::under_way);
@@ -284,14 +292,16 @@ void Guest::migrate(const Migration::Target& target) {
   }
   migration_ = std::make_unique<Migration>(*this, target, to, reports_.emplace_back());
   host().kernel.workers.post([&migration = *migration_](Thread& thread) { migration.run(thread); });
+  return {};
 }
 
-void Guest::refuse_migration(const Migration::Target& target, MigrationFailure why) {
+std::string_view Guest::refuse_migration(const Migration::Target& target, MigrationFailure why) {
   MigrationReport& report = reports_.emplace_back();
   report.to = target.name;
   report.began = engine().now();
   report.ended = report.began;
   report.failed = MigrationReport::Failed{why, no_pasid, Errno::ok};
+  return sentence_of(why);
 }
 
 void Guest::change_residence(Residence& to, const std::vector<bool>& moves) {

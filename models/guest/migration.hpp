@@ -22,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace viosim {
@@ -39,6 +40,7 @@ struct MigrationParams {
   Ps save = 5us;
   Ps load = 5us;
   Ps look = 1us;
+  Ps rest_limit = 100ms;
 
   static constexpr auto fields() {
     using P = MigrationParams;
@@ -61,7 +63,11 @@ struct MigrationParams {
               "assumed"),
         field("load", &P::load, "Writing it.", "assumed"),
         field("look", &P::look, "Between two looks at functions that have not come to rest yet.",
-              "assumed")};
+              "assumed"),
+        field("rest_limit", &P::rest_limit,
+              "How long functions may take to come to rest. When one has not by then, the guest "
+              "stays and goes on.",
+              "assumed: as long as a function may take for its reset (PCIe 4.0, 6.6.2)")};
   }
   bool operator==(const MigrationParams&) const = default;
 };
@@ -75,6 +81,7 @@ enum class MigrationFailure : std::uint8_t {
   no_files,
   no_function,
   guest_ended,
+  not_at_rest,
   pasid_taken,
   out_of_pasids,
   not_bound
@@ -90,9 +97,16 @@ constexpr auto choices(MigrationFailure) {
       Choice{no_files, "no-files", "the target's kernel refused the hypervisor its files"},
       Choice{no_function, "no-function", "a function of the target could not be attached"},
       Choice{guest_ended, "guest-ended", "it ended or panicked meanwhile"},
+      Choice{not_at_rest, "not-at-rest", "a function of its did not come to rest in time"},
       Choice{pasid_taken, "pasid-taken", "one of its system-wide PASIDs is somebody else's there"},
       Choice{out_of_pasids, "out-of-pasids", "the target gave no PASID: quota or range used up"},
       Choice{not_bound, "not-bound", "the target refused to bind a page table of the guest"}};
+}
+
+constexpr std::string_view sentence_of(MigrationFailure why) {
+  for (const auto& choice : choices(why))
+    if (choice.value == why) return choice.sentence;
+  return {};
 }
 
 // What became of one migration.
@@ -154,7 +168,8 @@ class Migration {
   Failed build(Thread& thread);
   Failed take_pasids(Thread& thread);
   Failed bind_again(Thread& thread);
-  void halt_functions(Thread& thread);
+  Failed halt_functions(Thread& thread);
+  bool functions_at_rest() const;
   void leave_out(Thread& thread);
   void go_on_at_source();
   void decide();

@@ -29,29 +29,65 @@ void tell(const SliceOfGuest& slice, Told& told, Unplug how) {
   guest.lose_slice(slice.function, how);
 }
 
-void let_all_go(Thread& thread, const std::vector<SliceOfGuest>& slices, Unplug how, Ps poll) {
-  std::vector<Told> told(slices.size(), Told::nobody);
-  for (;;) {
-    bool any = false;
-    for (std::size_t i = 0; i < slices.size(); ++i) {
-      if (!has(slices[i])) continue;
-      any = true;
-      tell(slices[i], told[i], how);
+class LettingGo {
+ public:
+  LettingGo(Host& host, FunctionDriver& function, const std::vector<SliceOfGuest>& slices,
+            Unplug how)
+      : host_(host),
+        function_(function),
+        slices_(slices),
+        how_(how),
+        told_(slices.size(), Told::nobody) {}
+
+  void run(Thread& thread) {
+    const Instant limit = thread.now() + host_.params().slices_limit;
+    while (tell_those_that_have_one()) {
+      if (how_ == Unplug::orderly && thread.now() >= limit) {
+        take_away(thread);
+      } else {
+        thread.sleep(host_.params().slices_poll);
+      }
     }
-    if (!any) return;
-    thread.sleep(poll);
   }
-}
+
+ private:
+  // Whether there are any.
+  bool tell_those_that_have_one() {
+    bool any = false;
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      if (!has(slices_[i])) continue;
+      any = true;
+      tell(slices_[i], told_[i], how_);
+    }
+    return any;
+  }
+  // Whoever waits in it, to let go of it in order, learns that it is gone.
+  void take_away(Thread& thread) {
+    how_ = Unplug::surprise;
+    function_.function().device->remove();
+    host_.notice_gone(thread, function_);
+    for (std::size_t i = 0; i < slices_.size(); ++i) {
+      if (has(slices_[i]) && told_[i] == Told::kernel)
+        slices_[i].guest->slice_is_gone(slices_[i].function);
+    }
+  }
+
+  Host& host_;
+  FunctionDriver& function_;
+  const std::vector<SliceOfGuest>& slices_;
+  Unplug how_;
+  std::vector<Told> told_;
+};
 
 }  // namespace
 
 std::string_view unplug_with_slices(Host& host, FunctionDriver& function,
                                     std::vector<SliceOfGuest> slices, Unplug how) {
   if (slices.empty()) return host.unplug(function, how);
-  const Ps poll = host.params().slices_poll;
-  return host.unplug(function, how, [slices = std::move(slices), how, poll](Thread& thread) {
-    let_all_go(thread, slices, how, poll);
-  });
+  return host.unplug(function, how,
+                     [&host, &function, slices = std::move(slices), how](Thread& thread) {
+                       LettingGo(host, function, slices, how).run(thread);
+                     });
 }
 
 }  // namespace viosim

@@ -17,7 +17,8 @@ struct SliceOfGuest {
 
 // As Host::unplug(); `slices`: all that there may be of it. First no guest gets one any more, then those that
 // have one let go of it, in order or after it has vanished; then the host forgets the function. A guest
-// that boots is waited for until it has. Slices come back by Guest::plug_function(), when the function has.
+// that boots is waited for until it has. In order they may take HostParams::slices_limit; then the function is
+// taken away from those that still have one. Slices come back by Guest::plug_function(), when the function has.
 std::string_view unplug_with_slices(Host& host, FunctionDriver& function,
                                     std::vector<SliceOfGuest> slices, Unplug how);
 

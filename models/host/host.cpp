@@ -42,15 +42,17 @@ std::string_view Host::unplug(FunctionDriver& driver, Unplug how,
   if (how == Unplug::surprise) device.remove();
   driver.give_no_slices();
   kernel.workers.post([this, &driver, how, let_go = std::move(let_go)](Thread& thread) {
-    if (how == Unplug::surprise) {
-      thread.sleep(params_.unplug_notice);
-      driver.gone();
-    }
+    if (how == Unplug::surprise) notice_gone(thread, driver);
     if (let_go) let_go(thread);
     driver.remove(thread);
     if (driver.function().device->present()) driver.function().device->remove();
   });
   return {};
+}
+
+void Host::notice_gone(Thread& thread, FunctionDriver& driver) const {
+  thread.sleep(params_.unplug_notice);
+  driver.gone();
 }
 
 std::string_view Host::plug(FunctionDriver& driver) {

@@ -45,6 +45,7 @@ struct HostParams {
   Ps function_reset = 100ms;
   Ps unplug_notice = 10us;
   Ps slices_poll = 20us;
+  Ps slices_limit = 10s;
   bool shared_domain = false;
 
   static constexpr auto fields() {
@@ -74,6 +75,11 @@ struct HostParams {
             "let go to the next.",
             "assumed")
             .from(Ps(1)),
+        field(
+            "slices_limit", &P::slices_limit,
+            "How long guests may take to let go of them in order. Afterwards the function goes by "
+            "surprise.",
+            "assumed: VFIO repeats its request to user space every 10 s, for as long as it takes"),
         field("shared_domain", &P::shared_domain,
               "An error: entries of machines have domain 1, which all first-level entries have.")};
   }
@@ -121,6 +127,8 @@ class Host {
   std::string_view unplug(FunctionDriver& driver, Unplug how,
                           std::function<void(Thread&)> let_go = {});
   std::string_view plug(FunctionDriver& driver);
+  // For a thread of its kernel: the function has vanished, which it notices when this returns.
+  void notice_gone(Thread& thread, FunctionDriver& driver) const;
 
   const HostParams& params() const { return params_; }
   // The domain of a machine's memory, the same in all units: the highest that no other has. Drivers

@@ -198,7 +198,8 @@ Result<Pasid> VfioContainer::attach_default(Thread& thread, std::size_t number) 
     return found->second.pasid;
   }
   const Result<Pasid> pasid = alloc_pasid(thread, {1, (1U << device.pasid_width) - 1});
-  if (!pasid.ok()) return pasid;
+  // Whatever the reason: Linux' aux_domain_add_dev (5.15) sees no more than that there is none.
+  if (!pasid.ok()) return Errno::enodev;
   const Errno error = set_entry(thread, device, pasid.value(), second_stage_);
   if (error != Errno::ok) {
     const Instant since = engine_.now();

@@ -246,6 +246,7 @@ void FunctionDriver::fire(std::uint64_t cookie) {
   if (!function_.device->present()) return;
   const QueueState state = slice_.queue_state(number);
   if (static_cast<What>(cookie % 2) == What::stop) {
+    queues_[number].halting = false;  // it does not go on
     if (state == QueueState::disabled) has_stopped(queues_[number]);
     slice_.stop_queue(number, params_.stop_marker);
     return;
@@ -256,6 +257,7 @@ void FunctionDriver::fire(std::uint64_t cookie) {
     slice_.stop_queue(number, false);
     queues_[number].enabled = true;
   }
+  queues_[number].halting = false;  // of a function that vanished
   slice_.enable(number, queues_[number].work);
 }
 

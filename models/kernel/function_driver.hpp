@@ -167,11 +167,12 @@ class FunctionDriver final : public SvaClient,
   // The kernel is paused: what is under way at the function stops, unfinished, and nobody in the kernel is
   // told. Writes to registers have arrived. From anybody.
   void halt();
-  // Nothing of it is in flight any more.
+  // Nothing of it is in flight any more. Of a request that is never answered that is never so.
   bool halted() const;
   // Pieces of work that were halted.
   std::size_t halted_work() const;
-  // They go on, as far as they were not done. Of a function that has vanished they do not.
+  // They go on, as far as they were not done; what has not come to rest yet when it has. Of a function that
+  // has vanished they do not.
   void go_on();
   // In between: it is another function from now on, of the same kind, at the same address in the kernel.
   struct Place {
@@ -216,6 +217,8 @@ class FunctionDriver final : public SvaClient,
   Errno submit_shared(Thread& thread, std::uint32_t number);
   SharedQueue::Descriptor descriptor_of(std::uint32_t number) const;
   bool enqueue(Thread& thread, std::uint32_t number);
+  void is_halted(std::uint32_t number, QueueRest rest);
+  void go_on(std::uint32_t number);
   void restart(std::uint32_t number, const QueueRest& rest);
   void stop(Thread& thread, std::uint32_t number);
   void stop_shared(Thread& thread, const Queue& queue);
@@ -250,6 +253,7 @@ class FunctionDriver final : public SvaClient,
   std::uint32_t life_ = 0;      // ends when nobody gets the function any more
   std::uint32_t probes_ = 0;
   std::uint32_t moves_ = 0;
+  bool halted_ = false;  // its kernel is paused
   Signal stopped_;
   std::uint32_t stopping_ = 0;  // threads that wait for that
   Signal pasid_stopped_;

@@ -9,6 +9,7 @@ namespace viosim {
 
 // A queue that is enabled and has nothing to do is disabled: whoever gives it work enables it again.
 void FunctionDriver::halt() {
+  halted_ = true;
   AtsDevice& device = *function_.device;
   if (!device.present()) return;
   if (function_.shared != nullptr) return function_.shared->halt();
@@ -32,26 +33,31 @@ std::size_t FunctionDriver::halted_work() const {
 }
 
 void FunctionDriver::descriptor_halted(std::uint64_t number, QueueRest rest) {
+  is_halted(static_cast<std::uint32_t>(number), rest);
+}
+
+// What comes to rest only after the kernel has gone on goes on at once.
+void FunctionDriver::is_halted(std::uint32_t number, QueueRest rest) {
   queues_[number].halted = rest;
+  if (!halted_) go_on(number);
 }
 
 void FunctionDriver::go_on() {
-  for (std::uint32_t number = 0; number < queues_.size(); ++number) {
-    Queue& queue = queues_[number];
-    queue.halting = false;
-    const auto rest = std::exchange(queue.halted, std::nullopt);
-    if (!queue.done || !function_.device->present()) continue;
-    const Result<Pasid> wire = function_.access->on_wire(queue.pasid);
-    if (wire.ok()) queue.work.pasid = wire.value();
-    if (!rest) continue;
-    queue.failed += rest->failed;
-    if (rest->requests > 0 && wire.ok()) {
-      restart(number, *rest);
-      continue;
-    }
-    if (function_.shared != nullptr) has_stopped(queue);
-    end(queue, rest->requests == 0 && queue.failed == 0 ? End::completed : End::failed);
-  }
+  halted_ = false;
+  for (std::uint32_t number = 0; number < queues_.size(); ++number) go_on(number);
+}
+
+void FunctionDriver::go_on(std::uint32_t number) {
+  Queue& queue = queues_[number];
+  const auto rest = std::exchange(queue.halted, std::nullopt);
+  if (!queue.done || !function_.device->present()) return;
+  const Result<Pasid> wire = function_.access->on_wire(queue.pasid);
+  if (wire.ok()) queue.work.pasid = wire.value();
+  if (!rest) return;
+  queue.failed += rest->failed;
+  if (rest->requests > 0 && wire.ok()) return restart(number, *rest);
+  if (function_.shared != nullptr) has_stopped(queue);
+  end(queue, rest->requests == 0 && queue.failed == 0 ? End::completed : End::failed);
 }
 
 // Its traffic begins anew: which addresses were left is not known.
@@ -76,6 +82,7 @@ void FunctionDriver::move_to(const Place& place) {
   function_.capabilities.config = place.config;
   function_.device->listen_to_pasids(*this);
   slice_ = slice_of(function_);
+  for (Queue& queue : queues_) queue.halting = false;  // of what vanished
   ++moves_;
 }
 

@@ -46,7 +46,7 @@ void FunctionDriver::has_stopped(Queue& queue) {
 void FunctionDriver::queue_stopped(Bdf /*source*/, std::uint32_t of_function) {
   Queue& queue = queues_[slice_.own_number_of(of_function)];
   if (!std::exchange(queue.halting, false)) return has_stopped(queue);
-  queue.halted = function_.device->rest(of_function);
+  is_halted(slice_.own_number_of(of_function), function_.device->rest(of_function));
 }
 
 void FunctionDriver::pasid_stopped(Bdf /*source*/, Pasid pasid) {

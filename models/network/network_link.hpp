@@ -11,6 +11,7 @@
 #include "models/cpu/locks.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -62,8 +63,9 @@ class NetworkLane {
   NetworkLane& operator=(const NetworkLane&) = delete;
 
   const NetworkLinkParams& params() const { return params_; }
-  // For a thread that may block: returns when the last byte has arrived.
-  void send(Thread& thread, Bytes bytes);
+  // For a thread that may block: returns when the last byte has arrived, with how much was sent. `goes_on` is
+  // asked before each chunk but the first.
+  Bytes send(Thread& thread, Bytes bytes, const std::function<bool()>& goes_on = {});
 
   Mutex turn;
   NetworkLinkStats stats;

@@ -71,9 +71,12 @@ struct ViommuParams {
               "into the guest. Its doorbell does not leave the guest; other descriptors are "
               "trapped nevertheless.",
               "off: VT-d has no such queue; those of other architectures have (CMDQV of SMMUv3)"),
-        field("address_width", &P::address_width,
-              "Bits of addresses that it translates (MGAW). A unit that is plugged in with fewer "
-              "than others have is refused (-EFAULT); so for the next four.")
+        field(
+            "address_width", &P::address_width,
+            "Bits of guest-physical addresses that its second level translates (MGAW), as the "
+            "guest reads it. It is compared and limits nothing: guests use the first level, whose "
+            "addresses it is not about. A unit that is plugged in with fewer bits than others "
+            "have is refused (-EFAULT); so for the next four.")
             .any_of(39, 48, 57),
         field("address_widths", &P::address_widths,
               "Widths of its second-level tables (SAGAW): the sum of 2 for 39 bits, 4 for 48 and 8 "

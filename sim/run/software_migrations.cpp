@@ -24,6 +24,7 @@ struct MigrationStats {
   std::uint64_t no_files = 0;
   std::uint64_t no_function = 0;
   std::uint64_t guest_ended = 0;
+  std::uint64_t not_at_rest = 0;
   std::uint64_t pasid_taken = 0;
   std::uint64_t out_of_pasids = 0;
   std::uint64_t not_bound = 0;
@@ -52,6 +53,8 @@ struct MigrationStats {
         metric("no_function", &S::no_function, Unit::count,
                "A function of the target could not be attached."),
         metric("guest_ended", &S::guest_ended, Unit::count, "It ended or panicked meanwhile."),
+        metric("not_at_rest", &S::not_at_rest, Unit::count,
+               "A function of its did not come to rest in time."),
         metric("pasid_taken", &S::pasid_taken, Unit::count,
                "One of its system-wide PASIDs was somebody else's there."),
         metric("out_of_pasids", &S::out_of_pasids, Unit::count,
@@ -90,6 +93,8 @@ std::uint64_t& counter_of(MigrationStats& stats, MigrationFailure why) {
       return stats.no_function;
     case MigrationFailure::guest_ended:
       return stats.guest_ended;
+    case MigrationFailure::not_at_rest:
+      return stats.not_at_rest;
     case MigrationFailure::pasid_taken:
       return stats.pasid_taken;
     case MigrationFailure::out_of_pasids:
@@ -115,12 +120,6 @@ void count(MigrationStats& stats, const MigrationReport& report) {
   ++counter_of(stats, report.failed->why);
   if (report.failed->why == MigrationFailure::pasid_taken)
     stats.taken_pasid = report.failed->pasid.value();
-}
-
-std::string_view sentence_of(MigrationFailure why) {
-  for (const auto& choice : choices(MigrationFailure{}))
-    if (choice.value == why) return choice.sentence;
-  return {};
 }
 
 void add_lane(Instruments& all, std::uint32_t component, const NetworkLane& lane) {

@@ -33,12 +33,12 @@ class Mover {
     target.host = &host->software->host();
     target.name = host->path;
     if (!find_functions(*guest, *host, target)) return std::nullopt;
-    return Act::always(guest->component, [&system = system_, guest, target]() mutable {
-      const auto [there, back] = system.lanes(guest->guest->host(), *target.host);
-      target.there = there;
-      target.back = back;
-      guest->guest->migrate(target);
-    });
+    return Act{guest->component, [&system = system_, guest, target]() mutable -> NotDone {
+                 const auto [there, back] = system.lanes(guest->guest->host(), *target.host);
+                 target.there = there;
+                 target.back = back;
+                 return guest->guest->migrate(target);
+               }};
   }
 
  private:

@@ -4,6 +4,7 @@
 #include "models/guest/guest.hpp"
 #include "models/guest/slices.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/one_response.hpp"
 #include "tests/support/software_rig.hpp"
 
 #include <optional>
@@ -264,6 +265,39 @@ TEST_CASE("a function goes though a guest with a slice of it dies or has panicke
     CHECK(guest.nothing_left());
     CHECK(other.nothing_left());
   }
+}
+
+TEST_CASE("a function that a guest does not let go of in time goes by surprise", "[mediated]") {
+  const Kind kind = any_kind();
+  const std::size_t which = GENERATE(0U, 1U);
+  Mediated all;
+  OneResponse lost(all.rig, {.fate = Fate::drop});
+  Guest& guest = all.add_guest(kind);
+  Guest& other = all.add_guest(Kind::vfio_guest_wide);
+  FunctionDriver& parent = *all.drivers[which];
+  all.rig.at(400us, [&](Thread&) {
+    unplug_with_slices(all.rig.host, parent, {{&guest, which}, {&other, which}}, Unplug::orderly);
+  });
+  const Ps limit = all.rig.host.params().slices_limit;
+  const auto held = [&] {
+    return guest.residence().attached(which) || other.residence().attached(which);
+  };
+  bool waited = false;
+  all.rig.at(400us + limit - 1ms, [&](Thread&) { waited = parent.known() && held(); });
+  all.rig.at(400us + limit + 20ms, [&](Thread&) {
+    CHECK(!parent.known());
+    CHECK(!held());
+    CHECK(guest.hotplug.unplugged == 1);
+    CHECK(other.hotplug.unplugged == 1);
+    guest.kill();
+    other.kill();
+  });
+  all.rig.run();
+  REQUIRE(lost.done);
+  CHECK(waited);
+  CHECK(guest.nothing_left());
+  CHECK(other.nothing_left());
+  all.check_nothing_left(1);
 }
 
 // What the call that its death interrupted has attached is its files' until they are closed.

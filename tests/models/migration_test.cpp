@@ -4,7 +4,7 @@
 #include "models/guest/migration.hpp"
 
 #include "tests/support/catch.hpp"
-#include "tests/support/second_host.hpp"
+#include "tests/support/moving_guest.hpp"
 
 #include <fmt/format.h>
 
@@ -15,111 +15,6 @@ using namespace viosim;
 using namespace viosim::test;
 
 namespace {
-
-ProcessParams busy(std::uint32_t rounds = 60) {
-  ProcessParams params;
-  params.work.traffic.window = Bytes(32 * 4096);
-  params.work.traffic.request = 4_KiB;
-  params.work.requests = 24;
-  params.work.outstanding = 4;
-  params.rounds = rounds;
-  params.unmap = 5;
-  params.pause = 2us;
-  return params;
-}
-
-NetworkLinkParams fast() {
-  NetworkLinkParams params;
-  params.bandwidth = Bandwidth(200'000'000'000);
-  params.latency = 5us;
-  return params;
-}
-
-GuestParams small(PasidScope pasids) {
-  GuestParams params;
-  params.memory = 64_MiB;
-  params.pasids = pasids;
-  return params;
-}
-
-struct Load {
-  bool shared = false;
-  std::uint32_t processes = 4;
-  std::uint32_t rounds = 60;
-};
-
-// A guest with two vIOMMUs and a function behind each, and a host to go to.
-struct Moving {
-  explicit Moving(const GuestParams& params, const Load& choice = {})
-      : second(rig, fast()), guest(rig.add_guest(params)) {
-    std::vector<FunctionDriver*> drivers;
-    const bool whole = params.pasids == PasidScope::system_wide;
-    for (const char* const name : {"v0", "v1"}) {
-      const auto backend = whole ? PasidBackend::virtual_command : PasidBackend::guest_local;
-      Guest::Unit& unit = guest.add_unit(name, {}, backend);
-      AtsDevice& device = rig.add_device(choice.shared ? 2 : 4);
-      Guest::Assignment assignment;
-      if (choice.shared) {
-        SharedQueueParams portal;
-        portal.engines = 2;
-        assignment.shared = &shared.emplace_back(device, 0, portal, rig.link,
-                                                 64'000 + static_cast<std::uint32_t>(shared.size()),
-                                                 rig.rig.engine.agenda());
-      }
-      drivers.push_back(&rig.assign(guest, unit, device, assignment));
-    }
-    group = &rig.group(guest, busy(choice.rounds), drivers);
-    for (std::uint32_t i = 0; i < choice.processes; ++i) all.push_back(&rig.process(*group));
-    target = second.target_for(guest);
-  }
-  void boot() {
-    guest.boot([this](Thread&) {
-      for (Process* const process : all) process->start();
-    });
-  }
-  void migrate_at(Ps when) {
-    rig.at(when, [this](Thread&) { guest.migrate(target); });
-  }
-  bool finished() const {
-    return std::all_of(all.begin(), all.end(), [](const Process* p) { return p->finished(); });
-  }
-  const MigrationReport& report() const { return guest.migrations().back(); }
-
-  SoftwareRig rig;
-  SecondHost second;
-  Guest& guest;
-  std::deque<SharedQueue> shared;
-  ProcessGroup* group = nullptr;
-  std::vector<Process*> all;
-  Migration::Target target;
-};
-
-void check_devices_empty(const std::deque<AtsDevice>& devices, Host::Unit& unit) {
-  for (const AtsDevice& device : devices) {
-    CHECK(device.requests_in_flight() == 0);
-    CHECK(device.page_requests_outstanding() == 0);
-    if (device.present()) CHECK(device.tlb().size() == 0);
-    for (std::uint32_t pasid = 1; pasid < 64; ++pasid)
-      CHECK(!unit.kernel.driver.present(device.source(), Pasid(pasid)));
-  }
-}
-
-// `reserved`: PASIDs of sets that are still open.
-void check_empty(Host& host, Host::Unit& unit, const std::deque<AtsDevice>& devices,
-                 std::uint32_t reserved = 0) {
-  CHECK(host.kernel.pasids.space().size() == 0);
-  CHECK(host.ids.sets.capacity_left() == (1U << 20U) - reserved);
-  CHECK(unit.kernel.requests.pending() == 0);
-  CHECK(unit.kernel.faults.incomplete() == 0);
-  check_devices_empty(devices, unit);
-}
-
-void check_both_empty(Moving& moving) {
-  check_empty(moving.rig.host, moving.rig.unit, moving.rig.devices);
-  check_empty(moving.second.host, moving.second.unit, moving.second.devices);
-  CHECK(moving.guest.nothing_left());
-  CHECK(moving.guest.machine.closed());
-}
 
 // What opening a residence takes: a container, and two functions.
 Ps opening_takes(const GuestParams& params) {
@@ -141,7 +36,7 @@ Ps opening_takes(const GuestParams& params) {
 
 TEST_CASE("a guest by iommufd moves under load, and its page requests are answered there",
           "[migration][iommufd]") {
-  GuestParams params = small(PasidScope::guest_wide);
+  GuestParams params = moving_guest(PasidScope::guest_wide);
   params.host_interface = HostInterface::iommufd;
   Moving moving(params);
   moving.boot();
@@ -165,7 +60,7 @@ TEST_CASE("a guest by iommufd moves under load, and its page requests are answer
 TEST_CASE("a guest with guest-wide PASIDs goes on with other numbers of its new host",
           "[migration]") {
   const bool shared = GENERATE(false, true);
-  Moving moving(small(PasidScope::guest_wide), {.shared = shared});
+  Moving moving(moving_guest(PasidScope::guest_wide), {.shared = shared});
   moving.boot();
   // Somebody else has the target's first numbers.
   moving.second.host.kernel.workers.post_at(Instant(1us), [&](Thread&) {
@@ -192,13 +87,13 @@ TEST_CASE("a guest with guest-wide PASIDs goes on with other numbers of its new 
   CHECK(moving.group->stats.work_failed == 0);
   CHECK(moving.group->stats.rounds == 240);
   for (const AtsDevice& device : moving.second.devices) CHECK(device.stats.requests > 0);
-  check_empty(moving.rig.host, moving.rig.unit, moving.rig.devices);
+  check_moving_host(moving.rig.host, moving.rig.unit, moving.rig.devices);
   CHECK(moving.guest.residences().front()->empty());
 }
 
 TEST_CASE("a guest with system-wide PASIDs takes them along", "[migration]") {
   const bool shared = GENERATE(false, true);
-  Moving moving(small(PasidScope::system_wide), {.shared = shared});
+  Moving moving(moving_guest(PasidScope::system_wide), {.shared = shared});
   moving.boot();
   moving.migrate_at(300us);
   moving.rig.at(1100us, [&](Thread&) {
@@ -219,7 +114,7 @@ TEST_CASE("a guest with system-wide PASIDs takes them along", "[migration]") {
 
 TEST_CASE("a system-wide PASID that somebody has at the target: nothing has happened",
           "[migration]") {
-  Moving moving(small(PasidScope::system_wide));
+  Moving moving(moving_guest(PasidScope::system_wide));
   moving.boot();
   moving.second.host.kernel.workers.post_at(Instant(1us), [&](Thread&) {
     REQUIRE(moving.second.host.kernel.pasids.space().alloc(nullptr, {3, 3}, nullptr) == 3);
@@ -242,7 +137,7 @@ TEST_CASE("a system-wide PASID that somebody has at the target: nothing has happ
 
 TEST_CASE("a guest that has moved can move back", "[migration]") {
   const PasidScope scope = GENERATE(PasidScope::system_wide, PasidScope::guest_wide);
-  Moving moving(small(scope), {.rounds = 300});
+  Moving moving(moving_guest(scope), {.rounds = 300});
   moving.boot();
   moving.migrate_at(300us);
   // Not before the functions that it left have been reset.
@@ -259,7 +154,7 @@ TEST_CASE("a guest that has moved can move back", "[migration]") {
 }
 
 TEST_CASE("what a migration refuses", "[migration]") {
-  Moving moving(small(PasidScope::guest_wide));
+  Moving moving(moving_guest(PasidScope::guest_wide));
   moving.guest.migrate(moving.target);  // has not booted
   moving.boot();
   moving.migrate_at(300us);
@@ -280,7 +175,7 @@ TEST_CASE("what a migration refuses", "[migration]") {
 }
 
 TEST_CASE("a target without room: quota, or functions that are somebody's", "[migration]") {
-  Moving moving(small(PasidScope::guest_wide));
+  Moving moving(moving_guest(PasidScope::guest_wide));
   MigrationFailure expected{};
   SECTION("all of its PASIDs are reserved") {
     moving.second.host.kernel.workers.post_at(Instant(1us), [&](Thread&) {
@@ -307,7 +202,7 @@ TEST_CASE("a target without room: quota, or functions that are somebody's", "[mi
 
 // Everything of it adds up where nobody else is there.
 TEST_CASE("the time of a migration is the sum of its parts", "[migration][closed]") {
-  GuestParams params = small(PasidScope::guest_wide);
+  GuestParams params = moving_guest(PasidScope::guest_wide);
   params.vcpus = 2;
   params.migration.dirty_rate = Bandwidth(20'000'000'000);
   const Ps opening = opening_takes(params);
@@ -317,7 +212,7 @@ TEST_CASE("the time of a migration is the sum of its parts", "[migration][closed
   moving.rig.run();
   const MigrationReport& report = moving.report();
   REQUIRE(!report.failed);
-  const NetworkLinkParams network = fast();
+  const NetworkLinkParams network = moving_link();
   const auto wire = [&](std::uint64_t memory) {
     const std::uint64_t bytes = memory + memory / 4096 * 8;
     Ps time{0};
@@ -357,7 +252,7 @@ TEST_CASE("each bound PASID adds the same to the downtime", "[migration][closed]
   const PasidScope scope = GENERATE(PasidScope::system_wide, PasidScope::guest_wide);
   std::vector<Ps> downtimes;
   for (const std::uint32_t processes : {1U, 2U, 3U}) {
-    GuestParams params = small(scope);
+    GuestParams params = moving_guest(scope);
     params.memory = 32_MiB;
     Moving moving(params, {.processes = processes, .rounds = 4});
     moving.group->params.pause = 2ms;  // nothing is under way when it is paused
@@ -378,7 +273,7 @@ TEST_CASE("each bound PASID adds the same to the downtime", "[migration][closed]
 
 TEST_CASE("memory that is written faster than it is sent is sent while the guest is paused",
           "[migration]") {
-  GuestParams params = small(PasidScope::guest_wide);
+  GuestParams params = moving_guest(PasidScope::guest_wide);
   params.migration.dirty_rate = Bandwidth(400'000'000'000);
   params.migration.rounds = 5;
   Moving moving(params, {.processes = 0});
@@ -388,7 +283,7 @@ TEST_CASE("memory that is written faster than it is sent is sent while the guest
   REQUIRE(!moving.report().failed);
   CHECK(moving.report().rounds == 5);
   CHECK(moving.report().bytes > 6 * params.memory.count());
-  CHECK(moving.report().downtime() > time_for(params.memory, fast().bandwidth));
+  CHECK(moving.report().downtime() > time_for(params.memory, moving_link().bandwidth));
 }
 
 TEST_CASE("a guest may be killed in any phase of its migration; both hosts are left empty",
@@ -397,7 +292,7 @@ TEST_CASE("a guest may be killed in any phase of its migration; both hosts are l
   bool before = false;
   bool after = false;
   for (std::int64_t step = 0; step < 60; ++step) {
-    Moving moving(small(whole ? PasidScope::system_wide : PasidScope::guest_wide));
+    Moving moving(moving_guest(whole ? PasidScope::system_wide : PasidScope::guest_wide));
     moving.boot();
     moving.migrate_at(300us);
     const Ps when = 300us + step * 11'300ns;
@@ -420,7 +315,7 @@ TEST_CASE("a function may vanish in any phase of a migration; the guest goes on 
   bool went = false;
   bool came_along = false;
   for (std::int64_t step = 0; step < 50; ++step) {
-    Moving moving(small(whole ? PasidScope::system_wide : PasidScope::guest_wide),
+    Moving moving(moving_guest(whole ? PasidScope::system_wide : PasidScope::guest_wide),
                   {.shared = shared});
     moving.boot();
     moving.migrate_at(300us);

@@ -224,6 +224,21 @@ TEST_CASE("slices of a function share its default PASID; the last user frees it"
   });
 }
 
+TEST_CASE("without a PASID for a slice's requests it cannot be attached: -ENODEV", "[vfio]") {
+  VfioParams params;
+  params.quota = 1;
+  Vfio rig(params);
+  const std::size_t slice =
+      rig.container().add_device({device, &rig.host.driver, nullptr, true, 20, true});
+  const std::size_t other =
+      rig.container().add_device({other_device, &rig.host.driver, nullptr, true, 20, true});
+  rig.run([&](Thread& thread) {
+    CHECK(rig.container().attach_default(thread, slice).ok());
+    CHECK(rig.container().attach_default(thread, other).error() == Errno::enodev);
+    CHECK(rig.container().pasids() == 1);
+  });
+}
+
 TEST_CASE("a machine that is closed leaves nothing: no id, no entry, no pending request",
           "[vfio]") {
   Vfio rig;
