@@ -271,11 +271,16 @@ TEST_CASE("a function that a guest does not let go of in time goes by surprise",
   const Kind kind = any_kind();
   const std::size_t which = GENERATE(0U, 1U);
   Mediated all;
-  OneResponse lost(all.rig, {.fate = Fate::drop});
-  Guest& guest = all.add_guest(kind);
-  Guest& other = all.add_guest(Kind::vfio_guest_wide);
+  // When nobody uses the other function any more.
+  OneResponse lost(all.rig, {.fate = Fate::drop}, Instant(10ms));
+  Guest& guest = all.add_guest(kind, 0);
+  Guest& other = all.add_guest(Kind::vfio_guest_wide, 0);
+  ProcessGroup& group = all.rig.group(guest, life(), {&guest.driver(which)});
+  Process& process = all.rig.process(group);
+  all.rig.at(10ms, [&](Thread&) { process.start(); });
   FunctionDriver& parent = *all.drivers[which];
-  all.rig.at(400us, [&](Thread&) {
+  const Ps when = 11ms;
+  all.rig.at(when, [&](Thread&) {
     unplug_with_slices(all.rig.host, parent, {{&guest, which}, {&other, which}}, Unplug::orderly);
   });
   const Ps limit = all.rig.host.params().slices_limit;
@@ -283,8 +288,8 @@ TEST_CASE("a function that a guest does not let go of in time goes by surprise",
     return guest.residence().attached(which) || other.residence().attached(which);
   };
   bool waited = false;
-  all.rig.at(400us + limit - 1ms, [&](Thread&) { waited = parent.known() && held(); });
-  all.rig.at(400us + limit + 20ms, [&](Thread&) {
+  all.rig.at(when + limit - 1ms, [&](Thread&) { waited = parent.known() && held(); });
+  all.rig.at(when + limit + 20ms, [&](Thread&) {
     CHECK(!parent.known());
     CHECK(!held());
     CHECK(guest.hotplug.unplugged == 1);
@@ -295,6 +300,7 @@ TEST_CASE("a function that a guest does not let go of in time goes by surprise",
   all.rig.run();
   REQUIRE(lost.done);
   CHECK(waited);
+  CHECK(group.stats.finished == 1);
   CHECK(guest.nothing_left());
   CHECK(other.nothing_left());
   all.check_nothing_left(1);
