@@ -151,6 +151,10 @@ constexpr std::array kinds = {
                   "Software wrote the context entry of a function.", "PASID directory",
                   "requester id 15:0, device TLB 40, caching mode 41",
                   "1 present, 2 not present, 4 zeroed"},
+    EventKindInfo{EventKind::work, "work",
+                  "Work with a PASID of the host has reached a guest's slice of a function.",
+                  "number of the guest's PASID", "requester id",
+                  "0 by a register of its queue, 1 by ENQCMD"},
 };
 
 }  // namespace

@@ -71,7 +71,9 @@ enum class EventKind : std::uint16_t {
   // Guests that go to other hosts.
   moved,
   // What leads a function to its tables.
-  context_write
+  context_write,
+  // What guests do with slices of functions.
+  work
 };
 
 constexpr bool is_part_of_request(EventKind kind) {
@@ -118,6 +120,8 @@ inline constexpr std::uint16_t translation_set = 1;
 inline constexpr std::uint16_t for_guest = 1;
 // Of the function's requests that have no PASID; the number is RID_PASID.
 inline constexpr std::uint16_t without_pasid = 2;
+// TraceEvent::code of work of a slice: its PASID came with ENQCMD, and was not written into a register.
+inline constexpr std::uint16_t by_enqcmd = 1;
 // TraceEvent::code of a command's end, besides status codes: nobody waits for it any more.
 inline constexpr std::uint16_t command_dropped = 0x100;
 // TraceEvent::code of a free: 0 when the number is nobody's now, or why not (Linux' numbers).

@@ -90,8 +90,8 @@ void AtsDevice::page_needed(std::uint32_t number) {
   if (++request.asked > most) {
     throw LivelockError(
         fmt::format("{} asked for the page at {:#x} {} times, was told each time that it is there, "
-                    "and does not find it: what it is translated by is stale, or software never "
-                    "gets its requests, as where a group is larger than their queue",
+                    "and does not find it: table or cache by which it is translated are not what "
+                    "software has mapped, or not all of its page requests reach software",
                     config_.path, request.iova.value(), most));
   }
   if (!page_requests_enabled() || !may_issue() || !may_issue(queue)) return fail(number);

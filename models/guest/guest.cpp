@@ -13,8 +13,8 @@ constexpr unsigned large_leaf = 2;
 }  // namespace
 
 // How its kernel reaches a function that is assigned to it. The function's registers are mapped into
-// the guest. Where its numbers are not the host's, the page with the PASIDs is not: the
-// hypervisor writes them.
+// the guest. Of a slice, which is isolated by PASIDs alone, and where its numbers are not the host's, the page
+// with the PASIDs is not: the hypervisor writes them, if they are bound there.
 class Guest::Access final : public FunctionAccess {
  public:
   Access(Guest& guest, std::size_t device) : guest_(guest), device_(device) {}
@@ -22,7 +22,7 @@ class Guest::Access final : public FunctionAccess {
     if (guest_.hypervisor.host().same_numbers(device_)) return pasid;
     return guest_.machine.exit_to_user(thread, [&]() -> Result<Pasid> {
       const Guard guard(guest_.machine.emulation(), thread);
-      return translated(pasid);
+      return checked(pasid);
     });
   }
   // Where its vCPU finds no number of the host's the instruction leaves the guest; and if there is none
@@ -40,8 +40,25 @@ class Guest::Access final : public FunctionAccess {
     });
   }
   Result<Pasid> on_wire(Pasid pasid) override { return translated(pasid); }
+  void sent(Pasid pasid, Pasid wire) override {
+    const Residence& residence = guest_.residence();
+    const TracePoint& trace = residence.trace();
+    const Residence::Function& function = residence.function(device_);
+    if (!function.slice() || !trace.on()) return;
+    trace.emit({.kind = EventKind::work,
+                .time = guest_.engine().now(),
+                .pasid = wire,
+                .address = pasid.value(),
+                .value = function.device->source().value(),
+                .code = function.shared != nullptr ? trace_code::by_enqcmd : std::uint16_t{0}});
+  }
 
  private:
+  Result<Pasid> checked(Pasid pasid) const {
+    if (guest_.residence().injection().skips(FlowStep::queue_check_bound, pasid))
+      return guest_.hypervisor.host_of(device_, pasid).value_or(pasid);
+    return guest_.hypervisor.host().bound(device_, pasid) ? translated(pasid) : Errno::enoent;
+  }
   Result<Pasid> translated(Pasid pasid) const {
     const auto found = guest_.hypervisor.host_of(device_, pasid);
     if (!found) return Errno::enoent;

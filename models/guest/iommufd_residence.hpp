@@ -21,6 +21,7 @@ class IommufdResidence final : public Residence {
   HostFlow& flow() override { return flow_; }
   Iommufd* file() override { return &file_; }
   InjectionPort& injection() override { return file_.injection; }
+  const TracePoint& trace() const override { return file_.trace; }
   bool empty() const override {
     return file_.objects().size() == 0 && file_.attachments() == 0 && file_.pending_faults() == 0;
   }
@@ -36,10 +37,6 @@ class IommufdResidence final : public Residence {
   void reclaim(Thread& thread, std::size_t number) override;
   GuestFaultTaker& faults() override { return file_; }
   std::size_t number_of_faults(std::size_t number) const override { return routed_[number]; }
-  void give_up_faults(Thread& thread) override { file_.give_up_faults(thread); }
-  std::vector<Pasid> host_pasids(std::size_t number) const override {
-    return file_.host_pasids(flow_.object_of(number));
-  }
   // Of whole functions the guest's numbers are in the function's own table.
   bool translates(const Function& function) const override { return function.slice(); }
 

@@ -38,6 +38,7 @@ std::size_t Residence::add(const Function& function, Bdf guest_address) {
                         &function.unit->kernel.requests};
   device.pasid_width = pasid_width(function.capabilities);
   device.mediated = function.slice();
+  device.parent = function.parent;
   device.forwards_page_requests = function.shows_page_requests;
   if (!translation_ && function.shared != nullptr && translates(function))
     translation_.emplace(host_.engine, host_.memory);
@@ -104,8 +105,9 @@ void Residence::unroute(std::size_t number) {
 
 // The end.
 
+// Of a slice others use the same function, so it is not reset: who closes the files stops what the machine's
+// PASIDs do in it, before their numbers can be another's.
 void Residence::close(Thread& thread) {
-  stop_slices(thread);
   bool reset = false;
   for (const Held& held : functions_) {
     if (!held.attached || held.is.slice() || !held.is.device->present()) continue;
@@ -115,26 +117,6 @@ void Residence::close(Thread& thread) {
   if (reset) thread.sleep(host_.params().function_reset);
   close_files(thread);
   for (std::size_t number = 0; number < functions_.size(); ++number) reclaim(thread, number);
-}
-
-// Others use the same function, so it is not reset: what the machine's PASIDs do in it is stopped, before
-// their numbers can be another's. What its processors have sent arrives meanwhile.
-void Residence::stop_slices(Thread& thread) {
-  std::vector<std::size_t> slices;
-  Ps on_its_way(0);
-  for (std::size_t number = 0; number < functions_.size(); ++number) {
-    const Function& is = functions_[number].is;
-    if (!is.slice() || host_pasids(number).empty()) continue;
-    slices.push_back(number);
-    on_its_way = std::max(on_its_way, is.link);
-  }
-  if (slices.empty()) return;
-  give_up_faults(thread);
-  thread.sleep(on_its_way);
-  for (const std::size_t number : slices) {
-    for (const Pasid pasid : host_pasids(number))
-      functions_[number].is.parent->stop_of_slice(thread, pasid);
-  }
 }
 
 }  // namespace viosim

@@ -53,6 +53,7 @@ class Residence {
   virtual Iommufd* file() { return nullptr; }
   const Iommufd* file() const { return const_cast<Residence*>(this)->file(); }
   virtual InjectionPort& injection() = 0;
+  virtual const TracePoint& trace() const = 0;  // of its files
   // The host holds nothing for the machine.
   virtual bool empty() const = 0;
 
@@ -93,10 +94,6 @@ class Residence {
   // Who is told of its functions' page requests, and by which number of each.
   virtual GuestFaultTaker& faults() = 0;
   virtual std::size_t number_of_faults(std::size_t number) const { return number; }
-  // The machine is gone: the host answers its page requests, and forwards none any more.
-  virtual void give_up_faults(Thread& thread) = 0;
-  // The host's, by which a function's requests use the machine's address spaces.
-  virtual std::vector<Pasid> host_pasids(std::size_t number) const = 0;
   virtual bool translates(const Function& function) const = 0;  // its vCPUs' PASIDs, for ENQCMD
 
   // Steps of these, with the pasid mutex held; and who gets its page requests. forget(): whether it was
@@ -117,7 +114,6 @@ class Residence {
     bool giving_back = false;  // the same
     bool attached = false;     // page requests are routed
   };
-  void stop_slices(Thread& thread);
 
   Host& host_;
   PageTable second_stage_;

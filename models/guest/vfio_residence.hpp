@@ -21,6 +21,7 @@ class VfioResidence final : public Residence {
   HostFlow& flow() override { return flow_; }
   VfioContainer* container() override { return &container_; }
   InjectionPort& injection() override { return container_.injection; }
+  const TracePoint& trace() const override { return container_.trace; }
   bool empty() const override {
     return container_.pasids() == 0 && container_.bindings() == 0 &&
            container_.pending_faults() == 0;
@@ -36,10 +37,6 @@ class VfioResidence final : public Residence {
   void give_back(Thread& thread, std::size_t number) override;
   void reclaim(Thread& thread, std::size_t number) override;
   GuestFaultTaker& faults() override { return container_; }
-  void give_up_faults(Thread& thread) override { container_.give_up_faults(thread); }
-  std::vector<Pasid> host_pasids(std::size_t number) const override {
-    return container_.host_pasids(number);
-  }
   // By the aliases of its set, whosever numbers they are.
   bool translates(const Function&) const override { return true; }
   Errno take_whole(Thread& thread, std::size_t number);

@@ -1,8 +1,9 @@
-// Answers to devices, by whoever took their requests.
+// Answers to devices, by whoever took their requests; and the end of a PASID in a slice.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/host/assigned_device.hpp"
 
 #include "models/host/nesting_api.hpp"
+#include "models/kernel/function_driver.hpp"
 
 namespace viosim {
 
@@ -12,6 +13,10 @@ void AssignedDevice::respond(Thread& thread, const PageResponse& response) const
   } else {
     driver->submit(thread, {descriptor_of(response)});
   }
+}
+
+void AssignedDevice::stop(Thread& thread, Pasid pasid) const {
+  if (parent != nullptr) parent->stop_of_slice(thread, pasid);
 }
 
 }  // namespace viosim

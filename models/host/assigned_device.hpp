@@ -14,6 +14,8 @@
 
 namespace viosim {
 
+class FunctionDriver;
+
 // A function, or a slice of one that is told apart by its PASIDs only.
 struct AssignedDevice {
   Bdf function{};
@@ -23,12 +25,17 @@ struct AssignedDevice {
   bool pci = true;
   std::uint8_t pasid_width = 20;
   bool mediated = false;  // a slice: gets a default PASID
+  // Of a slice: the host's driver of its function; null: none, and nothing to be stopped.
+  FunctionDriver* parent = nullptr;
   // Its machine's guest knows that it asks for pages. Otherwise nobody would answer there, or wait for
   // answers before a PASID is given back: the host refuses them.
   bool forwards_page_requests = true;
 
   // Answers a group of its page requests.
   void respond(Thread& thread, const PageResponse& response) const;
+  // Of a slice nothing sends with this PASID any more when it returns. Of a whole function its guest sees
+  // to that, or the reset.
+  void stop(Thread& thread, Pasid pasid) const;
 };
 
 // The hypervisor, to the kernel.

@@ -159,7 +159,8 @@ class Iommufd final : public GuestFaultTaker {
   Errno pasid_attach(Thread& thread, ObjectId device, Pasid pasid, ObjectId hwpt);
   // The same call on an attached one: no request finds neither. -EINVAL: not attached.
   Errno pasid_replace(Thread& thread, ObjectId device, Pasid pasid, ObjectId hwpt);
-  // VFIO_DEVICE_DETACH_IOMMUFD_PT. One that is not attached is no error.
+  // VFIO_DEVICE_DETACH_IOMMUFD_PT; of a slice its requests are stopped first. One that is not attached is
+  // no error.
   Errno pasid_detach(Thread& thread, ObjectId device, Pasid pasid);
 
   // IOMMU_HWPT_INVALIDATE of a nested page table: wherever it is attached. -ENOENT, -EINVAL: another
@@ -184,9 +185,6 @@ class Iommufd final : public GuestFaultTaker {
   // The file is closed, with those of its devices and faults. Takes back all that there is.
   void close(Thread& thread);
 
-  // The machine is gone: what waits for its answers is answered by the host, and nothing is forwarded
-  // to it any more. Before close().
-  void give_up_faults(Thread& thread);
   // The kernel's part of the hypervisor. Before the run.
   void listen_to_pasids(PasidListener& listener) { pasid_listener_ = &listener; }
 
@@ -196,7 +194,7 @@ class Iommufd final : public GuestFaultTaker {
   void discard_incomplete() override;
 
   std::optional<Pasid> host_pasid(ObjectId device, Pasid pasid) const;
-  std::vector<Pasid> host_pasids(ObjectId device) const;
+  bool attached(ObjectId device, Pasid pasid) const;  // and not about to be detached
   const iommufd::Objects& objects() const { return objects_; }
   std::size_t attachments() const;
   std::size_t pending_faults() const;
@@ -262,7 +260,6 @@ class Iommufd final : public GuestFaultTaker {
   iommufd::Objects objects_;
   std::vector<std::unique_ptr<iommufd::FaultQueue>> queues_;  // those of destroyed ones, too
   PasidListener* pasid_listener_ = nullptr;
-  bool forwards_ = true;
 };
 
 }  // namespace viosim

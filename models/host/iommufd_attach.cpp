@@ -201,6 +201,11 @@ void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid, Instant sinc
   IommuDriver& driver = *device.is.driver;
   attachment.leaving = true;
   tell_detached(device, pasid);
+  if (device.is.mediated) {
+    // It waits for its page requests; from now on the host answers them.
+    answer_for_user(thread, hwpt, {id, pasid});
+    device.is.stop(thread, host);
+  }
   {
     const Guard guard(driver.pasid_mutex(), thread);
     if (takes_whole_function(device, pasid)) {
@@ -277,12 +282,11 @@ std::optional<Pasid> Iommufd::host_pasid(ObjectId id, Pasid pasid) const {
   return found->second.host;
 }
 
-std::vector<Pasid> Iommufd::host_pasids(ObjectId id) const {
-  std::vector<Pasid> all;
-  if (const Device* const device = objects_.find<Device>(id)) {
-    for (const auto& [pasid, attachment] : device->attachments) all.push_back(attachment.host);
-  }
-  return all;
+bool Iommufd::attached(ObjectId id, Pasid pasid) const {
+  const Device* const device = objects_.find<Device>(id);
+  if (device == nullptr) return false;
+  const auto found = device->attachments.find(pasid);
+  return found != device->attachments.end() && !found->second.leaving;
 }
 
 std::size_t Iommufd::attachments() const {

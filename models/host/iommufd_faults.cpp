@@ -18,7 +18,7 @@ Bdf Iommufd::function_of(std::size_t number) const {
 bool Iommufd::forward_fault(std::size_t number, const PageRequest& request) {
   const ObjectId id(static_cast<std::uint32_t>(number));
   Device* const device = objects_.find<Device>(id);
-  if (device == nullptr || !forwards_) return false;
+  if (device == nullptr) return false;
   const auto attached = std::find_if(
       device->attachments.begin(), device->attachments.end(),
       [&](const auto& one) { return one.second.host == request.pasid && !one.second.leaving; });
@@ -93,12 +93,6 @@ void Iommufd::answer_for_user(Thread& thread, ObjectId hwpt, const Place& place)
 
 void Iommufd::answer_for_user(Thread& thread, ObjectId id) {
   if (Fault* const fault = objects_.find<Fault>(id)) answer(thread, fault->queue->take_all());
-}
-
-void Iommufd::give_up_faults(Thread& thread) {
-  forwards_ = false;
-  discard_incomplete();
-  for (const auto& queue : queues_) answer(thread, queue->take_all());
 }
 
 std::size_t Iommufd::pending_faults() const {

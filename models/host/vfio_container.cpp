@@ -189,6 +189,13 @@ bool VfioContainer::is_default(ioasid::Ioasid id) const {
                      [id](const auto& one) { return one.second.pasid.value() == id; });
 }
 
+// Its entry is of another kind, under the same domain, which is the tag of both: -EACCES, as to a free.
+Errno VfioContainer::find_for_bind(std::uint64_t hpasid) const {
+  const Errno found = find(hpasid);
+  const bool taken = params_.check_owner && is_default(static_cast<ioasid::Ioasid>(hpasid));
+  return found == Errno::ok && taken ? Errno::eacces : found;
+}
+
 Result<Pasid> VfioContainer::attach_default(Thread& thread, std::size_t number) {
   const AssignedDevice& device = devices_[number];
   ensure(device.mediated, "a whole function has no default PASID");
@@ -235,16 +242,10 @@ std::size_t VfioContainer::bindings() const {
   return count;
 }
 
-void VfioContainer::give_up_faults(Thread& thread) {
-  forwards_ = false;
-  answer_for_guest(thread, faults_.take_all());
-}
-
-std::vector<Pasid> VfioContainer::host_pasids(std::size_t device) const {
-  std::vector<Pasid> all;
-  for (const auto& [pasid, binding] : bindings_)
-    if (binding.devices.contains(device)) all.push_back(pasid);
-  return all;
+bool VfioContainer::bound(std::size_t device, Pasid hpasid) const {
+  const auto found = bindings_.find(hpasid);
+  return found != bindings_.end() && found->second.devices.contains(device) &&
+         !found->second.leaving.contains(device);
 }
 
 void VfioContainer::close(Thread& thread) {

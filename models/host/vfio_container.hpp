@@ -158,7 +158,9 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   // Those of this machine in the range. -EBUSY: one is bound. Of a single one that is not this
   // machine's: -EACCES, -ENOENT.
   Errno free_pasids(Thread& thread, ioasid::Range range);
+  // Errors are those of Linux; -EACCES, too, for the number of a default address space.
   Errno bind_gpasid(Thread& thread, std::size_t device, const BindGpasid& request);
+  // Of a slice its requests are stopped first.
   Errno unbind_gpasid(Thread& thread, std::size_t device, std::uint64_t hpasid);
   // A device is about to leave: what is bound to it is not any more.
   void unbind_device(Thread& thread, std::size_t number);
@@ -175,11 +177,6 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Result<Pasid> attach_default(Thread& thread, std::size_t device);
   void detach_default(Thread& thread, std::size_t device);
 
-  // The machine is gone: what waits for its answers is answered by the host, and nothing is forwarded
-  // to it any more. Before close().
-  void give_up_faults(Thread& thread);
-  // The host's, that are bound to the device.
-  std::vector<Pasid> host_pasids(std::size_t device) const;
   // The last file of the machine is closed. Takes back all that it has.
   void close(Thread& thread);
 
@@ -192,6 +189,8 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   // What the host holds for this machine.
   std::uint32_t pasids() const { return ids_.sets.size(set_); }
   std::size_t bindings() const;
+  bool mediated(std::size_t device) const { return devices_[device].mediated; }
+  bool bound(std::size_t device, Pasid hpasid) const;  // and not about to be unbound
   std::size_t pending_faults() const { return faults_.pending(); }
   const GuestFaultStats& fault_stats() const { return faults_.stats; }
   ioasid::SetNumber set() const { return set_; }
@@ -224,6 +223,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Errno take_set();
   Errno find(std::uint64_t hpasid) const;
   bool is_default(ioasid::Ioasid id) const;
+  Errno find_for_bind(std::uint64_t hpasid) const;
   Errno may_bind(std::size_t device, const BindGpasid& request) const;
   Errno can_nest(const AssignedDevice& device, const BindGpasid& request) const;
   Errno take_references(Thread& thread, const BindGpasid& request, Pasid hpasid);
@@ -235,6 +235,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Errno set_entry(Thread& thread, const AssignedDevice& device, Pasid pasid,
                   const vtd::PasidEntry& entry);
   bool entry_shared(const Binding& binding, std::size_t device) const;
+  void stop(Thread& thread, std::size_t device, Pasid pasid);
   void clear_entry(Thread& thread, std::size_t device, Pasid pasid);
   void answer_for_guest(Thread& thread, const std::vector<GuestFaults::Pending>& groups);
   void respond(Thread& thread, std::size_t device, const PageResponse& response);
@@ -252,7 +253,6 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   ioasid::SetNumber set_ = ioasid::no_set;
   std::set<ioasid::Ioasid> own_;  // its PASIDs
   bool closed_ = false;
-  bool forwards_ = true;
   bool watching_ = false;
   GuestFaultListener* listener_ = nullptr;
   bool event_raised_ = false;

@@ -15,7 +15,7 @@ Errno VfioContainer::may_bind(std::size_t number, const BindGpasid& request) con
   if (!device.pci) return Errno::enotsupp;
   if (device.pasid_width != pasid_bits) return Errno::einval;
   if (request.hpasid == 0 || request.hpasid > pasid_max.value()) return Errno::einval;
-  if (const Errno found = find(request.hpasid); found != Errno::ok) return found;
+  if (const Errno found = find_for_bind(request.hpasid); found != Errno::ok) return found;
   const auto bound = bindings_.find(Pasid(static_cast<std::uint32_t>(request.hpasid)));
   if (bound != bindings_.end() && bound->second.devices.contains(number)) return Errno::ebusy;
   return can_nest(device, request);
@@ -154,12 +154,21 @@ void VfioContainer::clear_entry(Thread& thread, std::size_t number, Pasid pasid)
   device.driver->drain_page_requests(thread, device.function, pasid, second_stage_.domain);
 }
 
+// Whatever the guest has stopped by itself: the number may be another machine's next. A slice waits for its
+// page requests, which the host answers from now on.
+void VfioContainer::stop(Thread& thread, std::size_t number, Pasid pasid) {
+  if (!devices_[number].mediated) return;
+  answer_for_guest(thread, faults_.take_of(number, pasid));
+  devices_[number].stop(thread, pasid);
+}
+
 void VfioContainer::unbind(Thread& thread, std::size_t number, Pasid hpasid, Instant since) {
   Binding& binding = bindings_.at(hpasid);
   binding.leaving.insert(number);
   if (entry_shared(binding, number)) {
     answer_for_guest(thread, faults_.take_of(number, hpasid));
   } else {
+    stop(thread, number, hpasid);
     clear_entry(thread, number, hpasid);
   }
   if (trace.on()) tell_bound(EventKind::unbind, hpasid, number, since);
@@ -236,7 +245,7 @@ void VfioContainer::answer_for_guest(Thread& thread) {
 }
 
 bool VfioContainer::forward_fault(std::size_t number, const PageRequest& request) {
-  if (closed_ || !forwards_ || !devices_[number].forwards_page_requests) return false;
+  if (closed_ || !devices_[number].forwards_page_requests) return false;
   const auto bound = bindings_.find(request.pasid);
   if (bound == bindings_.end() || !bound->second.devices.contains(number) ||
       bound->second.leaving.contains(number)) {

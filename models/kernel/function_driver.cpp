@@ -212,7 +212,9 @@ SharedQueue::Descriptor FunctionDriver::descriptor_of(std::uint32_t number) cons
 bool FunctionDriver::enqueue(Thread& thread, std::uint32_t number) {
   for (std::uint32_t tries = 0; tries < params_.enqcmd.tries; ++tries) {
     if (tries > 0) thread.run(params_.enqcmd.pause);
-    if (enqcmd(thread, *function_.shared, descriptor_of(number))) return true;
+    if (!enqcmd(thread, *function_.shared, descriptor_of(number))) continue;
+    tell_sent(queues_[number]);
+    return true;
   }
   return false;
 }
@@ -259,6 +261,11 @@ void FunctionDriver::fire(std::uint64_t cookie) {
   }
   queues_[number].halting = false;  // of a function that vanished
   slice_.enable(number, queues_[number].work);
+  tell_sent(queues_[number]);
+}
+
+void FunctionDriver::tell_sent(const Queue& queue) {
+  if (queue.work.pasid != no_pasid) function_.access->sent(queue.pasid, queue.work.pasid);
 }
 
 void FunctionDriver::queue_done(Bdf /*source*/, std::uint32_t of_function, std::uint64_t failed) {

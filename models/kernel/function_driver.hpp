@@ -91,6 +91,8 @@ class FunctionAccess {
   virtual Result<Pasid> enqcmd(Thread& /*thread*/, Pasid pasid) { return pasid; }
   // What the function has for it now. Nobody pays.
   virtual Result<Pasid> on_wire(Pasid pasid) { return pasid; }
+  // Work with it, `wire` to the function, has reached a queue.
+  virtual void sent(Pasid /*pasid*/, Pasid /*wire*/) {}
 
   virtual ~FunctionAccess() = default;
 };
@@ -185,8 +187,7 @@ class FunctionDriver final : public SvaClient,
 
   // Nothing sends with this PASID any more when it returns.
   void mm_exit(Thread& thread, Bdf source, Pasid pasid) override;
-  // The same, of a PASID that somebody else used who is not there any more, in a slice of the function.
-  // What was on its way to the function when it is called has to be waited for: it takes the link.
+  // The same, of a PASID of somebody else's in a slice of the function, and also of what is on its way to it.
   void stop_of_slice(Thread& thread, Pasid wire);
 
   std::uint32_t uses() const { return uses_; }
@@ -219,6 +220,7 @@ class FunctionDriver final : public SvaClient,
   bool enqueue(Thread& thread, std::uint32_t number);
   void is_halted(std::uint32_t number, QueueRest rest);
   void go_on(std::uint32_t number);
+  void tell_sent(const Queue& queue);
   void restart(std::uint32_t number, const QueueRest& rest);
   void stop(Thread& thread, std::uint32_t number);
   void stop_shared(Thread& thread, const Queue& queue);

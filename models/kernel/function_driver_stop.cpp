@@ -49,9 +49,13 @@ void FunctionDriver::queue_stopped(Bdf /*source*/, std::uint32_t of_function) {
   is_halted(slice_.own_number_of(of_function), function_.device->rest(of_function));
 }
 
+// Work of a queue that another kernel has stopped is over, and nobody here waits for the stop. Shared queues
+// end theirs one by one.
 void FunctionDriver::pasid_stopped(Bdf /*source*/, Pasid pasid) {
   for (Queue& queue : queues_) {
-    if (queue.work.pasid == pasid) has_stopped(queue);
+    if (queue.work.pasid != pasid) continue;
+    has_stopped(queue);
+    if (function_.shared == nullptr) end(queue, End::failed);
   }
   for (std::uint32_t thread = 0; thread < stopping_pasids_; ++thread) pasid_stopped_.raise();
 }
@@ -63,6 +67,8 @@ bool FunctionDriver::sends_with(Pasid wire) const {
 void FunctionDriver::stop_of_slice(Thread& thread, Pasid wire) {
   if (!function_.device->present()) return;
   thread.run(params_.register_write);
+  thread.sleep(function_.link);  // behind what was sent before
+  if (!function_.device->present()) return;
   if (function_.shared != nullptr) {
     function_.shared->stop_pasid(wire, params_.stop_marker);
   } else {

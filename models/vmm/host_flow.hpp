@@ -92,6 +92,8 @@ class HostFlow {
   // The host's PASID behind the guest's; and of how many PASIDs there is anything in the host, though
   // the guest did not get them there. For anybody.
   virtual std::optional<Pasid> host_of(std::size_t device, Pasid pasid) const = 0;
+  // Whether it is bound to this device for the guest, and stays so: then its requests may carry it.
+  virtual bool bound(std::size_t device, Pasid pasid) const = 0;
   virtual std::size_t mapped() const = 0;
 
   // The machine is gone. For threads of the host.

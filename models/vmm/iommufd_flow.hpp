@@ -60,6 +60,9 @@ class IommufdFlow final : public HostFlow {
 
   bool same_numbers(std::size_t device) const override { return !devices_[device].is.mediated; }
   std::optional<Pasid> host_of(std::size_t device, Pasid pasid) const override;
+  bool bound(std::size_t device, Pasid pasid) const override {
+    return file_.attached(devices_[device].id, pasid);
+  }
   std::size_t mapped() const override { return tables_.size(); }
   void close(Thread& thread) override { file_.close(thread); }
 

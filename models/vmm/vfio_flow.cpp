@@ -80,6 +80,11 @@ std::optional<Pasid> VfioFlow::host_of(std::size_t /*device*/, Pasid pasid) cons
   return found->second.host;
 }
 
+bool VfioFlow::bound(std::size_t device, Pasid pasid) const {
+  const auto host = host_of(device, pasid);
+  return host && container_.bound(device, *host);
+}
+
 Errno VfioFlow::bind(Thread& thread, const GuestSpace& space) {
   const Result<Pasid> host = acquire(thread, space.pasid);
   if (!host.ok()) return host.error();

@@ -49,8 +49,11 @@ class VfioFlow final : public HostFlow {
   std::size_t waiting_faults() const override { return container_.pending_faults(); }
   void answer_for_guest(Thread& thread) override;
 
-  bool same_numbers(std::size_t) const override { return scope_ == PasidScope::system_wide; }
+  bool same_numbers(std::size_t device) const override {
+    return scope_ == PasidScope::system_wide && !container_.mediated(device);
+  }
   std::optional<Pasid> host_of(std::size_t device, Pasid pasid) const override;
+  bool bound(std::size_t device, Pasid pasid) const override;
   std::size_t mapped() const override { return mapped_.size(); }
   void close(Thread& thread) override { container_.close(thread); }
 

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace viosim::check {
 
@@ -15,8 +17,9 @@ void Bindings::observe(const TraceEvent& event) {
     case EventKind::bind:
       return bound(event);
     case EventKind::unbind:
-      bonds_.erase({scene_.number_of(event), static_cast<std::uint16_t>(event.value)});
-      return;
+      return unbound(event);
+    case EventKind::work:
+      return used(event);
     case EventKind::free:
       return event.code == 0 ? freed(event) : void();
     case EventKind::unplug:
@@ -53,8 +56,45 @@ void Bindings::bound(const TraceEvent& event) {
                    fmt::format("PASID {} is bound to function {}, whose PASIDs are below {}",
                                event.pasid, requester(source), limit->second));
   }
-  bonds_[{number, source}] = {scene_.link(event), scene_.machine_of(event.component)};
+  Bond& bond = bonds_[{number, source}];
+  bond.bind = scene_.link(event);
+  bond.binder = scene_.machine_of(event.component);
+  bond.slices = event.code == trace_code::for_guest ? bond.slices + 1 : 1;
   if (event.code == 0) of_processes_[number] = scene_.link(event);
+}
+
+// Slices of one function that a guest has share its entry.
+void Bindings::unbound(const TraceEvent& event) {
+  const auto bond = bonds_.find({scene_.number_of(event), static_cast<std::uint16_t>(event.value)});
+  if (bond != bonds_.end() && --bond->second.slices == 0) bonds_.erase(bond);
+}
+
+// PASIDs alone tell slices apart. ENQCMD carries a guest's number to whichever function; where that is not
+// bound to it, its requests are refused.
+void Bindings::used(const TraceEvent& event) {
+  const Number number = scene_.number_of(event);
+  const auto source = static_cast<std::uint16_t>(event.value);
+  const std::uint32_t guest = scene_.machine_of(event.component);
+  const Bond* there = nullptr;
+  bool elsewhere = false;
+  for (auto at = bonds_.lower_bound({number, 0}); at != bonds_.end() && at->first.first == number;
+       ++at) {
+    if (at->first.second == source) there = &at->second;
+    elsewhere = elsewhere || at->second.binder == guest;
+  }
+  if (there != nullptr && there->binder == guest) return;
+  if (there == nullptr && elsewhere && event.code == trace_code::by_enqcmd) return;
+  std::vector<Link> evidence;
+  if (there != nullptr) evidence.push_back(there->bind);
+  scene_.violate(event,
+                 {.invariant = Invariant::own_second_stage,
+                  .number = number,
+                  .epoch = event.epoch,
+                  .message = fmt::format(
+                      "a guest's slice of function {} has work with PASID {}, which {} there",
+                      requester(source), event.pasid,
+                      there != nullptr ? "is bound for somebody else" : "is not bound"),
+                  .evidence = std::move(evidence)});
 }
 
 void Bindings::freed(const TraceEvent& event) {

@@ -12,7 +12,8 @@
 namespace viosim::check {
 
 // Of I7 that what is freed is bound to no function; of I20 that a function, or a vIOMMU, that was let go of
-// has nothing bound; of I23 and I24 that what is bound is a number that the function can have; of I34 that
+// has nothing bound; of I23 and I24 that what is bound is a number that the function can have; of I29
+// that a guest's slice has work only with what is bound there for it; of I34 that
 // what was bound in a host is unbound, and its number freed, when the run is over.
 class Bindings {
  public:
@@ -25,11 +26,14 @@ class Bindings {
   struct Bond {
     Link bind;
     std::uint32_t binder = 0;  // machine: the guest that a host's number is bound for
+    std::uint32_t slices = 0;  // of the function, that it is bound to for this guest
   };
   using Bonds = std::map<std::pair<Number, std::uint16_t>, Bond>;
 
   void written(const TraceEvent& event);
   void bound(const TraceEvent& event);
+  void unbound(const TraceEvent& event);
+  void used(const TraceEvent& event);
   void freed(const TraceEvent& event);
   void let_go(const TraceEvent& event);
   void leave_to_host(std::uint32_t guest);

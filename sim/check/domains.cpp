@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace viosim::check {
 namespace {
@@ -20,6 +21,8 @@ bool through_second_level(std::uint8_t type) {
 
 }  // namespace
 
+bool Domains::Use::second() const { return through_second_level(type); }
+
 void Domains::observe(const TraceEvent& event) {
   const auto kind = static_cast<EventKind>(event.kind);
   if (kind == EventKind::invalidate) return left_.empty() ? void() : flushed(event);
@@ -28,21 +31,24 @@ void Domains::observe(const TraceEvent& event) {
   const Place place{scene_.unit_of(event.component), how.source, event.pasid};
   if (event.code == trace_code::entry_cleared) return leave(event, place);
   if (event.code == trace_code::entry_set) return set(event, how, place);
+  // Told with the old domain: by which one the new is tagged nobody knows.
+  const auto found = present_.find(place);
+  if (event.code == trace_code::entry_replaced && found != present_.end())
+    untag(place, found->second);
 }
 
 void Domains::set(const TraceEvent& event, const EntryWritten& how, const Place& place) {
   leave(event, place);
-  const Use use{
-      {std::get<0>(place), how.domain}, through_second_level(how.type), scene_.link(event)};
+  const Use use{{std::get<0>(place), how.domain}, how.type, event.address, scene_.link(event)};
   std::array<std::uint32_t, 2>& users = users_[use.domain];
-  if (users[use.second ? 0 : 1] != 0) {
+  if (users[use.second() ? 0 : 1] != 0) {
     const auto other = std::find_if(present_.begin(), present_.end(), [&](const auto& one) {
-      return one.second.domain == use.domain && one.second.second != use.second;
+      return one.second.domain == use.domain && one.second.second() != use.second();
     });
     scene_.violate(Invariant::domain_kinds, event,
                    fmt::format("domain {} is of a {} entry of PASID {}, and of {} ones", how.domain,
-                               use.second ? "second-level" : "first-level", event.pasid,
-                               use.second ? "first-level" : "second-level"),
+                               use.second() ? "second-level" : "first-level", event.pasid,
+                               use.second() ? "first-level" : "second-level"),
                    {other->second.set});
   }
   const auto left = left_.find(use.domain);
@@ -57,17 +63,39 @@ void Domains::set(const TraceEvent& event, const EntryWritten& how, const Place&
     }
     left_.erase(left);
   }
-  ++users[use.second ? 1 : 0];
+  ++users[use.second() ? 1 : 0];
+  tag(event, use);
   present_[place] = use;
+}
+
+// A cache answers a request of the one with what was found for the other.
+void Domains::tag(const TraceEvent& event, const Use& use) {
+  Tagged& tagged = tagged_[{use.domain, event.pasid}];
+  const Use& other = tagged.use;
+  if (tagged.entries++ > 0 && (other.type != use.type || other.table != use.table)) {
+    scene_.violate(Invariant::domain_kinds, event,
+                   fmt::format("PASID {} of domain {} leads to the table at {:#x} in the entry of "
+                               "one function, and to {:#x} in that of another",
+                               event.pasid, use.domain.second, other.table, use.table),
+                   {other.set});
+  }
+  tagged.use = use;
+}
+
+void Domains::untag(const Place& place, Use& use) {
+  if (!std::exchange(use.tagged, false)) return;
+  const auto tagged = tagged_.find({use.domain, std::get<2>(place)});
+  if (--tagged->second.entries == 0) tagged_.erase(tagged);
 }
 
 void Domains::leave(const TraceEvent& event, const Place& place) {
   const auto found = present_.find(place);
   if (found == present_.end()) return;
+  untag(place, found->second);
   const Use& use = found->second;
   std::array<std::uint32_t, 2>& users = users_[use.domain];
-  --users[use.second ? 1 : 0];
-  const bool watched = use.second && !EntryWritten::decode(event.value).caching;
+  --users[use.second() ? 1 : 0];
+  const bool watched = use.second() && !EntryWritten::decode(event.value).caching;
   if (watched) {
     Left& left = left_[use.domain];
     left.pasids.insert(std::get<2>(place));

@@ -14,7 +14,8 @@
 
 namespace viosim::check {
 
-// I36: caches are tagged with the domain, so that what flushes one kind would miss the other; and what
+// I36: caches are tagged with the domain, so that what flushes one kind would miss the other; with domain
+// and PASID, so that entries which have both the same have to lead to the same table; and what
 // was tagged with a second level's domain is gone when somebody else gets it. First levels share one.
 class Domains {
  public:
@@ -26,8 +27,11 @@ class Domains {
   using Place = std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // unit, source, PASID
   struct Use {
     Domain domain;
-    bool second = false;
+    std::uint8_t type = 0;
+    std::uint64_t table = 0;
     Link set;
+    bool tagged = true;  // in `tagged_`
+    bool second() const;
   };
   // Nobody has it; what was cached for its PASIDs has not been flushed.
   struct Left {
@@ -35,7 +39,15 @@ class Domains {
     Link cleared;
   };
 
+  // Of entries that have one tag: what the last of them leads to.
+  struct Tagged {
+    Use use;
+    std::uint32_t entries = 0;
+  };
+
   void set(const TraceEvent& event, const EntryWritten& how, const Place& place);
+  void tag(const TraceEvent& event, const Use& use);
+  void untag(const Place& place, Use& use);
   void leave(const TraceEvent& event, const Place& place);
   void flushed(const TraceEvent& event);
 
@@ -43,7 +55,8 @@ class Domains {
   std::map<Place, Use> present_;
   // Present entries that go through a second level, and that do not.
   std::map<Domain, std::array<std::uint32_t, 2>> users_;
-  std::map<Domain, Left> left_;  // second levels'
+  std::map<std::pair<Domain, std::uint32_t>, Tagged> tagged_;  // by domain and PASID
+  std::map<Domain, Left> left_;                                // second levels'
 };
 
 }  // namespace viosim::check

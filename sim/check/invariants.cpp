@@ -94,7 +94,9 @@ constexpr std::array table = {
                   "No request issued after software has waited for its flushes uses what was "
                   "unmapped.",
                   "use of a stale translation"},
-    InvariantInfo{Invariant::own_second_stage, "What a guest binds is nested over its own memory.",
+    InvariantInfo{Invariant::own_second_stage,
+                  "What a guest binds is nested over its own memory, and its slice of a function "
+                  "uses nothing else.",
                   "leak between guests"},
     InvariantInfo{Invariant::cpu_translation,
                   "Processors turn one PASID of a guest into one of the host, and none into a "
@@ -116,9 +118,11 @@ constexpr std::array table = {
     InvariantInfo{Invariant::quiet_fault,
                   "Where faults are not to be reported requests are refused in silence.",
                   "silent success after an exit"},
-    InvariantInfo{Invariant::domain_kinds,
-                  "Entries with a second level and entries without share no domain.",
-                  "over- or under-flush through a shared tag"},
+    InvariantInfo{
+        Invariant::domain_kinds,
+        "Entries with a second level and entries without share no domain, and a PASID in a "
+        "domain has one table.",
+        "over- or under-flush through a shared tag"},
 };
 
 }  // namespace

@@ -96,8 +96,8 @@ Number Scene::number_of(const TraceEvent& event) const {
   const auto kind = static_cast<EventKind>(event.kind);
   const std::uint32_t machine = machine_of(event.component);
   const bool binding = kind == EventKind::bind || kind == EventKind::unbind;
-  const bool for_guest =
-      (binding && event.code == trace_code::for_guest) || kind == EventKind::vcpu_pasid;
+  const bool for_guest = (binding && event.code == trace_code::for_guest) ||
+                         kind == EventKind::vcpu_pasid || kind == EventKind::work;
   return {for_guest ? host_of(machine) : machine, event.pasid};
 }
 

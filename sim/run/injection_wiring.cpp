@@ -43,7 +43,8 @@ bool has_flow_step(PointHolder holder, FlowStep step) {
   using H = PointHolder;
   using F = FlowStep;
   if (is_step_of(step, F::bind_lock_order, F::exit_tear_down)) return holder == H::sva;
-  if (is_step_of(step, F::guest_unbind_tear_down, F::guest_unbind_drain))
+  if (is_step_of(step, F::guest_unbind_tear_down, F::guest_unbind_drain) ||
+      step == F::queue_check_bound)
     return holder == H::vfio || holder == H::iommufd;
   if (step == F::guest_bind_second_level || step == F::vm_close_tear_down) return holder == H::vfio;
   if (step == F::overflow_discard) return holder == H::driver || holder == H::page_request_handler;

@@ -118,6 +118,39 @@ TEST_CASE("I29: a guest's table is nested over another guest's memory, or nobody
   CHECK(bound_over(0x3000).found(false) == "I29");
 }
 
+TEST_CASE("I29: a guest's slice has work with what is not bound there for it") {
+  constexpr std::uint16_t elsewhere = Stream::source + 1;
+  const auto bound = [](std::uint16_t source, Stream::Component guest, std::uint32_t slices = 1) {
+    Stream stream;
+    stream.allocate(5, 1);
+    for (std::uint32_t i = 0; i < slices; ++i)
+      stream.emit(EventKind::bind, guest, 5, 1,
+                  {.address = 7, .value = source, .code = trace_code::for_guest});
+    return stream;
+  };
+  const auto worked = [](Stream stream, std::uint16_t how = 0) {
+    return stream
+        .emit(EventKind::work, Stream::vfio, 5, 1,
+              {.address = 7, .value = Stream::source, .code = how})
+        .found(false);
+  };
+  CHECK(worked(bound(Stream::source, Stream::vfio)).empty());
+  CHECK(worked(bound(Stream::source, Stream::other_vfio)) == "I29");
+  CHECK(worked(bound(elsewhere, Stream::vfio)) == "I29");
+  CHECK(worked(Stream()) == "I29");
+  // ENQCMD is translated for the guest as a whole.
+  CHECK(worked(bound(elsewhere, Stream::vfio), trace_code::by_enqcmd).empty());
+  CHECK(worked(bound(elsewhere, Stream::other_vfio), trace_code::by_enqcmd) == "I29");
+  CHECK(worked(bound(Stream::source, Stream::other_vfio), trace_code::by_enqcmd) == "I29");
+  const auto unbound = [&](std::uint32_t slices) {
+    return bound(Stream::source, Stream::vfio, slices)
+        .emit(EventKind::unbind, Stream::vfio, 5, 1,
+              {.address = 7, .value = Stream::source, .code = trace_code::for_guest});
+  };
+  CHECK(worked(unbound(1)) == "I29");
+  CHECK(worked(unbound(2)).empty());  // by another slice of the same function
+}
+
 TEST_CASE("I30: a number is freed while processors use it") {
   CHECK(in_cpus().free(5, 1, its_owner).found() == "I30");
   CHECK(in_cpus()

@@ -305,6 +305,38 @@ TEST_CASE("I36: a second level's domain is given to somebody else before it was 
   CHECK(given(false, false, true).empty());  // it belongs to the same guest still
 }
 
+TEST_CASE("I36: entries of two functions that have one tag lead to two tables") {
+  constexpr std::uint8_t second_level = 2;
+  constexpr std::uint8_t nested = 3;
+  struct Entry {
+    std::uint16_t domain = 9;
+    std::uint32_t pasid = 5;
+    std::uint8_t type = nested;
+    std::uint64_t table = 0x1000;
+  };
+  const auto write = [](Stream& stream, std::uint16_t source, const Entry& entry,
+                        std::uint16_t how) {
+    const EntryWritten written{source, entry.domain, entry.type};
+    stream.emit(EventKind::table_write, Stream::driver, entry.pasid, 1,
+                {.address = entry.table, .value = written.encode(), .code = how});
+  };
+  const auto with = [&](const Entry& other, std::uint16_t before = 0) {
+    Stream stream;
+    stream.allocate(5, 1).allocate(6, 1);
+    write(stream, Stream::source, {}, trace_code::entry_set);
+    if (before != 0) write(stream, Stream::source, {}, before);
+    write(stream, Stream::source + 1, other, trace_code::entry_set);
+    return stream.found();
+  };
+  CHECK(with({}).empty());
+  CHECK(with({.table = 0x2000}) == "I36");
+  CHECK(with({.type = second_level}) == "I36");
+  CHECK(with({.pasid = 6, .table = 0x2000}).empty());
+  CHECK(with({.domain = 10, .table = 0x2000}).empty());
+  CHECK(with({.table = 0x2000}, trace_code::entry_cleared).empty());
+  CHECK(with({.table = 0x2000}, trace_code::entry_replaced).empty());
+}
+
 TEST_CASE("I36: a domain of a first-level entry is given to a nested one") {
   const auto with = [](std::uint16_t domain, std::uint8_t type) {
     const EntryWritten written{Stream::source, domain, type};

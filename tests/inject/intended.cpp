@@ -98,6 +98,7 @@ constexpr Intention intentions[] = {
     {"skip `unbind.tear_down`", {26}},
     {"skip `exit.tear_down`", {26}},
     {"skip `guest_bind.second_level`", {29}},
+    {"skip `queue.check_bound`", {29}},
     {"skip `guest_unbind.tear_down`", {7}},
     {"skip `vm_close.tear_down`", {7}},
     {"skip `virtual_command.check_in_progress`", {18}},

@@ -39,16 +39,21 @@ struct Mediated {
     native = &rig.host_group(life(), drivers);
     rig.at(50us, [this](Thread&) { rig.process(*native).start(); });
   }
-  Guest& add_guest(Kind kind, std::uint32_t processes = 3, std::uint32_t quota = 1000) {
+  // `own_numbers`: a system-wide guest's kernel takes PASIDs by itself, from this one on.
+  Guest& add_guest(Kind kind, std::uint32_t processes = 3, std::uint32_t quota = 1000,
+                   std::uint32_t own_numbers = 0) {
     GuestParams params;
     params.memory = 64_MiB;
     params.vfio.quota = quota;
     params.host_interface = kind == Kind::iommufd ? HostInterface::iommufd : HostInterface::vfio;
     const bool whole = kind == Kind::vfio_system_wide;
     params.pasids = whole ? PasidScope::system_wide : PasidScope::guest_wide;
+    if (own_numbers > 0) params.kernel.sva.min_pasid = own_numbers;
     Guest& guest = rig.add_guest(params);
-    Guest::Unit& unit =
-        guest.add_unit("v0", {}, whole ? PasidBackend::virtual_command : PasidBackend::guest_local);
+    Guest::Unit& unit = guest.add_unit("v0", {},
+                                       own_numbers > 0 ? PasidBackend::none
+                                       : whole         ? PasidBackend::virtual_command
+                                                       : PasidBackend::guest_local);
     std::vector<FunctionDriver*> its;
     for (std::size_t i = 0; i < 2; ++i) {
       Guest::Assignment assignment;
@@ -162,6 +167,60 @@ TEST_CASE("an ENQCMD whose PASID the host does not know leaves the guest, and fa
   CHECK(translation.enqcmd_exits == 3);
   CHECK(translation.filled == 0);
   Mediated::check_sound(*all.native, 1);
+}
+
+TEST_CASE("a guest sends with no PASID from its slices that it has not bound there", "[mediated]") {
+  // Of the host's process, the other guest's default ones, its own, and the other guest's processes.
+  const std::uint32_t first = GENERATE(1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U, 9U);
+  Mediated all;
+  all.add_guest(Kind::vfio_guest_wide);
+  Guest& guest = all.add_guest(Kind::vfio_system_wide, 3, 1000, first);
+  all.rig.at(50ms, [&](Thread&) {
+    for (const auto& one : all.rig.guests) one->kill();
+  });
+  all.rig.run();
+  const ProcessGroup& group = all.group_of(1);
+  CHECK(group.stats.finished == 3);
+  CHECK(group.stats.failed == 3);
+  CHECK(group.stats.enoent == 3);
+  CHECK(group.stats.work_failed == 0);
+  CHECK(guest.units.front().viommu.stats.bound == 0);
+  for (std::size_t i = 0; i < guest.functions(); ++i) CHECK(guest.driver(i).stats.submitted == 0);
+  Mediated::check_sound(*all.native, 1);
+  Mediated::check_sound(all.group_of(0), 3);
+  all.check_nothing_left();
+}
+
+TEST_CASE("a PASID that is unbound does nothing in the function, whatever its guest has stopped",
+          "[mediated]") {
+  const Kind kind = any_kind();
+  std::size_t at_work = 0;
+  for (std::int64_t step = 0; step < 30; ++step) {
+    Mediated all;
+    Guest& guest = all.add_guest(kind);
+    all.rig.at(60us + step * 11'300ns, [&](Thread&) {
+      guest.machine.post_to_hypervisor([&](Thread& thread) {
+        const Guard guard(guest.machine.emulation(), thread);
+        HostFlow& host = guest.hypervisor.host();
+        for (const GuestSpace& space : guest.units.front().viommu.bound()) {
+          const AtsDevice& device = *guest.residence().function(space.device).device;
+          const Pasid wire = host.host_of(space.device, space.pasid).value();
+          if (device.pasid_in_use(wire)) ++at_work;
+          host.unbind(thread, space.device, space.pasid);
+          CHECK_FALSE(device.pasid_in_use(wire));
+          CHECK_FALSE(host.bound(space.device, space.pasid));
+        }
+      });
+    });
+    all.rig.at(50ms, [&](Thread&) { guest.kill(); });
+    all.rig.run();
+    INFO("step " << step);
+    CHECK(all.group_of(0).stats.finished == 3);
+    Mediated::check_sound(*all.native, 1);
+    CHECK(guest.nothing_left());
+    all.check_nothing_left();
+  }
+  CHECK(at_work > 0);
 }
 
 TEST_CASE("a slice goes in order and comes back; the function stays", "[mediated]") {

@@ -105,6 +105,27 @@ TEST_CASE("the host's entry is nested over the machine's own second stage and do
   });
 }
 
+TEST_CASE("the PASID of a default address space is bound to nothing else", "[vfio]") {
+  VfioParams params;
+  params.check_owner = GENERATE(true, false);
+  Vfio rig(params);
+  AssignedDevice slice{device, &rig.host.driver};
+  slice.mediated = true;
+  const std::size_t number = rig.container().add_device(slice);
+  rig.run([&](Thread& thread) {
+    VfioContainer& container = rig.container();
+    const Pasid pasid = container.attach_default(thread, number).value();
+    // Kernels that were released bound it to another function; of its own the entry is there.
+    const Errno taken = params.check_owner ? Errno::eacces : Errno::ebusy;
+    const Errno other = params.check_owner ? Errno::eacces : Errno::ok;
+    CHECK(container.bind_gpasid(thread, 0, bind_of(pasid)) == taken);
+    CHECK(container.bind_gpasid(thread, number, bind_of(pasid)) == taken);
+    CHECK(container.bind_gpasid(thread, 1, bind_of(pasid)) == other);
+    CHECK(container.bound(1, pasid) == (other == Errno::ok));
+    CHECK_FALSE(container.bound(0, pasid));
+  });
+}
+
 TEST_CASE("kernels that were released did not ask whose a PASID is", "[vfio]") {
   VfioParams released;
   released.check_owner = false;
