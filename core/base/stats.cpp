@@ -37,12 +37,24 @@ void Histogram::turn_to(std::uint64_t value) {
 
 void Histogram::end(Run& run) const {
   if (run.length == 0) return;
+  add_to_sum(run.value, run.length);
   min_ = std::min(min_, run.value);
   max_ = std::max(max_, run.value);
   Bucket& bucket = bucket_of(place(run.value));
   bucket.count += run.length;
   bucket.sum += run.length * run.value;
   run.length = 0;
+}
+
+void Histogram::add_to_sum(std::uint64_t value, std::uint64_t times) const {
+  if (value == 0 || times <= (most_sum - sum_) / value) {
+    sum_ += times * value;
+    return;
+  }
+  throw ConfigError(
+      {"", "",
+       "the latencies of one kind add up to more than 2^63 ps (106 days), the most that their sum "
+       "and mean hold exactly; expected fewer requests or shorter times"});
 }
 
 void Histogram::end_runs() const {
@@ -59,9 +71,7 @@ std::uint64_t Histogram::count() const {
 
 Ps Histogram::sum() const {
   end_runs();
-  std::uint64_t total = 0;
-  for (const Bucket& bucket : buckets_) total += bucket.sum;
-  return Ps(static_cast<std::int64_t>(total));
+  return Ps(static_cast<std::int64_t>(sum_));
 }
 
 Ps Histogram::min() const { return Ps(count() == 0 ? 0 : static_cast<std::int64_t>(min_)); }
@@ -93,6 +103,8 @@ Ps Histogram::percentile(double p) const {
 
 void Histogram::merge(const Histogram& other) {
   end_runs();
+  other.end_runs();
+  add_to_sum(other.sum_, 1);
   other.for_each_bucket([&](std::size_t number, const Bucket& bucket) {
     Bucket& mine = bucket_of({number / sub_buckets, number % sub_buckets});
     mine.count += bucket.count;
@@ -105,7 +117,10 @@ void Histogram::merge(const Histogram& other) {
 void Histogram::restore(std::size_t bucket_number, Bucket bucket, Ps min, Ps max) {
   ensure(bucket_number < octaves * sub_buckets,
          "a stored histogram names a bucket that does not exist");
-  bucket_of({bucket_number / sub_buckets, bucket_number % sub_buckets}) = bucket;
+  Bucket& mine = bucket_of({bucket_number / sub_buckets, bucket_number % sub_buckets});
+  sum_ -= mine.sum;
+  add_to_sum(bucket.sum, 1);
+  mine = bucket;
   min_ = static_cast<std::uint64_t>(min.count());
   max_ = static_cast<std::uint64_t>(max.count());
 }

@@ -41,11 +41,15 @@ constexpr std::uint64_t value_of(Ps time) { return static_cast<std::uint64_t>(ti
 // keeps its count and its sum, so a percentile is the mean of the values that fell in its bucket:
 // exact when they are all equal (the usual case in a simulator), within 1/32 otherwise. Memory:
 // octaves are allocated on first use (512 bytes each). Two histograms merge exactly.
+// Sums are exact up to most_sum; recording, reading or merging beyond throws ConfigError.
 class Histogram {
  public:
   static constexpr int sub_bits = 5;
   static constexpr std::size_t sub_buckets = std::size_t{1} << sub_bits;
   static constexpr std::size_t octaves = 64 - sub_bits + 1;
+
+  static constexpr std::uint64_t most_sum =
+      std::numeric_limits<std::int64_t>::max();  // ps: 106 days
 
   struct Bucket {
     std::uint64_t count = 0;
@@ -115,6 +119,7 @@ class Histogram {
   void turn_to(std::uint64_t value);
   void end(Run& run) const;
   void end_runs() const;
+  void add_to_sum(std::uint64_t value, std::uint64_t times) const;
 
   // Readers end the runs, which changes how the samples are held and not what they are. Not
   // thread-safe, readers included.
@@ -122,6 +127,7 @@ class Histogram {
   mutable Run run_before_;
   mutable std::uint64_t min_ = std::numeric_limits<std::uint64_t>::max();
   mutable std::uint64_t max_ = 0;
+  mutable std::uint64_t sum_ = 0;  // of all buckets
   mutable std::vector<Bucket> buckets_;
   mutable std::array<std::uint8_t, octaves> octave_slot_ = [] {
     std::array<std::uint8_t, octaves> slots{};

@@ -15,7 +15,7 @@ namespace viosim {
 // Unlike a heap, it is not kept sorted: a window of time takes out everything that lies in it,
 // bucket by bucket. A source later than the wheel reaches waits in the wheel's last bucket and is
 // put in its place when that one comes up. The width of a bucket adapts so that a bucket holds a
-// few sources; what is answered does not depend on it.
+// few sources, and the wheel is not turned for long where nobody acts; what is answered does not depend on it.
 class ArrivalBoard {
  public:
   static constexpr std::size_t stages = 3;
@@ -108,7 +108,8 @@ class ArrivalBoard {
   static constexpr std::size_t prefetch_distance = 6;
   static constexpr std::uint64_t scout_buckets = 3;  // from one stage to the next
   static constexpr std::uint64_t adapt_every = 1024;
-  static constexpr unsigned widest = 40;
+  static constexpr unsigned widest = 48;  // the smallest wheel then reaches past 2^53 ps
+  static constexpr unsigned most_turns = 8;
 
   std::size_t slot_of(std::uint64_t bucket) const { return bucket & (wheel_.size() - 1); }
 
@@ -168,6 +169,7 @@ class ArrivalBoard {
   // Sets earliest_, and base_ to its bucket. A bucket may hold sources of later turns of the wheel.
   void find_earliest() {
     earliest_ = idle;
+    unsigned turns = 0;  // of the wheel, in which nothing was found
     while (const std::uint64_t* word = first_occupied()) {
       const auto at = static_cast<std::size_t>(word - occupied_.data());
       const std::size_t start = slot_of(base_);
@@ -183,6 +185,10 @@ class ArrivalBoard {
       take(base_);
       for (const std::uint32_t source : due_) place(source);
       postponed_ += due_.size();
+      if (++turns == most_turns) [[unlikely]] {
+        turns = 0;
+        widen();  // to begin at the earliest
+      }
     }
   }
 
@@ -206,12 +212,16 @@ class ArrivalBoard {
     const bool short_of_reach = postponed_ * 4 > taken_;
     ++adaptations_;
     taken_ = opened_ = postponed_ = 0;
-    if (short_of_reach && width_ < widest) {
-      rebuild(width_ + 1, wheel_.size());
-      narrow_after_ = adaptations_ + 64;
+    if (short_of_reach) {
+      widen();
     } else if (crowded && width_ > 0 && adaptations_ >= narrow_after_) {
       rebuild(width_ - 1, wheel_.size());
     }
+  }
+
+  void widen() {
+    rebuild(std::min(width_ + 1, widest), wheel_.size());
+    narrow_after_ = adaptations_ + 64;
   }
 
   void rebuild(unsigned width, std::size_t buckets) {

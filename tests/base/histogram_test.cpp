@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -70,6 +71,24 @@ TEST_CASE("runs of values that return are counted, whenever someone reads", "[ba
   for (const std::int64_t value : samples) in_order.record(Ps(value));
   CHECK(read_often == in_order);
   CHECK(read_once == in_order);
+}
+
+TEST_CASE("a sum that would not be exact is refused", "[base][histogram]") {
+  constexpr std::int64_t longest = std::int64_t{1} << 53U;
+  Histogram full;
+  full.record(Ps(longest), 1023);
+  CHECK(full.sum().count() == 1023 * longest);
+  CHECK(full.mean() == Ps(longest));
+  Histogram more;
+  more.record(Ps(longest - 1));
+  full.merge(more);
+  CHECK(full.sum().count() == std::numeric_limits<std::int64_t>::max());
+  more.record(Ps(1));
+  full.record(Ps(1));
+  CHECK_THROWS_AS(full.sum(), ConfigError);
+  Histogram other;
+  other.record(Ps(longest), 1023);
+  CHECK_THROWS_AS(other.merge(more), ConfigError);
 }
 
 TEST_CASE("merging equals recording everything in one", "[base][histogram]") {

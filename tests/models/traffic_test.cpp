@@ -1,4 +1,4 @@
-// Address patterns, and the board that says when each device acts next.
+// Address patterns.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/device/traffic.hpp"
 
