@@ -105,11 +105,13 @@ Invalidated Iommufd::hwpt_invalidate(Thread& thread, ObjectId id,
   return taken;
 }
 
+// How many pages a command may name is between the guest and its vIOMMU: what is more than the host's
+// IOMMU can be told at once becomes the whole PASID.
 Errno Iommufd::add_command(const iommufd::Viommu& viommu, const vtd::DescriptorBits& bits,
                            std::vector<Flush>& flushes) const {
   using Type = vtd::DescriptorType;
-  const std::uint8_t max_mask = viommu.driver->iommu().abilities().max_address_mask;
-  if (vtd::Descriptor::error(bits, max_mask) != vtd::QueueError::none) return Errno::eio;
+  constexpr std::uint8_t any_mask = vtd::Descriptor::every_address;
+  if (vtd::Descriptor::error(bits, any_mask) != vtd::QueueError::none) return Errno::eio;
   const vtd::Descriptor order = vtd::Descriptor::decode(bits);
   const bool device_tlb = order.type == Type::pasid_device_tlb;
   if (order.type != Type::pasid_iotlb && !device_tlb) return Errno::eio;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/vmm/iommufd_flow.hpp"
 
+#include "core/base/error.hpp"
+
 #include <algorithm>
 
 namespace viosim {
@@ -25,6 +27,13 @@ vtd::DescriptorBits command_of(const GuestFlush& flush, Bdf guest_address) {
   command.granularity = whole ? vtd::Granularity::pasid : vtd::Granularity::page;
   command.leaf_only = flush.leaf_only;
   return command.encode();
+}
+
+// A guest's wait is over when this was done, so that no command may be left out. None: the file is
+// closed already. What the IOMMU or a function did not do in time the host's driver has told.
+void require_taken(const iommufd::Invalidated& taken, std::size_t commands) {
+  ensure(taken.error == Errno::enoent || taken.entries == commands,
+         "a host refuses a flush that its hypervisor made of its guest's");
 }
 
 }  // namespace
@@ -158,13 +167,14 @@ void IommufdFlow::unbind(Thread& thread, std::size_t device, Pasid pasid) {
   destroy(thread, table);
 }
 
-// By the VIOMMU's commands, in which one flush of a PASID's IOTLB is for all its devices.
+// By the VIOMMU's commands, in which one flush of a PASID's IOTLB is for all its devices. One that was
+// taken away has nothing bound any more.
 IommufdFlow::Commands IommufdFlow::commands_of(std::span<const GuestFlush> flushes) const {
   Commands commands;
   for (const GuestFlush& flush : flushes) {
     const Device& device = devices_[flush.device];
     const auto unit = units_.find(device.is.driver);
-    if (unit == units_.end()) continue;
+    if (unit == units_.end() || device.id == iommufd::no_object) continue;
     const ObjectId viommu = unit->second.viommu;
     auto at = std::find_if(commands.begin(), commands.end(),
                            [&](const auto& one) { return one.first == viommu; });
@@ -178,17 +188,20 @@ IommufdFlow::Commands IommufdFlow::commands_of(std::span<const GuestFlush> flush
 
 void IommufdFlow::invalidate(Thread& thread, std::span<const GuestFlush> flushes) {
   for (const auto& [viommu, array] : commands_of(flushes)) {
-    machine_.ioctl(thread, [&, id = viommu, &commands = array] {
+    const iommufd::Invalidated taken = machine_.ioctl(thread, [&, id = viommu, &commands = array] {
       return file_.viommu_invalidate(thread, id, commands);
     });
+    require_taken(taken, array.size());
   }
 }
 
 void IommufdFlow::invalidate_directly(Thread& thread, std::span<const GuestFlush> flushes) {
   for (const auto& [viommu, array] : commands_of(flushes)) {
-    machine_.by_hardware(thread, [&, id = viommu, &commands = array] {
-      return file_.hardware_invalidate(thread, id, commands);
-    });
+    const iommufd::Invalidated taken =
+        machine_.by_hardware(thread, [&, id = viommu, &commands = array] {
+          return file_.hardware_invalidate(thread, id, commands);
+        });
+    require_taken(taken, array.size());
   }
 }
 

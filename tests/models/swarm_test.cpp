@@ -30,11 +30,13 @@ namespace {
 // what happens.
 class Choices {
  public:
-  explicit Choices(std::uint64_t seed) : rng_(seed, "swarm.choices") {
+  explicit Choices(std::uint64_t seed)
+      : rng_(seed, "swarm.choices"), masks_(seed, "swarm.address_masks") {
     two_iommus = one_in(2);
     for (vtd::UnitParams* const unit : {&iommu, &iommu_there}) {
       unit->caching_mode = one_in(5);
       unit->page_requests.entries = 128U << rng_.below(5);
+      unit->invalidation.max_address_mask = address_mask();
     }
   }
   DeviceOptions device() {
@@ -53,6 +55,10 @@ class Choices {
   }
   bool direct_invalidation() { return one_in(3); }
   bool without_pasid() { return one_in(6); }
+  // 2^n pages by one descriptor: of a vIOMMU it may be more than its host's IOMMU takes, or less.
+  std::uint8_t address_mask() {
+    return static_cast<std::uint8_t>(masks_.below(2) == 0 ? 18 : masks_.below(6));
+  }
 
   bool two_iommus = false;  // in each host
   vtd::UnitParams iommu;
@@ -61,6 +67,7 @@ class Choices {
  private:
   bool one_in(std::uint64_t of) { return rng_.below(of) == 0; }
   Rng rng_;
+  Rng masks_;
 };
 
 class Swarm {
@@ -159,6 +166,7 @@ class Swarm {
     ViommuParams viommu;
     viommu.asynchronous_commands = whole && chance(2);
     viommu.direct_invalidation = choices_.direct_invalidation();
+    viommu.max_address_mask = choices_.address_mask();
     std::vector<FunctionDriver*> drivers;
     for (const char* const name : {"v0", "v1"}) {
       const PasidBackend backend =
