@@ -79,6 +79,7 @@ enum class FlowStep : std::uint8_t {
   unbind_drain,
   exit_tear_down,
   guest_bind_second_level,
+  guest_bind_own_memory,
   guest_unbind_tear_down,
   guest_unbind_answer,
   guest_unbind_drain,
@@ -87,6 +88,7 @@ enum class FlowStep : std::uint8_t {
   eject_unbind,
   eject_complete_command,
   command_check_in_progress,
+  command_check_outstanding,
   submit_again,
   overflow_discard
 };
@@ -101,7 +103,9 @@ constexpr auto choices(FlowStep) {
       Choice{FlowStep::exit_tear_down, "exit.tear_down",
              "a process ends before its devices are unbound: the order tear_down"},
       Choice{FlowStep::guest_bind_second_level, "guest_bind.second_level",
-             "a host binds a guest's page table: over the guest's own memory"},
+             "a host binds a guest's page table: over the guest's memory"},
+      Choice{FlowStep::guest_bind_own_memory, "guest_bind.own_memory",
+             "the same: over this guest's, not another one's"},
       Choice{FlowStep::guest_unbind_tear_down, "guest_unbind.tear_down",
              "a host unbinds a guest's page table: the order tear_down"},
       Choice{FlowStep::guest_unbind_answer, "guest_unbind.answer_page_requests",
@@ -117,6 +121,8 @@ constexpr auto choices(FlowStep) {
              "the same: its virtual command is completed first"},
       Choice{FlowStep::command_check_in_progress, "virtual_command.check_in_progress",
              "a virtual command is written: the hypervisor looks whether one is outstanding"},
+      Choice{FlowStep::command_check_outstanding, "virtual_command.check_outstanding",
+             "a virtual command is completed: the hypervisor looks whether it is outstanding"},
       Choice{FlowStep::submit_again, "invalidation.submit_again",
              "an invalidation time-out has aborted descriptors: they are submitted again"},
       Choice{FlowStep::overflow_discard, "overflow.discard_incomplete",
@@ -133,7 +139,9 @@ enum class Misdeed : std::uint8_t {
   exceed_credits,
   reuse_group,
   omit_last,
-  wrong_pasid
+  wrong_pasid,
+  zero_pasid,
+  stop_early
 };
 
 constexpr auto choices(Misdeed) {
@@ -148,7 +156,11 @@ constexpr auto choices(Misdeed) {
       Choice{Misdeed::reuse_group, "reuse_group", "gives a page request group the index 0"},
       Choice{Misdeed::omit_last, "omit_last", "does not mark the last request of a group"},
       Choice{Misdeed::wrong_pasid, "wrong_pasid",
-             "sends the requests of a queue with PASID 0xfffff, not with the queue's own"}};
+             "sends the requests of a queue with PASID 0xfffff, not with the queue's own"},
+      Choice{Misdeed::zero_pasid, "zero_pasid",
+             "sends them with PASID 0, which stands for requests that have none"},
+      Choice{Misdeed::stop_early, "stop_early",
+             "says that a queue has stopped while requests of it wait for pages"}};
 }
 
 // What an allocator gives besides what it should.
@@ -186,8 +198,8 @@ struct InjectionPoint {
   auto operator<=>(const InjectionPoint&) const = default;
 };
 
-// What becomes of a message: it arrives, is lost, arrives later, twice, or after the next one. Of a
-// step: it is taken, left out, or changes places with a later one. Of a number: another one.
+// What becomes of a message: it arrives, is lost, arrives later, twice, after the next one, or cut to the
+// first of its pages. Of a step: it is taken, left out, or changes places with a later one. Of a number: another one.
 enum class Fate : std::uint8_t {
   pass,
   drop,
@@ -197,7 +209,8 @@ enum class Fate : std::uint8_t {
   skip,
   swap,
   misbehave,
-  allocate
+  allocate,
+  truncate
 };
 
 struct Ruling {

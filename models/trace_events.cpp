@@ -76,7 +76,7 @@ constexpr std::array kinds = {
                   "0 done, 16 no PASID left, 0x100 nobody waits for it any more, else the status"},
     EventKindInfo{EventKind::page_request, "page_request", "A page request arrived.", "IOVA",
                   "requester id 15:0, group 31:16, last 32, read 33, write 34, private data 35",
-                  ""},
+                  "sent with PASID zero 0"},
     EventKindInfo{EventKind::respond, "respond", "A page group response was sent.", "",
                   "requester id 15:0, group 31:16",
                   "0 success, 1 invalid, 15 failure, else the response code"},

@@ -122,6 +122,8 @@ inline constexpr std::uint16_t for_guest = 1;
 inline constexpr std::uint16_t without_pasid = 2;
 // TraceEvent::code of work of a slice: its PASID came with ENQCMD, and was not written into a register.
 inline constexpr std::uint16_t by_enqcmd = 1;
+// TraceEvent::code of a page request: its PASID is 0, which is not the same as none.
+inline constexpr std::uint16_t has_pasid_zero = 1;
 // TraceEvent::code of a command's end, besides status codes: nobody waits for it any more.
 inline constexpr std::uint16_t command_dropped = 0x100;
 // TraceEvent::code of a free: 0 when the number is nobody's now, or why not (Linux' numbers).

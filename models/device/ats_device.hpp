@@ -232,6 +232,7 @@ class AtsDevice final : public EventHandler,
   void release(Request& request);
   void no_more_translating();
   // Queues.
+  Pasid pasid_of(const QueueWork& work) const;
   void put(std::uint32_t number, const QueueWork& work, Instant start, Rng rng);
   void consider_issue();
   void offer(Queue& queue);

@@ -88,11 +88,12 @@ void AtsDevice::page_needed(std::uint32_t number) {
   const Queue& queue = *request.queue;
   ++stats.faults;
   if (++request.asked > most) {
-    throw LivelockError(
-        fmt::format("{} asked for the page at {:#x} {} times, was told each time that it is there, "
-                    "and does not find it: table or cache by which it is translated are not what "
-                    "software has mapped, or not all of its page requests reach software",
-                    config_.path, request.iova.value(), most));
+    throw LivelockError(fmt::format(
+        "{} asked for the page at {:#x} {} times, was told each time that it is there, "
+        "and does not find it: table or cache by which it is translated are not what "
+        "software has mapped, or not all of its page requests reach software, as where a group is "
+        "larger than their queue",
+        config_.path, request.iova.value(), most));
   }
   if (!page_requests_enabled() || !may_issue() || !may_issue(queue)) return fail(number);
   request.stage = Stage::waiting_for_page;

@@ -125,11 +125,16 @@ bool AtsDevice::at_work(std::uint32_t queue) const {
          (found->left > 0 || found->in_flight > 0);
 }
 
+Pasid AtsDevice::pasid_of(const QueueWork& work) const {
+  if (work.pasid == no_pasid) return no_pasid;
+  if (does(Misdeed::wrong_pasid, work.pasid)) return pasid_max;
+  return does(Misdeed::zero_pasid, work.pasid) ? Pasid(0) : work.pasid;
+}
+
 void AtsDevice::put(std::uint32_t number, const QueueWork& work, Instant start, Rng rng) {
-  const bool strays = work.pasid != no_pasid && does(Misdeed::wrong_pasid, work.pasid);
   IommuPort port;
   port.source = config_.source;
-  port.pasid = strays ? pasid_max : work.pasid;
+  port.pasid = pasid_of(work);
   port.device = config_.number;
   port.privileged = work.privileged;
   queues_[number] =
@@ -179,8 +184,8 @@ void AtsDevice::begin_stop(Queue& queue) {
   }
   // With the last of these it may have come to its stop, and even have been enabled again.
   Queue* const still = queues_[number].get();
-  if (still == &queue && queue.state == Enabled::stopping && queue.in_flight == 0)
-    queue_is_stopped(queue);
+  if (still != &queue || queue.state != Enabled::stopping) return;
+  if (queue.in_flight == 0 || does(Misdeed::stop_early, queue.port.pasid)) queue_is_stopped(queue);
 }
 
 void AtsDevice::stop_pasid(Pasid pasid, bool marker) {
@@ -231,6 +236,9 @@ void AtsDevice::queue_is_stopped(Queue& queue) {
     queue.state = Enabled::stopped;
     if (queue.left == 0) queue.left = queue.all;  // what is done is begun anew
     offer(queue);
+  } else if (queue.in_flight != 0) {
+    queue.state = Enabled::stopped;
+    queue.left = 0;
   } else {
     queues_[number].reset();
   }

@@ -24,6 +24,8 @@ struct AtsMisbehaviour {
   bool reuse_group = false;
   bool omit_last = false;
   bool wrong_pasid = false;
+  bool zero_pasid = false;
+  bool stop_early = false;
 
   static constexpr auto fields() {
     using M = AtsMisbehaviour;
@@ -42,7 +44,11 @@ struct AtsMisbehaviour {
               "Never marks the last request of a group, so that no group is ever answered but for "
               "its private data."),
         field("wrong_pasid", &M::wrong_pasid,
-              "Sends the requests of each queue with PASID 0xfffff, not with the queue's own.")};
+              "Sends the requests of each queue with PASID 0xfffff, not with the queue's own."),
+        field("zero_pasid", &M::zero_pasid,
+              "Sends them with PASID 0, which stands for requests that have none."),
+        field("stop_early", &M::stop_early,
+              "Says that a queue has stopped while requests of it wait for pages.")};
   }
   bool operator==(const AtsMisbehaviour&) const = default;
 };
@@ -53,7 +59,8 @@ constexpr bool does(const AtsMisbehaviour& always, Misdeed misdeed) {
       &AtsMisbehaviour::use_after_stop, &AtsMisbehaviour::keep_invalidated,
       &AtsMisbehaviour::never_answer,   &AtsMisbehaviour::answer_twice,
       &AtsMisbehaviour::exceed_credits, &AtsMisbehaviour::reuse_group,
-      &AtsMisbehaviour::omit_last,      &AtsMisbehaviour::wrong_pasid};
+      &AtsMisbehaviour::omit_last,      &AtsMisbehaviour::wrong_pasid,
+      &AtsMisbehaviour::zero_pasid,     &AtsMisbehaviour::stop_early};
   return always.*members[static_cast<std::size_t>(misdeed)];
 }
 

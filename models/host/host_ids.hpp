@@ -7,8 +7,11 @@
 #include "models/kernel/pasid_space.hpp"
 
 #include <string>
+#include <vector>
 
 namespace viosim {
+
+class VfioContainer;
 
 // The library's own lock around sets knows nothing of simulated threads, and the space's is waited
 // for inside of it. So whoever calls `sets` holds `lock`, a simulated one. find() needs neither.
@@ -19,6 +22,7 @@ struct HostIds {
   PasidSpace& pasids;
   ioasid::SetSpace sets;
   SpinLock lock;
+  std::vector<const VfioContainer*> open_containers;  // in the order in which they were opened
 };
 
 }  // namespace viosim

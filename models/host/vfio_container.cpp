@@ -42,6 +42,7 @@ Errno VfioContainer::take_set() {
   const auto [error, set] = ids_.sets.alloc_set({ioasid::SetType::mm, this, params_.quota});
   set_ = set;
   if (error != ioasid::Error::ok) return errno_of(error);
+  ids_.open_containers.push_back(this);
   tell_set();
   if (trace.on()) {
     trace.emit({.kind = EventKind::second_stage,
@@ -250,6 +251,7 @@ bool VfioContainer::bound(std::size_t device, Pasid hpasid) const {
 
 void VfioContainer::close(Thread& thread) {
   if (std::exchange(closed_, true) || set_ == ioasid::no_set) return;
+  std::erase(ids_.open_containers, this);
   const Guard guard(mutex_, thread);
   while (!bindings_.empty()) unbind_all(thread, bindings_.begin()->first);
   answer_for_guest(thread, faults_.take_all());

@@ -226,6 +226,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Errno find_for_bind(std::uint64_t hpasid) const;
   Errno may_bind(std::size_t device, const BindGpasid& request) const;
   Errno can_nest(const AssignedDevice& device, const BindGpasid& request) const;
+  const vtd::PasidEntry& another_second_stage() const;
   Errno take_references(Thread& thread, const BindGpasid& request, Pasid hpasid);
   void drop_reference(Thread& thread, Pasid hpasid, bool last);
   void note_binding(Thread& thread, const BindGpasid& request, std::size_t device);

@@ -73,6 +73,13 @@ void VfioContainer::tell_bound(EventKind kind, Pasid hpasid, std::size_t number,
               .duration = engine_.now() - since});
 }
 
+// The error of a host that mixes its guests up; its own, where there is no other.
+const vtd::PasidEntry& VfioContainer::another_second_stage() const {
+  const auto other = std::find_if(ids_.open_containers.begin(), ids_.open_containers.end(),
+                                  [this](const VfioContainer* one) { return one != this; });
+  return other == ids_.open_containers.end() ? second_stage_ : (*other)->second_stage_;
+}
+
 Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindGpasid& request) {
   const Instant since = engine_.now();
   const Guard guard(mutex_, thread);
@@ -85,7 +92,8 @@ Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindG
   const auto bound = bindings_.find(hpasid);
   const bool there = bound != bindings_.end() && bound->second.root == request.root &&
                      entry_shared(bound->second, number);
-  vtd::PasidEntry entry = request.entry(second_stage_);
+  const bool foreign = !there && injection.skips(FlowStep::guest_bind_own_memory, hpasid);
+  vtd::PasidEntry entry = request.entry(foreign ? another_second_stage() : second_stage_);
   if (!there && injection.skips(FlowStep::guest_bind_second_level, hpasid))
     entry.second_level = Hpa(0);
   const Errno error = there ? Errno::ok : set_entry(thread, device, hpasid, entry);

@@ -16,7 +16,8 @@ inline TracePoint::What told(const PageRequest& request, Instant at) {
           .time = at,
           .pasid = request.pasid,
           .address = request.address.value(),
-          .value = bits.encode()};
+          .value = bits.encode(),
+          .code = request.pasid == Pasid(0) ? trace_code::has_pasid_zero : std::uint16_t{0}};
 }
 
 // A group, with so many requests, by the one that is answered.

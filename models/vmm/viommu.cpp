@@ -151,10 +151,12 @@ void Viommu::execute(Thread& thread, const VirtualCommand::Order& order) {
 void Viommu::allocate(Thread& thread, std::uint64_t order) {
   HostFlow& host = hypervisor_.host();
   const Result<Pasid> pasid = host.alloc_pasid(thread);
-  const std::uint64_t late = command_.stats.late;
-  if (!pasid.ok()) return complete(thread, order, command_.format().no_pasid());
-  complete(thread, order, VcmdFormat::success, pasid.value());
-  if (command_.stats.late != late) host.free_pasid(thread, pasid.value());
+  if (!pasid.ok()) {
+    complete(thread, order, command_.format().no_pasid());
+    return;
+  }
+  if (!complete(thread, order, VcmdFormat::success, pasid.value()))
+    host.free_pasid(thread, pasid.value());
 }
 
 void Viommu::free(Thread& thread, const VirtualCommand::Order& order) {
@@ -163,11 +165,19 @@ void Viommu::free(Thread& thread, const VirtualCommand::Order& order) {
            error == Errno::ok ? VcmdFormat::success : command_.format().bad_pasid());
 }
 
-void Viommu::complete(Thread& thread, std::uint64_t order, std::uint8_t status, Pasid result) {
+bool Viommu::complete(Thread& thread, std::uint64_t order, std::uint8_t status, Pasid result) {
   const Ruling ruling = injection.ask(Message::command_completion, result);
-  if (ruling.fate == Fate::drop) return;
+  if (ruling.fate == Fate::drop) return true;
   if (ruling.fate == Fate::delay) thread.sleep(ruling.by);
-  command_.complete(order, status, result);
+  const bool taken = complete_once(order, status, result);
+  if (ruling.fate == Fate::duplicate) complete_once(order, status, result);
+  return taken;
+}
+
+bool Viommu::complete_once(std::uint64_t order, std::uint8_t status, Pasid result) {
+  const bool unasked =
+      !command_.outstanding(order) && injection.skips(FlowStep::command_check_outstanding);
+  return command_.complete(order, status, result, unasked);
 }
 
 const Viommu::Device* Viommu::device_at(Bdf source) const {

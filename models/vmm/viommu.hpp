@@ -169,7 +169,9 @@ class Viommu {
   void allocate(Thread& thread, std::uint64_t order);
   void free(Thread& thread, const VirtualCommand::Order& order);
   void take_command(Thread& thread, std::uint64_t value);
-  void complete(Thread& thread, std::uint64_t order, std::uint8_t status, Pasid result = Pasid(0));
+  // Whether somebody still waited for it.
+  bool complete(Thread& thread, std::uint64_t order, std::uint8_t status, Pasid result = Pasid(0));
+  bool complete_once(std::uint64_t order, std::uint8_t status, Pasid result);
 
   const Device* device_at(Bdf source) const;
   Pasid rid_pasid(const Device& device) const;

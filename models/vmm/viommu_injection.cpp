@@ -1,5 +1,5 @@
-// A guest's descriptors that its hypervisor loses, carries out later, twice, or behind the next one,
-// though it goes on as if they were done.
+// A guest's descriptors that its hypervisor loses, carries out later, twice, behind the next one, or for one
+// page only, though it goes on as if they were done.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/descriptor_injection.hpp"
 #include "models/vmm/viommu.hpp"
@@ -24,7 +24,7 @@ void Viommu::carry_out_disturbed(Thread& thread, const vtd::Descriptor& descript
     default:
       break;
   }
-  carry_out(thread, descriptor);
+  carry_out(thread, ruling.fate == Fate::truncate ? vtd::truncated(descriptor) : descriptor);
   if (wait) return;
   for (const vtd::Descriptor& held : std::exchange(held_back_, {})) carry_out(thread, held);
 }

@@ -35,16 +35,18 @@ std::optional<VirtualCommand::Order> VirtualCommand::write(std::uint64_t bits, b
   }
 }
 
-void VirtualCommand::complete(std::uint64_t number, std::uint8_t status, Pasid result) {
-  if (number != order_) {
+bool VirtualCommand::complete(std::uint64_t number, std::uint8_t status, Pasid result,
+                              bool unasked) {
+  if (number != order_ && !unasked) {
     ++stats.late;
-    return;
+    return false;
   }
-  tell_done(result, status);
+  tell_done(number, result, status);
   order_ = 0;
   if (status != VcmdFormat::success) count_failed();
   response_ = format_.encode(VcmdResponse{false, status, result});
   tell_change();
+  return true;
 }
 
 void VirtualCommand::count_failed() {
@@ -62,18 +64,18 @@ void VirtualCommand::tell_written(const VcmdCommand& command) const {
               .code = command.opcode});
 }
 
-void VirtualCommand::tell_done(Pasid result, std::uint16_t code) const {
+void VirtualCommand::tell_done(std::uint64_t number, Pasid result, std::uint16_t code) const {
   if (!trace.on()) return;
   trace.emit({.kind = EventKind::command_done,
               .time = engine_.now(),
               .pasid = result,
-              .value = order_,
+              .value = number,
               .code = code,
               .duration = engine_.now() - written_});
 }
 
 void VirtualCommand::reset() {
-  if (busy()) tell_done(Pasid(0), trace_code::command_dropped);
+  if (busy()) tell_done(order_, Pasid(0), trace_code::command_dropped);
   order_ = 0;
   response_ = 0;
   tell_change();

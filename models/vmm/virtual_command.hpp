@@ -70,7 +70,9 @@ class VirtualCommand {
   // ignored, or completed at once.
   // `overwrites`, an error: the one that is outstanding is forgotten.
   std::optional<Order> write(std::uint64_t bits, bool overwrites = false);
-  void complete(std::uint64_t number, std::uint8_t status, Pasid result = Pasid(0));
+  bool complete(std::uint64_t number, std::uint8_t status, Pasid result = Pasid(0),
+                bool unasked = false);
+  bool outstanding(std::uint64_t number) const { return order_ == number; }
   // Idle, response 0; who carries a command out is too late.
   void reset();
 
@@ -85,7 +87,7 @@ class VirtualCommand {
  private:
   void count_failed();
   void tell_written(const VcmdCommand& command) const;
-  void tell_done(Pasid result, std::uint16_t code) const;
+  void tell_done(std::uint64_t number, Pasid result, std::uint16_t code) const;
 
   Engine& engine_;
   VcmdFormat format_;

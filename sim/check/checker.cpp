@@ -9,7 +9,9 @@ namespace viosim::check {
 
 void Checker::observe(const TraceEvent& told) {
   const auto kind = static_cast<EventKind>(told.kind);
-  if (is_part_of_request(kind) || kind == EventKind::lock_wait) return;
+  if (is_part_of_request(kind)) return;  // told when the request is over, with times of before
+  trace_order_.observe(told);
+  if (kind == EventKind::lock_wait) return;
   if (kind == EventKind::translate && !wants_requests()) return scene_.step();
   const std::optional<std::uint32_t> space = private_numbers_.space_of(told);
   scene_.step(space);
@@ -34,7 +36,6 @@ void Checker::check(const TraceEvent& event) {
   lock_order_.observe(event);
   // Who allocates has it already when others look; who frees has it still.
   scene_.note(event);
-  trace_order_.observe(event);
   identities_.observe(event);
   if (kind == EventKind::allocate) scene_.begin(event);
   bindings_.observe(event);

@@ -47,12 +47,11 @@ void Commands::presence(const TraceEvent& event) {
                  {open->second});
 }
 
-void TraceOrder::observe(const TraceEvent& event) {
-  if (event.duration < 0 || event.time < last_) {
-    scene_.violate(Invariant::trace_order, event,
-                   fmt::format("an event of {} is written after one of {}",
-                               format_time(Ps(event.time), 12), format_time(Ps(last_), 12)));
-  }
+void TraceOrder::violated(const TraceEvent& event) {
+  scene_.step();
+  scene_.violate(Invariant::trace_order, event,
+                 fmt::format("an event of {} is written after one of {}",
+                             format_time(Ps(event.time), 12), format_time(Ps(last_), 12)));
   last_ = std::max(last_, event.time);
 }
 

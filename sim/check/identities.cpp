@@ -129,6 +129,12 @@ void Identities::written(const TraceEvent& event) {
 // A function that nobody has stopped asks as long as it likes, and has to be told that it gets nothing.
 void Identities::asked(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
+  if (event.code == trace_code::has_pasid_zero) {
+    scene_.violate(Invariant::reserved_number, event,
+                   fmt::format("function {} asks for a page with PASID 0, which stands for "
+                               "requests that have none",
+                               requester(bits.source)));
+  }
   const Number number = scene_.number_of(event);
   const Group group{scene_.machine_of(event.component), bits.source, bits.group};
   const std::int64_t sent = event.time - event.duration;

@@ -16,10 +16,12 @@ namespace viosim {
 bool can_be_delayed(const Message& message);
 bool can_be_duplicated(const Message& message);
 bool can_be_reordered(const Message& message);
+bool can_be_truncated(const Message& message);
 bool has_an_order(const StepName& step);
 std::string messages_that_can_be_delayed();
 std::string messages_that_can_be_duplicated();
 std::string messages_that_can_be_reordered();
+std::string messages_that_can_be_truncated();
 std::string steps_of_orders();
 
 struct DropMessage {
@@ -70,6 +72,19 @@ struct ReorderMessage {
                       .such_that({&can_be_reordered, &messages_that_can_be_reordered})};
   }
   bool operator==(const ReorderMessage&) const = default;
+};
+
+struct TruncateMessage {
+  static constexpr Alternative alternative{"truncate", "A flush is of one page only."};
+  Message truncate{};
+  static constexpr auto fields() {
+    return Fields{
+        required("truncate", &TruncateMessage::truncate,
+                 "The descriptor of which the first page counts, whatever range it names; "
+                 "one that names none is carried out as it is.")
+            .such_that({&can_be_truncated, &messages_that_can_be_truncated})};
+  }
+  bool operator==(const TruncateMessage&) const = default;
 };
 
 struct SkipStep {
@@ -141,7 +156,8 @@ struct VanishAt {
   bool operator==(const VanishAt&) const = default;
 };
 
-using Effect = OneOfKeys<DropMessage, DelayMessage, DuplicateMessage, ReorderMessage, SkipStep,
-                         SwapSteps, Misbehave, AllocateOdd, KillGuestAt, VanishAt>;
+using Effect =
+    OneOfKeys<DropMessage, DelayMessage, DuplicateMessage, ReorderMessage, TruncateMessage,
+              SkipStep, SwapSteps, Misbehave, AllocateOdd, KillGuestAt, VanishAt>;
 
 }  // namespace viosim

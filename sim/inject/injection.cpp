@@ -30,14 +30,19 @@ bool can_be_delayed(const Message& message) {
 
 bool can_be_duplicated(const Message& message) {
   return is_descriptor(message) || message == Message::invalidation_completion ||
-         message == Message::command || message == Message::page_request ||
-         message == Message::page_request_interrupt || message == Message::fault_event ||
-         message == Message::registration;
+         message == Message::command || message == Message::command_completion ||
+         message == Message::page_request || message == Message::page_request_interrupt ||
+         message == Message::fault_event || message == Message::registration;
 }
 
 bool can_be_reordered(const Message& message) {
   return is_descriptor(message) || message == Message::wait ||
          message == Message::invalidation_completion || message == Message::page_request;
+}
+
+bool can_be_truncated(const Message& message) {
+  return message == Message::iotlb || message == Message::device_tlb ||
+         message == Message::pasid_iotlb || message == Message::pasid_device_tlb;
 }
 
 bool has_an_order(const StepName& step) { return step.order().has_value(); }
@@ -49,6 +54,8 @@ std::string messages_that_can_be_duplicated() { return names_of("come twice", &c
 std::string messages_that_can_be_reordered() {
   return names_of("change places", &can_be_reordered);
 }
+
+std::string messages_that_can_be_truncated() { return names_of("name pages", &can_be_truncated); }
 
 std::string steps_of_orders() { return "a step of an IOMMU driver's order"; }
 
@@ -82,7 +89,7 @@ bool can_name_pasid(InjectionPoint point) {
     case InjectionPoint::Kind::misdeed: {
       const auto misdeed = static_cast<Misdeed>(point.which);
       // Of a queue, or of an invalidation.
-      return misdeed <= Misdeed::never_answer || misdeed == Misdeed::wrong_pasid;
+      return misdeed <= Misdeed::never_answer || misdeed >= Misdeed::wrong_pasid;
     }
     case InjectionPoint::Kind::order_step:
       return true;
@@ -132,6 +139,9 @@ std::string text_of(const InjectionConfig& injection) {
     }
     std::string operator()(const ReorderMessage& e) const {
       return said("reorder", name_of(e.reorder));
+    }
+    std::string operator()(const TruncateMessage& e) const {
+      return said("truncate", name_of(e.truncate));
     }
     std::string operator()(const SkipStep& e) const { return said("skip", e.skip.named().name); }
     std::string operator()(const SwapSteps& e) const {

@@ -35,6 +35,7 @@ struct MeaningOf {
     return {e.duplicate, fate(Fate::duplicate)};
   }
   Meaning operator()(const ReorderMessage& e) const { return {e.reorder, fate(Fate::reorder)}; }
+  Meaning operator()(const TruncateMessage& e) const { return {e.truncate, fate(Fate::truncate)}; }
   Meaning operator()(const SkipStep& e) const { return {e.skip.named().point, fate(Fate::skip)}; }
   Meaning operator()(const SwapSteps& e) const {
     Meaning meaning{e.swap.named().point, fate(Fate::swap)};

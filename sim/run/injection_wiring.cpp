@@ -46,7 +46,9 @@ bool has_flow_step(PointHolder holder, FlowStep step) {
   if (is_step_of(step, F::guest_unbind_tear_down, F::guest_unbind_drain) ||
       step == F::queue_check_bound)
     return holder == H::vfio || holder == H::iommufd;
-  if (step == F::guest_bind_second_level || step == F::vm_close_tear_down) return holder == H::vfio;
+  if (is_step_of(step, F::guest_bind_second_level, F::guest_bind_own_memory) ||
+      step == F::vm_close_tear_down)
+    return holder == H::vfio;
   if (step == F::overflow_discard) return holder == H::driver || holder == H::page_request_handler;
   if (step == F::submit_again) return holder == H::driver;
   return holder == H::viommu;

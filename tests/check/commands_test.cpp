@@ -29,10 +29,12 @@ TEST_CASE("I18: a second command while one is outstanding, and an answer to none
 }
 
 TEST_CASE("I34: an event that is written after a later one") {
-  const auto at = [](std::int64_t time) {
+  // Requests as well, and locks: whether others look at them or not.
+  const EventKind kind = GENERATE(EventKind::unplug, EventKind::translate, EventKind::lock_wait);
+  const auto at = [kind](std::int64_t time) {
     TraceEvent event;
     event.time = time;
-    event.kind = static_cast<std::uint16_t>(EventKind::unplug);
+    event.kind = static_cast<std::uint16_t>(kind);
     return event;
   };
   check::Checker checker(Stream::paths());
@@ -42,6 +44,18 @@ TEST_CASE("I34: an event that is written after a later one") {
   checker.observe(at(4));
   REQUIRE(checker.found() == 1);
   CHECK(checker.violations()[0].invariant == check::Invariant::trace_order);
+}
+
+TEST_CASE("I34: parts of a request are written when it is over, with the times that they had") {
+  check::Checker checker(Stream::paths());
+  TraceEvent event;
+  event.time = 5;
+  event.kind = static_cast<std::uint16_t>(EventKind::translate);
+  checker.observe(event);
+  event.time = 3;
+  event.kind = static_cast<std::uint16_t>(EventKind::look_up);
+  checker.observe(event);
+  CHECK(checker.found() == 0);
 }
 
 TEST_CASE("I34: what is bound in a host is unbound, and freed, when the run is over") {

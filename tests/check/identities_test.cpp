@@ -183,6 +183,16 @@ TEST_CASE("I23: PASID 0 is given out") { CHECK(Stream().allocate(0, 1, 0, 0, 9).
 
 TEST_CASE("I23: PASID 0 is bound") { CHECK(Stream().bind(0, 0).found(false) == "I23"); }
 
+TEST_CASE("I23: a function asks for a page with PASID 0; without one it may") {
+  const auto asks = [](std::uint16_t code) {
+    const Stream::Fields request{.value = GroupBits{Stream::source, 3, true, true}.encode(),
+                                 .code = code};
+    return Stream().emit(EventKind::page_request, Stream::device, 0, 0, request).found(false);
+  };
+  CHECK(asks(trace_code::has_pasid_zero).find("I23") != std::string::npos);
+  CHECK(asks(0).find("I23") == std::string::npos);
+}
+
 TEST_CASE("I23: a process may have the requests that have no PASID") {
   const Stream::Fields whole{.value = Stream::source, .code = trace_code::without_pasid};
   CHECK(Stream().emit(EventKind::bind, Stream::app, 0, 0, whole).found(false).empty());

@@ -19,13 +19,21 @@ namespace {
 const std::filesystem::path folder =
     std::filesystem::path(VIOSIM_SOURCE_DIR) / "scenarios" / "defects";
 
+// A function has 10 ms to confirm an invalidation; within them its caller waits.
+const char* how_late(Message message) {
+  return message == Message::invalidation_completion ? R"(, "by": "20 ms")" : R"(, "by": "20 us")";
+}
+
+// Software submits an invalidation 16 times before it gives it up.
+unsigned times(Misdeed misdeed) { return misdeed == Misdeed::never_answer ? 17 : 8; }
+
 // Of each message what can be done with it.
 void add_messages(std::vector<Row>& rows) {
   for (const auto& message : choices(Message{})) {
-    for (const char* const effect : {"drop", "delay", "duplicate", "reorder"}) {
+    for (const char* const effect : {"drop", "delay", "duplicate", "reorder", "truncate"}) {
       const bool late = std::string_view(effect) == "delay";
       const std::string text =
-          fmt::format(R"("{}": "{}"{})", effect, message.name, late ? R"(, "by": "20 us")" : "");
+          fmt::format(R"("{}": "{}"{})", effect, message.name, late ? how_late(message.value) : "");
       try {
         scenario_of(machines[0], injection("", text).more);
       } catch (const ConfigError&) {
@@ -134,8 +142,9 @@ std::vector<Row> all_rows() {
   add_messages(rows);
   add_steps(rows);
   for (const auto& misdeed : choices(Misdeed{})) {
-    rows.push_back(injection(fmt::format("misbehave `{}`", misdeed.name),
-                             fmt::format(R"("misbehave": "{}", "count": 8)", misdeed.name)));
+    rows.push_back(injection(
+        fmt::format("misbehave `{}`", misdeed.name),
+        fmt::format(R"("misbehave": "{}", "count": {})", misdeed.name, times(misdeed.value))));
   }
   for (const auto& odd : choices(OddId{})) {
     rows.push_back(injection(fmt::format("allocate `{}`", odd.name),

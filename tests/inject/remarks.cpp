@@ -47,9 +47,7 @@ constexpr std::string_view removed_next = "The order `remove` follows at once, a
 constexpr std::string_view drained =
     "A queue's stop has waited for its page requests, and what was answered is at its function: "
     "none "
-    "is left to drain. One that outlives its PASID is I9 when the number is given out "
-    "again: "
-    "tests/check/page_groups_test.";
+    "is left to drain. Of a function that stops too early: `i09-no-drain`.";
 constexpr std::string_view context_gone =
     "The context entry goes next: what the function still sends is refused by it (0x41).";
 
@@ -69,11 +67,11 @@ constexpr Remark remarks[] = {
     {"duplicate `pasid-cache`", forgotten},
     {"duplicate `pasid-devtlb`", forgotten},
     {"delay `wait`", waited},
-    {"delay `invalidation-completion`", waited},
-    {"drop `command`",
-     "The guest reads the response before, a number that it has, and refuses it: the process gets "
-     "-ENOMEM."},
     {"delay `command`", waited},
+    {"duplicate `command-completion`",
+     "The hypervisor finds no command outstanding the second time. One that does not look: "
+     "`i18-answered-twice`."},
+    {"truncate `iotlb`", "It is of whole domains here, and names no pages."},
     {"delay `page-request", "The function waits for its answer, which is given within I11's time."},
     {"drop `fault-event`",
      "The host answers for the guest after 1 s, within I11's time; the guest's work fails."},
@@ -129,7 +127,6 @@ constexpr Remark remarks[] = {
      "is 1 again."},
     {"skip `remove.release_domain`", "First levels share a domain, which is never given back."},
     {"skip `drain.", drained},
-    {"skip `unbind.drain`", drained},
     {"skip `guest_unbind.answer_page_requests`", drained},
     {"skip `guest_unbind.drain`", drained},
     {"skip `eject.unbind`",
@@ -139,10 +136,6 @@ constexpr Remark remarks[] = {
      "No command is outstanding when the vIOMMU goes. One that is: `i19-busy-eject`."},
     {"misbehave `use_after_stop`",
      "The entry is taken away and flushed next: what is asked for after that is refused (0x59)."},
-    {"misbehave `never_answer`",
-     "The invalidation times out and is submitted again, until its caller is told that it was "
-     "given up. "
-     "Not submitted again: `i33-not-again`."},
     {"misbehave `answer_twice`",
      "The tag of the second answer is that of nobody who waits (PCIe ATS, invalidate completions): "
      "it is dropped."},

@@ -37,4 +37,11 @@ inline Ruling ruling_on(const InjectionPort& port, const Descriptor& descriptor)
   return port.ask(*message, names_pasid(descriptor) ? descriptor.pasid : no_pasid);
 }
 
+// Of a range the first page; the same, where it names none.
+inline Descriptor truncated(Descriptor descriptor) {
+  if (descriptor.of_device_tlb() || descriptor.granularity == Granularity::page)
+    descriptor.address_mask = 0;
+  return descriptor;
+}
+
 }  // namespace viosim::vtd

@@ -164,7 +164,7 @@ class InvalidationQueue final : public EventHandler, DrainClient, DeviceInvalida
   void write_status(const Descriptor& wait);
 
   // Injections: hardware takes such a descriptor for executed.
-  bool put_off(const Running& done);
+  bool put_off(Running& done);
   void take_effect(Running descriptor);
   void take_late(std::uint64_t number);
   void take_held_back();

@@ -1,5 +1,5 @@
-// Descriptors that hardware loses, executes later, twice, or behind the next one, though it tells
-// software that they are done.
+// Descriptors that hardware loses, executes later, twice, behind the next one, or for one page only, though
+// it tells software that they are done.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/descriptor_injection.hpp"
 #include "models/iommu/vtd/invalidation_queue.hpp"
@@ -10,7 +10,7 @@
 namespace viosim::vtd {
 
 // True: it counts as executed, and has had no effect.
-bool InvalidationQueue::put_off(const Running& done) {
+bool InvalidationQueue::put_off(Running& done) {
   if (done.descriptor.type == DescriptorType::wait) return false;
   const Ruling ruling = ruling_on(injection, done.descriptor);
   if (ruling.fate == Fate::reorder) {
@@ -26,6 +26,10 @@ bool InvalidationQueue::put_off(const Running& done) {
       return true;
     case Fate::duplicate:
       take_effect(done);
+      return false;
+    case Fate::truncate:
+      done.descriptor = truncated(done.descriptor);
+      done.bits = done.descriptor.encode();
       return false;
     default:
       return false;

@@ -28,7 +28,7 @@ bool InvalidationQueue::start_wait(const Running& wait) {
 }
 
 void InvalidationQueue::executed() {
-  const Running done = now_;
+  Running done = now_;
   executing_ = false;
   move_head();
   const bool is_put_off = injection.on() && put_off(done);
