@@ -6,6 +6,7 @@
 #include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "models/cpu/locks.hpp"
+#include "models/iommu/vtd/invalidation_params.hpp"
 #include "models/kernel/kernel_iommu.hpp"
 #include "models/kernel/kernel_page_requests.hpp"
 #include "models/pcie/ats.hpp"
@@ -30,7 +31,7 @@ struct GuestIommuParams {
         field("entries", &P::entries, "Descriptors in the invalidation queue.", "Linux uses 256")
             .power_of_two()
             .from(128)
-            .to(32768),
+            .to(vtd::most_wide_entries),
         field("descriptor_write", &P::descriptor_write,
               "Writing a descriptor into the invalidation queue, for software.", "assumed"),
         field("lock", &P::lock, "The queue's lock."),

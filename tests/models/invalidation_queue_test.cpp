@@ -5,6 +5,7 @@
 // a request leaves for a function, 700 ns for it there and back, 200 ns for an IOTLB descriptor,
 // 100 ns for the others. The functions: 200 ns each way and 300 ns of work.
 #include "core/base/error.hpp"
+#include "models/iommu/vtd/registers.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/queue_rig.hpp"
 
@@ -311,6 +312,23 @@ TEST_CASE("a full ring is executed to its end", "[models][queue]") {
   full.run();
   CHECK(full.queue().stats.waits == most);
   CHECK(full.queue().head() == most);
+}
+
+TEST_CASE("the largest ring of each mode is gone round", "[models][queue]") {
+  const bool scalable = GENERATE(false, true);
+  vtd::UnitParams params;
+  params.mode = scalable ? vtd::Mode::scalable : vtd::Mode::legacy;
+  params.invalidation.entries = scalable ? vtd::most_wide_entries : vtd::most_entries;
+  QueueRig rig(params);
+  const std::uint32_t all = rig.queue().entries();
+  CHECK((vtd::Registers(rig.unit).read64(vtd::reg::iqa) & 7U) == 7U);
+  for (std::uint32_t done = 0; done < all + all / 4; done += all / 4) {
+    for (std::uint32_t i = 0; i < all / 4; ++i) rig.put_wait(i);
+    rig.submit();
+    rig.run();
+    CHECK(rig.queue().head() == rig.tail);
+  }
+  CHECK(rig.queue().stats.waits == all + all / 4);
 }
 
 TEST_CASE("a tail that passes the head, or goes back, leads hardware round the ring",

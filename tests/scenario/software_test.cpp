@@ -15,14 +15,15 @@ struct Parts {
   std::string guests;
   std::string processes;
   std::string more;
+  std::string iommus;
 };
 
 Scenario scenario(const Parts& parts) {
   const std::string text =
       R"({"name": "s", "hosts": [{"name": "h", "iommus": [{"name": "i", "model": "vtd"},
-         {"name": "old", "model": "vtd", "mode": "legacy"}], "devices": [)" +
-      parts.devices + R"(], "guests": [)" + parts.guests + R"(], "processes": [)" +
-      parts.processes + "]" + parts.more + "}]}";
+         {"name": "old", "model": "vtd", "mode": "legacy"})" +
+      parts.iommus + R"(], "devices": [)" + parts.devices + R"(], "guests": [)" + parts.guests +
+      R"(], "processes": [)" + parts.processes + "]" + parts.more + "}]}";
   return read_scenario(parse_json(text, "f"), "f");
 }
 
@@ -197,10 +198,10 @@ TEST_CASE("values of guests that no machine has are refused", "[scenario][softwa
     parts.guests = R"({"name": "vm", "viommus": [{"name": "v"}], )" + more + "}";
     return refusal(parts);
   };
-  for (const char* const entries : {"0", "3", "64", "65536", "4294967295"}) {
+  for (const char* const entries : {"0", "3", "64", "32768", "4294967295"}) {
     CHECK(says(refused(R"("iommu": {"entries": )" + std::string(entries) + "}"),
                "/hosts/0/guests/0/iommu/entries: read " + std::string(entries) +
-                   "; expected a power of two from 128 to 32768"));
+                   "; expected a power of two from 128 to 16384"));
   }
   CHECK(refused(R"("iommu": {"entries": 128})").empty());
   CHECK(says(refused(R"("vcpus": 4294967295)"),
@@ -359,4 +360,24 @@ TEST_CASE("a guest has one interface to its host, and what that has", "[scenario
   CHECK(says(refusal(parts), "/hosts/0/guests/0/assign/1/devices: read \"acc[1]\", all of an"));
   CHECK(says(with(R"(, "host_interface": "iommufds", "viommus": [{"name": "v0"}])"),
              "did you mean \"iommufd\"?"));
+}
+
+TEST_CASE("rings that hardware cannot have, or software cannot use, are refused", "[scenario]") {
+  const auto refused = [](const std::string& iommu) {
+    Parts parts;
+    parts.iommus = R"(, {"name": "other", )" + iommu + "}";
+    return refusal(parts);
+  };
+  const std::string wide = R"("model": "vtd", "invalidation": {"entries": 32768})";
+  for (const char* const mode : {"", R"(, "mode": "scalable")"}) {
+    CHECK(
+        says(refused(wide + mode),
+             "/hosts/0/iommus/2/invalidation/entries: read 32768; expected at most 16384 in "
+             "scalable mode, whose descriptors have 32 bytes; 32768 in \"mode\": \"legacy\" only"));
+  }
+  CHECK(refused(wide + R"(, "mode": "legacy")").empty());
+  CHECK(refused(R"("model": "vtd", "invalidation": {"entries": 16384})").empty());
+  CHECK(says(refused(R"("model": "riscv", "commands": {"entries": 2})"),
+             "/hosts/0/iommus/2/commands/entries: read 2; expected a power of two from 4"));
+  CHECK(refused(R"("model": "riscv", "commands": {"entries": 4})").empty());
 }

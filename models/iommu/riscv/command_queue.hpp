@@ -36,9 +36,12 @@ struct CommandQueueParams {
   static constexpr auto fields() {
     using P = CommandQueueParams;
     return Fields{
-        field("entries", &P::entries, "Commands in the ring.", "assumed: as VT-d under Linux")
+        field("entries", &P::entries,
+              "Commands in the ring: the most that software gives at once, its fence, and one that "
+              "stays free are 4.",
+              "assumed: as VT-d under Linux")
             .power_of_two()
-            .from(2)
+            .from(4)
             .to(32768),
         field("doorbell", &P::doorbell, "Tail register write, processor to IOMMU.",
               "assumed, 50-200 ns"),

@@ -10,6 +10,10 @@
 
 namespace viosim::vtd {
 
+// VT-d 3.x, IQA_REG: QS names rings of up to 128 pages.
+constexpr std::uint32_t most_entries = 32768;       // of 16 bytes
+constexpr std::uint32_t most_wide_entries = 16384;  // of 32 bytes
+
 struct InvalidationQueueParams {
   std::uint32_t entries = 256;
   Ps doorbell = 100ns;
@@ -33,10 +37,12 @@ struct InvalidationQueueParams {
   static constexpr auto fields() {
     using P = InvalidationQueueParams;
     return Fields{
-        field("entries", &P::entries, "Descriptors in the ring.", "Linux uses 256")
+        field("entries", &P::entries,
+              "Descriptors in the ring. In scalable mode, where they have 32 bytes, 16384 at most.",
+              "Linux uses 256")
             .power_of_two()
             .from(128)
-            .to(32768),
+            .to(most_entries),
         field("doorbell", &P::doorbell, "Tail register write, processor to IOMMU.",
               "assumed, 50-200 ns"),
         field("fetch", &P::fetch, "Reading a batch of descriptors from memory.",

@@ -23,7 +23,10 @@ InvalidationQueue::InvalidationQueue(const InvalidationQueueParams& params, bool
       devices_(params, number, agenda, *this),
       entries_(params.entries),
       base_(memory.allocate_frames((params.entries * entry_size().count() + page_4k.count() - 1) /
-                                   page_4k.count())) {}
+                                   page_4k.count())) {
+  ensure(entries_ <= (wide_ ? most_wide_entries : most_entries),
+         "an invalidation queue has more entries than its registers can name");
+}
 
 void InvalidationQueue::schedule(Ps after, What what, std::uint64_t argument) {
   agenda_.schedule(agenda_.now() + after, rank(EventClass::invalidation, number_), *this,

@@ -15,6 +15,7 @@ constexpr std::uint64_t low_half = 0xffffffff;
 constexpr unsigned mode_shift = 10;              // RTADDR.TTM
 constexpr std::uint64_t wide_entries = bit(11);  // IQA.DW
 constexpr std::uint64_t size_bits = 7;           // IQA.QS
+constexpr std::uint64_t most_pages = 1U << size_bits;
 
 }  // namespace
 
@@ -68,6 +69,7 @@ std::uint32_t Registers::fault_status() const {
 std::uint64_t Registers::queue_address() const {
   const InvalidationQueue& queue = unit_.queue();
   const std::uint64_t pages = queue.entries() * queue.entry_size().count() / page_4k.count();
+  ensure(pages <= most_pages, "an invalidation queue has a ring that IQA cannot name");
   return queue.base().value() | (entry_shift() == 5 ? wide_entries : 0) |
          static_cast<std::uint64_t>(std::countr_zero(pages));
 }

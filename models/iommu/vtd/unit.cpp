@@ -2,9 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/unit.hpp"
 
+#include "core/base/error.hpp"
+
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace viosim::vtd {
+
+void UnitParams::check(const Where& where) const {
+  IommuParams::check(where);
+  if (mode == Mode::scalable && invalidation.entries > most_wide_entries) {
+    (where / "invalidation" / "entries")
+        .reject(
+            fmt::format("read {}; expected at most {} in scalable mode, whose descriptors have 32 "
+                        "bytes; {} in \"mode\": \"legacy\" only",
+                        invalidation.entries, most_wide_entries, most_entries));
+  }
+}
 
 Unit::Unit(std::string path, const UnitParams& params, std::uint32_t number, Agenda& agenda,
            PhysicalMemory& memory, std::uint64_t seed)

@@ -38,6 +38,7 @@ struct UnitParams : IommuParams {
                    .from(1)
                    .to(256)};
   }
+  void check(const Where& where) const;
   bool operator==(const UnitParams&) const = default;
 };
 
