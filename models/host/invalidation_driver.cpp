@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace viosim {
 namespace {
 
@@ -14,7 +17,8 @@ constexpr std::uint32_t status_done = 2;
 
 }  // namespace
 
-// A status word that somebody polls, and the descriptors ahead of it.
+// A status word that somebody polls, and the descriptors ahead of it. Numbers count what was written into
+// the ring so far.
 class InvalidationDriver::Waiter {
  public:
   Waiter(Engine& engine, Hpa word, std::size_t which)
@@ -22,9 +26,11 @@ class InvalidationDriver::Waiter {
   Hpa address;
   std::size_t number;
   Signal done;
-  std::uint32_t first = 0;
-  std::uint32_t count = 0;
+  std::vector<vtd::Descriptor> descriptors;  // the ring may hold others by the time of an abort
+  std::uint64_t first = 0;
   Outcome outcome = Outcome::done;
+  bool pending = false;    // neither done nor aborted
+  bool timed_out = false;  // a request ahead of it, perhaps; what it says is no success
   bool in_use = false;
 };
 
@@ -75,6 +81,14 @@ bool InvalidationDriver::has_room(std::size_t descriptors) const {
   const std::size_t needed = descriptors + 1 + kept_free;
   ensure(needed < queue_.entries(), "a submission is larger than the invalidation queue");
   return free_entries() >= needed;
+}
+
+// Of one order: others find room beside it.
+std::size_t InvalidationDriver::most_at_once() const { return queue_.entries() / 2; }
+
+// Those before it have been taken up.
+std::uint64_t InvalidationDriver::number_of_head() const {
+  return submitted_ - ((tail_ - queue_.head()) & (queue_.entries() - 1));
 }
 
 Signal& InvalidationDriver::room_ahead() {
@@ -136,8 +150,10 @@ void InvalidationDriver::give_up(std::span<const vtd::Descriptor> descriptors) c
 void InvalidationDriver::fill(Waiter& waiter, std::span<const vtd::Descriptor> descriptors,
                               Ending ending) {
   waiter.outcome = Outcome::done;
-  waiter.first = tail_;
-  waiter.count = static_cast<std::uint32_t>(descriptors.size()) + 1;
+  waiter.pending = true;
+  waiter.timed_out = false;
+  waiter.first = submitted_;
+  waiter.descriptors.assign(descriptors.begin(), descriptors.end());
   for (const vtd::Descriptor& descriptor : descriptors) {
     write(descriptor.encode());
     if (trace.on()) trace.emit(vtd::told(EventKind::submit, descriptor, engine_.now()));
@@ -151,7 +167,8 @@ void InvalidationDriver::fill(Waiter& waiter, std::span<const vtd::Descriptor> d
   queue_.write_tail(tail_);
 }
 
-// Ranges are by page; those of a second level wait for the requests that used it.
+// Ranges are by page; those of a second level wait for the requests that used it. What is too much for one
+// submission is several: the IOTLB's is done before the first of a device begins.
 void InvalidationDriver::invalidate_and_wait(const Invalidation& order, const DeviceTlbs& devices) {
   const bool first = order.scope == Invalidation::Scope::space_range;
   const bool all_of_them = order.scope == Invalidation::Scope::all;
@@ -168,6 +185,10 @@ void InvalidationDriver::invalidate_and_wait(const Invalidation& order, const De
   flush.drain_reads = !first;
   flush.drain_writes = !first;
   std::vector<vtd::Descriptor> all{flush};
+  if (devices.functions.size() > most_at_once() - all.size()) {
+    submit_and_wait(all);
+    all.clear();
+  }
   for (const Bdf function : devices.functions) {
     vtd::Descriptor device;
     const bool by_pasid = devices.pasid != no_pasid;
@@ -178,8 +199,9 @@ void InvalidationDriver::invalidate_and_wait(const Invalidation& order, const De
     device.address = order.address;
     device.address_mask = order.address_mask;
     all.push_back(device);
+    if (all.size() == most_at_once()) submit_and_wait(std::exchange(all, {}));
   }
-  submit_and_wait(all);
+  if (!all.empty()) submit_and_wait(all);
 }
 
 void InvalidationDriver::respond(const PageResponse& response) {
@@ -218,32 +240,35 @@ void InvalidationDriver::descriptor_executed(std::uint64_t how_many) {
 }
 
 void InvalidationDriver::status_written(Hpa address) {
-  if (Waiter* const waiter = waiting_at(address)) waiter->done.raise();
+  Waiter* const waiter = waiting_at(address);
+  if (waiter == nullptr) return;
+  if (waiter->timed_out) return aborted(*waiter);
+  waiter->pending = false;
+  waiter->done.raise();
 }
 
 void InvalidationDriver::wait_aborted(Hpa address) {
-  if (Waiter* const waiter = waiting_at(address)) {
-    waiter->outcome = Outcome::aborted;
-    if (trace.on()) tell_aborted(*waiter);
-    waiter->done.raise();
-  }
+  if (Waiter* const waiter = waiting_at(address)) aborted(*waiter);
 }
 
-void InvalidationDriver::tell_aborted(const Waiter& waiter) const {
-  for (std::uint32_t i = 0; i + 1 < waiter.count; ++i) {
-    const std::uint32_t entry = (waiter.first + i) & (queue_.entries() - 1);
-    const Hpa at = queue_.base() + Bytes(entry * queue_.entry_size().count());
-    const auto descriptor = vtd::Descriptor::decode(memory_.read(at), memory_.read(at + Bytes(8)));
-    trace.emit(vtd::told(EventKind::aborted, descriptor, engine_.now()));
+void InvalidationDriver::aborted(Waiter& waiter) {
+  waiter.pending = false;
+  waiter.outcome = Outcome::aborted;
+  if (trace.on()) {
+    for (const vtd::Descriptor& descriptor : waiter.descriptors)
+      trace.emit(vtd::told(EventKind::aborted, descriptor, engine_.now()));
   }
+  waiter.done.raise();
 }
 
 // Linux' qi_check_fault: a wait descriptor takes the place of the one that hardware does not take.
 // This one tells nobody: whoever waits behind it is told by his own.
 void InvalidationDriver::queue_stopped(std::uint32_t head) {
+  const std::uint64_t number = number_of_head();
   for (const auto& waiter : waiters_) {
-    const std::uint32_t behind = (head - waiter->first) & (queue_.entries() - 1);
-    if (!waiter->in_use || behind >= waiter->count) continue;
+    const bool its_own =
+        number >= waiter->first && number - waiter->first <= waiter->descriptors.size();
+    if (!waiter->in_use || !its_own) continue;
     waiter->outcome = Outcome::refused;
     const vtd::DescriptorBits nothing = vtd::Descriptor{}.encode();
     const Hpa at = queue_.base() + Bytes(head * queue_.entry_size().count());
@@ -254,10 +279,25 @@ void InvalidationDriver::queue_stopped(std::uint32_t head) {
   }
 }
 
-// Software polls FSTS while it waits. Every submission whose wait was aborted is made again.
+// Software polls FSTS while it waits. Every submission whose wait was aborted is made again, and every one
+// whose wait hardware has not come to, though a request ahead of that one may be what timed out: the error
+// names a function only (ITESID), and the wait will be executed as if nothing had been.
 void InvalidationDriver::invalidation_timed_out(Bdf source) {
   timed_out_ = source;
+  for (const auto& waiter : waiters_) {
+    if (waiter->pending && asks(*waiter, source)) waiter->timed_out = true;
+  }
   queue_.clear(false, false, true);
+}
+
+// Among those of its descriptors that hardware has taken up.
+bool InvalidationDriver::asks(const Waiter& waiter, Bdf source) const {
+  const std::uint64_t taken_up = number_of_head();
+  std::uint64_t number = waiter.first;
+  return std::any_of(
+      waiter.descriptors.begin(), waiter.descriptors.end(), [&](const vtd::Descriptor& descriptor) {
+        return number++ < taken_up && descriptor.of_device_tlb() && descriptor.source == source;
+      });
 }
 
 }  // namespace viosim

@@ -43,7 +43,7 @@ class InvalidationDriver final : public Invalidator,
   };
   enum class Outcome : std::uint8_t {
     done,
-    aborted,  // a device did not answer in time (ITE)
+    aborted,  // a device did not answer in time (ITE), perhaps one of its own
     refused   // hardware did not take one of its descriptors (IQE), and executed the others
   };
   class Waiter;
@@ -79,10 +79,13 @@ class InvalidationDriver final : public Invalidator,
 
  private:
   [[noreturn]] void give_up(std::span<const vtd::Descriptor> descriptors) const;
-  void tell_aborted(const Waiter& waiter) const;
+  void aborted(Waiter& waiter);
+  bool asks(const Waiter& waiter, Bdf source) const;
   Waiter& free_waiter();
   Waiter* waiting_at(Hpa address) const;
   std::uint32_t free_entries() const;
+  std::size_t most_at_once() const;
+  std::uint64_t number_of_head() const;
   void write(const vtd::DescriptorBits& bits);
   void wait_for_room(std::size_t descriptors);
   void fill(Waiter& waiter, std::span<const vtd::Descriptor> descriptors, Ending ending);

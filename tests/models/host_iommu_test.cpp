@@ -98,6 +98,7 @@ TEST_CASE("submitters wait for room without the lock, and the ring never overflo
 
 TEST_CASE("a submission that a device does not answer is aborted, and says so", "[kernel]") {
   RigParams params;
+  params.iommu.invalidation.outstanding = GENERATE(1U, 2U, 128U);
   params.iommu.invalidation.device_tlb_timeout = 10us;
   HostRig host(params);
   FakeFunction function(host.rig.engine.agenda(), host.rig.unit(), device);

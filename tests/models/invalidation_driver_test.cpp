@@ -6,6 +6,10 @@
 #include "tests/support/queue_rig.hpp"
 #include "tests/support/rig.hpp"
 
+#include <cstdint>
+#include <deque>
+#include <vector>
+
 using namespace viosim;
 using namespace viosim::test;
 
@@ -41,7 +45,10 @@ TEST_CASE("a submission that a time-out aborts is made again", "[models][driver]
 
 TEST_CASE("a device that never answers ends the run, and the run says so", "[models][driver]") {
   const bool late = GENERATE(false, true);  // or answers, and always too late
+  const std::uint32_t outstanding = GENERATE(1U, 2U, 128U);
+  CAPTURE(late, outstanding);
   RigParams params;
+  params.iommu.invalidation.outstanding = outstanding;
   params.iommu.invalidation.device_tlb_timeout = late ? 1ns : 10us;
   Rig rig(params);
   FakeFunction function(rig.engine.agenda(), rig.unit(), device);
@@ -55,6 +62,91 @@ TEST_CASE("a device that never answers ends the run, and the run says so", "[mod
   CHECK_THROWS_WITH(rig.engine.run(), Catch::Contains("submitted 5 times") &&
                                           Catch::Contains("(ITE): device 01:00.0"));
   CHECK(function.requests.size() == 5);
+}
+
+TEST_CASE(
+    "a submission with a request that timed out is made again, whether its wait was under way or "
+    "not",
+    "[models][driver]") {
+  const std::uint32_t outstanding = GENERATE(1U, 2U, 3U, 128U);
+  const std::size_t silent = GENERATE(0U, 1U, 2U);
+  CAPTURE(outstanding, silent);
+  RigParams params;
+  params.iommu.invalidation.outstanding = outstanding;
+  params.iommu.invalidation.device_tlb_timeout = 10us;
+  Rig rig(params);
+  const std::vector<Bdf> sources{Bdf{1, 0, 0}, Bdf{2, 0, 0}, Bdf{3, 0, 0}};
+  std::deque<FakeFunction> functions;
+  std::vector<vtd::Descriptor> flushes;
+  for (const Bdf source : sources) {
+    functions.emplace_back(rig.engine.agenda(), rig.unit(), source);
+    flushes.push_back(QueueRig::device_tlb(source));
+  }
+  functions[silent].answers = false;
+  InvalidationDriver driver(rig.engine, rig.memory, rig.unit().queue(), 50ns);
+  rig.engine.spawn("submitter", Lifetime::finishes, [&] { driver.submit_and_wait(flushes); });
+  rig.engine.spawn("device", Lifetime::finishes, [&] {
+    rig.engine.sleep_for(5us);
+    functions[silent].answers = true;
+  });
+  rig.engine.run();
+  for (const FakeFunction& function : functions) CHECK(function.requests.size() == 2);
+  CHECK(rig.unit().queue().devices().stats.timeouts == 1);
+}
+
+TEST_CASE("a time-out is not that of a submission that hardware had not come to",
+          "[models][driver]") {
+  RigParams params;
+  params.iommu.invalidation.outstanding = 1;
+  params.iommu.invalidation.device_tlb_timeout = 10us;
+  Rig rig(params);
+  FakeFunction function(rig.engine.agenda(), rig.unit(), device);
+  function.answers = false;
+  InvalidationDriver driver(rig.engine, rig.memory, rig.unit().queue(), 50ns);
+  const vtd::Descriptor flush = QueueRig::device_tlb(device);
+  std::vector<Instant> ends;
+  for (unsigned i = 0; i < 2; ++i) {
+    rig.engine.spawn("submitter", Lifetime::finishes, [&] {
+      driver.submit_and_wait({&flush, 1});
+      ends.push_back(rig.engine.now());
+    });
+  }
+  rig.engine.spawn("device", Lifetime::finishes, [&] {
+    rig.engine.sleep_for(5us);
+    function.answers = true;
+  });
+  rig.engine.run();
+  CHECK(function.requests.size() == 3);
+  REQUIRE(ends.size() == 2);
+}
+
+TEST_CASE("an order for more functions than the ring has room for is several submissions",
+          "[models][driver]") {
+  const bool scalable = GENERATE(false, true);
+  const unsigned number = GENERATE(60U, 63U, 64U, 125U, 130U, 700U);
+  CAPTURE(scalable, number);
+  RigParams params;
+  params.iommu.mode = scalable ? vtd::Mode::scalable : vtd::Mode::legacy;
+  params.iommu.invalidation.entries = 128;
+  Rig rig(params);
+  std::deque<FakeFunction> functions;
+  std::vector<Bdf> sources;
+  for (unsigned i = 0; i < number; ++i) {
+    sources.emplace_back(static_cast<std::uint16_t>(0x100 + i));
+    functions.emplace_back(rig.engine.agenda(), rig.unit(), sources.back());
+  }
+  InvalidationDriver driver(rig.engine, rig.memory, rig.unit().queue(), 50ns);
+  rig.engine.spawn("submitter", Lifetime::finishes, [&] {
+    driver.invalidate_and_wait(
+        {.scope = Invalidation::Scope::domain_range, .domain = DomainId(2), .address = Iova(0)},
+        {.functions = sources});
+  });
+  rig.engine.run();
+  for (const FakeFunction& function : functions) CHECK(function.requests.size() == 1);
+  // With the IOTLB's descriptor: one submission while all fit in half of the ring.
+  const std::uint64_t waits = number < 64 ? 1 : 1 + (number + 63) / 64;
+  CHECK(rig.unit().queue().stats.waits == waits);
+  CHECK(rig.unit().queue().stats.descriptors == number + 1 + waits);
 }
 
 TEST_CASE("submitters wait for room, and the ring never overflows", "[models][driver]") {
