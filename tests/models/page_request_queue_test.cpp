@@ -195,17 +195,26 @@ TEST_CASE("a page request with a PASID needs PASIDE, and a PASID that the functi
           "[models][pri]") {
   const bool pasids = GENERATE(true, false);
   const bool known = GENERATE(true, false);  // the context entry
+  const bool privileged = GENERATE(false, true);
+  const bool execute = GENERATE(false, true);
+  CAPTURE(pasids, known, privileged, execute);
   QueueRig rig({.pasids = pasids});
-  PageRequest beyond = request(2);
+  const auto asking = [=](std::uint16_t group) {
+    PageRequest one = request(group);
+    one.privileged = privileged;
+    one.execute = execute;
+    return one;
+  };
+  PageRequest beyond = asking(2);
   beyond.pasid = Pasid(8192);  // PDTS 0
-  PageRequest without = request(3);
+  PageRequest without = asking(3);
   without.pasid = no_pasid;
   rig.run([&] {
     if (known) {
       rig.queue().request_page(without);
       rig.sleep(10us);
     }
-    rig.queue().request_page(request(1));
+    rig.queue().request_page(asking(1));
     rig.queue().request_page(beyond);
     rig.queue().request_page(without);
   });
@@ -217,8 +226,10 @@ TEST_CASE("a page request with a PASID needs PASIDE, and a PASID that the functi
     invalid.push_back(response.group);
   }
   CHECK(invalid == (pasids ? std::vector<std::uint16_t>{2} : std::vector<std::uint16_t>{1, 2}));
-  const auto reason =
-      static_cast<vtd::FaultReason>(rig.ats.rig.unit().faults().records().at(0)[1] >> 32U & 0xffU);
+  const std::uint64_t record = rig.ats.rig.unit().faults().records().at(0)[1];
+  CHECK((record >> 29U & 1U) == (privileged ? 1U : 0U));
+  CHECK((record >> 30U & 1U) == (execute ? 1U : 0U));
+  const auto reason = static_cast<vtd::FaultReason>(record >> 32U & 0xffU);
   CHECK(reason ==
         (pasids ? vtd::FaultReason::sm_pasid_too_large : vtd::FaultReason::sm_pasid_disabled));
 }

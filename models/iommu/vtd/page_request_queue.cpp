@@ -142,14 +142,16 @@ void PageRequestQueue::check_next() {
   port_ = {};
   port_.source = request.source;
   port_.pasid = request.pasid;
+  port_.privileged = request.privileged;
   port_.device = number_;
+  // Which rights it asks for decides nothing here; the record of a refusal says them.
+  const Access access = request.execute ? Access::execute : Access::read;
   const UseStamp stamp = iommu_.use_now();
-  if (iommu_.admit(port_, request.address, AddressType::page_request, Access::read, stamp)) {
+  if (iommu_.admit(port_, request.address, AddressType::page_request, access, stamp)) {
     agenda_.schedule(agenda_.now() + iommu_.context_latency(), rank(EventClass::message, number_),
                      *this, static_cast<std::uint64_t>(What::admitted));
   } else {
-    iommu_.start_walk(port_, request.address, Access::read, stamp, *this, 0,
-                      AddressType::page_request);
+    iommu_.start_walk(port_, request.address, access, stamp, *this, 0, AddressType::page_request);
   }
 }
 
