@@ -55,6 +55,8 @@ class GuestFaultTaker {
   virtual bool forward_fault(std::size_t device, const PageRequest& request) = 0;
   // Requests were lost: groups that are not complete by now never will be.
   virtual void discard_incomplete() = 0;
+  // The last request of this one's group is refused: what was forwarded of the group is over.
+  virtual void discard_group(std::size_t device, const PageRequest& last) = 0;
 
  protected:
   ~GuestFaultTaker() = default;

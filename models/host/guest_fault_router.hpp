@@ -48,6 +48,12 @@ class GuestFaultRouter final : public PageFaultHandler {
     }
     if (own_ != nullptr) own_->discard_incomplete();
   }
+  void discard_group(const PageRequest& last) override {
+    if (const auto of = routes_.find(last.source.value()); of != routes_.end()) {
+      for (const Route& route : of->second) route.machine->discard_group(route.device, last);
+    }
+    if (own_ != nullptr) own_->discard_group(last);
+  }
   void flush(Thread& thread, Bdf source, Pasid pasid) override {
     if (own_ != nullptr) own_->flush(thread, source, pasid);
   }

@@ -192,6 +192,7 @@ class Iommufd final : public GuestFaultTaker {
   Bdf function_of(std::size_t device) const override;
   bool forward_fault(std::size_t device, const PageRequest& request) override;
   void discard_incomplete() override;
+  void discard_group(std::size_t device, const PageRequest& last) override;
 
   std::optional<Pasid> host_pasid(ObjectId device, Pasid pasid) const;
   bool attached(ObjectId device, Pasid pasid) const;  // and not about to be detached

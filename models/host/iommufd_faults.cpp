@@ -48,6 +48,13 @@ void Iommufd::discard_incomplete() {
   for (const ObjectId id : objects_.all<Device>()) objects_.find<Device>(id)->incomplete.clear();
 }
 
+void Iommufd::discard_group(std::size_t number, const PageRequest& last) {
+  Device* const device = objects_.find<Device>(ObjectId(static_cast<std::uint32_t>(number)));
+  if (device == nullptr) return;
+  std::erase_if(device->incomplete,
+                [&](const PageRequest& one) { return one.group == last.group; });
+}
+
 void Iommufd::listen(ObjectId fault, GuestFaultListener& listener) {
   Fault* const of = objects_.find<Fault>(fault);
   ensure(of != nullptr, "nobody can listen to a FAULT that there is not");

@@ -185,6 +185,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   bool forward_fault(std::size_t device, const PageRequest& request) override;
   // Incomplete groups are the guest's, which sees no overflow of the host.
   void discard_incomplete() override {}
+  void discard_group(std::size_t, const PageRequest&) override {}  // a guest has each at once
 
   // What the host holds for this machine.
   std::uint32_t pasids() const { return ids_.sets.size(set_); }

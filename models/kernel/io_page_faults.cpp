@@ -76,6 +76,14 @@ void IoPageFaults::discard_incomplete() {
   }
 }
 
+// (Linux 6.1 keeps them, and the next group with this index takes them in.)
+void IoPageFaults::discard_group(const PageRequest& last) {
+  const auto found = parked_.find(last.source);
+  if (found == parked_.end()) return;
+  stats.discarded += static_cast<std::uint64_t>(std::erase_if(
+      found->second, [&](const PageRequest& one) { return one.group == last.group; }));
+}
+
 void IoPageFaults::discard(Bdf source, Pasid pasid) {
   const auto found = parked_.find(source);
   if (found == parked_.end()) return;

@@ -49,7 +49,8 @@ struct IoPageFaultsStats {
             "Of these, groups of a PASID that the kernel's allocator does not know (-ENOENT), or "
             "whose process ends."),
         metric("discarded", &S::discarded, Unit::count,
-               "Requests whose group was not complete at an overflow, or when its PASID went.")};
+               "Requests whose group was not complete at an overflow, or when its PASID went, or "
+               "whose last one was refused.")};
   }
 };
 
@@ -70,6 +71,7 @@ class IoPageFaults final : public PageFaultHandler {
 
   bool report(Thread& thread, const PageRequest& request) override;
   void discard_incomplete() override;
+  void discard_group(const PageRequest& last) override;
   void flush(Thread& thread, Bdf source, Pasid pasid) override;
 
   std::size_t incomplete() const;  // requests that are parked

@@ -111,15 +111,18 @@ void PageRequestThread::report(Thread& thread, const PageRequest& request) {
   const auto found = functions_.find(request.source);
   if (found == functions_.end()) return refuse(thread, request);
   std::vector<Pending>& pending = found->second.pending;
-  if (request.last) pending.push_back({request.pasid, request.group, engine_.now()});
+  const std::uint64_t number = ++last_pending_;
+  if (request.last) pending.push_back({request.pasid, request.group, engine_.now(), number});
   if (found->second.handler->report(thread, request)) return;
-  if (request.last) std::erase_if(pending, same_group(request.pasid, request.group));
+  std::erase_if(pending, [=](const Pending& one) { return one.number == number; });
   refuse(thread, request);
 }
 
 void PageRequestThread::refuse(Thread& thread, const PageRequest& request) {
   ++stats.refused;
   if (!request.last) return;
+  if (const auto found = functions_.find(request.source); found != functions_.end())
+    found->second.handler->discard_group(request);
   send(thread, PageResponse::to(request, PageResponseCode::invalid));
 }
 

@@ -27,6 +27,9 @@ class PageFaultHandler {
   virtual bool report(Thread& thread, const PageRequest& request) = 0;
   // Requests were lost: groups that are not complete by now never will be.
   virtual void discard_incomplete() = 0;
+  // The last request of this one's group is refused, and the group answered with it: what was
+  // reported of the group is over.
+  virtual void discard_group(const PageRequest& last) = 0;
   // Waits until all that was reported of this function and PASID so far is answered.
   virtual void flush(Thread& thread, Bdf source, Pasid pasid) = 0;
 
@@ -101,6 +104,7 @@ class PageRequestThread final : public vtd::PageRequestListener, public PageRequ
     Pasid pasid;
     std::uint16_t group;
     Instant since;
+    std::uint64_t number;  // of several of a group each has its own answer
   };
   static auto same_group(Pasid pasid, std::uint16_t group) {
     return [=](const Pending& one) { return one.group == group && one.pasid == pasid; };
@@ -134,6 +138,7 @@ class PageRequestThread final : public vtd::PageRequestListener, public PageRequ
   std::map<Bdf, Function> functions_;
   Signal passed_;
   std::uint64_t passes_ = 0;
+  std::uint64_t last_pending_ = 0;
   std::uint32_t waiting_ = 0;  // for the end of a pass
   bool running_ = false;
   bool again_ = false;

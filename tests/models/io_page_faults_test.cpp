@@ -149,6 +149,64 @@ TEST_CASE("a refused request with private data is answered, the last of its grou
   });
 }
 
+TEST_CASE("a group whose last request is refused is over: the next one with its index is another",
+          "[kernel][iopf]") {
+  Bound rig;
+  rig.run([&](Thread& thread, ScriptedDevice& device, Mm& mm) {
+    PageRequest request{first, Bound::pasid, Iova(0x90'0000), 3, true, false};  // no region
+    rig.rig.unit().request_page(request);
+    request.group = 4;
+    rig.rig.unit().request_page(request);
+    request.group = 3;
+    request.last = true;
+    request.privileged = true;
+    rig.rig.unit().request_page(request);
+    thread.sleep(20us);
+    CHECK(codes(device) == std::vector{1U});
+    CHECK(rig.faults.incomplete() == 1);  // group 4's
+    request.address = page(0);
+    request.privileged = false;
+    rig.rig.unit().request_page(request);
+    thread.sleep(30us);
+    CHECK(codes(device) == std::vector{1U, 0U});
+    CHECK(mm.resident() == 1);
+  });
+  CHECK(rig.faults.stats.discarded == 1);
+}
+
+TEST_CASE("a request that its handler refuses takes no answer from another one of its group",
+          "[kernel][iopf]") {
+  struct TakesTheFirst final : PageFaultHandler {
+    bool report(Thread&, const PageRequest&) override { return reported++ == 0; }
+    void discard_incomplete() override {}
+    void discard_group(const PageRequest&) override {}
+    void flush(Thread&, Bdf, Pasid) override {}
+    unsigned reported = 0;
+  };
+  TakesTheFirst handler;
+  Bound rig;
+  rig.run([&](Thread& thread, ScriptedDevice& device, Mm&) {
+    REQUIRE(rig.requests.unregister_handler(first) == Errno::ok);
+    REQUIRE(rig.requests.register_handler(first, handler) == Errno::ok);
+    PageRequest with_data{first, Bound::pasid, page(0), 3, true, false};
+    with_data.private_data = PageRequestData{7, 9};
+    rig.rig.unit().request_page(with_data);
+    PageRequest last{first, Bound::pasid, page(1), 3, true, false};
+    last.last = true;
+    rig.rig.unit().request_page(last);
+    thread.sleep(20us);
+    CHECK(codes(device) == std::vector{1U});
+    CHECK(rig.requests.pending() == 1);
+    CHECK(rig.requests.respond(thread, PageResponse::to(with_data, PageResponseCode::success)) ==
+          Errno::ok);
+    thread.sleep(5us);
+    CHECK(codes(device) == std::vector{1U, 0U});
+    CHECK(rig.requests.unregister_handler(first) == Errno::ok);
+    CHECK(rig.requests.register_handler(first, rig.faults) == Errno::ok);
+  });
+  CHECK(rig.requests.stats.unmatched == 0);
+}
+
 TEST_CASE("a request with private data ends its group, marked as the last one or not",
           "[kernel][iopf]") {
   Bound rig;

@@ -73,6 +73,7 @@ class Answering final : public PageFaultHandler {
     return true;
   }
   void discard_incomplete() override {}
+  void discard_group(const PageRequest&) override {}
   void flush(Thread&, Bdf, Pasid) override {}
 
   PageResponseCode code = PageResponseCode::success;
