@@ -292,6 +292,21 @@ TEST_CASE("requests that were lost with an overflow make no group", "[iommufd]")
   });
 }
 
+TEST_CASE("requests of a group whose last one is refused make no group", "[iommufd]") {
+  Nested rig;
+  rig.run([&](Thread& thread) {
+    CHECK(rig.ask(1, false));
+    CHECK(rig.ask(2, false));
+    rig.file.discard_group(rig.dev.value(), page_request(device, 5, 1));
+    CHECK(rig.ask(1));
+    CHECK(rig.ask(2));
+    const auto groups = rig.file.read_faults(thread, rig.fault);
+    REQUIRE(groups.size() == 2);
+    CHECK(groups.front().requests.size() == 1);
+    CHECK(groups.back().requests.size() == 2);
+  });
+}
+
 TEST_CASE("the host answers when user space takes too long; without a limit never", "[iommufd]") {
   const Ps limit = GENERATE(Ps(0), Ps(1), Ps(90), 200us);
   const bool limited = limit != Ps(0);
