@@ -42,7 +42,9 @@ class Wanted {
     }
     return wanted;
   }
-  void check(const char* what) const {
+  // `none_ended`: no run of the sweep has come to its end, so that nobody knows which names there would be.
+  void check(const char* what, bool none_ended) const {
+    if (none_ended) return;
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       if (found_[i]) continue;
       const std::string_view nearest = nearest_name(texts_[i], {names_.begin(), names_.end()});
@@ -128,7 +130,10 @@ std::vector<FigureRow> SweepReader::figures(const std::vector<std::string>& grou
     kind_of.push_back(has ? std::optional(kinds.size()) : std::nullopt);
     if (has) kinds.push_back({{}, figure.name, figure.unit, {}, {}});
   }
-  filter.check("a figure");
+  const std::set<Group> failed = failed_groups(groups, group_of);
+  const bool none_ended = failed.size() == groups.size();
+  filter.check("a figure", none_ended);
+  if (none_ended && kinds.empty()) kinds.emplace_back();
   std::vector<FigureRow> rows;
   for (const Group& group : groups) {
     for (FigureRow kind : kinds) {
@@ -144,7 +149,6 @@ std::vector<FigureRow> SweepReader::figures(const std::vector<std::string>& grou
     row.values.push_back(one.value);
   });
   for (FigureRow& row : rows) std::sort(row.values.begin(), row.values.end());
-  const std::set<Group> failed = failed_groups(groups, group_of);
   std::erase_if(rows, [&](const FigureRow& row) {
     return row.values.empty() && failed.count(row.group) == 0;
   });
@@ -156,31 +160,35 @@ std::vector<LatencyGroupRow> SweepReader::latencies(const std::vector<std::strin
   std::vector<Group> groups;
   const std::vector<std::size_t> group_of = group_points(group_by, groups);
   Wanted filter(wanted);
-  std::map<std::pair<std::size_t, std::string>, Histogram> merged;
+  struct Merged {
+    Histogram histogram{};
+    std::uint64_t runs = 0;
+  };
+  std::map<std::pair<std::size_t, std::string>, Merged> merged;
   tables_.for_each_histogram([&](std::size_t point, const std::string& name, const auto& read) {
-    if (filter.has(name)) merged[{group_of[point], name}].merge(read());
+    if (!filter.has(name)) return;
+    Merged& one = merged[{group_of[point], name}];
+    one.histogram.merge(read());
+    one.runs += tables_.points()[point].runs - tables_.points()[point].failed;
   });
-  filter.check("a latency with its histogram");
-  std::set<std::string> names;
-  for (const auto& [key, histogram] : merged) names.insert(key.second);
   const std::set<Group> failed = failed_groups(groups, group_of);
-  if (failed.size() == groups.size()) names.insert("");
+  const bool none_ended = failed.size() == groups.size();
+  filter.check("a latency with its histogram", none_ended);
+  std::set<std::string> names;
+  for (const auto& [key, one] : merged) names.insert(key.second);
+  if (none_ended) names.insert("");
   for (std::size_t group = 0; group < groups.size(); ++group) {
     if (failed.count(groups[group]) == 0) continue;
     for (const std::string& name : names) merged[{group, name}];
   }
-  std::vector<PointRow> totals(groups.size());
-  for (std::size_t point = 0; point < group_of.size(); ++point) {
-    totals[group_of[point]].runs += tables_.points()[point].runs;
-    totals[group_of[point]].failed += tables_.points()[point].failed;
-  }
+  std::vector<std::uint64_t> failed_runs(groups.size());
+  for (std::size_t point = 0; point < group_of.size(); ++point)
+    failed_runs[group_of[point]] += tables_.points()[point].failed;
   std::vector<LatencyGroupRow> rows;
   rows.reserve(merged.size());
-  for (const auto& [key, histogram] : merged) {
-    const PointRow& total = totals[key.first];
+  for (const auto& [key, one] : merged)
     rows.push_back(
-        {groups[key.first], key.second, histogram, total.runs - total.failed, total.failed});
-  }
+        {groups[key.first], key.second, one.histogram, one.runs, failed_runs[key.first]});
   return rows;
 }
 

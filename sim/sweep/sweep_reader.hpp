@@ -18,7 +18,7 @@ namespace viosim {
 
 struct FigureRow {
   std::vector<std::string> group;  // the values of the parameters that it is grouped by
-  std::string figure;
+  std::string figure;  // empty: no run of the sweep has come to its end, so no figure is known
   std::string unit;
   Samples samples;             // of the runs that did not fail
   std::vector<double> values;  // the same, smallest first
@@ -29,10 +29,10 @@ struct FigureRow {
 
 struct LatencyGroupRow {
   std::vector<std::string> group;
-  std::string latency;       // empty: every run of the sweep failed, so no latency is known
+  std::string latency;       // empty: as of figures
   Histogram histogram;       // of all these runs together
-  std::uint64_t runs = 0;    // of the group, that did not fail
-  std::uint64_t failed = 0;  // and that did
+  std::uint64_t runs = 0;    // of those points of the group that have it, that did not fail
+  std::uint64_t failed = 0;  // of all its points
 };
 
 class SweepReader {
@@ -44,7 +44,8 @@ class SweepReader {
 
   // What `group_by` does not name is put together. Figures and latencies without a value have no row, but in groups
   // whose runs all failed, which are there so. `wanted`: patterns of figures, or of what leads to them; empty: all.
-  // Throws ConfigError for what is not there.
+  // Throws ConfigError for what is not there; where no run has come to its end, it is not known what would be, and
+  // groups have a row without a name.
   std::vector<FigureRow> figures(const std::vector<std::string>& group_by,
                                  const std::vector<std::string>& wanted);
   std::vector<LatencyGroupRow> latencies(const std::vector<std::string>& group_by,

@@ -117,7 +117,8 @@ std::string figures_text(const std::vector<FigureRow>& rows, const ResultsArgume
                   : Cells{"figure", "runs", "mean", "+-", "min", "p50", "p90", "p99", "max"}),
       csv);
   for (const FigureRow& row : rows) {
-    const Cells name = csv ? Cells{row.figure, row.unit} : Cells{row.figure};
+    const Cells name =
+        csv ? Cells{row.figure, row.unit} : Cells{row.figure.empty() ? "-" : row.figure};
     sheet.add(with(row.group, with(name, figure_cells(row, arguments.confidence, csv))));
   }
   return sheet.text();
@@ -167,7 +168,7 @@ std::string percent_text(double confidence) {
   return text == "100" ? fmt::format("{}", 100 * confidence) : text;
 }
 
-std::string head_text(SweepTables& tables, double confidence) {
+std::string head_text(SweepTables& tables, const ResultsArguments& arguments) {
   std::uint64_t runs = 0;
   std::uint64_t unsettled = 0;
   std::uint64_t unexpected = 0;
@@ -176,9 +177,12 @@ std::string head_text(SweepTables& tables, double confidence) {
     unexpected += point.unexpected;
     unsettled += point.settled ? 0 : 1;
   }
-  std::string text = fmt::format(
-      "{}: {} of {}; means with {} % confidence\n", terminal_text(tables.manifest("name")),
-      counted(runs, "run"), counted(tables.points().size(), "point"), percent_text(confidence));
+  std::string text = fmt::format("{}: {} of {}", terminal_text(tables.manifest("name")),
+                                 counted(runs, "run"), counted(tables.points().size(), "point"));
+  // Latencies have percentiles and no intervals.
+  if (!arguments.latencies)
+    text += fmt::format("; means with {} % confidence", percent_text(arguments.confidence));
+  text += '\n';
   if (!tables.checked()) text += fmt::format("{}\n", not_checked_text);
   if (unexpected != 0) {
     text += fmt::format("{} not as expected by the scenario: they are in the figures\n",
@@ -209,13 +213,16 @@ int results_verb(const ResultsArguments& given) {
                    : figures_text(reader.figures(arguments.group_by, given.metrics), arguments));
     return 0;
   }
-  std::string text = head_text(reader.tables(), arguments.confidence);
+  std::string text = head_text(reader.tables(), arguments);
   if (!arguments.latencies)
     text += '\n' + figures_text(reader.figures(arguments.group_by, given.metrics), arguments);
   if (arguments.latencies || given.metrics.empty()) {
     const std::string latencies =
         latencies_text(reader.latencies(arguments.group_by, given.metrics), arguments);
-    if (!latencies.empty()) text += '\n' + latencies;
+    if (!latencies.empty())
+      text += '\n' + latencies;
+    else if (arguments.latencies)
+      text += "\nno latencies were kept\n";
   }
   fmt::print("{}{}", text, failures_text(reader.tables().failures()));
   return 0;

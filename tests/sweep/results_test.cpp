@@ -119,6 +119,36 @@ TEST_CASE("where every run failed, groups have a row without the name of a laten
         std::vector<std::string>{
             "requests,latency,runs,failed,count,mean_ps,p50_ps,p90_ps,p99_ps,p99.9_ps,max_ps",
             "4000000000,,0,2,0,,,,,,", "4000000001,,0,2,0,,,,,,"});
+  const std::vector<std::string> figures{
+      "requests,figure,unit,runs,mean,half_width,deviation,min,p50,p90,p99,max",
+      "4000000000,,,0,,,,,,,,", "4000000001,,,0,,,,,,,,"};
+  CHECK(lines(results(bench, {"--csv"})) == figures);
+  CHECK_THAT(results(bench, {}), Catch::Contains("\n4000000001       -     0     -"));
+  // What `keep` names is no mistake, though no run has it.
+  CHECK(lines(results(bench, {"--csv", "--metric", "host0.dev.dma"})) == figures);
+  CHECK(lines(results(bench, {"--csv", "--latencies", "--metric", "host0.dev.dma"})).size() == 3);
+}
+
+TEST_CASE("latencies and figures count the runs that have them", "[sweep]") {
+  const Bench bench(
+      R"(, "replicates": 2, "axes": [{"name": "q", "pointer": "/hosts/0/name", "values": ["a", "b", "c"]}])");
+  REQUIRE(bench.run("out").exit_code() == 0);
+  const auto table =
+      lines(results(bench, {"--csv", "--latencies", "--together", "--metric", "b.dev.dma"}));
+  REQUIRE(table.size() == 2);
+  CHECK_THAT(table[1], Catch::StartsWith("b.dev.dma,2,0,"));
+  CHECK_THAT(results(bench, {"--csv", "--together", "--metric", "b.dev.dma.mean"}),
+             Catch::Contains("\nb.dev.dma.mean,ps,2,"));
+}
+
+TEST_CASE("a sweep that kept no latency says so, and latencies have no confidence", "[sweep]") {
+  const bool kept = GENERATE(false, true);
+  const Bench bench(R"(, "axes": [)" + test::axis("[8]") + R"(], "keep": [")" +
+                    (kept ? "host0.dev.dma" : "host0.dmar0.iotlb.hit_rate") + "\"]");
+  REQUIRE(bench.run("out").exit_code() == 0);
+  const std::string told = results(bench, {"--latencies"});
+  CHECK((told == "s: 1 run of 1 point\n\nno latencies were kept\n") != kept);
+  CHECK_THAT(told, Catch::StartsWith("s: 1 run of 1 point\n"));
 }
 
 TEST_CASE("results of a sweep without checks say so", "[sweep]") {
