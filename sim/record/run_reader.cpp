@@ -206,7 +206,7 @@ void RunReader::read_violations() {
 void RunReader::read_violation_counts() {
   std::map<std::string, std::uint64_t> with_rows;
   for (const ViolationRow& row : violations_) ++with_rows[row.invariant];
-  if (format_version_ < 3) {
+  if (!has_violation_counts()) {
     violation_counts_ = std::move(with_rows);
     return;
   }

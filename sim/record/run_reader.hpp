@@ -52,7 +52,8 @@ class RunReader {
   bool has_expectations() const { return format_version_ >= 2; }  // older formats have no place
   const std::vector<ExpectationRow>& expectations() const { return expectations_; }
   const std::vector<ViolationRow>& violations() const { return violations_; }
-  // By invariant, also of what has no row; formats before 3 have rows alone.
+  bool has_violation_counts() const { return format_version_ >= 3; }  // as expectations
+  // By invariant, also of what has no row; where the format has no counts, those of the rows.
   const std::map<std::string, std::uint64_t>& violation_counts() const { return violation_counts_; }
   std::map<std::string, std::string> wall();
 

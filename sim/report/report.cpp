@@ -29,7 +29,12 @@ constexpr std::size_t application_id_at = 68;  // sqlite.org/fileformat2.html, 1
 // Read from the file's first bytes: of a file that is cut off, or damaged further on, its own reader is to speak. One
 // that is not there is left to the reader of runs, which knows what a killed run leaves.
 Kind kind_of(const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path)) return Kind::run;
+  if (!std::filesystem::exists(path)) return Kind::run;
+  if (!std::filesystem::is_regular_file(path)) {
+    throw ConfigError({path.string(), "",
+                       "this is not a file; expected a run database (run.db) or the result of a "
+                       "sweep (sweep.db)"});
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) return Kind::run;
   std::string head(application_id_at + 4, '\0');

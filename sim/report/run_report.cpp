@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t longest_scenario = std::size_t{512} << 10U;  // bytes that a page carries
 constexpr std::size_t most_violations = 1100;                      // more than check::Scene keeps
+constexpr std::size_t most_rows_but_first = 1000;  // of violations, in a run database
 
 std::string component_name(const RunReader& reader, std::uint32_t number) {
   return number < reader.components().size() ? reader.components()[number] : "unknown";
@@ -117,6 +118,9 @@ Value::Object violations_json(const RunReader& reader) {
   }
   Value::Object object;
   add(object, "total", total);
+  // Rows alone do not say whether there was more than they have room for.
+  add(object, "at_least",
+      !reader.has_violation_counts() && reader.violations().size() >= most_rows_but_first);
   add(object, "by_invariant", std::move(by_invariant));
   add(object, "rows", std::move(all));
   return object;

@@ -109,6 +109,8 @@ Journal::Journal(const std::filesystem::path& path, const SweepIdentity& identit
 // Whether there is one. A file without a table is what is left of a sweep that was killed when it had just begun;
 // nothing is written into any other one, nor is it ever removed.
 bool Journal::open() {
+  if (std::filesystem::exists(path_) && !std::filesystem::is_regular_file(path_))
+    throw ConfigError({path_.string(), "", "is no file; expected the journal of a sweep, or none"});
   connection_ =
       std::make_unique<Connection>(path_.string(), Connection::Mode::create, journal_noun);
   const bool ours = connection_->integer("PRAGMA application_id") == journal_id;

@@ -298,10 +298,23 @@ const tests = {
       await shoot(page, name.split('.')[0]);
       await close();
     }
+    const old = await open('old.html');
+    assert.equal(await fact(old.page).textContent(), 'none recorded');
+    assert.equal(await fact(old.page).getAttribute('class'), 'warn');
+    assert.match(await old.page.locator('#violations p').textContent(), /^No violation is recorded; the database does not say whether they were looked for\./);
+    await old.close();
     const {page, close} = await open('checked.html');
     assert.equal(await fact(page).textContent(), '0');
     assert.equal(await fact(page).getAttribute('class'), 'good');
     assert.equal(await page.locator('#violations p').textContent(), 'None: every invariant that was checked held.');
+    await close();
+  },
+
+  async 'a database without counts, whose rows are as many as there may be, has at least so many violations'() {
+    const {page, close} = await open('capped.html');
+    assert.equal(await page.locator('#summary dl > div:has(dt:text-is("violations")) dd').textContent(), 'at least 1,001');
+    assert.equal(await page.locator('#violations p').first().textContent(),
+      'at least 1,001 in all: at least 501 of I8, at least 500 of I28. The database has no counts, and its rows are as many as a run keeps.');
     await close();
   },
 
@@ -536,6 +549,52 @@ const tests = {
     await close();
   },
 
+  async 'points without a value on an axis have their lines, and texts of axes end before the next one'() {
+    const {page, close} = await open('gaps.html');
+    await drawAll(page);
+    // What is drawn in the parallel view from here on.
+    await page.evaluate(() => {
+      const canvas = CanvasRenderingContext2D.prototype;
+      for (const name of ['lineTo', 'strokeRect', 'fillText']) {
+        const before = canvas[name];
+        canvas[name] = function (...given) {
+          if (this.canvas.closest('#parallel')) window.drawn[name].push({given, dashed: this.getLineDash().length > 0,
+            right: name === 'fillText' && this.textAlign === 'left' ? given[1] + this.measureText(given[0]).width : 0});
+          return before.apply(this, given);
+        };
+      }
+    });
+    const redraw = async (change) => {
+      await page.evaluate(() => { window.drawn = {lineTo: [], strokeRect: [], fillText: []}; });
+      await change();
+      await settled(page);
+      return page.evaluate(() => window.drawn);
+    };
+    await page.locator('#parallel details > summary').click();
+    // traffic, mean_wait, hits, runs that failed, faults_handled; their tops are at 44
+    const all = await redraw(() => page.locator('#parallel select').first().selectOption('host0.dmar0.hits'));
+    const last = Math.max(...all.lineTo.map(({given}) => given[0]));
+    const axisAt = (i) => 60 + i * (last - 60) / 4;
+    assert.deepEqual(all.lineTo.filter(({dashed}) => dashed).map(({given}) => given.map(Math.round)), [[Math.round(axisAt(3)), 44]]);
+    assert.equal(all.strokeRect.length, 0);
+    const words = all.fillText.filter(({given}) => given[0].endsWith(' KiB"}'));
+    assert.deepEqual([words.length, new Set(words.map(({given}) => given[0])).size], [4, 4]);
+    assert.ok(words.every(({right, given}) => given[0].startsWith('...') && right < axisAt(1)), JSON.stringify([words, axisAt(1)]));
+    const alone = await redraw(() => page.locator('#parallel details label:has-text("runs that failed") input').uncheck());
+    assert.equal(alone.strokeRect.length, 1, 'the point whose run failed has its traffic alone');
+    await shoot(page, 'gaps');
+    await close();
+  },
+
+  async 'what varies is offered first, and points without a latency are told'() {
+    const {page, close} = await open('gaps.html');
+    await drawAll(page);
+    assert.deepEqual(await page.locator('#response select').first().locator('option').allTextContents(),
+      ['host0.dmar0.mean_wait', 'host0.dmar0.hits', 'runs that failed', 'host0.dev.faults_handled']);
+    assert.match(await page.locator('#latency figcaption').textContent(), / 1 point has no curve: no run there came to its end with a sample of it\.$/);
+    await close();
+  },
+
   async 'points filter by bounds, and failures say how to see them again'() {
     const {page, close} = await open('sweep.html', {colorScheme: 'dark'});
     await drawAll(page);
@@ -678,6 +737,12 @@ const tests = {
     assert.equal(await after(wait, '> 489.2075 ns'), 6);
     assert.equal(await after(wait, '489.207 ns .. 1 us'), 7);
     assert.equal(await after(wait, '> 0'), 8);
+    assert.equal(await after(wait, '> 0.4892075 \u00b5s'), 6);
+    assert.equal(await after(wait, '> 4.892075e+2 ns'), 6);
+    assert.equal(await after(wait, '1 us .. 489.207 ns'), '8, marked');
+    assert.equal(await after(wait, '!='), '8, marked');
+    assert.equal(await after('runs', '!= 2'), 0);
+    assert.equal(await after('host0.dmar0.hit_rate', '!= 99.971 %'), 7);
     assert.equal(await after('runs', '> 5 us'), '8, marked');
     assert.equal(await after('runs', '> 50 %'), '8, marked');
     assert.equal(await after('runs', '>= 2'), 8);

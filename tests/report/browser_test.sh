@@ -31,7 +31,7 @@ trap 'rm -rf "$out"' EXIT
 for run in checked unchecked; do mv "$out/$run/run.db" "$out/$run/$run.db"; done
 for sweep in drawn undecided; do mv "$out/$sweep/sweep.db" "$out/$sweep/$sweep.db"; done
 for page in run/run sweep/sweep drawn/drawn undecided/undecided checked/checked unchecked/unchecked \
-  killed violations long near words curves failed many; do
+  killed violations old capped long near words curves gaps failed many; do
   "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
 done
 echo "long.db: $(wc -c <"$out/long.db") bytes, its report: $(wc -c <"$out/long.html") bytes"

@@ -99,6 +99,7 @@ TEST_CASE("violations come with their invariant and their chain", "[report]") {
   RunReader reader = RunReader::open(scratch / "run.db");
   const Value violations = member(report::run_json(reader), "violations");
   CHECK(text(violations, "total") == "101");
+  CHECK(text(violations, "at_least") == "false");
   CHECK(text(violations, "by_invariant") == R"({"I28": 100, "I8": 1})");
   const Value& first = member(violations, "rows").if_array()->front();
   CHECK(text(first, "message") == "\"PASID 3 is reused\"");
@@ -176,7 +177,8 @@ TEST_CASE("what cannot be reported is said, and nothing is written", "[report]")
   CHECK_THAT(problem_of(scratch / "none.db", out), Contains("none.db: there is no such file"));
   CHECK_THAT(problem_of(scratch / "text.db", out), Contains("not an SQLite file"));
   CHECK_THAT(problem_of(scratch / "other.db", out), Contains("none of viosim's"));
-  CHECK_THAT(problem_of(scratch.path(), out), Contains("not a file"));
+  CHECK_THAT(problem_of(scratch.path(), out),
+             Contains("not a file; expected a run database (run.db) or the result of a sweep"));
   CHECK_FALSE(std::filesystem::exists(out));
   CHECK_THAT(problem_of(scratch / "run.db", scratch / "no/such/out.html"),
              Contains("cannot be written"));

@@ -1,10 +1,11 @@
 // Writes databases that the browser looks at: a run with violations and with names that attack the page, one that was
-// killed, one with a long trace, and sweeps: one whose figures are nearly the same everywhere, one whose parameters are
-// called like columns and have units, one with more curves than are drawn and long numbers, one with more failures than
-// are in a report, and one with about as many points as a report has means.
+// killed, two of an older format, one with a long trace, and sweeps: one whose figures are nearly the same everywhere,
+// one whose parameters are called like columns and have units, one with more curves than are drawn and long numbers,
+// one whose points lack figures, one with more failures than are in a report, and one with about as many points as a
+// report has means.
 // SPDX-License-Identifier: Apache-2.0
-// usage: viosim_report_samples DIRECTORY      writes violations.db, killed.db, long.db, near.db, words.db, curves.db,
-//                                             failed.db and many.db
+// usage: viosim_report_samples DIRECTORY      writes violations.db, killed.db, old.db, capped.db, long.db, near.db,
+//                                             words.db, curves.db, gaps.db, failed.db and many.db
 #include "models/trace_events.hpp"
 #include "sim/record/run_database.hpp"
 #include "tests/record/event_mix.hpp"
@@ -75,6 +76,21 @@ void write_violations(const std::filesystem::path& file) {
   for (int i = 0; i < 30; ++i) database.add_violation(violation(iommu, i));
   database.count_violations("I8", 2000);
   database.finish();
+}
+
+// As older versions left it: format 2 has no counts of violations, and does not say that they were looked for.
+void write_old(const std::filesystem::path& file, int violations) {
+  {
+    RunDatabase database = RunDatabase::create(
+        file, {.program_version = "0.1.0", .scenario = R"({"name": "old"})", .seed = 7});
+    const std::uint32_t iommu = database.add_component("host0.dmar0");
+    for (int i = 0; i < violations; ++i) database.add_violation(violation(iommu, i));
+    database.finish();
+  }
+  Connection(file.string(), Connection::Mode::read)
+      .run(
+          "DROP TABLE violation_count; DELETE FROM digest WHERE name = 'violation_count'; PRAGMA "
+          "user_version = 2");
 }
 
 // As a run that was killed leaves it.
@@ -160,6 +176,25 @@ INSERT INTO figure VALUES(0, 'host0.dmar0', 'hits', 'count');
 INSERT INTO metric SELECT run, 0, 1000 + point % 3 * 100 + point / 3 * 7 FROM run;
 )sql";
 
+// One run at each of four points, of long texts; the second has no faults, the last failed. All faults are as many.
+constexpr const char* gaps_rows = R"sql(
+INSERT INTO manifest VALUES('name', 'gaps'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
+  ('sweep', '{"design": "grid"}');
+INSERT INTO axis VALUES(0, 'traffic');
+WITH RECURSIVE numbers(n) AS (VALUES(0) UNION ALL SELECT n + 1 FROM numbers WHERE n < 3)
+  INSERT INTO run SELECT n, n, 0, n + 1, n = 3, n < 3 FROM numbers;
+INSERT INTO parameter SELECT point, 0, 'traffic', '{"pattern": "uniform", "requests": 100000, "window": "256 MiB", ' ||
+  '"start": "1 ms", "read_part": 0.5, "outstanding": 64, "size": "' || (4 << point) || ' KiB"}', NULL FROM run;
+INSERT INTO figure VALUES(0, 'host0.dev', 'faults_handled', 'count'), (1, 'host0.dmar0', 'mean_wait', 'ps'),
+  (2, 'host0.dmar0', 'hits', 'count');
+INSERT INTO metric SELECT run, 0, 7 FROM run WHERE point IN (0, 2);
+INSERT INTO metric SELECT run, 1, 810000 + 1000 * point FROM run WHERE NOT failed;
+INSERT INTO metric SELECT run, 2, 100 + point FROM run WHERE NOT failed;
+INSERT INTO histogram SELECT point + 1, point, 'host0.dev', 'dma', 4, 5, 9, 24 FROM run WHERE NOT failed;
+INSERT INTO histogram_bucket SELECT id, 5, 3, 15 FROM histogram UNION ALL SELECT id, 9, 1, 9 FROM histogram;
+INSERT INTO failure VALUES(3, 'wall', 'not done after 1 s', 'viosim run a');
+)sql";
+
 // Runs that all failed, more than a report has rows for; what the last ones say, no other does.
 constexpr const char* failed_rows = R"sql(
 INSERT INTO manifest VALUES('name', 'failed'), ('program_version', '0.1.0'), ('commit', 'abc'), ('seed', '5'),
@@ -192,10 +227,13 @@ int main(int argc, char** argv) {
   const std::filesystem::path directory = argv[1];
   write_violations(directory / "violations.db");
   write_killed(directory / "killed.db");
+  write_old(directory / "old.db", 0);
+  write_old(directory / "capped.db", 1001);
   write_long(directory / "long.db");
   test::make_sweep(directory / "near.db", near_rows);
   test::make_sweep(directory / "words.db", words_rows);
   test::make_sweep(directory / "curves.db", curves_rows);
+  test::make_sweep(directory / "gaps.db", gaps_rows);
   test::make_sweep(directory / "failed.db", failed_rows);
   test::make_sweep(directory / "many.db", many_rows);
   return 0;

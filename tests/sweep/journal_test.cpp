@@ -6,6 +6,9 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
+#include <filesystem>
+#include <sys/stat.h>
+
 using namespace viosim;
 
 namespace {
@@ -91,6 +94,17 @@ TEST_CASE("another program's database in a journal's place stays as it is", "[sw
   Connection connection(file.string(), Connection::Mode::read);
   CHECK(connection.integer("PRAGMA application_id") == 7);
   CHECK(connection.integer("SELECT count(*) FROM sqlite_master") == 1);
+}
+
+TEST_CASE("a journal's place that is no file is refused as one", "[sweep]") {
+  const Scratch scratch;
+  const std::filesystem::path place = scratch / "sweep.runs";
+  if (GENERATE(false, true))
+    std::filesystem::create_directory(place);
+  else
+    REQUIRE(::mkfifo(place.c_str(), 0600) == 0);
+  CHECK_THAT(refusal_of(place),
+             Catch::Contains("sweep.runs: is no file; expected the journal of a sweep, or none"));
 }
 
 TEST_CASE("an empty file in a journal's place is what a sweep leaves that is killed at once",

@@ -67,6 +67,7 @@ function formatValue(value, unit, digits = 4) {
 // By how they are written: what they are times, and the units, as of databases, that they are written for.
 const writtenUnits = new Map([
   ...timeUnits.map(([factor, name]) => [name, {factor, of: ['ps']}]),
+  ...['\u00b5s', '\u03bcs'].map((name) => [name, {factor: 1e6, of: ['ps']}]),  // the micro sign, and the Greek letter
   ...byteUnits.map(([factor, name]) => [name, {factor, of: ['bytes']}]),
   ['%', {factor: 0.01, of: ['ratio', 'number']}],
   ...rateUnits.flatMap(([factor, prefix]) => [
@@ -78,7 +79,7 @@ const writtenUnits = new Map([
 // What a person wrote: "5", "5 us", "80 %", "4 KiB", "1.2 M/s", "30 Gbit/s". {number, of}: `of` has the units that it can be
 // compared with, null: any. null when it is no number.
 function readQuantity(text) {
-  const match = /^\s*(-?[\d.,]+(?:e-?\d+)?)\s*([a-zA-Z%/]*)\s*$/.exec(text);
+  const match = /^\s*(-?[\d.,]+(?:e[-+]?\d+)?)\s*([a-zA-Z%/\u00b5\u03bc]*)\s*$/.exec(text);
   const unit = match && writtenUnits.get(match[2]);
   if (!unit) return null;
   if (match[1].includes(',') && !/^-?\d{1,3}(,\d{3})+(?!\d)[^,]*$/.test(match[1])) return null;  // "1,5" is no 15

@@ -29,7 +29,8 @@ class ParallelView {
     this.status = element('span', {class: 'note', role: 'status'});
     this.element = element('figure', {}, this.bar, this.place, element('figcaption', {},
       'Each line is a point of the sweep, from its parameters to the means of its runs. Drag along an axis to keep only the lines ' +
-      'that pass there, and the rows of the table; double-click the axis, or press Escape, to take that back.' +
+      'that pass there, and the rows of the table; double-click the axis, or press Escape, to take that back. A point without a value on ' +
+      'an axis crosses it dashed; one with a value on one axis alone is a square there.' +
       (points.count > mostLines ? ` Of more than ${formatCount(mostLines)} lines about so many are drawn; all are counted.` : '')));
     this.setAxes();
     whenNear(this.place, () => this.begin());
@@ -43,7 +44,7 @@ class ParallelView {
       const [low, high] = extent(values);
       const kept = values.length <= 12 ? values.map((value, i) => i) : [0, values.length - 1];
       return {name: parameter.name, partOf: (point) => high > low ? (raw(point) - low) / (high - low) : .5,
-        ticks: kept.map((i) => [high > low ? (values[i] - low) / (high - low) : .5, parameter.texts[i]])};
+        words: !parameter.numeric, ticks: kept.map((i) => [high > low ? (values[i] - low) / (high - low) : .5, parameter.texts[i]])};
     });
     const figures = [...this.chosen].map((figure) => {
       const means = Array.from({length: points.count}, (none, point) => figure.at(point).mean);
@@ -135,15 +136,23 @@ class ParallelView {
     const line = (point, stroke, alpha) => {
       context.globalAlpha = alpha;
       context.strokeStyle = stroke;
-      context.beginPath();
-      let open = false;
+      const places = [];  // of the axes on which the point has a value
       this.axes.forEach((axis, i) => {
         const part = axis.partOf(point);
-        if (part === null) { open = false; return; }
-        if (open) context.lineTo(this.xOf(i, width), y(part)); else context.moveTo(this.xOf(i, width), y(part));
-        open = true;
+        if (part !== null) places.push({x: this.xOf(i, width), y: y(part), i});
       });
-      context.stroke();
+      if (places.length === 1) return context.strokeRect(places[0].x - 3, places[0].y - 3, 6, 6);
+      const isGap = (k) => k > 0 && places[k].i - places[k - 1].i > 1;
+      const trace = (gaps) => {
+        context.beginPath();
+        places.forEach((place, k) => { if (k > 0 && isGap(k) === gaps) context.lineTo(place.x, place.y); else context.moveTo(place.x, place.y); });
+        context.stroke();
+      };
+      trace(false);
+      if (!places.some((place, k) => isGap(k))) return;
+      context.setLineDash([2, 4]);
+      trace(true);
+      context.setLineDash([]);
     };
     context.lineWidth = 1.4;
     const [kept, others] = [[], []];
@@ -172,7 +181,9 @@ class ParallelView {
     context.font = chartFont(11);
     context.textBaseline = 'middle';
     context.textAlign = 'left';
-    for (const [part, text] of axis.ticks) {
+    // Numbers are short, and a part of one would be another.
+    const texts = axis.words ? axis.ticks.map(([part, text]) => [part, shorten(context, text, Math.max(24, (i === this.axes.length - 1 ? 70 : room) - 12))]) : axis.ticks;
+    for (const [part, text] of texts) {
       const width = context.measureText(text).width;
       context.fillStyle = colours.paper;
       context.globalAlpha = 0.75;
@@ -185,6 +196,6 @@ class ParallelView {
     context.font = chartFont(11.5);
     context.textAlign = i === 0 ? 'left' : i === this.axes.length - 1 ? 'right' : 'center';
     const edge = i === 0 ? x - 50 : i === this.axes.length - 1 ? x + 66 : x;
-    context.fillText(shorten(context, axis.name, Math.max(60, room * (i % 2 ? 1.5 : 1.5))), edge, i % 2 ? 10 : 26);
+    context.fillText(shorten(context, axis.name, Math.max(60, room * 1.5)), edge, i % 2 ? 10 : 26);
   }
 }

@@ -15,6 +15,20 @@ class Points {
       const parts = values.map((value, i) => value / data.points.runs[i]);
       this.varying.push({name, unit: 'ratio', most: 1, ofPoints: true, at: (point) => ({n: data.points.runs[point], mean: parts[point], sd: 0, certain: true})});
     }
+    // What is the same wherever it is known is looked at last.
+    const differs = new Map(this.varying.map((figure) => [figure, this.differs(figure)]));
+    this.varying.sort((a, b) => differs.get(b) - differs.get(a));
+  }
+
+  differs({at}) {
+    let first = null;
+    for (let point = 0; point < this.count; ++point) {
+      const {mean, sd} = at(point);
+      if (mean === null) continue;
+      if (sd > 0 || (first !== null && mean !== first)) return true;
+      first = mean;
+    }
+    return false;
   }
 
   // Values in the order of their numbers, or as they come.

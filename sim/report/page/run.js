@@ -18,8 +18,8 @@ function runSummary(data) {
     requests === null ? null : fact('requests of devices', formatCount(requests)),
     hits + misses > 0 ? fact('hit rate of devices', formatValue(hits / (hits + misses), 'ratio')) : null,
     faults === null ? null : fact('faults of devices', formatCount(faults)),
-    !violations.total && whyNotChecked(manifest) ? fact('violations', 'not checked', 'warn')
-      : fact('violations', formatCount(violations.total), violations.total ? 'bad' : 'good'),
+    !violations.total && whyNoneFound(manifest) ? fact('violations', whyNoneFound(manifest)[0], 'warn')
+      : fact('violations', violationCount(violations, violations.total), violations.total ? 'bad' : 'good'),
     expectations.length ? fact('expectations met', `${met} of ${expectations.length}`, met === expectations.length ? 'good' : 'bad') : null,
     fact('trace events', formatCount(manifest.events)),
     fact('seed', manifest.seed, 'small'),

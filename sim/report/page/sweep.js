@@ -68,6 +68,11 @@ function sweepLatencies(points, data) {
   const state = {name: names[0], by: points.parameters.find((one) => one.texts.length > 1)?.name ?? '', chosen: {}};
   const [bar, place, caption] = [element('div', {class: 'bar'}), element('div'), element('figcaption')];
   let drawn = null;
+  // Points with the same values are one, as distributions are.
+  const withoutCurve = (among, found) => {
+    const left = new Set(among.map((point) => points.parameters.map((one) => one.textAt(point)).join('\n'))).size - found;
+    return left ? ` ${counted(left, 'point')} ${left === 1 ? 'has' : 'have'} no curve: no run there came to its end with a sample of it.` : '';
+  };
   const draw = () => {
     const by = points.parameterNamed(state.by);
     bar.replaceChildren(choice('Latency', names.map((name) => [name, name]), state.name, (value) => { state.name = value; draw(); }),
@@ -93,7 +98,7 @@ function sweepLatencies(points, data) {
           width: 1.8, dash: seriesDash(i), points: {show: false}, value: (chart, value) => value ? formatTime(value) : '-'}))],
     }, [x, ...wanted.map((row) => row.values.map((value) => Math.max(1, value)))]);
     caption.textContent = `${state.name} by percentile, all runs of a point together${fixed.length ? `, at ${fixedText(fixed)}` : ''}.` +
-      (found.length > wanted.length ? ` The first ${wanted.length} of ${formatCount(found.length)} points are drawn.` : '') +
+      (found.length > wanted.length ? ` The first ${wanted.length} of ${formatCount(found.length)} points are drawn.` : '') + (total > rows.length ? '' : withoutCurve(points.where(fixed), found.length)) +
       (total > rows.length ? ` The first ${formatCount(rows.length)} of ${formatCount(total)} distributions are in this report.` : '');
   };
   section('latency', 'Latencies', element('figure', {}, bar, place, caption));

@@ -3,7 +3,7 @@
 const rowsAtOnce = 15;
 
 // Of "> 5 us", "50 % .. 90 %", "<= 3" or words that the cell must show: {passes}, null: everything does. {unclear: true}: a bound
-// that is not whole yet, or whose unit is not that of the column's numbers, or that lacks it.
+// that is not whole yet, or whose ends are the wrong way round, or whose unit is not that of the column's numbers, or that lacks it.
 function cellFilter(text, unit) {
   text = text.trim();
   if (!text) return {passes: null};
@@ -13,14 +13,14 @@ function cellFilter(text, unit) {
   const [, from, to] = /^(.*?)\.\.(.*)$/.exec(text) ?? [];
   if (from !== undefined) {
     const [low, high] = [readNumber(from, unit), readNumber(to, unit)];
-    if (low === null || high === null) return {passes: null, unclear: true};
+    if (low === null || high === null || low > high) return {passes: null, unclear: true};
     return {passes: (value) => typeof value === 'number' && beside(value, low) >= 0 && beside(value, high) <= 0};
   }
-  const [, sign, written] = /^(<=|>=|<|>|=)(.*)$/.exec(text) ?? [];
+  const [, sign, written] = /^(<=|>=|!=|<|>|=)(.*)$/.exec(text) ?? [];
   if (!sign) return holdsWord;
   const number = readNumber(written, unit);
   if (number === null) return {passes: null, unclear: true};
-  const wanted = {'<': [-1], '>': [1], '<=': [-1, 0], '>=': [0, 1], '=': [0]}[sign];
+  const wanted = {'<': [-1], '>': [1], '<=': [-1, 0], '>=': [0, 1], '=': [0], '!=': [-1, 1]}[sign];
   return {passes: (value) => typeof value === 'number' && wanted.includes(beside(value, number))};
 }
 

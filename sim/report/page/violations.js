@@ -12,12 +12,18 @@ function violationItem(violation, number) {
       element('li', {}, element('time', {}, formatTime(event.time, 12)), event.text || `${event.component} ${event.kind}`))) : null);
 }
 
-// Why a run that has no violation cannot be called one without; null: it can.
-function whyNotChecked(manifest) {
-  if (!manifest.complete) return 'the run did not finish, and violations are kept at its end. "viosim check" looks for them in the trace that there is.';
-  if (manifest.checks === 'off') return 'the run was made with --checks off. "viosim check" looks for violations in its trace, if it has one.';
-  return manifest.checks === 'on' ? null : 'the database does not say whether violations were looked for.';
+// Why a run that has no violation cannot be called one without: [in the summary, in the section]; null: it can.
+function whyNoneFound(manifest) {
+  const unchecked = (why) => ['not checked', `Not checked: ${why}`];
+  if (!manifest.complete)
+    return unchecked('the run did not finish, and violations are kept at its end. "viosim check" looks for them in the trace that there is.');
+  if (manifest.checks === 'off')
+    return unchecked('the run was made with --checks off. "viosim check" looks for violations in its trace, if it has one.');
+  return manifest.checks === 'on' ? null : ['none recorded', 'No violation is recorded; the database does not say whether they were looked for. "viosim check" looks for them in its trace, if it has one.'];
 }
+
+// Of a database that has no counts, but as many rows as there may be.
+const violationCount = ({at_least: atLeast}, times) => `${atLeast ? 'at least ' : ''}${formatCount(times)}`;
 
 function violationSection(violations, manifest) {
   const {total, rows, by_invariant: byInvariant} = violations;
@@ -32,10 +38,11 @@ function violationSection(violations, manifest) {
     leftOut(left, shown, total, 'violation');
   }
   const made = section('violations', 'Violations');
-  const why = whyNotChecked(manifest);
-  if (!total) return made.append(element('p', {class: why && 'warn'}, why ? `Not checked: ${why}` : 'None: every invariant that was checked held.'));
+  const why = whyNoneFound(manifest);
+  if (!total) return made.append(element('p', {class: why && 'warn'}, why ? why[1] : 'None: every invariant that was checked held.'));
   const kinds = Object.entries(byInvariant).sort((a, b) => compareCells(a[0], b[0]));
-  made.append(element('p', {}, `${formatCount(total)} in all: ${kinds.map(([name, times]) => `${formatCount(times)} of ${name}`).join(', ')}.`,
+  made.append(element('p', {}, `${violationCount(violations, total)} in all: ${kinds.map(([name, times]) => `${violationCount(violations, times)} of ${name}`).join(', ')}.`,
+    violations.at_least ? ' The database has no counts, and its rows are as many as a run keeps.' : '',
     total > rows.length ? ` ${formatCount(rows.length)} are here.` : ''), list, left, more);
   add(20);
 }
