@@ -48,7 +48,7 @@ struct Limits {
                   field("ends", &L::ends, "Two.").items({2, 2}),
                   field("values", &L::values, "Some.").items({1}),
                   field("note", &L::note, "Any.")
-                      .such_that({[](const Value& note) { return note.if_object() != nullptr; },
+                      .such_that({[](const Value& value) { return value.if_object() != nullptr; },
                                   [] { return std::string("an object"); }})};
   }
 };

@@ -16,7 +16,7 @@ using namespace viosim::test;
 
 namespace {
 
-using End = SharedQueue::End;
+using Outcome = SharedQueue::End;
 
 struct SharedRig : SharedQueue::Listener {
   explicit SharedRig(const SharedQueueParams& params, std::uint32_t queues = 8)
@@ -43,14 +43,14 @@ struct SharedRig : SharedQueue::Listener {
       self.stop();
     });
   }
-  void descriptor_ended(std::uint64_t cookie, End end) override { ends[cookie].push_back(end); }
+  void descriptor_ended(std::uint64_t cookie, Outcome end) override { ends[cookie].push_back(end); }
   Ps now() const { return rig.rig.engine.now().since_start(); }
 
   FunctionRig rig;
   AtsDevice& device;
   SharedQueue queue;
   Cpus cpus;
-  std::map<std::uint64_t, std::vector<End>> ends;
+  std::map<std::uint64_t, std::vector<Outcome>> ends;
 };
 
 }  // namespace
@@ -73,7 +73,7 @@ TEST_CASE("an ENQCMD takes a non-posted round trip, accepted or not", "[models][
   CHECK(took == std::vector<Ps>{500ns, 500ns, 470ns});
   CHECK(rig.queue.stats().refused == 1);
   CHECK(rig.queue.stats().longest == 1);
-  CHECK(rig.ends[0] == std::vector{End::done, End::done});
+  CHECK(rig.ends[0] == std::vector{Outcome::done, Outcome::done});
   CHECK(rig.cpus.stats(0).working == 1470ns);
 }
 
@@ -110,7 +110,7 @@ TEST_CASE("a thread that ends in an ENQCMD leaves no submission behind, wherever
     CHECK(enqcmd(self, rig.queue, rig.descriptor(1, 1)));
   });
   rig.rig.run();
-  CHECK(rig.ends[0] == std::vector{End::done, End::done});
+  CHECK(rig.ends[0] == std::vector{Outcome::done, Outcome::done});
   CHECK(rig.queue.submissions() == 0);
 }
 
@@ -129,7 +129,7 @@ TEST_CASE("descriptors of many processes are done with their own PASIDs, each on
   CHECK(rig.queue.stats().accepted == 3 * each);
   CHECK(rig.queue.stats().refused > 0);
   CHECK(rig.ends.size() == 3 * each);
-  for (const auto& [cookie, ends] : rig.ends) CHECK(ends == std::vector{End::done});
+  for (const auto& [cookie, ends] : rig.ends) CHECK(ends == std::vector{Outcome::done});
   std::map<std::uint64_t, std::uint64_t> requests;
   for (const Ended& ended : rig.rig.ended.all) ++requests[ended.hpa >> 30U];
   for (std::uint64_t space = 1; space <= 3; ++space) CHECK(requests[space] == 3 * each);
@@ -145,8 +145,8 @@ TEST_CASE("a descriptor whose pages are refused ends with an error", "[models][q
     CHECK(enqcmd(self, rig.queue, rig.descriptor(1, 2, 8)));
   });
   rig.rig.run();
-  CHECK(rig.ends[7] == std::vector{End::failed});
-  CHECK(rig.ends[8] == std::vector{End::done});
+  CHECK(rig.ends[7] == std::vector{Outcome::failed});
+  CHECK(rig.ends[8] == std::vector{Outcome::done});
   CHECK(rig.queue.stats().failed == 1);
 }
 
@@ -165,7 +165,7 @@ TEST_CASE("a PASID that is stopped ends its descriptors, and leaves the others t
   rig.rig.run();
   for (std::uint64_t i = 0; i < 8; ++i) {
     CAPTURE(i);
-    CHECK(rig.ends[i] == std::vector{i % 2 == 0 ? End::aborted : End::done});
+    CHECK(rig.ends[i] == std::vector{i % 2 == 0 ? Outcome::aborted : Outcome::done});
   }
   CHECK(rig.queue.waiting() + rig.queue.at_work() == 0);
   CHECK(note.pasids == std::vector{Pasid(1)});
@@ -187,7 +187,7 @@ TEST_CASE("a reset loses a shared queue's descriptors, and a portal that is gone
   });
   rig.rig.run();
   CHECK(rig.ends.size() == 1);
-  CHECK(rig.ends[100] == std::vector{End::done});
+  CHECK(rig.ends[100] == std::vector{Outcome::done});
   CHECK(rig.queue.stats().unanswered == 1);
 }
 
