@@ -33,8 +33,8 @@ struct Kinds final : TraceObserver {
   std::vector<std::uint16_t> codes;
 };
 
-struct Rig {
-  explicit Rig(Fate fate) {
+struct FateRig {
+  explicit FateRig(Fate fate) {
     injector.ruling.fate = fate;
     injector.ruling.by = 1us;
     function.answers = false;
@@ -58,7 +58,7 @@ struct Rig {
 }  // namespace
 
 TEST_CASE("a descriptor that is executed late times out as others do", "[models][queue][inject]") {
-  Rig rig(Fate::delay);
+  FateRig rig(Fate::delay);
   rig.queue.put(rig.queue.device_tlb(device));
   rig.queue.put_wait(1);
   rig.queue.submit();
@@ -73,7 +73,7 @@ TEST_CASE("a descriptor that is executed late times out as others do", "[models]
 
 TEST_CASE("of a descriptor that is executed twice, both requests time out",
           "[models][queue][inject]") {
-  Rig rig(Fate::duplicate);
+  FateRig rig(Fate::duplicate);
   rig.queue.put(rig.queue.device_tlb(device));
   rig.queue.submit();
   rig.queue.run();
@@ -83,7 +83,7 @@ TEST_CASE("of a descriptor that is executed twice, both requests time out",
 
 TEST_CASE("a descriptor that is executed behind the next one times out as others do",
           "[models][queue][inject]") {
-  Rig rig(Fate::reorder);
+  FateRig rig(Fate::reorder);
   rig.queue.put(rig.queue.device_tlb(device));
   rig.queue.put(rig.queue.iotlb());
   rig.queue.submit();
