@@ -75,7 +75,7 @@ TEST_CASE("I34: what is bound in a host is unbound, and freed, when the run is o
 }
 
 TEST_CASE(
-    "I34: what a host has bound for a guest is its own; what a guest has bound ends with it") {
+    "I34: what a host has bound for a guest is its own, what a guest has bound ends with it") {
   const Stream::Fields bond{.address = 5, .value = Stream::source, .code = trace_code::for_guest};
   const auto for_guest = [&] {
     return Stream()

@@ -183,7 +183,7 @@ TEST_CASE("I23: PASID 0 is given out") { CHECK(Stream().allocate(0, 1, 0, 0, 9).
 
 TEST_CASE("I23: PASID 0 is bound") { CHECK(Stream().bind(0, 0).found(false) == "I23"); }
 
-TEST_CASE("I23: a function asks for a page with PASID 0; without one it may") {
+TEST_CASE("I23: a function asks for a page with PASID 0, without one it may") {
   const auto asks = [](std::uint16_t code) {
     const Stream::Fields request{.value = GroupBits{Stream::source, 3, true, true}.encode(),
                                  .code = code};

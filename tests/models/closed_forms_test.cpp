@@ -167,7 +167,7 @@ TEST_CASE("a fault adds its record to the reads before it", "[models][iommu][clo
   }
 }
 
-TEST_CASE("saturated walkers give walkers per walk, nested too; the queue obeys Little's law",
+TEST_CASE("saturated walkers give walkers per walk, nested too, the queue obeys Little's law",
           "[models][iommu][closed]") {
   const Type type = GENERATE(Type::second_level, Type::nested);
   const unsigned walkers = GENERATE(1U, 3U);

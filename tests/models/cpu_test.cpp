@@ -91,7 +91,7 @@ TEST_CASE("a thread that blocks gives its processor to another one, and queues f
 }
 
 TEST_CASE(
-    "a spinlock passes in the order of asking, after its handover; who waits keeps the processor",
+    "a spinlock passes in the order of asking, after its handover, who waits keeps the processor",
     "[cpu]") {
   Machine machine(3);
   SpinLock lock(machine.engine, "queue lock", 1ns);
@@ -180,7 +180,7 @@ TEST_CASE("a thread in the host occupies its vCPU, whatever it waits for", "[cpu
   CHECK(guest.cpus.stats(0).away == 57ns);
 }
 
-TEST_CASE("a vCPU that waits for long halts, and has to be kicked; each other waiter adds to it",
+TEST_CASE("a vCPU that waits for long halts, and has to be kicked, each other waiter adds to it",
           "[cpu]") {
   Machine machine(4);
   SpinLockParams params;
@@ -266,7 +266,7 @@ TEST_CASE("as many threads exist as ever had work at the same time", "[cpu]") {
 }
 
 TEST_CASE(
-    "threads of a kernel that is no more end with what they do; what they do in the host ends "
+    "threads of a kernel that is no more end with what they do, what they do in the host ends "
     "first",
     "[cpu]") {
   Machine machine(4);

@@ -120,7 +120,7 @@ TEST_CASE("a guest that shuts down gives all back by itself", "[guest]") {
   check_host_empty(rig);
 }
 
-TEST_CASE("a guest may be killed at any instant; its host is left empty", "[guest]") {
+TEST_CASE("a guest may be killed at any instant, its host is left empty", "[guest]") {
   const auto interface = GENERATE(HostInterface::vfio, HostInterface::iommufd);
   const bool whole = interface == HostInterface::vfio && GENERATE(true, false);
   for (std::int64_t step = 0; step < 60; ++step) {

@@ -114,7 +114,7 @@ TEST_CASE("a submission that a device does not answer is aborted, and says so", 
   CHECK(host.rig.unit().queue().errors() == vtd::InvalidationErrors{});
 }
 
-TEST_CASE("a descriptor that hardware does not take is replaced; those beside it are executed",
+TEST_CASE("a descriptor that hardware does not take is replaced, those beside it are executed",
           "[kernel]") {
   HostRig host;
   host.workers.post([&](Thread& thread) {

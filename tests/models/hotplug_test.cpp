@@ -248,7 +248,7 @@ TEST_CASE("a vIOMMU that comes back is registered, and its functions are used ag
   p.check_empty();
 }
 
-TEST_CASE("a function goes and comes back; processes of the other one do not notice", "[hotplug]") {
+TEST_CASE("a function goes and comes back, processes of the other one do not notice", "[hotplug]") {
   const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
   Plugged p;
   p.rig.at(1ms, [&](Thread&) { p.guest.unplug_function(0, how); });

@@ -87,7 +87,7 @@ TEST_CASE("the requests of a group are one job with one answer, whatever comes b
   CHECK(rig.faults.stats.requests == 4);
 }
 
-TEST_CASE("the first error decides for its group; what was mapped before it stays",
+TEST_CASE("the first error decides for its group, what was mapped before it stays",
           "[kernel][iopf]") {
   Bound rig;
   rig.run([&](Thread& thread, ScriptedDevice& device, Mm& mm) {
@@ -277,7 +277,7 @@ TEST_CASE("groups of several workers are handled side by side", "[kernel][iopf]"
   CHECK(rig.devices[0].responses.back().first - start < 6ms);
 }
 
-TEST_CASE("an overflow drops incomplete groups; the device tries again and gets all its pages",
+TEST_CASE("an overflow drops incomplete groups, the device tries again and gets all its pages",
           "[kernel][iopf]") {
   KernelRigParams params;
   params.hardware.iommu.page_requests.entries = 128;
@@ -339,7 +339,7 @@ TEST_CASE("an order without its wait for the software queue leaves faults behind
   });
 }
 
-TEST_CASE("unmapping and faulting in wait for each other; a device sees the page or none",
+TEST_CASE("unmapping and faulting in wait for each other, a device sees the page or none",
           "[kernel][iopf]") {
   Bound rig;
   std::uint64_t stale = 0;

@@ -416,7 +416,7 @@ TEST_CASE("what the IOMMU does not have, an entry cannot ask for", "[kernel]") {
   CHECK(!rig.driver.lock().held());
 }
 
-TEST_CASE("P comes last and goes first; every word has an instant of its own", "[kernel]") {
+TEST_CASE("P comes last and goes first, every word has an instant of its own", "[kernel]") {
   DriverRig rig;
   rig.run([&](Thread& thread) {
     rig.add(thread, device);

@@ -23,7 +23,7 @@ VmOptions on(Flow flow) {
 
 }  // namespace
 
-TEST_CASE("a changed entry takes the other's place without a gap; the flow of 2019 leaves one",
+TEST_CASE("a changed entry takes the other's place without a gap, the flow of 2019 leaves one",
           "[iommufd]") {
   const bool modern = GENERATE(false, true);
   Emulated rig(on(modern ? Flow::iommufd : Flow::vfio));
@@ -226,7 +226,7 @@ TEST_CASE("a machine does not start with a function that is another's", "[iommuf
   CHECK((one.opened == Errno::ebusy) != (two.opened == Errno::ebusy));
 }
 
-TEST_CASE("a machine may die while it opens its file; nothing of it is left", "[iommufd]") {
+TEST_CASE("a machine may die while it opens its file, nothing of it is left", "[iommufd]") {
   for (Ps when = 100us; when < 320us; when += 1900ns) {
     HostRig host;
     VmRig vm(host, "vm0", on(Flow::iommufd));

@@ -88,7 +88,7 @@ Flow both() { return GENERATE(Flow::vfio, Flow::iommufd); }
 }  // namespace
 
 TEST_CASE(
-    "a guest that chooses its PASIDs allocates and frees without leaving; one that asks for "
+    "a guest that chooses its PASIDs allocates and frees without leaving, one that asks for "
     "them takes 8.4 us each",
     "[iommufd]") {
   Paths rig(both());
@@ -107,7 +107,7 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "bind: 2 kicks and 1 call, 14.4 us; or 2 calls, to make a table and to attach it, 14.7 us",
+    "bind: 2 kicks and 1 call, 14.4 us, or 2 calls, to make a table and to attach it, 14.7 us",
     "[iommufd]") {
   Paths rig(both());
   rig.run([&](Thread& thread) {
@@ -225,7 +225,7 @@ TEST_CASE("n flushes behind one kick are n calls and submissions, or one call in
   if (n == 64) CHECK(rig.took == (rig.modern ? 19900ns : 163700ns));
 }
 
-TEST_CASE("a changed entry: unbound and bound, 2 calls; or made, exchanged and destroyed, 3 calls",
+TEST_CASE("a changed entry: unbound and bound, 2 calls, or made, exchanged and destroyed, 3 calls",
           "[iommufd]") {
   Paths rig(both());
   rig.run([&](Thread& thread) {
@@ -251,7 +251,7 @@ TEST_CASE("a changed entry: unbound and bound, 2 calls; or made, exchanged and d
   });
 }
 
-TEST_CASE("unbind: 2 kicks and 1 call; or 2 calls, to detach and to destroy", "[iommufd]") {
+TEST_CASE("unbind: 2 kicks and 1 call, or 2 calls, to detach and to destroy", "[iommufd]") {
   Paths rig(both());
   rig.run([&](Thread& thread) {
     const ioasid::Ioasid id = rig.vm.alloc();
@@ -268,7 +268,7 @@ TEST_CASE("unbind: 2 kicks and 1 call; or 2 calls, to detach and to destroy", "[
 }
 
 TEST_CASE(
-    "a fault is an interrupt, an event, an injection, a kick and the answer's call; a FAULT "
+    "a fault is an interrupt, an event, an injection, a kick and the answer's call, a FAULT "
     "is also read by one",
     "[iommufd]") {
   Paths rig(both());

@@ -408,7 +408,7 @@ TEST_CASE("slices of several functions have one number behind a guest's, told wh
   });
 }
 
-TEST_CASE("a file may be closed in any state; nothing of it is left", "[iommufd]") {
+TEST_CASE("a file may be closed in any state, nothing of it is left", "[iommufd]") {
   const int steps = GENERATE(range(0, 13));
   const bool mediated = GENERATE(false, true);
   Files rig;

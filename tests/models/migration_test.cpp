@@ -286,7 +286,7 @@ TEST_CASE("memory that is written faster than it is sent is sent while the guest
   CHECK(moving.report().downtime() > time_for(params.memory, moving_link().bandwidth));
 }
 
-TEST_CASE("a guest may be killed in any phase of its migration; both hosts are left empty",
+TEST_CASE("a guest may be killed in any phase of its migration, both hosts are left empty",
           "[migration]") {
   const bool whole = GENERATE(true, false);
   bool before = false;
@@ -308,7 +308,7 @@ TEST_CASE("a guest may be killed in any phase of its migration; both hosts are l
   CHECK(after);
 }
 
-TEST_CASE("a function may vanish in any phase of a migration; the guest goes on without it",
+TEST_CASE("a function may vanish in any phase of a migration, the guest goes on without it",
           "[migration]") {
   const bool whole = GENERATE(true, false);
   const bool shared = GENERATE(true, false);

@@ -91,7 +91,7 @@ TEST_CASE("a device gets a guest's page on demand, through both kernels", "[vmm]
   CHECK(chain.host.requests.pending() == 0);
 }
 
-TEST_CASE("what a guest does not answer, its unbind does; the drain does not wait for it",
+TEST_CASE("what a guest does not answer, its unbind does, the drain does not wait for it",
           "[vmm]") {
   Chain chain(GENERATE(Flow::vfio, Flow::iommufd));
   chain.gives = false;

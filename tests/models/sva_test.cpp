@@ -241,7 +241,7 @@ TEST_CASE("binds are refused with Linux' errors", "[kernel][sva]") {
   CHECK(rig.sva.stats.refused == 5);
 }
 
-TEST_CASE("a process whose PASID a device cannot use is refused; the highest one too, by a defect",
+TEST_CASE("a process whose PASID a device cannot use is refused, the highest one too, by a defect",
           "[kernel][sva]") {
   const bool defect = GENERATE(false, true);
   KernelRigParams params;
@@ -279,7 +279,7 @@ TEST_CASE("reserved PASIDs are given to nobody, and belong to all devices that r
   });
 }
 
-TEST_CASE("the entry of a process that ends is quiet until it is unbound; then its PASID is free",
+TEST_CASE("the entry of a process that ends is quiet until it is unbound, then its PASID is free",
           "[kernel][sva]") {
   Ready rig;
   class Client final : public SvaClient {

@@ -255,7 +255,7 @@ TEST_CASE("the guest's number is an alias: unique in a machine, gone after the h
   });
 }
 
-TEST_CASE("slices of a function share the entry of a PASID; the last one clears it", "[vfio]") {
+TEST_CASE("slices of a function share the entry of a PASID, the last one clears it", "[vfio]") {
   Vfio rig;
   const AssignedDevice slice{device, &rig.host.driver, nullptr, true, 20, true};
   const std::size_t one = rig.container().add_device(slice);

@@ -199,7 +199,7 @@ TEST_CASE("unbinding answers the page requests that the guest has not answered",
   CHECK(rig.container().fault_stats().answered_for_guest == 1);
 }
 
-TEST_CASE("slices of a function share its default PASID; the last user frees it", "[vfio]") {
+TEST_CASE("slices of a function share its default PASID, the last user frees it", "[vfio]") {
   Vfio rig;
   const AssignedDevice slice{device, &rig.host.driver, nullptr, true, 20, true};
   const std::size_t first = rig.container().add_device(slice);

@@ -90,7 +90,7 @@ TEST_CASE("each step of use case 2 changes what it should, and nothing else", "[
   CHECK(rig.host.pasids.space().size() == 0);
 }
 
-TEST_CASE("an entry that is the same is flushed; one that has changed is bound anew", "[vmm]") {
+TEST_CASE("an entry that is the same is flushed, one that has changed is bound anew", "[vmm]") {
   Emulated rig;
   rig.run([&](Thread& thread) {
     const ioasid::Ioasid id = rig.vm.alloc();
@@ -110,7 +110,7 @@ TEST_CASE("an entry that is the same is flushed; one that has changed is bound a
   CHECK(rig.v.viommu.stats.rebound == 1);
 }
 
-TEST_CASE("requests without a PASID may pass through; second levels are not shadowed", "[vmm]") {
+TEST_CASE("requests without a PASID may pass through, second levels are not shadowed", "[vmm]") {
   Emulated rig;
   rig.run([&](Thread& thread) {
     rig.write(device, 0, of_type(Type::pass_through));

@@ -79,7 +79,7 @@ TEST_CASE("device-TLB descriptors of a guest are not needed: the host has flushe
   });
 }
 
-TEST_CASE("a wait is complete when the host's work is; a hypervisor that errs says so before",
+TEST_CASE("a wait is complete when the host's work is, a hypervisor that errs says so before",
           "[vmm]") {
   VmOptions options;
   const bool early = options.viommu.early_waits = GENERATE(false, true);

@@ -65,7 +65,7 @@ struct Private : TwoViommus {
 
 }  // namespace
 
-TEST_CASE("with one space, all commands go through the head; each device uses its own queue",
+TEST_CASE("with one space, all commands go through the head, each device uses its own queue",
           "[vmm]") {
   TwoViommus rig;
   rig.share();
@@ -234,7 +234,7 @@ TEST_CASE("the one that stands by leaves without being missed, and the switch ca
   });
 }
 
-TEST_CASE("a vIOMMU that is pulled takes its bindings along; its ids stay charged", "[vmm]") {
+TEST_CASE("a vIOMMU that is pulled takes its bindings along, its ids stay charged", "[vmm]") {
   TwoViommus rig;
   rig.share();
   rig.run([&](Thread& thread) {

@@ -73,7 +73,7 @@ TEST_CASE("what is encoded is decoded again, for every PASID", "[vmm]") {
   }
 }
 
-TEST_CASE("a command makes the channel busy; writes meanwhile are dropped and counted", "[vmm]") {
+TEST_CASE("a command makes the channel busy, writes meanwhile are dropped and counted", "[vmm]") {
   Engine engine;
   VirtualCommand registers(engine, VcmdLayout::current, true);
   CHECK(registers.capability() == 1);
@@ -126,7 +126,7 @@ TEST_CASE("an undefined opcode is completed with status 1, the null command with
   engine.run();
 }
 
-TEST_CASE("a reset forgets the command; its completion is late", "[vmm]") {
+TEST_CASE("a reset forgets the command, its completion is late", "[vmm]") {
   Engine engine;
   VirtualCommand registers(engine, VcmdLayout::current, true);
   const auto order = registers.write(0x1);

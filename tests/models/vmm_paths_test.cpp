@@ -80,7 +80,7 @@ TEST_CASE("a change of worlds costs its parameter, split between the way in and 
 }
 
 TEST_CASE(
-    "allocate is two exits and an ioctl: 2 x (1.2 + 2.5) + 0.3 + 0.7 = 8.4 us; free is the same",
+    "allocate is two exits and an ioctl: 2 x (1.2 + 2.5) + 0.3 + 0.7 = 8.4 us, free is the same",
     "[vmm]") {
   Paths rig;
   rig.run([&](Thread& thread) {

@@ -248,7 +248,7 @@ class Storm {
 
 }  // namespace
 
-TEST_CASE("a machine may die at any instant of any operation; the host keeps nothing", "[vmm]") {
+TEST_CASE("a machine may die at any instant of any operation, the host keeps nothing", "[vmm]") {
   VmOptions options;
   options.viommu.asynchronous_commands = GENERATE(false, true);
   options.flow = GENERATE(Flow::vfio, Flow::iommufd);

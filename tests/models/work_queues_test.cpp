@@ -232,7 +232,7 @@ TEST_CASE("a request that waits for a page when its queue is stopped ends with t
 }
 
 TEST_CASE(
-    "a reset disables all queues and drops what is in flight; the queues can be enabled at once",
+    "a reset disables all queues and drops what is in flight, the queues can be enabled at once",
     "[models][ats][queues]") {
   FunctionRig rig;
   FunctionRig::AtsOptions options;
