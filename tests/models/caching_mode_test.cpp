@@ -94,6 +94,25 @@ TEST_CASE("in caching mode an absent context entry is remembered under domain 0"
   CHECK(lone.answer(0).faulted() == !f.helps);
 }
 
+TEST_CASE("in caching mode a translation of an absent page is answered where misses are",
+          "[models][iommu][ats]") {
+  LoneIommu lone(caching(), {});
+  vtd::ScalableContext context;
+  context.pasid_enable = context.device_tlb_enable = true;
+  lone.port().source = Bdf(0x200);
+  lone.unit().tables().attach(lone.port().source, 64, context);
+  lone.bind(lone.space().entry());
+  const auto ask = [&] { return lone.told(lone.ask(0, Access::read, AddressType::translation)); };
+  ask();
+  lone.run();
+  const std::uint64_t reads = lone.iommu().stats.walk_reads;
+  const std::uint64_t misses = lone.iommu().iotlb_stats().misses;
+  CHECK(!ask().hit);
+  lone.run();
+  CHECK(lone.iommu().stats.walk_reads == reads);
+  CHECK(lone.iommu().iotlb_stats().misses == misses + 1);
+}
+
 TEST_CASE("an entry that appears while a walk is on its way is not remembered as absent",
           "[models][iommu]") {
   const bool invalidates = GENERATE(false, true);

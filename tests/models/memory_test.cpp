@@ -104,6 +104,25 @@ TEST_CASE("large leaves hold what small ones would, also when a part is unmapped
   }
 }
 
+TEST_CASE("what is left of a large leaf is written as if it had been mapped in small ones",
+          "[models][page_table]") {
+  const TableFormat format = GENERATE(TableFormat::first_level, TableFormat::second_level);
+  PhysicalMemory memory;
+  PageTable split(memory, format, 4);
+  PageTable small(memory, format, 4);
+  split.map(Iova(0), Hpa(0x4000'0000), 512, {true, true}, 2);
+  split.unmap(Iova(511U << 12U), 1);
+  small.map(Iova(0), Hpa(0x4000'0000), 511, {true, true});
+  const auto leaf = [&](const PageTable& table, std::uint64_t page) {
+    Hpa at = table.root();
+    for (unsigned level = 4; level > 1; --level) {
+      at = TableEntry{memory.read(entry_address(at, Iova(page << 12U), level))}.address(format);
+    }
+    return memory.read(entry_address(at, Iova(page << 12U), 1));
+  };
+  for (std::uint64_t page = 0; page < 512; ++page) REQUIRE(leaf(split, page) == leaf(small, page));
+}
+
 TEST_CASE("a page table refuses what lies beyond it, without wrapping around",
           "[models][page_table]") {
   PhysicalMemory memory;

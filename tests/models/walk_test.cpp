@@ -19,6 +19,12 @@ WalkOutcome walk_of(const PhysicalMemory& memory, Mode mode, Hpa root, const Req
 
 }  // namespace
 
+TEST_CASE("a legacy context entry names any of 65,536 domains", "[models][walk]") {
+  LegacyContext context;
+  context.domain = DomainId(GENERATE(0x00ff, 0x0100, 0xfedc, 0xffff));
+  CHECK(LegacyContext::decode(context.encode()).domain == context.domain);
+}
+
 TEST_CASE("a cold walk reads root, context, directory and PASID entry, then one entry a level",
           "[models][walk]") {
   const unsigned levels = GENERATE(3U, 4U, 5U);
