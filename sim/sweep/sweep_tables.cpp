@@ -187,6 +187,7 @@ std::vector<FailureRow> SweepTables::failures() {
 }
 
 void check_replaceable(const std::filesystem::path& path, const std::string& name) {
+  if (std::filesystem::is_regular_file(path) && std::filesystem::is_empty(path)) return;
   Connection connection = open_result(path);
   std::string other;
   if (connection.integer("PRAGMA application_id") == sweep_format::application_id) {

@@ -93,7 +93,7 @@ class SweepTables {
 };
 
 // Whether a sweep of that name may write its result over `path`, which is there. Throws ConfigError: it is the result
-// of a sweep with another name, or something else.
+// of a sweep with another name, or something else that is not empty.
 void check_replaceable(const std::filesystem::path& path, const std::string& name);
 
 }  // namespace viosim

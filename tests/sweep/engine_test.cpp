@@ -6,6 +6,8 @@
 #include "tests/sweep/bench.hpp"
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 using namespace viosim;
@@ -148,6 +150,14 @@ TEST_CASE("a sweep does not replace the result of one with another name, or some
   refused("UPDATE manifest SET value = 'other' WHERE key = 'name'",
           "sweep.db: is the result of the sweep \"other\"");
   refused("PRAGMA application_id = 7", "sweep.db: is another program's database");
+  CHECK(count(bench.result("out"), "run") == 1);
+}
+
+TEST_CASE("a sweep takes the place of a file in which nothing is", "[sweep]") {
+  const Bench bench("");
+  std::filesystem::create_directories(bench.result("out").parent_path());
+  std::ofstream(bench.result("out")).close();
+  REQUIRE(bench.run("out").exit_code() == 0);
   CHECK(count(bench.result("out"), "run") == 1);
 }
 
