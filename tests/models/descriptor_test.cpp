@@ -99,6 +99,19 @@ TEST_CASE("a device-TLB descriptor codes its size in the address", "[models][des
   check(for_device(one, 0xffff'f000, 0), {0x0000'0300'0000'0003U, 0xffff'f000U});
 }
 
+TEST_CASE("a function is told of half of all addresses as of all of them", "[models][descriptor]") {
+  const auto type = GENERATE(DescriptorType::device_tlb, DescriptorType::pasid_device_tlb);
+  const auto told = [type](std::uint8_t mask) {
+    return for_device(type, std::uint64_t{1} << 63U, mask).device_tlb_message(0);
+  };
+  const auto every = Descriptor::every_address;
+  CHECK(told(every).size == AtsInvalidation::all_addresses);
+  CHECK(told(every - 1).size == AtsInvalidation::all_addresses);
+  CHECK(told(every - 1).address == Iova());
+  CHECK(told(every - 2).size == Bytes(std::uint64_t{1} << 62U));
+  CHECK(told(every - 2).address == Iova(std::uint64_t{1} << 63U));
+}
+
 TEST_CASE("device-TLB descriptors name a queue depth and a physical function",
           "[models][descriptor]") {
   Descriptor plain = for_device(DescriptorType::device_tlb, 0x1000, 0);

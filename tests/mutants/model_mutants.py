@@ -119,7 +119,7 @@ VTD = [
     ("hardware answers every request of a group", "iommu/vtd/page_request_queue.cpp",
      "  if (!request.wants_response() || !(request.read || request.write)) return;", "  if (!(request.read || request.write)) return;"),
     ("stop markers are answered", "iommu/vtd/page_request_queue.cpp",
-     "  if (!request.wants_response() || !(request.read || request.write)) return;", "  if (!wants_answer) return;"),
+     "  if (!request.wants_response() || !(request.read || request.write)) return;", "  if (!request.wants_response()) return;"),
     ("each page request interrupts", "iommu/vtd/page_request_queue.cpp", "  if (pending_) return;\n", ""),
     ("a page drain forgets what is being written", "iommu/vtd/page_request_queue.cpp",
      "  if (arrived_.empty() && writing_.empty()) return true;", "  if (arrived_.empty()) return true;"),
