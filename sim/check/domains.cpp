@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 #include <utility>
 
 namespace viosim::check {
@@ -26,9 +27,11 @@ bool Domains::Use::second() const { return through_second_level(type); }
 void Domains::observe(const TraceEvent& event) {
   const auto kind = static_cast<EventKind>(event.kind);
   if (kind == EventKind::invalidate) return left_.empty() ? void() : flushed(event);
+  if (kind == EventKind::viommu) return forget(event);
   if (kind != EventKind::table_write) return;
   const EntryWritten how = EntryWritten::decode(event.value);
   const Place place{scene_.unit_of(event.component), how.source, event.pasid};
+  drivers_[std::get<0>(place)] = event.component;
   if (event.code == trace_code::entry_cleared) return leave(event, place);
   if (event.code == trace_code::entry_set) return set(event, how, place);
   // Told with the old domain: by which one the new is tagged nobody knows.
@@ -123,6 +126,22 @@ void Domains::flushed(const TraceEvent& event) {
       whole = left.pasids.empty();
     }
     at = whole ? left_.erase(at) : std::next(at);
+  }
+}
+
+// The tables of a vIOMMU that is gone are nobody's, and one that comes has others.
+void Domains::forget(const TraceEvent& event) {
+  if (event.code == trace_code::viommu_leaves) return;
+  const std::string within = scene_.path(event.component) + '.';
+  for (const auto& [unit, driver] : drivers_) {
+    if (!scene_.path(driver).starts_with(within)) continue;
+    const auto its = [unit = unit](const auto& one) { return one.first.first == unit; };
+    std::erase_if(present_,
+                  [unit = unit](const auto& one) { return std::get<0>(one.first) == unit; });
+    std::erase_if(users_, its);
+    std::erase_if(left_, its);
+    std::erase_if(tagged_,
+                  [unit = unit](const auto& one) { return one.first.first.first == unit; });
   }
 }
 

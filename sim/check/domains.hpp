@@ -50,8 +50,10 @@ class Domains {
   void untag(const Place& place, Use& use);
   void leave(const TraceEvent& event, const Place& place);
   void flushed(const TraceEvent& event);
+  void forget(const TraceEvent& event);
 
   Scene& scene_;
+  std::map<std::uint32_t, std::uint32_t> drivers_;  // of units: the components that write entries
   std::map<Place, Use> present_;
   // Present entries that go through a second level, and that do not.
   std::map<Domain, std::array<std::uint32_t, 2>> users_;

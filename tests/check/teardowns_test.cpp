@@ -3,6 +3,8 @@
 #include "tests/check/stream.hpp"
 #include "tests/support/catch.hpp"
 
+#include <optional>
+
 using namespace viosim;
 using namespace viosim::test;
 
@@ -335,6 +337,29 @@ TEST_CASE("I36: entries of two functions that have one tag lead to two tables") 
   CHECK(with({.domain = 10, .table = 0x2000}).empty());
   CHECK(with({.table = 0x2000}, trace_code::entry_cleared).empty());
   CHECK(with({.table = 0x2000}, trace_code::entry_replaced).empty());
+}
+
+TEST_CASE("I36: what stood in the tables of a vIOMMU goes with it") {
+  constexpr std::uint8_t nested = 3;
+  const auto write = [](Stream& stream, std::uint16_t source, std::uint8_t type,
+                        std::uint64_t table) {
+    const EntryWritten written{source, 9, type};
+    stream.emit(EventKind::table_write, Stream::viommu_driver, 5, 1,
+                {.address = table, .value = written.encode(), .code = trace_code::entry_set});
+  };
+  const auto after = [&](std::optional<std::uint16_t> presence, std::uint8_t type) {
+    Stream stream;
+    stream.guest_allocates(5);
+    write(stream, Stream::source, nested, 0x1000);
+    if (presence) stream.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = *presence});
+    write(stream, Stream::source + 1, type, 0x2000);
+    return stream.found();
+  };
+  const std::uint8_t type = GENERATE(std::uint8_t{1}, std::uint8_t{3});  // first-level, nested
+  CHECK_THAT(after(std::nullopt, type), Catch::StartsWith("I36"));
+  CHECK_THAT(after(trace_code::viommu_leaves, type), Catch::StartsWith("I36"));
+  CHECK(after(trace_code::viommu_gone, type).empty());
+  CHECK(after(trace_code::viommu_there, type).empty());
 }
 
 TEST_CASE("I36: a domain of a first-level entry is given to a nested one") {
