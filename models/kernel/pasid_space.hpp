@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/error.hpp"
 #include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "ioasid/space.hpp"
@@ -92,6 +93,12 @@ class PasidSpace final : private ioasid::ExternalLock {
     if (ruling.fate == Fate::allocate && ruling.id == OddId::untracked) space_.free(id);
     begins(id, {range, since});
     return id;
+  }
+  // Before the run: a driver has taken just this number, which is free.
+  void take(Pasid number) {
+    const ioasid::Ioasid id = number.value();
+    ensure(space_.alloc(this, {id, id}, nullptr) == id, "a driver's own PASID is not free");
+    begins(id, {{id, id}, engine_.now()});
   }
   // Told of when the lock has been taken: until then nothing has happened to the number, from then on
   // nobody may use it, and what the call takes (a backend's) may make it another's.

@@ -219,6 +219,15 @@ void HostSoftware::build_own_processes(const ProcessesConfig& config) {
     processes.all.emplace_back(processes.group, fmt::format("{}[{}]", path, i));
 }
 
+void HostSoftware::take_fixed_pasids() {
+  std::set<Pasid> numbers;
+  for (const DeviceConfig& device : config_.devices) {
+    const auto* dma = std::get_if<DmaDevice>(&device);
+    if (dma != nullptr && dma->pasid) numbers.insert(*dma->pasid);
+  }
+  for (const Pasid number : numbers) host_.kernel.pasids.take(number);
+}
+
 // Of the host: its drivers, and then everybody else.
 void HostSoftware::boot(Thread& thread) {
   for (FunctionDriver* const driver : own_drivers_) {

@@ -123,6 +123,8 @@ class HostSoftware {
   void add_accelerator(const AcceleratorDevice& config, std::uint32_t index, Bdf source,
                        Ps memory_latency);
   void build();
+  // Before the run, when it is traced: those of devices that have no choice are nobody else's.
+  void take_fixed_pasids();
   void trace(const SoftwareTrace& trace);  // when it is built
 
   Host& host() { return host_; }

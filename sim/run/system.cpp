@@ -309,6 +309,7 @@ void System::run() {
   for (const AtsSystem& system : ats_devices_) system.device->tell_plugged();
   for (HostSystem& host : hosts_) {
     if (!host.software) continue;
+    host.software->take_fixed_pasids();
     for (const HostSoftware::Accelerator& accelerator : host.software->accelerators())
       accelerator.device->tell_plugged();
   }

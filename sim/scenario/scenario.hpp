@@ -102,8 +102,8 @@ struct DmaDevice {
               "each has its own."),
         field("pasid", &D::pasid,
               "The PASID (RISC-V: process id) of its requests; without it they carry none. PASID 0 "
-              "belongs to those. VT-d: "
-              "scalable mode only.")
+              "belongs to those. VT-d: scalable mode only. Where a host's kernel allocates "
+              "PASIDs, it is taken when the run begins.")
             .from(Pasid(1))
             .to(pasid_max),
         field("table", &D::table,

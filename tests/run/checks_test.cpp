@@ -51,6 +51,26 @@ RunReport run(const Scenario& of, const RunOptions& options = {}) {
 
 }  // namespace
 
+// Devices of model dma beside processes of which some unmap: the checks look at the answers to all of them.
+TEST_CASE("devices with PASIDs of their own violate nothing beside processes", "[check]") {
+  const std::string dma = GENERATE(
+      R"("pasid": 1, "populate": false, "ats": {}, "pri": {}, "requests": 40)",
+      R"("pasid": 17, "count": 4, "outstanding": 8, "interval": "20 ns", "traffic": {"window": "128 KiB"})",
+      R"("count": 4, "outstanding": 8, "interval": "20 ns", "traffic": {"window": "128 KiB"})");
+  const std::string text =
+      R"({"name": "mixed", "duration": "300 us", "hosts": [{"name": "h", "kernel": {"migrate_every": "10 us"},
+          "iommus": [{"name": "i", "model": "vtd"}, {"name": "j", "model": "vtd", "iotlb": {"entries": 64, "ways": 4}}],
+          "devices": [{"name": "acc", "model": "accelerator", "iommu": "i"},
+                      {"name": "d", "model": "dma", "iommu": "j", )" +
+      dma + R"(}],
+          "processes": [{"name": "p", "count": 3, "devices": ["acc"], "rounds": 2, "unmap": 4, "every": "20 us",
+                         "start": "5 us",
+                         "work": {"requests": 16, "traffic": {"window": "64 KiB", "request": "4 KiB"}}}]}]})";
+  const RunReport report = run(read_scenario(parse_json(text, "f"), "f"));
+  CHECK(names(report.violations).empty());
+  CHECK(all_met(report.verdicts));
+}
+
 TEST_CASE("a run in which all is right violates nothing, on a host and in a guest", "[check]") {
   const bool in_guest = GENERATE(false, true);
   const RunReport report = run(scenario("", in_guest));
