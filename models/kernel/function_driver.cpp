@@ -208,29 +208,39 @@ SharedQueue::Descriptor FunctionDriver::descriptor_of(std::uint32_t number) cons
   return descriptor;
 }
 
-// Again and again: at the function, and with the PASID, that it has at that time.
-bool FunctionDriver::enqueue(Thread& thread, std::uint32_t number) {
+// Again and again: at the function that it has at that time, and with the PASID, which each execution of the
+// instruction translates anew. -EAGAIN: there was never room.
+Errno FunctionDriver::enqueue(Thread& thread, std::uint32_t number) {
+  Queue& queue = queues_[number];
   for (std::uint32_t tries = 0; tries < params_.enqcmd.tries; ++tries) {
-    if (tries > 0) thread.run(params_.enqcmd.pause);
+    if (tries > 0) {
+      thread.run(params_.enqcmd.pause);
+      const Result<Pasid> wire = wire_for(thread, queue.pasid);
+      if (!wire.ok()) return wire.error();
+      if (!queue.done) return Errno::enodev;  // gone meanwhile
+      queue.work.pasid = wire.value();
+      queue.enabled = true;  // the PASID of the last try may have been stopped
+    }
     if (!enqcmd(thread, *function_.shared, descriptor_of(number))) continue;
-    tell_sent(queues_[number]);
-    return true;
+    tell_sent(queue);
+    return Errno::ok;
   }
-  return false;
+  return Errno::eagain;
 }
 
 // It may be done before this thread knows that it was accepted.
 Errno FunctionDriver::submit_shared(Thread& thread, std::uint32_t number) {
-  if (enqueue(thread, number)) {
+  const Errno error = enqueue(thread, number);
+  if (error == Errno::ok) {
     ++stats.submitted;
-    return Errno::ok;
+    return error;
   }
   Queue& queue = queues_[number];
-  ++stats.not_accepted;
+  if (error == Errno::eagain) ++stats.not_accepted;
   has_stopped(queue);
   if (!queue.done) return Errno::ok;  // gone meanwhile: it was told so
   queue.done = nullptr;
-  return Errno::eagain;
+  return error;
 }
 
 // A posted write, on its way.

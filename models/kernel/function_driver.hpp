@@ -217,7 +217,7 @@ class FunctionDriver final : public SvaClient,
   Result<Pasid> wire_for(Thread& thread, Pasid pasid);
   Errno submit_shared(Thread& thread, std::uint32_t number);
   SharedQueue::Descriptor descriptor_of(std::uint32_t number) const;
-  bool enqueue(Thread& thread, std::uint32_t number);
+  Errno enqueue(Thread& thread, std::uint32_t number);
   void is_halted(std::uint32_t number, QueueRest rest);
   void go_on(std::uint32_t number);
   void tell_sent(const Queue& queue);

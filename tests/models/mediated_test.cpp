@@ -4,6 +4,7 @@
 #include "models/guest/guest.hpp"
 #include "models/guest/slices.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/checked_run.hpp"
 #include "tests/support/one_response.hpp"
 #include "tests/support/software_rig.hpp"
 
@@ -221,6 +222,55 @@ TEST_CASE("a PASID that is unbound does nothing in the function, whatever its gu
     all.check_nothing_left();
   }
   CHECK(at_work > 0);
+}
+
+// All entries and engines are somebody's for a while, so that a vCPU executes ENQCMD again and again.
+TEST_CASE("each try of an ENQCMD looks for its PASID, one that was unbound meanwhile fails",
+          "[mediated]") {
+  SoftwareRig rig;
+  SharedQueue& portal = rig.add_shared_queue(rig.add_device(1), 1);
+  FunctionDriver& parent = rig.host_driver(rig.devices[0], &portal);
+  GuestParams params;
+  params.memory = 64_MiB;
+  params.pasids = PasidScope::guest_wide;
+  if (GENERATE(false, true)) params.host_interface = HostInterface::iommufd;
+  Guest& guest = rig.add_guest(params);
+  Guest::Assignment assignment;
+  assignment.parent = &parent;
+  assignment.shared = &portal;
+  assignment.driver.enqcmd.tries = 10'000;
+  Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::guest_local);
+  FunctionDriver& slice = rig.assign(guest, unit, rig.devices[0], assignment);
+  ProcessParams long_life = life();
+  long_life.work.interval = 50us;
+  ProcessGroup& native = rig.host_group(long_life, {&parent});
+  for (int i = 0; i < 2; ++i) {
+    Process& process = rig.process(native);
+    rig.at(50us, [&process](Thread&) { process.start(); });
+  }
+  ProcessGroup& group = rig.group(guest, life(), {&slice});
+  Process& process = rig.process(group);
+  rig.at(20us, [&](Thread&) { guest.boot([](Thread&) {}); });
+  rig.at(200us, [&](Thread&) { process.start(); });
+  rig.at(600us, [&](Thread&) {
+    CHECK(portal.stats().refused > 0);
+    guest.machine.post_to_hypervisor([&](Thread& thread) {
+      const Guard guard(guest.machine.emulation(), thread);
+      const std::vector<GuestSpace> bound = unit.viommu.bound();
+      REQUIRE(bound.size() == 1);
+      guest.hypervisor.host().unbind(thread, bound[0].device, bound[0].pasid);
+    });
+  });
+  rig.at(50ms, [&](Thread&) { guest.kill(); });
+  CheckedRun checked(rig);
+  rig.run();
+  CHECK(checked.violations() == "");
+  CHECK(group.stats.finished == 1);
+  CHECK(group.stats.enoent == 1);
+  CHECK(slice.stats.submitted == 0);
+  CHECK(slice.stats.not_accepted == 0);
+  CHECK(guest.nothing_left());
+  Mediated::check_sound(native, 2);
 }
 
 TEST_CASE("a slice goes in order and comes back, the function stays", "[mediated]") {
