@@ -95,6 +95,7 @@ class AtsFunctionConfig final : public FunctionConfig {
     if (on && device_.present() && !device_.page_requests_enabled()) device_.enable_page_requests();
   }
   void enable_ats(bool /*on*/) override {}
+  bool present() const override { return device_.present(); }
 
  private:
   AtsDevice& device_;

@@ -37,6 +37,11 @@ bool IommuDriver::reachable(Bdf source) const {
   return found != functions_.end() && found->second.ats && found->second.present;
 }
 
+bool IommuDriver::answers(Bdf source) const {
+  const IommuFunction* const known = function(source);
+  return known != nullptr && (known->config == nullptr || known->config->present());
+}
+
 std::uint32_t IommuDriver::pasid_limit(Bdf source) const {
   const IommuFunction* const known = function(source);
   if (known == nullptr) return 0;

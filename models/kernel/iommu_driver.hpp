@@ -85,6 +85,8 @@ class FunctionConfig {
   virtual void enable_pasid(bool on) = 0;
   virtual void enable_page_requests(bool on) = 0;
   virtual void enable_ats(bool on) = 0;
+  // Whether a read of it is answered.
+  virtual bool present() const { return true; }
 
  protected:
   ~FunctionConfig() = default;
@@ -240,6 +242,7 @@ class IommuDriver {
   void leave(const Member& member, DomainId domain);
   void leave_all(Bdf source, Pasid pasid);
   bool reachable(Bdf source) const;
+  bool answers(Bdf source) const;
 
   IommuDriverParams params_;
   KernelIommu& iommu_;

@@ -108,12 +108,16 @@ void IommuDriver::submit_one(Job& job, const vtd::Descriptor& descriptor) {
   job.failed(submit(job.thread, {descriptor}));
 }
 
-// What is aborted is the wait: a response ahead of it has been sent, and a group gets one.
+// What is aborted is the wait: a response ahead of it has been sent, and a group gets one. After a time-out
+// functions are asked whether they are there at all, as Linux has done since 6.9: of one that has vanished
+// nobody may have been told yet.
 Errno IommuDriver::submit(Thread& thread, std::vector<vtd::Descriptor> descriptors, bool drain) {
   for (std::uint32_t tries = 0;; ++tries) {
     std::erase_if(descriptors, [this, tries](const vtd::Descriptor& descriptor) {
-      const bool sent = tries > 0 && descriptor.type == vtd::DescriptorType::page_response;
-      return sent || (descriptor.of_device_tlb() && !reachable(descriptor.source));
+      const bool again = tries > 0;
+      const bool sent = again && descriptor.type == vtd::DescriptorType::page_response;
+      if (sent || !descriptor.of_device_tlb()) return sent;
+      return !reachable(descriptor.source) || (again && !answers(descriptor.source));
     });
     if (descriptors.empty() && !drain) return Errno::ok;
     const Errno error = drain ? iommu_.submit_and_drain_page_requests(thread, descriptors)

@@ -189,7 +189,7 @@ KERNEL = [
     ("what was aborted is not sent again", "kernel/iommu_driver_flush.cpp",
      "    if (error != Errno::eagain || tries == params_.retries) {", "    if (true) {"),
     ("a response that was sent is sent again", "kernel/iommu_driver_flush.cpp",
-     "      const bool sent = tries > 0 && descriptor.type == vtd::DescriptorType::page_response;",
+     "      const bool sent = again && descriptor.type == vtd::DescriptorType::page_response;",
      "      const bool sent = false;"),
     ("a teardown leaves the PASID cache", "kernel/orders.cpp",
      "              {S::flush_pasid_cache},\n              {S::flush_iotlb_of_entry},\n              {S::flush_device_tlb, not_emulated},\n              {S::zero_entry}};",
