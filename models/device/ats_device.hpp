@@ -94,6 +94,9 @@ class AtsDevice final : public EventHandler,
   void stop_queue(std::uint32_t queue, bool marker) override;
   // All queues with this PASID. One marker, after the last of them; then all of listen_to_pasids() are told.
   void stop_pasid(Pasid pasid, bool marker);
+  // Of a PASID that was stopped and does not come to its stop: requests that wait for a page end with an
+  // error, whoever was to answer.
+  void abort_pasid(Pasid pasid);
   void listen_to_pasids(QueueListener& listener) { pasid_listeners_.push_back(&listener); }
   void listen_no_more(QueueListener& listener) { std::erase(pasid_listeners_, &listener); }
   void reset_function() override;

@@ -158,6 +158,8 @@ void AtsDevice::go_on_after(const PageRequester::Answered& answered) {
     case PageRequester::Outcome::ignored:
       ++stats.ignored_responses;
       return;
+    case PageRequester::Outcome::abandoned:  // no response has arrived
+      return;
     case PageRequester::Outcome::retry:
     case PageRequester::Outcome::end:
       break;
@@ -176,6 +178,22 @@ void AtsDevice::pages_answered(std::uint32_t number, bool retry) {
   } else {
     fail(number);
   }
+}
+
+void AtsDevice::abort_pasid(Pasid pasid) {
+  if (pages_ == nullptr) return;
+  std::vector<PageRequest> sends;
+  const auto abandoned = pages_->abandon(config_.source, pasid, sends);
+  PageResponse missing;
+  missing.source = config_.source;
+  missing.pasid = pasid;
+  for (const PageRequester::Abandoned& group : abandoned) {
+    missing.group = group.index;
+    tell_answered(missing, PageRequester::Outcome::abandoned);
+  }
+  send(sends);
+  for (const PageRequester::Abandoned& group : abandoned)
+    for (const std::uint32_t waiter : group.waiters) fail(waiter);
 }
 
 void AtsDevice::enable_page_requests() {

@@ -147,6 +147,20 @@ std::vector<PageWaiter> PageRequester::drop_all() {
   return waiters;
 }
 
+std::vector<PageRequester::Abandoned> PageRequester::abandon(Bdf source, Pasid pasid,
+                                                             std::vector<PageRequest>& sends) {
+  std::vector<Abandoned> abandoned;
+  std::erase_if(groups_, [&](Group& group) {
+    const PageAsker& asker = group.wanted.asker;
+    if (asker.source != source || asker.pasid != pasid) return false;
+    end_group(group);
+    abandoned.push_back({group.index, std::move(group.wanted.waiters)});
+    return true;
+  });
+  send(sends);
+  return abandoned;
+}
+
 void PageRequester::reset() {
   drop_all();
   enabled_ = false;

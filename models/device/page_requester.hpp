@@ -53,7 +53,7 @@ class PageRequester {
   void want(const PageAsker& asker, std::uint32_t waiter, Iova page, Access access,
             std::vector<PageRequest>& sends);
 
-  enum class Outcome : std::uint8_t { retry, end, unexpected, ignored };
+  enum class Outcome : std::uint8_t { retry, end, unexpected, ignored, abandoned };
   struct Answered {
     Outcome outcome;
     std::vector<PageWaiter> waiters;  // go on by retrying, or end with an error
@@ -64,6 +64,13 @@ class PageRequester {
   // not waited for any more. Groups that nobody waits for are never sent.
   template <class Stops>
   std::vector<std::uint32_t> give_up_unsent(Bdf source, Stops&& stops);
+  // Those of a function's address space that were sent: no response is waited for any more, and one that
+  // comes is unexpected.
+  struct Abandoned {
+    std::uint16_t index = 0;
+    std::vector<std::uint32_t> waiters;
+  };
+  std::vector<Abandoned> abandon(Bdf source, Pasid pasid, std::vector<PageRequest>& sends);
   // Function-level reset: nothing is outstanding any more, and page requests are disabled.
   void reset();
   // The same of one function, which leaves the others what they have.

@@ -254,6 +254,7 @@ void FunctionDriver::send(Thread& thread, What what, std::uint32_t number) {
 
 // A write to a register has arrived. What is enabled already has done its work: it begins anew.
 void FunctionDriver::fire(std::uint64_t cookie) {
+  if (cookie == stops_watched) return abort_late_stops();
   const auto number = static_cast<std::uint32_t>(cookie / 2);
   if (!function_.device->present()) return;
   const QueueState state = slice_.queue_state(number);

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <optional>
 #include <set>
 #include <string>
@@ -32,6 +33,7 @@ struct FunctionDriverParams {
   Ps register_write = 20ns;
   Ps interrupt = 3us;
   bool stop_marker = false;
+  Ps slice_stop_limit = 5s;
   EnqcmdParams enqcmd;
 
   static constexpr auto fields() {
@@ -50,6 +52,14 @@ struct FunctionDriverParams {
         field("stop_marker", &P::stop_marker,
               "A PASID that is taken away from the function is followed by a stop marker.",
               "optional (PCIe 4.0, 10.4.1.2.1); Linux asks for none"),
+        field("slice_stop_limit", &P::slice_stop_limit,
+              "How long a PASID that a guest has bound to a slice may take to come to its stop in "
+              "the "
+              "function, after its guest is gone or has let go of it. Afterwards requests with it "
+              "that "
+              "wait for a page are aborted.",
+              "Linux' idxd waits 5 s for the drain of a PASID")
+            .from(Ps(1)),
         field("enqcmd", &P::enqcmd, "Submitting to shared queues.")};
   }
   bool operator==(const FunctionDriverParams&) const = default;
@@ -188,6 +198,7 @@ class FunctionDriver final : public SvaClient,
   // Nothing sends with this PASID any more when it returns.
   void mm_exit(Thread& thread, Bdf source, Pasid pasid) override;
   // The same, of a PASID of somebody else's in a slice of the function, and also of what is on its way to it.
+  // What has not come to its stop within `slice_stop_limit` is aborted.
   void stop_of_slice(Thread& thread, Pasid wire);
 
   std::uint32_t uses() const { return uses_; }
@@ -209,6 +220,12 @@ class FunctionDriver final : public SvaClient,
     std::optional<QueueRest> halted;
   };
   enum class What : std::uint8_t { enable, stop };
+  struct StopOfSlice {
+    Pasid wire;
+    Instant since;
+    bool aborted = false;
+  };
+  static constexpr std::uint64_t stops_watched = ~std::uint64_t{0};  // instead of a register
 
   static Adi slice_of(const Function& function);
   bool there() const { return probed_ && function_.device->present(); }
@@ -226,6 +243,8 @@ class FunctionDriver final : public SvaClient,
   void stop_shared(Thread& thread, const Queue& queue);
   void wait_until_stopped(Thread& thread, const Queue& queue);
   bool sends_with(Pasid wire) const;
+  void watch_stops();
+  void abort_late_stops();
   void send(Thread& thread, What what, std::uint32_t number);
   void end(Queue& queue, End how);
   void has_stopped(Queue& queue);
@@ -260,6 +279,8 @@ class FunctionDriver final : public SvaClient,
   std::uint32_t stopping_ = 0;  // threads that wait for that
   Signal pasid_stopped_;
   std::uint32_t stopping_pasids_ = 0;  // the same, for somebody else's PASID
+  std::list<StopOfSlice> stops_;       // oldest first
+  bool stops_are_watched_ = false;
   std::uint32_t uses_ = 0;
 };
 

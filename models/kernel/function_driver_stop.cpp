@@ -1,7 +1,9 @@
 // How a function's queues and PASIDs come to their stop.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/event_order.hpp"
 #include "models/kernel/function_driver.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace viosim {
@@ -75,12 +77,44 @@ void FunctionDriver::stop_of_slice(Thread& thread, Pasid wire) {
     function_.device->stop_pasid(wire, params_.stop_marker);
   }
   if (!sends_with(wire)) return;
+  const auto stop = stops_.insert(stops_.end(), {wire, kernel_.engine().now()});
+  watch_stops();
   while (sends_with(wire)) {
     ++stopping_pasids_;
     thread.wait(pasid_stopped_);
     --stopping_pasids_;
   }
+  stops_.erase(stop);
   thread.run(function_.link);
+}
+
+// Looks at doubled distances, so that a run does not last until a limit that is not needed any more.
+void FunctionDriver::watch_stops() {
+  if (stops_are_watched_) return;
+  const Instant now = kernel_.engine().now();
+  std::optional<Instant> next;
+  for (const StopOfSlice& stop : stops_) {
+    if (stop.aborted) continue;
+    const Instant look =
+        std::min(stop.since + params_.slice_stop_limit, now + std::max<Ps>(now - stop.since, 1us));
+    next = next ? std::min(*next, look) : look;
+  }
+  if (!next) return;
+  stops_are_watched_ = true;
+  kernel_.engine().agenda().schedule(*next, rank(EventClass::timer, function_.number), *this,
+                                     stops_watched);
+}
+
+// Whoever was to answer, for a guest or instead of it, does not any more.
+void FunctionDriver::abort_late_stops() {
+  stops_are_watched_ = false;
+  const Instant now = kernel_.engine().now();
+  for (StopOfSlice& stop : stops_) {
+    if (stop.aborted || now < stop.since + params_.slice_stop_limit) continue;
+    stop.aborted = true;
+    if (function_.device->present()) function_.device->abort_pasid(stop.wire);
+  }
+  watch_stops();
 }
 
 void FunctionDriver::mm_exit(Thread& thread, Bdf /*source*/, Pasid pasid) {

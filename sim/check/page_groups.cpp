@@ -195,9 +195,11 @@ void PageGroups::answered(const TraceEvent& event) {
   const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
   constexpr std::uint16_t taken = 1;  // it went on, or gave up
   constexpr std::uint16_t nobody_asked = 2;
+  constexpr std::uint16_t not_waited_for = 4;
   if (found == groups_.end()) return;
   Group& group = found->second;
   group.story.add(scene_.link(event));
+  if (event.code == not_waited_for) return group_forgotten(found->first, group);
   if (event.code == nobody_asked && !group.forgotten && !group.blamed) {
     group.blamed = true;
     complain(Invariant::answer_to_group, event, scene_.number_of(event), group,
@@ -241,6 +243,12 @@ void PageGroups::number_begins(const TraceEvent& event) {
                          "its last life",
                          event.pasid, name.group, requester(name.source)));
   }
+}
+
+// As by a reset, but of one group: the function aborts its PASID.
+void PageGroups::group_forgotten(const Name& name, Group& group) {
+  if (std::exchange(group.forgotten, true)) return;
+  function_of(name).outstanding -= group.requests;
 }
 
 void PageGroups::function_forgets(const Name& function, std::int64_t now) {

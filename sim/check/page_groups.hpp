@@ -40,7 +40,7 @@ class PageGroups {
     bool responded = false;
     bool blamed = false;     // something was wrong with it before: its index, or its response
     bool failed = false;     // the response is a failure
-    bool forgotten = false;  // by a reset or a failure: a response is lost, and nobody waits for it
+    bool forgotten = false;  // by a reset, an abort or a failure: nobody waits for a response
   };
   struct Function {
     std::uint32_t credits = 0;  // 0: not known
@@ -64,6 +64,7 @@ class PageGroups {
   // An allocation; or that of a guest's own number, whose entry becomes present.
   void number_begins(const TraceEvent& event);
   void function_forgets(const Name& function, std::int64_t now);
+  void group_forgotten(const Name& name, Group& group);
   void close(Groups::iterator group);
   // Of a group, by what happened to it.
   void complain(Invariant invariant, const TraceEvent& at, const Number& number, const Group& group,

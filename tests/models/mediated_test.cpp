@@ -225,7 +225,7 @@ TEST_CASE("a PASID that is unbound does nothing in the function, whatever its gu
 }
 
 // All entries and engines are somebody's for a while, so that a vCPU executes ENQCMD again and again.
-TEST_CASE("each try of an ENQCMD looks for its PASID, one that was unbound meanwhile fails",
+TEST_CASE("each try of an ENQCMD looks for its PASID, so one that was unbound meanwhile fails",
           "[mediated]") {
   SoftwareRig rig;
   SharedQueue& portal = rig.add_shared_queue(rig.add_device(1), 1);
@@ -414,6 +414,41 @@ TEST_CASE("a function that a guest does not let go of in time goes by surprise",
   CHECK(guest.nothing_left());
   CHECK(other.nothing_left());
   all.check_nothing_left(1);
+}
+
+// Neither its guest, which is dead, nor the host answers: to the host the group is answered. Who shares the
+// function goes on meanwhile.
+TEST_CASE("a slice whose page response is lost is given back though its guest is killed",
+          "[mediated]") {
+  const Kind kind = any_kind();
+  const std::size_t which = GENERATE(0U, 1U);
+  Mediated all;
+  OneResponse lost(all.rig, {.fate = Fate::drop}, Instant(10ms));
+  Guest& guest = all.add_guest(kind, 0);
+  Guest& other = all.add_guest(Kind::vfio_guest_wide, 0);
+  ProcessGroup& group = all.rig.group(guest, life(), {&guest.driver(which)});
+  ProcessGroup& others = all.rig.group(other, life(), {&other.driver(which)});
+  Process& process = all.rig.process(group);
+  Process& late = all.rig.process(others);
+  all.rig.at(10ms, [&](Thread&) { process.start(); });
+  all.rig.at(11ms, [&](Thread&) { guest.kill(); });
+  all.rig.at(12ms, [&](Thread&) { late.start(); });
+  const Ps limit = FunctionDriverParams().slice_stop_limit;
+  bool waited = false;
+  all.rig.at(11ms + limit, [&](Thread&) { waited = !guest.nothing_left(); });
+  all.rig.at(21ms + limit, [&](Thread&) {
+    CHECK(guest.nothing_left());
+    other.kill();
+  });
+  CheckedRun checked(all.rig);
+  all.rig.run();
+  REQUIRE(lost.done);
+  CHECK(checked.violations() == "");
+  CHECK(waited);
+  CHECK(guest.machine.closed());
+  Mediated::check_sound(others, 1);
+  CHECK(other.nothing_left());
+  all.check_nothing_left();
 }
 
 // What the call that its death interrupted has attached is its files' until they are closed.
