@@ -70,12 +70,64 @@ class Choices {
   Rng masks_;
 };
 
+// What is lost of what functions of guests are told, or tell: some of it, from a stream of its own. What the
+// host's own processes wait for arrives, since their kernel waits for it without a limit.
+class Losses final : public Injector {
+ public:
+  explicit Losses(std::uint64_t seed) : rng_(seed, "swarm.losses"), left_(1 + rng_.below(8)) {}
+  void lose_in(Host& host) {
+    for (Host::Unit& unit : host.units) {
+      const auto component = static_cast<std::uint32_t>(kernels_.size());
+      kernels_.push_back(&host.kernel);
+      unit.hardware.queue().injection.connect(*this, component);
+      unit.hardware.queue().devices().injection.connect(*this, component);
+      unit.hardware.page_requests().injection.connect(*this, component);
+    }
+  }
+  // Before anything is told to anybody.
+  HostParams host() {
+    HostParams params;
+    params.slices_limit = random(50ms);
+    return params;
+  }
+  FunctionDriverParams of_slices(FunctionDriverParams params) {
+    params.slice_stop_limit = random(20ms);
+    return params;
+  }
+  Ps rest_limit() { return random(10ms); }
+  Ruling ask(InjectionPoint point, std::uint32_t component, Pasid pasid) override {
+    const bool flush = point == InjectionPoint(Message::invalidation_completion);
+    const bool page = point == InjectionPoint(Message::page_response) ||
+                      point == InjectionPoint(Message::page_request);
+    if ((!flush && !page) || left_ == 0) return {};
+    const bool without_pasid = pasid == no_pasid || pasid == Pasid(0);
+    if (page && (without_pasid || kernels_[component]->sva.owner(pasid) != nullptr)) return {};
+    if (rng_.below(12) != 0) return {};
+    --left_;
+    ++lost;
+    return {.fate = Fate::drop};
+  }
+  std::uint64_t lost = 0;
+
+ private:
+  Ps random(Ps below) {
+    return Ps(1 + static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(below.count()))));
+  }
+  Rng rng_;
+  std::uint64_t left_;
+  std::vector<Kernel*> kernels_;  // of each IOMMU
+};
+
+enum class Messages : std::uint8_t { arrive, are_lost };
+
 class Swarm {
  public:
-  explicit Swarm(std::uint64_t seed)
+  explicit Swarm(std::uint64_t seed, Messages messages = Messages::arrive)
       : rng_(seed, "swarm"),
         choices_(seed),
-        rig_({choices_.iommu}),
+        losses_(seed),
+        lossy_(messages == Messages::are_lost),
+        rig_({choices_.iommu}, lossy_ ? losses_.host() : HostParams()),
         second_(rig_, network(rng_), {}, choices_.iommu_there) {
     if (choices_.two_iommus) {
       rig_.add_iommu(choices_.iommu);
@@ -87,6 +139,10 @@ class Swarm {
     take_some_there();
     for (std::uint64_t i = chance(8) ? 200 + rng_.below(200) : rng_.below(40); i > 0; --i)
       add_event();
+    if (lossy_) {
+      losses_.lose_in(rig_.host);
+      losses_.lose_in(second_.host);
+    }
     // At last everybody goes.
     rig_.at(400ms, [this](Thread&) {
       for (const std::uint32_t pasid : foreign_) second_.host.kernel.pasids.space().free(pasid);
@@ -98,6 +154,8 @@ class Swarm {
   // them bind with them again: two address spaces of one PASID, of which the kernel fills the one and the
   // device looks into the other, for ever.
   // I19: a guest that keeps the registration of one that is gone asks it again.
+  // I11: of what is lost a group has no answer; I9: it waits in a function that its guest has whole, until
+  // that is reset, though the PASID may be another's by then.
   std::string run() {
     CheckedRun checked(rig_, &second_);
     try {
@@ -106,10 +164,12 @@ class Swarm {
       CHECK(checked.violations().find("I15 at") != std::string::npos);
       return error.what() + checked.digest();
     }
-    CHECK(checked.violations({"I15", refuses() ? "I19" : ""}) == "");
+    CHECK(checked.violations(
+              {"I15", refuses() ? "I19" : "", lossy_ ? "I11" : "", lossy_ ? "I9" : ""}) == "");
     check();
     return result() + checked.digest();
   }
+  std::uint64_t lost() const { return losses_.lost; }
   std::vector<MigrationReport> migrations() const {
     std::vector<MigrationReport> all;
     for (const auto& guest : rig_.guests)
@@ -160,6 +220,7 @@ class Swarm {
     params.virtual_commands.poll_limit = 1ms;
     params.migration.dirty_rate = Bandwidth(rng_.below(3) * 20'000'000'000);
     params.migration.rounds = static_cast<std::uint32_t>(rng_.below(6));
+    if (lossy_) params.migration.rest_limit = losses_.rest_limit();
     refuses_.push_back(params.allocator.refuse_unregister_with_live_ids);
     const bool whole = params.pasids == PasidScope::system_wide;
     Guest& guest = rig_.add_guest(params);
@@ -203,9 +264,13 @@ class Swarm {
   void add_shared_functions() {
     AtsDevice& shared = rig_.add_device(2, choices_.device());
     portal_ = &rig_.add_shared_queue(shared, 2 + static_cast<std::uint32_t>(rng_.below(8)));
-    slices_ = {&rig_.host_driver(shared, portal_, {}, choices_.driver()),
+    slices_ = {&rig_.host_driver(shared, portal_, {}, driver_of_slices()),
                &rig_.host_driver(rig_.add_device(6, choices_.device()), nullptr, QueueSlice{4, 2},
-                                 choices_.driver())};
+                                 driver_of_slices())};
+  }
+  FunctionDriverParams driver_of_slices() {
+    const FunctionDriverParams params = choices_.driver();
+    return lossy_ ? losses_.of_slices(params) : params;
   }
   FunctionDriver& assign_slice(Guest& guest, Guest::Unit& behind, std::size_t which) {
     Guest::Assignment assignment;
@@ -385,6 +450,8 @@ class Swarm {
 
   Rng rng_;
   Choices choices_;
+  Losses losses_;
+  bool lossy_;
   SoftwareRig rig_;
   SecondHost second_;
   std::vector<Migration::Target> targets_;  // of each guest
@@ -406,6 +473,13 @@ TEST_CASE("swarms leave an empty host, and are the same when repeated", "[swarm]
   CHECK(once == Swarm(seed).run());
 }
 
+TEST_CASE("swarms of which messages are lost leave an empty host, too", "[swarm]") {
+  const auto seed = static_cast<std::uint64_t>(GENERATE(range(1, 31)));
+  INFO("seed " << seed);
+  const std::string once = Swarm(seed, Messages::are_lost).run();
+  CHECK(once == Swarm(seed, Messages::are_lost).run());
+}
+
 namespace {
 std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   const char* const wanted = std::getenv(name);
@@ -422,6 +496,19 @@ TEST_CASE("a thousand swarms violate nothing and leave an empty host", "[.long]"
     INFO("seed " << seed);
     CHECK_NOTHROW(Swarm(seed).run());
   }
+}
+
+TEST_CASE("hundreds of swarms of which messages are lost leave an empty host", "[.lossy]") {
+  const std::uint64_t swarms = from_environment("VIOSIM_SWARMS", 200);
+  const std::uint64_t first = from_environment("VIOSIM_FIRST_SWARM", 31);
+  std::uint64_t lost = 0;
+  for (std::uint64_t seed = first; seed < first + swarms; ++seed) {
+    INFO("seed " << seed);
+    Swarm swarm(seed, Messages::are_lost);
+    CHECK_NOTHROW(swarm.run());
+    lost += swarm.lost();
+  }
+  CHECK(lost > swarms);
 }
 
 TEST_CASE("swarms contain migrations of every outcome that they can have", "[swarm]") {
