@@ -8,11 +8,24 @@
 namespace viosim {
 
 // Only the last request of a group is answered.
-void GuestFaults::forward(const ForwardedFault& fault, Instant deadline) {
-  ++stats.forwarded;
-  region_.push_back(fault);
-  if (fault.request.last)
-    pending_.push_back({fault.device, fault.request.pasid, fault.request, deadline});
+bool GuestFaults::forward(const ForwardedFault& fault, Instant deadline) {
+  incomplete_.push_back(fault);
+  if (!fault.request.last) return false;
+  std::erase_if(incomplete_, [&](const ForwardedFault& one) {
+    const bool of_group = one.device == fault.device && one.request.group == fault.request.group &&
+                          one.request.pasid == fault.request.pasid;
+    if (of_group) region_.push_back(one);
+    stats.forwarded += of_group ? 1 : 0;
+    return of_group;
+  });
+  pending_.push_back({fault.device, fault.request.pasid, fault.request, deadline});
+  return true;
+}
+
+void GuestFaults::discard_group(std::size_t device, std::uint16_t group) {
+  std::erase_if(incomplete_, [=](const ForwardedFault& one) {
+    return one.device == device && one.request.group == group;
+  });
 }
 
 std::vector<ForwardedFault> GuestFaults::take() { return std::exchange(region_, {}); }
@@ -56,8 +69,10 @@ std::vector<GuestFaults::Pending> GuestFaults::take_expired(Instant now) {
 
 std::vector<GuestFaults::Pending> GuestFaults::take_of(std::size_t device, Pasid pasid) {
   const auto of = [&](std::size_t whose, Pasid which) { return whose == device && which == pasid; };
-  std::erase_if(region_,
-                [&](const ForwardedFault& one) { return of(one.device, one.request.pasid); });
+  for (auto* const waiting : {&region_, &incomplete_}) {
+    std::erase_if(*waiting,
+                  [&](const ForwardedFault& one) { return of(one.device, one.request.pasid); });
+  }
   auto taken = take_if([&](const Pending& one) { return of(one.device, one.pasid); });
   stats.answered_for_guest += taken.size();
   return taken;
@@ -65,6 +80,7 @@ std::vector<GuestFaults::Pending> GuestFaults::take_of(std::size_t device, Pasid
 
 std::vector<GuestFaults::Pending> GuestFaults::take_all() {
   region_.clear();
+  incomplete_.clear();
   auto taken = take_if([](const Pending&) { return true; });
   stats.answered_for_guest += taken.size();
   return taken;

@@ -55,7 +55,11 @@ class GuestFaults {
     Instant deadline;
   };
 
-  void forward(const ForwardedFault& fault, Instant deadline);
+  // Groups are forwarded whole, with their last request. Whether this is one.
+  bool forward(const ForwardedFault& fault, Instant deadline);
+  // Requests were lost: groups that are not whole by now never will be; or this one.
+  void discard_incomplete() { incomplete_.clear(); }
+  void discard_group(std::size_t device, std::uint16_t group);
   // For the hypervisor: all that were forwarded since the last time.
   std::vector<ForwardedFault> take();
   bool empty() const { return pending_.empty() && region_.empty(); }
@@ -75,6 +79,7 @@ class GuestFaults {
   template <class Which>
   std::vector<Pending> take_if(Which which);
 
+  std::vector<ForwardedFault> incomplete_;
   std::vector<ForwardedFault> region_;
   std::deque<Pending> pending_;  // in the order of their deadlines
 };

@@ -183,9 +183,10 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   // For the host's page request thread. False: not bound, and nobody will answer it but the caller.
   Bdf function_of(std::size_t device) const override { return devices_[device].function; }
   bool forward_fault(std::size_t device, const PageRequest& request) override;
-  // Incomplete groups are the guest's, which sees no overflow of the host.
-  void discard_incomplete() override {}
-  void discard_group(std::size_t, const PageRequest&) override {}  // a guest has each at once
+  void discard_incomplete() override { faults_.discard_incomplete(); }
+  void discard_group(std::size_t device, const PageRequest& last) override {
+    faults_.discard_group(device, last.group);
+  }
 
   // What the host holds for this machine.
   std::uint32_t pasids() const { return ids_.sets.size(set_); }

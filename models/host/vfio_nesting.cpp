@@ -259,7 +259,8 @@ bool VfioContainer::forward_fault(std::size_t number, const PageRequest& request
       bound->second.leaving.contains(number)) {
     return false;
   }
-  faults_.forward({number, bound->second.gpasid, request}, engine_.now() + params_.fault_limit);
+  const Instant deadline = engine_.now() + params_.fault_limit;
+  if (!faults_.forward({number, bound->second.gpasid, request}, deadline)) return true;
   watch_deadlines();
   if (!event_raised_ && listener_ != nullptr) {
     event_raised_ = true;

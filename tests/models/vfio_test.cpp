@@ -199,6 +199,27 @@ TEST_CASE("unbinding answers the page requests that the guest has not answered",
   CHECK(rig.container().fault_stats().answered_for_guest == 1);
 }
 
+TEST_CASE("a guest gets groups whole, and never what an overflow or a refusal has cut", "[vfio]") {
+  Vfio rig;
+  const bool overflow = GENERATE(true, false);
+  rig.run([&](Thread& thread) {
+    const std::uint32_t pasid = rig.alloc(thread).value();
+    REQUIRE(rig.container().bind_gpasid(thread, 0, bind_of(Pasid(pasid))) == Errno::ok);
+    CHECK(rig.container().forward_fault(0, page_request(device, pasid, 3, false)));
+    CHECK(rig.container().forward_fault(0, page_request(device, pasid, 4, false)));
+    CHECK(rig.container().read_faults().empty());
+    if (overflow) {
+      rig.container().discard_incomplete();
+    } else {
+      rig.container().discard_group(0, page_request(device, pasid, 3));
+    }
+    CHECK(rig.container().forward_fault(0, page_request(device, pasid, 3)));
+    CHECK(rig.container().read_faults().size() == 1);
+    CHECK(rig.container().forward_fault(0, page_request(device, pasid, 4)));
+    CHECK(rig.container().read_faults().size() == (overflow ? 1 : 2));
+  });
+}
+
 TEST_CASE("slices of a function share its default PASID, the last user frees it", "[vfio]") {
   Vfio rig;
   const AssignedDevice slice{device, &rig.host.driver, nullptr, true, 20, true};
