@@ -109,8 +109,8 @@ void IommuDriver::submit_one(Job& job, const vtd::Descriptor& descriptor) {
 }
 
 // What is aborted is the wait: a response ahead of it has been sent, and a group gets one. After a time-out
-// functions are asked whether they are there at all, as Linux has done since 6.9: of one that has vanished
-// nobody may have been told yet.
+// functions are asked whether they are there at all (later kernels than 6.1 ask before they send): of one
+// that has vanished nobody may have been told yet.
 Errno IommuDriver::submit(Thread& thread, std::vector<vtd::Descriptor> descriptors, bool drain) {
   for (std::uint32_t tries = 0;; ++tries) {
     std::erase_if(descriptors, [this, tries](const vtd::Descriptor& descriptor) {
