@@ -19,13 +19,32 @@ std::string_view name_of(Unit unit) {
   return "?";
 }
 
-Histogram::Bucket& Histogram::bucket_of(Place at) const {
+std::size_t Histogram::cell_of(Place at) const {
   std::uint8_t& slot = octave_slot_[at.octave];
   if (slot == absent) {
-    slot = static_cast<std::uint8_t>(buckets_.size() / sub_buckets);
-    buckets_.resize(buckets_.size() + sub_buckets);
+    slot = static_cast<std::uint8_t>(cells_.size() / sub_buckets);
+    cells_.resize(cells_.size() + sub_buckets);
   }
-  return buckets_[slot * sub_buckets + at.sub];
+  return slot * sub_buckets + at.sub;
+}
+
+Histogram::Bucket Histogram::bucket_at(std::size_t cell) const {
+  const WideSum upper = cell < upper_sums_.size() ? upper_sums_[cell] : 0;
+  return {cells_[cell].count, upper << 64U | cells_[cell].sum};
+}
+
+void Histogram::set(std::size_t cell, const Bucket& bucket) const {
+  cells_[cell] = {bucket.count, static_cast<std::uint64_t>(bucket.sum)};
+  const auto upper = static_cast<std::uint64_t>(bucket.sum >> 64U);
+  if (upper == 0 && cell >= upper_sums_.size()) [[likely]]
+    return;
+  if (cell >= upper_sums_.size()) upper_sums_.resize(cells_.size());
+  upper_sums_[cell] = upper;
+}
+
+void Histogram::add(std::size_t cell, const Bucket& more) const {
+  const Bucket before = bucket_at(cell);
+  set(cell, {before.count + more.count, before.sum + more.sum});
 }
 
 void Histogram::turn_to(std::uint64_t value) {
@@ -37,24 +56,10 @@ void Histogram::turn_to(std::uint64_t value) {
 
 void Histogram::end(Run& run) const {
   if (run.length == 0) return;
-  add_to_sum(run.value, run.length);
   min_ = std::min(min_, run.value);
   max_ = std::max(max_, run.value);
-  Bucket& bucket = bucket_of(place(run.value));
-  bucket.count += run.length;
-  bucket.sum += run.length * run.value;
+  add(cell_of(place(run.value)), {run.length, WideSum{run.length} * run.value});
   run.length = 0;
-}
-
-void Histogram::add_to_sum(std::uint64_t value, std::uint64_t times) const {
-  if (value == 0 || times <= (most_sum - sum_) / value) {
-    sum_ += times * value;
-    return;
-  }
-  throw ConfigError(
-      {"", "",
-       "the latencies of one kind add up to more than 2^63 ps (106 days), the most that their sum "
-       "and mean hold exactly; expected fewer requests or shorter times"});
 }
 
 void Histogram::end_runs() const {
@@ -65,13 +70,14 @@ void Histogram::end_runs() const {
 std::uint64_t Histogram::count() const {
   end_runs();
   std::uint64_t total = 0;
-  for (const Bucket& bucket : buckets_) total += bucket.count;
+  for (const Cell& cell : cells_) total += cell.count;
   return total;
 }
 
-Ps Histogram::sum() const {
-  end_runs();
-  return Ps(static_cast<std::int64_t>(sum_));
+WideSum Histogram::sum() const {
+  WideSum total = 0;
+  for_each_bucket([&](std::size_t, const Bucket& bucket) { total += bucket.sum; });
+  return total;
 }
 
 Ps Histogram::min() const { return Ps(count() == 0 ? 0 : static_cast<std::int64_t>(min_)); }
@@ -82,7 +88,7 @@ Ps Histogram::max() const {
 
 Ps Histogram::mean() const {
   const std::uint64_t samples = count();
-  return samples == 0 ? Ps(0) : Ps(sum().count() / static_cast<std::int64_t>(samples));
+  return samples == 0 ? Ps(0) : Ps(static_cast<std::int64_t>(sum() / samples));
 }
 
 Ps Histogram::percentile(double p) const {
@@ -95,7 +101,7 @@ Ps Histogram::percentile(double p) const {
   std::uint64_t seen = 0;
   std::uint64_t value = 0;
   for_each_bucket([&](std::size_t, const Bucket& bucket) {
-    if (seen < rank) value = bucket.sum / bucket.count;
+    if (seen < rank) value = bucket.mean();
     seen += bucket.count;
   });
   return Ps(static_cast<std::int64_t>(value));
@@ -104,11 +110,8 @@ Ps Histogram::percentile(double p) const {
 void Histogram::merge(const Histogram& other) {
   end_runs();
   other.end_runs();
-  add_to_sum(other.sum_, 1);
   other.for_each_bucket([&](std::size_t number, const Bucket& bucket) {
-    Bucket& mine = bucket_of({number / sub_buckets, number % sub_buckets});
-    mine.count += bucket.count;
-    mine.sum += bucket.sum;
+    add(cell_of({number / sub_buckets, number % sub_buckets}), bucket);
   });
   min_ = std::min(min_, other.min_);
   max_ = std::max(max_, other.max_);
@@ -117,10 +120,7 @@ void Histogram::merge(const Histogram& other) {
 void Histogram::restore(std::size_t bucket_number, Bucket bucket, Ps min, Ps max) {
   ensure(bucket_number < octaves * sub_buckets,
          "a stored histogram names a bucket that does not exist");
-  Bucket& mine = bucket_of({bucket_number / sub_buckets, bucket_number % sub_buckets});
-  sum_ -= mine.sum;
-  add_to_sum(bucket.sum, 1);
-  mine = bucket;
+  set(cell_of({bucket_number / sub_buckets, bucket_number % sub_buckets}), bucket);
   min_ = static_cast<std::uint64_t>(min.count());
   max_ = static_cast<std::uint64_t>(max.count());
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/error.hpp"
 #include "core/base/time.hpp"
+#include "core/base/wide.hpp"
 
 #include <array>
 #include <bit>
@@ -40,20 +41,18 @@ constexpr std::uint64_t value_of(Ps time) { return static_cast<std::uint64_t>(ti
 // A log-bucketed histogram of durations. Each octave [2^k, 2^(k+1)) ps has 32 buckets; a bucket
 // keeps its count and its sum, so a percentile is the mean of the values that fell in its bucket:
 // exact when they are all equal (the usual case in a simulator), within 1/32 otherwise. Memory:
-// octaves are allocated on first use (512 bytes each). Two histograms merge exactly.
-// Sums are exact up to most_sum; recording, reading or merging beyond throws ConfigError.
+// octaves are allocated on first use (512 bytes each). Two histograms merge exactly. Sums and means are
+// exact for as many samples as can be counted, whatever they add up to.
 class Histogram {
  public:
   static constexpr int sub_bits = 5;
   static constexpr std::size_t sub_buckets = std::size_t{1} << sub_bits;
   static constexpr std::size_t octaves = 64 - sub_bits + 1;
 
-  static constexpr std::uint64_t most_sum =
-      std::numeric_limits<std::int64_t>::max();  // ps: 106 days
-
   struct Bucket {
     std::uint64_t count = 0;
-    std::uint64_t sum = 0;
+    WideSum sum = 0;                                                                // ps
+    std::uint64_t mean() const { return static_cast<std::uint64_t>(sum / count); }  // rounded down
     bool operator==(const Bucket&) const = default;
   };
 
@@ -68,10 +67,10 @@ class Histogram {
   }
 
   std::uint64_t count() const;
-  Ps sum() const;
-  Ps min() const;   // zero when empty
-  Ps max() const;   // zero when empty
-  Ps mean() const;  // rounded down; zero when empty
+  WideSum sum() const;  // ps
+  Ps min() const;       // zero when empty
+  Ps max() const;       // zero when empty
+  Ps mean() const;      // rounded down; zero when empty
   // The value below which a fraction p of the samples lies (nearest rank), p in [0, 1]; zero when
   // empty.
   Ps percentile(double p) const;
@@ -85,7 +84,7 @@ class Histogram {
     for (std::size_t octave = 0; octave < octaves; ++octave) {
       if (octave_slot_[octave] == absent) continue;
       for (std::size_t sub = 0; sub < sub_buckets; ++sub) {
-        const Bucket& bucket = buckets_[octave_slot_[octave] * sub_buckets + sub];
+        const Bucket bucket = bucket_at(octave_slot_[octave] * sub_buckets + sub);
         if (bucket.count != 0) visit(octave * sub_buckets + sub, bucket);
       }
     }
@@ -114,12 +113,19 @@ class Histogram {
     std::uint64_t value = 0;
     std::uint64_t length = 0;
   };
+  // What recording touches of a bucket.
+  struct Cell {
+    std::uint64_t count = 0;
+    std::uint64_t sum = 0;  // its lower 64 bits
+  };
 
-  Bucket& bucket_of(Place at) const;
+  std::size_t cell_of(Place at) const;
+  Bucket bucket_at(std::size_t cell) const;
+  void set(std::size_t cell, const Bucket& bucket) const;
+  void add(std::size_t cell, const Bucket& more) const;
   void turn_to(std::uint64_t value);
   void end(Run& run) const;
   void end_runs() const;
-  void add_to_sum(std::uint64_t value, std::uint64_t times) const;
 
   // Readers end the runs, which changes how the samples are held and not what they are. Not
   // thread-safe, readers included.
@@ -127,13 +133,14 @@ class Histogram {
   mutable Run run_before_;
   mutable std::uint64_t min_ = std::numeric_limits<std::uint64_t>::max();
   mutable std::uint64_t max_ = 0;
-  mutable std::uint64_t sum_ = 0;  // of all buckets
-  mutable std::vector<Bucket> buckets_;
+  mutable std::vector<Cell> cells_;
   mutable std::array<std::uint8_t, octaves> octave_slot_ = [] {
     std::array<std::uint8_t, octaves> slots{};
     slots.fill(absent);
     return slots;
   }();
+  // Upper 64 bits of the sums in cells_, beyond 213 days of one bucket; shorter where none has any.
+  mutable std::vector<std::uint64_t> upper_sums_;
 };
 
 }  // namespace viosim

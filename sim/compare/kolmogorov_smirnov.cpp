@@ -27,15 +27,11 @@ double kolmogorov_tail(double lambda) {
 
 namespace {
 
-struct Side {
-  std::uint64_t count = 0;
-  std::uint64_t sum = 0;
-  bool same_mean(const Side& other) const {
-    // Without division: counts and sums of one bucket stay far below 2^64 in this.
-    return static_cast<double>(sum) * static_cast<double>(other.count) ==
-           static_cast<double>(other.sum) * static_cast<double>(count);
-  }
-};
+// Exactly: the whole part, and what it leaves as a fraction.
+bool same_mean(const Histogram::Bucket& a, const Histogram::Bucket& b) {
+  return a.sum / a.count == b.sum / b.count &&
+         a.sum % a.count * b.count == b.sum % b.count * a.count;
+}
 
 }  // namespace
 
@@ -43,13 +39,9 @@ KsResult kolmogorov_smirnov(const Histogram& a, const Histogram& b) {
   const auto size_a = static_cast<double>(a.count());
   const auto size_b = static_cast<double>(b.count());
   if (size_a == 0 || size_b == 0) return {};
-  std::map<std::size_t, std::pair<Side, Side>> buckets;
-  a.for_each_bucket([&](std::size_t at, const auto& bucket) {
-    buckets[at].first = {bucket.count, bucket.sum};
-  });
-  b.for_each_bucket([&](std::size_t at, const auto& bucket) {
-    buckets[at].second = {bucket.count, bucket.sum};
-  });
+  std::map<std::size_t, std::pair<Histogram::Bucket, Histogram::Bucket>> buckets;
+  a.for_each_bucket([&](std::size_t at, const auto& bucket) { buckets[at].first = bucket; });
+  b.for_each_bucket([&](std::size_t at, const auto& bucket) { buckets[at].second = bucket; });
   double below_a = 0;
   double below_b = 0;
   KsResult result;
@@ -58,7 +50,7 @@ KsResult kolmogorov_smirnov(const Histogram& a, const Histogram& b) {
     const double up_to_a = below_a + static_cast<double>(of_a.count) / size_a;
     const double up_to_b = below_b + static_cast<double>(of_b.count) / size_b;
     result.distance = std::max(result.distance, std::abs(up_to_a - up_to_b));
-    const bool parted = of_a.count != 0 && of_b.count != 0 && !of_a.same_mean(of_b);
+    const bool parted = of_a.count != 0 && of_b.count != 0 && !same_mean(of_a, of_b);
     if (parted)
       result.distance_most = std::max({result.distance_most, up_to_a - below_b, up_to_b - below_a});
     below_a = up_to_a;

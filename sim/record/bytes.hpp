@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/wide.hpp"
+
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -24,15 +26,19 @@ class ByteWriter {
   void clear() { bytes_.clear(); }
   std::span<const std::byte> bytes() const { return bytes_; }
 
-  void varint(std::uint64_t value) {
-    for (; value >= 0x80U; value >>= 7U) bytes_.push_back(static_cast<std::byte>(value | 0x80U));
-    bytes_.push_back(static_cast<std::byte>(value));
-  }
+  void varint(std::uint64_t value) { put_sevens(value); }
+  void wide_varint(WideSum value) { put_sevens(value); }  // of 64 bits the same bytes
   void append(std::span<const std::byte> bytes) {
     bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
   }
 
  private:
+  template <class Number>
+  void put_sevens(Number value) {
+    for (; value >= 0x80U; value >>= 7U) bytes_.push_back(static_cast<std::byte>(value | 0x80U));
+    bytes_.push_back(static_cast<std::byte>(value));
+  }
+
   std::vector<std::byte> bytes_;
 };
 
@@ -42,15 +48,8 @@ class ByteReader {
 
   bool empty() const { return rest_.empty(); }
 
-  std::uint64_t varint() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      const auto byte = std::to_integer<std::uint64_t>(take(1)[0]);
-      value |= (byte & 0x7fU) << shift;
-      if (byte < 0x80U) return value;
-    }
-    throw BadBytes("a number has too many bytes");
-  }
+  std::uint64_t varint() { return take_sevens<std::uint64_t>(); }
+  WideSum wide_varint() { return take_sevens<WideSum>(); }
   std::span<const std::byte> take(std::size_t count) {
     if (count > rest_.size()) throw BadBytes("it ends too early");
     const auto taken = rest_.first(count);
@@ -59,6 +58,17 @@ class ByteReader {
   }
 
  private:
+  template <class Number>
+  Number take_sevens() {
+    Number value = 0;
+    for (unsigned shift = 0; shift < 8 * sizeof value; shift += 7) {
+      const auto byte = std::to_integer<std::uint64_t>(take(1)[0]);
+      value |= static_cast<Number>(byte & 0x7fU) << shift;
+      if (byte < 0x80U) return value;
+    }
+    throw BadBytes("a number has too many bytes");
+  }
+
   std::span<const std::byte> rest_;
 };
 

@@ -184,13 +184,13 @@ class RunDatabase::Writer {
           .bind(4, static_cast<std::int64_t>(histogram.count()))
           .bind(5, histogram.min().count())
           .bind(6, histogram.max().count())
-          .bind(7, histogram.sum().count())
+          .bind_sum(7, histogram.sum())
           .run();
       histogram.for_each_bucket([&](std::size_t number, const Histogram::Bucket& bucket) {
         buckets.bind(1, id)
             .bind(2, static_cast<std::int64_t>(number))
             .bind(3, static_cast<std::int64_t>(bucket.count))
-            .bind(4, static_cast<std::int64_t>(bucket.sum))
+            .bind_sum(4, bucket.sum)
             .run();
       });
     }

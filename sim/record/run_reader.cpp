@@ -153,10 +153,9 @@ void RunReader::read_buckets(std::int64_t id, Ps min, Ps max, Histogram& histogr
   rows.bind(1, id);
   while (rows.step()) {
     const std::size_t number = rows.index(0, buckets, "latency_bucket.bucket");
-    histogram.restore(
-        number,
-        {static_cast<std::uint64_t>(rows.integer(1)), static_cast<std::uint64_t>(rows.integer(2))},
-        min, max);
+    histogram.restore(number,
+                      {rows.count(1, "latency_bucket.count"), rows.sum(2, "latency_bucket.sum")},
+                      min, max);
   }
 }
 

@@ -8,6 +8,7 @@
 
 namespace viosim::schema {
 
+// `sum` has no type: one makes a rounded number of an integer beyond 63 bits (Statement::bind_sum).
 const char* const create_tables = R"sql(
 CREATE TABLE manifest(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE wall(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -17,9 +18,9 @@ CREATE TABLE event_kind(kind INTEGER PRIMARY KEY, name TEXT NOT NULL, sentence T
 CREATE TABLE metric(id INTEGER PRIMARY KEY, component INTEGER NOT NULL, name TEXT NOT NULL,
   unit TEXT NOT NULL, value INTEGER NOT NULL);
 CREATE TABLE latency(id INTEGER PRIMARY KEY, component INTEGER NOT NULL, operation TEXT NOT NULL,
-  count INTEGER NOT NULL, min INTEGER NOT NULL, max INTEGER NOT NULL, sum INTEGER NOT NULL);
+  count INTEGER NOT NULL, min INTEGER NOT NULL, max INTEGER NOT NULL, sum NOT NULL);
 CREATE TABLE latency_bucket(latency INTEGER NOT NULL, bucket INTEGER NOT NULL,
-  count INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(latency, bucket)) WITHOUT ROWID;
+  count INTEGER NOT NULL, sum NOT NULL, PRIMARY KEY(latency, bucket)) WITHOUT ROWID;
 CREATE TABLE violation(id INTEGER PRIMARY KEY, invariant TEXT NOT NULL, time INTEGER NOT NULL,
   component INTEGER NOT NULL, actor TEXT NOT NULL, pasid INTEGER NOT NULL, epoch INTEGER NOT NULL,
   current_epoch INTEGER NOT NULL, owner TEXT NOT NULL, previous_owner TEXT NOT NULL,

@@ -10,7 +10,7 @@
 
 namespace viosim::schema {
 
-inline constexpr std::int64_t format_version = 3;           // PRAGMA user_version
+inline constexpr std::int64_t format_version = 4;           // PRAGMA user_version
 inline constexpr std::int64_t application_id = 0x76696f73;  // "vios"
 
 extern const char* const create_tables;

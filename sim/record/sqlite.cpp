@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <sys/resource.h>
 #include <system_error>
@@ -61,6 +62,22 @@ std::optional<std::uintmax_t> file_size_limit() {
   throw ConfigError(Problem{name.file, "", std::move(message)});
 }
 
+constexpr WideSum largest_integer = std::numeric_limits<std::int64_t>::max();
+
+// Only of a number that is no integer of SQLite's, and without zeros before it: every sum is written in one way.
+std::optional<WideSum> sum_in(std::string_view text) {
+  constexpr WideSum most = ~WideSum{0};
+  WideSum value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    const auto digit = static_cast<unsigned>(c - '0');
+    if (value > (most - digit) / 10) return std::nullopt;
+    value = value * 10 + digit;
+  }
+  if (value <= largest_integer || text.front() == '0') return std::nullopt;
+  return value;
+}
+
 }  // namespace
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
@@ -104,6 +121,15 @@ Statement& Statement::bind_real(int parameter, double value) {
 
 Statement& Statement::bind_null(int parameter) {
   const int code = sqlite3_bind_null(statement_.get(), parameter);
+  if (code != SQLITE_OK) fail(connection_, name_, code);
+  return *this;
+}
+
+Statement& Statement::bind_sum(int parameter, WideSum value) {
+  if (value <= largest_integer) return bind(parameter, static_cast<std::int64_t>(value));
+  const std::string digits = fmt::format("{}", value);
+  const int code = sqlite3_bind_text64(statement_.get(), parameter, digits.data(), digits.size(),
+                                       SQLITE_TRANSIENT, SQLITE_UTF8);
   if (code != SQLITE_OK) fail(connection_, name_, code);
   return *this;
 }
@@ -174,6 +200,14 @@ std::size_t Statement::index(int column, std::size_t size, std::string_view what
 std::uint64_t Statement::count(int column, std::string_view what) const {
   if (!is_integer(column) || integer(column) < 0) refuse(column, what, "an integer from 0");
   return static_cast<std::uint64_t>(integer(column));
+}
+
+WideSum Statement::sum(int column, std::string_view what) const {
+  if (is_integer(column) && integer(column) >= 0) return static_cast<WideSum>(integer(column));
+  const bool written_out = sqlite3_column_type(statement_.get(), column) == SQLITE_TEXT;
+  const std::optional<WideSum> value = written_out ? sum_in(text(column)) : std::nullopt;
+  if (!value) refuse(column, what, "an integer from 0, from 2^63 on written out as a text");
+  return *value;
 }
 
 double Statement::finite(int column, std::string_view what) const {

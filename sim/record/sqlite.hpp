@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/wide.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +32,9 @@ class Statement {
   Statement& bind(int parameter, std::span<const std::byte> blob);
   Statement& bind_real(int parameter, double value);
   Statement& bind_null(int parameter);
+  // An integer, or of more than 63 bits its decimal digits as a text. For columns without a type: others make
+  // a rounded number of the text.
+  Statement& bind_sum(int parameter, WideSum value);
   bool step();   // true: there is a row
   void run();    // to its end; may be bound and run again
   void reset();  // may be bound and stepped again
@@ -47,6 +52,7 @@ class Statement {
   // and what was expected. An index of something with `size` elements:
   std::size_t index(int column, std::size_t size, std::string_view what) const;
   std::uint64_t count(int column, std::string_view what) const;  // an integer, not negative
+  WideSum sum(int column, std::string_view what) const;          // as bind_sum() writes it
   double finite(int column, std::string_view what) const;        // a number
 
  private:

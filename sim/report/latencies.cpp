@@ -21,7 +21,7 @@ Value latency_json(const std::string& component, const std::string& operation,
   Value::Array values;
   Value::Array counts;
   histogram.for_each_bucket([&](std::size_t, const Histogram::Bucket& bucket) {
-    values.emplace_back(bucket.sum / bucket.count);
+    values.emplace_back(bucket.mean());
     counts.emplace_back(bucket.count);
   });
   add(object, "x", std::move(values));

@@ -24,7 +24,7 @@ void put(ByteWriter& writer, const Histogram& histogram) {
   histogram.for_each_bucket([&](std::size_t number, const Histogram::Bucket& bucket) {
     writer.varint(number);
     writer.varint(bucket.count);
-    writer.varint(bucket.sum);
+    writer.wide_varint(bucket.sum);
   });
 }
 
@@ -48,7 +48,7 @@ Histogram get_histogram(ByteReader& reader) {
     if (number >= Histogram::octaves * Histogram::sub_buckets)
       throw BadBytes("a histogram has no such bucket");
     const std::uint64_t count = reader.varint();
-    histogram.restore(number, {count, reader.varint()}, min, max);
+    histogram.restore(number, {count, reader.wide_varint()}, min, max);
   }
   return histogram;
 }

@@ -106,13 +106,13 @@ class Writer {
           .bind(5, integer(histogram.count()))
           .bind(6, histogram.min().count())
           .bind(7, histogram.max().count())
-          .bind(8, histogram.sum().count())
+          .bind_sum(8, histogram.sum())
           .run();
       histogram.for_each_bucket([&](std::size_t number, const Histogram::Bucket& bucket) {
         bucket_.bind(1, histograms_)
             .bind(2, integer(number))
             .bind(3, integer(bucket.count))
-            .bind(4, integer(bucket.sum))
+            .bind_sum(4, bucket.sum)
             .run();
       });
     }

@@ -6,6 +6,7 @@
 
 namespace viosim::sweep_format {
 
+// `sum` has no type: one makes a rounded number of an integer beyond 63 bits (Statement::bind_sum).
 const char* const create_tables = R"sql(
 CREATE TABLE manifest(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE axis(id INTEGER PRIMARY KEY, name TEXT NOT NULL);
@@ -19,9 +20,9 @@ CREATE TABLE metric(run INTEGER NOT NULL, figure INTEGER NOT NULL, value NUMERIC
   PRIMARY KEY(run, figure)) WITHOUT ROWID;
 CREATE TABLE histogram(id INTEGER PRIMARY KEY, point INTEGER NOT NULL, component TEXT NOT NULL,
   operation TEXT NOT NULL, count INTEGER NOT NULL, min INTEGER NOT NULL, max INTEGER NOT NULL,
-  sum INTEGER NOT NULL);
+  sum NOT NULL);
 CREATE TABLE histogram_bucket(histogram INTEGER NOT NULL, bucket INTEGER NOT NULL,
-  count INTEGER NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY(histogram, bucket)) WITHOUT ROWID;
+  count INTEGER NOT NULL, sum NOT NULL, PRIMARY KEY(histogram, bucket)) WITHOUT ROWID;
 CREATE TABLE failure(run INTEGER PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NOT NULL,
   replay TEXT NOT NULL);
 CREATE TABLE stop(point INTEGER PRIMARY KEY, fulfilled INTEGER NOT NULL);

@@ -10,7 +10,7 @@
 namespace viosim::sweep_format {
 
 inline constexpr std::int64_t application_id = 0x76737770;  // "vswp"
-inline constexpr std::int64_t version = 2;
+inline constexpr std::int64_t version = 3;
 inline constexpr std::int64_t first_with_digests = 2;
 inline constexpr std::int64_t first_with_stop = 2;
 inline constexpr const char* noun = "result of a sweep";  // as errors call it

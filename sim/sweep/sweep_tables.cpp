@@ -160,8 +160,8 @@ void SweepTables::for_each_histogram(const VisitHistogram& visit) {
     while (buckets.step()) {
       histogram.restore(
           buckets.index(0, most_buckets, "histogram_bucket.bucket"),
-          {buckets.count(1, "histogram_bucket.count"), buckets.count(2, "histogram_bucket.sum")},
-          min, max);
+          {buckets.count(1, "histogram_bucket.count"), buckets.sum(2, "histogram_bucket.sum")}, min,
+          max);
     }
     buckets.reset();
     if (histogram.count() != rows.count(3, "histogram.count") || min > max)

@@ -420,7 +420,7 @@ class Swarm {
     for (const ProcessGroup& group : rig_.groups) {
       text += fmt::format("{} {} {} {} {} {}\n", group.stats.started, group.stats.finished,
                           group.stats.rounds, group.stats.work_failed, group.stats.failed,
-                          group.round_latency.sum().count());
+                          group.round_latency.sum());
     }
     for (const auto& guest : rig_.guests) {
       text += fmt::format("{} {} {} {} {} {}\n", guest->machine.paths.user_exits,

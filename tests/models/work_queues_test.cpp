@@ -114,7 +114,7 @@ TEST_CASE("queues that saturate their function share what its link carries, with
   // Little: the time that requests took together is the sum of the numbers in flight.
   CHECK(device.latency.count() == device.stats.requests);
   CHECK(device.latency.percentile(0.5) == 2ns + 200ns + 2ns + 80ns + 200ns);
-  CHECK(device.latency.sum() / time * 5 >= 484);
+  CHECK(device.latency.sum() / static_cast<std::uint64_t>(time.count()) * 5 >= 484);
 }
 
 TEST_CASE("a stopped queue finishes what is in flight, sends its marker, and tells",

@@ -143,6 +143,23 @@ TEST_CASE("a database of format 1, which has no expectations, is read", "[record
   CHECK(reader.expectations().empty());
 }
 
+TEST_CASE("a sum that nobody writes so is refused", "[record][damage]") {
+  const Scratch scratch;
+  const std::string sum = GENERATE("'12'", "'-9223372036854775808'", "'09223372036854775808'", "''",
+                                   "'9223372036854775808x'", "1.5", "-1", "NULL + 0",
+                                   "'340282366920938463463374607431768211456'");
+  CAPTURE(sum);
+  write_run(scratch / "run.db");
+  CHECK(RunReader::open(scratch / "run.db").latencies().size() == 1);
+  Connection connection((scratch / "run.db").string(), Connection::Mode::read);
+  connection.run("CREATE TEMP TABLE sums(sum)");
+  connection.run("INSERT INTO sums VALUES(" + sum + ")");
+  Statement rows = connection.prepare("SELECT sum FROM sums");
+  REQUIRE(rows.step());
+  CHECK_THROWS_WITH(rows.sum(0, "latency_bucket.sum"),
+                    Contains("the run database is damaged: latency_bucket.sum is"));
+}
+
 TEST_CASE("violations without a row are counted, but in format 2", "[record][damage]") {
   const Scratch scratch;
   {

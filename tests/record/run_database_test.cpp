@@ -83,6 +83,23 @@ TEST_CASE("what is written is read back", "[record][database]") {
   CHECK(events_of(reader) == events);
 }
 
+// 2^63 - 1 is the largest integer of SQLite's.
+TEST_CASE("sums of latencies are kept exactly, however large", "[record][database]") {
+  const Scratch scratch;
+  Histogram latencies;
+  latencies.record(Ps((std::int64_t{1} << 53U) + 1), GENERATE(1, 1023, 1024, 5'000'000));
+  latencies.record(Ps(3));
+  {
+    RunDatabase database = RunDatabase::create(scratch / "run.db", manifest);
+    database.add_histogram(database.add_component("host0"), "dma", latencies);
+    database.finish();
+  }
+  const RunReader reader = RunReader::open(scratch / "run.db");
+  REQUIRE(reader.latencies().size() == 1);
+  CHECK(reader.latencies()[0].histogram == latencies);
+  CHECK(reader.latencies()[0].histogram.mean() == latencies.mean());
+}
+
 TEST_CASE("a block says the smallest and largest time in it", "[record][database]") {
   const Scratch scratch;
   write_run(scratch / "run.db", {{.time = 7}, {.time = 3}, {.time = 9}, {.time = 4}});

@@ -14,6 +14,7 @@ RunOutcome sample() {
   outcome.figures = {{"host0.dev", "walks", "count", 12}, {"host0.dev", "hit_rate", "ratio", 0.1}};
   Histogram histogram;
   for (int i = 1; i < 1000; ++i) histogram.record(Ps(i * i));
+  histogram.record(Ps(std::int64_t{1} << 53U), 1 << 20);  // a sum of more than 64 bits
   outcome.histograms = {{"host0.dev", "dma", histogram}};
   outcome.watched = {1.5, -3};
   return outcome;
