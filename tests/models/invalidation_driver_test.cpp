@@ -123,11 +123,11 @@ TEST_CASE("a time-out is not that of a submission that hardware had not come to"
 TEST_CASE("an order for more functions than the ring has room for is several submissions",
           "[models][driver]") {
   const bool scalable = GENERATE(false, true);
-  const unsigned number = GENERATE(60U, 63U, 64U, 125U, 130U, 700U);
+  const unsigned number = GENERATE(60U, 63U, 64U, 125U, 127U, 128U, 130U, 700U);
   CAPTURE(scalable, number);
   RigParams params;
   params.iommu.mode = scalable ? vtd::Mode::scalable : vtd::Mode::legacy;
-  params.iommu.invalidation.entries = 128;
+  params.iommu.invalidation.entries = scalable ? vtd::least_wide_entries : vtd::least_entries;
   Rig rig(params);
   std::deque<FakeFunction> functions;
   std::vector<Bdf> sources;
@@ -144,7 +144,8 @@ TEST_CASE("an order for more functions than the ring has room for is several sub
   rig.engine.run();
   for (const FakeFunction& function : functions) CHECK(function.requests.size() == 1);
   // With the IOTLB's descriptor: one submission while all fit in half of the ring.
-  const std::uint64_t waits = number < 64 ? 1 : 1 + (number + 63) / 64;
+  const std::uint64_t half = params.iommu.invalidation.entries / 2;
+  const std::uint64_t waits = number < half ? 1 : 1 + (number + half - 1) / half;
   CHECK(rig.unit().queue().stats.waits == waits);
   CHECK(rig.unit().queue().stats.descriptors == number + 1 + waits);
 }

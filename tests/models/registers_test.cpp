@@ -68,6 +68,18 @@ TEST_CASE("a unit comes up as a driver leaves it", "[models][registers]") {
   CHECK(registers.read64(reg::iqh) == 0);
 }
 
+TEST_CASE("the smallest ring is one page, the largest 128", "[models][registers]") {
+  const auto mode = GENERATE(vtd::Mode::legacy, vtd::Mode::scalable);
+  const bool wide = mode == vtd::Mode::scalable;
+  const std::uint64_t log_pages = GENERATE(0U, 7U);
+  vtd::UnitParams params = params_of(mode);
+  params.invalidation.entries = (wide ? vtd::least_wide_entries : vtd::least_entries) << log_pages;
+  if (log_pages == 7)
+    CHECK(params.invalidation.entries == (wide ? vtd::most_wide_entries : vtd::most_entries));
+  QueueRig rig(params);
+  CHECK((Registers(rig.unit).read64(reg::iqa) & 7U) == log_pages);
+}
+
 TEST_CASE("capabilities say what the parameters are", "[models][registers]") {
   vtd::UnitParams params;
   params.caching_mode = GENERATE(false, true);

@@ -377,6 +377,13 @@ TEST_CASE("rings that hardware cannot have, or software cannot use, are refused"
   }
   CHECK(refused(wide + R"(, "mode": "legacy")").empty());
   CHECK(refused(R"("model": "vtd", "invalidation": {"entries": 16384})").empty());
+  const std::string least = R"("model": "vtd", "invalidation": {"entries": 128})";
+  CHECK(
+      says(refused(least + R"(, "mode": "legacy")"),
+           "/hosts/0/iommus/2/invalidation/entries: read 128; expected at least 256 in legacy "
+           "mode, whose descriptors have 16 bytes: one page; 128 in \"mode\": \"scalable\" only"));
+  CHECK(refused(least).empty());
+  CHECK(refused(R"("model": "vtd", "mode": "legacy", "invalidation": {"entries": 256})").empty());
   CHECK(says(refused(R"("model": "riscv", "commands": {"entries": 2})"),
              "/hosts/0/iommus/2/commands/entries: read 2; expected a power of two from 4"));
   CHECK(refused(R"("model": "riscv", "commands": {"entries": 4})").empty());

@@ -66,7 +66,7 @@ vtd::UnitParams draw_iommu(Draw& draw) {
   iommu.walk_read = draw.time(1, 4);
   iommu.fault_record = draw.time(1, 3);
   vtd::InvalidationQueueParams& queue = iommu.invalidation;
-  queue.entries = 128;
+  queue.entries = iommu.mode == vtd::Mode::legacy ? vtd::least_entries : vtd::least_wide_entries;
   for (Ps* cost :
        {&queue.doorbell, &queue.fetch, &queue.fetch_each, &queue.context_cache, &queue.pasid_cache,
         &queue.iotlb, &queue.device_tlb, &queue.interrupt_cache, &queue.wait})

@@ -10,7 +10,9 @@
 
 namespace viosim::vtd {
 
-// VT-d 3.x, IQA_REG: QS names rings of up to 128 pages.
+// VT-d 3.x, IQA_REG: QS names rings of 1 to 128 pages.
+constexpr std::uint32_t least_entries = 256;        // of 16 bytes
+constexpr std::uint32_t least_wide_entries = 128;   // of 32 bytes
 constexpr std::uint32_t most_entries = 32768;       // of 16 bytes
 constexpr std::uint32_t most_wide_entries = 16384;  // of 32 bytes
 
@@ -37,11 +39,13 @@ struct InvalidationQueueParams {
   static constexpr auto fields() {
     using P = InvalidationQueueParams;
     return Fields{
-        field("entries", &P::entries,
-              "Descriptors in the ring. In scalable mode, where they have 32 bytes, 16384 at most.",
-              "Linux uses 256")
+        field(
+            "entries", &P::entries,
+            "Descriptors in the ring, which has 1 to 128 pages of memory: in scalable mode, where "
+            "they have 32 bytes, 16384 at most; in legacy mode, where they have 16, 256 at least.",
+            "Linux uses 256")
             .power_of_two()
-            .from(128)
+            .from(least_wide_entries)
             .to(most_entries),
         field("doorbell", &P::doorbell, "Tail register write, processor to IOMMU.",
               "assumed, 50-200 ns"),

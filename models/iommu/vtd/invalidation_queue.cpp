@@ -24,8 +24,9 @@ InvalidationQueue::InvalidationQueue(const InvalidationQueueParams& params, bool
       entries_(params.entries),
       base_(memory.allocate_frames((params.entries * entry_size().count() + page_4k.count() - 1) /
                                    page_4k.count())) {
-  ensure(entries_ <= (wide_ ? most_wide_entries : most_entries),
-         "an invalidation queue has more entries than its registers can name");
+  ensure(entries_ >= (wide_ ? least_wide_entries : least_entries) &&
+             entries_ <= (wide_ ? most_wide_entries : most_entries),
+         "an invalidation queue has a ring that its registers cannot name");
 }
 
 void InvalidationQueue::schedule(Ps after, What what, std::uint64_t argument) {

@@ -69,7 +69,8 @@ std::uint32_t Registers::fault_status() const {
 std::uint64_t Registers::queue_address() const {
   const InvalidationQueue& queue = unit_.queue();
   const std::uint64_t pages = queue.entries() * queue.entry_size().count() / page_4k.count();
-  ensure(pages <= most_pages, "an invalidation queue has a ring that IQA cannot name");
+  ensure(pages >= 1 && pages <= most_pages,
+         "an invalidation queue has a ring that IQA cannot name");
   return queue.base().value() | (entry_shift() == 5 ? wide_entries : 0) |
          static_cast<std::uint64_t>(std::countr_zero(pages));
 }

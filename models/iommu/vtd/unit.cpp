@@ -19,6 +19,13 @@ void UnitParams::check(const Where& where) const {
                         "bytes; {} in \"mode\": \"legacy\" only",
                         invalidation.entries, most_wide_entries, most_entries));
   }
+  if (mode == Mode::legacy && invalidation.entries < least_entries) {
+    (where / "invalidation" / "entries")
+        .reject(
+            fmt::format("read {}; expected at least {} in legacy mode, whose descriptors have 16 "
+                        "bytes: one page; {} in \"mode\": \"scalable\" only",
+                        invalidation.entries, least_entries, least_wide_entries));
+  }
 }
 
 Unit::Unit(std::string path, const UnitParams& params, std::uint32_t number, Agenda& agenda,
