@@ -86,7 +86,7 @@ class ArrivalBoard {
         place(source);
       }
       taken_ += count;
-      if (++opened_ >= adapt_every) [[unlikely]]
+      if (++opened_ >= adapt_every || taken_ >= adapt_at_) [[unlikely]]
         adapt();
       find_earliest();
     }
@@ -110,6 +110,7 @@ class ArrivalBoard {
   static constexpr std::uint64_t adapt_every = 1024;
   static constexpr unsigned widest = 48;  // the smallest wheel then reaches past 2^53 ps
   static constexpr unsigned most_turns = 8;
+  static constexpr std::uint64_t longest_rest = 64;
 
   std::size_t slot_of(std::uint64_t bucket) const { return bucket & (wheel_.size() - 1); }
 
@@ -182,13 +183,14 @@ class ArrivalBoard {
         earliest_ = std::min(earliest_, sources_[each].time);
       if (earliest_ >> width_ == base_) return;
       earliest_ = idle;
+      if (++turns == most_turns) [[unlikely]] {
+        turns = 0;
+        leap();
+        continue;
+      }
       take(base_);
       for (const std::uint32_t source : due_) place(source);
       postponed_ += due_.size();
-      if (++turns == most_turns) [[unlikely]] {
-        turns = 0;
-        widen();  // to begin at the earliest
-      }
     }
   }
 
@@ -205,23 +207,44 @@ class ArrivalBoard {
     return nullptr;
   }
 
-  // Narrower buckets when they are crowded, wider ones when the wheel's reach is too short; not to
-  // and fro.
+  // Beyond a time in which nobody acts. A leap costs a step for each source and each bucket: where fewer
+  // have acted since the last one, leaps are the rule and buckets too narrow; but a long burst before it
+  // says that they fit, and the next one will find them so.
+  void leap() {
+    const bool are_the_rule = taken_ - leapt_at_ < sources_.size() + wheel_.size();
+    leapt_at_ = taken_;
+    if (are_the_rule) {
+      widen();
+    } else {
+      rebuild(width_, wheel_.size());
+    }
+  }
+
+  // Narrower buckets when they are crowded, wider ones when the wheel's reach is too short. A step is taken
+  // at once in the direction of the last one. Not to and fro: where one was taken back, which a load does
+  // that is too crowded in wide buckets and out of reach with narrow ones, the next narrowing waits twice as long.
   void adapt() {
-    const bool crowded = taken_ > 4 * opened_;
-    const bool short_of_reach = postponed_ * 4 > taken_;
+    const std::uint64_t taken = taken_ - adapted_at_;
+    const bool crowded = taken > 4 * opened_;
+    const bool short_of_reach = postponed_ * 4 > taken;
     ++adaptations_;
-    taken_ = opened_ = postponed_ = 0;
+    opened_ = postponed_ = 0;
+    adapted_at_ = taken_;
+    adapt_at_ = taken_ + 16 * adapt_every + wheel_.size();  // sooner where they are crowded
     if (short_of_reach) {
       widen();
     } else if (crowded && width_ > 0 && adaptations_ >= narrow_after_) {
+      if (narrowed_) rest_ = 1;
+      narrowed_ = true;
       rebuild(width_ - 1, wheel_.size());
     }
   }
 
   void widen() {
+    if (narrowed_) rest_ = std::min(2 * rest_, longest_rest);
+    narrowed_ = false;
+    narrow_after_ = adaptations_ + rest_;
     rebuild(std::min(width_ + 1, widest), wheel_.size());
-    narrow_after_ = adaptations_ + 64;
   }
 
   void rebuild(unsigned width, std::size_t buckets) {
@@ -242,13 +265,18 @@ class ArrivalBoard {
   std::array<std::uint64_t, stages> scouted_{};  // sources of earlier buckets were announced
   std::uint64_t base_ = 0;  // a bucket that no source precedes: that of earliest_
   unsigned width_ = 10;     // log2 of a bucket's width in picoseconds
-  // Since the last adaptation: buckets taken out, sources in them, sources that waited for the
-  // wheel's next turn.
+  // Since the last adaptation: buckets taken out, and sources that waited for the wheel's next turn.
   std::uint64_t opened_ = 0;
-  std::uint64_t taken_ = 0;
   std::uint64_t postponed_ = 0;
+  std::uint64_t taken_ =
+      0;  // sources out of buckets, since the beginning; at the last adaptation, ...
+  std::uint64_t adapted_at_ = 0;
+  std::uint64_t adapt_at_ = 16 * adapt_every;
+  std::uint64_t leapt_at_ = 0;
   std::uint64_t adaptations_ = 0;
   std::uint64_t narrow_after_ = 0;
+  std::uint64_t rest_ = 1;  // adaptations after a widening before a narrowing
+  bool narrowed_ = false;   // by the last step
 };
 
 }  // namespace viosim

@@ -6,6 +6,7 @@
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -62,6 +63,53 @@ class Boards {
   std::uint64_t now_ = 0;
 };
 
+// Seventeen sources that act once in 1 to 2 us, each so often and then not for a while.
+class Bursts {
+ public:
+  Bursts() {
+    for (std::uint64_t source = 0; source < left_.size(); ++source) {
+      board_.add();
+      board_.set(source, rng_.below(1'000'000));
+    }
+  }
+
+  void act(std::uint64_t times, std::uint64_t burst, std::uint64_t gap) {
+    left_.fill(burst);
+    for (const std::uint64_t end = acted_ + times; acted_ < end;) drain(burst, gap);
+  }
+
+  // How much later than another one a source acts that is called before it: less than a bucket's width.
+  std::uint64_t disorder(std::uint64_t times) {
+    disorder_ = 0;
+    act(times, times, 0);
+    return disorder_;
+  }
+
+ private:
+  void drain(std::uint64_t burst, std::uint64_t gap) {
+    const std::uint64_t end = board_.earliest() + 1'000'000;
+    std::uint64_t latest = 0;
+    board_.drain_before(
+        end,
+        [&](std::uint32_t source, std::uint64_t time) {
+          ++acted_;
+          latest = std::max(latest, time);
+          disorder_ = std::max(disorder_, latest - time);
+          const std::uint64_t next = time + 1'000'000 + rng_.below(1'000'000);
+          if (--left_[source] != 0) return next;
+          left_[source] = burst;
+          return gap == 0 ? next : (time / gap + 1) * gap + rng_.below(1'000'000);
+        },
+        [](std::uint32_t, std::size_t) {});
+  }
+
+  ArrivalBoard board_;
+  Rng rng_{1, "bursts"};
+  std::array<std::uint64_t, 17> left_{};
+  std::uint64_t acted_ = 0;
+  std::uint64_t disorder_ = 0;
+};
+
 }  // namespace
 
 TEST_CASE("the board of arrivals answers as a plain list does", "[models][board]") {
@@ -90,4 +138,24 @@ TEST_CASE("sources that act once in minutes are found without turning the wheel 
         at + 1, [&](std::uint32_t, std::uint64_t time) { return time + 17 * minute; },
         [](std::uint32_t, std::size_t) {});
   }
+}
+
+// At 88 ns from one to the next, four of which make a crowd.
+constexpr std::uint64_t few_sources = 500'000;
+
+TEST_CASE("buckets stay narrow in bursts after long gaps", "[models][board]") {
+  constexpr std::uint64_t second = 1'000'000'000'000;
+  Bursts bursts;
+  bursts.act(30 * 17 * 100, 100, second);
+  CHECK(bursts.disorder(1'000) < few_sources);
+}
+
+TEST_CASE("buckets are soon narrow again when sources that acted rarely act often",
+          "[models][board]") {
+  constexpr std::uint64_t second = 1'000'000'000'000;
+  Bursts bursts;
+  bursts.act(10'000, 1, second);
+  CHECK(bursts.disorder(1'000) > few_sources);
+  bursts.act(500'000, 500'000, 0);
+  CHECK(bursts.disorder(1'000) < few_sources);
 }
