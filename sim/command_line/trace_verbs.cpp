@@ -82,7 +82,8 @@ void add_regress(CLI::App& app, RegressArguments& arguments, int& code) {
   regress->add_flag("--update", options.update,
                     "Replace the records that differ; print a summary for the commit message");
   repeatable(regress->add_option("--set", options.assignments,
-                                 "Change the scenarios: /json/pointer=value; may be repeated"));
+                                 "Change the scenarios: /json/pointer=value; may be repeated"))
+      ->excludes("--update");
   regress->add_option("--jobs", options.jobs, "Runs at a time (default: one for each processor)")
       ->option_text("N")
       ->check(whole_number());

@@ -145,12 +145,11 @@ std::vector<std::string> notes_on(const RunReader& a, const RunReader& b) {
   note("program version", a.manifest().program_version, b.manifest().program_version);
   note("format", a.format_version(), b.format_version());
   note("seed", a.manifest().seed, b.manifest().seed);
-  const auto checks = [](const RunReader& reader) {
-    const auto found = reader.manifest().more.find("checks");
-    return found == reader.manifest().more.end() ? std::string() : found->second;
-  };
-  // What an older program wrote does not say.
-  if (!checks(a).empty() && !checks(b).empty()) note("checks", checks(a), checks(b));
+  for (const char* const key : {"checks", "trace"}) {
+    const std::string of_a = a.manifest().fact(key);
+    const std::string of_b = b.manifest().fact(key);
+    if (!of_a.empty() && !of_b.empty()) note(key, of_a, of_b);
+  }
   note("whole run", a.complete(), b.complete());
   if (!a.complete() && !b.complete())
     notes.emplace_back(
@@ -206,7 +205,10 @@ RunDifference compare_runs(RunReader& a, RunReader& b, const Tolerances& toleran
   difference.scenario_a = name_of_scenario(a);
   difference.scenario_b = name_of_scenario(b);
   difference.notes = notes_on(a, b);
-  difference.trace = compare_traces(a, b, tolerances.trace);
+  const auto untraced = [](const RunReader& run) { return run.manifest().fact("trace") == "off"; };
+  const bool comparable = untraced(a) == untraced(b);
+  if (!comparable) difference.notes.emplace_back("events are not compared: one run has no trace");
+  difference.trace = compare_traces(a, b, comparable ? tolerances.trace : TraceRule::off);
   difference.metrics = compare_metrics(a, b, tolerances);
   difference.latencies = compare_latencies(a, b, tolerances);
   difference.expectations = compare_expectations(a, b);

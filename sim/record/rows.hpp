@@ -18,6 +18,11 @@ struct Manifest {
   std::string scenario{};  // the resolved text
   std::uint64_t seed = 0;
   std::map<std::string, std::string> more{};  // further facts under names of their own
+  // Of `more`. Empty: what an older program wrote does not say.
+  std::string fact(const std::string& name) const {
+    const auto found = more.find(name);
+    return found == more.end() ? std::string() : found->second;
+  }
   bool operator==(const Manifest&) const = default;
 };
 

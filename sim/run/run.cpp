@@ -56,6 +56,7 @@ class Output {
     manifest.program_version = program_version;
     manifest.more["commit"] = program_commit();
     manifest.more["checks"] = options.checks ? "on" : "off";
+    manifest.more["trace"] = options.trace == TraceMode::full ? "full" : "off";
     manifest.scenario = to_text(write(scenario), Layout::indented);
     manifest.seed = scenario.seed;
     database_.emplace(RunDatabase::create(path_, manifest));

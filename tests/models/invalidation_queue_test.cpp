@@ -122,6 +122,25 @@ TEST_CASE("requests beyond the function's queue depth wait for a completion", "[
     CHECK(function.requests[i].tag != function.requests[0].tag);
 }
 
+TEST_CASE("a tag is not used again before its completion, however many others are",
+          "[models][queue]") {
+  QueueRig rig;
+  FakeFunction function(rig.agenda, rig.unit, device);
+  function.answers = false;
+  constexpr std::uint32_t tags = 32;
+  for (std::uint32_t i = 0; i < tags; ++i) rig.put(rig.device_tlb(device));
+  rig.submit();
+  rig.run_to(100us);
+  REQUIRE(function.requests.size() == tags);
+  const unsigned first = function.requests[0].tag;
+  function.complete(~(1U << first));
+  for (std::uint32_t i = 0; i < tags - 1; ++i) rig.put(rig.device_tlb(device));
+  rig.submit();
+  rig.run_to(200us);
+  REQUIRE(function.requests.size() == 2 * tags - 1);
+  for (std::uint32_t i = 1; i < 2 * tags - 1; ++i) CHECK(function.requests[i].tag != first);
+}
+
 TEST_CASE("virtual functions share their physical function's queue depth", "[models][queue]") {
   const bool same = GENERATE(false, true);
   QueueRig rig;

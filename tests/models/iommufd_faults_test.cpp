@@ -282,6 +282,15 @@ TEST_CASE("while a PASID is detached its page requests are refused", "[iommufd]"
   });
 }
 
+TEST_CASE("a group that was not read yet has no cookie to answer it with", "[iommufd]") {
+  Nested rig;
+  rig.run([&](Thread& thread) {
+    CHECK(rig.ask(1));
+    CHECK(rig.respond(thread, 0) == Errno::einval);
+    CHECK(rig.file.read_faults(thread, rig.fault).size() == 1);
+  });
+}
+
 TEST_CASE("requests that were lost with an overflow make no group", "[iommufd]") {
   Nested rig;
   rig.run([&](Thread& thread) {

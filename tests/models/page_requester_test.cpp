@@ -50,6 +50,16 @@ using Outcome = PageRequester::Outcome;
 
 }  // namespace
 
+TEST_CASE("an answer is for the function that asked", "[models][pri]") {
+  PageRequester pages = requester(4);
+  const std::vector<PageRequest> sent = want(pages, 1, 0);
+  REQUIRE(sent.size() == 1);
+  std::vector<PageRequest> sends;
+  const PageResponse others{Bdf(2, 0, 0), pasid, sent[0].group, PageResponseCode::success};
+  CHECK(pages.answered(others, sends).waiters.empty());
+  CHECK(answer(pages, sent[0].group).waiters == std::vector<std::uint32_t>{1});
+}
+
 TEST_CASE("a group is one request for the page, or several, the last one marked", "[models][pri]") {
   PageRequester pages = requester(32, 3);
   const auto sent = want(pages, 0, 7, Access::write);

@@ -300,8 +300,10 @@ TEST_CASE("the entry of a process that ends is quiet until it is unbound, then i
     const Ps tear_down = store + barrier + KernelRig::submission({KernelRig::pasid_cache}) +
                          KernelRig::submission({KernelRig::iotlb}) +
                          KernelRig::submission({KernelRig::device_tlb}) + 8 * store;
+    CHECK(rig.sva.owner(pasid) == &mm);
     CHECK(took(thread, [&] { mm.exit(thread); }) == 7us + tear_down + 20ns);  // one page
     CHECK(client.told == std::vector{pasid});
+    CHECK(rig.sva.owner(pasid) == nullptr);
     CHECK(device.cached(pasid) == 0);
     CHECK(rig.frames.taken() == 0);
     const Hpa at = *rig.driver.tables().entry(first, pasid);

@@ -272,6 +272,8 @@ TEST_CASE("the processor translates a guest's PASIDs while they are bound, and n
     vm.bind(thread, v, device, guest);
     CHECK(tables.translate(Pasid(guest), Instruction::enqcmd) == Pasid(1));
     CHECK(!tables.translate(Pasid(guest ^ 1U), Instruction::enqcmds));
+    CHECK(!tables.find(Pasid(guest ^ 0x400U)));
+    CHECK(!tables.find(Pasid(guest ^ 0x80000U)));
     vm.unbind(thread, v, device, guest);
     CHECK(!tables.translate(Pasid(guest), Instruction::enqcmds));
     CHECK(!tables.translate(Pasid(1U << 20U), Instruction::enqcmd));
