@@ -699,6 +699,31 @@ const tests = {
     await close();
   },
 
+  async 'parameters, values and components may be called like what every object has'() {
+    const {page, close} = await open('names.html');
+    await drawAll(page);
+    const held = 'constructor 10, toString __proto__, valueOf 2';
+    const caption = (section) => page.locator(`#${section} figcaption`).textContent();
+    assert.equal(await caption('response'), `__proto__.dmar0.iotlb.hit_rate over walkers, at ${held}. Means of 2 runs; bands are 95 % ` +
+      'confidence intervals of the mean (Student\u2019s t).');
+    assert.match(await caption('map'), new RegExp(` by walkers and __proto__, at ${held}: `));
+    assert.match(await caption('latency'), new RegExp(`, at __proto__ 80 ns, ${held}\\.$`));
+    assert.equal(await page.locator('#latency .u-legend .u-series').count(), 1 + 2, 'a curve for each number of walkers');
+    const filter = (number) => page.locator('#response select').nth(3 + number);
+    await filter(0).selectOption({label: '20'});
+    assert.match(await caption('response'), /, at constructor 20, /);
+    await filter(1).selectOption('all');
+    assert.match(await caption('response'), /, at constructor 20, valueOf 2\. Means of 4 runs/);
+    assert.equal(await page.locator('#points [role=status]').first().textContent(), '32 rows');
+    await shoot(page, 'names');
+    await close();
+    const run = await open('named.html');
+    await drawAll(run.page);
+    assert.ok((await run.page.locator('#latency').innerText()).includes('__proto__.constructor'));
+    assert.ok((await colourCounts(run.page)).every((count) => count > 4));
+    await run.close();
+  },
+
   async 'curves that are not drawn are told, those that are have markers of their own, and long numbers find room'() {
     const {page, close} = await open('curves.html');
     await drawAll(page);

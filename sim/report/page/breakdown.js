@@ -1,9 +1,8 @@
 // Where the time of requests went: bars by component, stacks over time.
 
-const partTexts = {look_up: 'look-up in the IOMMU', wait: 'wait for a walker', walk: 'page walk', answer: 'answer',
-  device_look_up: 'look-up in the own TLB', translation: 'translation request', taken_up: 'taken up', page: 'wait for a page',
-  transfer: 'transfer'};
-const partText = (name) => partTexts[name] ?? name.replaceAll('_', ' ');
+const partTexts = new Map([['look_up', 'look-up in the IOMMU'], ['wait', 'wait for a walker'], ['walk', 'page walk'],
+  ['device_look_up', 'look-up in the own TLB'], ['translation', 'translation request'], ['page', 'wait for a page']]);
+const partText = (name) => partTexts.get(name) ?? name.replaceAll('_', ' ');
 
 // entries: [[name, [ps, count]]]; `measure` makes of each what the bar shows.
 function stackBar(entries, names, largest) {
@@ -63,10 +62,11 @@ function breakdownSection(timeline, view) {
   if (!rows.length) return;
   const made = section('time', 'Where the time went');
   const wholes = [...new Set(rows.filter((row) => row.of).map((row) => row.of))];
-  const titles = {miss: ['Misses, in each IOMMU', 'From its arrival at the IOMMU to its answer, the life of each request that missed.'],
-    "function's request": ['Requests, in each function', 'From issue to end, the life of each request of a function with a translation cache.']};
+  const titles = new Map([
+    ['miss', ['Misses, in each IOMMU', 'From its arrival at the IOMMU to its answer, the life of each request that missed.']],
+    ["function's request", ['Requests, in each function', 'From issue to end, the life of each request of a function with a translation cache.']]]);
   for (const whole of wholes) {
-    const [title, note] = titles[whole] ?? [`Parts of each ${whole}`, ''];
+    const [title, note] = titles.get(whole) ?? [`Parts of each ${whole}`, ''];
     const parts = rows.filter((row) => row.of === whole).map((row) => ({name: row.name, entries: Object.entries(row.parts),
       count: answersOf(row) || Math.max(...Object.values(row.parts).map(([, count]) => count))}));
     made.append(barFigure(title, `${note} Parts follow one another and add up to all of it.`, parts, (row) => row.count));

@@ -4,7 +4,7 @@ class HeatMap {
   constructor(points) {
     const axes = points.parameters.filter((parameter) => parameter.texts.length > 1);
     this.points = points;
-    this.state = {figure: points.varying[0].name, x: axes[0].name, y: axes[1].name, chosen: {}};
+    this.state = {figure: points.varying[0].name, x: axes[0].name, y: axes[1].name, chosen: new Map()};
     this.cursor = null;
     this.place = element('div', {class: 'plot', tabindex: 0, role: 'group', 'aria-label': 'Heat map: arrows move from cell to cell'});
     this.bar = element('div', {class: 'bar'});

@@ -119,18 +119,19 @@ function looksLogarithmic(values) {
   return values.at(-1) / values[0] >= 8 && spread(ratios) < spread(differences);
 }
 
-// What a filter holds for each parameter that is not an axis: one of its values, or all of them together.
+// What a filter holds for each parameter that is not an axis: one of its values, or all of them together. `chosen` is a Map, as is
+// whatever has names from the data: one may be "constructor", which every object has.
 const together = 'all';
 function parameterFilters(points, axes, chosen, onchange) {
   return points.parameters.filter((parameter) => !axes.includes(parameter.name) && parameter.texts.length > 1).map((parameter) => {
-    if (chosen[parameter.name] === undefined) chosen[parameter.name] = points.drawn || parameter.texts.length > 40 ? together : '0';
+    if (!chosen.has(parameter.name)) chosen.set(parameter.name, points.drawn || parameter.texts.length > 40 ? together : '0');
     return choice(parameter.name, [...parameter.texts.map((text, i) => [String(i), text]), [together, 'all, put together']],
-      chosen[parameter.name], (value) => { chosen[parameter.name] = value; onchange(); });
+      chosen.get(parameter.name), (value) => { chosen.set(parameter.name, value); onchange(); });
   });
 }
 const fixedBy = (points, axes, chosen) => points.parameters
-  .filter((parameter) => !axes.includes(parameter.name) && parameter.texts.length > 1 && chosen[parameter.name] !== together)
-  .map((parameter) => [parameter, Number(chosen[parameter.name])]);
+  .filter((parameter) => !axes.includes(parameter.name) && parameter.texts.length > 1 && chosen.get(parameter.name) !== together)
+  .map((parameter) => [parameter, Number(chosen.get(parameter.name))]);
 const groupedText = (parameters) => parameters.filter((parameter) => parameter?.groups)
   .map((parameter) => ` Values of ${parameter.name} are put into ${counted(parameter.groups, 'group')}.`).join('');
 const fixedText = (fixed) => fixed.map(([parameter, place]) => `${parameter.name} ${parameter.texts[place]}`).join(', ');

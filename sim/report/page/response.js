@@ -66,7 +66,7 @@ const zoomedIn = (chart, x, from, to) => from > x[0] || to < x.at(-1);
 
 function responseView(points) {
   const best = points.parameters.filter((parameter) => parameter.texts.length > 1);
-  const state = {figure: points.varying[0].name, chosen: {},
+  const state = {figure: points.varying[0].name, chosen: new Map(),
     x: (best.find((parameter) => parameter.numeric) ?? best[0] ?? points.parameters[0]).name};
   state.by = points.drawn ? '' : best.find((parameter) => parameter.name !== state.x && parameter.texts.length <= mostCurves)?.name ?? '';
   const place = element('div', {id: 'response-plot'});
@@ -103,7 +103,7 @@ function responseView(points) {
     const banded = curves.some((curve) => curve.rows.some((row) => row.half !== null));
     const counts = curves.flatMap((curve) => curve.rows.map((row) => row.n));
     const [fewest, most] = counts.length ? extent(counts) : [0, 0];
-    const put = points.parameters.some((one) => !axes.includes(one.name) && one.texts.length > 1 && state.chosen[one.name] === together);
+    const put = points.parameters.some((one) => !axes.includes(one.name) && one.texts.length > 1 && state.chosen.get(one.name) === together);
     caption.textContent = `${figure.name} over ${parameter.name}${fixed.length ? `, at ${fixedText(fixed)}` : ''}. ` +
       (most ? `${figure.ofPoints ? 'Parts' : 'Means'} of ${most > fewest ? `${fewest} to ` : ''}${counted(most, 'run')}` : 'No run has a value here') +
       (!most || figure.ofPoints ? '.' : banded ? '; bands are 95 % confidence intervals of the mean (Student\u2019s t).' : '; too few for a confidence interval.') +

@@ -65,7 +65,7 @@ function sweepLatencies(points, data) {
   const {fractions, rows, total} = data.latencies;
   const names = [...new Set(rows.map((row) => row.name))];
   if (!names.length) return;
-  const state = {name: names[0], by: points.parameters.find((one) => one.texts.length > 1)?.name ?? '', chosen: {}};
+  const state = {name: names[0], by: points.parameters.find((one) => one.texts.length > 1)?.name ?? '', chosen: new Map()};
   const [bar, place, caption] = [element('div', {class: 'bar'}), element('div'), element('figcaption')];
   let drawn = null;
   // Points with the same values are one, as distributions are.
@@ -82,7 +82,7 @@ function sweepLatencies(points, data) {
     const texts = fixed.map(([parameter, at]) => [points.parameters.indexOf(parameter), parameter.texts[at]]);
     const found = rows.filter((row) => row.name === state.name && texts.every(([place, text]) => row.group[place] === text));
     const wanted = found.slice(0, 24);
-    const several = points.parameters.some((one) => one !== by && one.texts.length > 1 && state.chosen[one.name] === together);
+    const several = points.parameters.some((one) => one !== by && one.texts.length > 1 && state.chosen.get(one.name) === together);
     const labelOf = (row) => !by ? row.name : several ? points.parameters.map((one, i) => `${one.name} ${row.group[i]}`).join(', ') : `${by.name} ${row.group[place_]}`;
     const x = fractions.map(nines);
     const text = (value) => significant(100 * (1 - 10 ** -value), Math.ceil(value) + 2);

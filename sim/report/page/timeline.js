@@ -38,7 +38,7 @@ function laneFigure(title, note, lanes, view) {
 
 // Marks: one by one where they are few, as counts where they are many.
 function markFigure(kinds, view) {
-  const colourOf = {fault: 'bad', violation: 'bad', vanish: 'warn', reset: 'warn'};
+  const colourOf = new Map([['fault', 'bad'], ['violation', 'bad'], ['vanish', 'warn'], ['reset', 'warn']]);
   const near = (kind, x, at) => kind.events.filter(([time]) => Math.abs(at(time) - x) <= 4);
   let positions = null;
   const say = (x, y) => {
@@ -58,7 +58,7 @@ function markFigure(kinds, view) {
         drawName(context, kind.kind, frame, y, formatCount(kind.count));
         context.fillStyle = colours.line;
         context.fillRect(frame.left, y + rowHeight / 2 - 2, frame.right - frame.left, 1);
-        context.fillStyle = colours[colourOf[kind.kind] ?? 'accent'];
+        context.fillStyle = colours[colourOf.get(kind.kind) ?? 'accent'];
         const most = Math.max(1, ...kind.bins.map(([, count]) => count));
         for (const [bin, count] of kind.bins) {
           const [left, right] = [Math.max(frame.left, at(bin * view.bin)), Math.min(frame.right, at((bin + 1) * view.bin))];
