@@ -18,9 +18,19 @@ RangeValue::Kind kind_of(const RangeConfig& range) {
   return real ? Kind::real : range.from.kind();
 }
 
-// `part`: 0 is `from`, 1 is `to`.
+// `part`: 0 is `from`, 1 is `to`: these two are exact, which what is computed is not.
 double between(Scale scale, double from, double to, double part) {
+  if (part == 0 || part == 1) return part == 0 ? from : to;
   return scale == Scale::linear ? from + part * (to - from) : from * std::pow(to / from, part);
+}
+
+// A multiple of `step`; an end of the range that is one is that end, to the last bit.
+RangeValue multiple(const RangeConfig& range, double step, double times) {
+  const double value = times * step;
+  for (const double end : {range.from.number(), range.to.number()}) {
+    if (std::abs(value - end) <= tolerance * step) return {kind_of(range), end};
+  }
+  return {kind_of(range), value};
 }
 
 }  // namespace
@@ -40,7 +50,7 @@ RangeValue counted_value(const RangeConfig& range, std::uint64_t i) {
   const RangeSteps steps = *steps_of(range);
   from = from <= to ? steps.first : steps.last;
   to = range.from.number() <= to ? steps.last : steps.first;
-  return {kind_of(range), std::round(between(range.scale, from, to, part)) * steps.step};
+  return multiple(range, steps.step, std::round(between(range.scale, from, to, part)));
 }
 
 RangeValue drawn_value(const RangeConfig& range, double share) {
@@ -49,7 +59,7 @@ RangeValue drawn_value(const RangeConfig& range, double share) {
     return {kind_of(range), between(range.scale, range.from.number(), range.to.number(), share)};
   // An interval that is one wider, rounded down: all steps have the same room.
   const double drawn = std::floor(between(range.scale, steps->first, steps->last + 1, share));
-  return {kind_of(range), std::clamp(drawn, steps->first, steps->last) * steps->step};
+  return multiple(range, steps->step, std::clamp(drawn, steps->first, steps->last));
 }
 
 }  // namespace viosim

@@ -5,7 +5,10 @@
 #include "tests/support/catch.hpp"
 #include "tests/sweep/samples.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -100,6 +103,21 @@ TEST_CASE("ranges include both ends and keep their units", "[sweep]") {
   CHECK(values_of(R"("from": "4 KiB", "to": "64 KiB", "count": 4, "multiple_of": "4 KiB")") ==
         Texts{"4 KiB", "24 KiB", "44 KiB", "64 KiB"});
   CHECK(values_of(R"("from": "1 GB/s", "to": "4 GB/s", "count": 2)") == Texts{"1 GB/s", "4 GB/s"});
+}
+
+TEST_CASE("the ends of a range are what was written, to the last bit", "[sweep]") {
+  const auto [ends, more] = GENERATE(table<std::array<double, 2>, std::string>(
+      {{{0.03, 0.3}, R"("count": 4)"},
+       {{0.3, 0.03}, R"("count": 4)"},
+       {{0.013, 1.0}, R"("count": 3, "scale": "logarithmic")"},
+       {{0.1, 0.3}, R"("count": 3, "multiple_of": 0.1)"},
+       {{0.7, 0.1}, R"("count": 7, "multiple_of": 0.1)"}}));
+  const Sweep sweep = test::sweep_of(
+      R"(, "axes": [)" +
+      range(fmt::format(R"("from": {:#}, "to": {:#}, )", ends[0], ends[1]) + more) + "]");
+  const Design design(sweep, "s.json");
+  CHECK(design.point(0)[0].number == ends[0]);
+  CHECK(design.point(design.points() - 1)[0].number == ends[1]);
 }
 
 TEST_CASE("a range of more values than there are whole numbers is refused", "[sweep]") {
