@@ -7,6 +7,7 @@
 #include "sim/sweep/command.hpp"
 #include "sim/sweep/shell_word.hpp"
 #include "sim/sweep/slice_size.hpp"
+#include "sim/sweep/wait_reason.hpp"
 
 #include <fmt/format.h>
 
@@ -136,6 +137,7 @@ SlurmEngine::Queue SlurmEngine::look() {
     }
     queue.live.insert(task.slice);
     if (!task.waits()) ++running;
+    tell_why(task);
     if (task.waits() && task.reason != "None") reason = fmt::format(" ({})", task.reason);
   }
   state_text_ = counted(running, "task") + " running";
@@ -305,6 +307,13 @@ void SlurmEngine::leave() {
         listener_.say(fmt::format("tasks may be left in Slurm's queue: {}", error.what()));
     }
   }
+}
+
+// A reason may go on with names of nodes, which change.
+void SlurmEngine::tell_why(const SlurmTask& task) {
+  const auto text = wait_text(task);
+  if (text && told_reasons_.insert(task.reason.substr(0, task.reason.find(','))).second)
+    listener_.say(*text);
 }
 
 void SlurmEngine::say_once(const std::string& text) {

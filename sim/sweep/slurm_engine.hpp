@@ -67,6 +67,7 @@ class SlurmEngine {
   [[noreturn]] void refuse(std::uint64_t number, const Slice& slice,
                            const std::string& state) const;
   void say_once(const std::string& text);
+  void tell_why(const SlurmTask& task);
 
   const Experiment& experiment_;
   Schedule& schedule_;
@@ -86,6 +87,7 @@ class SlurmEngine {
   Worker::Clock::time_point next_submission_;
   std::string state_text_;
   std::string said_;
+  std::set<std::string> told_reasons_;  // why tasks wait: each is told once
 };
 
 }  // namespace viosim

@@ -27,6 +27,8 @@ class FakeSlurm {
   }
   // What its commands say instead of working, once for each line.
   void refuse(const std::string& lines) const { std::ofstream(scratch_ / "refuse") << lines; }
+  // Why tasks wait: a line for each time that one asks.
+  void pending(const std::string& lines) const { std::ofstream(scratch_ / "pending") << lines; }
   // Runs instead of what was submitted, which is $FAKE_SCRIPT.
   void tasks(const std::string& script) const { std::ofstream(scratch_ / "task") << script; }
   std::string submitted() const {
@@ -115,6 +117,24 @@ TEST_CASE("a controller that does not answer for a while is told, and waited for
   CHECK(ended.exit_code() == 0);
   CHECK_THAT(ended.output, Catch::Contains("Unable to contact slurm controller"));
   CHECK(count(bench.result("out"), "run") == 20);
+}
+
+TEST_CASE("why tasks wait is told once, where that may not pass by itself", "[sweep]") {
+  const FakeSlurm slurm;
+  slurm.pending("Priority\nPartitionConfig\nPartitionConfig\nJobHeldUser\n");
+  const Bench bench(twenty);
+  const Ended ended = bench.run("out", on_cluster({"--slice", "10"}));
+  CHECK(ended.exit_code() == 0);
+  const std::string first =
+      "viosim: job 1 waits: PartitionConfig, which may not pass by itself; expected what a node of "
+      "the partition has: fewer --jobs, which are processors of a task, another --partition, or "
+      "other limits by --sbatch (\"scontrol show job 1\" tells more)\n";
+  const std::string second =
+      "viosim: job 1 waits: JobHeldUser, which may not pass by itself; expected a job that is not "
+      "held: \"scontrol release\" (\"scontrol show job 1\" tells more)\n";
+  CHECK_THAT(ended.output, Catch::Contains(first + second));
+  CHECK(ended.output.find("waits") == ended.output.find("waits: PartitionConfig"));
+  CHECK(ended.output.rfind("waits") == ended.output.rfind("waits: JobHeldUser"));
 }
 
 TEST_CASE("without Slurm's commands a sweep on a cluster is refused", "[sweep]") {

@@ -2,7 +2,8 @@
 # Plays sbatch, squeue and scancel, by the name it is called with: tasks are processes here.
 # SPDX-License-Identifier: Apache-2.0
 # $FAKE_SLURM is its directory. There, if they exist: `refuse`, what sbatch or squeue says instead of working, once for
-# each line; `task`, a script that is run in place of the one submitted, which is $FAKE_SCRIPT.
+# each line; `task`, a script that is run in place of the one submitted, which is $FAKE_SCRIPT; `pending`, why tasks wait,
+# a line for each squeue: none begins while there are lines.
 cd "$FAKE_SLURM" || exit 1
 
 # refused NAME: the next line of `refuse`, if it is for this command.
@@ -19,8 +20,11 @@ numbers() { # "0-3,7": each on a line
 start() { # INDEX LOG
   script=$PWD/$job.sh
   export SLURM_ARRAY_TASK_ID="$1" SLURM_JOB_ID="$job" FAKE_SCRIPT="$script"
-  echo "$job|$1|RUNNING|None|$name" >"$job.$1"
+  [ -s pending ] && echo "$job|$1|PENDING|WHY|$name" >"$job.$1"
+  [ -s pending ] || echo "$job|$1|RUNNING|None|$name" >"$job.$1"
   (
+    while [ -s pending ]; do sleep 0.1; done
+    echo "$job|$SLURM_ARRAY_TASK_ID|RUNNING|None|$name" >"$job.$SLURM_ARRAY_TASK_ID"
     if [ -e task ]; then sh ./task; else sh "$script"; fi >"$2" 2>&1
     code=$?
     state=COMPLETED
@@ -48,7 +52,8 @@ sbatch)
   ;;
 squeue)
   refused squeue && exit 1
-  cat -- *[0-9].*[0-9] 2>/dev/null
+  cat -- *[0-9].*[0-9] 2>/dev/null | sed "s/|WHY|/|$(head -n 1 pending 2>/dev/null)|/"
+  [ -s pending ] && sed -i 1d pending
   exit 0
   ;;
 scancel)
