@@ -119,17 +119,6 @@ TEST_CASE("an interrupt message needs the device's address space and no page tab
         {.context = 1, .pasid = 1, .iotlb = 1, .faults = 1});
 }
 
-TEST_CASE("an interrupt message takes no page's place in the IOTLB", "[models][iommu][closed]") {
-  vtd::UnitParams params = telling(vtd::Mode::scalable);
-  params.iotlb.entries = params.iotlb.ways = 1;
-  LoneIommu lone(params, {});
-  lone.space().map(0, Hpa(0x5000'0000));
-  lone.port().pasid = no_pasid;
-  lone.ask_alone(0);
-  lone.ask_alone_at(Iova(0xfee0'0000), Access::write);
-  check(lone.ask_alone(0), {.context = 1, .pasid = 1, .iotlb = 1});
-}
-
 TEST_CASE("a fault adds its record to the reads before it", "[models][iommu][closed]") {
   using Reason = vtd::FaultReason;
   LoneIommu lone(telling(vtd::Mode::scalable), {});

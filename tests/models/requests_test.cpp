@@ -210,6 +210,26 @@ TEST_CASE("SRE and ERE are asked before it is known that nothing is translated",
   });
 }
 
+TEST_CASE("a message that a walk has found is not cached for requests with RID_PASID",
+          "[models][iommu]") {
+  Bench bench;
+  const Iova window(0xfee0'1000);
+  PageTable table(bench.rig.memory, TableFormat::second_level, 4);
+  table.map(window, Hpa(0x40'0000'0000), 1, {true, true});
+  vtd::ScalableContext context;
+  context.rid_pasid = pasid;
+  bench.port.pasid = pasid;
+  bench.attach(second_level(table), context);
+  bench.run([&] {
+    bench.port.pasid = no_pasid;
+    CHECK(bench.ask(window, Access::write).result.message);
+    bench.port.pasid = pasid;
+    const WalkResult result = bench.ask(window, Access::write).result;
+    CHECK_FALSE(result.message);
+    CHECK(result.translation.page == Hpa(0x40'0000'0000));
+  });
+}
+
 TEST_CASE("requests with RID_PASID and without one share translations, and no messages",
           "[models][iommu]") {
   const bool large = GENERATE(false, true);
