@@ -83,6 +83,7 @@ void add_regress(CLI::App& app, RegressArguments& arguments, int& code) {
                     "Replace the records that differ; print a summary for the commit message");
   repeatable(regress->add_option("--set", options.assignments,
                                  "Change the scenarios: /json/pointer=value; may be repeated"))
+      ->option_text("TEXT")
       ->excludes("--update");
   regress->add_option("--jobs", options.jobs, "Runs at a time (default: one for each processor)")
       ->option_text("N")
