@@ -71,7 +71,7 @@ IOMMU = [
     # Page tables.
     ("a part of a large page takes all of it along", "iommu/page_table.cpp", "    if (leaf && here == under) {",
      "    if (leaf) {"),
-    ("pieces of a large page stay marked as large", "iommu/page_table.cpp", "(level > 1 ? large : 0U)};", "large};"),
+    ("pieces of a large page stay marked as large", "iommu/page_table.cpp", "(level > 1 ? large : 0U)};", "(level > 0 ? large : 0U)};"),
 ]
 
 VTD = [
