@@ -21,8 +21,10 @@ expect "the same of an export" 2 "holds no trace" "$viosim" trace export off/run
 [ ! -e off.csv ] || fail "an export of nothing leaves a file"
 expect "the same of a check" 2 "holds no trace" "$viosim" check off/run.db
 cat >quiet.json <<QUIET
-{ "name": "quiet", "duration": "1 us", "hosts": [{ "name": "h", "iommus": [{ "name": "i", "model": "vtd", "mode": "legacy" }],
-  "devices": [{ "name": "d", "model": "recording", "iommu": "i", "trace": "$tree/scenarios/traces/vtd_ext4_cm_strict.jsonl.zst" }] }] }
+{ "name": "quiet", "duration": "1 us", "hosts": [{
+  "name": "h", "iommus": [{ "name": "i", "model": "vtd", "mode": "legacy" }],
+  "devices": [{ "name": "d", "model": "recording", "iommu": "i",
+                "trace": "$tree/scenarios/traces/vtd_ext4_cm_strict.jsonl.zst" }] }] }
 QUIET
 timeout 60 "$viosim" run quiet.json --out quiet >/dev/null
 expect "a traced run in which nothing happened" 0 "0 events, 0 violations" "$viosim" check quiet/run.db

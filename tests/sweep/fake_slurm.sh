@@ -2,8 +2,8 @@
 # Plays sbatch, squeue and scancel, by the name it is called with: tasks are processes here.
 # SPDX-License-Identifier: Apache-2.0
 # $FAKE_SLURM is its directory. There, if they exist: `refuse`, what sbatch or squeue says instead of working, once for
-# each line; `task`, a script that is run in place of the one submitted, which is $FAKE_SCRIPT; `pending`, why tasks wait,
-# a line for each squeue: none begins while there are lines.
+# each line; `task`, a script that is run in place of the one submitted, which is $FAKE_SCRIPT; `pending`, why
+# tasks wait, a line for each squeue: none begins while there are lines.
 cd "$FAKE_SLURM" || exit 1
 
 # refused NAME: the next line of `refuse`, if it is for this command.
