@@ -33,7 +33,7 @@ TEST_CASE("shipped sweeps are sound, and the scenarios made for them run as they
   const Bench bench("");
   const std::filesystem::path folder = test::scenarios + "sweeps";
   const std::vector<std::string> sweeps = json_in(folder);
-  CHECK(sweeps.size() >= 5);
+  CHECK(sweeps.size() >= 6);
   for (const std::string& sweep : sweeps) {
     const Ended checked = bench.program({"validate", sweep});
     INFO(checked.output);
@@ -89,6 +89,18 @@ class Swept {
     REQUIRE(found.size() == 1);
     return std::stod(found[0]);
   }
+  // Over the replicates of the point where the first three axes have these numbers.
+  double mean_at(int first, int second, int third, const std::string& figure) const {
+    const auto found = test::rows(
+        bench_.result("out"),
+        fmt::format("SELECT avg(value) FROM result JOIN parameter a USING(point) JOIN parameter b "
+                    "USING(point) JOIN parameter c USING(point) WHERE a.axis = 0 AND a.number = {} "
+                    "AND b.axis = 1 AND b.number = {} AND c.axis = 2 AND c.number = {} AND "
+                    "figure = '{}'",
+                    first, second, third, figure));
+    REQUIRE(found.size() == 1);
+    return std::stod(found[0]);
+  }
   std::string time_at(int first, const std::string& second, const std::string& figure) const {
     const auto time = at(first, second, figure);
     return time ? time_text(*time) : "-";
@@ -110,6 +122,24 @@ std::string failures_text(const Swept& swept, int taken, const std::string& numb
 }
 
 }  // namespace
+
+TEST_CASE("what the README says of tenants is what the sweep finds", "[sweep]") {
+  const Swept swept("tenants");
+  std::string table =
+      "| tenants | 256 entries: 2 walkers | 6 | 16 | 4096 entries: 2 walkers | 6 | 16 |\n"
+      "|---|---|---|---|---|---|---|\n";
+  for (const int tenants : {2, 4, 8, 16, 32, 64}) {
+    table += fmt::format("| {} |", tenants);
+    for (const int entries : {256, 4096}) {
+      for (const int walkers : {2, 6, 16}) {
+        const double mean = swept.mean_at(tenants, entries, walkers, "host0.acc[0].dma.mean");
+        table += fmt::format(" {} |", time_text(mean));
+      }
+    }
+    table += '\n';
+  }
+  CHECK_THAT(readme_of(test::scenarios + "sweeps"), Catch::Contains(table + '\n'));
+}
 
 TEST_CASE("what the README says of page faults and credits is what the sweep finds", "[sweep]") {
   const Swept swept("page-faults-and-credits");
