@@ -87,7 +87,8 @@ TEST_CASE("what is written is read back", "[record][database]") {
 TEST_CASE("sums of latencies are kept exactly, however large", "[record][database]") {
   const Scratch scratch;
   Histogram latencies;
-  latencies.record(Ps((std::int64_t{1} << 53U) + 1), GENERATE(1, 1023, 1024, 5'000'000));
+  latencies.record(Ps((std::int64_t{1} << 53U) + 1),
+                   GENERATE(as<std::uint64_t>(), 1, 1023, 1024, 5'000'000));
   latencies.record(Ps(3));
   {
     RunDatabase database = RunDatabase::create(scratch / "run.db", manifest);
