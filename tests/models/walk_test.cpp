@@ -21,7 +21,7 @@ WalkOutcome walk_of(const PhysicalMemory& memory, Mode mode, Hpa root, const Req
 
 TEST_CASE("a legacy context entry names any of 65,536 domains", "[models][walk]") {
   LegacyContext context;
-  context.domain = DomainId(GENERATE(0x00ff, 0x0100, 0xfedc, 0xffff));
+  context.domain = DomainId(GENERATE(as<std::uint16_t>(), 0x00ff, 0x0100, 0xfedc, 0xffff));
   CHECK(LegacyContext::decode(context.encode()).domain == context.domain);
 }
 
