@@ -139,35 +139,45 @@ std::string Experiment::replay_within_limits(const SweepRun& run, FailureKind wh
   return fmt::format("(ulimit -v {}; {})", limits.memory->count() >> 10U, command);
 }
 
-// Points where one axis is not what it is at the first point. Zipped lists belong together.
-std::vector<std::vector<Level>> Experiment::levels_one_by_one() const {
-  std::vector<std::vector<Level>> all{design_.point(0)};
-  if (sweep_.design == DesignKind::zipped) {
-    for (std::uint64_t p = 1; p < design_.points(); ++p) all.push_back(design_.point(p));
-    return all;
-  }
-  const std::vector<Level> first = all.front();
-  for (std::size_t a = 0; a < first.size(); ++a) {
-    const auto count = design_.level_count(a);
-    if (!count) continue;
-    for (std::uint64_t l = 0; l < *count; ++l) {
-      all.push_back(first);
-      all.back()[a] = design_.level(a, l);
-    }
-  }
-  return all;
+// How many for_each_value() visits.
+std::uint64_t Experiment::value_count() const {
+  if (sweep_.design == DesignKind::zipped) return design_.points();
+  std::uint64_t count = 1;
+  for (std::size_t a = 0; a < sweep_.axes.size(); ++a) count += design_.level_count(a).value_or(0);
+  return count;
 }
 
-void Experiment::check_each_value() {
+// Points where one axis is not what it is at the first point. Zipped lists belong together.
+void Experiment::for_each_value(const std::function<void(const std::vector<Level>&)>& visit) const {
+  const std::vector<Level> first = design_.point(0);
+  visit(first);
+  if (sweep_.design == DesignKind::zipped) {
+    for (std::uint64_t p = 1; p < design_.points(); ++p) visit(design_.point(p));
+    return;
+  }
+  for (std::size_t a = 0; a < first.size(); ++a) {
+    std::vector<Level> levels = first;
+    const std::uint64_t count = design_.level_count(a).value_or(0);
+    for (std::uint64_t l = 0; l < count; ++l) {
+      levels[a] = design_.level(a, l);
+      visit(levels);
+    }
+  }
+}
+
+void Experiment::check_each_value(const std::function<void(const CheckShare&)>& tell) {
   std::vector<Problem> problems;
-  for (const std::vector<Level>& levels : levels_one_by_one()) {
+  CheckShare share{0, value_count()};
+  for_each_value([&](const std::vector<Level>& levels) {
+    if (tell) tell(share);
+    ++share.done;
     try {
       const Scenario scenario = scenario_with(levels);
       recordings_.merge(recordings(scenario));
     } catch (const ConfigError& error) {
       add_problems(problems, error);
     }
-  }
+  });
   if (!problems.empty()) throw ConfigError(std::move(problems));
 }
 

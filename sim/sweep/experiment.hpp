@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,12 @@ struct SweepRun {
   std::uint32_t replicate = 0;
   std::uint64_t seed = 0;
   bool operator==(const SweepRun&) const = default;
+};
+
+// How far a check is, in values.
+struct CheckShare {
+  std::uint64_t done = 0;
+  std::uint64_t all = 0;
 };
 
 class Experiment {
@@ -48,14 +55,15 @@ class Experiment {
   std::string replay_within_limits(const SweepRun& run, FailureKind why) const;
 
   // Reads the scenario with each value of each axis by itself, or at each point. Throws ConfigError with
-  // everything that is wrong.
-  void check_each_value();
+  // everything that is wrong. `tell` is told before each value.
+  void check_each_value(const std::function<void(const CheckShare&)>& tell = {});
   void check_each_point() const;
 
  private:
   void apply_at(const Settings& settings, Value& document, const std::string& place) const;
   Scenario scenario_with(const std::vector<Level>& levels) const;
-  std::vector<std::vector<Level>> levels_one_by_one() const;
+  std::uint64_t value_count() const;
+  void for_each_value(const std::function<void(const std::vector<Level>&)>& visit) const;
 
   std::string file_;
   Sweep sweep_;

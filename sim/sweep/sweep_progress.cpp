@@ -31,17 +31,30 @@ std::string sweep_progress_text(const Schedule& schedule, const Pace& pace) {
   return text;
 }
 
+std::string check_progress_text(const CheckShare& share) {
+  return fmt::format("checking value {} of {}", grouped(share.done + 1), grouped(share.all));
+}
+
 SweepProgress::SweepProgress(ProgressMode mode) {
   if (mode == ProgressMode::never) return;
   if (mode == ProgressMode::automatic && !stderr_is_terminal()) return;
   line_ = std::make_unique<StatusLine>(STDERR_FILENO);
 }
 
-void SweepProgress::tell(const Schedule& schedule, const std::string& more) {
+bool SweepProgress::is_due() {
   const auto now = Clock::now();
-  if (line_ == nullptr || now - told_ < period) return;
+  if (line_ == nullptr || now - told_ < period) return false;
   told_ = now;
-  pace_.add(now - begin_, share_of(schedule), schedule.finished());
+  return true;
+}
+
+void SweepProgress::tell(const CheckShare& share) {
+  if (is_due()) line_->show(check_progress_text(share));
+}
+
+void SweepProgress::tell(const Schedule& schedule, const std::string& more) {
+  if (!is_due()) return;
+  pace_.add(told_ - begin_, share_of(schedule), schedule.finished());
   line_->show(sweep_progress_text(schedule, pace_) + (more.empty() ? "" : "; " + more));
 }
 

@@ -142,6 +142,12 @@ int tell_complete(const SweepTables& tables, const std::filesystem::path& result
   return exit_code(totals);
 }
 
+// Of a long axis that takes a while.
+void check_values(Experiment& experiment, ProgressMode mode) {
+  SweepProgress progress(mode);
+  experiment.check_each_value([&](const CheckShare& share) { progress.tell(share); });
+}
+
 }  // namespace
 
 int sweep_verb(const SweepArguments& arguments) {
@@ -149,7 +155,7 @@ int sweep_verb(const SweepArguments& arguments) {
   check_sbatch_options(arguments.cluster.sbatch);
   if (arguments.slurm) check_sbatch_environment();
   Experiment experiment(arguments.sweep);
-  experiment.check_each_value();
+  check_values(experiment, arguments.progress);
   check_limits(experiment);
   check_selection(experiment);
   if (arguments.dry_run) return print_runs(experiment, stdout) == 0 ? 0 : 1;

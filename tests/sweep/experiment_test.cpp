@@ -43,6 +43,23 @@ std::string problems_of(const std::string& more) {
 
 }  // namespace
 
+TEST_CASE("a check tells which value it is at, the last one included", "[sweep]") {
+  // Five points that are zipped, or the first one and each of ten values.
+  const std::string design = GENERATE("zipped", "grid");
+  const std::string values = R"("values": [1, 2, 3, 4, 5]})";
+  const Files files(R"(, "design": ")" + design +
+                    R"(", "axes": [{"name": "a", "pointer": "/hosts/0/devices/0/requests", )" +
+                    values + R"(, {"name": "b", "pointer": "/hosts/0/iommus/0/walkers", )" +
+                    values + "]");
+  const std::uint64_t all = design == "zipped" ? 5 : 11;
+  std::uint64_t told = 0;
+  Experiment(files.sweep()).check_each_value([&](const CheckShare& share) {
+    CHECK(share.done == told++);
+    CHECK(share.all == all);
+  });
+  CHECK(told == all);
+}
+
 TEST_CASE("runs are numbered by point and replicate, and each has a seed of its own", "[sweep]") {
   const Files files(std::string(R"(, "replicates": 3, "axes": [)") + entries_axis + "]");
   const Experiment experiment(files.sweep());

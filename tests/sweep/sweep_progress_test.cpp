@@ -44,6 +44,10 @@ TEST_CASE("a sweep's line never says that all is done", "[sweep]") {
   CHECK_THAT(sweep_progress_text(schedule, Pace()), Catch::StartsWith("99 %: 2 of 2 runs"));
 }
 
+TEST_CASE("before anything runs a sweep's line has the value that is checked", "[sweep]") {
+  CHECK(check_progress_text({1199, 2'000'001}) == "checking value 1,200 of 2,000,001");
+}
+
 TEST_CASE("points that a stop rule has decided shrink what is expected", "[sweep]") {
   const Sweep sweep =
       sweep_of(R"(, "stop": {"metric": "a.b", "half_width": 1, "minimum": 3, "maximum": 10})");
