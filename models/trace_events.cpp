@@ -13,8 +13,8 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::invalidate, "invalidate", "An invalidation descriptor was executed.",
                   "descriptor's high 64 bits", "descriptor's low 64 bits",
                   "descriptor type, or 0x100 + RISC-V's command"},
-    EventKindInfo{EventKind::map, "map", "Software mapped pages.", "IOVA", "host physical address",
-                  "number of 4 KiB pages, at most 65535"},
+    EventKindInfo{EventKind::map, "map", "Software mapped pages.", "IOVA",
+                  "physical address in its machine", "number of 4 KiB pages, at most 65535"},
     EventKindInfo{EventKind::unmap, "unmap", "Software has removed a mapping, and waited.", "IOVA",
                   "", "number of 4 KiB pages, at most 65535"},
     EventKindInfo{EventKind::look_up, "look_up",
@@ -155,6 +155,9 @@ constexpr std::array kinds = {
                   "Work with a PASID of the host has reached a guest's slice of a function.",
                   "number of the guest's PASID", "requester id",
                   "0 by a register of its queue, 1 by ENQCMD"},
+    EventKindInfo{EventKind::guest_memory, "guest_memory",
+                  "A guest's memory lies in frames of its host.", "",
+                  "host physical address of the guest's address 0", ""},
 };
 
 }  // namespace

@@ -73,7 +73,8 @@ enum class EventKind : std::uint16_t {
   // What leads a function to its tables.
   context_write,
   // What guests do with slices of functions.
-  work
+  work,
+  guest_memory
 };
 
 constexpr bool is_part_of_request(EventKind kind) {

@@ -165,6 +165,7 @@ void Guest::boot(std::function<void(Thread&)> booted) {
   });
   machine.post_to_hypervisor([this, booted = std::move(booted)](Thread& thread) {
     move_in(thread);
+    tell_memory();
     kernel.workers.post([this, booted](Thread& worker) { start_kernel(worker, booted); });
   });
 }
@@ -177,6 +178,14 @@ void Guest::move_in(Thread& thread) {
   boot_error("files", residence_->open(thread));
   for (std::size_t number = 0; number < drivers_.size(); ++number)
     boot_error(drivers_[number]->function().path, residence_->attach(thread, number));
+}
+
+void Guest::tell_memory() const {
+  const TracePoint& trace = residence_->trace();
+  if (!trace.on()) return;
+  trace.emit({.kind = EventKind::guest_memory,
+              .time = engine().now(),
+              .value = memory.begin_in_host().value()});
 }
 
 void Guest::start_kernel(Thread& thread, const std::function<void(Thread&)>& booted) {

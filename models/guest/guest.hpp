@@ -288,6 +288,7 @@ class Guest {
   void change_residence(Residence& to, const std::vector<bool>& moves);
   std::string_view refuse_migration(const Migration::Target& target, MigrationFailure why);
   void move_in(Thread& thread);
+  void tell_memory() const;
   void start_kernel(Thread& thread, const std::function<void(Thread&)>& booted);
   void tell_allocator(const Unit& unit, std::uint16_t what) const;
   Errno register_allocator(Thread& thread, Unit& unit);

@@ -307,6 +307,7 @@ std::string_view Guest::refuse_migration(const Migration::Target& target, Migrat
 void Guest::change_residence(Residence& to, const std::vector<bool>& moves) {
   residence_ = &to;
   memory.move_to(to.host().memory, to.second_stage());
+  tell_memory();
   hypervisor.move_to(to.flow());
   machine.move_to(to.host().kernel.workers);
   for (std::size_t number = 0; number < drivers_.size(); ++number) {

@@ -39,6 +39,8 @@ class GuestMemory final : public TableMemory {
     return frames;
   }
   Bytes size() const { return end_ - base_; }
+  // Where its first address lies; the others follow.
+  Hpa begin_in_host() const { return in_host(base_); }
 
   // Frames of a host behind all of it, the same or another one.
   void back(PhysicalMemory& host, PageTable& second_stage) const {

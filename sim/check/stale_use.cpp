@@ -10,6 +10,15 @@ namespace viosim::check {
 
 namespace {
 
+constexpr unsigned page_shift = 12;
+constexpr std::uint64_t page_size = std::uint64_t{1} << page_shift;
+
+constexpr std::uint64_t page_base(std::uint64_t address) { return address & ~(page_size - 1); }
+// Of the pages that an event is about.
+constexpr std::uint64_t end_of(const TraceEvent& event) {
+  return event.address + (std::uint64_t{event.code} << page_shift);
+}
+
 // Not one that was refused, or waits for others.
 bool ends_life(const TraceEvent& free) {
   return free.code == 0 || free.code == trace_code::orphaned;
@@ -37,6 +46,9 @@ void StaleUse::observe(const TraceEvent& event) {
       functions_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
           event.component;
       return;
+    case EventKind::guest_memory:
+      guest_memory_[scene_.machine_of(event.component)] = event.value;
+      return;
     default:
       return;
   }
@@ -63,10 +75,12 @@ void StaleUse::used(const TraceEvent& event) {
   }
   const Number here = scene_.number_of(event);
   const auto guest = stands_for_.find(here);
-  check_range(event, guest == stands_for_.end() ? here : guest->second, issue);
+  const Number& number = guest == stands_for_.end() ? here : guest->second;
+  check_unmapped(event, number, issue);
+  check_mapped_again(event, number, issue);
 }
 
-void StaleUse::check_range(const TraceEvent& event, const Number& number, std::int64_t issue) {
+void StaleUse::check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue) {
   const auto space = unmapped_.find(number);
   if (space == unmapped_.end()) return;
   const auto range = space->second.upper_bound(event.address);
@@ -84,12 +98,57 @@ void StaleUse::check_range(const TraceEvent& event, const Number& number, std::i
               .evidence = {unmap}});
 }
 
+// What a device kept from before the page was taken away leads to a frame that may be anybody's by now.
+void StaleUse::check_mapped_again(const TraceEvent& event, const Number& number,
+                                  std::int64_t issue) {
+  const auto space = mapped_again_.find(number);
+  if (space == mapped_again_.end()) return;
+  const auto page = space->second.find(event.address >> page_shift);
+  if (page == space->second.end()) return;
+  const auto& [frame, unmap] = page->second;
+  const auto there = in_host(number, frame);
+  if (unmap.event.time >= issue || !there || *there == page_base(event.value)) return;
+  scene_.violate(event, {.invariant = Invariant::no_stale_use,
+                         .number = number,
+                         .epoch = unmap.event.epoch,
+                         .message = fmt::format(
+                             "address {:#x} is translated to {:#x}, and its page was unmapped and "
+                             "flushed {} before the request, and has been mapped to {:#x} since",
+                             event.address, event.value,
+                             format_time(Ps(issue - unmap.event.time), 12), *there),
+                         .evidence = {unmap}});
+}
+
+// Nothing: it is not known where a guest's memory lies.
+std::optional<std::uint64_t> StaleUse::in_host(const Number& number, std::uint64_t address) const {
+  const std::uint32_t machine = scene_.home_of(number);
+  if (scene_.host_of(machine) == machine) return address;
+  const auto memory = guest_memory_.find(machine);
+  if (memory == guest_memory_.end()) return {};
+  return memory->second + address;
+}
+
 void StaleUse::map(const TraceEvent& event) {
-  const auto space = unmapped_.find(scene_.number_of(event));
-  if (event.pasid == 0 || space == unmapped_.end()) return;
+  if (event.pasid == 0) return;
+  const Number number = scene_.number_of(event);
+  const auto space = unmapped_.find(number);
+  if (space == unmapped_.end()) return;
+  const Ranges& ranges = space->second;
+  for (std::uint64_t i = 0; i < event.code; ++i) {
+    const std::uint64_t page = event.address + (i << page_shift);
+    const auto range = ranges.upper_bound(page);
+    if (range == ranges.end() || page < range->second.begin) continue;
+    mapped_again_[number][page >> page_shift] = {page_base(event.value) + (i << page_shift),
+                                                 range->second.unmap};
+  }
+  take_range(number, event.address, end_of(event));
+}
+
+// It is not unmapped any more, or in another way.
+void StaleUse::take_range(const Number& number, std::uint64_t begin, std::uint64_t end) {
+  const auto space = unmapped_.find(number);
+  if (space == unmapped_.end()) return;
   Ranges& ranges = space->second;
-  const std::uint64_t begin = event.address;
-  const std::uint64_t end = begin + (std::uint64_t{event.code} << 12U);
   for (auto at = ranges.upper_bound(begin); at != ranges.end() && at->second.begin < end;) {
     const Range range = at->second;
     const std::uint64_t its_end = at->first;
@@ -105,10 +164,15 @@ void StaleUse::map(const TraceEvent& event) {
 
 // The later time counts for all of it: a request of before it is let pass.
 void StaleUse::unmap(const TraceEvent& event) {
-  if (event.pasid == 0 || scene_.shared_with_orphans(scene_.number_of(event))) return;
-  map(event);
-  const std::uint64_t end = event.address + (std::uint64_t{event.code} << 12U);
-  unmapped_[scene_.number_of(event)][end] = {event.address, scene_.link(event)};
+  const Number number = scene_.number_of(event);
+  if (event.pasid == 0 || scene_.shared_with_orphans(number)) return;
+  take_range(number, event.address, end_of(event));
+  unmapped_[number][end_of(event)] = {event.address, scene_.link(event)};
+  const auto again = mapped_again_.find(number);
+  if (again == mapped_again_.end()) return;
+  for (std::uint64_t page = event.address; page < end_of(event); page += page_size)
+    again->second.erase(page >> page_shift);
+  if (again->second.empty()) mapped_again_.erase(again);
 }
 
 void StaleUse::entry_written(const TraceEvent& event) {
@@ -134,6 +198,7 @@ void StaleUse::bound(const TraceEvent& event) {
 void StaleUse::number_moves(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
   unmapped_.erase(number);
+  mapped_again_.erase(number);
   stands_for_.erase(number);
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <unordered_map>
 
 namespace viosim::check {
@@ -15,7 +16,9 @@ class StaleUse {
  public:
   explicit StaleUse(Scene& scene) : scene_(scene) {}
   void observe(const TraceEvent& event);
-  bool wants_requests() const { return !gone_.empty() || !unmapped_.empty(); }
+  bool wants_requests() const {
+    return !gone_.empty() || !unmapped_.empty() || !mapped_again_.empty();
+  }
 
  private:
   // What is not mapped, and since when software has known that nobody uses it: by where it ends.
@@ -24,20 +27,31 @@ class StaleUse {
     Link unmap;
   };
   using Ranges = std::map<std::uint64_t, Range>;
+  // What pages lead to that had been taken away, and that nobody should use what they led to before.
+  struct MappedAgain {
+    std::uint64_t frame = 0;  // its address, as the machine knows it
+    Link unmap;
+  };
+  using Pages = std::unordered_map<std::uint64_t, MappedAgain>;  // never gone through
   static constexpr std::uint64_t key(std::uint32_t machine_or_component, std::uint32_t pasid) {
     return std::uint64_t{machine_or_component} << 32U | pasid;
   }
 
   void used(const TraceEvent& event);
-  void check_range(const TraceEvent& event, const Number& number, std::int64_t issue);
+  void check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue);
+  void check_mapped_again(const TraceEvent& event, const Number& number, std::int64_t issue);
+  std::optional<std::uint64_t> in_host(const Number& number, std::uint64_t address) const;
   void unmap(const TraceEvent& event);
   void map(const TraceEvent& event);
+  void take_range(const Number& number, std::uint64_t begin, std::uint64_t end);
   void entry_written(const TraceEvent& event);
   void bound(const TraceEvent& event);
   void number_moves(const TraceEvent& event);
 
   Scene& scene_;
   std::map<Number, Ranges> unmapped_;  // by the number of who has mapped it
+  std::map<Number, Pages> mapped_again_;
+  std::map<std::uint32_t, std::uint64_t> guest_memory_;  // by machine: where its address 0 is
   // A host's numbers that stand for a guest's.
   std::map<Number, Number> stands_for_;
   // By function and PASID: the entry was taken away, and flushed.

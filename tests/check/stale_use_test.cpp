@@ -16,9 +16,11 @@ Stream& unmap(Stream& stream, Stream::Component who, std::uint16_t pages = 2,
   return stream.flush_iotlb(in_host).flush_device_tlb(in_host).emit(
       EventKind::unmap, who, 5, 1, {.address = Stream::page, .code = pages, .duration = flushes});
 }
-Stream& map(Stream& stream, std::uint64_t page) {
-  return stream.emit(EventKind::map, Stream::app, 5, 1,
-                     {.address = page, .value = 0xb000, .code = 1});
+// Requests are translated to this frame.
+constexpr std::uint64_t used_frame = 0xa000;
+Stream& map(Stream& stream, std::uint64_t page, std::uint64_t frame = used_frame,
+            Stream::Component who = Stream::app) {
+  return stream.emit(EventKind::map, who, 5, 1, {.address = page, .value = frame, .code = 1});
 }
 
 }  // namespace
@@ -41,6 +43,42 @@ TEST_CASE("I28: a page that was mapped again may be used, its neighbour not") {
   CHECK(Stream(stream).use(5, 1, 0, outcome_hit, Stream::page + 0x1000).found().empty());
   CHECK(Stream(stream).use(5, 1, 0, outcome_hit, Stream::page).found() == "I28");
   CHECK(Stream(stream).use(5, 1, 0, outcome_hit, Stream::page + 0x2000).found() == "I28");
+}
+
+TEST_CASE("I28: of a page that was mapped again the frame is used that it has now") {
+  Stream stream = bound();
+  unmap(stream, Stream::app, 3);
+  map(stream, Stream::page, used_frame + 0x1000);
+  CHECK(Stream(stream).use(5, 1, 999).found() == "I28");
+  CHECK(Stream(stream).use(5, 1, 2000).found().empty());  // issued as software got its answer
+  CHECK(Stream(stream).use(5, 1, 999, outcome_no_page).found().empty());
+  unmap(stream, Stream::app, 3);
+  CHECK(Stream(stream).use(5, 1, 0, outcome_hit, Stream::page + 0x1000).found() == "I28");
+  map(stream, Stream::page);
+  CHECK(Stream(stream).use(5, 1, 0).found().empty());
+  map(stream, Stream::page + 0x2000, used_frame + 0x1000);
+  stream.free(5, 1).allocate(5, 2);
+  CHECK(Stream(stream).use(5, 2, 0, outcome_hit, Stream::page + 0x2000).found(false).find("I28") ==
+        std::string::npos);
+}
+
+TEST_CASE("I28: frames of a guest are where its memory lies in its host") {
+  const auto guest = [](std::uint64_t frame, std::initializer_list<std::uint64_t> memory) {
+    Stream stream;
+    for (const std::uint64_t begin : memory)
+      stream.emit(EventKind::guest_memory, Stream::vfio, 0, 0, {.value = begin});
+    stream.allocate(9, 1, Stream::owner(Stream::vfio))
+        .emit(EventKind::bind, Stream::vfio, 9, 1,
+              {.address = 5, .value = Stream::source, .code = trace_code::for_guest})
+        .write(trace_code::entry_set, 9, 1);
+    unmap(stream, Stream::guest_app, 2, 9);
+    map(stream, Stream::page, frame, Stream::guest_app);
+    return stream.use(9, 1, 0).found(false);
+  };
+  CHECK(guest(0x2000, {used_frame - 0x2000}).empty());
+  CHECK(guest(0x1000, {used_frame - 0x2000}) == "I28");
+  CHECK(guest(0x1000, {used_frame - 0x2000, used_frame - 0x1000}).empty());  // it has moved
+  CHECK(guest(0x1000, {}).empty());  // a trace that does not say
 }
 
 TEST_CASE("I28: a guest's process unmaps, and the host's number is used") {
@@ -78,7 +116,9 @@ TEST_CASE("I28: a request that was issued after the entry of its PASID was gone"
   CHECK(Stream(stream).write(trace_code::entry_set, 5, 1).use(5, 1, 0).found().empty());
 }
 
-TEST_CASE("answers to requests are wanted only while something is taken away") {
+TEST_CASE(
+    "answers to requests are wanted once something was taken away, for as long as the number "
+    "lives") {
   check::Checker checker(Stream::paths());
   Stream stream = bound();
   for (const TraceEvent& event : stream.events()) checker.observe(event);
@@ -87,6 +127,9 @@ TEST_CASE("answers to requests are wanted only while something is taken away") {
   checker.observe(stream.events().back());
   CHECK(checker.wants_requests());
   map(stream, Stream::page);
+  checker.observe(stream.events().back());
+  CHECK(checker.wants_requests());
+  stream.free(5, 1);
   checker.observe(stream.events().back());
   CHECK(!checker.wants_requests());
 }
