@@ -4,6 +4,7 @@
 
 #include "core/base/error.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <spawn.h>
 #include <sstream>
+#include <string_view>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -51,8 +53,21 @@ Pipe make_pipe() {
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
+std::vector<char*> environment_without(const std::vector<std::string>& prefixes) {
+  std::vector<char*> variables;
+  for (char** each = environ; *each != nullptr; ++each) {
+    const std::string_view variable(*each);
+    if (std::none_of(prefixes.begin(), prefixes.end(),
+                     [&](const std::string& prefix) { return variable.starts_with(prefix); }))
+      variables.push_back(*each);
+  }
+  variables.push_back(nullptr);
+  return variables;
+}
+
 // In a process group of its own, with no signal blocked.
-pid_t spawn(const std::vector<std::string>& words, const std::array<int, 3>& standard) {
+pid_t spawn(const std::vector<std::string>& words, std::vector<char*> environment,
+            const std::array<int, 3>& standard) {
   std::vector<std::string> copies = words;
   std::vector<char*> argv;
   argv.reserve(copies.size() + 1);
@@ -71,7 +86,7 @@ pid_t spawn(const std::vector<std::string>& words, const std::array<int, 3>& sta
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   pid_t child = -1;
   const int error =
-      ::posix_spawnp(&child, argv.front(), &actions, &attributes, argv.data(), environ);
+      ::posix_spawnp(&child, argv.front(), &actions, &attributes, argv.data(), environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (error == ENOENT) return -1;
@@ -95,10 +110,19 @@ int exit_code_of(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// Null: it may go on.
+const char* why_killed(const CommandResult& so_far, const CommandLimits& limits,
+                       std::chrono::steady_clock::time_point deadline, bool interrupted) {
+  if (std::chrono::steady_clock::now() > deadline) return "no answer in time";
+  if (interrupted) return "interrupted";
+  return so_far.output.size() + so_far.errors.size() > limits.output ? "prints without an end"
+                                                                     : nullptr;
+}
+
 }  // namespace
 
 CommandResult run_command(const std::vector<std::string>& words, const std::string& input,
-                          const Interrupt& interrupt, std::chrono::seconds limit) {
+                          const CommandLimits& limits, const Interrupt& interrupt) {
   ensure(input.size() <= 4096, "the input of a command fits into a pipe");
   CommandResult result;
   Pipe in = make_pipe();
@@ -106,14 +130,15 @@ CommandResult run_command(const std::vector<std::string>& words, const std::stri
   Pipe err = make_pipe();
   // While the reading end is open here, so that no signal comes of a command that does not read.
   expect(::write(in.in.get(), input.data(), input.size()) < 0 ? errno : 0, "a pipe");
-  const pid_t child = spawn(words, {in.out.get(), out.in.get(), err.in.get()});
+  const pid_t child =
+      spawn(words, environment_without(limits.without), {in.out.get(), out.in.get(), err.in.get()});
   if (child < 0) return {127, {}, words.front() + ": there is no such command"};
   in.out.close();
   out.in.close();
   err.in.close();
   in.in.close();
 
-  const auto deadline = std::chrono::steady_clock::now() + limit;
+  const auto deadline = std::chrono::steady_clock::now() + limits.time;
   const int before = interrupt.signal();
   std::vector<pollfd> open{{out.out.get(), POLLIN, 0}, {err.out.get(), POLLIN, 0}};
   bool killed = false;
@@ -123,12 +148,11 @@ CommandResult run_command(const std::vector<std::string>& words, const std::stri
       std::string& text = one.fd == out.out.get() ? result.output : result.errors;
       return one.revents != 0 && !receive(one.fd, text);
     });
-    const bool overdue = std::chrono::steady_clock::now() > deadline;
-    if (killed || (!overdue && interrupt.signal() == before)) continue;
+    const char* const why = why_killed(result, limits, deadline, interrupt.signal() != before);
+    if (killed || why == nullptr) continue;
     killed = true;
     ::kill(-child, SIGKILL);
-    result.errors +=
-        overdue ? words.front() + ": no answer in time\n" : words.front() + ": interrupted\n";
+    result.errors += words.front() + ": " + why + "\n";
   }
   result.exit_code = exit_code_of(child);
   return result;

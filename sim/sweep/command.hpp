@@ -16,10 +16,17 @@ struct CommandResult {
   std::string errors;
 };
 
-// `input` is given to its standard input: at most 4096 bytes. Past `limit`, or when a signal comes meanwhile, it
+struct CommandLimits {
+  std::chrono::seconds time;
+  // Variables of the environment whose names begin so are not for it.
+  std::vector<std::string> without = {};
+  std::size_t output = std::size_t{256} << 20U;  // bytes
+};
+
+// `input` is given to its standard input: at most 4096 bytes. Past a limit, or when a signal comes meanwhile, it
 // is killed, and `errors` says so.
 CommandResult run_command(const std::vector<std::string>& words, const std::string& input,
-                          const Interrupt& interrupt, std::chrono::seconds limit);
+                          const CommandLimits& limits, const Interrupt& interrupt);
 
 // Whether PATH has a program of that name.
 bool has_command(const std::string& name);

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/sweep/experiment.hpp"
 
+#include "core/base/error.hpp"
 #include "core/base/rng.hpp"
 #include "sim/json/json.hpp"
+#include "sim/record/digest.hpp"
 #include "sim/sweep/command.hpp"
 #include "sim/sweep/shell_word.hpp"
 
@@ -167,18 +169,26 @@ void Experiment::for_each_value(const std::function<void(const std::vector<Level
 
 void Experiment::check_each_value(const std::function<void(const CheckShare&)>& tell) {
   std::vector<Problem> problems;
+  RowDigest digest;
   CheckShare share{0, value_count()};
   for_each_value([&](const std::vector<Level>& levels) {
     if (tell) tell(share);
     ++share.done;
     try {
       const Scenario scenario = scenario_with(levels);
+      digest.add(to_text(write(scenario), Layout::one_line));
       recordings_.merge(recordings(scenario));
     } catch (const ConfigError& error) {
       add_problems(problems, error);
     }
   });
   if (!problems.empty()) throw ConfigError(std::move(problems));
+  digest_of_values_ = digest.value();
+}
+
+std::int64_t Experiment::digest_of_values() const {
+  ensure(digest_of_values_.has_value(), "a sweep is begun or resumed before its values are read");
+  return *digest_of_values_;
 }
 
 void Experiment::check_each_point() const {

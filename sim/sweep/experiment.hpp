@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,9 @@ class Experiment {
   // Reads the scenario with each value of each axis by itself, or at each point. Throws ConfigError with
   // everything that is wrong. `tell` is told before each value.
   void check_each_value(const std::function<void(const CheckShare&)>& tell = {});
+  // Of all that check_each_value() has read, which comes before: another one, when the scenario with any of these
+  // values is another one.
+  std::int64_t digest_of_values() const;
   void check_each_point() const;
 
  private:
@@ -71,6 +75,7 @@ class Experiment {
   std::string base_;  // the scenario's path
   Value document_;
   Recordings recordings_;
+  std::optional<std::int64_t> digest_of_values_;
 };
 
 }  // namespace viosim

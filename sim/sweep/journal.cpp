@@ -53,6 +53,9 @@ Value parse_begun(const std::filesystem::path& path, const std::string& key,
   }
 }
 
+// Of the other values of axes nothing is kept but a digest.
+constexpr const char* scenarios = "scenarios";
+
 }  // namespace
 
 SweepIdentity identity_of(const Experiment& experiment) {
@@ -61,6 +64,8 @@ SweepIdentity identity_of(const Experiment& experiment) {
   identity["commit"] = program_commit();
   identity["sweep"] = to_text(write(experiment.sweep()), Layout::indented);
   identity["scenario"] = to_text(write(experiment.scenario(experiment.run(0))), Layout::indented);
+  identity[scenarios] =
+      fmt::format("{:016x}", static_cast<std::uint64_t>(experiment.digest_of_values()));
   return identity;
 }
 
@@ -70,7 +75,7 @@ void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& be
   for (const auto& [key, value] : identity) {
     const auto known = begun.find(key);
     const std::string before = known == begun.end() ? "" : known->second;
-    if (before == value) continue;
+    if (before == value || key == scenarios) continue;
     const bool document = key == "sweep" || key == "scenario";
     const auto differences =
         document ? differences_of(parse_begun(path, key, before), parse_json(value, key))
@@ -80,6 +85,11 @@ void check_same_sweep(const std::filesystem::path& path, const SweepIdentity& be
                           fmt::format("cannot be resumed: {} {} was {} and is now {}", key,
                                       difference.pointer, difference.before, difference.after)});
     }
+  }
+  if (problems.empty() && begun != identity) {
+    problems.push_back({path.string(), "",
+                        "cannot be resumed: the scenario was another one with some value of an "
+                        "axis; that of the first run is the same"});
   }
   if (!problems.empty()) throw ConfigError(std::move(problems));
 }

@@ -24,9 +24,19 @@ double between(Scale scale, double from, double to, double part) {
   return scale == Scale::linear ? from + part * (to - from) : from * std::pow(to / from, part);
 }
 
+// Of a step that is written with few decimals the multiple that is written so, too: three times 0.1 is 0.3.
+double times_step(double times, double step) {
+  constexpr double most = 1e15;
+  for (double scale = 1; scale <= most; scale *= 10) {
+    const double units = std::round(step * scale);
+    if (units / scale == step && std::abs(times * units) <= most) return times * units / scale;
+  }
+  return times * step;
+}
+
 // A multiple of `step`; an end of the range that is one is that end, to the last bit.
 RangeValue multiple(const RangeConfig& range, double step, double times) {
-  const double value = times * step;
+  const double value = times_step(times, step);
   for (const double end : {range.from.number(), range.to.number()}) {
     if (std::abs(value - end) <= tolerance * step) return {kind_of(range), end};
   }

@@ -25,6 +25,10 @@ constexpr std::array<std::string_view, 10> ended_states = {
     "BOOT_FAIL", "CANCELLED",     "COMPLETED", "DEADLINE", "FAILED",
     "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED",  "TIMEOUT"};
 
+// Options that squeue and scancel take from the environment would hide tasks from the sweep, or keep them from
+// being cancelled.
+const std::vector<std::string> unheard = {"SQUEUE_", "SCANCEL_"};
+
 constexpr const char* task_format = "--format=%F|%K|%T|%r|%j";
 
 // Slurm puts numbers and names into file names in place of these.
@@ -108,7 +112,7 @@ void Slurm::check_commands() {
 }
 
 std::string Slurm::run(const std::vector<std::string>& words, const std::string& input) const {
-  const CommandResult result = run_command(words, input, interrupt_, longest_answer);
+  const CommandResult result = run_command(words, input, {longest_answer, unheard}, interrupt_);
   if (result.exit_code == 0) return result.output;
   const std::string said = trimmed(result.errors + result.output);
   throw SlurmError(fmt::format("{} ended with exit code {}{}{}", words.front(), result.exit_code,
@@ -140,7 +144,8 @@ std::string Slurm::submit(const Submission& submission) const {
 }
 
 std::vector<SlurmTask> Slurm::tasks() const {
-  std::istringstream answer(run({"squeue", "--noheader", "--array", "--states=all",
+  // "--all": also where a partition is hidden, or not for this user any more.
+  std::istringstream answer(run({"squeue", "--all", "--noheader", "--array", "--states=all",
                                  fmt::format("--user={}", ::geteuid()), task_format},
                                 {}));
   std::vector<SlurmTask> tasks;

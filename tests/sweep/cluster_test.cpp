@@ -3,7 +3,14 @@
 #include "tests/support/catch.hpp"
 #include "tests/sweep/bench.hpp"
 
+#include <fmt/format.h>
+
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
 
 using namespace viosim;
 using test::axis;
@@ -31,6 +38,8 @@ class FakeSlurm {
   void pending(const std::string& lines) const { std::ofstream(scratch_ / "pending") << lines; }
   // Runs instead of what was submitted, which is $FAKE_SCRIPT.
   void tasks(const std::string& script) const { std::ofstream(scratch_ / "task") << script; }
+  bool runs(int job) const { return std::filesystem::exists(scratch_ / fmt::format("{}.0", job)); }
+  bool cancelled() const { return std::filesystem::exists(scratch_ / "cancelled"); }
   std::string submitted() const {
     std::ifstream in(scratch_ / "submitted");
     return {std::istreambuf_iterator<char>(in), {}};
@@ -38,6 +47,18 @@ class FakeSlurm {
 
  private:
   Scratch scratch_;
+};
+
+// Of the environment, while it lives.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+  ~Variable() { ::unsetenv(name_); }
+
+ private:
+  const char* name_;
 };
 
 const std::string twenty = R"(, "axes": [)" + axis("[100, 2000, 300, 50]") +
@@ -194,6 +215,27 @@ TEST_CASE("a run that takes its task with it is at last alone, and becomes a fai
   CHECK(rows(bench.result("out"), "SELECT run, kind, reason FROM failure") ==
         std::vector<std::string>{"1|crash|each of 3 tasks that did this run alone ended without a "
                                  "word; the last one: FAILED|"});
+}
+
+TEST_CASE("what squeue and scancel take from the environment does not hide tasks from a sweep",
+          "[sweep]") {
+  const FakeSlurm slurm;
+  const Variable partition("SQUEUE_PARTITION", "another");
+  const Variable interactive("SCANCEL_INTERACTIVE", "true");
+  const Bench bench(twenty);
+  slurm.tasks("sleep 4; sh $FAKE_SCRIPT");
+  const Ended ended = bench.run("out", on_cluster({"--slice", "20"}));
+  CHECK(ended.exit_code() == 0);
+  CHECK_THAT(ended.output, !Catch::Contains("lost"));
+  slurm.tasks("sleep 60");
+  const test::Program program(bench.scratch(), bench.words("more", on_cluster({"--slice", "20"})));
+  // Once its task runs.
+  for (int i = 0; i < 2000 && !slurm.runs(2); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  program.send(SIGINT);
+  CHECK_THAT(program.wait().output, Catch::Contains("--resume goes on"));
+  CHECK(slurm.cancelled());
 }
 
 TEST_CASE("a task of a sweep that has changed since refuses", "[sweep]") {

@@ -105,6 +105,15 @@ TEST_CASE("ranges include both ends and keep their units", "[sweep]") {
   CHECK(values_of(R"("from": "1 GB/s", "to": "4 GB/s", "count": 2)") == Texts{"1 GB/s", "4 GB/s"});
 }
 
+TEST_CASE("a multiple of a step is what is written with the step's decimals", "[sweep]") {
+  CHECK(values_of(R"("from": 0, "to": 1, "count": 11, "multiple_of": 0.1)") ==
+        Texts{"0.0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1.0"});
+  CHECK(values_of(R"("from": 0, "to": 0.6, "count": 3, "multiple_of": 0.3)") ==
+        Texts{"0.0", "0.3", "0.6"});
+  CHECK(values_of(R"("from": -0.021, "to": 0, "count": 4, "multiple_of": 0.007)") ==
+        Texts{"-0.021", "-0.014", "-0.007", "0.0"});
+}
+
 TEST_CASE("the ends of a range are what was written, to the last bit", "[sweep]") {
   const auto [ends, more] = GENERATE(table<std::array<double, 2>, std::string>(
       {{{0.03, 0.3}, R"("count": 4)"},

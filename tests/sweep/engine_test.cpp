@@ -187,7 +187,7 @@ TEST_CASE("of the runs before, those are told that a stop rule needs", "[sweep]"
   const Bench bench(R"(, "axes": [)" + axis("[50, 60]") +
                     R"(], "keep": ["host0.dmar0.iotlb.hit_rate"],
       "stop": {"metric": "host0.dmar0.iotlb.hit_rate", "half_width": 1, "minimum": 2, "maximum": 4})");
-  const Experiment experiment(bench.scratch() / "s.json");
+  Experiment experiment(bench.scratch() / "s.json");
   std::filesystem::create_directories(bench.scratch() / "out");
   std::vector<FinishedRun> finished(4);  // two more of the first point than it needs
   for (std::size_t i = 0; i < finished.size(); ++i) {
@@ -195,6 +195,7 @@ TEST_CASE("of the runs before, those are told that a stop rule needs", "[sweep]"
     finished[i].outcome.figures = {{"host0.dmar0.iotlb", "hit_rate", "ratio", 0.5}};
     finished[i].outcome.watched = {0.5};
   }
+  experiment.check_each_value();
   Journal(bench.unfinished("out"), identity_of(experiment), {experiment.most_runs(), false})
       .store(finished);
   const Ended ended = bench.run("out", {"--resume"});

@@ -5,6 +5,7 @@
 #include "core/base/rng.hpp"
 #include "sim/json/json.hpp"
 #include "sim/sweep/differences.hpp"
+#include "sim/sweep/journal.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
 
@@ -58,6 +59,32 @@ TEST_CASE("a check tells which value it is at, the last one included", "[sweep]"
     CHECK(share.all == all);
   });
   CHECK(told == all);
+}
+
+TEST_CASE("what the values of axes are set in is told apart, also where the first run hides it",
+          "[sweep]") {
+  const Scratch scratch;
+  std::ofstream(scratch / "s.json") << R"({"name": "s", "scenario": "base.json", "axes": [
+    {"name": "walk", "variants": [
+      {"name": "slow", "set": {"/hosts/0/iommus/0/walk_read": "1 us"}},
+      {"name": "as-it-is", "set": {"/hosts/0/iommus/0/walkers": 2}}]}]})";
+  const auto identity = [&](const std::string& walk_read) {
+    std::ofstream(scratch / "base.json") << R"({"name": "b", "hosts": [{"name": "host0",
+      "iommus": [{"name": "dmar0", "model": "vtd", "walk_read": ")"
+                                         << walk_read << R"("}],
+      "devices": [{"name": "dev", "model": "dma", "iommu": "dmar0", "requests": 10,
+        "traffic": {"pattern": "sequential", "window": "4 KiB", "request": "64 B"}}]}]})";
+    Experiment experiment(scratch / "s.json");
+    experiment.check_each_value();
+    return identity_of(experiment);
+  };
+  const SweepIdentity begun = identity("80 ns");
+  CHECK(begun == identity("80 ns"));
+  const SweepIdentity changed = identity("8 us");
+  CHECK(changed.at("scenario") == begun.at("scenario"));
+  CHECK_THROWS_WITH(check_same_sweep("sweep.runs", begun, changed),
+                    "sweep.runs: cannot be resumed: the scenario was another one with some value "
+                    "of an axis; that of the first run is the same");
 }
 
 TEST_CASE("runs are numbered by point and replicate, and each has a seed of its own", "[sweep]") {

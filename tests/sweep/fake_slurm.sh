@@ -52,11 +52,14 @@ sbatch)
   ;;
 squeue)
   refused squeue && exit 1
+  # Without --all those of hidden partitions are not shown; nor others than a variable asks for.
+  case " $* " in *" --all "*) [ -z "$SQUEUE_PARTITION" ] || exit 0 ;; *) exit 0 ;; esac
   cat -- *[0-9].*[0-9] 2>/dev/null | sed "s/|WHY|/|$(head -n 1 pending 2>/dev/null)|/"
   [ -s pending ] && sed -i 1d pending
   exit 0
   ;;
 scancel)
+  [ -z "$SCANCEL_INTERACTIVE" ] || exec yes "Cancel job_id=$2 name=$1 partition=all [y/n]?"
   echo "$@" >>cancelled
   ;;
 esac

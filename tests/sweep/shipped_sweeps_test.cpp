@@ -89,15 +89,15 @@ class Swept {
     REQUIRE(found.size() == 1);
     return std::stod(found[0]);
   }
-  // Over the replicates of the point where the first three axes have these numbers.
-  double mean_at(int first, int second, int third, const std::string& figure) const {
-    const auto found = test::rows(
-        bench_.result("out"),
-        fmt::format("SELECT avg(value) FROM result JOIN parameter a USING(point) JOIN parameter b "
-                    "USING(point) JOIN parameter c USING(point) WHERE a.axis = 0 AND a.number = {} "
-                    "AND b.axis = 1 AND b.number = {} AND c.axis = 2 AND c.number = {} AND "
-                    "figure = '{}'",
-                    first, second, third, figure));
+  // Over the replicates of the point where the axes have these numbers.
+  double mean_at(const std::vector<int>& numbers, const std::string& figure) const {
+    std::string query = fmt::format("SELECT avg(value) FROM result WHERE figure = '{}'", figure);
+    for (std::size_t axis = 0; axis < numbers.size(); ++axis) {
+      query +=
+          fmt::format(" AND point IN (SELECT point FROM parameter WHERE axis = {} AND number = {})",
+                      axis, numbers[axis]);
+    }
+    const auto found = test::rows(bench_.result("out"), query);
     REQUIRE(found.size() == 1);
     return std::stod(found[0]);
   }
@@ -123,6 +123,20 @@ std::string failures_text(const Swept& swept, int taken, const std::string& numb
 
 }  // namespace
 
+TEST_CASE("what the README says of IOTLB entries and walkers is what the sweep finds", "[sweep]") {
+  const Swept swept("iotlb-and-walkers");
+  std::string table = "| entries | 2 walkers | 6 | 16 | hit rate |\n|---|---|---|---|---|\n";
+  for (const int entries : {64, 128, 256, 512, 1024, 2048, 4096}) {
+    table += fmt::format("| {} |", entries);
+    for (const int walkers : {2, 6, 16})
+      table += fmt::format(" {} |",
+                           time_text(swept.mean_at({entries, walkers}, "host0.acc[0].dma.mean")));
+    const double hits = swept.mean_at({entries, 16}, "host0.dmar0.iotlb.hit_rate");
+    table += fmt::format(" {:.1f} % |\n", 100 * hits);
+  }
+  CHECK_THAT(readme_of(test::scenarios + "sweeps"), Catch::Contains(table + '\n'));
+}
+
 TEST_CASE("what the README says of tenants is what the sweep finds", "[sweep]") {
   const Swept swept("tenants");
   std::string table =
@@ -132,7 +146,7 @@ TEST_CASE("what the README says of tenants is what the sweep finds", "[sweep]") 
     table += fmt::format("| {} |", tenants);
     for (const int entries : {256, 4096}) {
       for (const int walkers : {2, 6, 16}) {
-        const double mean = swept.mean_at(tenants, entries, walkers, "host0.acc[0].dma.mean");
+        const double mean = swept.mean_at({tenants, entries, walkers}, "host0.acc[0].dma.mean");
         table += fmt::format(" {} |", time_text(mean));
       }
     }
