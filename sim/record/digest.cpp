@@ -7,6 +7,10 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <array>
+#include <bit>
+#include <cstring>
+
 namespace viosim {
 
 const char* const create_digest_table =
@@ -20,22 +24,21 @@ RowDigest::RowDigest() : state_(XXH64_createState()) {
   XXH64_reset(state_.get(), 0);
 }
 
-void RowDigest::add(std::int64_t value) {
-  XXH64_update(state_.get(), "i", 1);
-  XXH64_update(state_.get(), &value, sizeof value);
+void RowDigest::add(char kind, std::uint64_t bits) {
+  std::array<char, 1 + sizeof bits> bytes{kind};
+  std::memcpy(bytes.data() + 1, &bits, sizeof bits);
+  XXH64_update(state_.get(), bytes.data(), bytes.size());
 }
+
+void RowDigest::add(std::int64_t value) { add('i', static_cast<std::uint64_t>(value)); }
 
 void RowDigest::add(std::string_view text) {
   const std::uint64_t size = text.size();
-  XXH64_update(state_.get(), "t", 1);
-  XXH64_update(state_.get(), &size, sizeof size);
+  add('t', size);
   if (size != 0) XXH64_update(state_.get(), text.data(), size);
 }
 
-void RowDigest::add_real(double value) {
-  XXH64_update(state_.get(), "r", 1);
-  XXH64_update(state_.get(), &value, sizeof value);
-}
+void RowDigest::add_real(double value) { add('r', std::bit_cast<std::uint64_t>(value)); }
 
 void RowDigest::add_null() { XXH64_update(state_.get(), "n", 1); }
 

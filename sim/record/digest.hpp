@@ -36,6 +36,8 @@ class RowDigest {
   struct Free {
     void operator()(XXH64_state_s* state) const;
   };
+  void add(char kind, std::uint64_t bits);
+
   std::unique_ptr<XXH64_state_s, Free> state_;
   std::int64_t rows_ = 0;
 };

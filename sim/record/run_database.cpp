@@ -5,12 +5,14 @@
 #include "core/base/error.hpp"
 #include "models/trace_events.hpp"
 #include "sim/record/partial_file.hpp"
+#include "sim/record/row_writer.hpp"
 #include "sim/record/schema.hpp"
 #include "sim/record/sqlite.hpp"
 
 #include <fmt/format.h>
 
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -68,6 +70,7 @@ class RunDatabase::Writer {
     insert_event_kinds(connection_);
     write_digests(connection_, schema::covered());
     transaction.commit();
+    strings_.emplace(connection_, "string", 2);
     insert_block_ = std::make_unique<Statement>(
         connection_.prepare("INSERT INTO trace_block VALUES(?, ?, ?, ?, ?, ?)"));
     recorder_ = std::make_unique<TraceRecorder>([this](const EncodedBlock& block) { store(block); },
@@ -106,7 +109,8 @@ class RunDatabase::Writer {
     insert_violation_counts();
     for (const auto& [key, value] : wall_) insert(connection_, "wall", key, value);
     insert(connection_, "manifest", "complete", "1");
-    write_digests(connection_, schema::covered());
+    write_digests(connection_, {&schema::manifest(), 1});  // the rest was digested on its way
+    strings_.reset();
     transaction.commit();
     connection_.close();
     file_.publish();
@@ -124,7 +128,7 @@ class RunDatabase::Writer {
 
   void store(const EncodedBlock& block) {
     Transaction transaction(connection_);
-    if (insert_components()) write_component_digest();
+    insert_components();
     const auto checksum = static_cast<std::int64_t>(block.checksum);
     insert_block_->bind(1, block.number)
         .bind(2, block.events)
@@ -141,119 +145,112 @@ class RunDatabase::Writer {
     transaction.commit();
   }
 
-  // True: there were new ones.
-  bool insert_components() {
+  void insert_components() {
     std::vector<std::string> paths;
     {
       const std::lock_guard lock(components_mutex_);
       paths.swap(waiting_components_);
     }
-    if (paths.empty()) return false;
-    Statement statement = connection_.prepare("INSERT INTO string VALUES(?, ?)");
-    for (const std::string& path : paths) {
-      statement.bind(1, components_stored_).bind(2, path).run();
-      components_digest_.add(components_stored_++);
-      components_digest_.add(path);
-      components_digest_.end_row();
-    }
-    return true;
+    if (paths.empty()) return;
+    for (const std::string& path : paths) strings_->add(components_stored_++).add(path).end_row();
+    strings_->finish();
   }
 
-  void write_component_digest() { write_digest(connection_, "string", components_digest_); }
-
   void insert_metrics() {
-    Statement statement = connection_.prepare("INSERT INTO metric VALUES(NULL, ?, ?, ?, ?)");
+    RowWriter rows(connection_, "metric", 4, RowWriter::Ids::counted);
     for (const MetricRow& row : metrics_) {
-      statement.bind(1, std::int64_t{row.component})
-          .bind(2, row.name)
-          .bind(3, name_of(row.unit))
-          .bind(4, row.value)
-          .run();
+      rows.add(std::int64_t{row.component})
+          .add(row.name)
+          .add(name_of(row.unit))
+          .add(row.value)
+          .end_row();
     }
+    rows.finish();
   }
 
   void insert_latencies() {
-    Statement summary = connection_.prepare("INSERT INTO latency VALUES(?, ?, ?, ?, ?, ?, ?)");
-    Statement buckets = connection_.prepare("INSERT INTO latency_bucket VALUES(?, ?, ?, ?)");
+    RowWriter summaries(connection_, "latency", 6, RowWriter::Ids::counted);
+    RowWriter buckets(connection_, "latency_bucket", 4);
     std::int64_t id = 0;
     for (const LatencyRow& row : latencies_) {
       const Histogram& histogram = row.histogram;
-      summary.bind(1, ++id)
-          .bind(2, std::int64_t{row.component})
-          .bind(3, row.operation)
-          .bind(4, static_cast<std::int64_t>(histogram.count()))
-          .bind(5, histogram.min().count())
-          .bind(6, histogram.max().count())
-          .bind_sum(7, histogram.sum())
-          .run();
+      ++id;
+      summaries.add(std::int64_t{row.component})
+          .add(row.operation)
+          .add(static_cast<std::int64_t>(histogram.count()))
+          .add(histogram.min().count())
+          .add(histogram.max().count())
+          .add_sum(histogram.sum())
+          .end_row();
       histogram.for_each_bucket([&](std::size_t number, const Histogram::Bucket& bucket) {
-        buckets.bind(1, id)
-            .bind(2, static_cast<std::int64_t>(number))
-            .bind(3, static_cast<std::int64_t>(bucket.count))
-            .bind_sum(4, bucket.sum)
-            .run();
+        buckets.add(id)
+            .add(static_cast<std::int64_t>(number))
+            .add(static_cast<std::int64_t>(bucket.count))
+            .add_sum(bucket.sum)
+            .end_row();
       });
     }
+    summaries.finish();
+    buckets.finish();
   }
 
   void insert_expectations() {
-    Statement statement = connection_.prepare("INSERT INTO expectation VALUES(NULL, ?, ?, ?)");
+    RowWriter rows(connection_, "expectation", 3, RowWriter::Ids::counted);
     for (const ExpectationRow& row : expectations_) {
-      statement.bind(1, row.expected)
-          .bind(2, row.found)
-          .bind(3, std::int64_t{row.met ? 1 : 0})
-          .run();
+      rows.add(row.expected).add(row.found).add(std::int64_t{row.met ? 1 : 0}).end_row();
     }
+    rows.finish();
   }
 
   void insert_violations() {
-    Statement statement =
-        connection_.prepare("INSERT INTO violation VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    RowWriter rows(connection_, "violation", 10, RowWriter::Ids::counted);
+    RowWriter events(connection_, "violation_event", 8);
     std::int64_t id = 0;
     for (const ViolationRow& row : violations_) {
-      statement.bind(1, ++id)
-          .bind(2, row.invariant)
-          .bind(3, row.time)
-          .bind(4, std::int64_t{row.component})
-          .bind(5, row.actor)
-          .bind(6, std::int64_t{row.pasid})
-          .bind(7, std::int64_t{row.epoch})
-          .bind(8, std::int64_t{row.current_epoch})
-          .bind(9, row.owner)
-          .bind(10, row.previous_owner)
-          .bind(11, row.message)
-          .run();
-      insert_events(id, row.events);
+      rows.add(row.invariant)
+          .add(row.time)
+          .add(std::int64_t{row.component})
+          .add(row.actor)
+          .add(std::int64_t{row.pasid})
+          .add(std::int64_t{row.epoch})
+          .add(std::int64_t{row.current_epoch})
+          .add(row.owner)
+          .add(row.previous_owner)
+          .add(row.message)
+          .end_row();
+      insert_events(events, ++id, row.events);
     }
+    rows.finish();
+    events.finish();
   }
 
-  void insert_events(std::int64_t violation, const std::vector<ViolationRow::Event>& events) {
-    Statement statement =
-        connection_.prepare("INSERT INTO violation_event VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+  static void insert_events(RowWriter& rows, std::int64_t violation,
+                            const std::vector<ViolationRow::Event>& events) {
     for (std::size_t i = 0; i < events.size(); ++i) {
-      statement.bind(1, violation)
-          .bind(2, static_cast<std::int64_t>(i))
-          .bind(3, events[i].time)
-          .bind(4, std::int64_t{events[i].component})
-          .bind(5, std::int64_t{events[i].kind})
-          .bind(6, std::int64_t{events[i].pasid})
-          .bind(7, std::int64_t{events[i].epoch})
-          .bind(8, events[i].text)
-          .run();
+      rows.add(violation)
+          .add(static_cast<std::int64_t>(i))
+          .add(events[i].time)
+          .add(std::int64_t{events[i].component})
+          .add(std::int64_t{events[i].kind})
+          .add(std::int64_t{events[i].pasid})
+          .add(std::int64_t{events[i].epoch})
+          .add(events[i].text)
+          .end_row();
     }
   }
 
   void insert_violation_counts() {
-    Statement statement = connection_.prepare("INSERT INTO violation_count VALUES(?, ?)");
+    RowWriter rows(connection_, "violation_count", 2);
     for (const auto& [invariant, times] : violation_counts_)
-      statement.bind(1, invariant).bind(2, static_cast<std::int64_t>(times)).run();
+      rows.add(invariant).add(static_cast<std::int64_t>(times)).end_row();
+    rows.finish();
   }
 
   PartialFile file_;
   Connection connection_;
   std::unique_ptr<Statement> insert_block_;
   RowDigest blocks_digest_;
-  RowDigest components_digest_;
+  std::optional<RowWriter> strings_;
   std::int64_t components_stored_ = 0;
 
   std::mutex components_mutex_;

@@ -67,6 +67,7 @@ constexpr std::array tables = {
 }  // namespace
 
 std::span<const CoveredTable> covered() { return tables; }
+const CoveredTable& manifest() { return tables.front(); }
 
 std::uint64_t checksum(std::span<const std::byte> bytes) {
   return XXH64(bytes.data(), bytes.size(), 0);

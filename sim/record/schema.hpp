@@ -17,6 +17,7 @@ extern const char* const create_tables;
 
 // `wall` is not among them, because it differs between identical runs and nothing depends on it.
 std::span<const CoveredTable> covered();
+const CoveredTable& manifest();  // of these
 
 std::uint64_t checksum(std::span<const std::byte> bytes);
 

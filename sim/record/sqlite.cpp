@@ -11,7 +11,6 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <optional>
 #include <sys/resource.h>
 #include <system_error>
@@ -62,7 +61,7 @@ std::optional<std::uintmax_t> file_size_limit() {
   throw ConfigError(Problem{name.file, "", std::move(message)});
 }
 
-constexpr WideSum largest_integer = std::numeric_limits<std::int64_t>::max();
+constexpr WideSum largest_integer = Statement::largest_integer;
 
 // Only of a number that is no integer of SQLite's, and without zeros before it: every sum is written in one way.
 std::optional<WideSum> sum_in(std::string_view text) {

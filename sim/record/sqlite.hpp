@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,6 +36,7 @@ class Statement {
   // An integer, or of more than 63 bits its decimal digits as a text. For columns without a type: others make
   // a rounded number of the text.
   Statement& bind_sum(int parameter, WideSum value);
+  static constexpr WideSum largest_integer = std::numeric_limits<std::int64_t>::max();
   bool step();   // true: there is a row
   void run();    // to its end; may be bound and run again
   void reset();  // may be bound and stepped again
