@@ -66,11 +66,26 @@ struct Engine::Actor {
   std::string name;
   Lifetime lifetime = Lifetime::finishes;
   std::function<void()> body;
-  sg4::SemaphorePtr go = sg4::Semaphore::create(0);
   sg4::ActorPtr handle;
   const Signal* waits_for = nullptr;
   void* data = nullptr;
+  bool begun = false;  // SimGrid has run it
+  bool due = false;    // before that
   bool done = false;
+
+  // In its own context.
+  void wait_for_first_turn() {
+    begun = true;
+    if (!due) compat::block_after([] {});
+  }
+  // In SimGrid's context.
+  void go_on() {
+    if (begun) {
+      compat::answer(*handle);
+    } else {
+      due = true;
+    }
+  }
 };
 
 // The hook that SimGrid uses for ns-3: asked for its next event last, with the distance to
@@ -148,7 +163,7 @@ void Engine::spawn(std::string name, Lifetime lifetime, std::function<void()> bo
   wake_at(now(), number);
   if (in_hardware_) agenda_.stop_here();
   actor.handle = compat::add_actor(platform_->engine, actor.name, platform_->host, [this, &actor] {
-    actor.go->acquire();
+    actor.wait_for_first_turn();
     try {
       actor.body();
     } catch (const simgrid::ForcefulKillException&) {
@@ -201,13 +216,11 @@ void Engine::block() {
   const bool somebody_next = advance_to_next_actor();
   forget_frames_below();  // hardware may have failed, here
   if (!somebody_next) {
-    actors_[me]->go->acquire();
+    compat::block_after([] {});
     return;
   }
   const std::uint32_t next = take_next();
-  if (next == me) return;
-  actors_[next]->go->release();
-  actors_[me]->go->acquire();
+  if (next != me) compat::block_after([next = actors_[next].get()] { next->go_on(); });
 }
 
 // False: nothing is left to do, or something failed; SimGrid's turn finds out what that means.
@@ -286,7 +299,7 @@ void Engine::advance_hardware(Instant end) {
 // Lets the next actor go on if its instant has come. One at a time: the others of this instant
 // follow when this one blocks.
 void Engine::wake_one() {
-  if (std::exchange(due_, false)) actors_[take_next()]->go->release();
+  if (std::exchange(due_, false)) actors_[take_next()]->go_on();
 }
 
 void Engine::stop_all() {

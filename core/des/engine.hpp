@@ -10,10 +10,10 @@
 // very instant.
 //
 // SimGrid counts in doubles; one of its seconds is one of our picoseconds, so every instant up to
-// 2^53 ps is exact. Its own timers would wake actors of one date newest first; so actors sleep on
-// semaphores and the engine decides who wakes when. An actor that blocks advances the hardware and
-// hands over to the next actor itself; SimGrid's loop, and with it its clock, comes in when none is
-// left to do so. So SimGrid must have no activities of its own.
+// 2^53 ps is exact. Its own timers would wake actors of one date newest first; so actors block in
+// simcalls, and the engine decides which is answered when. An actor that blocks advances the hardware
+// and answers the next actor in the very simcall that it blocks in; SimGrid's loop, and with it its
+// clock, comes in when none is left to do so. So SimGrid must have no activities of its own.
 //
 // One Engine at a time: SimGrid keeps its clock and its hosts in globals. Each counts from its own
 // beginning. Not thread-safe.

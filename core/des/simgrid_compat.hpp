@@ -5,9 +5,24 @@
 #include <simgrid/kernel/resource/Model.hpp>
 #include <simgrid/s4u.hpp>
 #include <simgrid/version.h>
+#if SIMGRID_VERSION >= 40000
+#include <simgrid/simcall.hpp>
+#else
+#include <simgrid/simix.hpp>
+#endif
 
 #include <functional>
 #include <string>
+#include <utility>
+
+// The half of simcall_blocking() that its description leaves to its callers. SimGrid exports it, but does not install the
+// header that declares it.
+namespace simgrid::kernel::actor {
+class ActorImpl {
+ public:
+  void simcall_answer();
+};
+}  // namespace simgrid::kernel::actor
 
 namespace viosim::compat {
 
@@ -44,5 +59,14 @@ inline simgrid::s4u::ActorPtr add_actor([[maybe_unused]] simgrid::s4u::Engine& e
   return simgrid::s4u::Actor::create(name, host, body);
 #endif
 }
+
+// The running actor waits until it is answered. SimGrid runs `code` once the actor has stopped.
+template <class Code>
+void block_after(Code&& code) {
+  simgrid::kernel::actor::simcall_blocking(std::forward<Code>(code));
+}
+
+// Lets an actor go on that has blocked. From SimGrid's own context: its models, and what is given to block_after().
+inline void answer(const simgrid::s4u::Actor& actor) { actor.get_impl()->simcall_answer(); }
 
 }  // namespace viosim::compat
