@@ -22,7 +22,7 @@ void Announcements::observe(const TraceEvent& event) {
   if (!is_guest(machine)) return;
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::submit:
-      tell_.insert(machine);
+      tell_[machine] = 1;
       under_way_[event.component].push_back(scene_.link(event));
       return;
     case EventKind::invalidate:
@@ -33,17 +33,17 @@ void Announcements::observe(const TraceEvent& event) {
       return event.code == trace_code::for_guest ? void() : bound(event, machine);
     case EventKind::viommu:
       // Of one that is gone nothing is done any more.
-      std::erase_if(under_way_, [&](const auto& queue) {
-        return scene_.unit_of(queue.first) == scene_.unit_of(event.component);
+      return under_way_.each([&](std::uint32_t component, std::vector<Link>& queue) {
+        if (!queue.empty() && scene_.unit_of(component) == scene_.unit_of(event.component))
+          queue.clear();
       });
-      return;
     default:
       return;
   }
 }
 
 void Announcements::done(const TraceEvent& event, std::uint32_t machine) {
-  std::deque<Link>& queue = under_way_[event.component];
+  std::vector<Link>& queue = under_way_[event.component];
   const auto found = std::find_if(queue.begin(), queue.end(), [&](const Link& one) {
     return one.event.value == event.value && one.event.address == event.address;
   });
@@ -61,11 +61,10 @@ void Announcements::done(const TraceEvent& event, std::uint32_t machine) {
   if (found != queue.end()) queue.erase(found);
   if (event.code != pasid_cache || unannounced_.empty()) return;
   const auto order = vtd::Descriptor::decode(event.value, event.address);
-  std::erase_if(unannounced_, [&](const auto& one) {
-    const auto& [entry, set] = one;
+  unannounced_.erase_if([&](const EntryPlace& entry, const Unannounced& set) {
     const bool of_domain = order.domain.value() == set.domain;
-    const bool of_pasid = order.pasid.value() == std::get<2>(entry);
-    return std::get<0>(entry) == machine &&
+    const bool of_pasid = order.pasid.value() == entry.pasid;
+    return entry.unit == machine &&
            (order.granularity == vtd::Granularity::global ||
             (of_domain && (order.granularity == vtd::Granularity::domain || of_pasid)));
   });
@@ -73,7 +72,7 @@ void Announcements::done(const TraceEvent& event, std::uint32_t machine) {
 
 void Announcements::written(const TraceEvent& event, std::uint32_t machine) {
   const EntryWritten how = EntryWritten::decode(event.value);
-  const Entry entry{machine, how.source, event.pasid};
+  const EntryPlace entry{machine, how.source, event.pasid};
   if (how.caching && event.code == trace_code::entry_set)
     unannounced_[entry] = {how.domain, scene_.link(event)};
   else
@@ -81,14 +80,14 @@ void Announcements::written(const TraceEvent& event, std::uint32_t machine) {
 }
 
 void Announcements::bound(const TraceEvent& event, std::uint32_t machine) {
-  const Entry entry{machine, static_cast<std::uint16_t>(event.value), event.pasid};
-  const auto found = unannounced_.find(entry);
-  if (found == unannounced_.end() || !tell_.contains(machine)) return;
+  const EntryPlace entry{machine, static_cast<std::uint16_t>(event.value), event.pasid};
+  const Unannounced* const found = unannounced_.find(entry);
+  if (found == nullptr || tell_[machine] == 0) return;
   scene_.violate(Invariant::announced, event,
                  fmt::format("PASID {} of function {} is bound, and its vIOMMU was not told of "
                              "the entry",
-                             event.pasid, requester(std::get<1>(entry))),
-                 {found->second.set});
+                             event.pasid, requester(entry.source)),
+                 {found->set});
 }
 
 }  // namespace viosim::check

@@ -2,13 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sim/check/by_number.hpp"
 #include "sim/check/scene.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <map>
-#include <set>
-#include <tuple>
+#include <vector>
 
 namespace viosim::check {
 
@@ -19,8 +18,6 @@ class Announcements {
   void observe(const TraceEvent& event);
 
  private:
-  using Entry =
-      std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // machine, function, PASID
   struct Unannounced {
     std::uint16_t domain = 0;
     Link set;
@@ -32,9 +29,9 @@ class Announcements {
   void bound(const TraceEvent& event, std::uint32_t machine);
 
   Scene& scene_;
-  std::map<std::uint32_t, std::deque<Link>> under_way_;  // by component
-  std::set<std::uint32_t> tell_;  // machines; traces of older programs do not tell of descriptors
-  std::map<Entry, Unannounced> unannounced_;
+  ByNumber<std::vector<Link>> under_way_;  // by component
+  ByNumber<std::uint8_t> tell_;  // machines; traces of older programs do not tell of descriptors
+  FlatMap<EntryPlace, Unannounced> unannounced_;
 };
 
 }  // namespace viosim::check

@@ -50,11 +50,11 @@ void Bindings::bound(const TraceEvent& event) {
   if (event.pasid == 0 && event.code != trace_code::without_pasid)
     scene_.violate(Invariant::reserved_number, event,
                    fmt::format("PASID 0 of function {} is bound", requester(source)));
-  const auto limit = limits_.find({scene_.home_of(number), source});
-  if (limit != limits_.end() && limit->second != 0 && event.pasid >= limit->second) {
+  const std::uint32_t* const limit = limits_.find({scene_.home_of(number), source});
+  if (limit != nullptr && *limit != 0 && event.pasid >= *limit) {
     scene_.violate(Invariant::number_fits, event,
                    fmt::format("PASID {} is bound to function {}, whose PASIDs are below {}",
-                               event.pasid, requester(source), limit->second));
+                               event.pasid, requester(source), *limit));
   }
   Bond& bond = bonds_[{number, source}];
   bond.bind = scene_.link(event);

@@ -22,7 +22,6 @@ class Bindings {
   void finish();  // the run is over
 
  private:
-  using Function = std::pair<std::uint32_t, std::uint16_t>;  // machine, requester
   struct Bond {
     Link bind;
     std::uint32_t binder = 0;  // machine: the guest that a host's number is bound for
@@ -43,7 +42,7 @@ class Bindings {
   Scene& scene_;
   Bonds bonds_;
   std::map<Number, Link> of_processes_;  // numbers that kernels bound for their own: the last bind
-  std::map<Function, std::uint32_t> limits_;  // its PASIDs are below
+  FlatMap<OfUnit, std::uint32_t> limits_;  // its PASIDs are below
   std::map<std::uint32_t, std::set<std::uint16_t>>
       behind_;                        // functions, by who writes their tables
   std::set<std::uint32_t> leaving_;   // vIOMMUs whose allocator has left in order

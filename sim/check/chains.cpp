@@ -9,6 +9,8 @@
 namespace viosim::check {
 
 void Story::add(const Link& link) {
+  constexpr std::size_t usual = 6;  // most objects see no more
+  if (links_.empty()) links_.reserve(usual);
   if (links_.size() == first + last) links_.erase(links_.begin() + first);
   links_.push_back(link);
 }
@@ -17,6 +19,7 @@ void Chains::note(const TraceEvent& event, const Number& number, bool lasting) {
   Past& past = pasts_[number];
   const Link link = now(event);
   if (past.recent.size() < most_recent) {
+    past.recent.reserve(most_recent);
     past.recent.push_back(link);
   } else {
     past.recent[past.oldest] = link;
@@ -39,8 +42,8 @@ void Chains::note_injection(const TraceEvent& event, std::uint32_t host) {
 }
 
 std::span<const Link> Chains::roots(const Number& number) const {
-  const auto past = pasts_.find(number);
-  return past == pasts_.end() ? std::span<const Link>() : std::span(past->second.roots);
+  const Past* const past = pasts_.find(number);
+  return past == nullptr ? std::span<const Link>() : std::span(past->roots);
 }
 
 // Of the object's life and of the present one.
@@ -82,14 +85,14 @@ void Chains::add_injections(std::vector<Link>& to, const Wanted& wanted) const {
 }
 
 void Chains::add_recent(std::vector<Link>& to, const Wanted& wanted) const {
-  const auto past = pasts_.find(wanted.number);
-  if (past == pasts_.end()) return;
-  const std::vector<Link>& ring = past->second.recent;
+  const Past* const past = pasts_.find(wanted.number);
+  if (past == nullptr) return;
+  const std::vector<Link>& ring = past->recent;
   constexpr std::size_t least = 4;
   const std::size_t room = std::max(least, longest - std::min(longest, to.size()));
   const std::size_t count = std::min({room, ring.size(), most_recent});
   for (std::size_t i = ring.size() - count; i < ring.size(); ++i)
-    to.push_back(ring[(past->second.oldest + i) % ring.size()]);
+    to.push_back(ring[(past->oldest + i) % ring.size()]);
 }
 
 std::vector<TraceEvent> Chains::chain(const Wanted& wanted) const {

@@ -2,24 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/flat_map.hpp"
 #include "core/des/trace.hpp"
+#include "sim/check/keys.hpp"
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace viosim::check {
-
-// A PASID of one kernel: of a host, or of a guest.
-struct Number {
-  std::uint32_t machine = 0;
-  std::uint32_t pasid = 0;
-  auto operator<=>(const Number&) const = default;
-};
 
 // An event, and which of those that were observed it is: events of one instant have an order, too.
 struct Link {
@@ -78,17 +71,12 @@ class Chains {
     Link link;
     std::uint32_t host = 0;
   };
-  struct Hash {
-    std::size_t operator()(const Number& number) const {
-      return (std::uint64_t{number.machine} << 32U | number.pasid) * 0x9e3779b97f4a7c15U >> 16U;
-    }
-  };
   void add_roots(std::vector<Link>& to, const Wanted& wanted) const;
   void add_injections(std::vector<Link>& to, const Wanted& wanted) const;
   void add_recent(std::vector<Link>& to, const Wanted& wanted) const;
 
   std::uint64_t position_ = 0;
-  std::unordered_map<Number, Past, Hash> pasts_;  // asked for by number only
+  FlatMap<Number, Past> pasts_;
   std::deque<Injection> injections_;
 };
 

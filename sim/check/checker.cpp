@@ -7,12 +7,17 @@
 
 namespace viosim::check {
 
-void Checker::observe(const TraceEvent& told) {
+void Checker::catch_up() {
+  for (const TraceEvent& event : shown_) look_at(event);
+  shown_.clear();
+  may_want_requests_ = needs_requests();
+}
+
+void Checker::look_at(const TraceEvent& told) {
   const auto kind = static_cast<EventKind>(told.kind);
-  if (is_part_of_request(kind)) return;  // told when the request is over, with times of before
   trace_order_.observe(told);
   if (kind == EventKind::lock_wait) return;
-  if (kind == EventKind::translate && !wants_requests()) return scene_.step();
+  if (kind == EventKind::translate && !needs_requests()) return scene_.step();
   const std::optional<std::uint32_t> space = private_numbers_.space_of(told);
   scene_.step(space);
   if (!space) return check(told);
@@ -53,6 +58,7 @@ void Checker::check(const TraceEvent& event) {
 }
 
 void Checker::finish() {
+  catch_up();
   page_groups_.finish();
   guest_numbers_.finish();
   aborts_.finish();

@@ -38,23 +38,52 @@ class Checker final : public TraceObserver {
  public:
   // `paths`: of the components, by their numbers.
   explicit Checker(std::vector<std::string> paths, const Limits& limits = {})
-      : scene_(std::move(paths)), page_groups_(scene_, limits.answer_within.count()) {}
-
-  void observe(const TraceEvent& event) override;
-  bool wants_requests() const override {
-    return stale_use_.wants_requests() || quiet_entries_.wants_requests();
+      : scene_(std::move(paths)), page_groups_(scene_, limits.answer_within.count()) {
+    shown_.reserve(batch);
   }
+
+  void observe(const TraceEvent& event) override {
+    if (is_part_of_request(static_cast<EventKind>(event.kind))) return;
+    may_want_requests_ = may_want_requests_ || takes_away(event);
+    shown_.push_back(event);
+    if (shown_.size() == batch) [[unlikely]]
+      catch_up();
+  }
+  // Also as long as it has not looked at what may have taken something away.
+  bool wants_requests() const override { return may_want_requests_; }
+  // Looks at what it was shown.
+  void catch_up();
   // The run came to its end: what has not happened is asked, of these.
   void finish();
   static constexpr std::array asked_at_end{Invariant::every_answer, Invariant::same_numbers,
                                            Invariant::aborts_seen, Invariant::trace_order};
 
-  const std::vector<Violation>& violations() const { return scene_.violations(); }
-  std::uint64_t found() const { return scene_.found(); }  // with those that were not kept
+  const std::vector<Violation>& violations() {
+    catch_up();
+    return scene_.violations();
+  }
+  std::uint64_t found() {  // with those that were not kept
+    catch_up();
+    return scene_.found();
+  }
   // How often each invariant was violated, by its name.
-  const std::map<std::string, std::uint64_t>& counts() const { return scene_.counts(); }
+  const std::map<std::string, std::uint64_t>& counts() {
+    catch_up();
+    return scene_.counts();
+  }
 
  private:
+  static constexpr std::size_t batch = 8192;
+
+  static bool takes_away(const TraceEvent& event) {
+    const auto kind = static_cast<EventKind>(event.kind);
+    return kind == EventKind::unmap ||
+           (kind == EventKind::table_write && event.code == trace_code::entry_zeroed);
+  }
+  bool needs_requests() const {
+    return stale_use_.wants_requests() || quiet_entries_.wants_requests();
+  }
+  void look_at(const TraceEvent& event);
   void check(const TraceEvent& event);
 
   Scene scene_;
@@ -78,6 +107,8 @@ class Checker final : public TraceObserver {
   Announcements announcements_{scene_};
   LockOrder lock_order_{scene_};
   TraceOrder trace_order_{scene_};
+  std::vector<TraceEvent> shown_;
+  bool may_want_requests_ = false;
 };
 
 }  // namespace viosim::check

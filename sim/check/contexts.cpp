@@ -146,9 +146,11 @@ bool Contexts::in_turn(const std::vector<Due>& all, const Due& due) {
 
 void Contexts::completed(const TraceEvent& event) {
   if (!vtd::Descriptor::decodable(event.value)) return;
-  const auto order = vtd::Descriptor::decode(event.value, event.address);
   const std::uint32_t unit = scene_.unit_of_queue(event.component);
-  for (auto at = open_.lower_bound({unit, 0}); at != open_.end() && at->first == unit;) {
+  auto at = open_.lower_bound({unit, 0});
+  if (at == open_.end() || at->first != unit) return;
+  const auto order = vtd::Descriptor::decode(event.value, event.address);
+  for (; at != open_.end() && at->first == unit;) {
     const std::uint16_t source = at->second;
     const auto found = contexts_.find(*at);
     if (found == contexts_.end()) {

@@ -31,28 +31,27 @@ void Domains::observe(const TraceEvent& event) {
   if (kind != EventKind::table_write) return;
   const EntryWritten how = EntryWritten::decode(event.value);
   const Place place{scene_.unit_of(event.component), how.source, event.pasid};
-  drivers_[std::get<0>(place)] = event.component;
+  drivers_[place.unit] = event.component;
   if (event.code == trace_code::entry_cleared) return leave(event, place);
   if (event.code == trace_code::entry_set) return set(event, how, place);
   // Told with the old domain: by which one the new is tagged nobody knows.
-  const auto found = present_.find(place);
-  if (event.code == trace_code::entry_replaced && found != present_.end())
-    untag(place, found->second);
+  Use* const found = present_.find(place);
+  if (event.code == trace_code::entry_replaced && found != nullptr) untag(place, *found);
 }
 
 void Domains::set(const TraceEvent& event, const EntryWritten& how, const Place& place) {
   leave(event, place);
-  const Use use{{std::get<0>(place), how.domain}, how.type, event.address, scene_.link(event)};
+  const Use use{{place.unit, how.domain}, how.type, event.address, scene_.link(event)};
   std::array<std::uint32_t, 2>& users = users_[use.domain];
   if (users[use.second() ? 0 : 1] != 0) {
-    const auto other = std::find_if(present_.begin(), present_.end(), [&](const auto& one) {
-      return one.second.domain == use.domain && one.second.second() != use.second();
+    const auto others = present_.keys_if([&](const Place&, const Use& one) {
+      return one.domain == use.domain && one.second() != use.second();
     });
     scene_.violate(Invariant::domain_kinds, event,
                    fmt::format("domain {} is of a {} entry of PASID {}, and of {} ones", how.domain,
                                use.second() ? "second-level" : "first-level", event.pasid,
                                use.second() ? "first-level" : "second-level"),
-                   {other->second.set});
+                   {present_.find(others.front())->set});
   }
   const auto left = left_.find(use.domain);
   if (left != left_.end() && users[0] + users[1] == 0) {
@@ -73,13 +72,13 @@ void Domains::set(const TraceEvent& event, const EntryWritten& how, const Place&
 
 // A cache answers a request of the one with what was found for the other.
 void Domains::tag(const TraceEvent& event, const Use& use) {
-  Tagged& tagged = tagged_[{use.domain, event.pasid}];
+  Tagged& tagged = tagged_[{use.domain.unit, use.domain.source, event.pasid}];
   const Use& other = tagged.use;
   if (tagged.entries++ > 0 && (other.type != use.type || other.table != use.table)) {
     scene_.violate(Invariant::domain_kinds, event,
                    fmt::format("PASID {} of domain {} leads to the table at {:#x} in the entry of "
                                "one function, and to {:#x} in that of another",
-                               event.pasid, use.domain.second, other.table, use.table),
+                               event.pasid, use.domain.source, other.table, use.table),
                    {other.set});
   }
   tagged.use = use;
@@ -87,24 +86,24 @@ void Domains::tag(const TraceEvent& event, const Use& use) {
 
 void Domains::untag(const Place& place, Use& use) {
   if (!std::exchange(use.tagged, false)) return;
-  const auto tagged = tagged_.find({use.domain, std::get<2>(place)});
-  if (--tagged->second.entries == 0) tagged_.erase(tagged);
+  const EntryPlace tag{use.domain.unit, use.domain.source, place.pasid};
+  if (--tagged_.find(tag)->entries == 0) tagged_.erase(tag);
 }
 
 void Domains::leave(const TraceEvent& event, const Place& place) {
-  const auto found = present_.find(place);
-  if (found == present_.end()) return;
-  untag(place, found->second);
-  const Use& use = found->second;
+  Use* const found = present_.find(place);
+  if (found == nullptr) return;
+  untag(place, *found);
+  const Use& use = *found;
   std::array<std::uint32_t, 2>& users = users_[use.domain];
   --users[use.second() ? 1 : 0];
   const bool watched = use.second() && !EntryWritten::decode(event.value).caching;
   if (watched) {
     Left& left = left_[use.domain];
-    left.pasids.insert(std::get<2>(place));
+    left.pasids.insert(place.pasid);
     left.cleared = scene_.link(event);
   }
-  present_.erase(found);
+  present_.erase(place);
 }
 
 void Domains::flushed(const TraceEvent& event) {
@@ -116,9 +115,9 @@ void Domains::flushed(const TraceEvent& event) {
       order.type == vtd::DescriptorType::pasid_iotlb && order.granularity == By::pasid;
   if (!of_iotlb && !of_pasid) return;
   const std::uint32_t unit = scene_.unit_of(event.component);
-  for (auto at = left_.lower_bound({unit, 0}); at != left_.end() && at->first.first == unit;) {
+  for (auto at = left_.lower_bound({unit, 0}); at != left_.end() && at->first.unit == unit;) {
     Left& left = at->second;
-    const bool its = at->first.second == order.domain.value();
+    const bool its = at->first.source == order.domain.value();
     bool whole =
         of_iotlb && (order.granularity == By::global || (its && order.granularity == By::domain));
     if (of_pasid && its) {
@@ -133,16 +132,13 @@ void Domains::flushed(const TraceEvent& event) {
 void Domains::forget(const TraceEvent& event) {
   if (event.code == trace_code::viommu_leaves) return;
   const std::string within = scene_.path(event.component) + '.';
-  for (const auto& [unit, driver] : drivers_) {
-    if (!scene_.path(driver).starts_with(within)) continue;
-    const auto its = [unit = unit](const auto& one) { return one.first.first == unit; };
-    std::erase_if(present_,
-                  [unit = unit](const auto& one) { return std::get<0>(one.first) == unit; });
-    std::erase_if(users_, its);
-    std::erase_if(left_, its);
-    std::erase_if(tagged_,
-                  [unit = unit](const auto& one) { return one.first.first.first == unit; });
-  }
+  const auto its = [&](const auto& key, const auto&) {
+    return scene_.path(drivers_[key.unit]).starts_with(within);
+  };
+  present_.erase_if(its);
+  users_.erase_if(its);
+  tagged_.erase_if(its);
+  std::erase_if(left_, [&](const auto& one) { return its(one.first, one.second); });
 }
 
 }  // namespace viosim::check

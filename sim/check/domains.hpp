@@ -3,14 +3,13 @@
 #pragma once
 
 #include "models/iommu/vtd/descriptor.hpp"
+#include "sim/check/by_number.hpp"
 #include "sim/check/scene.hpp"
 
 #include <array>
 #include <cstdint>
 #include <map>
 #include <set>
-#include <tuple>
-#include <utility>
 
 namespace viosim::check {
 
@@ -23,8 +22,8 @@ class Domains {
   void observe(const TraceEvent& event);
 
  private:
-  using Domain = std::pair<std::uint32_t, std::uint16_t>;                 // of a unit
-  using Place = std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // unit, source, PASID
+  using Domain = OfUnit;
+  using Place = EntryPlace;
   struct Use {
     Domain domain;
     std::uint8_t type = 0;
@@ -53,12 +52,12 @@ class Domains {
   void forget(const TraceEvent& event);
 
   Scene& scene_;
-  std::map<std::uint32_t, std::uint32_t> drivers_;  // of units: the components that write entries
-  std::map<Place, Use> present_;
+  ByNumber<std::uint32_t> drivers_;  // of units: the components that write entries
+  FlatMap<Place, Use> present_;
   // Present entries that go through a second level, and that do not.
-  std::map<Domain, std::array<std::uint32_t, 2>> users_;
-  std::map<std::pair<Domain, std::uint32_t>, Tagged> tagged_;  // by domain and PASID
-  std::map<Domain, Left> left_;                                // second levels'
+  FlatMap<Domain, std::array<std::uint32_t, 2>> users_;
+  FlatMap<EntryPlace, Tagged> tagged_;  // by unit, domain and PASID
+  std::map<Domain, Left> left_;         // second levels'
 };
 
 }  // namespace viosim::check

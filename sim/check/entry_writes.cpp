@@ -15,7 +15,7 @@ void EntryWrites::observe(const TraceEvent& event) {
   if (static_cast<EventKind>(event.kind) != EventKind::table_write) return;
   const EntryWritten how = EntryWritten::decode(event.value);
   const Place place{scene_.unit_of(event.component), how.source, event.pasid};
-  drivers_[std::get<0>(place)] = event.component;
+  drivers_[place.unit] = event.component;
   written(event, how, place);
 }
 
@@ -34,11 +34,11 @@ void EntryWrites::written(const TraceEvent& event, const EntryWritten& how, cons
     case trace_code::entry_fields:
       if (entry.state == State::present) complain(event, entry, "is written while it is present");
       if (entry.state == State::not_written) entry.state = State::fields_written;
-      tells_fields_.insert(std::get<0>(place));
+      tells_fields_[place.unit] = 1;
       break;
     case trace_code::entry_set:
       if (entry.state == State::present) complain(event, entry, "is made present, and is");
-      if (entry.state == State::not_written && tells_fields_.contains(std::get<0>(place)))
+      if (entry.state == State::not_written && tells_fields_[place.unit] != 0)
         complain(event, entry, "is made present before it is written");
       entry = {State::present, {}, event.address, how.domain, how.type};
       break;
@@ -64,7 +64,7 @@ void EntryWrites::written(const TraceEvent& event, const EntryWritten& how, cons
 // How requests are made may be changed in place, where they lead may not.
 void EntryWrites::changed(const TraceEvent& event, const EntryWritten& how, Entry& entry) {
   if (entry.state != State::present) {
-    if (tells_fields_.contains(scene_.unit_of(event.component)))
+    if (tells_fields_[scene_.unit_of(event.component)] != 0)
       complain(event, entry, "is changed in place, and is not present");
     return;
   }
@@ -79,8 +79,8 @@ void EntryWrites::changed(const TraceEvent& event, const EntryWritten& how, Entr
 // One that is plugged in again has tables of its own.
 void EntryWrites::forget(const TraceEvent& event) {
   const std::string its = scene_.path(event.component) + '.';
-  std::erase_if(entries_, [&](const auto& one) {
-    return scene_.path(drivers_.at(std::get<0>(one.first))).starts_with(its);
+  entries_.erase_if([&](const Place& place, const Entry&) {
+    return scene_.path(drivers_[place.unit]).starts_with(its);
   });
 }
 

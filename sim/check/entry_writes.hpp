@@ -2,12 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sim/check/by_number.hpp"
 #include "sim/check/scene.hpp"
 
 #include <cstdint>
-#include <map>
-#include <set>
-#include <tuple>
 
 namespace viosim::check {
 
@@ -18,7 +16,7 @@ class EntryWrites {
   void observe(const TraceEvent& event);
 
  private:
-  using Place = std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // unit, function, PASID
+  using Place = EntryPlace;
   enum class State : std::uint8_t { not_written, fields_written, present };
   struct Entry {
     State state = State::not_written;
@@ -35,9 +33,9 @@ class EntryWrites {
   void forget(const TraceEvent& viommu);
 
   Scene& scene_;
-  std::map<Place, Entry> entries_;
-  std::map<std::uint32_t, std::uint32_t> drivers_;  // who writes the tables of each unit
-  std::set<std::uint32_t> tells_fields_;            // units; traces of older programs do not tell
+  FlatMap<Place, Entry> entries_;
+  ByNumber<std::uint32_t> drivers_;      // who writes the tables of each unit
+  ByNumber<std::uint8_t> tells_fields_;  // units; traces of older programs do not tell
 };
 
 }  // namespace viosim::check

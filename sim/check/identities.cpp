@@ -116,8 +116,8 @@ void Identities::bound_for_guest(const TraceEvent& event) {
 // When a function's entry was taken away, for as long as it is not present.
 void Identities::written(const TraceEvent& event) {
   const EntryWritten how = EntryWritten::decode(event.value);
-  const std::pair entry(scene_.number_of(event), how.source);
-  if (event.code == trace_code::entry_cleared) taken_away_.insert_or_assign(entry, event.time);
+  const EntryPlace entry{scene_.number_of(event).machine, how.source, event.pasid};
+  if (event.code == trace_code::entry_cleared) taken_away_[entry] = event.time;
   if (event.code != trace_code::entry_set) return;
   taken_away_.erase(entry);
   if (how.pasid_limit == 0 || event.pasid < how.pasid_limit) return;
@@ -139,9 +139,9 @@ void Identities::asked(const TraceEvent& event) {
   const Group group{scene_.machine_of(event.component), bits.source, bits.group};
   const std::int64_t sent = event.time - event.duration;
   const Life* const life = scene_.life(number);
-  const auto away = taken_away_.find({number, bits.source});
+  const std::int64_t* const away = taken_away_.find({number.machine, bits.source, number.pasid});
   const bool nobodys = life == nullptr || (!life->live && sent >= life->ended);
-  if (nobodys || (away != taken_away_.end() && sent >= away->second))
+  if (nobodys || (away != nullptr && sent >= *away))
     for_nobody_.insert(group);
   else
     for_nobody_.erase(group);

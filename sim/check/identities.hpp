@@ -6,9 +6,7 @@
 
 #include <compare>
 #include <cstdint>
-#include <map>
 #include <set>
-#include <utility>
 
 namespace viosim::check {
 
@@ -36,7 +34,7 @@ class Identities {
     auto operator<=>(const Group&) const = default;
   };
   Scene& scene_;
-  std::map<std::pair<Number, std::uint16_t>, std::int64_t> taken_away_;  // entries, when
+  FlatMap<EntryPlace, std::int64_t> taken_away_;  // entries, by machine: when
   std::set<Group> for_nobody_;
 };
 

@@ -77,9 +77,9 @@ void PageGroups::complain_of_remains(const TraceEvent& at, const Name& name, con
 }
 
 std::vector<Link> PageGroups::last_closed(const Name& name) const {
-  const auto function = functions_.find({name.machine, name.source, 0});
-  if (function == functions_.end()) return {};
-  const auto& closed = function->second.closed;
+  const Function* const function = functions_.find({name.machine, name.source});
+  if (function == nullptr) return {};
+  const auto& closed = function->closed;
   const auto last = std::find_if(closed.rbegin(), closed.rend(),
                                  [&](const auto& one) { return one.first == name.group; });
   return last == closed.rend() ? std::vector<Link>() : last->second.links();
@@ -89,8 +89,8 @@ void PageGroups::requested(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   if (bits.stop_marker()) return;
   const Name name{scene_.machine_of(event.component), bits.source, bits.group};
-  const auto known = groups_.find(name);
-  if (known != groups_.end() && known->second.forgotten) close(known);
+  const Group* const known = groups_.find(name);
+  if (known != nullptr && known->forgotten) close(name);
   Group& group = groups_[name];
   Function& function = function_of(name);
   if (event.time - event.duration <= function.forgot) {  // it was on its way then
@@ -107,7 +107,7 @@ void PageGroups::requested(const TraceEvent& event) {
   if (group.requests++ == 0) {
     group.first = event;
     group.number = scene_.number_of(event);
-    by_pasid_.insert({group.number, name});
+    by_pasid_[group.number].push_back(name);
   }
   group.story.add(scene_.link(event));
   group.whole = bits.closes_group();
@@ -120,21 +120,22 @@ void PageGroups::requested(const TraceEvent& event) {
 
 void PageGroups::dropped(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
-  const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
-  if (found == groups_.end()) return;
-  ++found->second.dropped;
-  found->second.story.add(scene_.link(event));
+  Group* const found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
+  if (found == nullptr) return;
+  ++found->dropped;
+  found->story.add(scene_.link(event));
 }
 
 // What was left of a group that an overflow has cut off must not come back in another one.
 void PageGroups::taken(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
-  const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
-  if (found == groups_.end() || found->second.forgotten) return;
-  Group& group = found->second;
+  const Name name{scene_.machine_of(event.component), bits.source, bits.group};
+  Group* const found = groups_.find(name);
+  if (found == nullptr || found->forgotten) return;
+  Group& group = *found;
   const std::uint32_t whole = group.requests - group.dropped;
   if (event.address > whole) {
-    complain_of_remains(event, found->first, group,
+    complain_of_remains(event, name, group,
                         fmt::format("group {} of function {} is taken with {} requests, and has {}",
                                     bits.group, requester(bits.source), event.address, whole));
   }
@@ -144,15 +145,14 @@ void PageGroups::taken(const TraceEvent& event) {
 void PageGroups::responded(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   const Name name{scene_.machine_of(event.component), bits.source, bits.group};
-  const auto found = groups_.find(name);
-  if (found != groups_.end() && found->second.forgotten) return;
+  Group* const found = groups_.find(name);
+  if (found != nullptr && found->forgotten) return;
   const auto message = [&](const char* why) {
     return fmt::format("a response to group {} of function {}, {}", bits.group,
                        requester(bits.source), why);
   };
-  if (found == groups_.end())
-    return responded_to_none(event, name, message("which waits for none"));
-  Group& group = found->second;
+  if (found == nullptr) return responded_to_none(event, name, message("which waits for none"));
+  Group& group = *found;
   const Number number = scene_.number_of(event);
   if (!group.whole) {
     complain_of_remains(event, name, group,
@@ -179,7 +179,7 @@ void PageGroups::responded(const TraceEvent& event) {
 // What vanished has forgotten its groups, and whoever answers them may not know it yet. The group that
 // was there last under this name is what the response may be meant for.
 void PageGroups::responded_to_none(const TraceEvent& event, const Name& name, std::string message) {
-  if (!functions_.contains({name.machine, name.source, 0})) return;
+  if (!functions_.contains({name.machine, name.source})) return;
   scene_.violate(event, {.invariant = Invariant::answer_to_group,
                          .number = scene_.number_of(event),
                          .epoch = event.epoch,
@@ -192,14 +192,15 @@ void PageGroups::responded_to_none(const TraceEvent& event, const Name& name, st
 // waits for none.
 void PageGroups::answered(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
-  const auto found = groups_.find({scene_.machine_of(event.component), bits.source, bits.group});
+  const Name name{scene_.machine_of(event.component), bits.source, bits.group};
+  Group* const found = groups_.find(name);
   constexpr std::uint16_t taken = 1;  // it went on, or gave up
   constexpr std::uint16_t nobody_asked = 2;
   constexpr std::uint16_t not_waited_for = 4;
-  if (found == groups_.end()) return;
-  Group& group = found->second;
+  if (found == nullptr) return;
+  Group& group = *found;
   group.story.add(scene_.link(event));
-  if (event.code == not_waited_for) return group_forgotten(found->first, group);
+  if (event.code == not_waited_for) return group_forgotten(name, group);
   if (event.code == nobody_asked && !group.forgotten && !group.blamed) {
     group.blamed = true;
     complain(Invariant::answer_to_group, event, scene_.number_of(event), group,
@@ -216,27 +217,29 @@ void PageGroups::answered(const TraceEvent& event) {
                          format_time(Ps(answer_within_), 6)));
   }
   if (group.failed)
-    function_forgets({found->first.machine, bits.source, 0}, event.time);
+    function_forgets(name, event.time);
   else
-    close(found);
+    close(name);
 }
 
-void PageGroups::close(Groups::iterator group) {
-  Function& function = function_of(group->first);
-  if (!group->second.forgotten) function.outstanding -= group->second.requests;
+void PageGroups::close(const Name& name) {
+  Function& function = function_of(name);
+  Group& group = *groups_.find(name);
+  if (!group.forgotten) function.outstanding -= group.requests;
   constexpr std::size_t remembered = 8;
   if (function.closed.size() == remembered) function.closed.pop_front();
-  function.closed.emplace_back(group->first.group, std::move(group->second.story));
-  by_pasid_.erase({group->second.number, group->first});
-  groups_.erase(group);
+  function.closed.emplace_back(name.group, std::move(group.story));
+  if (std::vector<Name>* const its = by_pasid_.find(group.number)) std::erase(*its, name);
+  groups_.erase(name);
 }
 
 void PageGroups::number_begins(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
-  for (auto at = by_pasid_.lower_bound({number, {}}); at != by_pasid_.end() && at->number == number;
-       ++at) {
-    const Name& name = at->group;
-    const Group& group = groups_.at(name);
+  std::vector<Name>* const its = by_pasid_.find(number);
+  if (its == nullptr) return;
+  std::sort(its->begin(), its->end());
+  for (const Name& name : *its) {
+    const Group& group = *groups_.find(name);
     if (group.forgotten || group.first.epoch == event.epoch) continue;
     complain(Invariant::no_old_requests, event, number, group,
              fmt::format("PASID {} is allocated again while group {} of function {} waits in "
@@ -254,15 +257,15 @@ void PageGroups::group_forgotten(const Name& name, Group& group) {
 void PageGroups::function_forgets(const Name& function, std::int64_t now) {
   function_of(function).outstanding = 0;
   function_of(function).forgot = now;
-  for (auto at = groups_.lower_bound(function);
-       at != groups_.end() && at->first.machine == function.machine &&
-       at->first.source == function.source;
-       ++at)
-    at->second.forgotten = true;
+  const auto its = [&](const Name& name, const Group&) {
+    return name.machine == function.machine && name.source == function.source;
+  };
+  for (const Name& name : groups_.keys_if(its)) groups_.find(name)->forgotten = true;
 }
 
 void PageGroups::finish() {
-  for (const auto& [name, group] : groups_) {
+  for (const Name& name : groups_.keys()) {
+    const Group& group = *groups_.find(name);
     if (group.forgotten) continue;
     complain(Invariant::every_answer, group.first, group.number, group,
              fmt::format("group {} of function {} was never {}", name.group, requester(name.source),

@@ -6,8 +6,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +27,9 @@ class PageGroups {
     std::uint16_t source = 0;
     std::uint16_t group = 0;
     auto operator<=>(const Name&) const = default;
+    constexpr std::uint64_t bits() const {
+      return std::uint64_t{machine} << 32U | std::uint64_t{source} << 16U | group;
+    }
   };
   struct Group {
     TraceEvent first;  // its first request
@@ -48,12 +49,6 @@ class PageGroups {
     std::int64_t forgot = -1;  // what was sent until then: by a reset or a failure
     std::deque<std::pair<std::uint16_t, Story>> closed;  // the last that were answered, by index
   };
-  using Groups = std::map<Name, Group>;
-  struct OfPasid {
-    Number number;
-    Name group;
-    auto operator<=>(const OfPasid&) const = default;
-  };
 
   void requested(const TraceEvent& event);
   void dropped(const TraceEvent& event);
@@ -65,20 +60,20 @@ class PageGroups {
   void number_begins(const TraceEvent& event);
   void function_forgets(const Name& function, std::int64_t now);
   void group_forgotten(const Name& name, Group& group);
-  void close(Groups::iterator group);
+  void close(const Name& name);
   // Of a group, by what happened to it.
   void complain(Invariant invariant, const TraceEvent& at, const Number& number, const Group& group,
                 std::string message, bool overdue = false);
   void complain_of_remains(const TraceEvent& at, const Name& name, const Group& group,
                            std::string message);
   std::vector<Link> last_closed(const Name& name) const;  // the group of this index before
-  Function& function_of(const Name& name) { return functions_[{name.machine, name.source, 0}]; }
+  Function& function_of(const Name& name) { return functions_[{name.machine, name.source}]; }
 
   Scene& scene_;
   std::int64_t answer_within_;
-  Groups groups_;
-  std::set<OfPasid> by_pasid_;  // those that have a first request
-  std::map<Name, Function> functions_;
+  FlatMap<Name, Group> groups_;
+  FlatMap<Number, std::vector<Name>> by_pasid_;  // those that have a first request, by its number
+  FlatMap<OfUnit, Function> functions_;          // by machine
 };
 
 }  // namespace viosim::check

@@ -32,10 +32,9 @@ void QuietEntries::written(const TraceEvent& event) {
 }
 
 const Link* QuietEntries::quiet_since(const Place& place, const TraceEvent& request) const {
-  const auto found = quiet_.find(place);
-  const bool later =
-      found != quiet_.end() && found->second.event.time < request.time - request.duration;
-  return later ? &found->second : nullptr;
+  const Link* const found = quiet_.find(place);
+  const bool later = found != nullptr && found->event.time < request.time - request.duration;
+  return later ? found : nullptr;
 }
 
 void QuietEntries::reported(const TraceEvent& fault) {
@@ -51,11 +50,11 @@ void QuietEntries::reported(const TraceEvent& fault) {
 }
 
 void QuietEntries::used(const TraceEvent& request) {
-  if (request.code > outcome_miss || request.pasid == 0) return;
-  const auto requester = requesters_.find(request.component);
-  if (requester == requesters_.end()) return;
-  const Link* const quiet = quiet_since(
-      {scene_.machine_of(request.component), requester->second, request.pasid}, request);
+  if (quiet_.empty() || request.code > outcome_miss || request.pasid == 0) return;
+  const std::uint16_t* const requester = requesters_.find(request.component);
+  if (requester == nullptr) return;
+  const Link* const quiet =
+      quiet_since({scene_.machine_of(request.component), *requester, request.pasid}, request);
   if (quiet == nullptr) return;
   scene_.violate(request,
                  {.invariant = Invariant::quiet_fault,

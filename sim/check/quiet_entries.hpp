@@ -5,9 +5,6 @@
 #include "sim/check/scene.hpp"
 
 #include <cstdint>
-#include <map>
-#include <tuple>
-#include <utility>
 
 namespace viosim::check {
 
@@ -20,8 +17,7 @@ class QuietEntries {
   bool wants_requests() const { return !quiet_.empty(); }
 
  private:
-  using Place =
-      std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // machine, function, PASID
+  using Place = EntryPlace;  // by machine
 
   void written(const TraceEvent& event);
   const Link* quiet_since(const Place& place, const TraceEvent& request) const;
@@ -29,8 +25,8 @@ class QuietEntries {
   void used(const TraceEvent& request);
 
   Scene& scene_;
-  std::map<Place, Link> quiet_;
-  std::map<std::uint32_t, std::uint16_t> requesters_;  // of the components of functions
+  FlatMap<Place, Link> quiet_;
+  FlatMap<std::uint32_t, std::uint16_t> requesters_;  // of the components of functions
 };
 
 }  // namespace viosim::check

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace viosim::check {
 namespace {
@@ -17,19 +19,17 @@ bool within(std::string_view path, std::string_view machine) {
          (path.size() == machine.size() || path[machine.size()] == '.');
 }
 
-std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('.')); }
+std::string_view parent_of(std::string_view path) { return path.substr(0, path.rfind('.')); }
 
 // Machines are what has a kernel; where none is told of, what stands first in a path.
 std::vector<std::string> machines_in(const std::vector<std::string>& paths) {
-  std::vector<std::string> machines;
-  for (const std::string& path : paths) {
-    machines.push_back(path.substr(0, path.find('.')));
+  std::set<std::string_view> machines;
+  for (const std::string_view path : paths) {
+    machines.insert(path.substr(0, path.find('.')));
     if (path.ends_with(kernel_pasids))
-      machines.push_back(path.substr(0, path.size() - kernel_pasids.size()));
+      machines.insert(path.substr(0, path.size() - kernel_pasids.size()));
   }
-  std::sort(machines.begin(), machines.end());
-  machines.erase(std::unique(machines.begin(), machines.end()), machines.end());
-  return machines;
+  return {machines.begin(), machines.end()};
 }
 
 // The longest that the path is within: of sorted names, the last.
@@ -49,19 +49,19 @@ std::uint32_t innermost(const std::vector<std::string>& machines, std::string_vi
 Scene::Scene(std::vector<std::string> paths)
     : paths_(std::move(paths)), machines_(machines_in(paths_)) {
   allocates_.resize(machines_.size());
-  std::map<std::string, std::uint32_t> units;
+  std::unordered_map<std::string_view, std::uint32_t> units;  // asked for by name only
   for (const std::string& path : paths_) {
     const auto next = static_cast<std::uint32_t>(units.size());
     const std::uint32_t unit = units.try_emplace(parent_of(path), next).first->second;
     places_.push_back({innermost(machines_, path), unit, unit});
     if (path.ends_with(kernel_pasids)) allocates_[places_.back().machine] = true;
   }
-  const std::set<std::string> all(paths_.begin(), paths_.end());
+  const std::unordered_set<std::string_view> all(paths_.begin(), paths_.end());
   for (std::size_t i = 0; i < paths_.size(); ++i)
     if (all.contains(paths_[i] + ".driver")) places_[i].queue_of = units.at(paths_[i]);
   for (std::uint32_t i = 0; i < machines_.size(); ++i) {
     const std::string& name = machines_[i];
-    const std::string lead = parent_of(name);
+    const std::string_view lead = parent_of(name);
     const bool of_other = lead != name && within(name, lead);
     hosts_.push_back(of_other ? innermost(machines_, lead) : i);
   }
@@ -101,10 +101,7 @@ Number Scene::number_of(const TraceEvent& event) const {
   return {for_guest ? host_of(machine) : machine, event.pasid};
 }
 
-const Life* Scene::life(const Number& number) const {
-  const auto found = lives_.find(number);
-  return found == lives_.end() ? nullptr : &found->second;
-}
+const Life* Scene::life(const Number& number) const { return lives_.find(number); }
 
 bool Scene::orphan(const Number& number) const {
   const Life* const its = life(number);
@@ -141,14 +138,15 @@ void Scene::begin(const TraceEvent& allocation) {
 }
 
 void Scene::end(const TraceEvent& free) {
-  const auto found = lives_.find(number_of(free));
-  if (found == lives_.end()) return;
-  Life& life = found->second;
+  const Number number = number_of(free);
+  Life* const its = lives_.find(number);
+  if (its == nullptr) return;
+  Life& life = *its;
   if (free.code == trace_code::pending) {
     life.pending = true;
   } else if (free.code == 0 || free.code == trace_code::orphaned) {
     if (life.live) {
-      --living_[{found->first.machine, life.owner}];
+      --living_[{number.machine, life.owner}];
       life.live = life.pending = false;
       life.ended = free.time;
       life.orphaned = free.code != 0;
@@ -181,9 +179,11 @@ Number Scene::story_of(const TraceEvent& event, const Number& number) {
 
 void Scene::note(const TraceEvent& event) {
   const auto kind = static_cast<EventKind>(event.kind);
-  const std::pair function(machine_of(event.component), static_cast<std::uint16_t>(event.value));
-  if (kind == EventKind::vanish) gone_.insert(function);
-  if (kind == EventKind::plug) gone_.erase(function);
+  if (kind == EventKind::vanish || kind == EventKind::plug) {
+    const OfUnit function{machine_of(event.component), static_cast<std::uint16_t>(event.value)};
+    if (kind == EventKind::vanish) gone_.insert(function);
+    if (kind == EventKind::plug) gone_.erase(function);
+  }
   if (kind == EventKind::injection)
     return chains_.note_injection(event, host_of(machine_of(event.component)));
   const bool lasting =
@@ -202,12 +202,15 @@ std::vector<Link> Scene::allocations(std::uint32_t machine,
                                      std::optional<std::uint64_t> owner) const {
   constexpr std::size_t enough = 4;
   std::vector<Link> found;
-  for (auto at = lives_.lower_bound({machine, 0});
-       at != lives_.end() && at->first.machine == machine && found.size() < enough; ++at) {
-    if (!at->second.live || (owner && at->second.owner != *owner)) continue;
-    for (const Link& link : roots(at->first)) {
+  const auto its = lives_.keys_if([&](const Number& number, const Life& life) {
+    return number.machine == machine && life.live && (!owner || life.owner == *owner);
+  });
+  for (const Number& number : its) {
+    if (found.size() >= enough) break;
+    const std::uint32_t epoch = lives_.find(number)->epoch;
+    for (const Link& link : roots(number)) {
       if (static_cast<EventKind>(link.event.kind) == EventKind::allocate &&
-          link.event.epoch == at->second.epoch)
+          link.event.epoch == epoch)
         found.push_back(link);
     }
   }

@@ -149,8 +149,8 @@ class Scene {
   std::vector<std::uint32_t> hosts_;  // of each machine
   std::optional<std::uint32_t> space_;
   std::vector<bool> allocates_;
-  std::set<std::pair<std::uint32_t, std::uint16_t>> gone_;  // functions of machines
-  std::map<Number, Life> lives_;
+  std::set<OfUnit> gone_;  // functions of machines
+  FlatMap<Number, Life> lives_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> living_;  // by owner
   Chains chains_;
   std::vector<Violation> violations_;

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <map>
-#include <tuple>
 #include <utility>
 
 namespace viosim::check {
@@ -19,13 +18,11 @@ class SecondLevels {
   void observe(const TraceEvent& event);
 
  private:
-  using Entry = std::tuple<std::uint32_t, std::uint16_t, std::uint32_t>;  // host, function, PASID
-
   void bound(const TraceEvent& event);
 
   Scene& scene_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, Link> owners_;  // of tables, by host
-  std::map<Entry, Link> roots_;
+  FlatMap<EntryPlace, Link> roots_;                                 // by host
 };
 
 }  // namespace viosim::check

@@ -58,8 +58,8 @@ void StaleUse::observe(const TraceEvent& event) {
 void StaleUse::used(const TraceEvent& event) {
   if (event.code > outcome_miss || event.pasid == 0) return;
   const std::int64_t issue = event.time - event.duration;
-  if (const auto gone = gone_.find(key(event.component, event.pasid)); gone != gone_.end()) {
-    const Link& since = gone->second;
+  if (const Link* const gone = gone_.find({event.component, event.pasid}); gone != nullptr) {
+    const Link& since = *gone;
     if (since.event.time < issue) {
       scene_.violate(
           event, {.invariant = Invariant::no_stale_use,
@@ -74,17 +74,17 @@ void StaleUse::used(const TraceEvent& event) {
     return;
   }
   const Number here = scene_.number_of(event);
-  const auto guest = stands_for_.find(here);
-  const Number& number = guest == stands_for_.end() ? here : guest->second;
+  const Number* const guest = stands_for_.find(here);
+  const Number& number = guest == nullptr ? here : *guest;
   check_unmapped(event, number, issue);
   check_mapped_again(event, number, issue);
 }
 
 void StaleUse::check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue) {
-  const auto space = unmapped_.find(number);
-  if (space == unmapped_.end()) return;
-  const auto range = space->second.upper_bound(event.address);
-  if (range == space->second.end() || event.address < range->second.begin) return;
+  const Ranges* const ranges = unmapped_.find(number);
+  if (ranges == nullptr) return;
+  const auto range = ranges->upper_bound(event.address);
+  if (range == ranges->end() || event.address < range->second.begin) return;
   const Link& unmap = range->second.unmap;
   if (unmap.event.time >= issue) return;
   scene_.violate(
@@ -101,11 +101,11 @@ void StaleUse::check_unmapped(const TraceEvent& event, const Number& number, std
 // What a device kept from before the page was taken away leads to a frame that may be anybody's by now.
 void StaleUse::check_mapped_again(const TraceEvent& event, const Number& number,
                                   std::int64_t issue) {
-  const auto space = mapped_again_.find(number);
-  if (space == mapped_again_.end()) return;
-  const auto page = space->second.find(event.address >> page_shift);
-  if (page == space->second.end()) return;
-  const auto& [frame, unmap] = page->second;
+  const Pages* const pages = mapped_again_.find(number);
+  if (pages == nullptr) return;
+  const MappedAgain* const page = pages->find(event.address >> page_shift);
+  if (page == nullptr) return;
+  const auto& [frame, unmap] = *page;
   const auto there = in_host(number, frame);
   if (unmap.event.time >= issue || !there || *there == page_base(event.value)) return;
   scene_.violate(event, {.invariant = Invariant::no_stale_use,
@@ -123,21 +123,20 @@ void StaleUse::check_mapped_again(const TraceEvent& event, const Number& number,
 std::optional<std::uint64_t> StaleUse::in_host(const Number& number, std::uint64_t address) const {
   const std::uint32_t machine = scene_.home_of(number);
   if (scene_.host_of(machine) == machine) return address;
-  const auto memory = guest_memory_.find(machine);
-  if (memory == guest_memory_.end()) return {};
-  return memory->second + address;
+  const std::uint64_t* const memory = guest_memory_.find(machine);
+  if (memory == nullptr) return {};
+  return *memory + address;
 }
 
 void StaleUse::map(const TraceEvent& event) {
   if (event.pasid == 0) return;
   const Number number = scene_.number_of(event);
-  const auto space = unmapped_.find(number);
-  if (space == unmapped_.end()) return;
-  const Ranges& ranges = space->second;
+  const Ranges* const ranges = unmapped_.find(number);
+  if (ranges == nullptr) return;
   for (std::uint64_t i = 0; i < event.code; ++i) {
     const std::uint64_t page = event.address + (i << page_shift);
-    const auto range = ranges.upper_bound(page);
-    if (range == ranges.end() || page < range->second.begin) continue;
+    const auto range = ranges->upper_bound(page);
+    if (range == ranges->end() || page < range->second.begin) continue;
     mapped_again_[number][page >> page_shift] = {page_base(event.value) + (i << page_shift),
                                                  range->second.unmap};
   }
@@ -146,9 +145,9 @@ void StaleUse::map(const TraceEvent& event) {
 
 // It is not unmapped any more, or in another way.
 void StaleUse::take_range(const Number& number, std::uint64_t begin, std::uint64_t end) {
-  const auto space = unmapped_.find(number);
-  if (space == unmapped_.end()) return;
-  Ranges& ranges = space->second;
+  Ranges* const its = unmapped_.find(number);
+  if (its == nullptr) return;
+  Ranges& ranges = *its;
   for (auto at = ranges.upper_bound(begin); at != ranges.end() && at->second.begin < end;) {
     const Range range = at->second;
     const std::uint64_t its_end = at->first;
@@ -159,7 +158,7 @@ void StaleUse::take_range(const Number& number, std::uint64_t begin, std::uint64
       break;
     }
   }
-  if (ranges.empty()) unmapped_.erase(space);
+  if (ranges.empty()) unmapped_.erase(number);
 }
 
 // The later time counts for all of it: a request of before it is let pass.
@@ -168,22 +167,23 @@ void StaleUse::unmap(const TraceEvent& event) {
   if (event.pasid == 0 || scene_.shared_with_orphans(number)) return;
   take_range(number, event.address, end_of(event));
   unmapped_[number][end_of(event)] = {event.address, scene_.link(event)};
-  const auto again = mapped_again_.find(number);
-  if (again == mapped_again_.end()) return;
+  Pages* const again = mapped_again_.find(number);
+  if (again == nullptr) return;
   for (std::uint64_t page = event.address; page < end_of(event); page += page_size)
-    again->second.erase(page >> page_shift);
-  if (again->second.empty()) mapped_again_.erase(again);
+    again->erase(page >> page_shift);
+  if (again->empty()) mapped_again_.erase(number);
 }
 
 void StaleUse::entry_written(const TraceEvent& event) {
   if (event.pasid == 0) return;
   const EntryWritten how = EntryWritten::decode(event.value);
-  const auto function = functions_.find({scene_.machine_of(event.component), how.source});
-  if (function == functions_.end()) return;
+  const std::uint32_t* const function =
+      functions_.find({scene_.machine_of(event.component), how.source});
+  if (function == nullptr) return;
   if (event.code == trace_code::entry_zeroed) {
-    gone_[key(function->second, event.pasid)] = scene_.link(event);
+    gone_[{*function, event.pasid}] = scene_.link(event);
   } else if (event.code == trace_code::entry_set || event.code == trace_code::entry_changed) {
-    gone_.erase(key(function->second, event.pasid));
+    gone_.erase({*function, event.pasid});
   }
 }
 

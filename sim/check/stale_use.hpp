@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <unordered_map>
 
 namespace viosim::check {
 
@@ -32,10 +31,13 @@ class StaleUse {
     std::uint64_t frame = 0;  // its address, as the machine knows it
     Link unmap;
   };
-  using Pages = std::unordered_map<std::uint64_t, MappedAgain>;  // never gone through
-  static constexpr std::uint64_t key(std::uint32_t machine_or_component, std::uint32_t pasid) {
-    return std::uint64_t{machine_or_component} << 32U | pasid;
-  }
+  using Pages = FlatMap<std::uint64_t, MappedAgain>;  // by number
+  struct OfFunction {
+    std::uint32_t component = 0;
+    std::uint32_t pasid = 0;
+    auto operator<=>(const OfFunction&) const = default;
+    constexpr std::uint64_t bits() const { return std::uint64_t{component} << 32U | pasid; }
+  };
 
   void used(const TraceEvent& event);
   void check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue);
@@ -49,14 +51,13 @@ class StaleUse {
   void number_moves(const TraceEvent& event);
 
   Scene& scene_;
-  std::map<Number, Ranges> unmapped_;  // by the number of who has mapped it
-  std::map<Number, Pages> mapped_again_;
-  std::map<std::uint32_t, std::uint64_t> guest_memory_;  // by machine: where its address 0 is
+  FlatMap<Number, Ranges> unmapped_;  // by the number of who has mapped it
+  FlatMap<Number, Pages> mapped_again_;
+  FlatMap<std::uint32_t, std::uint64_t> guest_memory_;  // by machine: where its address 0 is
   // A host's numbers that stand for a guest's.
-  std::map<Number, Number> stands_for_;
-  // By function and PASID: the entry was taken away, and flushed.
-  std::unordered_map<std::uint64_t, Link> gone_;
-  std::map<std::pair<std::uint32_t, std::uint16_t>, std::uint32_t> functions_;  // components
+  FlatMap<Number, Number> stands_for_;
+  FlatMap<OfFunction, Link> gone_;            // the entry was taken away, and flushed
+  FlatMap<OfUnit, std::uint32_t> functions_;  // components, by machine
 };
 
 }  // namespace viosim::check

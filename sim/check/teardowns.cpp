@@ -82,18 +82,18 @@ void Teardowns::complain_of_flushes(const TraceEvent& at, const Place& place, co
 
 void Teardowns::written(const TraceEvent& event) {
   const EntryWritten how = EntryWritten::decode(event.value);
-  const Place place{scene_.unit_of(event.component), event.pasid, how.source};
+  const Place place{{scene_.unit_of(event.component), event.pasid}, how.source};
   if (!how.caching && !scene_.gone(scene_.machine_of(event.component), how.source))
     device_tlbs_[{place.unit, how.source}] = how.device_tlb;
   if (event.code == trace_code::entry_fields) return;
   if (event.code == trace_code::entry_cleared) return cleared(event, how, place);
-  const auto found = entries_.find(place);
-  if (found != entries_.end() && !found->second.flushed())
-    complain_of_flushes(event, place, found->second, rewritten(event.code));
+  Entry* const found = find(place);
+  if (found != nullptr && !found->flushed())
+    complain_of_flushes(event, place, *found, rewritten(event.code));
   if (event.code == trace_code::entry_changed || event.code == trace_code::entry_replaced)
     return changed(event, how, place);
   if (event.code == trace_code::entry_zeroed) {
-    if (found != entries_.end() && found->second.flushed()) entries_.erase(found);
+    if (found != nullptr && found->flushed()) erase(place);
     return;
   }
   // Behind a vIOMMU that has vanished nobody can use it, whatever its kernel believes.
@@ -101,8 +101,9 @@ void Teardowns::written(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   units_[machine].insert(place.unit);
   drivers_[place.unit] = event.component;
-  unflushed_.erase(place);
+  std::erase(unflushed_[place.unit], place);
   Entry entry;
+  entry.source = place.source;
   entry.machine = machine;
   entry.number = scene_.number_of(event);
   entry.epoch = event.epoch;
@@ -110,7 +111,29 @@ void Teardowns::written(const TraceEvent& event) {
   entry.present = true;
   entry.caching = how.caching;
   entry.story.add(scene_.link(event));
-  entries_[place] = std::move(entry);
+  add(place) = std::move(entry);
+}
+
+Teardowns::Entry* Teardowns::find(const Place& place) {
+  Entries* const row = entries_[place.unit].find(place.pasid);
+  if (row == nullptr) return nullptr;
+  const auto found = std::find_if(row->begin(), row->end(),
+                                  [&](const Entry& one) { return one.source == place.source; });
+  return found == row->end() ? nullptr : &*found;
+}
+
+Teardowns::Entry& Teardowns::add(const Place& place) {
+  if (Entry* const there = find(place)) return *there;
+  Entries& row = entries_[place.unit][place.pasid];
+  const auto at = std::find_if(row.begin(), row.end(),
+                               [&](const Entry& one) { return one.source > place.source; });
+  return *row.emplace(at);
+}
+
+void Teardowns::erase(const Place& place) {
+  Entries& row = entries_[place.unit][place.pasid];
+  std::erase_if(row, [&](const Entry& one) { return one.source == place.source; });
+  if (row.empty()) entries_[place.unit].erase(place.pasid);
 }
 
 void Teardowns::begin_flushes(const TraceEvent& event, const EntryWritten& how, const Place& place,
@@ -120,24 +143,23 @@ void Teardowns::begin_flushes(const TraceEvent& event, const EntryWritten& how, 
   entry.pasid_cache = entry.iotlb = Flush::due;
   const bool has_tlb = how.device_tlb && !scene_.gone(entry.machine, how.source);
   entry.device_tlb = has_tlb ? Flush::due : Flush::none_due;
-  unflushed_.insert(place);
+  std::vector<Place>& unflushed = unflushed_[place.unit];
+  if (std::find(unflushed.begin(), unflushed.end(), place) == unflushed.end())
+    unflushed.push_back(place);
 }
 
 void Teardowns::changed(const TraceEvent& event, const EntryWritten& how, const Place& place) {
-  const auto found = entries_.find(place);
-  if (found == entries_.end() || !found->second.present || how.caching) return;
-  found->second.story.add(scene_.link(event));
-  begin_flushes(event, how, place, found->second);
+  Entry* const found = find(place);
+  if (found == nullptr || !found->present || how.caching) return;
+  found->story.add(scene_.link(event));
+  begin_flushes(event, how, place, *found);
 }
 
 void Teardowns::cleared(const TraceEvent& event, const EntryWritten& how, const Place& place) {
-  const auto found = entries_.find(place);
-  if (found == entries_.end()) return;
-  Entry& entry = found->second;
-  if (how.caching) {
-    entries_.erase(found);
-    return;
-  }
+  Entry* const found = find(place);
+  if (found == nullptr) return;
+  if (how.caching) return erase(place);
+  Entry& entry = *found;
   entry.present = false;
   entry.story.add(scene_.link(event));
   begin_flushes(event, how, place, entry);
@@ -151,9 +173,9 @@ void Teardowns::submitted(const TraceEvent& event) {
       type == vtd::DescriptorType::device_tlb || type == vtd::DescriptorType::pasid_device_tlb;
   if (!of_device_tlb || !vtd::Descriptor::decodable(event.value)) return;
   const auto descriptor = vtd::Descriptor::decode(event.value, event.address);
-  const auto known =
+  const bool* const used =
       device_tlbs_.find({scene_.unit_of(event.component), descriptor.source.value()});
-  if (known == device_tlbs_.end() || known->second) return;
+  if (used == nullptr || *used) return;
   if (scene_.gone(scene_.machine_of(event.component), descriptor.source.value())) return;
   scene_.violate(Invariant::flush_order, event,
                  fmt::format("the device TLB of function {} is flushed, which is not used",
@@ -167,9 +189,10 @@ void Teardowns::not_told(const TraceEvent& event) {
   if (order.type != vtd::DescriptorType::pasid_cache) return;
   const std::uint32_t unit = scene_.unit_of(event.component);
   const std::uint32_t pasid = order.pasid.value();
-  for (auto at = entries_.lower_bound({unit, pasid, 0});
-       at != entries_.end() && at->first.unit == unit && at->first.pasid == pasid;)
-    at = at->second.caching ? entries_.erase(at) : std::next(at);
+  Entries* const row = entries_[unit].find(pasid);
+  if (row == nullptr) return;
+  std::erase_if(*row, [](const Entry& one) { return one.caching; });
+  if (row->empty()) entries_[unit].erase(pasid);
 }
 
 bool Teardowns::behind_gone(std::uint32_t driver) const {
@@ -185,12 +208,9 @@ void Teardowns::forget(const TraceEvent& event) {
   else
     gone_.insert(event.component);
   const std::string within = scene_.path(event.component) + '.';
-  for (const auto& [unit, driver] : drivers_) {
-    if (!scene_.path(driver).starts_with(within)) continue;
-    for (auto at = entries_.lower_bound({unit, 0, 0});
-         at != entries_.end() && at->first.unit == unit;)
-      at = entries_.erase(at);
-  }
+  drivers_.each([&](std::uint32_t unit, std::uint32_t driver) {
+    if (scene_.path(driver).starts_with(within)) entries_[unit] = {};
+  });
 }
 
 // An IOTLB is filled from what the PASID cache says, a device TLB from what the IOTLB says: flushed
@@ -230,21 +250,24 @@ bool Teardowns::flush(const vtd::Descriptor& descriptor, const Place& place, Ent
 }
 
 void Teardowns::completed(const TraceEvent& event) {
-  if (unflushed_.empty() || !vtd::Descriptor::decodable(event.value)) return;
-  const std::uint32_t unit = scene_.unit_of(event.component);
+  std::vector<Place>& unflushed = unflushed_[scene_.unit_of(event.component)];
+  if (unflushed.empty() || !vtd::Descriptor::decodable(event.value)) return;
   const auto descriptor = vtd::Descriptor::decode(event.value, event.address);
-  for (auto at = unflushed_.lower_bound({unit, 0, 0});
-       at != unflushed_.end() && at->unit == unit;) {
-    const auto found = entries_.find(*at);
-    Entry& entry = found->second;
-    if (flush(descriptor, *at, entry)) entry.story.add(scene_.link(event));
-    if (!entry.flushed()) {
-      ++at;
-      continue;
-    }
-    if (!entry.present) entries_.erase(found);
-    at = unflushed_.erase(at);
-  }
+  std::erase_if(unflushed, [&](const Place& place) {
+    Entry& entry = *find(place);
+    if (flush(descriptor, place, entry)) entry.story.add(scene_.link(event));
+    if (!entry.flushed()) return false;
+    if (!entry.present) erase(place);
+    return true;
+  });
+}
+
+template <class Visit>
+void Teardowns::visit_row(const Row& row, Visit& visit) {
+  std::vector<std::uint16_t> sources;
+  if (const Entries* const its = entries_[row.unit].find(row.pasid))
+    for (const Entry& entry : *its) sources.push_back(entry.source);
+  for (const std::uint16_t source : sources) visit(Place{row, source}, *find({row, source}));
 }
 
 template <class Visit>
@@ -252,12 +275,11 @@ void Teardowns::for_each(std::uint32_t machine, std::optional<std::uint32_t> pas
   const auto units = units_.find(machine);
   if (units == units_.end()) return;
   for (const std::uint32_t unit : units->second) {
-    for (auto at = entries_.lower_bound({unit, pasid.value_or(0), 0});
-         at != entries_.end() && at->first.unit == unit && (!pasid || at->first.pasid == *pasid);) {
-      const auto next = std::next(at);
-      visit(at);
-      at = next;
+    if (pasid) {
+      visit_row({unit, *pasid}, visit);
+      continue;
     }
+    for (const std::uint32_t one : entries_[unit].keys()) visit_row({unit, one}, visit);
   }
 }
 
@@ -266,8 +288,7 @@ void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
   // Of two who believe that a number is theirs the other one may use it.
   if (!allocated && scene_.orphan(scene_.number_of(event))) return;
   const Number number = scene_.number_of(event);
-  for_each(scene_.machine_of(event.component), event.pasid, [&](Entries::iterator at) {
-    const auto& [place, entry] = *at;
+  for_each(scene_.machine_of(event.component), event.pasid, [&](const Place& place, Entry& entry) {
     if (entry.number != number) return;
     if (allocated && !entry.flushed()) {
       complain(Invariant::clean_reuse, event, place, entry,
@@ -284,8 +305,7 @@ void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
 void Teardowns::binding_ends(const TraceEvent& unbind) {
   const Number number = scene_.number_of(unbind);
   if (!scene_.is_space(number.machine)) return;
-  for_each(scene_.home_of(number), unbind.pasid, [&](Entries::iterator at) {
-    const auto& [place, entry] = *at;
+  for_each(scene_.home_of(number), unbind.pasid, [&](const Place& place, Entry& entry) {
     if (entry.number != number) return;
     if (entry.present)
       complain(Invariant::free_unbound, unbind, place, entry, "its binding ends and it is present");
@@ -297,20 +317,18 @@ void Teardowns::binding_ends(const TraceEvent& unbind) {
 // Its TLB is empty, and will not be asked.
 void Teardowns::device_forgets(const TraceEvent& event) {
   const auto source = static_cast<std::uint16_t>(event.value);
-  for_each(scene_.machine_of(event.component), {}, [&](Entries::iterator at) {
-    Entry& entry = at->second;
-    if (at->first.source != source || !Entry::open(entry.device_tlb)) return;
+  for_each(scene_.machine_of(event.component), {}, [&](const Place& place, Entry& entry) {
+    if (place.source != source || !Entry::open(entry.device_tlb)) return;
     entry.device_tlb = Flush::done;
     if (!entry.flushed()) return;
-    unflushed_.erase(at->first);
-    if (!entry.present) entries_.erase(at);
+    std::erase(unflushed_[place.unit], place);
+    if (!entry.present) erase(place);
   });
 }
 
 void Teardowns::left(const TraceEvent& event) {
   const auto source = static_cast<std::uint16_t>(event.value);
-  for_each(scene_.machine_of(event.component), {}, [&](Entries::iterator at) {
-    const auto& [place, entry] = *at;
+  for_each(scene_.machine_of(event.component), {}, [&](const Place& place, Entry& entry) {
     if (place.source != source) return;
     if (entry.present)
       complain(Invariant::nothing_left, event, place, entry, "it is present, and nobody drives it");

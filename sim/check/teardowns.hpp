@@ -3,13 +3,14 @@
 #pragma once
 
 #include "models/iommu/vtd/descriptor.hpp"
+#include "sim/check/by_number.hpp"
 #include "sim/check/scene.hpp"
 
 #include <compare>
 #include <map>
 #include <optional>
 #include <set>
-#include <utility>
+#include <vector>
 
 namespace viosim::check {
 
@@ -22,14 +23,18 @@ class Teardowns {
   void observe(const TraceEvent& event);
 
  private:
-  struct Place {
+  struct Row {  // of all functions of a unit
     std::uint32_t unit = 0;
     std::uint32_t pasid = 0;
+    auto operator<=>(const Row&) const = default;
+  };
+  struct Place : Row {
     std::uint16_t source = 0;
     auto operator<=>(const Place&) const = default;
   };
   enum class Flush : std::uint8_t { none_due, due, early, done };
   struct Entry {
+    std::uint16_t source = 0;
     Story story;  // how it was made present, changed, taken away and flushed
     std::uint32_t machine = 0;
     Number number;
@@ -46,7 +51,7 @@ class Teardowns {
     }
     static bool open(Flush flush) { return flush == Flush::due || flush == Flush::early; }
   };
-  using Entries = std::map<Place, Entry>;
+  using Entries = std::vector<Entry>;  // of functions, by source; mostly one
 
   void written(const TraceEvent& event);
   void changed(const TraceEvent& event, const EntryWritten& how, const Place& place);
@@ -68,18 +73,25 @@ class Teardowns {
   void device_forgets(const TraceEvent& event);
   void complain(Invariant invariant, const TraceEvent& at, const Place& place, const Entry& entry,
                 const char* what);
-  // Calls visit(entry's iterator) for those of the machine, and of the PASID where there is one.
+  Entry* find(const Place& place);
+  Entry& add(const Place& place);
+  void erase(const Place& place);
+  // Calls visit(place, entry) for those of the machine, and of the PASID where there is one, in their order;
+  // it may erase the one that it is shown.
+  template <class Visit>
+  void visit_row(const Row& row, Visit& visit);
   template <class Visit>
   void for_each(std::uint32_t machine, std::optional<std::uint32_t> pasid, Visit&& visit);
 
   Scene& scene_;
-  Entries entries_;                                         // present, or with flushes due
-  std::set<Place> unflushed_;                               // of these, with flushes due
+  ByNumber<FlatMap<std::uint32_t, Entries>>
+      entries_;                             // by unit and PASID: present, or with flushes due
+  ByNumber<std::vector<Place>> unflushed_;  // of these, with flushes due, by unit
   std::map<std::uint32_t, std::set<std::uint32_t>> units_;  // of each machine
-  std::map<std::uint32_t, std::uint32_t> drivers_;          // who writes the tables of each unit
+  ByNumber<std::uint32_t> drivers_;                         // who writes the tables of each unit
   std::set<std::uint32_t> gone_;                            // vIOMMUs
   // Functions of units, as their entries were written last: whether they have a TLB that is used.
-  std::map<std::pair<std::uint32_t, std::uint16_t>, bool> device_tlbs_;
+  FlatMap<OfUnit, bool> device_tlbs_;
 };
 
 }  // namespace viosim::check

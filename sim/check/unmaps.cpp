@@ -80,23 +80,24 @@ void Unmaps::written(const TraceEvent& event) {
   if (event.code == trace_code::entry_set && by_pasid(how.type)) {
     const std::uint32_t machine = scene_.machine_of(event.component);
     const bool used = how.device_tlb && !scene_.gone(machine, how.source);
+    flushes_[place.first].wanted = true;
     present_[number][place] = {machine, how.domain, used, scene_.link(event)};
     return;
   }
-  const auto its = present_.find(number);
-  if (event.code == trace_code::entry_fields || its == present_.end()) return;
-  its->second.erase(place);  // a changed one is judged by what its change has to flush
-  if (its->second.empty()) present_.erase(its);
+  auto* const its = present_.find(number);
+  if (event.code == trace_code::entry_fields || its == nullptr) return;
+  its->erase(place);  // a changed one is judged by what its change has to flush
+  if (its->empty()) present_.erase(number);
 }
 
 void Unmaps::completed(const TraceEvent& event) {
-  if (!vtd::Descriptor::decodable(event.value)) return;
   Flushes& flushes = flushes_[scene_.unit_of(event.component)];
+  if (!flushes.wanted || !vtd::Descriptor::decodable(event.value)) return;
   if (flushes.last.size() == most_flushes) {
-    flushes.forgotten = flushes.last.front().done.event.time;
+    flushes.forgotten = flushes.last.front().done;
     flushes.last.pop_front();
   }
-  flushes.last.push_back({vtd::Descriptor::decode(event.value, event.address), scene_.link(event)});
+  flushes.last.push_back({vtd::Descriptor::decode(event.value, event.address), event.time});
 }
 
 void Unmaps::unmapped(const TraceEvent& event) {
@@ -110,10 +111,10 @@ void Unmaps::unmapped(const TraceEvent& event) {
 }
 
 void Unmaps::unmapped(const TraceEvent& event, const Number& number) {
-  const auto its = present_.find(number);
-  if (its == present_.end()) return;
+  const auto* const its = present_.find(number);
+  if (its == nullptr) return;
   const std::int64_t since = event.time - event.duration;
-  for (const auto& [place, entry] : its->second)
+  for (const auto& [place, entry] : *its)
     if (entry.set.event.time < since) check(event, number, place, entry);
 }
 
@@ -122,8 +123,7 @@ template <class Reaches>
 bool Unmaps::flushed(const Flushes& flushes, std::int64_t since, Pages pages,
                      Reaches&& reaches) const {
   std::vector<Pages> done;
-  for (auto at = flushes.last.rbegin(); at != flushes.last.rend() && at->done.event.time >= since;
-       ++at) {
+  for (auto at = flushes.last.rbegin(); at != flushes.last.rend() && at->done >= since; ++at) {
     const vtd::Descriptor& order = at->order;
     if (!reaches(order)) continue;
     const bool of_pages = order.type == Kind::pasid_device_tlb || order.granularity == By::page;
@@ -142,9 +142,7 @@ bool Unmaps::flushed(const Flushes& flushes, std::int64_t since, Pages pages,
 
 void Unmaps::check(const TraceEvent& event, const Number& number, const Place& place,
                    const Entry& entry) {
-  static const Flushes none;
-  const auto found = flushes_.find(place.first);
-  const Flushes& flushes = found == flushes_.end() ? none : found->second;
+  const Flushes& flushes = flushes_[place.first];
   const std::int64_t since = event.time - event.duration;
   if (flushes.forgotten >= since) return;
   const Pages pages{event.address, event.address + (std::uint64_t{event.code} << 12U)};

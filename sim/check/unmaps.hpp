@@ -3,6 +3,7 @@
 #pragma once
 
 #include "models/iommu/vtd/descriptor.hpp"
+#include "sim/check/by_number.hpp"
 #include "sim/check/scene.hpp"
 
 #include <cstdint>
@@ -32,10 +33,12 @@ class Unmaps {
   };
   struct Flush {
     vtd::Descriptor order;
-    Link done;
+    std::int64_t done = 0;  // when
   };
-  // The last of a unit. What took longer than these is not judged.
+  // The last of a unit in which something that may be unmapped is present. What took longer than these is
+  // not judged.
   struct Flushes {
+    bool wanted = false;
     std::deque<Flush> last;
     std::int64_t forgotten = -1;  // when the last that is not among them was done
   };
@@ -57,9 +60,9 @@ class Unmaps {
                 const std::string& what);
 
   Scene& scene_;
-  std::map<Number, std::map<Place, Entry>> present_;
+  FlatMap<Number, std::map<Place, Entry>> present_;
   std::map<Number, std::set<Number>> stand_for_;  // a guest's number: the host's
-  std::map<std::uint32_t, Flushes> flushes_;      // by unit
+  ByNumber<Flushes> flushes_;                     // by unit
   // By machine and function: its TLB was emptied; and it vanished, so that what was bound to it is not
   // used again, though it comes back.
   std::map<Place, std::int64_t> forgot_;

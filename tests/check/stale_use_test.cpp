@@ -122,15 +122,18 @@ TEST_CASE(
   check::Checker checker(Stream::paths());
   Stream stream = bound();
   for (const TraceEvent& event : stream.events()) checker.observe(event);
+  checker.catch_up();
   CHECK(!checker.wants_requests());
   unmap(stream, Stream::app, 1);
   checker.observe(stream.events().back());
   CHECK(checker.wants_requests());
   map(stream, Stream::page);
   checker.observe(stream.events().back());
+  checker.catch_up();
   CHECK(checker.wants_requests());
   stream.free(5, 1);
   checker.observe(stream.events().back());
+  checker.catch_up();
   CHECK(!checker.wants_requests());
 }
 
