@@ -58,26 +58,34 @@ void StaleUse::observe(const TraceEvent& event) {
 void StaleUse::used(const TraceEvent& event) {
   if (event.code > outcome_miss || event.pasid == 0) return;
   const std::int64_t issue = event.time - event.duration;
-  if (const Link* const gone = gone_.find({event.component, event.pasid}); gone != nullptr) {
-    const Link& since = *gone;
-    if (since.event.time < issue) {
-      scene_.violate(
-          event, {.invariant = Invariant::no_stale_use,
-                  .number = scene_.number_of(event),
-                  .epoch = since.event.epoch,
-                  .message = fmt::format(
-                      "address {:#x} is translated with PASID {}, whose entry was gone "
-                      "and flushed {} before the request",
-                      event.address, event.pasid, format_time(Ps(issue - since.event.time), 12)),
-                  .evidence = {since}});
-    }
+  const OfFunction place{event.component, event.pasid};
+  if (const Link* const gone = gone_.find(place); gone != nullptr) {
+    gone_before(event, gone, issue);
     return;
   }
+  const Link* const before = of_life_before_.find(place);
+  if (before != nullptr && event.epoch != 0 && event.epoch <= before->event.epoch &&
+      gone_before(event, before, issue))
+    return;
   const Number here = scene_.number_of(event);
   const Number* const guest = stands_for_.find(here);
   const Number& number = guest == nullptr ? here : *guest;
   check_unmapped(event, number, issue);
   check_mapped_again(event, number, issue);
+}
+
+bool StaleUse::gone_before(const TraceEvent& event, const Link* gone, std::int64_t issue) {
+  if (gone->event.time >= issue) return false;
+  scene_.violate(event,
+                 {.invariant = Invariant::no_stale_use,
+                  .number = scene_.number_of(event),
+                  .epoch = gone->event.epoch,
+                  .message = fmt::format(
+                      "address {:#x} is translated with PASID {}, whose entry was gone and "
+                      "flushed {} before the request",
+                      event.address, event.pasid, format_time(Ps(issue - gone->event.time), 12)),
+                  .evidence = {*gone}});
+  return true;
 }
 
 void StaleUse::check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue) {
@@ -180,10 +188,14 @@ void StaleUse::entry_written(const TraceEvent& event) {
   const std::uint32_t* const function =
       functions_.find({scene_.machine_of(event.component), how.source});
   if (function == nullptr) return;
+  const OfFunction place{*function, event.pasid};
   if (event.code == trace_code::entry_zeroed) {
-    gone_[{*function, event.pasid}] = scene_.link(event);
+    gone_[place] = scene_.link(event);
   } else if (event.code == trace_code::entry_set || event.code == trace_code::entry_changed) {
-    gone_.erase({*function, event.pasid});
+    const Link* const gone = gone_.find(place);
+    if (gone == nullptr) return;
+    if (gone->event.epoch < event.epoch) of_life_before_[place] = *gone;
+    gone_.erase(place);
   }
 }
 

@@ -16,7 +16,8 @@ class StaleUse {
   explicit StaleUse(Scene& scene) : scene_(scene) {}
   void observe(const TraceEvent& event);
   bool wants_requests() const {
-    return !gone_.empty() || !unmapped_.empty() || !mapped_again_.empty();
+    return !gone_.empty() || !of_life_before_.empty() || !unmapped_.empty() ||
+           !mapped_again_.empty();
   }
 
  private:
@@ -40,6 +41,7 @@ class StaleUse {
   };
 
   void used(const TraceEvent& event);
+  bool gone_before(const TraceEvent& event, const Link* gone, std::int64_t issue);
   void check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue);
   void check_mapped_again(const TraceEvent& event, const Number& number, std::int64_t issue);
   std::optional<std::uint64_t> in_host(const Number& number, std::uint64_t address) const;
@@ -57,6 +59,7 @@ class StaleUse {
   // A host's numbers that stand for a guest's.
   FlatMap<Number, Number> stands_for_;
   FlatMap<OfFunction, Link> gone_;            // the entry was taken away, and flushed
+  FlatMap<OfFunction, Link> of_life_before_;  // the same, of a number that another life has
   FlatMap<OfUnit, std::uint32_t> functions_;  // components, by machine
 };
 

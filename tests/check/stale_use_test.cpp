@@ -116,6 +116,15 @@ TEST_CASE("I28: a request that was issued after the entry of its PASID was gone"
   CHECK(Stream(stream).write(trace_code::entry_set, 5, 1).use(5, 1, 0).found().empty());
 }
 
+TEST_CASE("I28: what stopped for one life is used in the next one") {
+  Stream stream =
+      bound().tear_down(5, 1).free(5, 1).allocate(5, 2).write(trace_code::entry_set, 5, 2);
+  CHECK(Stream(stream).use(5, 1, 999).found(false).find("I28") != std::string::npos);
+  CHECK(Stream(stream).use(5, 1, 4000).found(false).find("I28") == std::string::npos);  // before
+  CHECK(Stream(stream).use(5, 2, 999).found(false).find("I28") == std::string::npos);
+  CHECK(Stream(stream).use(5, 0, 999).found(false).find("I28") == std::string::npos);  // not told
+}
+
 TEST_CASE(
     "answers to requests are wanted once something was taken away, for as long as the number "
     "lives") {
