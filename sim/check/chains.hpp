@@ -45,6 +45,7 @@ class Chains {
   // Remembers it for its number. `lasting`: how a life began, was used first, and ended.
   void note(const TraceEvent& event, const Number& number, bool lasting);
   void note_injection(const TraceEvent& event, std::uint32_t host);
+  void prefetch(const Number& number) const { pasts_.prefetch(number); }
   // How a number was allocated, bound and freed, in its life and the one before.
   std::span<const Link> roots(const Number& number) const;
 

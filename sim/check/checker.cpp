@@ -8,7 +8,11 @@
 namespace viosim::check {
 
 void Checker::catch_up() {
-  for (const TraceEvent& event : shown_) look_at(event);
+  constexpr std::size_t ahead = 8;
+  for (std::size_t i = 0; i < shown_.size(); ++i) {
+    if (i + ahead < shown_.size()) scene_.prefetch(shown_[i + ahead]);
+    look_at(shown_[i]);
+  }
   shown_.clear();
   may_want_requests_ = needs_requests();
 }

@@ -112,6 +112,13 @@ class Scene {
     chains_.step();
     space_ = space;
   }
+  // A hint: it will be observed soon.
+  void prefetch(const TraceEvent& event) const {
+    if (event.component >= places_.size()) return;
+    const Number number{places_[event.component].machine, event.pasid};
+    chains_.prefetch(number);
+    lives_.prefetch(number);
+  }
   // Remembers the event for chains of its PASID; where it is about none, of its machine.
   void note(const TraceEvent& event);
   // The event that is observed now, as evidence.
