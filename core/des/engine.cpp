@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/des/engine.hpp"
 
+#include "core/base/prefetch.hpp"
 #include "core/base/sanitizers.hpp"
 #include "core/des/simgrid_compat.hpp"
 
@@ -62,16 +63,20 @@ class InterruptKept {
 
 }  // namespace
 
-struct Engine::Actor {
-  std::string name;
-  Lifetime lifetime = Lifetime::finishes;
-  std::function<void()> body;
-  sg4::ActorPtr handle;
-  const Signal* waits_for = nullptr;
+// In one line of the machine's memory, and first, what a step looks at: actors are many, and the next
+// one has mostly not run for long.
+struct alignas(64) Engine::Actor {
+  simgrid::kernel::actor::ActorImpl* simgrid = nullptr;
+  const std::byte* stack = nullptr;  // where it blocked last
   void* data = nullptr;
+  const Signal* waits_for = nullptr;
   bool begun = false;  // SimGrid has run it
   bool due = false;    // before that
   bool done = false;
+  Lifetime lifetime = Lifetime::finishes;
+  sg4::ActorPtr handle;
+  std::string name;
+  std::function<void()> body;
 
   // In its own context.
   void wait_for_first_turn() {
@@ -81,10 +86,18 @@ struct Engine::Actor {
   // In SimGrid's context.
   void go_on() {
     if (begun) {
-      compat::answer(*handle);
+      compat::answer(*simgrid);
     } else {
       due = true;
     }
+  }
+  // What SimGrid keeps of it, the frames of its simcall and of its caller, and its own data.
+  void prefetch() const {
+    constexpr std::ptrdiff_t line = 64;
+    const auto* const kept = reinterpret_cast<const std::byte*>(simgrid);
+    for (std::ptrdiff_t i = 0; i < 4; ++i) prefetch_line(kept + i * line);
+    for (std::ptrdiff_t i = -14; i < 4; ++i) prefetch_line(stack + i * line);
+    prefetch_line(data);
   }
 };
 
@@ -141,16 +154,11 @@ Engine::~Engine() {
   run_ahead_ = nullptr;
   onlooker_ = nullptr;
   over_ = true;
-  wakeups_.assign(1, {software_now(), 0});
+  wakeups_.assign(1, {reached_, 0});
   platform_->engine.run();
 }
 
 Instant Engine::simgrid_now() const { return Instant(simgrid_clock() - began_); }
-
-// Ahead of SimGrid's clock after steps that needed no turn of its loop.
-Instant Engine::software_now() const { return std::max(simgrid_now(), reached_); }
-
-Instant Engine::now() const { return in_hardware_ ? agenda_.now() : software_now(); }
 
 void Engine::spawn(std::string name, Lifetime lifetime, std::function<void()> body) {
   const auto number = static_cast<std::uint32_t>(actors_.size());
@@ -175,6 +183,7 @@ void Engine::spawn(std::string name, Lifetime lifetime, std::function<void()> bo
     actor.done = true;
     if (actor.lifetime == Lifetime::finishes) --unfinished_;
   });
+  actor.simgrid = actor.handle->get_impl();
 }
 
 void Engine::set_actor_data(void* data) { actors_[current_]->data = data; }
@@ -213,6 +222,7 @@ void Engine::sleep_until(Instant at) {
 // next actor is the same one. SimGrid's clock stays behind until it is asked again.
 void Engine::block() {
   const std::uint32_t me = current_;
+  prefetch_next();
   const bool somebody_next = advance_to_next_actor();
   forget_frames_below();  // hardware may have failed, here
   if (!somebody_next) {
@@ -220,7 +230,16 @@ void Engine::block() {
     return;
   }
   const std::uint32_t next = take_next();
-  if (next != me) compat::block_after([next = actors_[next].get()] { next->go_on(); });
+  if (next == me) return;
+  actors_[me]->stack = static_cast<const std::byte*>(__builtin_frame_address(0));
+  compat::block_after([next = actors_[next].get()] { next->go_on(); });
+}
+
+// Whose wake-up is first goes on next, unless hardware wakes another one before.
+void Engine::prefetch_next() const {
+  if (wakeups_.empty()) return;
+  const Wakeup& next = wakeups_.front();
+  if (next.actor != current_) actors_[next.actor]->prefetch();
 }
 
 // False: nothing is left to do, or something failed; SimGrid's turn finds out what that means.
@@ -242,6 +261,7 @@ std::uint32_t Engine::take_next() {
   reached_ = next.at;
   current_ = next.actor;
   agenda_.software_acts_at(next.at);
+  if (!wakeups_.empty()) prefetch_line(actors_[wakeups_.front().actor].get());
   ++software_steps_;
   return next.actor;
 }
@@ -265,7 +285,7 @@ double Engine::next_event(double horizon) {
     failure_ = std::make_exception_ptr(StuckError(who_waits()));
   }
   if (!over_ && (failure_ || (wakeups_.empty() && horizon < 0))) {
-    wakeups_.assign(1, {std::max(software_now(), agenda_.now()), 0});
+    wakeups_.assign(1, {std::max(reached_, agenda_.now()), 0});
     over_ = true;
   }
   if (wakeups_.empty() || wakeups_.front().at > simgrid_next) return -1;
@@ -309,9 +329,8 @@ void Engine::stop_all() {
 }
 
 std::string Engine::who_waits() const {
-  std::string text =
-      fmt::format("the run is stuck at {}:",
-                  format_time(std::max(software_now(), agenda_.now()).since_start(), 12));
+  std::string text = fmt::format("the run is stuck at {}:",
+                                 format_time(std::max(reached_, agenda_.now()).since_start(), 12));
   for (const auto& actor : actors_) {
     if (actor->waits_for == nullptr || actor->done) continue;
     text += fmt::format(" \"{}\" waits for \"{}\";", actor->name, actor->waits_for->name());

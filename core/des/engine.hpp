@@ -120,7 +120,7 @@ class Engine {
   void run();
 
   // The current instant, for actors and for hardware.
-  Instant now() const;
+  Instant now() const { return in_hardware_ ? agenda_.now() : reached_; }
   // For actors.
   void sleep_for(Ps duration) { sleep_until(now() + duration); }
   void sleep_until(Instant at);
@@ -151,11 +151,12 @@ class Engine {
   struct Wakeup {
     Instant at;
     std::uint32_t actor;
-    auto operator<=>(const Wakeup&) const = default;
+    bool operator>(const Wakeup& other) const {
+      return at != other.at ? at > other.at : actor > other.actor;
+    }
   };
 
   Instant simgrid_now() const;
-  Instant software_now() const;
   bool advance_to_next_actor();
   std::uint32_t take_next();
   double next_event(double horizon);
@@ -163,6 +164,7 @@ class Engine {
   void wake_one();
   void wake_at(Instant at, std::uint32_t actor);
   void block();
+  void prefetch_next() const;
   void stop_all();
   std::string who_waits() const;
 
@@ -177,7 +179,7 @@ class Engine {
   std::uint32_t current_ = 0;
   std::uint32_t unfinished_ = 0;
   std::uint64_t software_steps_ = 0;
-  Instant reached_;              // by software
+  Instant reached_;              // by software; SimGrid's clock is there, or behind
   std::vector<Wakeup> wakeups_;  // a heap
   std::vector<std::unique_ptr<Actor>> actors_;
   std::exception_ptr failure_;

@@ -66,7 +66,8 @@ void block_after(Code&& code) {
   simgrid::kernel::actor::simcall_blocking(std::forward<Code>(code));
 }
 
-// Lets an actor go on that has blocked. From SimGrid's own context: its models, and what is given to block_after().
-inline void answer(const simgrid::s4u::Actor& actor) { actor.get_impl()->simcall_answer(); }
+// Lets an actor go on that has blocked. From SimGrid's own context: its models, and what is given to
+// block_after().
+inline void answer(simgrid::kernel::actor::ActorImpl& actor) { actor.simcall_answer(); }
 
 }  // namespace viosim::compat
