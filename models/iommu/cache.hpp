@@ -71,8 +71,8 @@ struct CacheStats {
 };
 
 // Tag: equality, hash() (64 bits, the upper 40 of them well mixed) and set_number() (consecutive
-// pages or requesters give consecutive numbers). Value: trivially copyable; with groups(), the keys of what an
-// entry belongs to (64 bits each, the upper 32 well mixed), entries can be invalidated group by group.
+// pages or requesters give consecutive numbers). Value: trivially copyable; with groups(tag), the keys of what
+// an entry belongs to (64 bits each, the upper 32 well mixed), entries can be invalidated group by group.
 template <class Tag, class Value>
 class Cache {
  public:
@@ -225,7 +225,9 @@ class Cache {
   };
   static constexpr std::uint32_t few_ways = 2;
   static constexpr std::size_t smallest_index = 64;
-  static constexpr bool grouped = requires(const Value& value) { value.groups(); };
+  static constexpr bool grouped = requires(const Tag& tag, const Value& value) {
+    value.groups(tag);
+  };
 
   bool holds(std::uint32_t slot, const Tag& tag) const {
     return entries_[slot].tag == tag && entries_[slot].used();
@@ -315,14 +317,14 @@ class Cache {
   }
 
   void sort_into_groups() {
-    if constexpr (grouped) groups_.assign(Value{}.groups().size(), SlotGroups(entries_.size()));
+    if constexpr (grouped)
+      groups_.assign(Value{}.groups(Tag{}).size(), SlotGroups(entries_.size()));
     for_each_used([this](std::uint32_t slot) { join_groups(slot); });
   }
   void join_groups([[maybe_unused]] std::uint32_t slot) {
     if constexpr (grouped) {
-      for (std::size_t i = 0; i < groups_.size(); ++i) {
-        groups_[i].join(slot, entries_[slot].value.groups()[i]);
-      }
+      const auto keys = entries_[slot].value.groups(entries_[slot].tag);
+      for (std::size_t i = 0; i < groups_.size(); ++i) groups_[i].join(slot, keys[i]);
     }
   }
   void leave_groups(std::uint32_t slot) {

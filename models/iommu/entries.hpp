@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/address.hpp"
+#include "models/iommu/address_space.hpp"
 #include "models/iommu/page_table.hpp"
 #include "models/iommu/request.hpp"
 #include "models/iommu/rights.hpp"
@@ -46,6 +47,21 @@ struct PageTag {
   bool operator==(const PageTag&) const = default;
 };
 
+// What an invalidation may name: all of a domain, or of one PASID in it.
+enum SpaceGroup : std::uint8_t { domain_group, space_group };
+inline std::uint64_t group_of(DomainId domain) { return domain.value() * 0x9e3779b97f4a7c15U; }
+inline std::uint64_t group_of(DomainId domain, Pasid pasid) {
+  return (domain.value() * 0xd6e8feb86659fd93U ^ pasid.value()) * 0x9e3779b97f4a7c15U;
+}
+
+struct ProcessEntry : AddressSpace {
+  ProcessEntry() = default;
+  explicit ProcessEntry(const AddressSpace& space) : AddressSpace(space) {}
+  std::array<std::uint64_t, 2> groups(const PasidTag& tag) const {
+    return {group_of(domain), group_of(domain, tag.pasid)};
+  }
+};
+
 struct IotlbValue {
   Hpa page;
   Pasid pasid;  // the effective one; the tag has the request's when entries are found by source
@@ -54,13 +70,7 @@ struct IotlbValue {
   bool first_stage = false;  // with a first stage: its input addresses say nothing of the second's
   bool absent = false;       // caching mode: a page that was not there
   bool absent_in_first = false;  // and it was the first stage that did not have it
-  // What an invalidation may name: all of a domain, or of one PASID in it.
-  enum Group : std::uint8_t { domain_group, space_group };
-  static std::uint64_t group_of(DomainId domain) { return domain.value() * 0x9e3779b97f4a7c15U; }
-  static std::uint64_t group_of(DomainId domain, Pasid pasid) {
-    return (domain.value() * 0xd6e8feb86659fd93U ^ pasid.value()) * 0x9e3779b97f4a7c15U;
-  }
-  std::array<std::uint64_t, 2> groups() const {
+  std::array<std::uint64_t, 2> groups(const PageTag& /*tag*/) const {
     return {group_of(domain), group_of(domain, pasid)};
   }
 };

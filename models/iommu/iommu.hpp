@@ -287,7 +287,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   Agenda& agenda_;
   PhysicalMemory& memory_;
   Cache<ContextTag, DeviceEntry> contexts_;
-  Cache<PasidTag, AddressSpace> pasids_;
+  Cache<PasidTag, ProcessEntry> pasids_;
   // Caching mode: entries that were not there, beside those that were.
   Cache<ContextTag, AbsentEntry> absent_devices_;
   Cache<PasidTag, AbsentEntry> absent_processes_;

@@ -115,12 +115,20 @@ void Iommu::forget_devices(const Invalidation& of) {
 }
 
 void Iommu::forget_processes(const Invalidation& of) {
-  pasids_.invalidate_if([&](const PasidTag& tag, const AddressSpace& space) {
+  const auto covered = [&](const PasidTag& tag, const AddressSpace& space) {
     return of.scope == Scope::all || (of.scope == Scope::source && tag.source == of.source) ||
-           (of.scope == Scope::process && tag.source == of.source && tag.pasid == of.pasid) ||
            (space.domain == of.domain &&
             (of.scope == Scope::domain || (of.scope == Scope::space && tag.pasid == of.pasid)));
-  });
+  };
+  if (of.scope == Scope::process) {
+    pasids_.invalidate({of.source, of.pasid});
+  } else if (of.scope == Scope::space) {
+    pasids_.invalidate_group_if(space_group, group_of(of.domain, of.pasid), covered);
+  } else if (of.scope == Scope::domain) {
+    pasids_.invalidate_group_if(domain_group, group_of(of.domain), covered);
+  } else {
+    pasids_.invalidate_if(covered);
+  }
   // Which domain a missing entry would have had, nobody knows: software names the new one's.
   absent_processes_.invalidate_if([&](const PasidTag& tag, const AbsentEntry&) {
     return of.scope == Scope::all || of.scope == Scope::domain ||
@@ -139,10 +147,9 @@ void Iommu::forget_translations(const Invalidation& of) {
   if (of.scope == Scope::all) {
     iotlb_.invalidate_if(covered);
   } else if (of.scope == Scope::space || of.scope == Scope::space_range) {
-    iotlb_.invalidate_group_if(IotlbValue::space_group, IotlbValue::group_of(of.domain, of.pasid),
-                               covered);
+    iotlb_.invalidate_group_if(space_group, group_of(of.domain, of.pasid), covered);
   } else {
-    iotlb_.invalidate_group_if(IotlbValue::domain_group, IotlbValue::group_of(of.domain), covered);
+    iotlb_.invalidate_group_if(domain_group, group_of(of.domain), covered);
   }
   for (WalkSlot& slot : slots_) {
     if (slot.state == State::free || slot.withhold_fill == any_level) continue;

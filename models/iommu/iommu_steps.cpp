@@ -222,7 +222,7 @@ void Iommu::learn(const WalkSlot& slot) {
   if (const DeviceEntry* config = slot.walk.learned_config())
     contexts_.insert({source}, *config, use_now());
   if (const AddressSpace* space = slot.walk.learned_space())
-    pasids_.insert({source, slot.walk.pasid()}, *space, use_now());
+    pasids_.insert({source, slot.walk.pasid()}, ProcessEntry(*space), use_now());
 }
 
 // The device's entry had to be read, and leads to a PASID that may be known all the same. Takes no

@@ -21,11 +21,13 @@ struct Tag {
 };
 using TestCache = Cache<Tag, std::uint64_t>;
 
-// Values whose groups are what is left of them when divided by 5, and by 3.
+// Entries whose groups are what is left of the value when divided by 5, and of the page by 3.
 struct Grouped {
   std::uint64_t number = 0;
   static std::uint64_t key(std::uint64_t residue) { return residue * 0x9e3779b97f4a7c15U; }
-  std::array<std::uint64_t, 2> groups() const { return {key(number % 5), key(number % 3)}; }
+  std::array<std::uint64_t, 2> groups(const Tag& tag) const {
+    return {key(number % 5), key(tag.page % 3)};
+  }
   operator std::uint64_t() const { return number; }  // NOLINT: compared with plain numbers
 };
 using GroupedCache = Cache<Tag, Grouped>;
@@ -114,14 +116,14 @@ TEST_CASE("a cache holds what a plain list would hold", "[models][cache]") {
     }
     if (now > 5'000 && rng.below(200) == 0) {  // and before that, without groups
       const std::uint64_t which = rng.below(2);
-      const std::uint64_t divisor = which == 0 ? 5 : 3;
-      const std::uint64_t residue = rng.below(divisor);
+      const std::uint64_t residue = rng.below(which == 0 ? 5 : 3);
+      const auto grouped = [&](std::uint64_t page, std::uint64_t value) {
+        return (which == 0 ? value % 5 : page % 3) == residue && page % 2 == 0;
+      };
       cache.invalidate_group_if(which, Grouped::key(residue), [&](const Tag& tag, Grouped value) {
-        return value.number % divisor == residue && tag.page % 2 == 0;
+        return grouped(tag.page, value.number);
       });
-      plain.remove([&](std::uint64_t p, std::uint64_t value) {
-        return value % divisor == residue && p % 2 == 0;
-      });
+      plain.remove(grouped);
     }
     if (rng.below(3'000) == 0) {
       cache.invalidate_all();
