@@ -15,8 +15,8 @@
 #include <string>
 #include <utility>
 
-// The half of simcall_blocking() that its description leaves to its callers. SimGrid exports it, but does not install the
-// header that declares it.
+// The half of simcall_blocking() that its description leaves to its callers. SimGrid exports it, but
+// does not install the header that declares it.
 namespace simgrid::kernel::actor {
 class ActorImpl {
  public:

@@ -23,9 +23,9 @@ class GuestMemory final : public TableMemory {
         base_(base),
         next_(base),
         end_(base + size),
-        leaf_(leaf) {
-    back(host, second_stage);
-  }
+        leaf_(leaf),
+        frames_(back(host, second_stage)),
+        changes_(second_stage.changes()) {}
 
   std::uint64_t read(Hpa at) const override { return host_->read(in_host(at)); }
   void write(Hpa at, std::uint64_t word) override {
@@ -42,19 +42,22 @@ class GuestMemory final : public TableMemory {
   // Where its first address lies; the others follow.
   Hpa begin_in_host() const { return in_host(base_); }
 
-  // Frames of a host behind all of it, the same or another one.
-  void back(PhysicalMemory& host, PageTable& second_stage) const {
+  // Consecutive frames of a host behind all of it, the same or another one. Returns the first.
+  Hpa back(PhysicalMemory& host, PageTable& second_stage) const {
     const std::uint64_t per_leaf = leaf_size(leaf_).count() >> 12U;
-    second_stage.map(Iova(base_.value()), host.allocate_ram(pages(), per_leaf), pages(),
-                     {true, true, true}, leaf_);
+    const Hpa frames = host.allocate_ram(pages(), per_leaf);
+    second_stage.map(Iova(base_.value()), frames, pages(), {true, true, true}, leaf_);
+    return frames;
   }
   // With all that it holds, to frames that have been put behind it by back().
-  void move_to(PhysicalMemory& host, PageTable& second_stage) {
+  void move_to(PhysicalMemory& host, const PageTable& second_stage) {
     const auto there = second_stage.find(Iova(base_.value()));
     ensure(there.has_value(), "a guest's memory moves where none is");
     host_->copy_ram(in_host(base_), pages(), host, *there);
     host_ = &host;
     second_stage_ = &second_stage;
+    frames_ = *there;
+    changes_ = second_stage.changes();
   }
 
   // Pages written from now on are noted, until told otherwise.
@@ -66,18 +69,23 @@ class GuestMemory final : public TableMemory {
 
  private:
   std::uint64_t pages() const { return size().count() >> 12U; }
+  // Its frames are consecutive as long as nobody has changed the second stage.
   Hpa in_host(Hpa at) const {
+    if (second_stage_->changes() == changes_ && base_ <= at && at < end_)
+      return frames_ + (at - base_);
     const auto found = second_stage_->find(Iova(at.value()));
     ensure(found.has_value(), "a guest's table lies where the guest has no memory");
     return *found;
   }
 
   PhysicalMemory* host_;
-  PageTable* second_stage_;
+  const PageTable* second_stage_;
   Hpa base_;
   Hpa next_;
   Hpa end_;
   unsigned leaf_;
+  Hpa frames_;
+  std::uint64_t changes_;  // of the second stage, when they were put there
   bool notes_writes_ = false;
   std::unordered_set<std::uint64_t> written_;  // pages; counted, never gone through
 };

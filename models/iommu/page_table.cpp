@@ -133,6 +133,7 @@ void PageTable::map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissi
   ensure(iova.page_offset(size) == Bytes(0) && to.page_offset(size) == Bytes(0) &&
              pages % pages_each == 0,
          "a mapping is no multiple of its page size");
+  ++changes_;
   for (std::uint64_t left = pages / pages_each; left > 0;) {
     const Hpa slot = entry_in(table_of(iova, level), iova, level);
     const std::uint64_t first = iova.value() / size.count() % entries_per_table;
@@ -150,6 +151,7 @@ void PageTable::map(Iova iova, Hpa to, std::uint64_t pages, Permissions permissi
 
 void PageTable::unmap(Iova iova, std::uint64_t pages) {
   ensure(holds(iova, pages), "an unmapping lies beyond the table's address width");
+  ++changes_;
   while (pages > 0) {
     const std::uint64_t here = unmap_entry(iova, pages);
     iova = iova + Bytes(here << 12U);

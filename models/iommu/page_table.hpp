@@ -138,6 +138,8 @@ class PageTable {
   bool mapped(Iova iova) const { return find(iova).has_value(); }
   // Where an address is mapped to, as software reads its own tables.
   std::optional<Hpa> find(Iova iova) const;
+  // How often map() and unmap() were called: what find() has said holds while this stays the same.
+  std::uint64_t changes() const { return changes_; }
 
  private:
   bool widened() const { return format_ == TableFormat::sv_guest; }
@@ -154,6 +156,7 @@ class PageTable {
   TableFormat format_;
   unsigned levels_;
   Hpa root_;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace viosim
