@@ -117,7 +117,9 @@ inline constexpr std::uint16_t entry_replaced = 6;  // as a whole, by another on
 // TraceEvent::code of a processor's translation of a PASID.
 inline constexpr std::uint16_t translation_removed = 0;
 inline constexpr std::uint16_t translation_set = 1;
-// TraceEvent::code of a bind or unbind: of a host's number, for the guest that the component is of.
+// TraceEvent::code of a bind or unbind: of a process of the same kernel; of a host's number, for the guest that the
+// component is of.
+inline constexpr std::uint16_t of_process = 0;
 inline constexpr std::uint16_t for_guest = 1;
 // Of the function's requests that have no PASID; the number is RID_PASID.
 inline constexpr std::uint16_t without_pasid = 2;

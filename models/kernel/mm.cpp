@@ -109,6 +109,12 @@ Errno Mm::unmap(Thread& thread, Iova base, std::uint64_t pages) {
   return Errno::ok;
 }
 
+void Mm::take_pasid(Pasid number) {
+  pasid = number;
+  if (!trace.on()) return;
+  for (const auto& [page, frame] : resident_) tell_mapped(page, frame);
+}
+
 void Mm::tell_mapped(Iova page, Hpa frame) const {
   trace.emit({.kind = EventKind::map,
               .time = engine_.now(),

@@ -132,6 +132,9 @@ class Mm {
   void put(Thread& thread);
   std::uint32_t references() const { return references_; }
 
+  // The number of its PASID, which events have from now on: what is mapped already is told again with it.
+  void take_pasid(Pasid number);
+
   // Its PASID, from the first bind to a device on (Linux' mm->pasid).
   std::optional<Pasid> pasid;
   MmStats stats;

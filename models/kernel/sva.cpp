@@ -167,7 +167,7 @@ Errno Sva::give_pasid(const Device& device, Mm& mm) {
   }
   const ioasid::Ioasid number = pasids_.alloc(this, device.range, &mm);
   if (number == ioasid::invalid_ioasid) return Errno::enomem;
-  mm.pasid = Pasid(number);
+  mm.take_pasid(Pasid(number));
   mm.add_notifier(*this);
   ++stats.pasids;
   return Errno::ok;
@@ -210,7 +210,7 @@ void Sva::tell(EventKind kind, const Bond& bond, Instant since) const {
               .pasid = bond.pasid,
               .address = bond.pasid.value(),
               .value = bond.source.value(),
-              .code = bond.domain == IommuDriver::first_level_domain ? std::uint16_t{0}
+              .code = bond.domain == IommuDriver::first_level_domain ? trace_code::of_process
                                                                      : trace_code::without_pasid,
               .duration = engine_.now() - since});
 }

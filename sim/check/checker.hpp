@@ -77,7 +77,7 @@ class Checker final : public TraceObserver {
 
   static bool takes_away(const TraceEvent& event) {
     const auto kind = static_cast<EventKind>(event.kind);
-    return kind == EventKind::unmap ||
+    return kind == EventKind::unmap || kind == EventKind::bind ||
            (kind == EventKind::table_write && event.code == trace_code::entry_zeroed);
   }
   bool needs_requests() const {

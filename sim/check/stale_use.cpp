@@ -60,41 +60,41 @@ void StaleUse::used(const TraceEvent& event) {
   const std::int64_t issue = event.time - event.duration;
   const OfFunction place{event.component, event.pasid};
   if (const Link* const gone = gone_.find(place); gone != nullptr) {
-    gone_before(event, gone, issue);
+    gone_before(event, *gone, issue);
     return;
   }
   const Link* const before = of_life_before_.find(place);
-  if (before != nullptr && event.epoch != 0 && event.epoch <= before->event.epoch &&
-      gone_before(event, before, issue))
+  if (before != nullptr && event.epoch != 0 && event.epoch <= before->event.epoch) {
+    gone_before(event, *before, issue);
     return;
+  }
   const Number here = scene_.number_of(event);
   const Number* const guest = stands_for_.find(here);
   const Number& number = guest == nullptr ? here : *guest;
-  check_unmapped(event, number, issue);
-  check_mapped_again(event, number, issue);
+  if (!check_unmapped(event, number, issue)) check_page(event, number, issue);
 }
 
-bool StaleUse::gone_before(const TraceEvent& event, const Link* gone, std::int64_t issue) {
-  if (gone->event.time >= issue) return false;
+void StaleUse::gone_before(const TraceEvent& event, const Link& gone, std::int64_t issue) {
+  if (gone.event.time >= issue) return;
   scene_.violate(event,
                  {.invariant = Invariant::no_stale_use,
                   .number = scene_.number_of(event),
-                  .epoch = gone->event.epoch,
+                  .epoch = gone.event.epoch,
                   .message = fmt::format(
                       "address {:#x} is translated with PASID {}, whose entry was gone and "
                       "flushed {} before the request",
-                      event.address, event.pasid, format_time(Ps(issue - gone->event.time), 12)),
-                  .evidence = {*gone}});
-  return true;
+                      event.address, event.pasid, format_time(Ps(issue - gone.event.time), 12)),
+                  .evidence = {gone}});
 }
 
-void StaleUse::check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue) {
+// Whether the page was taken away, and is not there again.
+bool StaleUse::check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue) {
   const Ranges* const ranges = unmapped_.find(number);
-  if (ranges == nullptr) return;
+  if (ranges == nullptr) return false;
   const auto range = ranges->upper_bound(event.address);
-  if (range == ranges->end() || event.address < range->second.begin) return;
+  if (range == ranges->end() || event.address < range->second.begin) return false;
   const Link& unmap = range->second.unmap;
-  if (unmap.event.time >= issue) return;
+  if (unmap.event.time >= issue) return true;
   scene_.violate(
       event, {.invariant = Invariant::no_stale_use,
               .number = number,
@@ -104,27 +104,28 @@ void StaleUse::check_unmapped(const TraceEvent& event, const Number& number, std
                                      event.address, event.value,
                                      format_time(Ps(issue - unmap.event.time), 12)),
               .evidence = {unmap}});
+  return true;
 }
 
-// What a device kept from before the page was taken away leads to a frame that may be anybody's by now.
-void StaleUse::check_mapped_again(const TraceEvent& event, const Number& number,
-                                  std::int64_t issue) {
-  const Pages* const pages = mapped_again_.find(number);
-  if (pages == nullptr) return;
-  const MappedAgain* const page = pages->find(event.address >> page_shift);
-  if (page == nullptr) return;
-  const auto& [frame, unmap] = *page;
-  const auto there = in_host(number, frame);
-  if (unmap.event.time >= issue || !there || *there == page_base(event.value)) return;
+// What a function kept from before the page was taken away, or from the life of the number before, leads to a
+// frame that may be anybody's by now.
+void StaleUse::check_page(const TraceEvent& event, const Number& number, std::int64_t issue) {
+  const Pages* const pages = pages_.find(number);
+  if (pages == nullptr || !pages->bound || pages->bound->event.time >= issue) return;
+  const std::uint64_t page = event.address >> page_shift;
+  const std::uint64_t* const frame = pages->frames.find(page);
+  const Link* const unmap = pages->mapped_again.find(page);
+  if (unmap != nullptr && unmap->event.time >= issue) return;
+  const auto there = frame == nullptr ? std::nullopt : in_host(number, *frame);
+  if (frame != nullptr && (!there || *there == page_base(event.value))) return;
+  const std::string what =
+      there ? fmt::format("its page is at {:#x}", *there) : "its process has no page there";
   scene_.violate(event, {.invariant = Invariant::no_stale_use,
                          .number = number,
-                         .epoch = unmap.event.epoch,
-                         .message = fmt::format(
-                             "address {:#x} is translated to {:#x}, and its page was unmapped and "
-                             "flushed {} before the request, and has been mapped to {:#x} since",
-                             event.address, event.value,
-                             format_time(Ps(issue - unmap.event.time), 12), *there),
-                         .evidence = {unmap}});
+                         .epoch = pages->bound->event.epoch,
+                         .message = fmt::format("address {:#x} is translated to {:#x}, and {}",
+                                                event.address, event.value, what),
+                         .evidence = {unmap != nullptr ? *unmap : *pages->bound}});
 }
 
 // Nothing: it is not known where a guest's memory lies.
@@ -137,16 +138,17 @@ std::optional<std::uint64_t> StaleUse::in_host(const Number& number, std::uint64
 }
 
 void StaleUse::map(const TraceEvent& event) {
-  if (event.pasid == 0) return;
   const Number number = scene_.number_of(event);
+  if (event.pasid == 0 || scene_.shared_with_orphans(number)) return;
+  Pages& pages = pages_[number];
   const Ranges* const ranges = unmapped_.find(number);
-  if (ranges == nullptr) return;
   for (std::uint64_t i = 0; i < event.code; ++i) {
-    const std::uint64_t page = event.address + (i << page_shift);
-    const auto range = ranges->upper_bound(page);
-    if (range == ranges->end() || page < range->second.begin) continue;
-    mapped_again_[number][page >> page_shift] = {page_base(event.value) + (i << page_shift),
-                                                 range->second.unmap};
+    const std::uint64_t address = event.address + (i << page_shift);
+    pages.frames[address >> page_shift] = page_base(event.value) + (i << page_shift);
+    if (ranges == nullptr) continue;
+    const auto range = ranges->upper_bound(address);
+    if (range == ranges->end() || address < range->second.begin) continue;
+    pages.mapped_again[address >> page_shift] = range->second.unmap;
   }
   take_range(number, event.address, end_of(event));
 }
@@ -175,11 +177,12 @@ void StaleUse::unmap(const TraceEvent& event) {
   if (event.pasid == 0 || scene_.shared_with_orphans(number)) return;
   take_range(number, event.address, end_of(event));
   unmapped_[number][end_of(event)] = {event.address, scene_.link(event)};
-  Pages* const again = mapped_again_.find(number);
-  if (again == nullptr) return;
-  for (std::uint64_t page = event.address; page < end_of(event); page += page_size)
-    again->erase(page >> page_shift);
-  if (again->empty()) mapped_again_.erase(number);
+  Pages* const pages = pages_.find(number);
+  if (pages == nullptr) return;
+  for (std::uint64_t page = event.address; page < end_of(event); page += page_size) {
+    pages->frames.erase(page >> page_shift);
+    pages->mapped_again.erase(page >> page_shift);
+  }
 }
 
 void StaleUse::entry_written(const TraceEvent& event) {
@@ -201,17 +204,31 @@ void StaleUse::entry_written(const TraceEvent& event) {
 
 // What the guest maps is what the function uses.
 void StaleUse::bound(const TraceEvent& event) {
-  if (event.code != trace_code::for_guest) return;
-  stands_for_[scene_.number_of(event)] = {scene_.machine_of(event.component),
-                                          static_cast<std::uint32_t>(event.address)};
+  const Number number = scene_.number_of(event);
+  if (event.code == trace_code::for_guest) {
+    stands_for_[number] = {scene_.machine_of(event.component),
+                           static_cast<std::uint32_t>(event.address)};
+  } else if (event.code == trace_code::of_process && !scene_.orphan(number)) {
+    Pages& pages = pages_[number];
+    if (pages.bound) return;
+    pages.bound = scene_.link(event);
+    ++bound_;
+  }
 }
 
 // Another life has mapped nothing yet, and taken nothing away.
 void StaleUse::number_moves(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
   unmapped_.erase(number);
-  mapped_again_.erase(number);
   stands_for_.erase(number);
+  forget(number);
+}
+
+void StaleUse::forget(const Number& number) {
+  const Pages* const pages = pages_.find(number);
+  if (pages == nullptr) return;
+  if (pages->bound) --bound_;
+  pages_.erase(number);
 }
 
 }  // namespace viosim::check

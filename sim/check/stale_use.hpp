@@ -10,14 +10,14 @@
 
 namespace viosim::check {
 
-// I28. Nothing is looked at while nothing was taken away.
+// I28. Of processes that are bound to functions every page is known; nothing is looked at while none is bound, and
+// nothing was taken away.
 class StaleUse {
  public:
   explicit StaleUse(Scene& scene) : scene_(scene) {}
   void observe(const TraceEvent& event);
   bool wants_requests() const {
-    return !gone_.empty() || !of_life_before_.empty() || !unmapped_.empty() ||
-           !mapped_again_.empty();
+    return bound_ != 0 || !gone_.empty() || !of_life_before_.empty() || !unmapped_.empty();
   }
 
  private:
@@ -27,12 +27,12 @@ class StaleUse {
     Link unmap;
   };
   using Ranges = std::map<std::uint64_t, Range>;
-  // What pages lead to that had been taken away, and that nobody should use what they led to before.
-  struct MappedAgain {
-    std::uint64_t frame = 0;  // its address, as the machine knows it
-    Link unmap;
+  // The pages of a process, with the addresses of their frames as its machine knows them.
+  struct Pages {
+    FlatMap<std::uint64_t, std::uint64_t> frames;
+    FlatMap<std::uint64_t, Link> mapped_again;  // what had taken away what was there before
+    std::optional<Link> bound;                  // first; from then on all is known
   };
-  using Pages = FlatMap<std::uint64_t, MappedAgain>;  // by number
   struct OfFunction {
     std::uint32_t component = 0;
     std::uint32_t pasid = 0;
@@ -41,20 +41,22 @@ class StaleUse {
   };
 
   void used(const TraceEvent& event);
-  bool gone_before(const TraceEvent& event, const Link* gone, std::int64_t issue);
-  void check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue);
-  void check_mapped_again(const TraceEvent& event, const Number& number, std::int64_t issue);
+  void gone_before(const TraceEvent& event, const Link& gone, std::int64_t issue);
+  bool check_unmapped(const TraceEvent& event, const Number& number, std::int64_t issue);
+  void check_page(const TraceEvent& event, const Number& number, std::int64_t issue);
   std::optional<std::uint64_t> in_host(const Number& number, std::uint64_t address) const;
   void unmap(const TraceEvent& event);
   void map(const TraceEvent& event);
   void take_range(const Number& number, std::uint64_t begin, std::uint64_t end);
   void entry_written(const TraceEvent& event);
   void bound(const TraceEvent& event);
+  void forget(const Number& number);
   void number_moves(const TraceEvent& event);
 
   Scene& scene_;
   FlatMap<Number, Ranges> unmapped_;  // by the number of who has mapped it
-  FlatMap<Number, Pages> mapped_again_;
+  FlatMap<Number, Pages> pages_;
+  std::size_t bound_ = 0;                               // of these
   FlatMap<std::uint32_t, std::uint64_t> guest_memory_;  // by machine: where its address 0 is
   // A host's numbers that stand for a guest's.
   FlatMap<Number, Number> stands_for_;
