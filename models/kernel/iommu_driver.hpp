@@ -22,6 +22,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -250,7 +251,7 @@ class IommuDriver {
   Mutex& pasid_mutex_;
   SpinLock lock_;
   PageRequestService* page_requests_ = nullptr;
-  std::map<Bdf, Function> functions_;
+  std::unordered_map<Bdf, Function> functions_;  // looked up, and never gone through
   std::map<DomainId, std::vector<Member>> members_;
   std::map<std::pair<Bdf, Pasid>, std::vector<DomainId>> joined_;  // one for each membership
   std::set<DomainId> free_domains_;                                // that were used before

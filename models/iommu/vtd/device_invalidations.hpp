@@ -17,7 +17,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <map>
+#include <unordered_map>
 
 namespace viosim::vtd {
 
@@ -101,9 +101,10 @@ class DeviceInvalidations final : public EventHandler {
   std::uint32_t number_;
   Agenda& agenda_;
   Owner& owner_;
-  std::map<Bdf, Function> functions_;
-  std::map<Bdf, Tags> tags_;              // kept when a function goes
-  std::map<Bdf, std::uint32_t> pending_;  // by whose queue it is
+  // Looked up, and never gone through.
+  std::unordered_map<Bdf, Function> functions_;
+  std::unordered_map<Bdf, Tags> tags_;              // kept when a function goes
+  std::unordered_map<Bdf, std::uint32_t> pending_;  // by whose queue it is
   std::deque<Waiting> waiting_;
   std::deque<Deadline> deadlines_;  // the earliest first
   Instant answers_arrive_;          // of page requests

@@ -23,6 +23,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 namespace viosim::vtd {
@@ -159,7 +160,7 @@ class PageRequestQueue final : public EventHandler, public WalkClient, public Pa
   PhysicalMemory& memory_;
   Iommu& iommu_;
   PageRequestListener* listener_ = nullptr;
-  std::map<Bdf, AtsFunction*> functions_;
+  std::unordered_map<Bdf, AtsFunction*> functions_;  // looked up, and never gone through
   EventControl event_;
   Instant answers_arrive_;
   std::uint32_t entries_;
