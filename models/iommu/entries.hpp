@@ -70,6 +70,7 @@ struct IotlbValue {
   bool first_stage = false;  // with a first stage: its input addresses say nothing of the second's
   bool absent = false;       // caching mode: a page that was not there
   bool absent_in_first = false;  // and it was the first stage that did not have it
+  bool silenced = false;         // absent: FPD of what leads to it
   std::array<std::uint64_t, 2> groups(const PageTag& /*tag*/) const {
     return {group_of(domain), group_of(domain, pasid)};
   }

@@ -152,8 +152,7 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
       result.fault = architecture_.code(
           value.absent_in_first ? PageFault::first_absent : PageFault::second_absent, walk);
       result.in_pages = true;
-      result.silenced = (known.config != nullptr && known.config->space.fault_disable) ||
-                        (known.space != nullptr && known.space->fault_disable);
+      result.silenced = value.silenced;
       return Cached{result, slot};
     }
     if (!value.rights.contain(Rights::needed(miss.access, privileged))) return {};

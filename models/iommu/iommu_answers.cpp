@@ -106,7 +106,9 @@ void Iommu::fill_absent(const WalkSlot& slot) {
   const Request& request = slot.walk.request();
   const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
   iotlb_.insert(PageTag::of(request.iova, 1, space_tag(request.source, space.domain, pasid)),
-                {{}, space.tag, space.domain, {}, space.first_levels != 0, true, first}, use_now());
+                {{}, space.tag, space.domain, {}, space.first_levels != 0, true, first,
+                 slot.walk.fault_silenced()},
+                use_now());
 }
 
 void Iommu::fill_absent_entry(const WalkSlot& slot) {

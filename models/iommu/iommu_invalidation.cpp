@@ -237,7 +237,8 @@ bool Iommu::overlaps(const Invalidation& of, const PageTag& tag) const {
   const std::uint64_t compared = params_.page_match_bits >= 52
                                      ? ~std::uint64_t{0}
                                      : (std::uint64_t{1} << params_.page_match_bits) - 1;
-  const unsigned ignored = std::min<unsigned>(of.address_mask, 51);
+  constexpr unsigned bits = 52;  // of a page's number
+  const unsigned ignored = std::min<unsigned>(of.address_mask, bits);
   const std::uint64_t mask = ~((std::uint64_t{1} << ignored) - 1) & compared;
   return (tag.first_page() & mask) == (wanted & mask);
 }

@@ -47,7 +47,7 @@ TEST_CASE("I28: a page that was mapped again may be used, its neighbour not") {
 
 TEST_CASE("I28: of a page that was mapped again the frame is used that it has now") {
   Stream stream = bound().bind(5, 1);
-  for (const std::uint64_t page : {0x0000, 0x1000, 0x2000}) map(stream, Stream::page + page);
+  for (const std::uint64_t page : {0x0000U, 0x1000U, 0x2000U}) map(stream, Stream::page + page);
   unmap(stream, Stream::app, 3);
   map(stream, Stream::page, used_frame + 0x1000);
   CHECK(Stream(stream).use(5, 1, 999).found(false) == "I28");

@@ -135,7 +135,9 @@ constexpr Remark remarks[] = {
     {"skip `eject.complete_command`",
      "No command is outstanding when the vIOMMU goes. One that is: `i19-busy-eject`."},
     {"misbehave `use_after_stop`",
-     "The entry is taken away and flushed next: what is asked for after that is refused (0x59)."},
+     "The entry is taken away and flushed next: what is asked for after that is refused (0x59), "
+     "until "
+     "the number has another life (I28)."},
     {"misbehave `answer_twice`",
      "The tag of the second answer is that of nobody who waits (PCIe ATS, invalidate completions): "
      "it is dropped."},

@@ -60,6 +60,47 @@ TEST_CASE("a fault that caching mode remembers is silenced like the first one", 
   CHECK(lone.iommu().stats.faults_reported == 0);
 }
 
+TEST_CASE("an absent page that is found by source is silenced as its walk was", "[models][iommu]") {
+  const bool silent = GENERATE(false, true);
+  vtd::UnitParams params;
+  params.caching_mode = true;
+  params.iotlb_tag = IotlbTag::source;
+  LoneIommu lone(params, {});
+  vtd::PasidEntry entry = lone.space().entry();
+  entry.fault_disable = silent;
+  entry.type = vtd::PasidEntry::Type::second_level;
+  lone.bind(entry);
+  CHECK(lone.answer(0).silenced == silent);
+  Invalidation order;  // the PASID cache does not know the requester any more, the IOTLB does
+  order.what = Invalidation::What::processes;
+  lone.iommu().apply(order);
+  CHECK(lone.answer(0).silenced == silent);
+}
+
+TEST_CASE("an invalidation of 2^52 pages covers both halves of the space", "[models][iommu]") {
+  const std::uint8_t mask = GENERATE(std::uint8_t{51}, std::uint8_t{52}, std::uint8_t{63});
+  SpaceShape shape;
+  shape.type = vtd::PasidEntry::Type::first_level;
+  LoneIommu lone({}, shape);
+  lone.space().map(0, Hpa(0x5000'0000));
+  // The upper half leads to the same tables.
+  const Iova high(lone.space().iova(0).value() | 0xffff'8000'0000'0000U);
+  const Hpa lower = lone.space().first_entry(0, 4);
+  const Hpa upper = lower + Bytes(256 * 8);
+  lone.memory().write(upper, lone.memory().read(lower));
+  const auto fault = [&] { return lone.ask_alone_at(high, Access::read).result.faulted(); };
+  CHECK_FALSE(fault());
+  lone.memory().write(upper, 0);
+  CHECK_FALSE(fault());
+  Invalidation order;
+  order.scope = Invalidation::Scope::space_range;
+  order.domain = lone.space().shape().domain;
+  order.pasid = LoneIommu::pasid;
+  order.address_mask = mask;
+  lone.iommu().apply(order);
+  CHECK(fault() == (mask > 51));
+}
+
 TEST_CASE("what the caches know does not let ATS past the device's entry", "[models][iommu]") {
   LoneIommu lone({}, {});
   lone.space().map(0, Hpa(0x5000'0000));
@@ -136,6 +177,18 @@ TEST_CASE("FPD of a directory entry silences what is wrong with it and below it"
   CHECK(lone.iommu().stats.faults_reported == (silent ? 0 : 1));
   for (const FaultCount& one : lone.iommu().faults_by_reason())
     CHECK(one.requests == (one.code == refused.fault ? 1 : 0));
+}
+
+TEST_CASE("FPD of a directory entry silences faults below a PASID entry that is cached",
+          "[models][iommu]") {
+  const bool silent = GENERATE(false, true);
+  LoneIommu lone({}, {});
+  const Hpa at = vtd::directory_entry_address(
+      lone.unit().tables().context(lone.port().source)->directory, LoneIommu::pasid);
+  lone.memory().write(at, lone.memory().read(at) | (silent ? 2U : 0U));
+  for (int i = 0; i < 3; ++i) CHECK(lone.answer(0).silenced == silent);
+  CHECK(lone.iommu().stats.faults == 3);
+  CHECK(lone.iommu().stats.faults_reported == (silent ? 0 : 3));
 }
 
 TEST_CASE("the first PASID beyond a function's table is refused, as RID_PASID and in a request",

@@ -166,7 +166,9 @@ ConfigStep VtdArchitecture::have_pasid_entry(ConfigWalk& walk, Words words) cons
   if (PasidEntry::malformed(words)) return fail(walk, FaultReason::sm_pasid_entry_reserved);
   if (!entry.valid()) return fail(walk, FaultReason::sm_pasid_entry_invalid);
   walk.space_learned = true;
-  return found(walk, entry.space(walk.pasid()));
+  AddressSpace space = entry.space(walk.pasid());
+  space.fault_disable = walk.fault_silenced;  // also the directory entry's, which no cache keeps
+  return found(walk, space);
 }
 
 FaultCode VtdArchitecture::refused(const ConfigWalk& walk) const {

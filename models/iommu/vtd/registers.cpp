@@ -40,14 +40,15 @@ std::uint64_t Registers::capabilities() const {
 
 std::uint64_t Registers::extended_capabilities() const {
   // Coherent, queued invalidation, device TLBs, pass-through, snoop control.
-  std::uint64_t value = bit(0) | bit(1) | bit(2) | bit(6) | bit(7);
-  value |= bit(29) | bit(42);  // PRS, PDS
+  const std::uint64_t value = bit(0) | bit(1) | bit(2) | bit(6) | bit(7);
+  // Legacy context entries allow no page requests.
   if (unit_.params().mode == Mode::legacy) return value;
-  // Nested, supervisor and execute requests, extended accessed flag; 20 bits of PASID; device-TLB
+  // PRS, PDS; nested, supervisor and execute requests, extended accessed flag; 20 bits of PASID; device-TLB
   // throttling by physical function; scalable mode with second-level accessed and dirty, second and
   // first level; RID_PASID.
-  return value | bit(26) | bit(30) | bit(31) | bit(34) | std::uint64_t{19} << 35U | bit(40) |
-         bit(41) | bit(43) | bit(45) | bit(46) | bit(47) | bit(48) | bit(49);
+  return value | bit(29) | bit(42) | bit(26) | bit(30) | bit(31) | bit(34) |
+         std::uint64_t{19} << 35U | bit(40) | bit(41) | bit(43) | bit(45) | bit(46) | bit(47) |
+         bit(48) | bit(49);
 }
 
 std::uint32_t Registers::global_status() const {
