@@ -106,7 +106,13 @@ void Iommu::fill_absent(const WalkSlot& slot) {
   const Request& request = slot.walk.request();
   const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
   iotlb_.insert(PageTag::of(request.iova, 1, space_tag(request.source, space.domain, pasid)),
-                {{}, space.tag, space.domain, {}, space.first_levels != 0, true, first,
+                {{},
+                 space.tag,
+                 space.domain,
+                 {},
+                 space.first_levels != 0,
+                 true,
+                 first,
                  slot.walk.fault_silenced()},
                 use_now());
 }
