@@ -44,6 +44,18 @@ void Bindings::written(const TraceEvent& event) {
     behind_[event.component].insert(how.source);
 }
 
+Bindings::Bond& Bindings::add(const Number& number, std::uint16_t source) {
+  const auto [at, is_new] = bonds_.try_emplace({number, source});
+  if (is_new) of_functions_[{scene_.home_of(number), source}].insert(number);
+  return at->second;
+}
+
+Bindings::Bonds::iterator Bindings::erase(Bonds::iterator bond) {
+  const auto& [number, source] = bond->first;
+  if (auto* const its = of_functions_.find({scene_.home_of(number), source})) its->erase(number);
+  return bonds_.erase(bond);
+}
+
 void Bindings::bound(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
   const auto source = static_cast<std::uint16_t>(event.value);
@@ -56,7 +68,7 @@ void Bindings::bound(const TraceEvent& event) {
                    fmt::format("PASID {} is bound to function {}, whose PASIDs are below {}",
                                event.pasid, requester(source), *limit));
   }
-  Bond& bond = bonds_[{number, source}];
+  Bond& bond = add(number, source);
   bond.bind = scene_.link(event);
   bond.binder = scene_.machine_of(event.component);
   bond.slices = event.code == trace_code::for_guest ? bond.slices + 1 : 1;
@@ -66,7 +78,7 @@ void Bindings::bound(const TraceEvent& event) {
 // Slices of one function that a guest has share its entry.
 void Bindings::unbound(const TraceEvent& event) {
   const auto bond = bonds_.find({scene_.number_of(event), static_cast<std::uint16_t>(event.value)});
-  if (bond != bonds_.end() && --bond->second.slices == 0) bonds_.erase(bond);
+  if (bond != bonds_.end() && --bond->second.slices == 0) erase(bond);
 }
 
 // PASIDs alone tell slices apart. ENQCMD carries a guest's number to whichever function; where that is not
@@ -102,7 +114,7 @@ void Bindings::freed(const TraceEvent& event) {
   of_processes_.erase(number);
   if (scene_.orphan(number)) return;  // another owner's may be bound
   for (auto at = bonds_.lower_bound({number, 0}); at != bonds_.end() && at->first.first == number;
-       at = bonds_.erase(at)) {
+       at = erase(at)) {
     scene_.violate(Invariant::free_unbound, event,
                    fmt::format("PASID {} is freed, and is bound to function {}", event.pasid,
                                requester(at->first.second)),
@@ -113,9 +125,10 @@ void Bindings::freed(const TraceEvent& event) {
 void Bindings::let_go(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   const auto source = static_cast<std::uint16_t>(event.value);
-  for (const auto& [key, bond] : bonds_) {
-    const Number& number = key.first;
-    if (key.second != source || scene_.home_of(number) != machine) continue;
+  const auto* const its = of_functions_.find({machine, source});
+  if (its == nullptr) return;
+  for (const Number& number : *its) {
+    const Bond& bond = bonds_.at({number, source});
     scene_.violate(event, {.invariant = Invariant::nothing_left,
                            .number = number,
                            .epoch = bond.bind.event.epoch,

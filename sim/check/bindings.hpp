@@ -39,8 +39,13 @@ class Bindings {
   void presence(const TraceEvent& event);
   void ejected(const TraceEvent& event);
 
+  Bond& add(const Number& number, std::uint16_t source);
+  Bonds::iterator erase(Bonds::iterator bond);
+
   Scene& scene_;
   Bonds bonds_;
+  FlatMap<OfUnit, std::set<Number>>
+      of_functions_;                     // of these, by the machine whose functions they are
   std::map<Number, Link> of_processes_;  // numbers that kernels bound for their own: the last bind
   FlatMap<OfUnit, std::uint32_t> limits_;  // its PASIDs are below
   std::map<std::uint32_t, std::set<std::uint16_t>>

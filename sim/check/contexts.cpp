@@ -83,6 +83,7 @@ void Contexts::written(const TraceEvent& event) {
         .machine = scene_.machine_of(event.component), .present = true, .unannounced = how.caching};
     context.story.add(scene_.link(event));
     if (context.unannounced) open_.insert(place);
+    units_[context.machine].insert(place.first);
     contexts_[place] = std::move(context);
     return;
   }
@@ -173,11 +174,12 @@ void Contexts::completed(const TraceEvent& event) {
 void Contexts::bound(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   const auto source = static_cast<std::uint16_t>(event.value);
-  for (const Place& place : open_) {
+  for (const std::uint32_t unit : units_[machine]) {
+    const Place place{unit, source};
     const auto found = contexts_.find(place);
-    if (place.second != source || found == contexts_.end()) continue;
+    if (found == contexts_.end()) continue;
     Context& context = found->second;
-    if (context.machine != machine || !context.unannounced) continue;
+    if (!context.unannounced) continue;
     complain(Invariant::announced, event, place, context,
              "a PASID of it is bound, and its vIOMMU was not told of the entry");
     context.unannounced = false;
@@ -187,12 +189,10 @@ void Contexts::bound(const TraceEvent& event) {
 void Contexts::left(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
   const auto source = static_cast<std::uint16_t>(event.value);
-  for (auto at = contexts_.begin(); at != contexts_.end();) {
+  for (const std::uint32_t unit : units_[machine]) {
+    const auto at = contexts_.find({unit, source});
+    if (at == contexts_.end()) continue;
     const auto& [place, context] = *at;
-    if (context.machine != machine || place.second != source) {
-      ++at;
-      continue;
-    }
     if (context.present) {
       complain(Invariant::nothing_left, event, place, context,
                "it is present, and nobody drives the function");
@@ -200,7 +200,7 @@ void Contexts::left(const TraceEvent& event) {
       complain(Invariant::nothing_left, event, place, context,
                "nobody drives the function, and caches may hold it");
     }
-    at = contexts_.erase(at);
+    contexts_.erase(at);
   }
 }
 

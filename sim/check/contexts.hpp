@@ -59,7 +59,8 @@ class Contexts {
                            const std::string& what);
 
   Scene& scene_;
-  std::map<Place, Context> contexts_;  // present, or with flushes due
+  std::map<Place, Context> contexts_;                       // present, or with flushes due
+  std::map<std::uint32_t, std::set<std::uint32_t>> units_;  // of each machine, that have or had any
   std::set<Place> open_;  // those for which a completed descriptor may mean something, and others
   // Domains of the PASID entries that are present, by PASID.
   std::map<Place, std::map<std::uint32_t, std::uint16_t>> domains_;

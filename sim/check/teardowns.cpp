@@ -127,6 +127,7 @@ Teardowns::Entry& Teardowns::add(const Place& place) {
   Entries& row = entries_[place.unit][place.pasid];
   const auto at = std::find_if(row.begin(), row.end(),
                                [&](const Entry& one) { return one.source > place.source; });
+  of_functions_[{place.unit, place.source}].insert(place.pasid);
   return *row.emplace(at);
 }
 
@@ -134,6 +135,7 @@ void Teardowns::erase(const Place& place) {
   Entries& row = entries_[place.unit][place.pasid];
   std::erase_if(row, [&](const Entry& one) { return one.source == place.source; });
   if (row.empty()) entries_[place.unit].erase(place.pasid);
+  if (auto* const its = of_functions_.find({place.unit, place.source})) its->erase(place.pasid);
 }
 
 void Teardowns::begin_flushes(const TraceEvent& event, const EntryWritten& how, const Place& place,
@@ -182,17 +184,44 @@ void Teardowns::submitted(const TraceEvent& event) {
                              descriptor.source.text()));
 }
 
+template <class Visit>
+void Teardowns::visit_row(const Row& row, Visit&& visit) {
+  std::vector<std::uint16_t> sources;
+  if (const Entries* const its = entries_[row.unit].find(row.pasid))
+    for (const Entry& entry : *its) sources.push_back(entry.source);
+  for (const std::uint16_t source : sources) visit(Place{row, source}, *find({row, source}));
+}
+
+template <class Visit>
+void Teardowns::for_each(std::uint32_t machine, std::uint32_t pasid, Visit&& visit) {
+  const auto units = units_.find(machine);
+  if (units == units_.end()) return;
+  for (const std::uint32_t unit : units->second) visit_row({unit, pasid}, visit);
+}
+
+template <class Visit>
+void Teardowns::for_each_of(std::uint32_t machine, std::uint16_t source, Visit&& visit) {
+  const auto units = units_.find(machine);
+  if (units == units_.end()) return;
+  for (const std::uint32_t unit : units->second) {
+    const auto* const its = of_functions_.find({unit, source});
+    if (its == nullptr) continue;
+    for (const std::uint32_t pasid : std::vector<std::uint32_t>(its->begin(), its->end())) {
+      const Place place{{unit, pasid}, source};
+      visit(place, *find(place));
+    }
+  }
+}
+
 // Of a guest's entry its vIOMMU has not heard: nobody can use it, and its kernel gives up the bind.
 void Teardowns::not_told(const TraceEvent& event) {
   if (!vtd::Descriptor::decodable(event.value)) return;
   const auto order = vtd::Descriptor::decode(event.value, event.address);
   if (order.type != vtd::DescriptorType::pasid_cache) return;
   const std::uint32_t unit = scene_.unit_of(event.component);
-  const std::uint32_t pasid = order.pasid.value();
-  Entries* const row = entries_[unit].find(pasid);
-  if (row == nullptr) return;
-  std::erase_if(*row, [](const Entry& one) { return one.caching; });
-  if (row->empty()) entries_[unit].erase(pasid);
+  visit_row({unit, order.pasid.value()}, [&](const Place& place, const Entry& entry) {
+    if (entry.caching) erase(place);
+  });
 }
 
 bool Teardowns::behind_gone(std::uint32_t driver) const {
@@ -209,7 +238,10 @@ void Teardowns::forget(const TraceEvent& event) {
     gone_.insert(event.component);
   const std::string within = scene_.path(event.component) + '.';
   drivers_.each([&](std::uint32_t unit, std::uint32_t driver) {
-    if (scene_.path(driver).starts_with(within)) entries_[unit] = {};
+    if (!scene_.path(driver).starts_with(within)) return;
+    entries_[unit] = {};
+    of_functions_.erase_if(
+        [&](const OfUnit& function, const auto&) { return function.unit == unit; });
   });
 }
 
@@ -262,27 +294,6 @@ void Teardowns::completed(const TraceEvent& event) {
   });
 }
 
-template <class Visit>
-void Teardowns::visit_row(const Row& row, Visit& visit) {
-  std::vector<std::uint16_t> sources;
-  if (const Entries* const its = entries_[row.unit].find(row.pasid))
-    for (const Entry& entry : *its) sources.push_back(entry.source);
-  for (const std::uint16_t source : sources) visit(Place{row, source}, *find({row, source}));
-}
-
-template <class Visit>
-void Teardowns::for_each(std::uint32_t machine, std::optional<std::uint32_t> pasid, Visit&& visit) {
-  const auto units = units_.find(machine);
-  if (units == units_.end()) return;
-  for (const std::uint32_t unit : units->second) {
-    if (pasid) {
-      visit_row({unit, *pasid}, visit);
-      continue;
-    }
-    for (const std::uint32_t one : entries_[unit].keys()) visit_row({unit, one}, visit);
-  }
-}
-
 void Teardowns::number_moves(const TraceEvent& event, bool allocated) {
   if (event.pasid == 0) return;
   // Of two who believe that a number is theirs the other one may use it.
@@ -317,8 +328,8 @@ void Teardowns::binding_ends(const TraceEvent& unbind) {
 // Its TLB is empty, and will not be asked.
 void Teardowns::device_forgets(const TraceEvent& event) {
   const auto source = static_cast<std::uint16_t>(event.value);
-  for_each(scene_.machine_of(event.component), {}, [&](const Place& place, Entry& entry) {
-    if (place.source != source || !Entry::open(entry.device_tlb)) return;
+  for_each_of(scene_.machine_of(event.component), source, [&](const Place& place, Entry& entry) {
+    if (!Entry::open(entry.device_tlb)) return;
     entry.device_tlb = Flush::done;
     if (!entry.flushed()) return;
     std::erase(unflushed_[place.unit], place);
@@ -328,8 +339,7 @@ void Teardowns::device_forgets(const TraceEvent& event) {
 
 void Teardowns::left(const TraceEvent& event) {
   const auto source = static_cast<std::uint16_t>(event.value);
-  for_each(scene_.machine_of(event.component), {}, [&](const Place& place, Entry& entry) {
-    if (place.source != source) return;
+  for_each_of(scene_.machine_of(event.component), source, [&](const Place& place, Entry& entry) {
     if (entry.present)
       complain(Invariant::nothing_left, event, place, entry, "it is present, and nobody drives it");
     else if (!entry.flushed())

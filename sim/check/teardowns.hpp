@@ -8,7 +8,6 @@
 
 #include <compare>
 #include <map>
-#include <optional>
 #include <set>
 #include <vector>
 
@@ -76,17 +75,21 @@ class Teardowns {
   Entry* find(const Place& place);
   Entry& add(const Place& place);
   void erase(const Place& place);
-  // Calls visit(place, entry) for those of the machine, and of the PASID where there is one, in their order;
-  // it may erase the one that it is shown.
+  // Calls visit(place, entry) for those of the machine that are of the PASID, in their order; it may erase the one
+  // that it is shown.
   template <class Visit>
-  void visit_row(const Row& row, Visit& visit);
+  void visit_row(const Row& row, Visit&& visit);
   template <class Visit>
-  void for_each(std::uint32_t machine, std::optional<std::uint32_t> pasid, Visit&& visit);
+  void for_each(std::uint32_t machine, std::uint32_t pasid, Visit&& visit);
+  // The same of one function's.
+  template <class Visit>
+  void for_each_of(std::uint32_t machine, std::uint16_t source, Visit&& visit);
 
   Scene& scene_;
   ByNumber<FlatMap<std::uint32_t, Entries>>
-      entries_;                             // by unit and PASID: present, or with flushes due
-  ByNumber<std::vector<Place>> unflushed_;  // of these, with flushes due, by unit
+      entries_;  // by unit and PASID: present, or with flushes due
+  FlatMap<OfUnit, std::set<std::uint32_t>> of_functions_;   // of these, the PASIDs
+  ByNumber<std::vector<Place>> unflushed_;                  // of these, with flushes due, by unit
   std::map<std::uint32_t, std::set<std::uint32_t>> units_;  // of each machine
   ByNumber<std::uint32_t> drivers_;                         // who writes the tables of each unit
   std::set<std::uint32_t> gone_;                            // vIOMMUs
