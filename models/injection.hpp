@@ -224,8 +224,9 @@ struct Ruling {
 class Injector {
  public:
   // Called once for each time that a point is reached, in the order of the run. `component`: whose
-  // point it is. `pasid`: whom it is about, as that component knows it; no_pasid: nobody.
-  virtual Ruling ask(InjectionPoint point, std::uint32_t component, Pasid pasid) = 0;
+  // point it is. `pasid`: whom it is about, as that component knows it; no_pasid: nobody. `later`: of a step
+  // of an order, those still to come, which it can change places with.
+  virtual Ruling ask(InjectionPoint point, std::uint32_t component, Pasid pasid, StepSet later) = 0;
 
  protected:
   ~Injector() = default;
@@ -239,8 +240,8 @@ class InjectionPort {
     component_ = component;
   }
   bool on() const { return injector_ != nullptr; }
-  Ruling ask(InjectionPoint point, Pasid pasid = no_pasid) const {
-    return injector_ == nullptr ? Ruling{} : injector_->ask(point, component_, pasid);
+  Ruling ask(InjectionPoint point, Pasid pasid = no_pasid, StepSet later = {}) const {
+    return injector_ == nullptr ? Ruling{} : injector_->ask(point, component_, pasid, later);
   }
   bool skips(FlowStep step, Pasid pasid = no_pasid) const {
     return injector_ != nullptr && ask(step, pasid).fate == Fate::skip;

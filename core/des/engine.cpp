@@ -93,6 +93,7 @@ struct alignas(64) Engine::Actor {
   }
   // What SimGrid keeps of it, the frames of its simcall and of its caller, and its own data.
   void prefetch() const {
+    if (stack == nullptr) return;  // it has not blocked yet
     constexpr std::ptrdiff_t line = 64;
     const auto* const kept = reinterpret_cast<const std::byte*>(simgrid);
     for (std::ptrdiff_t i = 0; i < 4; ++i) prefetch_line(kept + i * line);

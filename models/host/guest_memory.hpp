@@ -32,10 +32,12 @@ class GuestMemory final : public TableMemory {
     host_->write(in_host(at), word);
     if (notes_writes_) written_.insert(at.value() >> 12U);
   }
+  // ConfigError: there are not as many left. None comes back: what ended keeps its tables.
   Hpa allocate_frames(std::uint64_t count = 1) override {
+    if (count > (end_ - next_).count() >> 12U) [[unlikely]]
+      run_out();
     const Hpa frames = next_;
     next_ = next_ + Bytes(count << 12U);
-    ensure(next_ <= end_, "a guest's tables need more memory than it has");
     return frames;
   }
   Bytes size() const { return end_ - base_; }
@@ -69,6 +71,7 @@ class GuestMemory final : public TableMemory {
 
  private:
   std::uint64_t pages() const { return size().count() >> 12U; }
+  [[noreturn]] void run_out() const;
   // Its frames are consecutive as long as nobody has changed the second stage.
   Hpa in_host(Hpa at) const {
     if (second_stage_->changes() == changes_ && base_ <= at && at < end_)

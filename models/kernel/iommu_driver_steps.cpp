@@ -41,13 +41,15 @@ void IommuDriver::run(Order order, Job& job) {
 // Those that change places are taken one for the other.
 bool IommuDriver::skips(Order order, std::vector<OrderStep>& steps, std::size_t at,
                         Pasid pasid) const {
-  const Ruling ruling = injection.ask(InjectionPoint(order, steps[at].step), pasid);
+  const auto here = steps.begin() + static_cast<std::ptrdiff_t>(at);
+  StepSet later;
+  for (auto one = here + 1; one != steps.end(); ++one)
+    if (applies(one->when)) later.add(one->step);
+  const Ruling ruling = injection.ask(InjectionPoint(order, here->step), pasid, later);
   if (ruling.fate == Fate::swap) {
-    const auto later = std::find_if(
-        steps.begin() + static_cast<std::ptrdiff_t>(at), steps.end(),
-        [&](const OrderStep& one) { return one.step == ruling.with && applies(one.when); });
-    if (later != steps.end())
-      std::iter_swap(steps.begin() + static_cast<std::ptrdiff_t>(at), later);
+    std::iter_swap(here, std::find_if(here + 1, steps.end(), [&](const OrderStep& one) {
+                     return one.step == ruling.with && applies(one.when);
+                   }));
   }
   return ruling.fate == Fate::skip;
 }

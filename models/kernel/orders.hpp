@@ -88,6 +88,19 @@ enum class Step : std::uint8_t {
   drain_hardware
 };
 
+// Some of them.
+class StepSet {
+ public:
+  constexpr void add(Step step) { bits_ |= bit(step); }
+  constexpr bool contains(Step step) const { return (bits_ & bit(step)) != 0; }
+
+ private:
+  static constexpr std::uint64_t bit(Step step) {
+    return std::uint64_t{1} << static_cast<unsigned>(step);
+  }
+  std::uint64_t bits_ = 0;
+};
+
 constexpr auto choices(Step) {
   return std::array{
       Choice{Step::write_context, "write_context", "the context entry, present last"},

@@ -53,7 +53,8 @@ struct ViommuParams {
         field("page_request_entries", &P::page_request_entries,
               "Entries of the guest's page request queue.", "Linux 6.1 uses 2048")
             .power_of_two()
-            .from(128),
+            .from(128)
+            .to(16384),  // what PQA_REG can name
         field("skip_flush_of_bind", &P::skip_flush_of_bind,
               "The flush of a whole PASID that follows its bind is not forwarded: the host has "
               "flushed. Right for guests that send flushes for a device only once it is bound."),

@@ -78,7 +78,7 @@ void Injections::on_fire(std::size_t number, std::function<void()> act) {
   all_[number].act = std::move(act);
 }
 
-Ruling Injections::ask(InjectionPoint point, std::uint32_t component, Pasid pasid) {
+Ruling Injections::ask(InjectionPoint point, std::uint32_t component, Pasid pasid, StepSet later) {
   Ruling ruling;
   const auto found = by_point_.find(point);
   if (found == by_point_.end()) return ruling;
@@ -86,10 +86,10 @@ Ruling Injections::ask(InjectionPoint point, std::uint32_t component, Pasid pasi
     Injection& injection = all_[number];
     if (!ruling.passes() && !injection.act) {
       // Counted as seen; another one has decided.
-      fires(number, component, pasid);
+      fires(number, component, pasid, later);
       continue;
     }
-    if (!fires(number, component, pasid)) continue;
+    if (!fires(number, component, pasid, later)) continue;
     ++injection.fired;
     tell(number, component, pasid);
     if (injection.act) {
@@ -101,12 +101,14 @@ Ruling Injections::ask(InjectionPoint point, std::uint32_t component, Pasid pasi
   return ruling;
 }
 
-bool Injections::fires(std::size_t number, std::uint32_t component, Pasid pasid) {
+bool Injections::fires(std::size_t number, std::uint32_t component, Pasid pasid, StepSet later) {
   Injection& injection = all_[number];
   State& state = states_[number];
   const InjectionConfig& config = *injection.config;
   if (!state.components.empty() && !state.components[component]) return false;
   if (config.pasid && *config.pasid != pasid) return false;
+  // What this machine leaves out has no place to change for.
+  if (state.ruling.fate == Fate::swap && !later.contains(state.ruling.with)) return false;
   const Ps now = engine_.now().since_start();
   if (now < config.from || (config.to && now >= *config.to)) return false;
   ++injection.matched;

@@ -39,7 +39,7 @@ class Injections final : public Injector {
   void on_fire(std::size_t number, std::function<void()> act);
 
   // The first injection that fires decides; the others have seen it all the same.
-  Ruling ask(InjectionPoint point, std::uint32_t component, Pasid pasid) override;
+  Ruling ask(InjectionPoint point, std::uint32_t component, Pasid pasid, StepSet later) override;
 
   const std::vector<Injection>& all() const { return all_; }
 
@@ -49,7 +49,7 @@ class Injections final : public Injector {
     Rng random;
     std::vector<bool> components;
   };
-  bool fires(std::size_t number, std::uint32_t component, Pasid pasid);
+  bool fires(std::size_t number, std::uint32_t component, Pasid pasid, StepSet later);
   bool its_turn(Injection& injection, State& state) const;
   void tell(std::size_t number, std::uint32_t component, Pasid pasid) const;
 

@@ -14,7 +14,8 @@ namespace {
 
 // The same for all.
 struct Always final : Injector {
-  Ruling ask(InjectionPoint /*point*/, std::uint32_t /*component*/, Pasid /*pasid*/) override {
+  Ruling ask(InjectionPoint /*point*/, std::uint32_t /*component*/, Pasid /*pasid*/,
+             StepSet /*later*/) override {
     return ruling;
   }
   Ruling ruling;

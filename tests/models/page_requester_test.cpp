@@ -213,7 +213,8 @@ namespace {
 
 // Nothing wrong until it is told.
 struct OneMisdeed final : Injector {
-  Ruling ask(InjectionPoint point, std::uint32_t /*component*/, Pasid /*pasid*/) override {
+  Ruling ask(InjectionPoint point, std::uint32_t /*component*/, Pasid /*pasid*/,
+             StepSet /*later*/) override {
     Ruling ruling;
     if (misdeed && point == InjectionPoint(*misdeed)) ruling.fate = Fate::misbehave;
     return ruling;

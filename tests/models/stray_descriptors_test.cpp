@@ -16,7 +16,8 @@ namespace {
 constexpr Bdf device{1, 0, 0};
 
 struct DeviceTlbInjector final : Injector {
-  Ruling ask(InjectionPoint point, std::uint32_t /*component*/, Pasid /*pasid*/) override {
+  Ruling ask(InjectionPoint point, std::uint32_t /*component*/, Pasid /*pasid*/,
+             StepSet /*later*/) override {
     return point == InjectionPoint(Message::device_tlb) ? ruling : Ruling{};
   }
   Ruling ruling;

@@ -95,7 +95,8 @@ class Losses final : public Injector {
     return params;
   }
   Ps rest_limit() { return random(10ms); }
-  Ruling ask(InjectionPoint point, std::uint32_t component, Pasid pasid) override {
+  Ruling ask(InjectionPoint point, std::uint32_t component, Pasid pasid,
+             StepSet /*later*/) override {
     const bool flush = point == InjectionPoint(Message::invalidation_completion);
     const bool page = point == InjectionPoint(Message::page_response) ||
                       point == InjectionPoint(Message::page_request);

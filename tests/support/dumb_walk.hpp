@@ -242,7 +242,7 @@ class DumbWalk {
       const std::uint64_t address = (target & ~(size - 1)) | (iova_ & (size - 1));
       Stage end{0, address};
       end.level = level;
-      if (second_.levels != 0) end = second(address, false);
+      if (second_.levels != 0) end = second(address, false, readable && writable);
       end.level = std::min(end.level, level);
       end.readable = end.readable && readable;
       end.writable = end.writable && readable && writable;
@@ -251,7 +251,8 @@ class DumbWalk {
     }
   }
 
-  Stage second(std::uint64_t input, bool for_table) {
+  // `may_write`: what the first stage says of the page.
+  Stage second(std::uint64_t input, bool for_table, bool may_write = true) {
     if (input >> (12 + 9 * second_.levels) != 0)
       return {legacy_ ? 0x04U : for_table ? 0x74U : 0x83U};
     const bool writes = write_ && !for_table;
@@ -277,7 +278,7 @@ class DumbWalk {
       if (!probe_ && writes && !writable) return {legacy_ ? 0x05U : 0x85U};
       if (!probe_ && !writes && !readable) return {legacy_ ? 0x06U : 0x86U};
       if (!probe_ && executes && !executable) return {legacy_ ? 0x06U : 0x82U};
-      const bool dirties = leaf && (writes || for_table) && writable;
+      const bool dirties = leaf && ((writes && may_write) || for_table) && writable;
       if (second_updates_ && ((entry & 0x100) == 0 || (dirties && (entry & 0x200) == 0)))
         ++updates_;
       if (!leaf) {

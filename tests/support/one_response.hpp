@@ -14,7 +14,8 @@ struct OneResponse final : Injector {
       : rig(its_rig), ruling(its_ruling), from(its_from) {
     rig.unit.hardware.queue().injection.connect(*this, 0);
   }
-  Ruling ask(InjectionPoint point, std::uint32_t /*component*/, Pasid /*pasid*/) override {
+  Ruling ask(InjectionPoint point, std::uint32_t /*component*/, Pasid /*pasid*/,
+             StepSet /*later*/) override {
     if (point != InjectionPoint(Message::page_response) || rig.rig.engine.now() < from) return {};
     return std::exchange(done, true) ? Ruling{} : ruling;
   }
