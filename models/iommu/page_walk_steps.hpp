@@ -163,8 +163,8 @@ inline void PageWalk::advance(std::uint64_t entry) {
   }
 }
 
-// Whether the page of a leaf is written to, which both stages have to allow. That of a first-stage table is, too, where its entries may
-// be updated: ahead of that, as RISC-V IOMMU 1.0, 2.3 allows, and as processors do it under EPT.
+// Whether the page of a leaf is written to, which both stages have to allow. That of a first-stage table is, too,
+// where its entries may be updated: ahead of that, as RISC-V IOMMU 1.0, 2.3 allows, and as processors do it under EPT.
 inline bool PageWalk::dirties(Rights rights) const {
   if (of_page()) return access_ == Access::write && (rights & first_rights_).contain(need_);
   return space_->first_updates && space_->second_updates && rights.can_write(false);

@@ -98,8 +98,8 @@ Errno IommuDriver::set_up_entry(Job& job) {
   join({job.source, job.pasid, job.entry.type}, job.domain);
   run(Order::set_up, job);
   ++stats.set_up;
-  // Its caller has no bind then, and nobody would take it away. Of an emulated one nobody has heard.
-  if (job.error != Errno::ok && !iommu_.abilities().emulated) tear_down_entry(job);
+  // Its caller has no bind then, and nobody would take it away before the number is somebody else's.
+  if (job.error != Errno::ok) tear_down_entry(job);
   return job.error;
 }
 

@@ -70,11 +70,13 @@ void Domains::set(const TraceEvent& event, const EntryWritten& how, const Place&
   present_[place] = use;
 }
 
-// A cache answers a request of the one with what was found for the other.
+// A cache answers a request of the one with what was found for the other. A number that was an orphan's may be of
+// one or of the other.
 void Domains::tag(const TraceEvent& event, const Use& use) {
   Tagged& tagged = tagged_[{use.domain.unit, use.domain.source, event.pasid}];
   const Use& other = tagged.use;
-  if (tagged.entries++ > 0 && (other.type != use.type || other.table != use.table)) {
+  const bool differs = other.type != use.type || other.table != use.table;
+  if (tagged.entries++ > 0 && differs && !scene_.shared_with_orphans(scene_.number_of(event))) {
     scene_.violate(Invariant::domain_kinds, event,
                    fmt::format("PASID {} of domain {} leads to the table at {:#x} in the entry of "
                                "one function, and to {:#x} in that of another",

@@ -50,7 +50,9 @@ int diff_verb(const DiffArguments& arguments) {
   if (arguments.json) {
     fmt::print("{}\n", to_text(difference_json(difference, a, b), Layout::indented));
   } else if (difference.equal()) {
-    fmt::print("equal: {}, {}, {}\n", counted(difference.trace.events_a, "event"),
+    const TraceDifference& trace = difference.trace;
+    fmt::print("equal: {}, {}, {}\n",
+               trace.compared ? counted(trace.events_a, "event") : "no events compared",
                counted(a.metrics().size(), "metric"),
                counted(a.latencies().size(), "latency distribution"));
     for (const std::string& note : difference.notes) fmt::print("note: {}\n", note);

@@ -72,6 +72,7 @@ fi
   sh -c '"$1" trace export a/run.db --format csv >/dev/full' sh "$viosim"
 
 expect "runs alike" 0 "equal: 100,128 events" "$viosim" diff a/run.db b/run.db
+expect "a run without a trace" 0 "equal: no events compared, 49 metrics" "$viosim" diff a/run.db off/run.db
 expect "one nanosecond" 1 "scenario one-device, event 1 " "$viosim" diff a/run.db c/run.db
 expect "its component and kind" 1 "component host0.dmar0, kind walk: other time, duration" \
   "$viosim" diff a/run.db c/run.db

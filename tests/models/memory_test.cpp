@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "core/base/rng.hpp"
+#include "models/host/guest_memory.hpp"
 #include "models/host/physical_memory.hpp"
 #include "models/iommu/page_table.hpp"
 #include "tests/support/catch.hpp"
@@ -179,4 +180,15 @@ TEST_CASE("a thousand guests of 4 GiB cost what is written of them", "[memory]")
     CHECK(memory.read(guests[i] + Bytes(0x40'0000)) == 0);
   }
   CHECK(memory.footprint() < (64U << 20U));
+}
+
+TEST_CASE("a guest without memory left for its tables is the scenario's mistake", "[memory]") {
+  PhysicalMemory host;
+  PageTable second(host, TableFormat::second_level, 4);
+  GuestMemory guest(host, second, Hpa(0), 4_MiB, 2);
+  guest.allocate_frames(1023);
+  CHECK_THROWS_AS(guest.allocate_frames(2), ConfigError);
+  CHECK_THROWS_AS(guest.allocate_frames(~std::uint64_t{0}), ConfigError);
+  CHECK(guest.allocate_frames() == Hpa(1023U << 12U));
+  CHECK_THROWS_WITH(guest.allocate_frames(), Catch::Contains("4 MiB"));
 }

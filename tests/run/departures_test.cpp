@@ -18,6 +18,7 @@ struct Parts {
   std::string guest = R"(, "pasids": "guest-wide")";
   std::string viommu = R"(, "backend": "guest-local")";
   std::string assign;
+  std::string device = "acc";
   std::string process;
   std::string events;
 };
@@ -29,7 +30,7 @@ RunReport run(const Parts& parts) {
       parts.accelerator + R"(}], "guests": [{"name": "vm", "memory": "64 MiB")" + parts.guest +
       R"(, "viommus": [{"name": "v")" + parts.viommu +
       R"(}], "assign": [{"devices": "acc", "viommu": "v")" + parts.assign +
-      R"(}], "processes": [{"name": "p", "devices": ["acc"])" + parts.process +
+      R"(}], "processes": [{"name": "p", "devices": [")" + parts.device + R"("])" + parts.process +
       R"(}]}]}], "events": [)" + parts.events + "]}";
   return run_scenario(read_scenario(parse_json(text, "f"), "f"), std::filesystem::path(), {});
 }
@@ -84,6 +85,22 @@ TEST_CASE("page requests of a function whose guest knows of none are the host's 
                      "work": {"requests": 64, "outstanding": 16, "traffic": {"window": "256 KiB"}})";
   parts.events = vanishes(".acc", when);
   CHECK(broken(run(parts)).empty());
+}
+
+// A bind that fails behind one that is gone gives its number back, which is bound on the other function next.
+TEST_CASE("binds that fail behind a vIOMMU that has vanished leave no entry", "[run][hotplug]") {
+  const std::string interface = GENERATE("vfio", "iommufd");
+  const int when = GENERATE(204, 300, 420, 594);
+  Parts parts;
+  parts.accelerator = R"(, "count": 2)";
+  parts.guest += R"(, "host_interface": ")" + interface + R"(")";
+  parts.assign = R"(, "number": 2)";
+  parts.device = "acc[0]";
+  const std::string work = R"(, "work": {"requests": 4, "traffic": {"window": "16 KiB"}})";
+  parts.process = R"(, "count": 20, "every": "13 us")" + work +
+                  R"(}, {"name": "q", "devices": ["acc[1]"], "count": 20, "every": "17 us")" + work;
+  parts.events = vanishes(".v", when);
+  CHECK(broken(run(parts)) == std::set<std::string>{"I15"});
 }
 
 // Linux: devices with all 20 bits only.
