@@ -90,7 +90,11 @@ bool HostKernel::map_on_demand(std::size_t number, Iova iova, std::uint64_t requ
   const Iova page = iova.page_base(page_4k);
   if (page < space.base || (page - space.base) >= space.size) return false;
   if (space.table == nullptr) return false;  // there is nothing to map it in
-  if (space.table->mapped(page)) asked_again(page, requester);
+  if (space.table->mapped(page)) {
+    asked_again(page, requester);
+  } else {
+    in_vain_.erase({requester, page});
+  }
   const Hpa frame = space.frames + (page - space.base);
   space.table->map(page, frame, 1, {true, true});
   emit_map(page, frame, space.pasid);
@@ -104,8 +108,9 @@ void HostKernel::asked_again(Iova page, std::uint64_t requester) {
   if (++in_vain_[{requester, page}] < params_.tries) return;
   throw LivelockError(
       fmt::format("{}: a device asked {} times for the page at {:#x} after it was mapped, and its "
-                  "requests still "
-                  "fault; an IOMMU that caches absent pages has to be told of new ones",
+                  "requests still fault; an IOMMU that caches absent pages has to be told of new "
+                  "ones, and a page "
+                  "request queue has to hold a group",
                   path_, params_.tries, page.value()));
 }
 

@@ -52,7 +52,8 @@ struct HostKernelParams {
             "tries", &P::tries,
             "How often software does the same thing in vain before the run ends as failed: maps a "
             "page for a request that does not find it, submits an invalidation that a device does "
-            "not answer.",
+            "not answer. Requests on their way when the page came count, and pages that a group "
+            "asks for ahead: below the pages of a group few runs get to their end.",
             "Linux tries for ever; races take few tries")
             .from(1)};
   }

@@ -119,7 +119,7 @@ void Iommu::start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp
   miss.ticket = agenda_.draw_ticket();
   miss.access = access;
   miss.type = type;
-  begin(slot, found, false);
+  begin(slot, found, {});
 }
 
 // What the IOTLB says of a miss by now.
@@ -212,21 +212,20 @@ bool Iommu::merge(const Miss& miss, const Request& request, std::uint64_t page) 
   return true;
 }
 
-// It has waited for a walker, or for another walk.
-void Iommu::begin_again(const Miss& miss) {
+void Iommu::begin_again(const Miss& miss, Turn turn) {
   WalkSlot& slot = take_slot();
   slot.miss = miss;
-  begin(slot, known(*miss.port, miss.type), true);
+  begin(slot, known(*miss.port, miss.type), turn);
 }
 
 // Takes a walker, or waits for one, or for another walk of its page; or needs none: an answer that
 // the caches know. `found`: what the configuration caches say now.
-void Iommu::begin(WalkSlot& slot, const Known& found, bool waited) {
+void Iommu::begin(WalkSlot& slot, const Known& found, Turn turn) {
   const Miss& miss = slot.miss;
   const Instant start = std::max(agenda_.now(), miss.ready);
   slot.started = start;
   slot.walked = start;
-  if ((waited && params_.merge_walks) || params_.caching_mode) {
+  if ((turn.again && params_.merge_walks) || params_.caching_mode) {
     if (const auto known_by_now = cached(miss, found)) {
       const WalkResult& result = known_by_now->result;
       const Ps after = result.faulted() ? params_.fault_record : params_.iotlb.latency;
@@ -236,7 +235,7 @@ void Iommu::begin(WalkSlot& slot, const Known& found, bool waited) {
   const Request request{miss.iova,   miss.port->pasid, miss.port->source,
                         miss.access, miss.type,        miss.port->privileged};
   const std::uint64_t page = params_.merge_walks ? page_key(request) : 0;
-  if (params_.merge_walks && merge(miss, request, page)) return free_slot(slot);
+  if (params_.merge_walks && !turn.alone && merge(miss, request, page)) return free_slot(slot);
   slot.walk.begin(architecture_, request, found.config, found.space, walk_caches_.any());
   if (params_.caching_mode) {
     if (const auto absent = known_absent(slot.walk, found))
@@ -244,13 +243,12 @@ void Iommu::begin(WalkSlot& slot, const Known& found, bool waited) {
   }
   const WalkStep step = slot.walk.step();
   const bool steps = step != WalkStep::translated && step != WalkStep::faulted;
-  if (steps && free_walkers_ == 0) {
-    waiting_.push_back(miss);
+  if (steps && (free_walkers_ == 0 || (!turn.of_queue && !waiting_.empty()))) {
+    waiting_.push_back({miss, start, turn.alone});
     ++stats.walks_queued;
     stats.walk_queue_longest = std::max<std::uint64_t>(stats.walk_queue_longest, waiting_.size());
     return free_slot(slot);
   }
-  if (waited) stats.walk_wait += static_cast<std::uint64_t>((start - miss.ready).count());
   if (steps) {
     --free_walkers_;
     if (params_.merge_walks) walking_.add(slot.number, page);
@@ -262,9 +260,11 @@ void Iommu::begin(WalkSlot& slot, const Known& found, bool waited) {
 
 void Iommu::begin_waiting() {
   while (free_walkers_ > 0 && !waiting_.empty()) {
-    const Miss next = waiting_.front();
+    const Waiting next = waiting_.front();
     waiting_.pop_front();
-    begin_again(next);
+    const Instant until = std::max(agenda_.now(), next.since);
+    stats.walk_wait += static_cast<std::uint64_t>((until - next.since).count());
+    begin_again(next.miss, {.again = true, .of_queue = true, .alone = next.alone});
   }
 }
 

@@ -220,8 +220,18 @@ class Iommu final : public EventHandler, public ReadsAhead {
   std::optional<WalkResult> known_absent(const Walk& walk, const Known& known) const;
 
   // From a miss to a walker.
-  void begin_again(const Miss& miss);
-  void begin(WalkSlot& slot, const Known& found, bool waited);
+  struct Turn {             // why it is a miss' turn
+    bool again = false;     // it has waited: the caches may know by now
+    bool of_queue = false;  // a walker is free, and nobody is ahead of it
+    bool alone = false;     // another walk has left it without an answer: it waits for no other one
+  };
+  struct Waiting {
+    Miss miss;
+    Instant since;
+    bool alone;
+  };
+  void begin_again(const Miss& miss, Turn turn);
+  void begin(WalkSlot& slot, const Known& found, Turn turn);
   bool merge(const Miss& miss, const Request& request, std::uint64_t page);
   void begin_waiting();
   WalkSlot& take_slot();
@@ -308,7 +318,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   std::uint32_t component_ = 0;
   bool run_ahead_ = true;
   bool warned_ = false;  // memory_changes() will be called
-  std::deque<Miss> waiting_;
+  std::deque<Waiting> waiting_;
   std::deque<WalkSlot> slots_;  // by their numbers
   std::vector<std::uint32_t> free_slots_;
   WalkIndex walking_;  // slots with a walker, by page

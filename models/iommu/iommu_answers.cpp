@@ -37,7 +37,7 @@ WalkResult Iommu::result_of(const Walk& walk) const {
   return result;
 }
 
-// The walk is over: its walker takes up the next one.
+// The walk is over: its walker takes up the next one. Those that it has left without an answer line up for walkers.
 void Iommu::finish(WalkSlot& slot) {
   const WalkResult result = result_of(slot.walk);
   fill(slot, result);
@@ -47,7 +47,7 @@ void Iommu::finish(WalkSlot& slot) {
   ++free_walkers_;
   if (!slot.merged.empty()) {
     const std::vector<Miss> merged = std::exchange(slot.merged, {});
-    for (const Miss& miss : merged) begin_again(miss);
+    for (const Miss& miss : merged) begin_again(miss, {.again = true, .alone = true});
   }
   begin_waiting();
   if (result.faulted()) return answer_at(slot, agenda_.now() + params_.fault_record, result);

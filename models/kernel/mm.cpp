@@ -124,13 +124,17 @@ void Mm::tell_mapped(Iova page, Hpa frame) const {
               .code = 1});
 }
 
+// One event names so many pages at most.
 void Mm::tell_unmapped(Iova base, std::uint64_t pages, Instant since) const {
-  trace.emit({.kind = EventKind::unmap,
-              .time = engine_.now(),
-              .pasid = pasid.value_or(no_pasid),
-              .address = base.value(),
-              .code = static_cast<std::uint16_t>(std::min<std::uint64_t>(pages, 0xffff)),
-              .duration = engine_.now() - since});
+  constexpr std::uint64_t most = 0xffff;
+  for (std::uint64_t told = 0; told < pages; told += most) {
+    trace.emit({.kind = EventKind::unmap,
+                .time = engine_.now(),
+                .pasid = pasid.value_or(no_pasid),
+                .address = (base + Bytes(told << 12U)).value(),
+                .code = static_cast<std::uint16_t>(std::min(pages - told, most)),
+                .duration = engine_.now() - since});
+  }
 }
 
 // What is on a disk is fetched without the lock; then everything is looked at again.

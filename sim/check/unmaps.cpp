@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,41 @@ bool by_pasid(std::uint8_t type) {
   using Type = vtd::PasidEntry::Type;
   return type == static_cast<std::uint8_t>(Type::first_level) ||
          type == static_cast<std::uint8_t>(Type::nested);
+}
+
+struct Pages {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+Pages pages_of(const vtd::Descriptor& order) {
+  const bool of_pages = order.type == Kind::pasid_device_tlb || order.granularity == By::page;
+  const bool all = !of_pages || order.address_mask >= vtd::Descriptor::every_address;
+  if (all) return {0, ~std::uint64_t{0}};
+  const std::uint64_t size = std::uint64_t{4096} << order.address_mask;
+  const std::uint64_t begin = order.address.value() & ~(size - 1);
+  return {begin, begin + size};
+}
+
+Pages overlap(const Pages& a, const Pages& b) {
+  return {std::max(a.begin, b.begin), std::min(a.end, b.end)};
+}
+
+// What a flush reaches, and when hardware began with it.
+struct Reached {
+  Pages pages;
+  std::int64_t begun = 0;
+};
+
+// Whether each of these pages is reached by one of those, begun not after that.
+bool covered(std::vector<Reached> by, Pages pages,
+             std::int64_t until = std::numeric_limits<std::int64_t>::max()) {
+  std::erase_if(by, [&](const Reached& one) { return one.begun > until; });
+  std::sort(by.begin(), by.end(),
+            [](const Reached& a, const Reached& b) { return a.pages.begin < b.pages.begin; });
+  for (const Reached& one : by)
+    if (one.pages.begin <= pages.begin) pages.begin = std::max(pages.begin, one.pages.end);
+  return pages.begin >= pages.end;
 }
 
 }  // namespace
@@ -97,7 +133,8 @@ void Unmaps::completed(const TraceEvent& event) {
     flushes.forgotten = flushes.last.front().done;
     flushes.last.pop_front();
   }
-  flushes.last.push_back({vtd::Descriptor::decode(event.value, event.address), event.time});
+  flushes.last.push_back({vtd::Descriptor::decode(event.value, event.address),
+                          event.time - event.duration, event.time});
 }
 
 void Unmaps::unmapped(const TraceEvent& event) {
@@ -118,28 +155,7 @@ void Unmaps::unmapped(const TraceEvent& event, const Number& number) {
     if (entry.set.event.time < since) check(event, number, place, entry);
 }
 
-// By those done since then that reach it, whether all of the pages were.
-template <class Reaches>
-bool Unmaps::flushed(const Flushes& flushes, std::int64_t since, Pages pages,
-                     Reaches&& reaches) const {
-  std::vector<Pages> done;
-  for (auto at = flushes.last.rbegin(); at != flushes.last.rend() && at->done >= since; ++at) {
-    const vtd::Descriptor& order = at->order;
-    if (!reaches(order)) continue;
-    const bool of_pages = order.type == Kind::pasid_device_tlb || order.granularity == By::page;
-    const bool all = !of_pages || order.address_mask >= vtd::Descriptor::every_address;
-    if (all) return true;
-    const std::uint64_t size = std::uint64_t{4096} << order.address_mask;
-    const std::uint64_t begin = order.address.value() & ~(size - 1);
-    done.push_back({begin, begin + size});
-  }
-  std::sort(done.begin(), done.end(),
-            [](const Pages& a, const Pages& b) { return a.begin < b.begin; });
-  for (const Pages& one : done)
-    if (one.begin <= pages.begin) pages.begin = std::max(pages.begin, one.end);
-  return pages.begin >= pages.end;
-}
-
+// A device TLB is filled from the IOTLB: flushed before that was, it may hold the old again.
 void Unmaps::check(const TraceEvent& event, const Number& number, const Place& place,
                    const Entry& entry) {
   const Flushes& flushes = flushes_[place.first];
@@ -152,14 +168,31 @@ void Unmaps::check(const TraceEvent& event, const Number& number, const Place& p
       return order.granularity == By::global || (its && order.granularity == By::domain);
     return order.type == Kind::pasid_iotlb && its && order.pasid.value() == number.pasid;
   };
-  if (!flushed(flushes, since, pages, of_iotlb)) complain(event, number, entry, "the IOTLB");
   const auto of_device = [&](const vtd::Descriptor& order) {
     return order.type == Kind::pasid_device_tlb && order.source.value() == place.second &&
            (order.all_pasids || order.pasid.value() == number.pasid);
   };
-  const bool empty = !entry.device_tlb || has_forgotten(entry, place.second, since);
-  if (!empty && !flushed(flushes, since, pages, of_device))
-    complain(event, number, entry, fmt::format("the TLB of function {}", requester(place.second)));
+  std::vector<Reached> iotlb;
+  std::vector<Reached> device;
+  for (auto at = flushes.last.rbegin(); at != flushes.last.rend() && at->done >= since; ++at) {
+    if (of_iotlb(at->order)) iotlb.push_back({pages_of(at->order), at->begun});
+    if (of_device(at->order)) device.push_back({pages_of(at->order), at->begun});
+  }
+  const bool iotlb_told = covered(iotlb, pages);
+  if (!iotlb_told)
+    complain(Invariant::flush_before_reuse, event, number, entry,
+             "the IOTLB has not been told to forget all of them");
+  if (!entry.device_tlb || has_forgotten(entry, place.second, since)) return;
+  const std::string its_tlb = fmt::format("the TLB of function {} has", requester(place.second));
+  if (!covered(device, pages))
+    return complain(Invariant::flush_before_reuse, event, number, entry,
+                    its_tlb + " not been told to forget all of them");
+  std::erase_if(device, [&](const Reached& one) {
+    return !covered(iotlb, overlap(one.pages, pages), one.begun);
+  });
+  if (iotlb_told && !covered(device, pages))
+    complain(Invariant::flush_order, event, number, entry,
+             its_tlb + " been told to forget them before the IOTLB was");
 }
 
 // A reset empties its TLB, which may be filled again.
@@ -171,13 +204,12 @@ bool Unmaps::has_forgotten(const Entry& entry, std::uint16_t source, std::int64_
   return not_before(vanished_, entry.set.event.time) || not_before(forgot_, since);
 }
 
-void Unmaps::complain(const TraceEvent& event, const Number& number, const Entry& entry,
-                      const std::string& what) {
-  scene_.violate(event, {.invariant = Invariant::flush_before_reuse,
+void Unmaps::complain(Invariant invariant, const TraceEvent& event, const Number& number,
+                      const Entry& entry, const std::string& what) {
+  scene_.violate(event, {.invariant = invariant,
                          .number = number,
                          .epoch = entry.set.event.epoch,
-                         .message = fmt::format("{} pages from {:#x} on are unmapped, and {} has "
-                                                "not been told to forget all of them",
+                         .message = fmt::format("{} pages from {:#x} on are unmapped, and {}",
                                                 event.code, event.address, what),
                          .evidence = {entry.set}});
 }

@@ -33,7 +33,8 @@ class Unmaps {
   };
   struct Flush {
     vtd::Descriptor order;
-    std::int64_t done = 0;  // when
+    std::int64_t begun = 0;  // by hardware, in the order of its queue
+    std::int64_t done = 0;
   };
   // The last of a unit in which something that may be unmapped is present. What took longer than these is
   // not judged.
@@ -42,11 +43,6 @@ class Unmaps {
     std::deque<Flush> last;
     std::int64_t forgotten = -1;  // when the last that is not among them was done
   };
-  struct Pages {
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
-  };
-
   void forget_guest(std::uint32_t machine);
   bool has_forgotten(const Entry& entry, std::uint16_t source, std::int64_t since) const;
   void written(const TraceEvent& event);
@@ -54,10 +50,8 @@ class Unmaps {
   void unmapped(const TraceEvent& event);
   void unmapped(const TraceEvent& event, const Number& number);
   void check(const TraceEvent& event, const Number& number, const Place& place, const Entry& entry);
-  template <class Reaches>
-  bool flushed(const Flushes& flushes, std::int64_t since, Pages pages, Reaches&& reaches) const;
-  void complain(const TraceEvent& event, const Number& number, const Entry& entry,
-                const std::string& what);
+  void complain(Invariant invariant, const TraceEvent& event, const Number& number,
+                const Entry& entry, const std::string& what);
 
   Scene& scene_;
   FlatMap<Number, std::map<Place, Entry>> present_;

@@ -89,6 +89,7 @@ constexpr Intention intentions[] = {
     {"swap `tear_down.flush_device_tlb`", {26}},
     {"skip `tear_down.flush_", {26}},
     {"skip `unmap_first.flush_", {26}},
+    {"swap `unmap_first.flush_", {27}},
     {"swap `remove.tear_down_default` with `zero_context`", {20}},
     {"swap `remove.tear_down_default`", {26}},
     {"swap `remove.disable_", {26}},

@@ -4,6 +4,8 @@
 #include "tests/support/lone_iommu.hpp"
 #include "tests/support/terms.hpp"
 
+#include <array>
+
 using namespace viosim;
 using namespace viosim::test;
 
@@ -209,4 +211,39 @@ TEST_CASE("saturated walkers give walkers per walk, nested too, the queue obeys 
   const Ps turns = (requests - 1) / walkers * walk;
   CHECK(last - began <= turns + walkers * 1ns);
   CHECK(last - began >= turns - 1ns);
+}
+
+// Three wait for the walk of an absent page; one of another page comes last, and has the walker that is free next.
+TEST_CASE("what another walk leaves without an answer lines up for walkers, and walks once",
+          "[models][iommu][closed]") {
+  const unsigned walkers = GENERATE(1U, 4U);
+  vtd::UnitParams params;
+  params.context_cache.latency = params.pasid_cache.latency = params.iotlb.latency = 0ns;
+  params.walk_read = 10ns;
+  params.walkers = walkers;
+  LoneIommu lone(params, {.type = Type::second_level});
+  lone.space().map(0, Hpa(0x5000'0000));
+  lone.ask_alone(0);
+  lone.iommu().apply({});
+  const IommuStats before = lone.iommu().stats;
+  constexpr Ps walk = 40ns;
+  std::array<std::size_t, 5> asked{};
+  for (std::size_t i = 0; i < 5; ++i)
+    lone.at(static_cast<int>(i) * 1ns, [&, i] { asked[i] = lone.ask(i == 4 ? 0 : 1); });
+  lone.run();
+  const auto answered = [&](std::size_t i) {  // since the first one came
+    return lone.told(asked[i]).after + static_cast<int>(i) * 1ns;
+  };
+  const bool in_turn = walkers == 1;
+  CHECK(answered(0) == walk + params.fault_record);
+  CHECK(answered(4) == (in_turn ? 2 * walk : 4ns + walk));
+  for (std::size_t i = 1; i < 4; ++i) {
+    CHECK(lone.told(asked[i]).result.faulted());
+    const int walks_before = in_turn ? 1 + static_cast<int>(i) : 1;
+    CHECK(answered(i) == (walks_before + 1) * walk + params.fault_record);
+  }
+  const IommuStats& stats = lone.iommu().stats;
+  CHECK(stats.walks_merged - before.walks_merged == 3);
+  CHECK(stats.walks_queued - before.walks_queued == (in_turn ? 4 : 0));
+  CHECK(stats.walk_wait - before.walk_wait == (in_turn ? 276'000U : 0U));  // 36 + 40 + 80 + 120 ns
 }

@@ -31,7 +31,7 @@ IOMMU = [
     ("devices are told rights that SRE and ERE withhold", "iommu/iommu_answers.cpp",
      "    if (walk.request().type == AddressType::translation) rights = rights & walk.space()->allowed();\n", ""),
     ("misses that were merged are forgotten", "iommu/iommu_answers.cpp",
-     "    for (const Miss& miss : merged) begin_again(miss);\n", ""),
+     "    for (const Miss& miss : merged) begin_again(miss, {.again = true, .alone = true});\n", ""),
     ("a page that was invalidated meanwhile is cached", "iommu/iommu_answers.cpp",
      "  if ((slot.withhold_fill >> translation.level & 1U) != 0) {", "  if (false) {"),
     ("messages are cached", "iommu/iommu_answers.cpp", "  if (space.pass_through || slot.walk.message()) return;",
