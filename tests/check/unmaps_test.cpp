@@ -3,6 +3,9 @@
 #include "tests/check/stream.hpp"
 #include "tests/support/catch.hpp"
 
+#include <initializer_list>
+#include <utility>
+
 using namespace viosim;
 using namespace viosim::test;
 
@@ -69,6 +72,24 @@ TEST_CASE("I26: fewer pages are flushed than were unmapped") {
   CHECK(found(0, 0x9000) == "I26");
   CHECK(found(4, 0).empty());
   CHECK(found(vtd::Descriptor::every_address - 12, 0).empty());
+}
+
+TEST_CASE("I27: a function's TLB counts for pages that the IOTLB was told of before") {
+  const auto found =
+      [](std::initializer_list<std::pair<vtd::DescriptorType, std::uint64_t>> order) {
+        Stream stream = present();
+        stream.wait(10000);
+        for (const auto& [type, page] : order) flush(stream, type, 0, page);
+        return unmap(stream, 2, 5500).found();
+      };
+  constexpr std::uint64_t one = Stream::page;
+  constexpr std::uint64_t two = one + 0x1000;
+  CHECK(found({{iotlb, one}, {iotlb, two}, {device, one}, {device, two}}).empty());
+  CHECK(found({{iotlb, one}, {device, one}, {iotlb, two}, {device, two}}).empty());
+  CHECK(found({{device, one}, {device, two}, {iotlb, one}, {iotlb, two}}) == "I27");
+  CHECK(found({{iotlb, one}, {device, one}, {device, two}, {iotlb, two}}) == "I27");
+  CHECK(found({{device, one}, {iotlb, one}, {iotlb, two}}) == "I26");
+  CHECK(found({{device, one}, {device, two}, {iotlb, one}}) == "I26");
 }
 
 TEST_CASE("I26: a flush of before the unmapping, and one of another PASID, do not count") {

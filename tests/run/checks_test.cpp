@@ -94,6 +94,24 @@ TEST_CASE("a device that keeps what it was told to forget uses what is not mappe
   CHECK(report.text.find("\n  I28", told + 1) == std::string::npos);
 }
 
+TEST_CASE("an unmapping of more pages than one event can name is looked at whole", "[check]") {
+  const RunReport report =
+      run(read_scenario(parse_json(
+                            R"({"name": "many", "injections": [{"misbehave": "keep_invalidated"}],
+              "hosts": [{"name": "h", "iommus": [{"name": "i", "model": "vtd"}],
+          "devices": [{"name": "acc", "model": "accelerator", "iommu": "i", "ats": {"entries": 65536}}],
+          "processes": [{"name": "p", "devices": ["acc"], "rounds": 2, "unmap": 131072, "pause": "5 us",
+                         "work": {"requests": 6000, "outstanding": 4,
+                                  "traffic": {"window": "512 MiB", "request": "4 KiB", "pattern": "uniform"}}}]}]})",
+                            "f"),
+                        "f"));
+  constexpr std::uint64_t beyond = 0x7f00'0000'0000 + (std::uint64_t{0xffff} << 12U);
+  REQUIRE(names(report.violations) == std::set<std::string>{"I28"});
+  CHECK(
+      std::any_of(report.violations.begin(), report.violations.end(),
+                  [](const check::Violation& one) { return one.chain.back().address >= beyond; }));
+}
+
 TEST_CASE("a violation that is expected is no failure, and one that does not come is", "[check]") {
   const std::string expect = R"(, "expect": [{"violation": "I28"}])";
   CHECK(all_met(run(scenario(keeps, false, expect)).verdicts));
