@@ -19,14 +19,15 @@ CLI::Validator one_of(const std::vector<std::string>& choices) {
       "");
 }
 
-CLI::Validator whole_number() {
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
   return CLI::Validator(
-      [](std::string& text) -> std::string {
+      [least, most](std::string& text) -> std::string {
         std::uint64_t number = 0;
         const char* const end = text.data() + text.size();
-        if (std::from_chars(text.data(), end, number) == std::from_chars_result{end, {}}) return {};
-        return fmt::format("read \"{}\"; expected a whole number from 0 to 18446744073709551615",
-                           text);
+        if (std::from_chars(text.data(), end, number) == std::from_chars_result{end, {}} &&
+            number >= least && number <= most)
+          return {};
+        return fmt::format("read \"{}\"; expected a whole number from {} to {}", text, least, most);
       },
       "");
 }
@@ -50,12 +51,6 @@ CLI::Validator number_between(double low, double high, const std::string& expect
         return fmt::format("read \"{}\"; expected {}", text, expected);
       },
       "");
-}
-
-CLI::Option* whole_number_from_1(CLI::Option* option, std::uint64_t most) {
-  const std::string expected = fmt::format("a whole number from 1 to {}", most);
-  return option->check(number_between(0, static_cast<double>(most) + 1, expected))
-      ->check(whole_number());
 }
 
 CLI::Option* repeatable(CLI::Option* option) {

@@ -5,14 +5,15 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace viosim {
 
 CLI::Validator one_of(const std::vector<std::string>& choices);
-CLI::Validator whole_number();
-CLI::Option* whole_number_from_1(CLI::Option* option, std::uint64_t most);
+CLI::Validator whole_number(std::uint64_t least = 0,
+                            std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
 // Each time that it is given it takes one word: the next one is the verb's. CLI11 by itself takes all up to the next
 // option.
 CLI::Option* repeatable(CLI::Option* option);

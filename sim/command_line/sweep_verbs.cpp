@@ -19,18 +19,19 @@ void add_cluster(CLI::App& sweep, SweepArguments& arguments) {
   sweep.add_option("--partition", cluster.partition, "slurm: where to submit (default: Slurm's)")
       ->option_text("NAME")
       ->check(named("partition"));
-  whole_number_from_1(sweep.add_option("--slice", cluster.slice,
-                                       "slurm: runs of a task (default: as many as take 5 to 45 s, "
-                                       "by trying three runs here)"),
-                      1'000'000)
+  sweep
+      .add_option("--slice", cluster.slice,
+                  "slurm: runs of a task (default: as many as take 5 to 45 s, "
+                  "by trying three runs here)")
+      ->check(whole_number(1, 1'000'000))
       ->option_text("N");
-  whole_number_from_1(sweep.add_option("--tasks", cluster.tasks,
-                                       "slurm: tasks in the queue at most (default: 1000)"),
-                      100'000)
+  sweep.add_option("--tasks", cluster.tasks, "slurm: tasks in the queue at most (default: 1000)")
+      ->check(whole_number(1, 100'000))
       ->option_text("N");
-  whole_number_from_1(sweep.add_option("--poll", cluster.poll,
-                                       "slurm: seconds from one squeue to the next (default: 10)"),
-                      3600)
+  sweep
+      .add_option("--poll", cluster.poll,
+                  "slurm: seconds from one squeue to the next (default: 10)")
+      ->check(whole_number(1, 3600))
       ->option_text("N");
   sweep
       .add_option("--shared", cluster.shared,
@@ -53,11 +54,11 @@ void add_sweep(CLI::App& app, SweepArguments& arguments, int& code) {
   sweep->add_option("SWEEP", arguments.sweep, "a sweep file, JSON")
       ->required()
       ->check(named("file"));
-  whole_number_from_1(
-      sweep->add_option("--jobs", arguments.jobs,
-                        "Runs at a time (default: one for each processor); slurm: of each task "
-                        "(default: 1)"),
-      4096);
+  sweep
+      ->add_option("--jobs", arguments.jobs,
+                   "Runs at a time (default: one for each processor); slurm: of each task "
+                   "(default: 1)")
+      ->check(whole_number(1, 4096));
   sweep
       ->add_option("--out", arguments.out,
                    "Directory for sweep.db (default: out/NAME, by the sweep's name)")
@@ -78,8 +79,8 @@ void add_slice(CLI::App& app, SliceArguments& arguments, int& code) {
       ->required()
       ->check(named("directory"));
   slice->add_option("NUMBER", arguments.slice, "which slice")->required()->check(whole_number());
-  whole_number_from_1(slice->add_option("--jobs", arguments.jobs, "Runs at a time (default: 1)"),
-                      4096);
+  slice->add_option("--jobs", arguments.jobs, "Runs at a time (default: 1)")
+      ->check(whole_number(1, 4096));
   slice->callback([&] { code = slice_verb(arguments); });
 }
 

@@ -3,10 +3,15 @@
 #include "sim/command_line/add_verbs.hpp"
 #include "sim/command_line/checks.hpp"
 
+#include <cstdint>
+#include <limits>
 #include <string>
 
 namespace viosim {
 namespace {
+
+// Of an event: all that a kernel's space can give, also where an injection makes it give too much.
+constexpr std::uint64_t most_pasid = std::numeric_limits<std::uint32_t>::max();
 
 void add_filter(CLI::App& verb, TraceArguments& arguments) {
   verb.add_option("RUN.db", arguments.database, "a run database")->required()->check(named("file"));
@@ -25,7 +30,7 @@ void add_filter(CLI::App& verb, TraceArguments& arguments) {
       ->option_text("KIND");
   repeatable(verb.add_option("--pasid", filter.pasids, "With this PASID; may be repeated"))
       ->option_text("N")
-      ->check(whole_number());
+      ->check(whole_number(0, most_pasid));
   verb.add_option("--from", arguments.from, "That ended at this time or later: \"1.5 us\"")
       ->option_text("TIME");
   verb.add_option("--until", arguments.until, "That ended at this time or earlier")
@@ -87,7 +92,7 @@ void add_regress(CLI::App& app, RegressArguments& arguments, int& code) {
       ->excludes("--update");
   regress->add_option("--jobs", options.jobs, "Runs at a time (default: one for each processor)")
       ->option_text("N")
-      ->check(whole_number());
+      ->check(whole_number(1, 4096));
   regress->add_option("--out", options.out, "Keep the new runs here (default: they are removed)")
       ->option_text("DIR")
       ->check(named("directory"));

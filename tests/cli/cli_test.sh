@@ -70,6 +70,12 @@ expect "report of a scenario" 2 "not an SQLite file" "$viosim" report "$sweep"
 expect "report into a directory that is not there" 2 "no/such.html: cannot be written" \
   "$viosim" report swept/sweep.db --out no/such.html
 expect "no jobs" 2 'read "0"; expected a whole number from 1 to 4096' "$viosim" sweep "$sweep" --jobs 0
+expect "too many jobs" 2 'read "99999999999"; expected a whole number from 1 to 4096' \
+  "$viosim" regress --jobs 99999999999
+for pasid in -1 4294967296; do
+  expect "PASID $pasid" 2 "read \"$pasid\"; expected a whole number from 0 to 4294967295" \
+    "$viosim" trace show run.db --pasid $pasid
+done
 expect "schema" 0 '"additionalProperties": false' "$viosim" schema
 
 # Messages stay short, and JSON is UTF-8.
