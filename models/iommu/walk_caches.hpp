@@ -109,6 +109,11 @@ class WalkCaches {
     }
     return {};
   }
+  // Whether the entry of this level is cached that leads towards an address. Changes nothing.
+  bool holds(Stage stage, unsigned level, std::uint64_t space, Iova input) const {
+    const Level* const kept = find(stage, level);
+    return kept != nullptr && kept->cache.probe(PageTag::of(input, level, space)) != none;
+  }
   // A number that changes whenever what is cached does.
   std::uint64_t changes() const { return changes_; }
   // Counts a look-up that found `slot` at `level`, and tells the replacement policy of it.

@@ -5,7 +5,7 @@
 // Scalable mode: functions A and B; A has the spaces X, Y and Z of one kind, at PASIDs 1, 2 and 3; B
 // uses X, too. X and Y are of domain 5, Z of domain 6. Legacy mode: A has X, B has Z. Of each space a
 // 4K, a 2M and a 1G page is cached, with the path to it: a pointer to a table of level 1, two to
-// tables of level 2, one to a table of level 3. Where the stage is a second one, X and Y share them.
+// tables of level 2, one to a table of each level above. Where the stage is a second one, X and Y share them.
 // In the functions' TLBs there are three pages each of PASID 1, of PASID 2 and without a PASID.
 #pragma once
 
@@ -16,6 +16,7 @@
 #include "tests/support/should_die.hpp"
 
 #include <array>
+#include <bit>
 #include <deque>
 #include <map>
 #include <set>
@@ -33,8 +34,9 @@ class CachedWorld final : WalkClient {
   static constexpr std::array<std::uint64_t, 3> page_of_size = {0x1234'5000, 0x8060'0000,
                                                                 0xc000'0000};
 
-  CachedWorld(vtd::Mode mode, Type type)
+  CachedWorld(vtd::Mode mode, Type type, std::uint8_t levels = 4)
       : type_(type),
+        levels_(levels),
         rig_(all_caches(mode)),
         told_a_(rig_.agenda, rig_.unit, function_a),
         told_b_(rig_.agenda, rig_.unit, function_b) {
@@ -54,13 +56,8 @@ class CachedWorld final : WalkClient {
   // Each of them is in its cache.
   const std::vector<CachedThing>& things() const { return things_; }
 
-  // What is still there of things(). Of paths this is known by level only: `paths` counts those that
-  // are gone.
-  struct Left {
-    std::vector<bool> alive;
-    std::map<std::pair<Kind, std::uint64_t>, std::uint64_t> paths;  // by reach
-  };
-  Left after(const vtd::DescriptorBits& descriptor) {
+  // Which of things() are still there.
+  std::vector<bool> after(const vtd::DescriptorBits& descriptor) {
     rig_.put(descriptor);
     rig_.submit();
     rig_.run();
@@ -68,15 +65,13 @@ class CachedWorld final : WalkClient {
     for (const auto& [function, told] : {std::pair{0U, &told_a_}, {1U, &told_b_}}) {
       for (const AtsInvalidation& message : told->requests) tlbs_[function].invalidate(message);
     }
-    Left left;
-    for (const Stage stage : {Stage::first, Stage::second}) {
-      const Kind kind = stage == Stage::first ? Kind::first_path : Kind::second_path;
-      for (unsigned level = 2; level <= 4; ++level)
-        left.paths[{kind, leaf_size(level).count()}] =
-            iommu().walk_caches().stats(stage, level)->invalidations;
-    }
+    // What is asked of the other caches brings back paths that are gone.
+    std::vector<bool> left;
+    for (const CachedThing& thing : things_) left.push_back(is_path(thing) && path_alive(thing));
     const std::set<std::pair<Bdf, unsigned>> entries = dead_entries();
-    for (const CachedThing& thing : things_) left.alive.push_back(alive(thing, entries));
+    for (std::size_t i = 0; i < things_.size(); ++i) {
+      if (!is_path(things_[i])) left[i] = alive(things_[i], entries);
+    }
     return left;
   }
 
@@ -88,14 +83,17 @@ class CachedWorld final : WalkClient {
     vtd::UnitParams params;
     params.mode = mode;
     for (StageCachesParams* stage : {&params.walk_caches.first, &params.walk_caches.second})
-      stage->level2.entries = stage->level3.entries = stage->level4.entries = 64;
+      stage->level2.entries = stage->level3.entries = stage->level4.entries =
+          stage->level5.entries = 64;
+    params.invalidation.max_address_mask = 63;
     return params;
   }
   Iommu& iommu() { return rig_.unit.iommu(); }
+  std::uint8_t address_width() const { return static_cast<std::uint8_t>(levels_ - 2U); }
   bool legacy() const { return rig_.unit.params().mode == vtd::Mode::legacy; }
 
   PageTable& new_table(TableMemory& memory, TableFormat format, Hpa to) {
-    PageTable& table = tables_.emplace_back(memory, format, 4);
+    PageTable& table = tables_.emplace_back(memory, format, levels_);
     for (unsigned level = 1; level <= 3; ++level) {
       const Iova page(page_of_size[level - 1]);
       table.map(page, to + Bytes(page.value()), leaf_size(level).count() >> 12U, {true, true},
@@ -122,7 +120,8 @@ class CachedWorld final : WalkClient {
     entry.present = true;
     entry.type = type_;
     entry.domain = DomainId(domain_of(space));
-    entry.address_width = 2;
+    entry.address_width = address_width();
+    entry.first_level_mode = levels_ == 5 ? 1 : 0;
     if (type_ == Type::second_level || type_ == Type::nested)
       entry.second_level = second_of(domain_of(space)).root();
     if (type_ == Type::first_level) {
@@ -141,7 +140,7 @@ class CachedWorld final : WalkClient {
   void use_legacy(Bdf source, unsigned space) {
     vtd::LegacyContext context;
     context.present = true;
-    context.address_width = 2;
+    context.address_width = address_width();
     context.domain = DomainId(domain_of(space));
     context.table = second_of(domain_of(space)).root();
     rig_.unit.tables().attach(source, context);
@@ -179,7 +178,7 @@ class CachedWorld final : WalkClient {
   void add_paths(Kind kind, std::uint16_t domain, std::optional<std::uint32_t> pasid) {
     std::set<std::pair<std::uint64_t, std::uint64_t>> reaches;
     for (unsigned leaf = 1; leaf <= 3; ++leaf) {
-      for (unsigned level = leaf + 1; level <= 4; ++level) {
+      for (unsigned level = leaf + 1; level <= levels_; ++level) {
         const Bytes reach = leaf_size(level);
         reaches.insert({Iova(page_of_size[leaf - 1]).page_base(reach).value(), reach.count()});
       }
@@ -240,6 +239,18 @@ class CachedWorld final : WalkClient {
     }
     return dead;
   }
+  static bool is_path(const CachedThing& thing) {
+    return thing.kind == Kind::first_path || thing.kind == Kind::second_path;
+  }
+  // Those of the first stage are tagged with domain and PASID, those of the second with the domain.
+  bool path_alive(const CachedThing& thing) {
+    const bool first = thing.kind == Kind::first_path;
+    const std::uint64_t space =
+        std::uint64_t{thing.domain.value()} << 32U | (first ? thing.pasid.value() : 0);
+    const unsigned level = 1 + (static_cast<unsigned>(std::countr_zero(thing.size)) - 12) / 9;
+    return iommu().walk_caches().holds(first ? Stage::first : Stage::second, level, space,
+                                       Iova(thing.at));
+  }
   bool alive(const CachedThing& thing, const std::set<std::pair<Bdf, unsigned>>& dead) {
     const Bdf source(thing.source);
     switch (thing.kind) {
@@ -260,12 +271,13 @@ class CachedWorld final : WalkClient {
       }
       case Kind::first_path:
       case Kind::second_path:
-        return true;  // counted
+        return path_alive(thing);
     }
     return false;
   }
 
   Type type_;
+  std::uint8_t levels_;
   QueueRig rig_;
   FakeFunction told_a_;
   FakeFunction told_b_;
