@@ -8,6 +8,16 @@
 
 namespace viosim {
 
+// Also by who will never have it: of two that wait for each other none would be told otherwise.
+void Lock::tell_order(Thread& thread) {
+  if (!trace.on()) return;
+  for (const Lock* const other : thread.locks()) {
+    if (!other->trace.on() || !wanted_under_.insert(other).second) continue;
+    trace.emit(
+        {.kind = EventKind::lock_order, .time = engine_.now(), .value = other->trace.component()});
+  }
+}
+
 bool Lock::try_take(Thread& thread) {
   ensure(holder_ != &thread, "a thread takes a lock that it holds");
   if (held()) return false;
@@ -30,13 +40,6 @@ void Lock::taken_after(Thread& thread, Instant since) {
 void Lock::taken_by(Thread& thread) {
   holder_ = &thread;
   taken_at_ = engine_.now();
-  if (trace.on()) {
-    for (const Lock* const other : thread.locks()) {
-      if (!other->trace.on() || !taken_under_.insert(other).second) continue;
-      trace.emit(
-          {.kind = EventKind::lock_order, .time = taken_at_, .value = other->trace.component()});
-    }
-  }
   thread.locks().push_back(this);
 }
 
@@ -50,6 +53,7 @@ void Lock::release(Thread& thread) {
 }
 
 void SpinLock::lock(Thread& thread) {
+  tell_order(thread);
   if (!try_take(thread)) {
     const Instant since = engine_.now();
     begin_wait();
@@ -72,6 +76,7 @@ void SpinLock::unlock(Thread& thread) {
 }
 
 void Mutex::lock(Thread& thread) {
+  tell_order(thread);
   if (try_take(thread)) return;
   const Instant since = engine_.now();
   begin_wait();

@@ -48,10 +48,12 @@ class Lock {
   bool held() const { return holder_ != nullptr || waiting_ > 0; }
 
   LockStats stats;
-  TracePoint trace;  // of waits, and of what was held when it was taken
+  TracePoint trace;  // of waits, and of what is held by who wants it
 
  protected:
   ~Lock() = default;
+  // A thread wants it, and holds what it holds.
+  void tell_order(Thread& thread);
   bool try_take(Thread& thread);
   void begin_wait() { ++waiting_; }
   std::int64_t waiting() const { return waiting_; }
@@ -66,7 +68,7 @@ class Lock {
   void taken_by(Thread& thread);
 
   const Thread* holder_ = nullptr;
-  std::unordered_set<const Lock*> taken_under_;  // those that were told of
+  std::unordered_set<const Lock*> wanted_under_;  // those that were told of
   std::uint32_t waiting_ = 0;
   Instant taken_at_;
 };

@@ -74,11 +74,24 @@ void FaultQueue::watch() {
 }
 
 void FaultQueue::fire(std::uint64_t /*what*/) {
+  if (has_expired()) return expired_(*this);
   watching_ = false;
-  const Instant now = engine_.now();
-  Groups late = take_if([now](const FaultGroup& one) { return one.deadline <= now; });
-  stats.timed_out += late.size();
-  if (!late.empty()) expired_(std::move(late));
+  watch();
+}
+
+bool FaultQueue::has_expired() const {
+  return !groups_.empty() && groups_.front().deadline <= engine_.now();
+}
+
+// One by one: who detaches meanwhile answers those that are left.
+void FaultQueue::answer_expired(const std::function<void(const FaultGroup&)>& answer) {
+  while (has_expired()) {
+    const FaultGroup late = groups_.front();
+    groups_.erase(groups_.begin());
+    ++stats.timed_out;
+    answer(late);
+  }
+  watching_ = false;
   watch();
 }
 

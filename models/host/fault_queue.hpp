@@ -54,10 +54,10 @@ class FaultQueue final : public EventHandler {
  public:
   using Groups = std::vector<FaultGroup>;
 
-  // `limit`: of the time that an answer may take; zero: none. `expired`: gets what exceeds it.
+  // `limit`: of the time that an answer may take; zero: none. `expired`: sees to it that answer_expired() is called.
   // Outlives the run, for its timer.
   FaultQueue(Engine& engine, Ps limit, std::uint32_t number, FaultStats& counted,
-             std::function<void(Groups)> expired)
+             std::function<void(FaultQueue&)> expired)
       : stats(counted),
         engine_(engine),
         limit_(limit),
@@ -72,6 +72,8 @@ class FaultQueue final : public EventHandler {
   Groups read();
   // The group is answered by its reader, and waits no more.
   std::optional<FaultGroup> match(std::uint32_t cookie);
+  // Groups that exceed the limit wait until they are answered here, and their turn has come.
+  void answer_expired(const std::function<void(const FaultGroup&)>& answer);
   // Those of an attachment, or all, are to be answered by the host.
   Groups take_of(std::uint32_t device, Pasid pasid);
   Groups take_all();
@@ -84,11 +86,12 @@ class FaultQueue final : public EventHandler {
   template <class Which>
   Groups take_if(Which which);
   void watch();
+  bool has_expired() const;
 
   Engine& engine_;
   Ps limit_;
   std::uint32_t number_;
-  std::function<void(Groups)> expired_;
+  std::function<void(FaultQueue&)> expired_;
   GuestFaultListener* listener_ = nullptr;
   bool told_ = false;
   bool watching_ = false;

@@ -54,6 +54,9 @@ class GuestFaultRouter final : public PageFaultHandler {
     }
     if (own_ != nullptr) own_->discard_group(last);
   }
+  void forget(Bdf source) override {
+    if (own_ != nullptr) own_->forget(source);
+  }
   void flush(Thread& thread, Bdf source, Pasid pasid) override {
     if (own_ != nullptr) own_->flush(thread, source, pasid);
   }

@@ -61,10 +61,12 @@ std::vector<GuestFaults::Pending> GuestFaults::take_if(Which which) {
   return taken;
 }
 
-std::vector<GuestFaults::Pending> GuestFaults::take_expired(Instant now) {
-  auto taken = take_if([now](const Pending& one) { return one.deadline <= now; });
-  stats.timed_out += taken.size();
-  return taken;
+std::optional<GuestFaults::Pending> GuestFaults::take_expired(Instant now) {
+  if (pending_.empty() || pending_.front().deadline > now) return {};
+  const Pending late = pending_.front();
+  pending_.erase(pending_.begin());
+  ++stats.timed_out;
+  return late;
 }
 
 std::vector<GuestFaults::Pending> GuestFaults::take_of(std::size_t device, Pasid pasid) {

@@ -69,7 +69,7 @@ class GuestFaults {
   // The pending group that a guest's answer is for; it is pending no more. Nothing: none is.
   std::optional<PageRequest> match(std::size_t device, Pasid pasid, std::uint16_t group);
   // Those to be answered without the guest; they are pending no more.
-  std::vector<Pending> take_expired(Instant now);
+  std::optional<Pending> take_expired(Instant now);  // one of them
   std::vector<Pending> take_of(std::size_t device, Pasid pasid);
   std::vector<Pending> take_all();
 

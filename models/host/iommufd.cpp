@@ -209,8 +209,11 @@ Result<ObjectId> Iommufd::nested_alloc(Thread& thread, const HwptAlloc& request)
 Result<ObjectId> Iommufd::fault_alloc(Thread& thread) {
   thread.run(params_.object);
   auto& queue = queues_.emplace_back(std::make_unique<FaultQueue>(
-      engine_, params_.fault_limit, number_, fault_stats, [this](FaultQueue::Groups late) {
-        host_.post([this, late = std::move(late)](Thread& worker) { answer(worker, late); });
+      engine_, params_.fault_limit, number_, fault_stats, [this](FaultQueue& late) {
+        host_.post([this, &late](Thread& worker) {
+          late.answer_expired(
+              [this, &worker](const FaultGroup& group) { answer(worker, {group}); });
+        });
       }));
   const ObjectId id = add(Fault{queue.get()});
   objects_.use(id);  // its file

@@ -243,6 +243,7 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   void answer_for_guest(Thread& thread, const std::vector<GuestFaults::Pending>& groups);
   void respond(Thread& thread, std::size_t device, const PageResponse& response);
   void watch_deadlines();
+  void answer_expired(Thread& thread);
   void raise_event(Pasid pasid);
 
   Engine& engine_;

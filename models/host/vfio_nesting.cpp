@@ -302,17 +302,21 @@ void VfioContainer::watch_deadlines() {
 }
 
 void VfioContainer::fire(std::uint64_t /*what*/) {
+  const auto deadline = faults_.next_deadline();
+  if (deadline && *deadline <= engine_.now())
+    return host_.post([this](Thread& thread) { answer_expired(thread); });
   watching_ = false;
-  const auto expired = faults_.take_expired(engine_.now());
-  if (!expired.empty()) {
-    const PageResponseCode code = params_.late_guest == LateGuest::failure
-                                      ? PageResponseCode::failure
-                                      : PageResponseCode::invalid;
-    host_.post([this, expired, code](Thread& thread) {
-      for (const GuestFaults::Pending& one : expired)
-        respond(thread, one.device, PageResponse::to(one.request, code));
-    });
-  }
+  watch_deadlines();
+}
+
+// One by one, and until then they wait as before: who unbinds meanwhile answers those that are left.
+void VfioContainer::answer_expired(Thread& thread) {
+  const PageResponseCode code = params_.late_guest == LateGuest::failure
+                                    ? PageResponseCode::failure
+                                    : PageResponseCode::invalid;
+  while (const auto late = faults_.take_expired(thread.now()))
+    respond(thread, late->device, PageResponse::to(late->request, code));
+  watching_ = false;
   watch_deadlines();
 }
 

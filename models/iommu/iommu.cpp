@@ -119,6 +119,7 @@ void Iommu::start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp
   miss.ticket = agenda_.draw_ticket();
   miss.access = access;
   miss.type = type;
+  miss.queued = false;
   begin(slot, found, {});
 }
 
@@ -146,14 +147,14 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
     if (value.absent) {
       // Found by source: whether its address space allows such requests is not known here.
       if (known.space == nullptr && (privileged || miss.access == Access::execute)) return {};
-      if (probe) return Cached{result, slot};  // no rights
+      if (probe) return Cached{result, slot, true};  // no rights
       ConfigWalk walk;
       walk.request.access = miss.access;
       result.fault = architecture_.code(
           value.absent_in_first ? PageFault::first_absent : PageFault::second_absent, walk);
       result.in_pages = true;
       result.silenced = value.silenced;
-      return Cached{result, slot};
+      return Cached{result, slot, true};
     }
     if (!value.rights.contain(Rights::needed(miss.access, privileged))) return {};
     const Hpa at = value.page + miss.iova.page_offset(leaf_size(level));
@@ -225,8 +226,10 @@ void Iommu::begin(WalkSlot& slot, const Known& found, Turn turn) {
   const Instant start = std::max(agenda_.now(), miss.ready);
   slot.started = start;
   slot.walked = start;
-  if ((turn.again && params_.merge_walks) || params_.caching_mode) {
-    if (const auto known_by_now = cached(miss, found)) {
+  const bool looks_again = turn.again && params_.merge_walks;
+  if (looks_again || params_.caching_mode) {
+    const auto known_by_now = cached(miss, found);
+    if (known_by_now && (looks_again || known_by_now->absent)) {
       const WalkResult& result = known_by_now->result;
       const Ps after = result.faulted() ? params_.fault_record : params_.iotlb.latency;
       return answer_at(slot, start + after, result);
@@ -244,8 +247,8 @@ void Iommu::begin(WalkSlot& slot, const Known& found, Turn turn) {
   const WalkStep step = slot.walk.step();
   const bool steps = step != WalkStep::translated && step != WalkStep::faulted;
   if (steps && (free_walkers_ == 0 || (!turn.of_queue && !waiting_.empty()))) {
+    if (!std::exchange(slot.miss.queued, true)) ++stats.walks_queued;
     waiting_.push_back({miss, start, turn.alone});
-    ++stats.walks_queued;
     stats.walk_queue_longest = std::max<std::uint64_t>(stats.walk_queue_longest, waiting_.size());
     return free_slot(slot);
   }

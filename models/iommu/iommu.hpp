@@ -215,6 +215,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
   struct Cached {
     WalkResult result;
     std::uint32_t slot;
+    bool absent = false;
   };
   std::optional<Cached> cached(const Miss& miss, const Known& known) const;
   std::optional<WalkResult> known_absent(const Walk& walk, const Known& known) const;

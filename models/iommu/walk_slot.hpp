@@ -39,6 +39,7 @@ struct WalkMiss {
   // Not beside `access`: compilers load neighbours together, which stalls when they have just been
   // written apart.
   alignas(4) AddressType type = AddressType::untranslated;
+  bool queued = false;  // has lined up for a walker
 };
 
 // What a walk leaves in the walk caches, and which of their entries it used.

@@ -59,9 +59,12 @@ Errno FunctionDriver::remove(Thread& thread) {
   if (!known_) return Errno::enodev;
   probed_ = false;
   forget_waiting();
+  wait_for_arrivals(thread);
   for (std::uint32_t number = 0; number < queues_.size(); ++number) {
     if (queues_[number].taken) stop(thread, number);
   }
+  // Of a function that has vanished meanwhile nothing else will tell.
+  for (Queue& queue : queues_) end(queue, End::gone);
   known_ = false;
   const Errno shut = kernel_.sva.device_shutdown(thread, function_.source);
   const Errno removed = unit_->driver.remove(thread, function_.source);
@@ -217,7 +220,7 @@ Errno FunctionDriver::enqueue(Thread& thread, std::uint32_t number) {
       thread.run(params_.enqcmd.pause);
       const Result<Pasid> wire = wire_for(thread, queue.pasid);
       if (!wire.ok()) return wire.error();
-      if (!queue.done) return Errno::enodev;  // gone meanwhile
+      if (!there() || !queue.done) return Errno::enodev;  // gone meanwhile, or about to be
       queue.work.pasid = wire.value();
       queue.enabled = true;  // the PASID of the last try may have been stopped
     }

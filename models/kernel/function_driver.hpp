@@ -241,6 +241,7 @@ class FunctionDriver final : public SvaClient,
   void restart(std::uint32_t number, const QueueRest& rest);
   void stop(Thread& thread, std::uint32_t number);
   void stop_shared(Thread& thread, const Queue& queue);
+  void wait_for_arrivals(Thread& thread);
   void wait_until_stopped(Thread& thread, const Queue& queue);
   bool sends_with(Pasid wire) const;
   void watch_stops();

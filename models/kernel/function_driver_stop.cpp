@@ -20,6 +20,13 @@ void FunctionDriver::stop(Thread& thread, std::uint32_t number) {
   end(queue, End::failed);
 }
 
+// Nobody sends descriptors any more. Those on their way would come behind the stop of their PASID.
+void FunctionDriver::wait_for_arrivals(Thread& thread) {
+  const bool sent = std::any_of(queues_.begin(), queues_.end(),
+                                [](const Queue& queue) { return queue.taken && queue.enabled; });
+  if (function_.shared != nullptr && sent) thread.sleep(function_.shared->link().latency);
+}
+
 void FunctionDriver::stop_shared(Thread& thread, const Queue& of) {
   thread.run(params_.register_write);
   const Pasid wire = of.work.pasid;

@@ -84,6 +84,14 @@ void IoPageFaults::discard_group(const PageRequest& last) {
       found->second, [&](const PageRequest& one) { return one.group == last.group; }));
 }
 
+// Linux' iopf_queue_remove_device.
+void IoPageFaults::forget(Bdf source) {
+  const auto found = parked_.find(source);
+  if (found == parked_.end()) return;
+  stats.discarded += found->second.size();
+  parked_.erase(found);
+}
+
 void IoPageFaults::discard(Bdf source, Pasid pasid) {
   const auto found = parked_.find(source);
   if (found == parked_.end()) return;

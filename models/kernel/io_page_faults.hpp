@@ -72,6 +72,7 @@ class IoPageFaults final : public PageFaultHandler {
   bool report(Thread& thread, const PageRequest& request) override;
   void discard_incomplete() override;
   void discard_group(const PageRequest& last) override;
+  void forget(Bdf source) override;
   void flush(Thread& thread, Bdf source, Pasid pasid) override;
 
   std::size_t incomplete() const;  // requests that are parked

@@ -43,6 +43,7 @@ Errno PageRequestThread::unregister_handler(Bdf source) {
   const auto found = functions_.find(source);
   if (found == functions_.end()) return Errno::einval;
   if (!found->second.pending.empty()) return Errno::ebusy;
+  found->second.handler->forget(source);
   functions_.erase(found);
   return Errno::ok;
 }

@@ -30,6 +30,8 @@ class PageFaultHandler {
   // The last request of this one's group is refused, and the group answered with it: what was
   // reported of the group is over.
   virtual void discard_group(const PageRequest& last) = 0;
+  // This function's requests are handed here no more: groups of it that are not complete never will be.
+  virtual void forget(Bdf source) = 0;
   // Waits until all that was reported of this function and PASID so far is answered.
   virtual void flush(Thread& thread, Bdf source, Pasid pasid) = 0;
 

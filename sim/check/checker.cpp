@@ -47,6 +47,7 @@ void Checker::check(const TraceEvent& event) {
   scene_.note(event);
   identities_.observe(event);
   if (kind == EventKind::allocate) scene_.begin(event);
+  if (kind == EventKind::bind && event.code == trace_code::for_guest) scene_.bound_for_guest(event);
   bindings_.observe(event);
   teardowns_.observe(event);
   unmaps_.observe(event);

@@ -42,6 +42,10 @@ class Checker final : public TraceObserver {
     shown_.reserve(batch);
   }
 
+  // Before the first event: the trace is not one of the first programs', which did not tell when the fields of an
+  // entry are written. Without it the first entry of each unit is not asked whether they were (I25).
+  void expect_fields() { entry_writes_.expect_fields(); }
+
   void observe(const TraceEvent& event) override {
     if (is_part_of_request(static_cast<EventKind>(event.kind))) return;
     may_want_requests_ = may_want_requests_ || takes_away(event);

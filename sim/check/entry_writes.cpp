@@ -38,7 +38,7 @@ void EntryWrites::written(const TraceEvent& event, const EntryWritten& how, cons
       break;
     case trace_code::entry_set:
       if (entry.state == State::present) complain(event, entry, "is made present, and is");
-      if (entry.state == State::not_written && tells_fields_[place.unit] != 0)
+      if (entry.state == State::not_written && tells_fields(place.unit))
         complain(event, entry, "is made present before it is written");
       entry = {State::present, {}, event.address, how.domain, how.type};
       break;
@@ -64,7 +64,7 @@ void EntryWrites::written(const TraceEvent& event, const EntryWritten& how, cons
 // How requests are made may be changed in place, where they lead may not.
 void EntryWrites::changed(const TraceEvent& event, const EntryWritten& how, Entry& entry) {
   if (entry.state != State::present) {
-    if (tells_fields_[scene_.unit_of(event.component)] != 0)
+    if (tells_fields(scene_.unit_of(event.component)))
       complain(event, entry, "is changed in place, and is not present");
     return;
   }

@@ -13,6 +13,8 @@ namespace viosim::check {
 class EntryWrites {
  public:
   explicit EntryWrites(Scene& scene) : scene_(scene) {}
+  // Whoever writes entries tells of their fields, too. Otherwise it is known of a unit when it has.
+  void expect_fields() { expects_fields_ = true; }
   void observe(const TraceEvent& event);
 
  private:
@@ -31,11 +33,13 @@ class EntryWrites {
   void changed(const TraceEvent& event, const EntryWritten& how, Entry& entry);
   void complain(const TraceEvent& event, const Entry& entry, const char* what);
   void forget(const TraceEvent& viommu);
+  bool tells_fields(std::uint32_t unit) { return expects_fields_ || tells_fields_[unit] != 0; }
 
   Scene& scene_;
   FlatMap<Place, Entry> entries_;
-  ByNumber<std::uint32_t> drivers_;      // who writes the tables of each unit
-  ByNumber<std::uint8_t> tells_fields_;  // units; traces of older programs do not tell
+  ByNumber<std::uint32_t> drivers_;  // who writes the tables of each unit
+  bool expects_fields_ = false;
+  ByNumber<std::uint8_t> tells_fields_;  // units
 };
 
 }  // namespace viosim::check

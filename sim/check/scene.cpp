@@ -109,8 +109,12 @@ bool Scene::orphan(const Number& number) const {
 }
 
 bool Scene::shared_with_orphans(const Number& number) const {
-  const Life* const its = life(number);
-  return its != nullptr && its->orphans > 0;
+  const auto is_shared = [this](const Number& one) {
+    const Life* const its = life(one);
+    return its != nullptr && its->orphans > 0;
+  };
+  const Number* const guest = stands_for(number);
+  return is_shared(number) || (guest != nullptr && is_shared(*guest));
 }
 
 std::uint32_t Scene::living(std::uint32_t machine) const {
@@ -135,6 +139,12 @@ void Scene::begin(const TraceEvent& allocation) {
       life.epoch == 0 ? std::nullopt : std::optional(life.owner);
   const std::uint32_t orphans = life.orphans + (life.orphaned ? 1 : 0);
   life = {allocation.epoch, true, false, false, orphans, allocation.value, before, 0};
+  stands_for_.erase(number);
+}
+
+void Scene::bound_for_guest(const TraceEvent& bind) {
+  stands_for_[number_of(bind)] = {machine_of(bind.component),
+                                  static_cast<std::uint32_t>(bind.address)};
 }
 
 void Scene::end(const TraceEvent& free) {
@@ -145,6 +155,7 @@ void Scene::end(const TraceEvent& free) {
   if (free.code == trace_code::pending) {
     life.pending = true;
   } else if (free.code == 0 || free.code == trace_code::orphaned) {
+    stands_for_.erase(number);
     if (life.live) {
       --living_[{number.machine, life.owner}];
       life.live = life.pending = false;

@@ -91,8 +91,11 @@ class Scene {
   const Life* life(const Number& number) const;
   // Its allocator left without it: somebody believes that he has it, whoever got it since.
   bool orphan(const Number& number) const;
-  // The number of an orphan was given out again: what is told of it is of one or of the other.
+  // The number of an orphan was given out again, or it stands for a guest's of which that is so: what is told of it
+  // is of one or of the other.
   bool shared_with_orphans(const Number& number) const;
+  // The guest's number that a host's stands for; null: for none.
+  const Number* stands_for(const Number& number) const { return stands_for_.find(number); }
   // How many live in a machine, and of these belong to one owner.
   std::uint32_t living(std::uint32_t machine) const;
   std::uint32_t living(std::uint32_t machine, std::uint64_t owner) const;
@@ -106,6 +109,7 @@ class Scene {
   }
   bool is_space(std::uint32_t machine) const { return machine >= of_kernels_; }
   void begin(const TraceEvent& allocation);
+  void bound_for_guest(const TraceEvent& bind);
   void end(const TraceEvent& free);
   // Of each event that is observed, first. `space`: where its number counts, if not in a machine.
   void step(std::optional<std::uint32_t> space = {}) {
@@ -158,6 +162,7 @@ class Scene {
   std::vector<bool> allocates_;
   std::set<OfUnit> gone_;  // functions of machines
   FlatMap<Number, Life> lives_;
+  FlatMap<Number, Number> stands_for_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> living_;  // by owner
   Chains chains_;
   std::vector<Violation> violations_;

@@ -69,7 +69,7 @@ void StaleUse::used(const TraceEvent& event) {
     return;
   }
   const Number here = scene_.number_of(event);
-  const Number* const guest = stands_for_.find(here);
+  const Number* const guest = scene_.stands_for(here);
   const Number& number = guest == nullptr ? here : *guest;
   if (!check_unmapped(event, number, issue)) check_page(event, number, issue);
 }
@@ -205,22 +205,17 @@ void StaleUse::entry_written(const TraceEvent& event) {
 // What the guest maps is what the function uses.
 void StaleUse::bound(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
-  if (event.code == trace_code::for_guest) {
-    stands_for_[number] = {scene_.machine_of(event.component),
-                           static_cast<std::uint32_t>(event.address)};
-  } else if (event.code == trace_code::of_process && !scene_.orphan(number)) {
-    Pages& pages = pages_[number];
-    if (pages.bound) return;
-    pages.bound = scene_.link(event);
-    ++bound_;
-  }
+  if (event.code != trace_code::of_process || scene_.orphan(number)) return;
+  Pages& pages = pages_[number];
+  if (pages.bound) return;
+  pages.bound = scene_.link(event);
+  ++bound_;
 }
 
 // Another life has mapped nothing yet, and taken nothing away.
 void StaleUse::number_moves(const TraceEvent& event) {
   const Number number = scene_.number_of(event);
   unmapped_.erase(number);
-  stands_for_.erase(number);
   forget(number);
 }
 

@@ -58,9 +58,7 @@ class StaleUse {
   FlatMap<Number, Pages> pages_;
   std::size_t bound_ = 0;                               // of these
   FlatMap<std::uint32_t, std::uint64_t> guest_memory_;  // by machine: where its address 0 is
-  // A host's numbers that stand for a guest's.
-  FlatMap<Number, Number> stands_for_;
-  FlatMap<OfFunction, Link> gone_;            // the entry was taken away, and flushed
+  FlatMap<OfFunction, Link> gone_;                      // the entry was taken away, and flushed
   FlatMap<OfFunction, Link> of_life_before_;  // the same, of a number that another life has
   FlatMap<OfUnit, std::uint32_t> functions_;  // components, by machine
 };

@@ -163,6 +163,7 @@ RunReport run_scenario(const Scenario& scenario, const Recordings& recordings,
   }
 
   check::Checker checker(components.paths(), scenario.checks);
+  checker.expect_fields();
   if (options.checks) tracer.start(checker);
   const auto begin = std::chrono::steady_clock::now();
   run_within_limit(plan, options.file);

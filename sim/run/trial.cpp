@@ -13,6 +13,7 @@ Trial::Trial(const Scenario& scenario, const Recordings& recordings)
 
 void Trial::run(bool checks) {
   check::Checker checker(components_.paths());
+  checker.expect_fields();
   if (checks) tracer_.start(checker);
   plan_.run();
   tracer_.finish();

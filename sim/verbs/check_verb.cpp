@@ -117,6 +117,7 @@ int check_verb(const std::filesystem::path& database, bool json) {
   expect_events(reader);
   const Asked asked = asked_of(reader);
   check::Checker checker(reader.components(), asked.limits);
+  if (reader.format_version() > 1) checker.expect_fields();
   OwnKinds kinds(reader);
   reader.for_each_event([&](const TraceEvent& event) {
     if (const auto own = kinds.own(event)) checker.observe(*own);

@@ -339,6 +339,32 @@ TEST_CASE("I36: entries of two functions that have one tag lead to two tables") 
   CHECK(with({.table = 0x2000}, trace_code::entry_replaced).empty());
 }
 
+// The guest's two processes have one number, and the host one that stands for it.
+TEST_CASE("I36: a host's number for one of a guest that was an orphan's may lead to two tables") {
+  const auto found = [](bool given_out_again) {
+    constexpr std::uint8_t nested = 3;
+    Stream stream;
+    const auto write = [&](std::uint16_t source, std::uint64_t table) {
+      const EntryWritten written{source, 9, nested};
+      stream.emit(EventKind::table_write, Stream::driver, 6, 1,
+                  {.address = table, .value = written.encode(), .code = trace_code::entry_set});
+    };
+    stream.guest_allocates(5).allocate(6, 1, Stream::owner(Stream::vfio));
+    write(Stream::source, 0x1000);
+    stream.emit(EventKind::bind, Stream::vfio, 6, 1,
+                {.address = 5, .value = Stream::source, .code = trace_code::for_guest});
+    stream.emit(EventKind::free, Stream::guest_pasids, 5, 1, {.code = trace_code::orphaned});
+    if (given_out_again) {
+      stream.emit(EventKind::allocate, Stream::guest_pasids, 5, 2,
+                  {.address = 1U | std::uint64_t{100} << 32U});
+    }
+    write(Stream::source + 1, 0x2000);
+    return stream.found(false);
+  };
+  CHECK(found(false) == "I36");
+  CHECK(found(true).empty());
+}
+
 TEST_CASE("I36: what stood in the tables of a vIOMMU goes with it") {
   constexpr std::uint8_t nested = 3;
   const auto write = [](Stream& stream, std::uint16_t source, std::uint8_t type,

@@ -155,6 +155,7 @@ TEST_CASE("each defect is found in its trace as it was in the run, chain by chai
   const RunReport report = run_scenario(scenario, folder, options);
   RunReader reader = RunReader::open(scratch / "run.db");
   check::Checker afterwards(reader.components(), scenario.checks);
+  afterwards.expect_fields();
   reader.for_each_event([&](const TraceEvent& event) { afterwards.observe(event); });
   afterwards.finish();
   CHECK(afterwards.violations() == report.violations);

@@ -247,3 +247,41 @@ TEST_CASE("what another walk leaves without an answer lines up for walkers, and 
   CHECK(stats.walks_queued - before.walks_queued == (in_turn ? 4 : 0));
   CHECK(stats.walk_wait - before.walk_wait == (in_turn ? 276'000U : 0U));  // 36 + 40 + 80 + 120 ns
 }
+
+// Two walkers are busy with other pages while many wait for an absent one; at its turn one of them walks, and the
+// others line up once more.
+TEST_CASE("a miss that lines up for a walker twice has waited, and is counted once",
+          "[models][iommu][closed]") {
+  vtd::UnitParams params;
+  params.walkers = 2;
+  LoneIommu lone(params, {.type = Type::second_level});
+  lone.space().map(0, Hpa(0x5000'0000));
+  lone.space().map(1, Hpa(0x5000'1000));
+  const IommuStats before = lone.iommu().stats;
+  constexpr std::uint64_t waiting = 64;
+  for (std::uint64_t i = 0; i < waiting + 2; ++i)
+    lone.at(static_cast<int>(i) * 1ns, [&, i] { lone.ask(std::min<std::uint64_t>(i, 2)); });
+  lone.run();
+  CHECK(lone.iommu().stats.faults - before.faults == waiting);
+  CHECK(lone.iommu().stats.walks_merged - before.walks_merged == waiting - 1);
+  CHECK(lone.iommu().stats.walks_queued - before.walks_queued == waiting);
+}
+
+TEST_CASE("where misses are not merged each walks, in caching mode, too",
+          "[models][iommu][closed]") {
+  const bool caching_mode = GENERATE(false, true);
+  vtd::UnitParams params;
+  params.walkers = 1;
+  params.merge_walks = false;
+  params.caching_mode = caching_mode;
+  LoneIommu lone(params, {.type = Type::second_level});
+  lone.space().map(0, Hpa(0x5000'0000));
+  lone.ask_alone(0);
+  lone.iommu().apply({});
+  const std::uint64_t before = lone.iommu().stats.walk_reads;
+  constexpr std::uint64_t asked = 5;
+  for (std::uint64_t i = 0; i < asked; ++i)
+    lone.at(static_cast<int>(i) * 1ns, [&] { lone.ask(0); });
+  lone.run();
+  CHECK(lone.iommu().stats.walk_reads - before == asked * 4);
+}

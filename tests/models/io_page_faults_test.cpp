@@ -174,12 +174,33 @@ TEST_CASE("a group whose last request is refused is over: the next one with its 
   CHECK(rig.faults.stats.discarded == 1);
 }
 
+TEST_CASE("a function that leaves takes its incomplete groups with it, and nobody else's",
+          "[kernel][iopf]") {
+  Bound rig;
+  rig.run([&](Thread& thread, ScriptedDevice& device, Mm&) {
+    device.ask(Pasid(2), {page(0)}, false, 0);  // nobody's: no unbind drops it
+    PageRequest request{first, Pasid(2), page(0), 3, true, false};
+    rig.rig.unit().request_page(request);
+    thread.sleep(20us);
+    const std::size_t before = rig.faults.incomplete();
+    REQUIRE(before >= 1);
+    rig.faults.forget(second);
+    CHECK(rig.faults.incomplete() == before);
+    REQUIRE(rig.requests.register_handler(first, rig.faults) == Errno::ebusy);
+    REQUIRE(rig.requests.unregister_handler(first) == Errno::ok);
+    CHECK(rig.faults.incomplete() == 0);
+    CHECK(rig.requests.register_handler(first, rig.faults) == Errno::ok);
+  });
+  CHECK(rig.faults.stats.discarded >= 1);
+}
+
 TEST_CASE("a request that its handler refuses takes no answer from another one of its group",
           "[kernel][iopf]") {
   struct TakesTheFirst final : PageFaultHandler {
     bool report(Thread&, const PageRequest&) override { return reported++ == 0; }
     void discard_incomplete() override {}
     void discard_group(const PageRequest&) override {}
+    void forget(Bdf) override {}
     void flush(Thread&, Bdf, Pasid) override {}
     unsigned reported = 0;
   };

@@ -89,6 +89,41 @@ TEST_CASE("a process may be killed at any instant, and leaves nothing", "[proces
   CHECK(while_at_work);
 }
 
+// A descriptor that is on its way arrives before the stop of its PASID; and who removes a function tells those who
+// wait for it, if it vanishes meanwhile.
+TEST_CASE("a function may go at any instant while a process submits, orderly or not", "[process]") {
+  const bool shared = GENERATE(false, true);
+  const bool vanishes = GENERATE(false, true);
+  std::uint64_t failed = 0;
+  for (std::int64_t step = 0; step < 300; ++step) {
+    SoftwareRig rig;
+    AtsDevice& device = rig.add_device();
+    SharedQueue* const portal = shared ? &rig.add_shared_queue(device) : nullptr;
+    FunctionDriver& driver = rig.host_driver(device, portal);
+    ProcessParams params = small_work();
+    params.populate = true;
+    params.unmap = 0;
+    ProcessGroup& group = rig.host_group(params, {&driver});
+    Process& process = rig.process(group);
+    rig.at(10us, [&](Thread&) { process.start(); });
+    const Ps when = 35us + step * 17ns;
+    rig.at(when, [&](Thread&) { rig.host.unplug(driver, Unplug::orderly); });
+    if (vanishes) rig.at(when + 60ns, [&](Thread&) { rig.host.unplug(driver, Unplug::surprise); });
+    rig.run();
+    INFO("goes at " << when.count() << " ps");
+    REQUIRE(process.finished());
+    failed += group.stats.work_failed;
+    if (!vanishes) CHECK(rig.unit.hardware.iommu().stats.faults == 0);
+    CHECK(driver.uses() == 0);
+    CHECK(rig.host.frames.taken() == 0);
+    CHECK(rig.host.kernel.pasids.space().size() == 0);
+    CHECK(rig.host.kernel.sva.bonds() == 0);
+    if (portal != nullptr)
+      CHECK(portal->submissions() + portal->waiting() + portal->at_work() == 0);
+  }
+  CHECK(failed > 0);
+}
+
 TEST_CASE("deferred unmapping flushes once for the pages of several rounds, which stay reachable",
           "[process]") {
   const std::uint32_t every = GENERATE(1U, 2U, 4U);

@@ -102,7 +102,7 @@ class Losses final : public Injector {
                       point == InjectionPoint(Message::page_request);
     if ((!flush && !page) || left_ == 0) return {};
     const bool without_pasid = pasid == no_pasid || pasid == Pasid(0);
-    if (page && (without_pasid || kernels_[component]->sva.owner(pasid) != nullptr)) return {};
+    if (page && (without_pasid || is_of_host(*kernels_[component], pasid))) return {};
     if (rng_.below(12) != 0) return {};
     --left_;
     ++lost;
@@ -113,6 +113,10 @@ class Losses final : public Injector {
  private:
   Ps random(Ps below) {
     return Ps(1 + static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(below.count()))));
+  }
+  // Also while its process exits.
+  static bool is_of_host(Kernel& kernel, Pasid pasid) {
+    return static_cast<bool>(kernel.pasids.space().find(&kernel.sva, pasid.value()));
   }
   Rng rng_;
   std::uint64_t left_;

@@ -64,6 +64,7 @@ class CheckedRun {
       trace.add(group,
                 (&group.kernel == &rig.host.kernel ? "" : group.kernel.path() + '.') + "app");
     checker_.emplace(paths_);
+    checker_->expect_fields();
     rig.rig.tracer().start(digest_);
     rig.rig.tracer().start(*checker_);
     for (const AtsDevice& device : rig.devices) device.tell_plugged();

@@ -74,6 +74,7 @@ class Answering final : public PageFaultHandler {
   }
   void discard_incomplete() override {}
   void discard_group(const PageRequest&) override {}
+  void forget(Bdf) override {}
   void flush(Thread&, Bdf, Pasid) override {}
 
   PageResponseCode code = PageResponseCode::success;
