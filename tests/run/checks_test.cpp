@@ -51,6 +51,33 @@ RunReport run(const Scenario& of, const RunOptions& options = {}) {
 
 }  // namespace
 
+// On a host with one processor the answers to a guest that took too long wait for it, and the guest's vIOMMU vanishes
+// meanwhile: its unbinds answer what waits, before their numbers are free.
+TEST_CASE("what a guest has not answered in time is answered before its PASID is free", "[check]") {
+  const std::string work = R"("work": {"requests": 64, "outstanding": 16,
+                              "traffic": {"window": "128 KiB", "request": "4 KiB"}})";
+  for (int at = 150; at < 190; at += 2) {
+    INFO("v vanishes at " << at << " us");
+    const std::string text =
+        R"({"name": "late", "hosts": [{"name": "h", "software": {"cpus": 1},
+            "iommus": [{"name": "i", "model": "vtd"}],
+            "devices": [{"name": "acc", "count": 2, "model": "accelerator", "iommu": "i"}],
+            "guests": [{"name": "vm", "memory": "64 MiB", "pasids": "guest-wide", "shut_down": true,
+                        "vfio": {"fault_limit": "60 us"},
+                        "viommus": [{"name": "v", "backend": "guest-local"}],
+                        "assign": [{"devices": "acc[0]", "viommu": "v"}],
+                        "processes": [{"name": "a", "devices": ["acc"], "backing": "swap", )" +
+        work + R"(}]}],
+            "processes": [{"name": "n", "count": 8, "devices": ["acc[1]"], "rounds": 10, "unmap": 4,
+                           "every": "10 us", )" +
+        work + R"(}]}],
+            "events": [{"at": ")" +
+        std::to_string(at) + R"( us", "unplug": "h.vm.v", "how": "surprise"}]})";
+    const RunReport report = run(read_scenario(parse_json(text, "f"), "f"));
+    CHECK(names(report.violations) == std::set<std::string>{"I15"});
+  }
+}
+
 // Devices of model dma beside processes of which some unmap: the checks look at the answers to all of them.
 TEST_CASE("devices with PASIDs of their own violate nothing beside processes", "[check]") {
   const std::string dma = GENERATE(
