@@ -6,7 +6,6 @@
 #include "sim/json/pointer.hpp"
 #include "sim/run/diagnosis.hpp"
 #include "sim/run/trial.hpp"
-#include "sim/scenario/parts.hpp"
 
 #include <fmt/format.h>
 
@@ -85,8 +84,9 @@ Value read_scenario_file(const std::filesystem::path& file) {
   return document;
 }
 
-Scenario scenario_from(Value document, const std::string& file, const ExplainProblems& explain) {
-  AssembledDocument assembled = assemble(std::move(document), file);
+Scenario scenario_from(Value document, const std::string& file, PartFiles& parts,
+                       const ExplainProblems& explain) {
+  AssembledDocument assembled = assemble(std::move(document), file, parts);
   try {
     Scenario scenario = read_scenario(assembled.document, file);
     scenario.origins = std::move(assembled.origins);
@@ -101,7 +101,8 @@ Scenario load_scenario(const std::filesystem::path& file,
                        std::optional<std::uint64_t> seed) {
   Value document = read_scenario_file(file);
   for (const std::string& assignment : assignments) set_assignment(document, assignment);
-  Scenario scenario = scenario_from(std::move(document), file.string(), [&](auto problems) {
+  PartFiles parts;
+  Scenario scenario = scenario_from(std::move(document), file.string(), parts, [&](auto problems) {
     return naming_assignments(std::move(problems), assignments);
   });
   if (seed) scenario.seed = *seed;

@@ -4,6 +4,7 @@
 
 #include "sim/json/value.hpp"
 #include "sim/run/recordings.hpp"
+#include "sim/scenario/parts.hpp"
 
 #include <filesystem>
 #include <functional>
@@ -29,7 +30,8 @@ Value read_scenario_file(const std::filesystem::path& file);
 // A document with its parts put in, read strictly. `explain` is given what is wrong, at the places of
 // `document`, before these become places of files.
 using ExplainProblems = std::function<std::vector<Problem>(std::vector<Problem>)>;
-Scenario scenario_from(Value document, const std::string& file, const ExplainProblems& explain);
+Scenario scenario_from(Value document, const std::string& file, PartFiles& parts,
+                       const ExplainProblems& explain);
 
 // A document with the overrides of the command line applied ("/json/pointer=value") and then its parts put
 // in, read strictly.

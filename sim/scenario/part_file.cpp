@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/part_file.hpp"
 
+#include "sim/json/json.hpp"
 #include "sim/scenario/parts.hpp"
 
 #include <algorithm>
@@ -34,6 +35,19 @@ std::optional<std::filesystem::path> find_part(const std::string& name,
     if (up == folder) return {};
     folder = up;
   }
+}
+
+std::optional<std::filesystem::path> PartFiles::find(const std::string& name,
+                                                     const std::string& user) {
+  const auto [at, is_new] = found_.try_emplace({name, user});
+  if (is_new) at->second = finder_(name, user);
+  return at->second;
+}
+
+const PartFile& PartFiles::read(const std::string& path) {
+  const auto known = read_.find(path);
+  if (known != read_.end()) return known->second;
+  return read_.emplace(path, read_document<PartFile>(read_json_file(path), path)).first->second;
 }
 
 }  // namespace viosim

@@ -22,8 +22,8 @@ constexpr std::string_view templates_key = "templates";
 
 class Assembler {
  public:
-  Assembler(Value document, const std::string& file, const PartFinder& finder)
-      : finder_(finder), file_(file) {
+  Assembler(Value document, const std::string& file, PartFiles& parts)
+      : parts_(parts), file_(file) {
     origins_.set_file(file);
     take_templates(document);
     document_ = expand(document, {file, "", ""}, "");
@@ -241,7 +241,7 @@ class Assembler {
     }
     const std::string what = fmt::format("part {}", quote_short(name));
     if (runs_in_circles(what, at)) return {};
-    const std::optional<std::filesystem::path> path = finder_(name, place.file);
+    const std::optional<std::filesystem::path> path = parts_.find(name, place.file);
     if (!path) {
       reject(at,
              fmt::format("read {}; expected the name of a part: there is no parts/{}.json beside "
@@ -254,19 +254,19 @@ class Assembler {
     return Base{file->content, TextPlace{path->string(), "/content", used_by(place)}, what};
   }
 
+  // Null: it cannot be read, which is told once.
   const PartFile* read_part(const std::string& path, const TextPlace& place) {
-    const auto known = parts_.find(path);
-    if (known != parts_.end()) return known->second ? &*known->second : nullptr;
-    std::optional<PartFile>& part = parts_[path];
+    if (unreadable_.contains(path)) return nullptr;
     try {
-      part = read_document<PartFile>(read_json_file(path), path);
+      return &parts_.read(path);
     } catch (const ConfigError& error) {
+      unreadable_.insert(path);
       for (Problem problem : error.problems()) {
         problem.message += fmt::format("; used by {}", used_by(place));
         problems_.push_back(std::move(problem));
       }
     }
-    return part ? &*part : nullptr;
+    return nullptr;
   }
 
   bool runs_in_circles(const std::string& what, const TextPlace& at) {
@@ -289,7 +289,7 @@ class Assembler {
                                  : fmt::format("{}, {}", place.used_by, place.text());
   }
 
-  const PartFinder& finder_;
+  PartFiles& parts_;
   const std::string& file_;
   Value document_;
   Origins origins_;
@@ -299,22 +299,31 @@ class Assembler {
   std::map<std::string, Value, std::less<>> templates_;
   std::set<std::string, std::less<>> used_templates_;  // by their names
   bool stands_nowhere_ = false;                        // what is being expanded
-  std::map<std::string, std::optional<PartFile>> parts_;
+  std::set<std::string> unreadable_;                   // parts
   std::size_t values_ = 0;
   std::size_t use_count_ = 0;
 };
 
 }  // namespace
 
-AssembledDocument assemble(Value document, const std::string& file, const PartFinder& finder) {
-  AssembledDocument assembled = assemble_what_can_be(std::move(document), file, finder);
+AssembledDocument assemble(Value document, const std::string& file, PartFiles& parts) {
+  AssembledDocument assembled = assemble_what_can_be(std::move(document), file, parts);
   if (!assembled.problems.empty()) throw ConfigError(std::move(assembled.problems));
   return assembled;
 }
 
-AssembledDocument assemble_what_can_be(Value document, const std::string& file,
-                                       const PartFinder& finder) {
-  return Assembler(std::move(document), file, finder).take();
+AssembledDocument assemble(Value document, const std::string& file) {
+  PartFiles parts;
+  return assemble(std::move(document), file, parts);
+}
+
+AssembledDocument assemble_what_can_be(Value document, const std::string& file, PartFiles& parts) {
+  return Assembler(std::move(document), file, parts).take();
+}
+
+AssembledDocument assemble_what_can_be(Value document, const std::string& file) {
+  PartFiles parts;
+  return assemble_what_can_be(std::move(document), file, parts);
 }
 
 }  // namespace viosim

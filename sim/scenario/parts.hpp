@@ -9,11 +9,14 @@
 
 #include "sim/json/value.hpp"
 #include "sim/scenario/origins.hpp"
+#include "sim/scenario/part_file.hpp"
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace viosim {
@@ -34,13 +37,28 @@ using PartFinder = std::function<std::optional<std::filesystem::path>(
 std::optional<std::filesystem::path> find_part(const std::string& name,
                                                const std::filesystem::path& user);
 
+// What parts hold. Each is looked for and read once: who assembles again has it as it was, whatever has become of the
+// file. For one thread.
+class PartFiles {
+ public:
+  explicit PartFiles(PartFinder finder = find_part) : finder_(std::move(finder)) {}
+
+  std::optional<std::filesystem::path> find(const std::string& name, const std::string& user);
+  // Valid as long as this is. Throws ConfigError; a file that could not be read is read again.
+  const PartFile& read(const std::string& path);
+
+ private:
+  PartFinder finder_;
+  std::map<std::pair<std::string, std::string>, std::optional<std::filesystem::path>> found_;
+  std::map<std::string, PartFile> read_;
+};
+
 // Throws ConfigError with everything that is wrong with what is named.
-// Throws ConfigError when there are problems.
-AssembledDocument assemble(Value document, const std::string& file,
-                           const PartFinder& finder = find_part);
+AssembledDocument assemble(Value document, const std::string& file, PartFiles& parts);
+AssembledDocument assemble(Value document, const std::string& file);
 
 // The same, and does not throw.
-AssembledDocument assemble_what_can_be(Value document, const std::string& file,
-                                       const PartFinder& finder = find_part);
+AssembledDocument assemble_what_can_be(Value document, const std::string& file, PartFiles& parts);
+AssembledDocument assemble_what_can_be(Value document, const std::string& file);
 
 }  // namespace viosim

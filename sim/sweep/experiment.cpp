@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 
 namespace viosim {
 namespace {
@@ -36,6 +37,13 @@ std::vector<Problem> naming_axes(std::vector<Problem> problems, const Sweep& swe
   return problems;
 }
 
+// Without what leads down and up again, unless that goes by a link.
+std::filesystem::path short_path(const std::filesystem::path& path) {
+  std::error_code other;
+  const std::filesystem::path normal = path.lexically_normal();
+  return std::filesystem::equivalent(path, normal, other) ? normal : path;
+}
+
 void add_problems(std::vector<Problem>& problems, const ConfigError& error) {
   for (const Problem& problem : error.problems()) {
     if (std::find(problems.begin(), problems.end(), problem) == problems.end())
@@ -49,7 +57,7 @@ Experiment::Experiment(const std::filesystem::path& file)
     : file_(file.string()),
       sweep_(load_sweep(file)),
       design_(sweep_, file_),
-      base_((file.parent_path() / sweep_.scenario).lexically_normal().string()) {
+      base_(short_path(file.parent_path() / sweep_.scenario).string()) {
   try {
     document_ = read_scenario_file(base_);
   } catch (const ConfigError& error) {
@@ -92,7 +100,7 @@ Scenario Experiment::scenario_with(const std::vector<Level>& levels) const {
   if (sweep_.set) apply_at(*sweep_.set, document, "/set");
   for (std::size_t a = 0; a < levels.size(); ++a)
     apply_at(levels[a].set, document, fmt::format("/axes/{}", a));
-  return scenario_from(std::move(document), base_, [&](auto problems) {
+  return scenario_from(std::move(document), base_, parts_, [&](auto problems) {
     return naming_axes(std::move(problems), sweep_, levels, file_);
   });
 }

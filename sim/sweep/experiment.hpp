@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sim/run/run.hpp"
+#include "sim/scenario/parts.hpp"
 #include "sim/sweep/design.hpp"
 #include "sim/sweep/outcome.hpp"
 
@@ -74,6 +75,7 @@ class Experiment {
   Design design_;
   std::string base_;  // the scenario's path
   Value document_;
+  mutable PartFiles parts_;  // that it names, as they were when they were first read
   Recordings recordings_;
   std::optional<std::int64_t> digest_of_values_;
 };

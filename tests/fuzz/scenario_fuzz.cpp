@@ -15,9 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const std::string file = "fuzz";
     // Templates are put in; parts would be files.
-    const PartFinder no_files = [](const std::string&, const std::filesystem::path&) {
+    PartFiles no_files([](const std::string&, const std::filesystem::path&) {
       return std::optional<std::filesystem::path>();
-    };
+    });
     const AssembledDocument whole =
         assemble(parse_json({reinterpret_cast<const char*>(data), size}, file), file, no_files);
     const Scenario scenario = read_scenario(whole.document, file);

@@ -130,7 +130,8 @@ static std::string_view remark_of(Defect defect) {
 Scenario scenario_of(const Machine& machine, const std::string& more) {
   const std::string text = fmt::format(R"({{ "name": "matrix", {}, {} }})", more, machine.rest);
   const std::string file = (folder / "matrix.json").string();
-  return scenario_from(parse_json(text, file), file, [](auto problems) { return problems; });
+  PartFiles parts;
+  return scenario_from(parse_json(text, file), file, parts, [](auto problems) { return problems; });
 }
 
 Row injection(const std::string& what, const std::string& text) {

@@ -87,6 +87,56 @@ TEST_CASE("what the values of axes are set in is told apart, also where the firs
                     "of an axis; that of the first run is the same");
 }
 
+TEST_CASE("a part of the scenario stays as it was read, whatever becomes of its file", "[sweep]") {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "parts");
+  const auto write_part = [&](const std::string& walk_read) {
+    std::ofstream(scratch / "parts" / "mine.json")
+        << R"({"description": "d", "source": "s", "content": {"model": "vtd", "walk_read": ")"
+        << walk_read << R"("}})";
+  };
+  write_part("80 ns");
+  std::ofstream(scratch / "base.json") << R"({"name": "b", "hosts": [{"name": "host0",
+    "iommus": [{"part": "mine", "name": "dmar0"}],
+    "devices": [{"name": "dev", "model": "dma", "iommu": "dmar0", "requests": 10}]}]})";
+  std::ofstream(scratch / "s.json") << R"({"name": "s", "scenario": "base.json", "replicates": 2})";
+  Experiment experiment(scratch / "s.json");
+  experiment.check_each_value();
+  const auto walk_read = [&](std::uint64_t run) {
+    const Scenario scenario = experiment.scenario(experiment.run(run));
+    return std::get<VtdIommu>(scenario.hosts[0].iommus[0]).params.walk_read;
+  };
+  CHECK(walk_read(0) == 80ns);
+  write_part("900 ns");
+  CHECK(walk_read(1) == 80ns);
+  std::filesystem::remove_all(scratch / "parts");
+  CHECK(walk_read(0) == 80ns);
+}
+
+TEST_CASE("a scenario is found from where the sweep's file is, also through a link", "[sweep]") {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch / "there" / "sweeps");
+  std::filesystem::create_directories(scratch / "here");
+  const auto write_base = [&](const char* where, const char* name) {
+    std::ofstream(scratch / where / "base.json")
+        << R"({"name": ")" << name << R"(", "hosts": [{"name": "host0",
+      "iommus": [{"name": "dmar0", "model": "vtd"}],
+      "devices": [{"name": "dev", "model": "dma", "iommu": "dmar0", "requests": 10}]}]})";
+  };
+  write_base("there", "right");
+  write_base("here", "wrong");
+  std::ofstream(scratch / "there" / "sweeps" / "s.json")
+      << R"({"name": "s", "scenario": "../base.json"})";
+  std::filesystem::create_directory_symlink(scratch / "there" / "sweeps",
+                                            scratch / "here" / "sweeps");
+  for (const char* const from : {"there", "here"}) {
+    const Experiment experiment(scratch / from / "sweeps" / "s.json");
+    CHECK(experiment.scenario(experiment.run(0)).name == "right");
+  }
+  CHECK(Experiment(scratch / "there" / "sweeps" / "s.json").scenario_file() ==
+        scratch / "there" / "base.json");
+}
+
 TEST_CASE("runs are numbered by point and replicate, and each has a seed of its own", "[sweep]") {
   const Files files(std::string(R"(, "replicates": 3, "axes": [)") + entries_axis + "]");
   const Experiment experiment(files.sweep());
