@@ -188,7 +188,7 @@ void AtsDevice::completion_arrives(std::uint32_t number) {
   const auto completion = TranslationCompletion::decode(request.completion);
   translation_latency.record(agenda_.now() - request.since);
   const bool late = overtaken(request, request.iova.page_base(completion.size), completion.size);
-  no_more_translating();
+  no_more_translating(request);
   if (late) {
     ++stats.overtaken;
     return look_up(number);
@@ -242,7 +242,7 @@ void AtsDevice::end(std::uint32_t number, bool error) {
   if (error) {
     ++stats.aborted;
     ++request.queue->failed;
-    if (request.stage == Stage::translating) no_more_translating();
+    if (request.stage == Stage::translating) no_more_translating(request);
   } else {
     latency.record(agenda_.now() - request.issue);
     used(request);
@@ -260,7 +260,8 @@ void AtsDevice::end(std::uint32_t number, bool error) {
 }
 
 // One translation request less is on its way.
-void AtsDevice::no_more_translating() {
+void AtsDevice::no_more_translating(Request& request) {
+  request.stage = Stage::answered;
   if (--translating_ != 0) return;
   invalidations_dropped_ += invalidations_.size();
   invalidations_.clear();

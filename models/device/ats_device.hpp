@@ -153,7 +153,14 @@ class AtsDevice final : public EventHandler,
     page_request          // arrives at the IOMMU
   };
   // Lost: dropped by a reset, and until its event or its walk comes to an end the place is taken.
-  enum class Stage : std::uint8_t { free, translating, using_translation, waiting_for_page, lost };
+  enum class Stage : std::uint8_t {
+    free,
+    translating,
+    answered,  // and what becomes of it is decided at this instant
+    using_translation,
+    waiting_for_page,
+    lost
+  };
   enum class Enabled : std::uint8_t { running, stopping, stopped };  // stopped: it misbehaves
   // What a queue has while it is enabled, or something of it is in flight.
   struct Queue {
@@ -233,7 +240,7 @@ class AtsDevice final : public EventHandler,
   void fail(std::uint32_t number);
   void end(std::uint32_t number, bool error);
   void release(Request& request);
-  void no_more_translating();
+  void no_more_translating(Request& request);
   // Queues.
   Pasid pasid_of(const QueueWork& work) const;
   void put(std::uint32_t number, const QueueWork& work, Instant start, Rng rng);

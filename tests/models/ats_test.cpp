@@ -297,6 +297,22 @@ TEST_CASE("a completion that an invalidation overtook is not used", "[models][at
   CHECK(overtaken.ended.at(2).hpa == new_place);
 }
 
+TEST_CASE("an invalidation overtakes a completion also after a translation was refused",
+          "[models][ats]") {
+  AtsRig rig;
+  PageTable& table = rig.rig.new_space(Iova(0), 8_KiB, Hpa(old_place));
+  table.unmap(Iova(0), 1);
+  rig.attach(rig.source(), table);
+  AtsDevice& device = rig.add(one_per_page(2, 2), {});
+  rig.rig.engine.spawn("software", Lifetime::finishes, [&] {
+    while (device.stats.translations < 2) rig.rig.engine.sleep_for(1ns);
+    device.invalidate({Iova(0x1000), page_4k, AtsRig::pasid, false, 1});
+  });
+  rig.run();
+  CHECK(device.stats.aborted == 1);
+  CHECK(device.stats.overtaken == 1);
+}
+
 TEST_CASE("a completion before an invalidation is used, and its read is waited for",
           "[models][ats]") {
   const Race used = race(answer_leaves + Ps(1));
