@@ -254,9 +254,11 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void call(WalkSlot& slot, Instant at);
   void learn(const WalkSlot& slot);
   void ask_pasid_cache(WalkSlot& slot);
+  bool ask_iotlb(WalkSlot& slot);
 
   // From the end of a walk to the answer.
   void finish(WalkSlot& slot);
+  void leave_walker(WalkSlot& slot);
   WalkResult result_of(const Walk& walk) const;
   Translation without_messages(const IommuPort& port, Iova iova, const Translation& whole) const;
   void fill(WalkSlot& slot, const WalkResult& result);

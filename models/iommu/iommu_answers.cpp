@@ -37,10 +37,16 @@ WalkResult Iommu::result_of(const Walk& walk) const {
   return result;
 }
 
-// The walk is over: its walker takes up the next one. Those that it has left without an answer line up for walkers.
 void Iommu::finish(WalkSlot& slot) {
   const WalkResult result = result_of(slot.walk);
   fill(slot, result);
+  leave_walker(slot);
+  if (result.faulted()) return answer_at(slot, agenda_.now() + params_.fault_record, result);
+  answer(slot, result);
+}
+
+// The walk is over: its walker takes up the next one. Those that it has left without an answer line up for walkers.
+void Iommu::leave_walker(WalkSlot& slot) {
   slot.state = State::answering;
   slot.walked = agenda_.now();
   if (params_.merge_walks) walking_.remove(slot.number);
@@ -50,8 +56,6 @@ void Iommu::finish(WalkSlot& slot) {
     for (const Miss& miss : merged) begin_again(miss, {.again = true, .alone = true});
   }
   begin_waiting();
-  if (result.faulted()) return answer_at(slot, agenda_.now() + params_.fault_record, result);
-  answer(slot, result);
 }
 
 void Iommu::fill(WalkSlot& slot, const WalkResult& result) {

@@ -206,6 +206,7 @@ void Iommu::fire(std::uint64_t what) {
     take_step(slot, agenda_.now());
     if (of_configuration && slot.withhold_fill == 0) learn(slot);
     if (of_configuration) ask_pasid_cache(slot);
+    if (of_configuration && ask_iotlb(slot)) return;
   }
   slot.state = State::stepping;
   count_look_ups(slot);
@@ -240,6 +241,24 @@ void Iommu::ask_pasid_cache(WalkSlot& slot) {
   if (absent == decltype(absent_processes_)::none) return;
   slot.walk.know_absent(absent_processes_.value(absent).fault,
                         absent_processes_.value(absent).silenced);
+}
+
+// The address space had to be read, and its page may be known all the same: the walk ends here then.
+// What is not found takes no time of its own, as in the PASID cache. Found by source, the request was
+// looked up before.
+bool Iommu::ask_iotlb(WalkSlot& slot) {
+  const WalkStep step = slot.walk.step();
+  const bool before_pages = slot.walk.in_pages() && step != WalkStep::translated &&
+                            step != WalkStep::faulted && params_.iotlb_tag == IotlbTag::domain;
+  if (!before_pages) return false;
+  const auto found = cached(slot.miss, {&slot.walk.config(), slot.walk.space()});
+  count_use(iotlb_, found ? found->slot : decltype(iotlb_)::none, use_now());
+  if (!found) return false;
+  ++hits_recorded_;  // its latency is not the other hits': it is recorded when it is answered
+  leave_walker(slot);
+  const Ps refusal = found->result.faulted() ? params_.fault_record : Ps(0);
+  answer_at(slot, agenda_.now() + params_.iotlb.latency + refusal, found->result);
+  return true;
 }
 
 }  // namespace viosim

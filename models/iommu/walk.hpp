@@ -70,6 +70,7 @@ class Walk {
   }
   // Null until the address space is known.
   const AddressSpace* space() const { return phase_ == Phase::pages ? &config_.space : nullptr; }
+  const DeviceEntry& config() const { return config_.config; }  // known by then
   Pasid pasid() const { return config_.pasid(); }
 
  private:

@@ -179,6 +179,42 @@ TEST_CASE("every kind of request takes the sum of its parts, cold and warm",
   }
 }
 
+TEST_CASE("who had to read its entries finds its page in the IOTLB all the same",
+          "[models][iommu][closed]") {
+  using What = Invalidation::What;
+  struct Case {
+    Mode mode;
+    std::vector<What> forgotten;
+    Terms terms;
+  };
+  const std::vector<Case> cases = {
+      {Mode::legacy, {What::devices}, {.context = 1, .iotlb = 1, .reads = 2}},
+      {Mode::scalable, {What::devices}, {.context = 1, .iotlb = 1, .reads = 2}},
+      {Mode::scalable, {What::processes}, {.context = 1, .pasid = 1, .iotlb = 1, .reads = 2}},
+      {Mode::scalable, {What::devices, What::processes}, {.context = 1, .iotlb = 1, .reads = 4}}};
+  const Case c = GENERATE_COPY(from_range(cases));
+  const Ask ask = GENERATE(Ask{Access::read}, Ask{Access::write}, Ask{Access::execute},
+                           Ask{Access::read, AddressType::translation});
+  World world(c.mode, Type::second_level);
+  Iommu& iommu = world.lone.iommu();
+  world.ask(ask);
+  world.lone.space().map(0, Hpa(0x6000'0000));  // of which the IOTLB is not told
+  for (const What what : c.forgotten) {
+    Invalidation order;
+    order.what = what;
+    iommu.apply(order);
+  }
+  const std::uint64_t hits = iommu.iotlb_stats().hits;
+  const Ps others = iommu.translation_latency().max();
+  const LoneIommu::Told told = world.ask(ask);
+  check(told, c.terms);
+  CHECK(told.result.translation.page == Hpa(0x5000'0000));
+  CHECK(iommu.iotlb_stats().hits == hits + 1);
+  CHECK(iommu.translation_latency().count() == 2);
+  CHECK(iommu.translation_latency().max() == others);
+  CHECK(iommu.translation_latency().min() == c.terms.sum());
+}
+
 TEST_CASE("a translation request that lacks rights is answered without a fault, after its walk",
           "[models][iommu][closed]") {
   const auto [type, reads] = GENERATE(

@@ -101,7 +101,8 @@ class Caches {
 
   std::optional<Hpa> look_up(const Requester& device, const Traffic::Next& request) {
     ++world_.stats.requests;
-    if (world_.by_source()) return look_up_page(device, request, DomainId(0), device.is.pasid);
+    if (world_.by_source())
+      return frame(look_up_page(device, request, DomainId(0), device.is.pasid), request);
     const CachedContext* context = count_and_use(contexts, context_key(device));
     if (context == nullptr) return std::nullopt;
     Root root = root_of(context->legacy);
@@ -113,11 +114,12 @@ class Caches {
       root = root_of(*entry);
     }
     if (root.pass_through) return Hpa(request.iova.page_base(page_4k).value());
-    return look_up_page(device, request, root.domain, pasid);
+    return frame(look_up_page(device, request, root.domain, pasid), request);
   }
 
-  std::optional<Hpa> look_up_page(const Requester& device, const Traffic::Next& request,
-                                  DomainId domain, Pasid pasid) {
+  // Null: it has none that allows the request.
+  const CachedPage* look_up_page(const Requester& device, const Traffic::Next& request,
+                                 DomainId domain, Pasid pasid) {
     for (unsigned level = 1; level <= 3; ++level) {
       const auto key = page_key(device, request.iova, level, domain, pasid);
       const CachedPage* page = iotlb.find(key);
@@ -125,10 +127,10 @@ class Caches {
       if (!page->allowed.allow(request.access)) break;
       ++iotlb.stats.hits;
       iotlb.use(key);
-      return frame_of(page->frame, level, request.iova);
+      return page;
     }
     ++iotlb.stats.misses;
-    return std::nullopt;
+    return nullptr;
   }
 
   PlainCache<CachedContext> contexts;
@@ -136,6 +138,11 @@ class Caches {
   PlainCache<CachedPage> iotlb;
 
  private:
+  static std::optional<Hpa> frame(const CachedPage* page, const Traffic::Next& request) {
+    if (page == nullptr) return std::nullopt;
+    return frame_of(page->frame, page->level, request.iova);
+  }
+
   World& world_;
 };
 

@@ -22,6 +22,7 @@ Answer Walks::translate(Walk& walk) {
   if (!walk.root) {
     const vtd::FaultReason reason = world_.scalable() ? find_pasid_entry(walk) : find_context(walk);
     if (reason != vtd::FaultReason::none) return fault(reason);
+    if (const auto page = look_up_late(walk)) return *page;
   }
   return walk_pages(walk);
 }
@@ -101,6 +102,17 @@ vtd::FaultReason Walks::width_fault(const Walk& walk) const {
   return first_level         ? vtd::FaultReason::sm_not_canonical
          : world_.scalable() ? vtd::FaultReason::sm_second_level_beyond_width
                              : vtd::FaultReason::beyond_width;
+}
+
+// The address space had to be read: only now the IOTLB can be asked.
+std::optional<Answer> Walks::look_up_late(Walk& walk) {
+  if (world_.by_source() || walk.root->pass_through || width_fault(walk) != vtd::FaultReason::none)
+    return std::nullopt;
+  const CachedPage* page =
+      caches_.look_up_page(walk.device, walk.request, walk.root->domain, walk.pasid);
+  if (page == nullptr) return std::nullopt;
+  walk.in_iotlb = true;
+  return Answer{vtd::FaultReason::none, page->frame, page->allowed, page->level};
 }
 
 Answer Walks::walk_pages(Walk& walk) {

@@ -25,7 +25,7 @@ Answer Walks::walk(const Requester& device, const Traffic::Next& request, Self& 
   in_flight_.push_back(&walk);
   const Answer answer = translate(walk);
   if (walk.has_walker) {
-    if (answer.fault == vtd::FaultReason::none) fill(walk, answer);
+    if (answer.fault == vtd::FaultReason::none && !walk.in_iotlb) fill(walk, answer);
     give_walker_on(self);
   }
   leave_at(walk, answer);
@@ -40,9 +40,11 @@ Answer Walks::walk(const Requester& device, const Traffic::Next& request, Self& 
 // Waits until the answer leaves the IOMMU.
 void Walks::leave_at(const Walk& walk, const Answer& answer) {
   const bool fault = answer.fault != vtd::FaultReason::none;
-  if (walk.has_walker && !fault) return;
+  if (walk.has_walker && !fault && !walk.in_iotlb) return;
   const Instant from = walk.has_walker ? world_.now() : walk.ready;
-  world_.turns.sleep_until(from + (fault ? world_.params().fault_record : Ps(0)));
+  const Ps refusal = fault ? world_.params().fault_record : Ps(0);
+  const Ps found = walk.in_iotlb ? world_.params().iotlb.latency : Ps(0);
+  world_.turns.sleep_until(from + refusal + found);
   world_.turn(walk.self, EventClass::table_read, walk.device.number, walk.ticket);
 }
 

@@ -34,6 +34,7 @@ struct Walk {
   std::array<bool, 4> stale{};  // the same, if the page turns out to be of this level
   bool queued = false;
   bool has_walker = false;
+  bool in_iotlb = false;  // where its page was found, when the address space had been read
 };
 
 class Walks {
@@ -61,6 +62,7 @@ class Walks {
   static vtd::FaultReason pasid_fault(const Walk& walk);
   vtd::FaultReason find_pasid_entry(Walk& walk);
   vtd::FaultReason width_fault(const Walk& walk) const;
+  std::optional<Answer> look_up_late(Walk& walk);
   Answer walk_pages(Walk& walk);
   void fill(const Walk& walk, const Answer& answer);
 
