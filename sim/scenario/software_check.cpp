@@ -107,6 +107,7 @@ class SoftwareChecker {
   void check_own(std::size_t p) const {
     const ProcessesConfig& processes = host_.processes[p];
     const Where where = where_ / "processes" / p;
+    check_memory(host_.software.process_memory, "the host's process_memory", processes, where);
     for (const auto& [at, device] : check_devices(processes, devices_, host_text(host_), where)) {
       const std::string name = name_of(devices_[device.group], device.index);
       if (assigned_.contains(device)) {
@@ -171,7 +172,8 @@ class SoftwareChecker {
       const Where at = where / "processes" / p;
       take_name(names, guest.processes[p].name, whose, at);
       check_devices(guest.processes[p], devices, whose, at);
-      check_memory(guest, guest.processes[p], at);
+      check_memory(Bytes(guest.params.memory.count() / 2), "half of the guest's memory",
+                   guest.processes[p], at);
       if (guest.processes[p].params.without_pasid) {
         (at / "without_pasid")
             .reject(
@@ -196,16 +198,13 @@ class SoftwareChecker {
     where.reject(std::move(message));
   }
 
-  static void check_memory(const GuestConfig& guest, const ProcessesConfig& processes,
+  static void check_memory(Bytes memory, std::string_view what, const ProcessesConfig& processes,
                            const Where& where) {
     const Bytes window = processes.params.work.traffic.window;
-    const Bytes pages(guest.params.memory.count() / 2);
-    if (window <= pages) return;
+    if (window <= memory) return;
     (where / "work" / "traffic" / "window")
-        .reject(
-            fmt::format("read \"{}\"; expected at most \"{}\", half of the guest's memory, which "
-                        "its processes share",
-                        to_text(window), to_text(pages)));
+        .reject(fmt::format("read \"{}\"; expected at most \"{}\", {}, which the processes share",
+                            to_text(window), to_text(memory), what));
   }
 
   const HostConfig& host_;

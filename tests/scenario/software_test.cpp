@@ -240,6 +240,15 @@ TEST_CASE("processes do what they can", "[scenario][software]") {
   parts.processes =
       R"({"name": "q", "devices": ["acc[0]"], "unmap": 17, "work": {"traffic": {"window": "64 KiB"}}})";
   CHECK(says(refusal(parts), "/hosts/0/processes/0/unmap: read 17 pages; expected at most the 16"));
+  parts.processes =
+      R"({"name": "q", "devices": ["acc[0]"], "work": {"traffic": {"window": "32 MiB"}}})";
+  parts.more = R"(, "software": {"process_memory": "16 MiB"})";
+  CHECK(says(refusal(parts),
+             "/hosts/0/processes/0/work/traffic/window: read \"32 MiB\"; expected at most "
+             "\"16 MiB\", the host's process_memory"));
+  parts.more = R"(, "software": {"process_memory": "32 MiB"})";
+  CHECK(refusal(parts).empty());
+  parts.more = {};
   parts.processes = {};
   parts.guests = guest(R"({"devices": "acc", "viommu": "v0"})",
                        R"(, "memory": "32 MiB", "processes": [{"name": "p", "devices": ["acc"],
