@@ -25,21 +25,26 @@ class Guest::Access final : public FunctionAccess {
       return checked(pasid);
     });
   }
-  // Where its vCPU finds no number of the host's the instruction leaves the guest; and if there is none
-  // by then, it has failed.
+  // Where its vCPU finds no number of the host's the instruction leaves the guest. If there is none by then, it
+  // has failed; otherwise the vCPU executes it again.
   Result<Pasid> enqcmd(Thread& thread, Pasid pasid) override {
-    PasidTranslation* const translation = guest_.residence().pasid_translation();
-    if (translation == nullptr) return translated(pasid);
-    if (const auto host = translation->translate(pasid, PasidTranslation::Instruction::enqcmd))
-      return *host;
-    return guest_.machine.exit_to_user(thread, [&]() -> Result<Pasid> {
-      const Guard guard(guest_.machine.emulation(), thread);
-      const auto host = translation->find(pasid);
-      if (!host) return Errno::enoent;
-      return *host;
-    });
+    for (;;) {
+      PasidTranslation* const translation = guest_.residence().pasid_translation();
+      if (translation == nullptr) return translated(pasid);
+      if (const auto host = translation->translate(pasid, PasidTranslation::Instruction::enqcmd))
+        return *host;
+      const bool found = guest_.machine.exit_to_user(thread, [&] {
+        const Guard guard(guest_.machine.emulation(), thread);
+        return translation->find(pasid).has_value();
+      });
+      if (!found) return Errno::enoent;
+    }
   }
-  Result<Pasid> on_wire(Pasid pasid) override { return translated(pasid); }
+  Result<Pasid> on_wire(Pasid pasid) override {
+    const bool shared = guest_.residence().function(device_).shared != nullptr;
+    const bool trapped = !shared && !guest_.hypervisor.host().same_numbers(device_);
+    return trapped ? checked(pasid) : translated(pasid);
+  }
   void sent(Pasid pasid, Pasid wire) override {
     const Residence& residence = guest_.residence();
     const TracePoint& trace = residence.trace();
@@ -232,18 +237,22 @@ void Guest::tell_allocator(const Unit& unit, std::uint16_t what) const {
   const auto same = std::find_if(units.begin(), units.end(), [&](const Unit& other) {
     return other.ops.same_helpers(unit.ops);
   });
+  const Unit* const asked = serving();
+  trace.emit(
+      {.kind = EventKind::allocator,
+       .time = engine().now(),
+       .address = static_cast<std::uint64_t>(same - units.begin()) + 1,
+       .value = asked == nullptr ? 0 : std::uint64_t{1} + asked->viommu.command_trace().component(),
+       .code = what});
+}
+
+const Guest::Unit* Guest::serving() const {
   const void* const active =
       kernel.pasids.peek([&] { return kernel.pasids.space().active_pdata(); });
   const auto asked = std::find_if(units.begin(), units.end(), [&](const Unit& other) {
     return active != nullptr && other.ops.pdata == active;
   });
-  trace.emit({.kind = EventKind::allocator,
-              .time = engine().now(),
-              .address = static_cast<std::uint64_t>(same - units.begin()) + 1,
-              .value = asked == units.end()
-                           ? 0
-                           : std::uint64_t{1} + asked->viommu.command_trace().component(),
-              .code = what});
+  return asked == units.end() ? nullptr : &*asked;
 }
 
 // The end.

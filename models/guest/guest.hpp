@@ -300,6 +300,8 @@ class Guest {
   void release(Thread& thread, std::size_t function, Unplug how);
   bool let_go(Thread& thread, Unit& unit);
   bool unregister_allocator(Unit& unit);
+  // Of the vIOMMUs the one that is asked for numbers; null: none.
+  const Unit* serving() const;
   bool serves_alone(const Unit& unit) const;
   void post_release(Unit& unit);
   Errno take_up(Thread& thread, Unit& unit);

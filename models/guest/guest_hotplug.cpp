@@ -86,8 +86,11 @@ bool Guest::let_go(Thread& thread, Unit& unit) {
   return unregister_allocator(unit);
 }
 
+// Allocators that stand by have no numbers.
 bool Guest::serves_alone(const Unit& unit) const {
-  return unit.registered && std::none_of(units.begin(), units.end(), [&](const Unit& other) {
+  const Unit* const asked = serving();
+  const bool serves = unit.registered && asked != nullptr && asked->ops.same_helpers(unit.ops);
+  return serves && std::none_of(units.begin(), units.end(), [&](const Unit& other) {
            return &other != &unit && other.registered && other.ops.same_helpers(unit.ops);
          });
 }

@@ -28,6 +28,7 @@ Migration::Migration(Guest& guest, const Target& target, Residence& residence,
       to_(residence),
       path_(guest.machine.path() + ".migration"),
       moves_(target.functions.size()),
+      arrivals_(guest.engine(), path_ + ": what is on its way to its functions has arrived"),
       decision_(guest.engine(), path_ + ": it is known where the guest lives"),
       report_(report) {
   report_.to = target.name;
@@ -162,7 +163,7 @@ Migration::Failed Migration::halt_functions(Thread& thread) {
   Ps on_the_way{0};
   for (const auto& driver : guest_.drivers_)
     on_the_way = std::max(on_the_way, driver->function().link);
-  thread.sleep(on_the_way);
+  arrivals_.wait(thread, on_the_way);
   for (const auto& driver : guest_.drivers_) driver->halt();
   const Instant limit = thread.now() + params_.rest_limit;
   while (!functions_at_rest()) {

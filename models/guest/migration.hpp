@@ -15,6 +15,7 @@
 #include "core/base/fields.hpp"
 #include "core/base/stats.hpp"
 #include "models/guest/residence.hpp"
+#include "models/kernel/arrivals.hpp"
 #include "models/network/network_link.hpp"
 
 #include <array>
@@ -195,6 +196,7 @@ class Migration {
   std::uint64_t written_ = 0;  // by processors, since the last round began
   bool decided_ = false;
   bool over_ = false;
+  Arrivals arrivals_;  // of writes to the functions' registers
   Signal decision_;
   std::uint32_t waiting_ = 0;
   MigrationReport& report_;

@@ -15,6 +15,10 @@ void AssignedDevice::respond(Thread& thread, const PageResponse& response) const
   }
 }
 
+bool AssignedDevice::takes_enqcmd() const {
+  return mediated && parent != nullptr && parent->function().shared != nullptr;
+}
+
 void AssignedDevice::stop(Thread& thread, Pasid pasid) const {
   if (parent != nullptr) parent->stop_of_slice(thread, pasid);
 }

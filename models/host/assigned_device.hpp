@@ -33,6 +33,8 @@ struct AssignedDevice {
 
   // Answers a group of its page requests.
   void respond(Thread& thread, const PageResponse& response) const;
+  // By a slice's shared queue.
+  bool takes_enqcmd() const;
   // Of a slice nothing sends with this PASID any more when it returns. Of a whole function its guest sees
   // to that, or the reset.
   void stop(Thread& thread, Pasid pasid) const;

@@ -226,6 +226,7 @@ class Iommufd final : public GuestFaultTaker {
   Errno attach_to(Thread& thread, ObjectId id, Pasid pasid, ObjectId hwpt, Instant since);
   Result<Pasid> number_for(const Device& device, Pasid pasid);
   const Device* slice_with(Pasid pasid, const Device& but) const;
+  void stop_where_enqcmd_leads(Thread& thread, const Device& but, Pasid host);
   void give_back_number(Pasid pasid, Pasid host);
   Errno set_entry(Thread& thread, const Device& device, Pasid pasid, Pasid host,
                   const vtd::PasidEntry& entry);

@@ -3,6 +3,7 @@
 #include "models/host/iommufd.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace viosim {
@@ -191,6 +192,17 @@ Errno Iommufd::replace_with(Thread& thread, ObjectId id, Pasid pasid, ObjectId h
   return Errno::ok;
 }
 
+// A vCPU's ENQCMD carries the number to whichever slice of the machine's, attached there or not.
+void Iommufd::stop_where_enqcmd_leads(Thread& thread, const Device& but, Pasid host) {
+  std::set<Bdf> stopped{but.is.function};
+  for (const ObjectId id : objects_.all<Device>()) {
+    const Device* const found = objects_.find<Device>(id);  // it may go while others are stopped
+    if (found == nullptr || !found->is.takes_enqcmd()) continue;
+    const AssignedDevice device = found->is;
+    if (stopped.insert(device.function).second) device.stop(thread, host);
+  }
+}
+
 // Whoever waits for user space's answer in the device is answered by the host, once the entry is
 // gone; only then is it drained, and only then may the number be another's.
 void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid, Instant since) {
@@ -205,6 +217,7 @@ void Iommufd::detach_from(Thread& thread, ObjectId id, Pasid pasid, Instant sinc
     // It waits for its page requests; from now on the host answers them.
     answer_for_user(thread, hwpt, {id, pasid});
     device.is.stop(thread, host);
+    if (only_slice_with(pasid, device)) stop_where_enqcmd_leads(thread, device, host);
   }
   {
     const Guard guard(driver.pasid_mutex(), thread);

@@ -230,7 +230,9 @@ class VfioContainer final : public EventHandler, public GuestFaultTaker {
   Errno can_nest(const AssignedDevice& device, const BindGpasid& request) const;
   const vtd::PasidEntry& another_second_stage() const;
   Errno take_references(Thread& thread, const BindGpasid& request, Pasid hpasid);
+  void drop_alias(Thread& thread, Pasid hpasid);
   void drop_reference(Thread& thread, Pasid hpasid, bool last);
+  void stop_where_enqcmd_leads(Thread& thread, std::size_t device, Pasid hpasid);
   void note_binding(Thread& thread, const BindGpasid& request, std::size_t device);
   Errno free_one(Thread& thread, ioasid::Ioasid id, Instant since);
   void unbind(Thread& thread, std::size_t device, Pasid hpasid, Instant since);

@@ -4,6 +4,7 @@
 #include "models/host/vfio_container.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace viosim {
 
@@ -47,15 +48,18 @@ Errno VfioContainer::take_references(Thread& thread, const BindGpasid& request, 
   return errno_of(error);
 }
 
+// Before anything is stopped: what vCPUs submit from now on is refused.
+void VfioContainer::drop_alias(Thread& thread, Pasid hpasid) {
+  const Guard core(ids_.lock, thread);
+  ids_.sets.detach_spid(hpasid.value());
+}
+
 // After the tables of all that translate with the number: whoever gets it next starts clean.
 void VfioContainer::drop_reference(Thread& thread, Pasid hpasid, bool last) {
   const ioasid::Ioasid id = hpasid.value();
   const Instant since = engine_.now();
   const Guard core(ids_.lock, thread);
-  if (last) {
-    ids_.sets.detach_spid(id);
-    ids_.sets.detach_data(id);
-  }
+  if (last) ids_.sets.detach_data(id);
   ids_.sets.put(ioasid::no_set, id);
   if (ids_.sets.find(ioasid::no_set, id)) return;
   tell_freed(id, Errno::ok, since);
@@ -98,7 +102,9 @@ Errno VfioContainer::bind_gpasid(Thread& thread, std::size_t number, const BindG
     entry.second_level = Hpa(0);
   const Errno error = there ? Errno::ok : set_entry(thread, device, hpasid, entry);
   if (error != Errno::ok) {
-    drop_reference(thread, hpasid, bound == bindings_.end());
+    const bool first = bound == bindings_.end();
+    if (first) drop_alias(thread, hpasid);
+    drop_reference(thread, hpasid, first);
     return error;
   }
   note_binding(thread, request, number);
@@ -170,19 +176,30 @@ void VfioContainer::stop(Thread& thread, std::size_t number, Pasid pasid) {
   devices_[number].stop(thread, pasid);
 }
 
+// A vCPU's ENQCMD carries the number to whichever slice of the machine's, bound there or not.
+void VfioContainer::stop_where_enqcmd_leads(Thread& thread, std::size_t number, Pasid hpasid) {
+  std::set<Bdf> stopped{devices_[number].function};
+  for (const AssignedDevice& device : devices_) {
+    if (device.takes_enqcmd() && stopped.insert(device.function).second)
+      device.stop(thread, hpasid);
+  }
+}
+
 void VfioContainer::unbind(Thread& thread, std::size_t number, Pasid hpasid, Instant since) {
   Binding& binding = bindings_.at(hpasid);
   binding.leaving.insert(number);
+  const bool last = binding.devices.size() == 1;
+  if (last) drop_alias(thread, hpasid);
   if (entry_shared(binding, number)) {
     answer_for_guest(thread, faults_.take_of(number, hpasid));
   } else {
     stop(thread, number, hpasid);
+    if (last) stop_where_enqcmd_leads(thread, number, hpasid);
     clear_entry(thread, number, hpasid);
   }
   if (trace.on()) tell_bound(EventKind::unbind, hpasid, number, since);
   binding.leaving.erase(number);
   binding.devices.erase(number);
-  const bool last = binding.devices.empty();
   drop_reference(thread, hpasid, last);
   if (last) bindings_.erase(hpasid);
   ++stats.unbound;

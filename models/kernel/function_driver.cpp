@@ -24,6 +24,7 @@ FunctionDriver::FunctionDriver(Kernel& kernel, Kernel::Unit& unit,
       function_(function),
       slice_(slice_of(function)),
       removal_(kernel.engine(), function.path + ".removal", kernel.params().pasid_mutex_wake),
+      arrivals_(kernel.engine(), function.path + ": what is on its way has arrived"),
       freed_(kernel.engine(), function.path + ": a queue is free"),
       stopped_(kernel.engine(), function.path + ": a queue has stopped"),
       pasid_stopped_(kernel.engine(), function.path + ": a PASID has stopped") {
@@ -182,8 +183,23 @@ Errno FunctionDriver::submit(Thread& thread, const Use& use, const QueueWork& wo
   queue.failed = 0;
   queue.enabled = true;
   if (function_.shared != nullptr) return submit_shared(thread, use.queue);
+  return send_enable(thread, use);
+}
+
+// The PASID may have lost what is behind it since it was asked for: the write is not made then.
+Errno FunctionDriver::send_enable(Thread& thread, const Use& use) {
+  Queue& queue = queues_[use.queue];
+  thread.run(params_.register_write);
+  const Result<Pasid> wire =
+      use.without_pasid ? Result<Pasid>(no_pasid) : function_.access->on_wire(use.pasid);
+  if (!wire.ok()) {
+    has_stopped(queue);
+    if (!std::exchange(queue.done, nullptr)) return Errno::ok;  // gone meanwhile: it was told so
+    return wire.error();
+  }
+  queue.work.pasid = wire.value();
   ++stats.submitted;
-  send(thread, What::enable, use.queue);
+  send(What::enable, use.queue);
   return Errno::ok;
 }
 
@@ -247,8 +263,7 @@ Errno FunctionDriver::submit_shared(Thread& thread, std::uint32_t number) {
 }
 
 // A posted write, on its way.
-void FunctionDriver::send(Thread& thread, What what, std::uint32_t number) {
-  thread.run(params_.register_write);
+void FunctionDriver::send(What what, std::uint32_t number) {
   Engine& engine = kernel_.engine();
   const std::uint64_t cookie = number * std::uint64_t{2} + static_cast<std::uint64_t>(what);
   engine.agenda().schedule(engine.now() + function_.link,

@@ -15,6 +15,7 @@
 #include "models/device/enqcmd.hpp"
 #include "models/device/shared_queue.hpp"
 #include "models/device/work_queues.hpp"
+#include "models/kernel/arrivals.hpp"
 #include "models/kernel/kernel.hpp"
 #include "models/trace_point.hpp"
 
@@ -99,7 +100,7 @@ class FunctionAccess {
   virtual Result<Pasid> program(Thread& /*thread*/, Pasid pasid) { return pasid; }
   // A PASID that ENQCMD takes from the thread that executes it.
   virtual Result<Pasid> enqcmd(Thread& /*thread*/, Pasid pasid) { return pasid; }
-  // What the function has for it now. Nobody pays.
+  // What the function has for it now, where it has some. Nobody pays.
   virtual Result<Pasid> on_wire(Pasid pasid) { return pasid; }
   // Work with it, `wire` to the function, has reached a queue.
   virtual void sent(Pasid /*pasid*/, Pasid /*wire*/) {}
@@ -246,7 +247,8 @@ class FunctionDriver final : public SvaClient,
   bool sends_with(Pasid wire) const;
   void watch_stops();
   void abort_late_stops();
-  void send(Thread& thread, What what, std::uint32_t number);
+  Errno send_enable(Thread& thread, const Use& use);
+  void send(What what, std::uint32_t number);
   void end(Queue& queue, End how);
   void has_stopped(Queue& queue);
   void forget_waiting();
@@ -269,6 +271,7 @@ class FunctionDriver final : public SvaClient,
   bool gives_slices_ = false;
   std::deque<Queue> queues_;
   std::set<std::uint32_t> free_;
+  Arrivals arrivals_;
   Signal freed_;
   std::uint32_t waiting_ = 0;   // threads that wait for a queue
   std::uint32_t promised_ = 0;  // queues that are free and somebody's who waited

@@ -15,7 +15,8 @@ void FunctionDriver::stop(Thread& thread, std::uint32_t number) {
     stop_shared(thread, queue);
     return;
   }
-  send(thread, What::stop, number);
+  thread.run(params_.register_write);
+  send(What::stop, number);
   wait_until_stopped(thread, queue);
   end(queue, End::failed);
 }
@@ -24,7 +25,7 @@ void FunctionDriver::stop(Thread& thread, std::uint32_t number) {
 void FunctionDriver::wait_for_arrivals(Thread& thread) {
   const bool sent = std::any_of(queues_.begin(), queues_.end(),
                                 [](const Queue& queue) { return queue.taken && queue.enabled; });
-  if (function_.shared != nullptr && sent) thread.sleep(function_.shared->link().latency);
+  if (function_.shared != nullptr && sent) arrivals_.wait(thread, function_.link);
 }
 
 void FunctionDriver::stop_shared(Thread& thread, const Queue& of) {
@@ -76,7 +77,7 @@ bool FunctionDriver::sends_with(Pasid wire) const {
 void FunctionDriver::stop_of_slice(Thread& thread, Pasid wire) {
   if (!function_.device->present()) return;
   thread.run(params_.register_write);
-  thread.sleep(function_.link);  // behind what was sent before
+  arrivals_.wait(thread, function_.link);  // of what was sent before
   if (!function_.device->present()) return;
   if (function_.shared != nullptr) {
     function_.shared->stop_pasid(wire, params_.stop_marker);

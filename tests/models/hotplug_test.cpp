@@ -232,6 +232,24 @@ TEST_CASE("of two spaces the standby takes over, when the first one's is empty",
   p.check_empty();
 }
 
+TEST_CASE("a standby leaves at once: it has no numbers that somebody would have to give back",
+          "[hotplug]") {
+  GuestParams params;
+  params.pasids = PasidScope::guest_wide;
+  params.hotplug.wait_for_processes = 1s;
+  Plugged p(params, PasidBackend::guest_local, PasidBackend::guest_local);
+  p.rig.at(1ms, [&](Thread&) { p.guest.unplug_unit("v1", Unplug::orderly); });
+  p.rig.at(1200us, [&](Thread&) {
+    CHECK(p.guest.hotplug.unplugged == 1);
+    CHECK(p.guest.kernel.pasids.space().custom_active());
+    CHECK(p.guest.kernel.pasids.space().size() > 0);
+  });
+  p.rig.run();
+  CHECK(p.guest.hotplug.orphans == 0);
+  CHECK(p.groups[0]->stats.rounds == 400);
+  p.check_empty();
+}
+
 TEST_CASE("a vIOMMU that comes back is registered, and its functions are used again", "[hotplug]") {
   const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
   Plugged p;

@@ -273,6 +273,121 @@ TEST_CASE("each try of an ENQCMD looks for its PASID, so one that was unbound me
   Mediated::check_sound(native, 2);
 }
 
+// Its queue is full, so that the vCPU executes ENQCMD again and again, also while the host stops what there is of its
+// PASID, there alone or at another slice afterwards. Meanwhile there is room.
+TEST_CASE("nothing that a vCPU submits while its PASID is unbound is left in a function",
+          "[mediated]") {
+  const bool iommufd = GENERATE(false, true);
+  const std::size_t count = GENERATE(1U, 2U);
+  std::uint64_t refused = 0;
+  for (std::int64_t step = 0; step < 60; ++step) {
+    SoftwareRig rig;
+    GuestParams params;
+    params.memory = 64_MiB;
+    params.pasids = PasidScope::guest_wide;
+    if (iommufd) params.host_interface = HostInterface::iommufd;
+    Guest& guest = rig.add_guest(params);
+    Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::guest_local);
+    std::vector<FunctionDriver*> slices;
+    std::vector<FunctionDriver*> parents;
+    for (std::size_t i = 0; i < count; ++i) {
+      Guest::Assignment assignment;
+      assignment.shared = &rig.add_shared_queue(rig.add_device(1), 1);
+      assignment.parent = parents.emplace_back(&rig.host_driver(rig.devices[i], assignment.shared));
+      assignment.driver.enqcmd.tries = 10'000;
+      slices.push_back(&rig.assign(guest, unit, rig.devices[i], assignment));
+    }
+    SharedQueue& portal = *parents[0]->function().shared;
+    ProcessParams slow = life();
+    slow.work.interval = 50us;
+    slow.populate = true;
+    ProcessGroup& native = rig.host_group(slow, {parents[0]});
+    for (int i = 0; i < 2; ++i) {
+      Process& process = rig.process(native);
+      rig.at(50us, [&process](Thread&) { process.start(); });
+    }
+    ProcessGroup& group = rig.group(guest, slow, slices);
+    Process& process = rig.process(group);
+    Pasid wire;
+    rig.at(20us, [&](Thread&) { guest.boot([](Thread&) {}); });
+    rig.at(200us, [&](Thread&) { process.start(); });
+    rig.at(400us, [&](Thread&) {
+      guest.machine.post_to_hypervisor([&](Thread& thread) {
+        const Guard guard(guest.machine.emulation(), thread);
+        HostFlow& host = guest.hypervisor.host();
+        const std::vector<GuestSpace> bound = unit.viommu.bound();
+        REQUIRE(bound.size() == count);
+        REQUIRE(portal.stats().refused > 0);
+        wire = host.host_of(bound[0].device, bound[0].pasid).value();
+        for (const GuestSpace& space : bound) host.unbind(thread, space.device, space.pasid);
+        for (int look = 0; look < 20; ++look) {
+          CHECK_FALSE(rig.devices[0].pasid_in_use(wire));
+          thread.sleep(1us);
+        }
+      });
+    });
+    rig.at(404us + step * 200ns, [&](Thread&) {
+      for (Pasid other(1); other < Pasid(10); other = Pasid(other.value() + 1))
+        if (other != wire) portal.stop_pasid(other, false);
+    });
+    rig.at(5ms, [&](Thread&) { guest.kill(); });
+    CheckedRun checked(rig);
+    rig.run();
+    CHECK(checked.violations() == "");
+    refused += group.stats.enoent;
+    CHECK(guest.nothing_left());
+  }
+  CHECK(refused > 0);
+}
+
+TEST_CASE("a slice's register is not written with a PASID that was unbound on the way",
+          "[mediated]") {
+  const bool iommufd = GENERATE(false, true);
+  std::uint64_t refused = 0;
+  for (std::int64_t step = 0; step < 150; ++step) {
+    SoftwareRig rig;
+    GuestParams params;
+    params.memory = 64_MiB;
+    params.pasids = PasidScope::guest_wide;
+    if (iommufd) params.host_interface = HostInterface::iommufd;
+    Guest& guest = rig.add_guest(params);
+    Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::guest_local);
+    Guest::Assignment assignment;
+    AtsDevice& device = rig.add_device(2);
+    assignment.slice = QueueSlice{0, 1};
+    assignment.parent = &rig.host_driver(device, nullptr, QueueSlice{1, 1});
+    assignment.driver.register_write = 2us;
+    FunctionDriver& slice = rig.assign(guest, unit, device, assignment);
+    ProcessParams slow = life();
+    slow.work.interval = 50us;
+    slow.populate = true;
+    ProcessGroup& group = rig.group(guest, slow, {&slice});
+    Process& process = rig.process(group);
+    rig.at(20us, [&](Thread&) { guest.boot([](Thread&) {}); });
+    rig.at(200us, [&](Thread&) { process.start(); });
+    rig.at(220us + step * 200ns, [&](Thread&) {
+      guest.machine.post_to_hypervisor([&](Thread& thread) {
+        HostFlow& host = guest.hypervisor.host();
+        const std::vector<GuestSpace> bound = unit.viommu.bound();
+        if (bound.empty()) return;
+        const Pasid wire = host.host_of(bound[0].device, bound[0].pasid).value();
+        host.unbind(thread, bound[0].device, bound[0].pasid);
+        for (int look = 0; look < 100; ++look) {
+          CHECK_FALSE(device.pasid_in_use(wire));
+          thread.sleep(100ns);
+        }
+      });
+    });
+    rig.at(5ms, [&](Thread&) { guest.kill(); });
+    CheckedRun checked(rig);
+    rig.run();
+    CHECK(checked.violations() == "");
+    refused += group.stats.enoent;
+    CHECK(guest.nothing_left());
+  }
+  CHECK(refused > 0);
+}
+
 TEST_CASE("a slice goes in order and comes back, the function stays", "[mediated]") {
   const Kind kind = any_kind();
   const std::size_t which = GENERATE(0U, 1U);
