@@ -76,8 +76,18 @@ void refuse_special_file(const std::filesystem::path& path) {
            std::filesystem::is_directory(status) ? "directory" : "device, pipe or socket")});
 }
 
+void refuse_database(const std::filesystem::path& path) {
+  std::array<char, sqlite_magic.size()> head{};
+  std::ifstream(path, std::ios::binary).read(head.data(), head.size());
+  if (std::string_view(head.data(), head.size()) != sqlite_magic) return;
+  throw ConfigError({path.string(), "",
+                     "is a database (an SQLite file), which would be lost; expected the name of "
+                     "another file"});
+}
+
 void write_whole_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   refuse_special_file(path);
+  refuse_database(path);
   PassingFile file(path);
   file.write(bytes);
   file.publish();

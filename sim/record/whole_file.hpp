@@ -6,11 +6,17 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace viosim {
 
+// How each SQLite file begins.
+inline constexpr std::string_view sqlite_magic{"SQLite format 3\0", 16};
+
 // What is renamed takes the place of what was there: a device, a pipe or a folder is refused, with a ConfigError.
 void refuse_special_file(const std::filesystem::path& path);
+// What is no database does not take the place of one: an SQLite file is refused, with a ConfigError.
+void refuse_database(const std::filesystem::path& path);
 // Under a passing name, on disk, then renamed. Throws ConfigError.
 void write_whole_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 // Throws ConfigError.

@@ -100,6 +100,11 @@ std::string base64_of_hex(std::string_view hex) {
   return out;
 }
 
+std::string_view page_begin() {
+  const std::string_view html = page_parts().html;
+  return html.substr(0, html.find("{{"));
+}
+
 std::string page(std::string_view title, const Value& data) {
   const PageParts& parts = page_parts();
   const std::array<std::pair<std::string_view, std::string>, 6> contents = {{

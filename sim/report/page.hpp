@@ -12,6 +12,8 @@ namespace viosim::report {
 // A whole HTML file that loads nothing. Its content policy allows its own two scripts and its style, by their
 // hashes, and nothing else.
 std::string page(std::string_view title, const Value& data);
+// How each of them begins.
+std::string_view page_begin();
 
 // JSON that may stand in a script element and is UTF-8, whatever its texts hold.
 std::string embeddable(std::string_view json);

@@ -5,6 +5,7 @@
 #include "core/base/error.hpp"
 #include "sim/record/run_reader.hpp"
 #include "sim/record/schema.hpp"
+#include "sim/record/whole_file.hpp"
 #include "sim/report/page.hpp"
 #include "sim/report/run_report.hpp"
 #include "sim/report/sweep_report.hpp"
@@ -23,7 +24,6 @@ namespace {
 
 enum class Kind : std::uint8_t { run, sweep };
 
-constexpr std::string_view sqlite_magic{"SQLite format 3\0", 16};
 constexpr std::size_t application_id_at = 68;  // sqlite.org/fileformat2.html, 1.3: big-endian
 
 // Read from the file's first bytes: of a file that is cut off, or damaged further on, its own reader is to speak. One
@@ -60,12 +60,29 @@ std::string title_of(const Value& data) {
   return name != nullptr && name->if_text() != nullptr ? *name->if_text() : "viosim";
 }
 
+// An empty file, and an earlier report. Whatever else is there, somebody may want to keep.
+bool may_be_replaced(const std::filesystem::path& out) {
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(out, none) || std::filesystem::file_size(out, none) == 0)
+    return true;
+  const std::string_view begin = page_begin();
+  std::string head(begin.size(), '\0');
+  std::ifstream(out, std::ios::binary).read(head.data(), static_cast<std::streamsize>(head.size()));
+  return head == begin;
+}
+
 void check_output(const std::filesystem::path& database, const std::filesystem::path& out) {
   std::error_code none;
   if (std::filesystem::is_directory(out, none))
     throw ConfigError({out.string(), "", "is a directory; expected the name of a file"});
   if (std::filesystem::equivalent(out, database, none))
     throw ConfigError({out.string(), "", "is the database itself; expected another file"});
+  refuse_database(out);
+  if (!may_be_replaced(out)) {
+    throw ConfigError({out.string(), "",
+                       "is there and is no page that viosim wrote, so it stays as it is; expected "
+                       "another file"});
+  }
 }
 
 }  // namespace

@@ -14,8 +14,10 @@ TextOutput::TextOutput(const std::optional<std::filesystem::path>& file)
     : file_(file.value_or(std::filesystem::path())), to_(stdout) {
   if (file_.empty()) return;
   refuse_special_file(file_);
+  refuse_database(file_);
   partial_ = file_;
   partial_ += ".partial";
+  refuse_database(partial_);  // of a run that is going on
   to_ = std::fopen(partial_.c_str(), "wb");
   if (to_ == nullptr) fail(errno);
 }

@@ -11,7 +11,7 @@
 namespace viosim {
 
 // A file is FILE.partial until close(); one that is dropped before that is removed. What cannot be
-// written is a ConfigError that names the file and the reason.
+// written, or is a database now, is a ConfigError that names the file and the reason.
 class TextOutput {
  public:
   explicit TextOutput(const std::optional<std::filesystem::path>& file);

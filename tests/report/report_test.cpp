@@ -186,3 +186,29 @@ TEST_CASE("what cannot be reported is said, and nothing is written", "[report]")
   CHECK_THAT(problem_of(scratch / "run.db", scratch / "run.db"),
              Contains("is the database itself"));
 }
+
+TEST_CASE("a report takes the place of an earlier one, and of nothing else", "[report]") {
+  const Scratch scratch;
+  make_run(scratch / "run.db");
+  make_run(scratch / "other.db");
+  make_run(scratch / "going.on.partial");
+  const auto content_of = [](const std::filesystem::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(in), {}};
+  };
+  const auto stays = [&](const char* name) {
+    const std::string before = content_of(scratch / name);
+    const std::string problem = problem_of(scratch / "run.db", scratch / name);
+    CHECK(content_of(scratch / name) == before);
+    return problem;
+  };
+  CHECK_THAT(stays("other.db"), Contains("other.db: is a database"));
+  // The name under which a run keeps what it has so far is not for passing use.
+  CHECK_THAT(problem_of(scratch / "run.db", scratch / "going.on"),
+             Contains("going.on.partial: is a database"));
+  std::ofstream(scratch / "mine.html") << "<!doctype html>\n<title>mine</title>\n";
+  CHECK_THAT(stays("mine.html"), Contains("is no page that viosim wrote"));
+  { std::ofstream(scratch / "out.html"); }
+  CHECK(problem_of(scratch / "run.db", scratch / "out.html").empty());
+  CHECK(problem_of(scratch / "run.db", scratch / "out.html").empty());
+}

@@ -36,6 +36,15 @@ TEST_CASE("an export takes the place of no pipe, device or directory", "[trace]"
   CHECK_THROWS_WITH(TextOutput(scratch / "."), Contains("is a directory"));
 }
 
+TEST_CASE("an export takes the place of no database", "[trace]") {
+  const Scratch scratch;
+  for (const char* name : {"a.db", "b.partial"})
+    Connection(scratch / name, Connection::Mode::create).run("CREATE TABLE a(b)");
+  CHECK_THROWS_WITH(TextOutput(scratch / "a.db"), Contains("a.db: is a database"));
+  CHECK_THROWS_WITH(TextOutput(scratch / "b"), Contains("b.partial: is a database"));
+  CHECK(std::filesystem::file_size(scratch / "b.partial") > 0);
+}
+
 TEST_CASE("lines hold every field of an event, exactly", "[trace]") {
   const Scratch scratch;
   {
