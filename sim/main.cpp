@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "sim/command_line/command_line.hpp"
+#include "sim/sweep/command.hpp"
 #include "sim/sweep/terminal_text.hpp"
 
 #include <fmt/format.h>
@@ -26,6 +27,7 @@ void complain(const std::string& text) { std::fputs((text + '\n').c_str(), stder
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit becomes an error with a message
   try {
+    viosim::this_program();  // while its file is there
     const int code = viosim::run_command_line(argc, argv);
     if (std::fflush(stdout) != 0)
       throw viosim::ConfigError(

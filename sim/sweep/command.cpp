@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <spawn.h>
 #include <sstream>
 #include <string_view>
@@ -158,15 +159,41 @@ CommandResult run_command(const std::vector<std::string>& words, const std::stri
   return result;
 }
 
-bool has_command(const std::string& name) {
+namespace {
+
+// Empty: none is there.
+std::filesystem::path find_in_path(const std::string& name) {
   const char* const path = std::getenv("PATH");
   std::istringstream directories(path == nullptr ? "/usr/bin:/bin" : path);
   for (std::string directory; std::getline(directories, directory, ':');) {
-    if (::access((std::filesystem::path(directory) / name).c_str(), X_OK) == 0) return true;
+    const std::filesystem::path file = std::filesystem::path(directory) / name;
+    if (::access(file.c_str(), X_OK) == 0) return file;
   }
-  return false;
+  return {};
 }
 
-std::string this_program() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
+// What was called may have been called by any name: it is believed when it leads here.
+std::string path_of_this_program() {
+  constexpr const char* self = "/proc/self/exe";
+  std::string called;
+  std::getline(std::ifstream("/proc/self/cmdline"), called, '\0');
+  const bool is_path = called.find('/') != std::string::npos;
+  std::error_code other;
+  const std::filesystem::path path =
+      std::filesystem::absolute(is_path ? std::filesystem::path(called) : find_in_path(called),
+                                other)
+          .lexically_normal();
+  if (!called.empty() && std::filesystem::equivalent(path, self, other)) return path.string();
+  return std::filesystem::read_symlink(self).string();
+}
+
+}  // namespace
+
+bool has_command(const std::string& name) { return !find_in_path(name).empty(); }
+
+const std::string& this_program() {
+  static const std::string path = path_of_this_program();
+  return path;
+}
 
 }  // namespace viosim

@@ -47,6 +47,24 @@ done | sort | uniq -c | tr -s ' \n' ' ')
 [ "$repeatable" = " 2 --component 1 --group-by 2 --guest 2 --kind 1 --metric 2 --pasid 1 --sbatch 2 --set " ] ||
   fail "options that may be repeated:$repeatable"
 
+# A run that failed is done again by the program as it was called, although another file has taken its place meanwhile.
+cat >slow.json <<END
+{ "name": "slow", "scenario": "$good", "set": { "/expect": [], "/hosts/0/devices/0/requests": 4000000000 },
+  "limits": { "wall": "2 s" } }
+END
+mkdir bin
+ln -s kept bin/called
+for call in "$PWD/bin/called" bin/../bin/called called; do
+  cp "$viosim" bin/kept
+  (PATH=$PWD/bin:$PATH && exec "$call" sweep slow.json --out slow) >output 2>&1 &
+  sleep 1
+  rm bin/kept
+  cp /bin/true bin/kept
+  wait $! && fail "a run of a sweep by $call that takes too long did not fail"
+  "$viosim" results slow/sweep.db >output 2>&1
+  grep -qF " $PWD/bin/called run /" output || fail "replay of a run by $call: $(grep ' run ' output)"
+done
+
 # What belongs to the sweep is not handed on to sbatch, however it is written.
 for own in --array=1-5:--array -a1-5:--array -Ha1-5:--array --arr=1:--array --output=x:--output -o:--output \
   --error=x:--error --job-name=x:--job-name -Jx:--job-name --requeue:--requeue --no-requeue:--no-requeue \
