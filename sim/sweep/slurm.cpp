@@ -119,8 +119,12 @@ std::string Slurm::run(const std::vector<std::string>& words, const std::string&
                                said.empty() ? "" : ": ", said));
 }
 
+std::string Slurm::id_of(const SlurmTask& task) {
+  return fmt::format("{}_{}", task.job, task.slice % array_size);
+}
+
 std::filesystem::path Slurm::log_of(const std::filesystem::path& logs, const SlurmTask& task) {
-  return logs / fmt::format("{}_{}.log", task.job, task.slice % array_size);
+  return logs / (id_of(task) + ".log");
 }
 
 std::string Slurm::submit(const Submission& submission) const {

@@ -65,8 +65,11 @@ class Slurm {
   std::string submit(const Submission& submission) const;
   // Those of this key that Slurm still knows of. Throws SlurmError.
   std::vector<SlurmTask> tasks() const;
+  // `jobs`: numbers of arrays, or ids of tasks.
   void cancel(const std::set<std::string>& jobs) const;
 
+  // What Slurm calls the task: "1234_17".
+  static std::string id_of(const SlurmTask& task);
   // Where a task's output goes.
   static std::filesystem::path log_of(const std::filesystem::path& logs, const SlurmTask& task);
 

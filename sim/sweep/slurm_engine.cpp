@@ -75,6 +75,7 @@ void SlurmEngine::adopt() {
 
 void SlurmEngine::work() {
   collect();
+  forget_finished();  // what was adopted, if no part has come
   next_poll_ = Worker::Clock::now() + settings_.poll;
   std::vector<pollfd> nothing;
   while (!schedule_.complete() && interrupt_.signal() == 0) {
@@ -107,9 +108,12 @@ void SlurmEngine::collect() {
 void SlurmEngine::forget_finished() {
   const std::uint32_t replicates = experiment_.sweep().replicates_at_most();
   for (auto& [number, slice] : slices_) {
+    std::erase_if(slice.runs, [&](std::uint64_t run) { return schedule_.is_finished(run); });
+    const std::size_t unfinished = slice.runs.size();
     std::erase_if(slice.runs, [&](std::uint64_t run) {
-      return schedule_.is_finished(run) || schedule_.replicates(run / replicates).has_value();
+      return schedule_.replicates(run / replicates).has_value();
     });
+    if (unfinished != 0 && slice.runs.empty()) unneeded_.insert(number);
   }
   std::erase_if(slices_, [](const auto& entry) { return entry.second.runs.empty(); });
   std::erase_if(waiting_, [&](std::uint64_t slice) { return !slices_.contains(slice); });
@@ -121,6 +125,7 @@ void SlurmEngine::poll() {
     const Queue queue = look();
     collect();  // what tasks have written before they ended is there now
     replace_lost(queue);
+    cancel_unneeded(queue);
   } catch (const SlurmError& error) {
     if (interrupt_.signal() == 0) say_once(error.what());
   }
@@ -136,6 +141,7 @@ SlurmEngine::Queue SlurmEngine::look() {
       continue;
     }
     queue.live.insert(task.slice);
+    if (unneeded_.contains(task.slice)) queue.unneeded.insert(Slurm::id_of(task));
     if (!task.waits()) ++running;
     tell_why(task);
     if (task.waits() && task.reason != "None") reason = fmt::format(" ({})", task.reason);
@@ -145,6 +151,9 @@ SlurmEngine::Queue SlurmEngine::look() {
     state_text_ += fmt::format(", {} waiting{}", grouped(waiting), reason);
   return queue;
 }
+
+// Tasks of which nobody wants anything any more; the next poll looks whether any is left.
+void SlurmEngine::cancel_unneeded(const Queue& queue) const { slurm_.cancel(queue.unneeded); }
 
 // Only what two polls have missed: a file system that machines share may show a part late.
 void SlurmEngine::replace_lost(const Queue& queue) {

@@ -44,6 +44,7 @@ class SlurmEngine {
   struct Queue {
     std::set<std::uint64_t> live;
     std::map<std::uint64_t, std::string> ended;  // the states of those that are not
+    std::set<std::string> unneeded;              // tasks that a stop rule no longer asks for
   };
 
   void adopt();
@@ -51,6 +52,7 @@ class SlurmEngine {
   void collect();
   void poll();
   Queue look();
+  void cancel_unneeded(const Queue& queue) const;
   void replace_lost(const Queue& queue);
   void replace(std::uint64_t number, const Slice& lost, const std::string& state);
   void fail(std::uint64_t run, const std::string& state);
@@ -78,7 +80,9 @@ class SlurmEngine {
   Slurm slurm_;
   std::map<std::uint64_t, Slice> slices_;  // that have runs which are not done
   std::set<std::uint64_t> waiting_;        // slices to be submitted
-  std::set<std::string> jobs_;             // that may be in the queue
+  std::set<std::uint64_t>
+      unneeded_;  // slices that have runs which a stop rule no longer asks for, and no others
+  std::set<std::string> jobs_;  // that may be in the queue
   std::uint64_t next_slice_ = 0;
   std::uint64_t slice_size_ = 1;
   std::uint64_t round_left_ = 0;  // runs that may be asked of the schedule, of this round

@@ -40,6 +40,11 @@ class FakeSlurm {
   void tasks(const std::string& script) const { std::ofstream(scratch_ / "task") << script; }
   bool runs(int job) const { return std::filesystem::exists(scratch_ / fmt::format("{}.0", job)); }
   bool cancelled() const { return std::filesystem::exists(scratch_ / "cancelled"); }
+  // What scancel was called with.
+  std::string cancellations() const {
+    std::ifstream in(scratch_ / "cancelled");
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
   std::string submitted() const {
     std::ifstream in(scratch_ / "submitted");
     return {std::istreambuf_iterator<char>(in), {}};
@@ -113,6 +118,25 @@ TEST_CASE("a stop rule gives the same rows on a cluster", "[sweep]") {
       "stop": {"metric": "host0.dmar0.iotlb.hit_rate", "half_width": 0.01, "maximum": 40})");
   REQUIRE(bench.run("local").exit_code() == 0);
   REQUIRE(bench.run("cluster", on_cluster({"--slice", "4"})).exit_code() == 0);
+  CHECK(contents(bench.result("cluster")) == contents(bench.result("local")));
+}
+
+TEST_CASE("tasks that a stop rule no longer asks for are cancelled while others go on", "[sweep]") {
+  const FakeSlurm slurm;
+  const Bench bench(R"(, "axes": [)" + axis("[50, 400]") +
+                    R"(, {"name": "pattern", "variants": [{"name": "u", "set":
+      {"/hosts/0/devices/0/traffic": {"pattern": "uniform", "window": "4 MiB", "request": "64 B"}}}]}],
+      "stop": {"metric": "host0.dmar0.iotlb.hit_rate", "half_width": 0.01, "maximum": 40})");
+  REQUIRE(bench.run("local").exit_code() == 0);
+  REQUIRE(rows(bench.result("local"), "SELECT count(*) FROM run GROUP BY point") ==
+          std::vector<std::string>{"21|", "12|"});
+  // The third round has replicates 9 to 20 of both points in turn, as tasks 18 to 41. Those from 25 on that belong to
+  // point 1 are not needed when the first of them have been done.
+  slurm.tasks(
+      "[ $SLURM_JOB_ID = 3 ] && sleep $(((SLURM_ARRAY_TASK_ID - 16) / 6)); exec sh $FAKE_SCRIPT");
+  REQUIRE(bench.run("cluster", on_cluster({"--slice", "1"})).exit_code() == 0);
+  CHECK_THAT(slurm.cancellations(), Catch::StartsWith("--quiet 3_") && Catch::Contains("3_41") &&
+                                        !Catch::Contains("3_40"));
   CHECK(contents(bench.result("cluster")) == contents(bench.result("local")));
 }
 
