@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace viosim {
 namespace {
-
-// 0.3 is three times 0.1, whatever is left over when it is divided.
-constexpr double tolerance = 1e-9;
 
 RangeValue::Kind kind_of(const RangeConfig& range) {
   using Kind = RangeValue::Kind;
@@ -34,22 +32,47 @@ double times_step(double times, double step) {
   return times * step;
 }
 
+// Two real numbers that are written as decimals, one times the other, are off by at most three halves of this part:
+// 0.3 is three times 0.1. Whole numbers, picoseconds and bytes are exact.
+constexpr double rounding = 2 * std::numeric_limits<double>::epsilon();
+
+bool is_multiple(double value, double times, double step, bool real) {
+  return std::abs(times * step - value) <= (real ? rounding * std::abs(value) : 0);
+}
+
+// Between which multiples a value lies; both are the same where it is one. What is left over by fmod() is exact, so the
+// rest is a multiple, but for a real number's rounding.
+struct Neighbours {
+  double below = 0;
+  double above = 0;
+};
+Neighbours neighbours_of(double value, double step, bool real) {
+  const double nearest = std::round(value / step) + 0.0;  // without the sign of -0
+  if (is_multiple(value, nearest, step, real)) return {nearest, nearest};
+  const double left = std::fmod(value, step);
+  const double towards_zero = std::round((value - left) / step) + 0.0;
+  return left < 0 ? Neighbours{towards_zero - 1, towards_zero}
+                  : Neighbours{towards_zero, towards_zero + 1};
+}
+
 // A multiple of `step`; an end of the range that is one is that end, to the last bit.
 RangeValue multiple(const RangeConfig& range, double step, double times) {
-  const double value = times_step(times, step);
+  const RangeValue::Kind kind = kind_of(range);
   for (const double end : {range.from.number(), range.to.number()}) {
-    if (std::abs(value - end) <= tolerance * step) return {kind_of(range), end};
+    if (is_multiple(end, times, step, kind == RangeValue::Kind::real)) return {kind, end};
   }
-  return {kind_of(range), value};
+  return {kind, times_step(times, step)};
 }
 
 }  // namespace
 
 std::optional<RangeSteps> steps_of(const RangeConfig& range) {
-  if (kind_of(range) == RangeValue::Kind::real && !range.multiple_of) return std::nullopt;
+  const bool real = kind_of(range) == RangeValue::Kind::real;
+  if (real && !range.multiple_of) return std::nullopt;
   const double step = range.multiple_of ? range.multiple_of->number() : 1;
   const auto [low, high] = std::minmax({range.from.number(), range.to.number()});
-  return RangeSteps{step, std::ceil(low / step - tolerance), std::floor(high / step + tolerance)};
+  return RangeSteps{step, neighbours_of(low, step, real).above,
+                    neighbours_of(high, step, real).below};
 }
 
 RangeValue counted_value(const RangeConfig& range, std::uint64_t i) {

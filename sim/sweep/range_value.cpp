@@ -41,9 +41,6 @@ class RangeValueType final : public JsonType {
   Value::Object schema(const void*) const override { return number_or_text_schema(); }
 };
 
-// Beyond this a double is no longer exact.
-constexpr double most = 9007199254740992.0;
-
 }  // namespace
 
 RangeValue::RangeValue(Kind kind, double number)

@@ -15,6 +15,9 @@ class RangeValue {
   // Rates are not among them: few of them are exact.
   enum class Kind : std::uint8_t { whole, real, time, size, bandwidth };
 
+  // Beyond this a double is no longer exact: 2^53.
+  static constexpr double most = 9007199254740992.0;
+
   RangeValue() = default;
   // Rounded to what the kind can hold: whole numbers, picoseconds, bytes.
   RangeValue(Kind kind, double number);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 namespace viosim {
@@ -88,6 +89,15 @@ void RangeConfig::check(const Where& where) const {
     (where / "multiple_of")
         .reject(fmt::format("read {}; expected what \"from\" is, above 0",
                             to_text(multiple_of->value())));
+    return;
+  }
+  // More of them no double tells apart.
+  const double largest = std::max(std::abs(from.number()), std::abs(to.number()));
+  if (largest / multiple_of->number() > RangeValue::most) {
+    (where / "multiple_of")
+        .reject(
+            fmt::format("read {}; expected one of which the ends are at most 2^53 times as much",
+                        to_text(multiple_of->value())));
     return;
   }
   const auto steps = steps_of(*this);

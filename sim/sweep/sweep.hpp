@@ -49,10 +49,12 @@ struct RangeConfig {
               "takes any value in between, each as likely as any other; the others need it.")
             .from(2),
         field("scale", &R::scale, "What is equal from each value to the next."),
-        field("multiple_of", &R::multiple_of,
-              "Values are rounded to multiples of this, such as \"4 KiB\", that lie between the "
-              "ends; "
-              "without it to whole numbers where both ends are, picoseconds and bytes.")};
+        field(
+            "multiple_of", &R::multiple_of,
+            "Each value is the nearest multiple of this, such as \"4 KiB\", that lies between the "
+            "ends: an end that is none moves inwards to the next, and ends with none between "
+            "them are an error; without it values are rounded to whole numbers where both ends "
+            "are, picoseconds and bytes.")};
   }
   void check(const Where& where) const;
   bool operator==(const RangeConfig&) const = default;

@@ -148,6 +148,63 @@ TEST_CASE("ends that are no multiples are moved inwards", "[sweep]") {
       Catch::Contains("/range/multiple_of: read 4; expected one with a multiple from 5 to 7"));
 }
 
+TEST_CASE("every value of a range is a multiple, and none is beyond its ends", "[sweep]") {
+  // An end that is a multiple but for what a double rounds is one; one that is next to it is none.
+  CHECK(values_of(R"("from": 0.3, "to": 0.7, "multiple_of": 0.1, "count": 5)") ==
+        Texts{"0.3", "0.4", "0.5", "0.6", "0.7"});
+  CHECK(values_of(R"("from": 1.0000000001, "to": 3.9999999999, "multiple_of": 1, "count": 2)") ==
+        Texts{"2.0", "3.0"});
+  CHECK(values_of(R"("from": "1000000000001 ps", "to": "3 s", "multiple_of": "1 s", "count": 2)") ==
+        Texts{"2 s", "3 s"});
+  CHECK(values_of(
+            R"("from": 9007199254740989, "to": 9007199254740992, "multiple_of": 2, "count": 2)") ==
+        Texts{"9007199254740990", "9007199254740992"});
+  CHECK(values_of(R"("from": 1e-12, "to": 3e-12, "multiple_of": 1e-12, "count": 3)") ==
+        Texts{"1e-12", "2e-12", "3e-12"});
+  CHECK(values_of(R"("from": 3e15, "to": 9e15, "multiple_of": 3e15, "count": 3)") ==
+        Texts{"3000000000000000.0", "6000000000000000.0", "9000000000000000.0"});
+  CHECK(values_of(R"("from": -7, "to": 7, "multiple_of": 3, "count": 5)") ==
+        Texts{"-6", "-3", "0", "3", "6"});
+  CHECK(values_of(R"("from": -0.05, "to": 0.15, "multiple_of": 0.1, "count": 2)") ==
+        Texts{"0.0", "0.1"});
+  CHECK_THAT(
+      test::problems_of(R"(, "axes": [)" +
+                        range(R"("from": 0, "to": 1, "multiple_of": 1e-17, "count": 2)") + "]"),
+      Catch::Contains("/range/multiple_of: read 1e-17; expected one of which the ends are "
+                      "at most 2^53 times as much"));
+}
+
+TEST_CASE("a logarithmic range begins at its first multiple, which is not 0", "[sweep]") {
+  const std::string ends = R"("to": 4, "multiple_of": 1, "scale": "logarithmic")";
+  CHECK(values_of(R"("from": 1e-10, "count": 3, )" + ends) == Texts{"1.0", "2.0", "4.0"});
+  CHECK(values_of(R"("from": 0.5, "count": 3, )" + ends) == Texts{"1.0", "2.0", "4.0"});
+  const Sweep sweep = test::sweep_of(R"(, "design": "random", "points": 100, "axes": [)" +
+                                     range(R"("from": 1e-10, )" + ends) + "]");
+  const Design design(sweep, "s.json");
+  for (std::uint64_t p = 0; p < design.points(); ++p) {
+    CHECK(*design.point(p)[0].number >= 1);
+    CHECK(*design.point(p)[0].number <= 4);
+  }
+}
+
+TEST_CASE("of ends with a single multiple between them that one is drawn, and two are refused",
+          "[sweep]") {
+  const std::string ends = R"("from": 7, "to": 9, "multiple_of": 4)";
+  const Sweep sweep =
+      test::sweep_of(R"(, "design": "random", "points": 50, "axes": [)" + range(ends) + "]");
+  const Design design(sweep, "s.json");
+  for (std::uint64_t p = 0; p < design.points(); ++p) CHECK(texts(design, p) == Texts{"8"});
+  CHECK_THROWS_WITH(values_of(ends + R"(, "count": 2)"),
+                    Catch::Contains("/range/count: read 2; expected fewer: value 2 and the one "
+                                    "before are both 8"));
+  CHECK_THAT(
+      test::problems_of(
+          R"(, "axes": [)" +
+          range(R"("from": 0.1000000001, "to": 0.1999999999, "multiple_of": 0.1, "count": 2)") +
+          "]"),
+      Catch::Contains("/range/multiple_of: read 0.1; expected one with a multiple from"));
+}
+
 TEST_CASE("a range of more values than there may be runs is refused at once", "[sweep]") {
   const std::string huge = R"("from": 1, "to": 4000000000, "count": 4000000000)";
   CHECK_THROWS_WITH(values_of(huge),
