@@ -2,7 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/sweep/local_engine.hpp"
 
+#include "sim/run/numbers.hpp"
+
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace viosim {
 namespace {
@@ -10,35 +15,70 @@ namespace {
 constexpr std::chrono::milliseconds longest_wait{250};  // so that progress is told
 // Who wakes so much later than he wanted to was stopped (Ctrl-Z), and his runs with him.
 constexpr std::chrono::seconds stopped_after{1};
+// Where the system has no room for one more process.
+constexpr std::chrono::milliseconds refusal_pause{250};
+constexpr std::chrono::seconds growth_pause{2};
+constexpr unsigned most_refusals = 20;  // in a row, while no run is going on
 
 }  // namespace
 
-LocalEngine::LocalEngine(const Experiment& experiment, RunQueue& queue, unsigned jobs)
-    : experiment_(experiment), queue_(queue), jobs_(jobs) {}
+LocalEngine::LocalEngine(const Experiment& experiment, RunQueue& queue, unsigned jobs,
+                         Worker::Fork fork)
+    : experiment_(experiment), queue_(queue), jobs_(jobs), fork_(std::move(fork)), allowed_(jobs) {}
 
 void LocalEngine::run(const Interrupt& interrupt, const EngineListener& listener) {
   while (!queue_.complete() && interrupt.signal() == 0) {
-    fill();
+    fill(listener);
     wait(interrupt);
     kill_overdue();
     const std::vector<FinishedRun> finished = take_finished();
     for (const FinishedRun& one : finished) queue_.finish(one.run, one.outcome);
-    fill();  // before the disk is asked for
+    fill(listener);  // before the disk is asked for
     listener.store(finished);
     listener.tick({});
   }
   running_.clear();
 }
 
-void LocalEngine::fill() {
-  while (running_.size() < jobs_ && !queue_.complete()) {
-    const std::optional<std::uint64_t> next = queue_.next();
-    if (!next) return;
-    const SweepRun run = experiment_.run(*next);
-    Worker worker([&](ByteWriter& writer) { encode(perform(experiment_, run), writer); },
-                  experiment_.sweep().limits.memory);
-    running_.push_back({*next, std::move(worker), false, {}});
+void LocalEngine::fill(const EngineListener& listener) {
+  const auto now = Worker::Clock::now();
+  if (now < next_try_) return;
+  if (allowed_ < jobs_ && now >= next_growth_) {
+    ++allowed_;
+    next_growth_ = now + growth_pause;
   }
+  while (running_.size() < allowed_ && !queue_.complete()) {
+    const std::optional<std::uint64_t> next =
+        refused_ ? std::exchange(refused_, std::nullopt) : queue_.next();
+    if (!next) return;
+    try {
+      start(*next);
+    } catch (const WorkerRefused& refused) {
+      refused_ = next;
+      return accept_refusal(refused, listener);
+    }
+    refusals_ = 0;
+  }
+}
+
+void LocalEngine::start(std::uint64_t number) {
+  const SweepRun run = experiment_.run(number);
+  Worker worker([&](ByteWriter& writer) { encode(perform(experiment_, run), writer); },
+                experiment_.sweep().limits.memory, fork_);
+  running_.push_back({number, std::move(worker), false, {}});
+}
+
+// One that is running will make room when it ends; if none is, others have to.
+void LocalEngine::accept_refusal(const WorkerRefused& refused, const EngineListener& listener) {
+  if (running_.empty() && ++refusals_ >= most_refusals) throw no_process(refused);
+  if (!std::exchange(told_, true)) {
+    listener.say(fmt::format("no more than {} at a time now: {}; tried again from time to time",
+                             counted(running_.size(), "run"), refused.code().message()));
+  }
+  const auto now = Worker::Clock::now();
+  allowed_ = std::max<std::size_t>(running_.size(), 1);
+  next_try_ = now + refusal_pause;
+  next_growth_ = now + growth_pause;
 }
 
 Worker::Clock::time_point LocalEngine::deadline(const Running& one) const {

@@ -6,16 +6,21 @@
 #include "sim/sweep/run_queue.hpp"
 #include "sim/sweep/worker.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace viosim {
 
 class LocalEngine {
  public:
-  LocalEngine(const Experiment& experiment, RunQueue& queue, unsigned jobs);
+  LocalEngine(const Experiment& experiment, RunQueue& queue, unsigned jobs,
+              Worker::Fork fork = ::fork);
 
-  // Until all runs are done, or a signal comes: then it stores what is done and kills the rest.
+  // Until all runs are done, or a signal comes: then it stores what is done and kills the rest. Where the system refuses
+  // a process, it goes on with fewer, and tries more from time to time. Throws ConfigError when none is running and
+  // some tries in a row were refused.
   void run(const Interrupt& interrupt, const EngineListener& listener);
 
  private:
@@ -26,7 +31,9 @@ class LocalEngine {
     Worker::Clock::duration suspended{};  // while it ran, as this process was
   };
 
-  void fill();
+  void fill(const EngineListener& listener);
+  void start(std::uint64_t number);
+  void accept_refusal(const WorkerRefused& refused, const EngineListener& listener);
   void wait(const Interrupt& interrupt);
   Worker::Clock::time_point deadline(const Running& one) const;
   void kill_overdue();
@@ -35,6 +42,13 @@ class LocalEngine {
   const Experiment& experiment_;
   RunQueue& queue_;
   unsigned jobs_;
+  Worker::Fork fork_;
+  std::size_t allowed_;    // workers at a time: fewer than jobs where the system has refused more
+  unsigned refusals_ = 0;  // in a row, while none was running
+  bool told_ = false;
+  Worker::Clock::time_point next_try_{};     // of any, after a refusal
+  Worker::Clock::time_point next_growth_{};  // of allowed_
+  std::optional<std::uint64_t> refused_;     // a run of the queue that has got no process
   std::vector<Running> running_;
   std::vector<pollfd> descriptors_;  // of running_
 };

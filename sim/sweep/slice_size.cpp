@@ -31,8 +31,9 @@ double seconds_of_a_run(const Experiment& experiment, const Interrupt& interrupt
   std::vector<double> taken;
   std::vector<Worker> workers;
   for (const std::uint64_t number : {std::uint64_t{0}, last / 2, last}) {
-    workers.emplace_back([&](ByteWriter&) { perform(experiment, experiment.run(number)); },
-                         experiment.sweep().limits.memory);
+    workers.push_back(
+        start_patiently([&](ByteWriter&) { perform(experiment, experiment.run(number)); },
+                        experiment.sweep().limits.memory));
   }
   const auto deadline = Worker::Clock::now() + longest_trial;
   while (!workers.empty() && Worker::Clock::now() < deadline && interrupt.signal() == 0) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <unistd.h>
 
@@ -81,9 +82,10 @@ int perform_slice(const Experiment& experiment, const Slices& slices, std::uint6
   Parts parts(slices, slice);
   Remaining remaining(std::move(runs));
   LocalEngine engine(experiment, remaining, jobs);
-  engine.run(interrupt, {[&](const std::vector<FinishedRun>& done) { parts.add(done); },
-                         [&](const std::string&) { parts.write_if_due(); },
-                         {}});
+  engine.run(interrupt,
+             {[&](const std::vector<FinishedRun>& done) { parts.add(done); },
+              [&](const std::string&) { parts.write_if_due(); },
+              [](const std::string& text) { fmt::print(stderr, "viosim: {}\n", text); }});
   parts.write();
   return interrupt.signal();
 }

@@ -20,14 +20,18 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
 namespace viosim {
 namespace {
 
-[[noreturn]] void refuse(const char* what) {
-  throw std::system_error(errno, std::generic_category(), what);
+constexpr unsigned most_tries = 20;
+constexpr std::chrono::milliseconds try_pause{250};  // from one to the next
+
+[[noreturn]] void refuse(int error, const char* what) {
+  throw WorkerRefused(error, std::generic_category(), what);
 }
 
 // A terminal sends its signals to children, too; the parent decides what becomes of them, and when it
@@ -83,12 +87,17 @@ void simulate(const Experiment& experiment, const SweepRun& run, RunOutcome& out
 
 }  // namespace
 
-Worker::Worker(const Work& work, std::optional<Bytes> memory) : started_(Clock::now()) {
+Worker::Worker(const Work& work, std::optional<Bytes> memory, const Fork& fork)
+    : started_(Clock::now()) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) refuse("a pipe");
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) refuse(errno, "a pipe");
   const pid_t parent = ::getpid();
-  child_ = ::fork();
-  if (child_ < 0) refuse("one more process");
+  child_ = fork();
+  if (child_ < 0) {
+    const int error = errno;
+    for (const int end : ends) ::close(end);
+    refuse(error, "one more process");
+  }
   if (child_ == 0) {
     behave_as_child(parent);
     limit_memory(memory);
@@ -139,13 +148,35 @@ Worker::End Worker::reap() {
   End end;
   rusage usage{};
   while (::wait4(child_, &end.status, 0, &usage) < 0) {
-    if (errno != EINTR) refuse("waiting for a run");
+    if (errno != EINTR)
+      throw std::system_error(errno, std::generic_category(), "waiting for a run");
   }
   child_ = -1;
   end.cost.seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   end.cost.memory = static_cast<std::uint64_t>(usage.ru_maxrss) << 10U;
   end.answer = std::move(answer_);
   return end;
+}
+
+ConfigError no_process(const WorkerRefused& refused) {
+  return ConfigError(
+      {"", "",
+       fmt::format("no process can be started for a run, although none is running: {}; expected "
+                   "room for one (ulimit -u, ulimit -n, memory). What is finished is kept: "
+                   "--resume goes on",
+                   refused.code().message())});
+}
+
+Worker start_patiently(const Worker::Work& work, std::optional<Bytes> memory,
+                       const Worker::Fork& fork) {
+  for (unsigned i = 1;; ++i) {
+    try {
+      return Worker(work, memory, fork);
+    } catch (const WorkerRefused& refused) {
+      if (i == most_tries) throw no_process(refused);
+    }
+    std::this_thread::sleep_for(try_pause);
+  }
 }
 
 RunOutcome perform(const Experiment& experiment, const SweepRun& run) {
@@ -261,8 +292,9 @@ void check_selection(const Experiment& experiment) {
   const LimitsConfig& limits = experiment.sweep().limits;
   const std::uint64_t points = std::min(most_tried, experiment.design().points());
   for (std::uint64_t point = 0; point < points; ++point) {
-    Worker worker([&](ByteWriter& writer) { encode(try_selection(experiment, point), writer); },
-                  limits.memory);
+    Worker worker = start_patiently(
+        [&](ByteWriter& writer) { encode(try_selection(experiment, point), writer); },
+        limits.memory);
     const RunOutcome outcome = answer_of(worker, limits);
     if (outcome.failed) continue;  // as its run will
     std::vector<Problem> problems;

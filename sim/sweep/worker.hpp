@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/base/error.hpp"
 #include "sim/sweep/experiment.hpp"
 #include "sim/sweep/outcome.hpp"
 
@@ -10,9 +11,18 @@
 #include <functional>
 #include <optional>
 #include <sys/types.h>
+#include <system_error>
+#include <unistd.h>
 #include <vector>
 
 namespace viosim {
+
+// The system has no room for one more process now: too many of them (EAGAIN), too little memory (ENOMEM), too many
+// open files.
+class WorkerRefused : public std::system_error {
+ public:
+  using std::system_error::system_error;
+};
 
 // A child process that answers with bytes.
 class Worker {
@@ -20,8 +30,10 @@ class Worker {
   using Clock = std::chrono::steady_clock;
   using Work = std::function<void(ByteWriter&)>;
 
-  // Forks. `work` writes the answer, in the child. `memory` limits the child's address space.
-  Worker(const Work& work, std::optional<Bytes> memory);
+  using Fork = std::function<pid_t()>;
+
+  // Forks. `work` writes the answer, in the child. `memory` limits the child's address space. Throws WorkerRefused.
+  Worker(const Work& work, std::optional<Bytes> memory, const Fork& fork = ::fork);
   Worker(Worker&& other) noexcept;
   Worker& operator=(Worker&& other) noexcept;
   ~Worker();  // kills the child if it is still there
@@ -44,6 +56,12 @@ class Worker {
   Clock::time_point started_;
   std::vector<std::byte> answer_;
 };
+
+// Where there is no other work meanwhile: tries again for some seconds. Throws ConfigError when that was in vain.
+Worker start_patiently(const Worker::Work& work, std::optional<Bytes> memory,
+                       const Worker::Fork& fork = ::fork);
+// What to tell users who get no process, although none is running; they may go on from where they are.
+ConfigError no_process(const WorkerRefused& refused);
 
 // For the child.
 RunOutcome perform(const Experiment& experiment, const SweepRun& run);
