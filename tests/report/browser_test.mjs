@@ -27,13 +27,22 @@ async function open(name, options = {}) {
   await page.addInitScript(() => {
     window.violated = [];
     window.written = new Map();  // texts on canvases, by the section that they are in
-    window.cut = [];  // those of them that reach beyond the right end of their canvas
-    const fillText = CanvasRenderingContext2D.prototype.fillText;
+    window.cut = [];  // those of them that reach beyond an end of their canvas
+    window.texts = new Map();  // by canvas: where those stand that do not stand upright
+    const {fillText, clearRect} = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.clearRect = function (...place) {
+      window.texts.set(this.canvas, []);
+      return clearRect.apply(this, place);
+    };
     CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
       const section = this.canvas.closest('section')?.id;
-      const {a, b, e} = this.getTransform();
-      const part = {left: 1, start: 1, center: .5}[this.textAlign] ?? 0;
-      if (b === 0 && e + a * (place[0] + part * this.measureText(text).width) > this.canvas.width + .5) window.cut.push(`${section}: ${text}`);
+      const {a, b, e, f} = this.getTransform();
+      const length = this.measureText(text).width;
+      const from = place[0] - ({right: 1, end: 1, center: .5}[this.textAlign] ?? 0) * length;
+      const [x, y] = [from, from + length].map((end) => [e + a * end - b * place[1], f + b * end + a * place[1]]).reduce((one, other) =>
+        [[one[0], other[0]].sort((p, q) => p - q), [one[1], other[1]].sort((p, q) => p - q)]);
+      if (x[0] < -.5 || x[1] > this.canvas.width + .5 || y[0] < -.5 || y[1] > this.canvas.height + .5) window.cut.push(`${section}: ${text}`);
+      if (b === 0) window.texts.set(this.canvas, [...window.texts.get(this.canvas) ?? [], {text, left: x[0] / a, right: x[1] / a, y: y[0] / a}]);
       window.written.set(section, [...window.written.get(section) ?? [], text]);
       return fillText.call(this, text, ...place);
     };
@@ -93,6 +102,11 @@ async function drag(page, locator, from, to) {
   await page.mouse.up();
   await settled(page);
 }
+
+// Texts in one row of a canvas that reach into one another.
+const overlaps = (page) => page.evaluate(() => [...window.texts].filter(([canvas]) => canvas.isConnected).flatMap(([, texts]) => texts.flatMap((one, i) =>
+  texts.slice(i + 1).filter((other) => Math.abs(one.y - other.y) < 8 && one.left < other.right - 1 && other.left < one.right - 1)
+    .map((other) => `${one.text} | ${other.text}`))));
 
 const tests = {
   async 'a run draws all its views'() {
@@ -579,7 +593,7 @@ const tests = {
     assert.equal(all.strokeRect.length, 0);
     const words = all.fillText.filter(({given}) => given[0].endsWith(' KiB"}'));
     assert.deepEqual([words.length, new Set(words.map(({given}) => given[0])).size], [4, 4]);
-    assert.ok(words.every(({right, given}) => given[0].startsWith('...') && right < axisAt(1)), JSON.stringify([words, axisAt(1)]));
+    assert.ok(words.every(({right, given}) => given[0].startsWith('{') && given[0].includes('...') && right < axisAt(1)), JSON.stringify([words, axisAt(1)]));
     const alone = await redraw(() => page.locator('#parallel details label:has-text("runs that failed") input').uncheck());
     assert.equal(alone.strokeRect.length, 1, 'the point whose run failed has its traffic alone');
     await shoot(page, 'gaps');
@@ -744,6 +758,36 @@ const tests = {
     await settled(page);
     assert.doesNotMatch(await caption(), /values of ways are drawn/);
     await close();
+  },
+
+  async 'long names are cut in their middle, wrapped, and whole for who points at them'() {
+    const walkers = 'number_of_walkers_that_the_iommu_has_in_parallel_at_most_in_this_whole_machine_1';
+    const read = 'time_that_a_read_by_a_walker_takes_from_its_request_to_the_answer_of_the_memory1';
+    for (const width of [1280, 600]) {
+      const {page, close} = await open('long_names.html', {viewport: {width, height: 900}});
+      await drawAll(page);
+      assert.deepEqual(await page.evaluate(() => window.cut), [], `texts beyond their canvas, ${width}`);
+      assert.deepEqual(await overlaps(page), [], `texts in one another, ${width}`);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
+      assert.deepEqual(await page.locator('.u-legend .u-series:not([hidden]) .u-label').evaluateAll((labels) =>
+        labels.filter((label) => label.getBoundingClientRect().right > innerWidth).map((label) => label.textContent)), []);
+      const written = await page.evaluate(() => window.written.get('map'));
+      assert.ok(written.some((text) => /^time.*\.\.\..*memory1$/.test(text)), String(written));
+      assert.equal(await page.locator('#response .u-axis').first().getAttribute('title'), walkers);
+      const pointed = async (section, x, y) => {
+        const canvas = page.locator(`#${section} canvas`);
+        await canvas.scrollIntoViewIfNeeded();
+        const box = await canvas.boundingBox();
+        await page.mouse.move(box.x + (x < 0 ? box.width + x : x), box.y + (y < 0 ? box.height + y : y));
+        return page.locator('#tip').textContent();
+      };
+      assert.equal(await pointed('map', 200, -10), walkers);
+      assert.equal(await pointed('map', 8, 60), read);
+      assert.equal(await pointed('parallel', 60, 26), walkers);
+      assert.equal(await pointed('parallel', 60 + (await page.locator('#parallel canvas').evaluate((canvas) => canvas.clientWidth) - 130) / 6, 10), read);
+      await shoot(page, `long-names-${width}`);
+      await close();
+    }
   },
 
   async 'a bound that is not whole, or has no unit or one of something else, is marked and not used'() {

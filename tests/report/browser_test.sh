@@ -27,13 +27,14 @@ trap 'rm -rf "$out"' EXIT
 "$viosim" sweep "$root/tests/report/drawn.json" --out "$out/drawn" >/dev/null
 "$viosim" sweep "$root/tests/report/undecided.json" --out "$out/undecided" >/dev/null
 "$viosim" sweep "$root/tests/report/names.json" --out "$out/names" >/dev/null
+"$viosim" sweep "$root/tests/report/long_names.json" --out "$out/long_names" >/dev/null
 "$viosim" run "$root/scenarios/one-device.json" --set /hosts/0/name=__proto__ \
   --set /hosts/0/devices/0/name=constructor --set /expect=[] --out "$out/named" >/dev/null
 "$viosim" run "$root/scenarios/one-device.json" --trace off --out "$out/checked" >/dev/null
 "$viosim" run "$root/scenarios/one-device.json" --checks off --trace off --out "$out/unchecked" >/dev/null
 for run in checked unchecked named; do mv "$out/$run/run.db" "$out/$run/$run.db"; done
-for sweep in drawn undecided names; do mv "$out/$sweep/sweep.db" "$out/$sweep/$sweep.db"; done
-for page in run/run sweep/sweep drawn/drawn undecided/undecided names/names checked/checked unchecked/unchecked \
+for sweep in drawn undecided names long_names; do mv "$out/$sweep/sweep.db" "$out/$sweep/$sweep.db"; done
+for page in run/run sweep/sweep drawn/drawn undecided/undecided names/names long_names/long_names checked/checked unchecked/unchecked \
   named/named killed violations old capped long near words curves gaps failed many; do
   "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
 done

@@ -32,15 +32,17 @@ function canvasIn(place, heightOf, draw, label) {
   return {canvas, redraw: soon};
 }
 
+// Without its middle, if it is too long: of names the beginnings say where, the ends say what.
 function shorten(context, text, width) {
   if (context.measureText(text).width <= width) return text;
+  const kept = (count) => `${text.slice(0, Math.floor(count / 3))}...${text.slice(text.length - Math.ceil(2 * count / 3))}`;
   let low = 0;
-  let high = text.length;
+  let high = text.length - 1;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (context.measureText(`...${text.slice(-middle)}`).width <= width) low = middle; else high = middle - 1;
+    if (context.measureText(kept(middle)).width <= width) low = middle; else high = middle - 1;
   }
-  return `...${text.slice(text.length - low)}`;
+  return kept(low);
 }
 
 // Steps of 1, 2 or 5 times a power of ten, about as many as asked for.

@@ -1,8 +1,17 @@
 // Line charts by uPlot: colours of the theme, zoom with mouse and keys.
 
-const plainAxis = (options) => ({
+const measuring = element('canvas').getContext('2d');
+
+// A label as long as its axis; `whole` is for who points at it.
+const axisLabel = (text) => text && {whole: text, label: (chart, axis) => {
+  measuring.font = chartFont(12);
+  const {width, height} = chart.bbox;
+  return shorten(measuring, text, (chart.axes[axis].side % 2 ? height : width) / uPlot.pxRatio);
+}};
+
+const plainAxis = ({label, ...options}) => ({
   stroke: () => colours.soft, font: chartFont(12), labelFont: chartFont(12), labelSize: 22, size: 46,
-  grid: {stroke: () => colours.grid, width: 1}, ticks: {stroke: () => colours.line, width: 1, size: 5}, ...options,
+  grid: {stroke: () => colours.grid, width: 1}, ticks: {stroke: () => colours.line, width: 1, size: 5}, ...axisLabel(label), ...options,
 });
 
 // 1, 2, 3 ... 9 times each power of ten; of less than half a power, equal steps, since few of these are in it.
@@ -90,7 +99,6 @@ function paintMarkers(place, chart) {
   });
 }
 
-const measuring = element('canvas').getContext('2d');
 // Room to the right of the last text below a chart, which stands half beyond its end.
 function roomForTicks(texts) {
   measuring.font = chartFont(12);
@@ -112,6 +120,7 @@ function lineChart(place, label, options, data, height = 340) {
   now(() => {});
   chart.ctx.canvas.setAttribute('role', 'img');
   chart.ctx.canvas.setAttribute('aria-label', label);
+  place.querySelectorAll('.u-axis').forEach((axis, i) => { axis.title = options.axes[i].whole ?? ''; });
   addLegendKeys(place, chart);
   paintMarkers(place, chart);
   addKeys(place, chart, data[0]);

@@ -19,7 +19,9 @@ class HeatMap {
     this.drawing = canvasIn(this.place, () => this.height(), (context, width, height) => this.draw(context, width, height), 'Heat map');
     this.drawing.canvas.addEventListener('pointermove', (event) => {
       const box = this.drawing.canvas.getBoundingClientRect();
-      tip.show(this.textAt(this.cellAt(event.clientX - box.left, event.clientY - box.top)), event.clientX, event.clientY);
+      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      const cell = this.cellAt(x, y);
+      tip.show(cell ? this.textAt(cell) : this.axisTextAt(x, y), event.clientX, event.clientY);
     });
     this.drawing.canvas.addEventListener('pointerleave', () => tip.hide());
     this.place.addEventListener('keydown', (event) => this.key(event));
@@ -129,11 +131,11 @@ class HeatMap {
     });
     context.fillStyle = colours.ink;
     context.font = chartFont(12);
-    context.fillText(this.x.name, (frame.left + frame.right) / 2, height - 10);
+    context.fillText(shorten(context, this.x.name, frame.right - frame.left), (frame.left + frame.right) / 2, height - 10);
     context.save();
     context.translate(9, (frame.top + frame.bottom) / 2);
     context.rotate(-Math.PI / 2);
-    context.fillText(this.y.name, 0, 0);
+    context.fillText(shorten(context, this.y.name, frame.top + frame.bottom - 4), 0, 0);
     context.restore();
   }
 
@@ -159,6 +161,18 @@ class HeatMap {
     const column = Math.floor((x - frame.left) / (frame.right - frame.left) * this.x.texts.length);
     const row = Math.floor((frame.bottom - y) / (frame.bottom - frame.top) * this.y.texts.length);
     return this.cells[row]?.[column] !== undefined ? [column, row] : null;
+  }
+
+  // Beside the map: what stands there, whole.
+  axisTextAt(x, y) {
+    const {clientWidth: width, clientHeight: height} = this.drawing.canvas;
+    const frame = this.frame(width, height);
+    if (x < frame.left) {
+      const [, row] = this.cellAt(frame.left + 1, y) ?? [];
+      return row === undefined ? '' : x < 18 ? this.y.name : this.y.texts[row];
+    }
+    const [column] = this.cellAt(x, frame.bottom - 1) ?? [];
+    return column === undefined || y < frame.bottom ? '' : y > height - 20 ? this.x.name : this.x.texts[column];
   }
 
   textAt(place) {

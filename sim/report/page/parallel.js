@@ -95,9 +95,13 @@ class ParallelView {
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener('pointermove', (event) => {
-      if (!pressed) return;
+      if (!pressed) {
+        const box = canvas.getBoundingClientRect();
+        return tip.show(this.textAt(event.clientX - box.left, event.clientY - box.top), event.clientX, event.clientY);
+      }
       this.brush(pressed.axis.name, pressed.part, partAt(event));
     });
+    canvas.addEventListener('pointerleave', () => tip.hide());
     canvas.addEventListener('pointerup', () => { pressed = null; });
     canvas.addEventListener('dblclick', (event) => {
       const axis = this.axisAt(event.clientX - canvas.getBoundingClientRect().left);
@@ -120,6 +124,19 @@ class ParallelView {
   }
 
   xOf(i, width) { return 60 + i * (width - 130) / Math.max(1, this.axes.length - 1); }
+  // The whole name of an axis, above it, or a word beside it.
+  textAt(x, y) {
+    const {clientWidth: width} = this.drawing.canvas;
+    const room = this.xOf(1, width) - this.xOf(0, width);
+    if (y < 36) {
+      const near = this.axes.map((axis, i) => ({axis, i, off: Math.abs(this.xOf(i, width) - x)})).filter(({i}) => (y < 18) === (i % 2 === 1));
+      return near.sort((a, b) => a.off - b.off)[0]?.axis.name ?? '';
+    }
+    const axis = this.axes.find((one, i) => x >= this.xOf(i, width) && x < this.xOf(i, width) + room);
+    if (!axis?.words) return '';
+    return axis.ticks.find(([part]) => Math.abs(this.bottom - part * (this.bottom - this.top) - y) < 8)?.[1] ?? '';
+  }
+
   axisAt(x) {
     const {clientWidth: width} = this.drawing.canvas;
     return this.axes.find((axis, i) => Math.abs(this.xOf(i, width) - x) < 22);
@@ -196,6 +213,8 @@ class ParallelView {
     context.font = chartFont(11.5);
     context.textAlign = i === 0 ? 'left' : i === this.axes.length - 1 ? 'right' : 'center';
     const edge = i === 0 ? x - 50 : i === this.axes.length - 1 ? x + 66 : x;
-    context.fillText(shorten(context, axis.name, Math.max(60, room * 1.5)), edge, i % 2 ? 10 : 26);
+    // Of two names in a row none reaches into the other.
+    const long = edge === x ? room * 1.5 : Math.min(room * 1.5, room + 42);
+    context.fillText(shorten(context, axis.name, Math.max(60, long)), edge, i % 2 ? 10 : 26);
   }
 }

@@ -91,7 +91,8 @@ function dataTable(columns, rows, options = {}) {
     const shown = numbers.slice(0, state.limit);
     body.replaceChildren();
     for (const number of shown) body.append(element('tr', {'data-row': number}, rows[number].map((value, c) =>
-      element('td', {class: [isText(c) && 'text', columns[c].long && 'long'].filter(Boolean).join(' ') || null},
+      element('td', {class: [isText(c) && 'text', (columns[c].long || (isText(c) && String(shownText(c, number)).length > 40)) && 'long']
+        .filter(Boolean).join(' ') || null},
         columns[c].show?.(value, number) ?? (isText(c) ? breakable(shownText(c, number)) : shownText(c, number))))));
     heads.forEach((head, c) => head.setAttribute('aria-sort',
       c !== state.sort ? 'none' : state.down ? 'descending' : 'ascending'));
