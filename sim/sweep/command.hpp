@@ -31,8 +31,8 @@ CommandResult run_command(const std::vector<std::string>& words, const std::stri
 // Whether PATH has a program of that name.
 bool has_command(const std::string& name);
 
-// The whole path of this program, as who called it said it (a link stays one), for a shell to call it again. It is found
-// out at the first call, which belongs at the start: later another file may have that name, or none.
+// The whole path of this program, as who called it said it (a link stays one), for a shell to call it again. It is
+// found out at the first call, which belongs at the start: later another file may have that name, or none.
 const std::string& this_program();
 
 }  // namespace viosim

@@ -18,9 +18,9 @@ class LocalEngine {
   LocalEngine(const Experiment& experiment, RunQueue& queue, unsigned jobs,
               Worker::Fork fork = ::fork);
 
-  // Until all runs are done, or a signal comes: then it stores what is done and kills the rest. Where the system refuses
-  // a process, it goes on with fewer, and tries more from time to time. Throws ConfigError when none is running and
-  // some tries in a row were refused.
+  // Until all runs are done, or a signal comes: then it stores what is done and kills the rest. Where the system
+  // refuses a process, it goes on with fewer, and tries more from time to time. Throws ConfigError when none is
+  // running and some tries in a row were refused.
   void run(const Interrupt& interrupt, const EngineListener& listener);
 
  private:

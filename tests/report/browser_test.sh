@@ -34,8 +34,8 @@ trap 'rm -rf "$out"' EXIT
 "$viosim" run "$root/scenarios/one-device.json" --checks off --trace off --out "$out/unchecked" >/dev/null
 for run in checked unchecked named; do mv "$out/$run/run.db" "$out/$run/$run.db"; done
 for sweep in drawn undecided names long_names; do mv "$out/$sweep/sweep.db" "$out/$sweep/$sweep.db"; done
-for page in run/run sweep/sweep drawn/drawn undecided/undecided names/names long_names/long_names checked/checked unchecked/unchecked \
-  named/named killed violations old capped long near words curves gaps failed many; do
+for page in run/run sweep/sweep drawn/drawn undecided/undecided names/names long_names/long_names checked/checked \
+  unchecked/unchecked named/named killed violations old capped long near words curves gaps failed many; do
   "$viosim" report "$out/$page.db" --out "$out/$(basename "$page").html" >/dev/null
 done
 echo "long.db: $(wc -c <"$out/long.db") bytes, its report: $(wc -c <"$out/long.html") bytes"
