@@ -146,7 +146,7 @@ constexpr std::array kinds = {
                   "0 an act, 1 lost, 2 delayed, 3 twice, 4 behind the next, 5 step left out, "
                   "6 steps changed places, 7 misdeed, 8 wrong number, 9 cut to one page"},
     EventKindInfo{EventKind::moved, "moved",
-                  "The guest of this component runs on another host from now on.", "", "", ""},
+                  "The guest of these files runs on their host from now on.", "", "", ""},
     EventKindInfo{EventKind::context_write, "context_write",
                   "Software wrote the context entry of a function.", "PASID directory",
                   "requester id 15:0, device TLB 40, caching mode 41",

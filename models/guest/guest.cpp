@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/guest/guest.hpp"
 
+#include "models/guest/files_path.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -85,13 +87,28 @@ Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::
       virtual_commands(on.engine, params.virtual_commands, kernel.pasids.space()) {}
 
 Residence& Guest::add_residence(Host& on) {
+  Residence& added = *residences_.emplace_back(make_residence(on));
+  for (const auto& follower : followers_) follower(added);
+  return added;
+}
+
+std::unique_ptr<Residence> Guest::make_residence(Host& on) {
   const std::uint32_t number = number_ + 1;
-  if (params_.host_interface == HostInterface::iommufd) {
-    return *residences_.emplace_back(
-        std::make_unique<IommufdResidence>(on, machine, params_.iommufd, params_.memory, number));
-  }
-  return *residences_.emplace_back(
-      std::make_unique<VfioResidence>(on, machine, params_.vfio, params_.pasids, number));
+  if (params_.host_interface == HostInterface::iommufd)
+    return std::make_unique<IommufdResidence>(on, machine, params_.iommufd, params_.memory, number);
+  return std::make_unique<VfioResidence>(on, machine, params_.vfio, params_.pasids, number);
+}
+
+void Guest::follow(std::function<void(Residence&)> follower) {
+  for (const auto& residence : residences_) follower(*residence);
+  followers_.push_back(std::move(follower));
+}
+
+std::string Guest::path_of(const Residence& residence) const {
+  const Host& home = residences_.front()->host();
+  const bool is_home = &residence.host() == &home;
+  return path_of_files(machine.path(), name_of(params_.host_interface),
+                       is_home ? "" : residence.host().kernel.path());
 }
 
 bool Guest::nothing_left() const {

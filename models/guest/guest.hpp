@@ -253,6 +253,10 @@ class Guest {
   Residence& residence() const { return *residence_; }
   // And where it has lived, or was to live; in order.
   const std::vector<std::unique_ptr<Residence>>& residences() const { return residences_; }
+  // Told of what it has on each host, now and when it is to move to one: for who follows it there.
+  void follow(std::function<void(Residence&)> follower);
+  // How its files there are called.
+  std::string path_of(const Residence& residence) const;
   Host& host() const { return residence_->host(); }
   // Its files in the host, where they are VFIO's.
   VfioContainer& container() const;
@@ -268,6 +272,7 @@ class Guest {
   GuestParams params_;
   std::uint32_t number_;
   std::uint32_t used_numbers_ = 2;
+  std::vector<std::function<void(Residence&)>> followers_;
   std::vector<std::unique_ptr<Residence>> residences_;
   Residence* residence_;  // the one that it has
 
@@ -284,6 +289,7 @@ class Guest {
   class Access;
   std::uint32_t next_number() { return number_ + used_numbers_++; }
   Residence& add_residence(Host& on);
+  std::unique_ptr<Residence> make_residence(Host& on);
   // By a migration: `moves` says of each function whether it comes along.
   void change_residence(Residence& to, const std::vector<bool>& moves);
   std::string_view refuse_migration(const Migration::Target& target, MigrationFailure why);

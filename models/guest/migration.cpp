@@ -322,9 +322,7 @@ void Guest::change_residence(Residence& to, const std::vector<bool>& moves) {
   for (const auto& driver : drivers_) driver->go_on();
   kernel.cpus.gate.open();
   machine.release_jobs();
-  if (units.empty()) return;
-  const TracePoint& trace = units.front().viommu.command_trace();
-  if (trace.on()) trace.emit({.kind = EventKind::moved, .time = engine().now()});
+  if (to.trace().on()) to.trace().emit({.kind = EventKind::moved, .time = engine().now()});
 }
 
 }  // namespace viosim

@@ -41,15 +41,10 @@ void SoftwareTrace::add(Host& host, const std::string& path) const {
 
 void SoftwareTrace::add(Guest& guest, const std::string& path) const {
   add(guest.kernel, path);
-  // Where its files are VFIO's; and on the host where it boots.
-  if (VfioContainer* const container = guest.residence().container()) {
-    add(container->trace, path + ".vfio", &guest.host().kernel);
-    add(container->mutex().trace, path + ".vfio.lock");
-  }
-  if (Iommufd* const file = guest.residence().file())
-    add(file->trace, path + ".iommufd", &guest.host().kernel);
-  if (PasidTranslation* const translation = guest.residence().pasid_translation())
-    add(translation->trace, path + ".pasid_translation", &guest.host().kernel);
+  const std::string before = path.substr(0, path.size() - guest.machine.path().size());
+  guest.follow([trace = *this, &guest, path, before](Residence& residence) {
+    trace.add(residence, before + guest.path_of(residence), path);
+  });
   add(guest.machine.emulation().trace, path + ".emulation_lock");
   for (Guest::Unit& unit : guest.units) {
     const std::string of = path + '.' + unit.name;
@@ -60,6 +55,18 @@ void SoftwareTrace::add(Guest& guest, const std::string& path) const {
   }
   for (std::size_t i = 0; i < guest.functions(); ++i)
     add(guest.driver(i), guest.driver(i).function().path);
+}
+
+void SoftwareTrace::add(Residence& residence, const std::string& files,
+                        const std::string& guest) const {
+  const Kernel& kernel = residence.host().kernel;
+  if (VfioContainer* const container = residence.container()) {
+    add(container->trace, files, &kernel);
+    add(container->mutex().trace, files + ".lock");
+  }
+  if (Iommufd* const file = residence.file()) add(file->trace, files, &kernel);
+  if (PasidTranslation* const translation = residence.pasid_translation())
+    add(translation->trace, guest + ".pasid_translation", &kernel);
 }
 
 void SoftwareTrace::add(FunctionDriver& driver, std::string_view path) const {

@@ -13,7 +13,8 @@
 
 namespace viosim {
 
-// Before the run. What is traced outlives the tracer's last event.
+// Before the run; a guest is followed to hosts that it moves to. What is traced outlives the tracer's last event,
+// what its functions refer to the guests.
 class SoftwareTrace {
  public:
   // The component of a path; it has one for all that is named here.
@@ -30,6 +31,7 @@ class SoftwareTrace {
  private:
   void add(TracePoint& point, std::string_view path, const Kernel* kernel = nullptr) const;
   void add(Kernel& kernel, const std::string& path) const;
+  void add(Residence& residence, const std::string& files, const std::string& guest) const;
   void add(Kernel::Unit& unit, SpinLock& queue_lock, const std::string& path,
            const Kernel& kernel) const;
 

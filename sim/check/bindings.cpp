@@ -142,7 +142,9 @@ void Bindings::let_go(const TraceEvent& event) {
 // What the host that it left had bound for it is taken away when it can, by that host.
 void Bindings::leave_to_host(std::uint32_t guest) {
   for (auto& [key, bond] : bonds_)
-    if (bond.binder == guest && key.first.machine != guest) bond.binder = key.first.machine;
+    if (bond.binder == guest && key.first.machine != guest &&
+        key.first.machine != scene_.host_of(guest))
+      bond.binder = key.first.machine;
 }
 
 // Of a vIOMMU that vanishes the hypervisor sees later to what was bound behind it.

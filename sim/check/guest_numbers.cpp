@@ -31,9 +31,6 @@ void GuestNumbers::observe(const TraceEvent& event) {
       return command(event);
     case EventKind::command_lost:
       return not_told(guests_[scene_.machine_of(event.component)]);
-    case EventKind::moved:
-      guests_[scene_.machine_of(event.component)].moved = true;
-      return;
     case EventKind::allocate:
       return moved(event);
     case EventKind::free:
@@ -42,9 +39,7 @@ void GuestNumbers::observe(const TraceEvent& event) {
     case EventKind::allocator:
       return event.code == trace_code::allocator_ended ? closes(event) : void();
     case EventKind::id_set:
-      if (event.code == trace_code::set_gone)
-        guests_[scene_.machine_of(event.component)].ended = true;
-      return;
+      return event.code == trace_code::set_gone ? set_gone(event) : void();
     case EventKind::vcpu_pasid:
       return translated(event);
     default:
@@ -64,6 +59,13 @@ void GuestNumbers::command(const TraceEvent& event) {
   if (!open->second && event.code == trace_code::command_dropped) not_told(guest);
   if (open->second && event.code == 0) guest.given[event.pasid] = scene_.link(event);
   guest.commands.erase(open);
+}
+
+// One of a host that it has left, or to which it has not come, says nothing.
+void GuestNumbers::set_gone(const TraceEvent& event) {
+  const std::uint32_t machine = scene_.machine_of(event.component);
+  if (scene_.host_of_files(event.component) == scene_.host_of(machine))
+    guests_[machine].ended = true;
 }
 
 void GuestNumbers::not_told(Guest& guest) {
@@ -132,7 +134,7 @@ void GuestNumbers::closes(const TraceEvent& event) {
   const auto found = guests_.find(scene_.machine_of(event.component));
   if (found == guests_.end() || found->second.ended) return;
   Guest& guest = found->second;
-  if (guest.commands.empty() && !guest.moved) compare(found->first, guest, true);
+  if (guest.commands.empty()) compare(found->first, guest, true);
   found->second.ended = true;
 }
 

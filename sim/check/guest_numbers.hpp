@@ -32,7 +32,6 @@ class GuestNumbers {
     std::map<std::uint32_t, Link> given;     // by the host, and not taken back
     std::map<std::uint32_t, Link> taken;     // into the guest's kernel, last
     std::optional<std::uint32_t> freed;      // last, by the guest's kernel
-    bool moved = false;                      // to another host, whose numbers it has now
     bool ended = false;                      // it was compared for the last time
     // Freed in its kernel when that shut down, of which the host may hear yet: what happened to them.
     std::map<std::uint32_t, std::vector<Link>> late;
@@ -42,6 +41,7 @@ class GuestNumbers {
   void command(const TraceEvent& event);
   // A command that a vIOMMU took along when it vanished: the host does not get to know of it.
   static void not_told(Guest& guest);
+  void set_gone(const TraceEvent& event);
   void moved(const TraceEvent& event);
   void freed(const TraceEvent& event);
   void translated(const TraceEvent& event);

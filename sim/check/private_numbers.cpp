@@ -24,8 +24,8 @@ std::optional<std::uint32_t> PrivateNumbers::space_of(const TraceEvent& event) {
     case EventKind::bind:
     case EventKind::unbind:
       if (event.code != trace_code::for_guest) return {};
-      return space_of(Key{scene_.host_of(scene_.machine_of(event.component)),
-                          static_cast<std::uint16_t>(event.value)});
+      return space_of(
+          Key{scene_.host_of_files(event.component), static_cast<std::uint16_t>(event.value)});
     case EventKind::nested:
     case EventKind::fault:
       return space_of(event, static_cast<std::uint16_t>(event.value));

@@ -14,7 +14,7 @@ constexpr std::uint64_t capacity = 1U << 20U;  // PASIDs are of 20 bits
 
 void Quotas::observe(const TraceEvent& event) {
   if (static_cast<EventKind>(event.kind) != EventKind::id_set) return;
-  const std::uint32_t host = scene_.host_of(scene_.machine_of(event.component));
+  const std::uint32_t host = scene_.host_of_files(event.component);
   const auto used = static_cast<std::uint32_t>(event.value);
   const std::uint64_t quota = event.value >> 32U;
   const std::uint32_t living = scene_.living(host, std::uint64_t{1} + event.component);

@@ -3,6 +3,7 @@
 #include "sim/check/scene.hpp"
 
 #include "core/base/error.hpp"
+#include "models/guest/files_path.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -53,7 +54,7 @@ Scene::Scene(std::vector<std::string> paths)
   for (const std::string& path : paths_) {
     const auto next = static_cast<std::uint32_t>(units.size());
     const std::uint32_t unit = units.try_emplace(parent_of(path), next).first->second;
-    places_.push_back({innermost(machines_, path), unit, unit});
+    places_.push_back({innermost(machines_, path), unit, unit, 0});
     if (path.ends_with(kernel_pasids)) allocates_[places_.back().machine] = true;
   }
   const std::unordered_set<std::string_view> all(paths_.begin(), paths_.end());
@@ -64,6 +65,15 @@ Scene::Scene(std::vector<std::string> paths)
     const std::string_view lead = parent_of(name);
     const bool of_other = lead != name && within(name, lead);
     hosts_.push_back(of_other ? innermost(machines_, lead) : i);
+  }
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    const std::string_view elsewhere = elsewhere_in(paths_[i]);
+    const auto host = std::find_if(machines_.begin(), machines_.end(), [&](const auto& name) {
+      return index_of_host(name) == elsewhere;
+    });
+    places_[i].files_of = elsewhere.empty() || host == machines_.end()
+                              ? hosts_[places_[i].machine]
+                              : static_cast<std::uint32_t>(host - machines_.begin());
   }
   of_kernels_ = machines_.size();
 }
@@ -98,7 +108,7 @@ Number Scene::number_of(const TraceEvent& event) const {
   const bool binding = kind == EventKind::bind || kind == EventKind::unbind;
   const bool for_guest = (binding && event.code == trace_code::for_guest) ||
                          kind == EventKind::vcpu_pasid || kind == EventKind::work;
-  return {for_guest ? host_of(machine) : machine, event.pasid};
+  return {for_guest ? host_of_files(event.component) : machine, event.pasid};
 }
 
 const Life* Scene::life(const Number& number) const { return lives_.find(number); }
@@ -195,6 +205,8 @@ void Scene::note(const TraceEvent& event) {
     if (kind == EventKind::vanish) gone_.insert(function);
     if (kind == EventKind::plug) gone_.erase(function);
   }
+  if (kind == EventKind::moved)
+    hosts_[machine_of(event.component)] = host_of_files(event.component);
   if (kind == EventKind::injection)
     return chains_.note_injection(event, host_of(machine_of(event.component)));
   const bool lasting =

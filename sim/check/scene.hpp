@@ -75,7 +75,10 @@ class Scene {
   const std::string& path(std::uint32_t component) const;
   // The host or guest that a component is part of, and the host of a guest; by a number of its own.
   std::uint32_t machine_of(std::uint32_t component) const;
+  // Where it lives now.
   std::uint32_t host_of(std::uint32_t machine) const { return hosts_[machine]; }
+  // Whose numbers files are about, by which a hypervisor has some: those of a guest that moves are of several hosts.
+  std::uint32_t host_of_files(std::uint32_t component) const { return places_[component].files_of; }
   // What a component is a part of: driver and invalidation queue of one IOMMU have the same.
   std::uint32_t unit_of(std::uint32_t component) const;
   // Whose tables an invalidation queue's descriptors are about: a vIOMMU takes its guest's by itself.
@@ -150,6 +153,7 @@ class Scene {
     std::uint32_t machine = 0;
     std::uint32_t unit = 0;
     std::uint32_t queue_of = 0;
+    std::uint32_t files_of = 0;
   };
   static Number story_of(const TraceEvent& event, const Number& number);
 

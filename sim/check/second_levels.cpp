@@ -12,8 +12,7 @@ namespace viosim::check {
 void SecondLevels::observe(const TraceEvent& event) {
   switch (static_cast<EventKind>(event.kind)) {
     case EventKind::second_stage:
-      owners_[{scene_.host_of(scene_.machine_of(event.component)), event.address}] =
-          scene_.link(event);
+      owners_[{scene_.host_of_files(event.component), event.address}] = scene_.link(event);
       return;
     case EventKind::nested:
       roots_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value),
@@ -28,7 +27,7 @@ void SecondLevels::observe(const TraceEvent& event) {
 
 void SecondLevels::bound(const TraceEvent& event) {
   const std::uint32_t guest = scene_.machine_of(event.component);
-  const std::uint32_t host = scene_.host_of(guest);
+  const std::uint32_t host = scene_.host_of_files(event.component);
   const auto source = static_cast<std::uint16_t>(event.value);
   const Link* const root = roots_.find({host, source, event.pasid});
   if (root == nullptr) return;  // it is not nested

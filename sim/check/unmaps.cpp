@@ -105,7 +105,12 @@ void Unmaps::observe(const TraceEvent& event) {
 
 // What it had in the host that it left is not used any more, and goes later.
 void Unmaps::forget_guest(std::uint32_t machine) {
-  stand_for_.erase(stand_for_.lower_bound({machine, 0}), stand_for_.lower_bound({machine + 1, 0}));
+  const auto end = stand_for_.lower_bound({machine + 1, 0});
+  for (auto at = stand_for_.lower_bound({machine, 0}); at != end; ++at) {
+    std::erase_if(at->second, [&](const Number& number) {
+      return scene_.home_of(number) != scene_.host_of(machine);
+    });
+  }
 }
 
 void Unmaps::written(const TraceEvent& event) {

@@ -93,13 +93,11 @@ class Wiring {
   void add(Guest& guest) {
     const std::string& path = guest.machine.path();
     add(guest.kernel, path);
-    for (const auto& residence : guest.residences()) {
-      const bool vfio = residence->container() != nullptr;
-      add(vfio ? PointHolder::vfio : PointHolder::iommufd, residence->injection(),
-          path + (vfio ? ".vfio" : ".iommufd"));
-      if (PasidTranslation* const translation = residence->pasid_translation())
-        add(PointHolder::pasid_translation, translation->injection, path + ".pasid_translation");
-    }
+    Residence& home = guest.residence();
+    add_files(guest, guest.path_of(home),
+              home.container() != nullptr ? PointHolder::vfio : PointHolder::iommufd);
+    if (PasidTranslation* const translation = guest.residence().pasid_translation())
+      add(PointHolder::pasid_translation, translation->injection, path + ".pasid_translation");
     for (Guest::Unit& unit : guest.units) {
       add(PointHolder::viommu, unit.viommu.injection, unit.viommu.path());
       add(PointHolder::driver, unit.kernel.driver.injection, unit.viommu.path() + ".driver");
@@ -125,6 +123,20 @@ class Wiring {
   std::vector<WiredComponent> wired;
 
  private:
+  // Those that it has, and those that it will have on hosts that it moves to.
+  void add_files(Guest& guest, const std::string& home, PointHolder holder) {
+    std::map<std::string, std::uint32_t> numbers;
+    for (const auto& [path, number] : numbers_) {
+      const bool elsewhere = path.starts_with(home + '[') && path.ends_with(']');
+      if (path != home && !elsewhere) continue;
+      numbers.emplace(path, number);
+      wired.push_back({number, holder});
+    }
+    guest.follow([&guest, &injector = injector_, numbers](Residence& residence) {
+      residence.injection().connect(injector, numbers.at(guest.path_of(residence)));
+    });
+  }
+
   std::uint32_t number_of(const std::string& path) const {
     const auto found = numbers_.find(path);
     ensure(found != numbers_.end(), "what lets itself be disturbed is no component");

@@ -32,7 +32,8 @@ class HostSoftware {
     std::function<std::uint32_t(std::string_view)> add_component;
     std::function<const ZipfTable*(const TrafficParams&)> zipf_for;
     std::function<std::uint32_t(std::uint32_t)> take_numbers;  // places in the order of events
-    std::function<bool(std::string_view)> moves;  // whether the guest of that path does
+    // The hosts that the guest of that path is to move to, by their paths.
+    std::function<std::vector<std::string>(std::string_view)> moves_to;
     std::uint64_t seed = 0;
     Instant until;  // of the load
   };

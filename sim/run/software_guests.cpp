@@ -1,5 +1,6 @@
 // Builds guests, boots them, and starts their processes.
 // SPDX-License-Identifier: Apache-2.0
+#include "models/guest/files_path.hpp"
 #include "models/guest/slices.hpp"
 #include "sim/run/software_parts.hpp"
 
@@ -23,14 +24,19 @@ void HostSoftware::build_guest(const GuestConfig& config, std::uint32_t index,
   Guest& guest = *system.guest;
   system.kernel = add_kernel(path + ".kernel", guest.kernel);
   system.virtual_commands = add(path + ".kernel.virtual_commands");
-  if (config.params.host_interface == HostInterface::vfio) {
-    system.vfio = add(path + ".vfio");
-    system.vfio_lock = add(path + ".vfio.lock");
-  } else {
-    system.iommufd = add(path + ".iommufd");
-  }
+  const bool vfio = config.params.host_interface == HostInterface::vfio;
+  std::uint32_t& files = vfio ? system.vfio : system.iommufd;
+  files = add(guest.path_of(guest.residence()));
+  if (vfio) system.vfio_lock = add(path + ".vfio.lock");
   system.emulation_lock = add(path + ".emulation_lock");
-  if (setting_.moves(path)) system.migration = add(path + ".migration");
+  const std::vector<std::string> hosts = setting_.moves_to(path);
+  if (!hosts.empty()) system.migration = add(path + ".migration");
+  for (const std::string& host : hosts) {
+    if (host == path_) continue;
+    const std::string there = path_of_files(path, name_of(config.params.host_interface), host);
+    add(there);
+    if (vfio) add(there + ".lock");
+  }
   for (const ViommuConfig& viommu : config.viommus) {
     const std::string its_path = path + '.' + viommu.name;
     guest.add_unit(viommu.name, viommu.params, viommu.backend);

@@ -130,7 +130,7 @@ class System : private FaultService {
   void build_host(const HostConfig& config, std::uint32_t index);
   void build_software(const HostConfig& config, HostSystem& host);
   void build_links();
-  bool guest_moves(std::string_view path) const;
+  std::vector<std::string> guest_moves_to(std::string_view path) const;
   Host* software_at(const std::string& path);
   void build_iommu(const IommuConfig& config, const HostConfig& host_config, HostSystem& host);
   void build_unit(const IommuConfig& config, const HostConfig& host_config, HostSystem& host,

@@ -20,7 +20,7 @@ void System::build_software(const HostConfig& config, HostSystem& host) {
       add_component_,
       [this](const TrafficParams& traffic) { return zipf_for(traffic); },
       [this](std::uint32_t count) { return std::exchange(next_number_, next_number_ + count); },
-      [this](std::string_view path) { return guest_moves(path); },
+      [this](std::string_view path) { return guest_moves_to(path); },
       scenario_.seed,
       until_};
   host.software = std::make_unique<HostSoftware>(config, host.path, host.memory, setting);
@@ -33,11 +33,15 @@ void System::build_software(const HostConfig& config, HostSystem& host) {
   }
 }
 
-bool System::guest_moves(std::string_view path) const {
-  return std::any_of(scenario_.events.begin(), scenario_.events.end(), [&](const auto& event) {
+std::vector<std::string> System::guest_moves_to(std::string_view path) const {
+  std::vector<std::string> hosts;
+  for (const auto& event : scenario_.events) {
     const auto* move = std::get_if<MigrateGuest>(&event.action);
-    return move != nullptr && move->migrate.matches(path);
-  });
+    if (move == nullptr || !move->migrate.matches(path)) continue;
+    const std::string& to = move->to.text();
+    if (std::find(hosts.begin(), hosts.end(), to) == hosts.end()) hosts.push_back(to);
+  }
+  return hosts;
 }
 
 void System::build_links() {

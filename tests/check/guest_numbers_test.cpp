@@ -98,7 +98,15 @@ TEST_CASE("I22: a guest that closes has not told the host of what it freed") {
   constexpr std::uint16_t dropped = trace_code::command_dropped;
   CHECK(closed(lost(freed_by_guest(), EventKind::command_done, dropped)).empty());
   CHECK(closed(lost(freed_by_guest(), EventKind::command_done, 1)) == "I22");
-  CHECK(closed(lost(freed_by_guest(), EventKind::moved, 0)).empty());
+  // A host that it has left takes back what it likes, and what it has not told that one it tells no other.
+  CHECK(closed(freed_by_guest().emit(EventKind::moved, Stream::vfio_elsewhere, 0, 0, {})) == "I22");
+  const auto left = [](Stream stream) {
+    return stream.emit(EventKind::moved, Stream::vfio_elsewhere, 0, 0, {})
+        .emit(EventKind::id_set, Stream::vfio, 0, 0,
+              {.address = 1U << 20U, .code = trace_code::set_gone});
+  };
+  CHECK(closed(left(both())) == "I21");  // with a PASID in it
+  CHECK(closed(left(freed_by_guest())) == "I21 I22");
   const auto ended = [](Stream stream) {
     return stream.emit(EventKind::allocator, Stream::viommu, 0, 0,
                        {.address = 1, .code = trace_code::allocator_ended});

@@ -27,6 +27,8 @@ class Stream {
     other_vfio,
     other_viommu,
     viommu_driver,
+    vfio_elsewhere,
+    pasids_elsewhere,
     components
   };
   static std::vector<std::string> paths() {
@@ -41,7 +43,9 @@ class Stream {
             "host0.vm[0].app",
             "host0.vm[1].vfio",
             "host0.vm[0].v1",
-            "host0.vm[0].v0.driver"};
+            "host0.vm[0].v0.driver",
+            "host0.vm[0].vfio[host.1]",
+            "host[1].kernel.pasids"};
   }
   static constexpr std::uint16_t source = 0x100;
   static constexpr std::uint16_t domain = 7;

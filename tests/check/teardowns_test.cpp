@@ -210,7 +210,7 @@ TEST_CASE("I20: a vIOMMU is taken away in order while the host has something bou
     const Stream::Fields bond{.address = 5, .value = Stream::source, .code = trace_code::for_guest};
     stream.emit(EventKind::bind, Stream::vfio, 5, 1, bond);
     if (unbound) stream.emit(EventKind::unbind, Stream::vfio, 5, 1, bond);
-    if (moved) stream.emit(EventKind::moved, Stream::viommu, 0, 0, {});
+    if (moved) stream.emit(EventKind::moved, Stream::vfio_elsewhere, 0, 0, {});
     if (in_order) {
       stream.emit(EventKind::allocator, Stream::viommu, 0, 0,
                   {.address = 1, .code = trace_code::allocator_left});

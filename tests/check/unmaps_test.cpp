@@ -141,7 +141,7 @@ TEST_CASE("I26: what a guest unmaps is flushed under the host's number") {
                 {.address = pasid, .value = Stream::source, .code = trace_code::for_guest});
     stream.wait(10000);
     if (flushed) flush(stream, iotlb, 0, Stream::page, 9);
-    if (moved) stream.emit(EventKind::moved, Stream::viommu, 0, 0, {});
+    if (moved) stream.emit(EventKind::moved, Stream::vfio_elsewhere, 0, 0, {});
     return unmap(stream, 1, 2500, Stream::guest_app).found(false);
   };
   CHECK(found(true).empty());

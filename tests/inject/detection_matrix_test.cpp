@@ -1,4 +1,4 @@
-// Every injection and every defect on five machines, and which invariants that violates: the table in
+// Every injection and every defect on six machines, and which invariants that violates: the table in
 // scenarios/defects/detection.md, held against what each is meant to violate. UPDATE_GOLDEN=1 rewrites it.
 // What comes and goes violates nothing.
 // SPDX-License-Identifier: Apache-2.0

@@ -76,7 +76,7 @@ std::set<std::string> whats_of(const Scenario& scenario) {
 
 }  // namespace
 
-const std::array<Machine, 5> machines{
+const std::array<Machine, 6> machines{
     Machine{"processes", Users::host, R"("hosts": [{ "part": "native" }])"},
     Machine{"guest", Users::guest,
             R"("hosts": [{ "part": "guest" }], "events": [
@@ -113,6 +113,19 @@ const std::array<Machine, 5> machines{
         "processes": [{ "name": "app", "count": 4, "devices": ["acc"], "every": "300 us", "rounds": 2, "unmap": 4,
           "pause": "5 us",
           "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }] }])"},
+    Machine{"moved", Users::guest,
+            R"("hosts": [{ "part": "guest",
+      "guests": [{ "name": "vm", "memory": "32 MiB", "shut_down": true, "pasids": "guest-wide",
+        "migration": { "rounds": 0 },
+        "viommus": [{ "name": "v0", "backend": "guest-local" }],
+        "assign": [{ "devices": "acc", "viommu": "v0" }],
+        "processes": [{ "name": "app", "count": 4, "start": "200 us", "devices": ["acc"], "every": "300 us", "rounds": 2,
+          "unmap": 4, "pause": "5 us",
+          "work": { "requests": 64, "outstanding": 2, "traffic": { "window": "64 KiB", "request": "4 KiB" } } }] }] },
+      { "name": "host1", "iommus": [{ "name": "dmar0", "model": "vtd" }],
+        "devices": [{ "name": "acc", "model": "accelerator", "iommu": "dmar0" }] }],
+      "links": [{ "name": "net", "between": ["host0", "host1"], "bandwidth": "400 Gbit/s", "latency": "1 us" }],
+      "events": [{ "at": "50 us", "migrate": "host0.vm", "to": "host1", "assign": ["acc"] }])"},
 };
 
 // D1, D2 and D4 are one switch.

@@ -24,9 +24,9 @@ struct Machine {
 
 // A host's processes; a guest with the host's PASIDs, one of whose vIOMMUs comes and goes; a guest with
 // its own PASIDs and a slice of a function that the host shares; a host whose processes exit before they
-// close or have no PASID, and whose functions are unplugged; and a guest by iommufd, whose PASIDs in a
-// function are its own.
-extern const std::array<Machine, 5> machines;
+// close or have no PASID, and whose functions are unplugged; a guest by iommufd, whose PASIDs in a
+// function are its own; and a guest that has moved to another host before its processes begin.
+extern const std::array<Machine, 6> machines;
 
 Scenario scenario_of(const Machine& machine, const std::string& more);
 

@@ -1,6 +1,7 @@
 // What software waits for that has been sent to a device.
 // SPDX-License-Identifier: Apache-2.0
 #include "models/kernel/arrivals.hpp"
+
 #include "tests/support/catch.hpp"
 
 #include <vector>

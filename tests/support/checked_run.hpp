@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,9 +54,13 @@ class CheckedRun {
     }
     const SoftwareTrace trace(rig.rig.tracer(), [this](std::string_view path) {
       const bool whole = path.starts_with("host.") || path.starts_with("host1.");
-      paths_.push_back((whole ? "" : "host.") + std::string(path));
-      return static_cast<std::uint32_t>(paths_.size() - 1);
+      return number_of((whole ? "" : "host.") + std::string(path));
     });
+    for (const auto& guest : rig.guests) {
+      const std::string home = "host." + guest->path_of(guest->residence());
+      for (const std::string& files : {home, home + "[host1]"})
+        for (const std::string& path : {files, files + ".lock"}) of_files_[path] = number_of(path);
+    }
     trace.add(rig.host, "host");
     if (second != nullptr) trace.add(second->host, "host1");
     for (const auto& guest : rig.guests) trace.add(*guest, "host." + guest->machine.path());
@@ -68,6 +73,15 @@ class CheckedRun {
     rig.rig.tracer().start(digest_);
     rig.rig.tracer().start(*checker_);
     for (const AtsDevice& device : rig.devices) device.tell_plugged();
+    if (second == nullptr) return;
+    for (const AtsDevice& device : second->devices) device.tell_plugged();
+  }
+
+  std::uint32_t number_of(const std::string& path) {
+    const auto known = of_files_.find(path);
+    if (known != of_files_.end()) return known->second;
+    paths_.push_back(path);
+    return static_cast<std::uint32_t>(paths_.size() - 1);
   }
 
   // One in words, but for those of that name; empty: none.
@@ -96,6 +110,7 @@ class CheckedRun {
   Tracer& tracer_;
   TraceDigest digest_;
   std::vector<std::string> paths_;
+  std::map<std::string, std::uint32_t> of_files_;  // that may be opened during the run
   std::optional<check::Checker> checker_;
 };
 
