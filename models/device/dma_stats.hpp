@@ -24,9 +24,10 @@ struct DeviceStats {
         metric("requests", &S::requests, Unit::count,
                "Requests that arrived at the IOMMU, retries not counted."),
         metric("hits", &S::hits, Unit::count,
-               "Requests, retries included, answered from the IOTLB."),
+               "Requests, retries included, answered from the IOTLB as they arrived."),
         metric("misses", &S::misses, Unit::count,
-               "Requests, retries included, that needed a walk."),
+               "Requests, retries included, that needed a walk, or a part of one: of entries, of "
+               "pages."),
         metric("faults", &S::faults, Unit::count, "Walks that ended in a fault."),
         metric("aborted", &S::aborted, Unit::count, "Requests that ended with an error."),
         metric("retried", &S::retried, Unit::count,

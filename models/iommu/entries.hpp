@@ -35,7 +35,7 @@ struct PasidTag {
 // IOTLB, and caches of upper table entries: there the page is the reach of the entry.
 struct PageTag {
   std::uint64_t page = 0;   // page number in pages of its level, and the level in the low 3 bits
-  std::uint64_t space = 0;  // PASID 31:0, domain or requester id from 32 on
+  std::uint64_t space = 0;  // PASID 31:0, domain or requester id from 32 on, levels from 48 on
   static PageTag of(Iova iova, unsigned level, std::uint64_t space) {
     return {(iova.value() >> (12 + 9 * (level - 1))) << 3U | level, space};
   }

@@ -120,6 +120,7 @@ void Iommu::start_walk(IommuPort& port, Iova iova, Access access, UseStamp stamp
   miss.access = access;
   miss.type = type;
   miss.queued = false;
+  miss.asked = by_source || found.space != nullptr;
   begin(slot, found, {});
 }
 
@@ -132,9 +133,8 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
   if (known.space == nullptr && !by_source) return {};
   const IommuPort& port = *miss.port;
   if (port.pasid == no_pasid && messages_.holds(miss.iova.value())) return {};
-  const std::uint64_t space = by_source
-                                  ? space_tag(port.source, {}, port.pasid)
-                                  : space_tag(port.source, known.space->domain, known.space->tag);
+  const std::uint64_t space =
+      by_source ? space_tag(port.source, port.pasid) : space_tag(*known.space);
   bool privileged = port.privileged;
   if (port.pasid == no_pasid && known.config != nullptr && known.config->by_process(no_pasid))
     privileged = known.config->default_privileged;
@@ -153,7 +153,9 @@ std::optional<Iommu::Cached> Iommu::cached(const Miss& miss, const Known& known)
       result.fault = architecture_.code(
           value.absent_in_first ? PageFault::first_absent : PageFault::second_absent, walk);
       result.in_pages = true;
-      result.silenced = value.silenced;
+      result.silenced = known.space == nullptr
+                            ? value.silenced
+                            : known.space->fault_disable || known.config->space.fault_disable;
       return Cached{result, slot, true};
     }
     if (!value.rights.contain(Rights::needed(miss.access, privileged))) return {};
@@ -230,9 +232,11 @@ void Iommu::begin(WalkSlot& slot, const Known& found, Turn turn) {
   if (looks_again || params_.caching_mode) {
     const auto known_by_now = cached(miss, found);
     if (known_by_now && (looks_again || known_by_now->absent)) {
+      const bool looked = turn.again || !miss.asked;
+      if (!miss.asked) note_asked(slot, known_by_now);
+      if (looked) return answer_from_iotlb(slot, start, *known_by_now);
       const WalkResult& result = known_by_now->result;
-      const Ps after = result.faulted() ? params_.fault_record : params_.iotlb.latency;
-      return answer_at(slot, start + after, result);
+      return answer_at(slot, start + (result.faulted() ? params_.fault_record : Ps(0)), result);
     }
   }
   const Request request{miss.iova,   miss.port->pasid, miss.port->source,
@@ -244,6 +248,8 @@ void Iommu::begin(WalkSlot& slot, const Known& found, Turn turn) {
     if (const auto absent = known_absent(slot.walk, found))
       return answer_at(slot, start + params_.fault_record, *absent);
   }
+  if (const auto known_by_now = ask_iotlb(slot))
+    return answer_from_iotlb(slot, start, *known_by_now);
   const WalkStep step = slot.walk.step();
   const bool steps = step != WalkStep::translated && step != WalkStep::faulted;
   if (steps && (free_walkers_ == 0 || (!turn.of_queue && !waiting_.empty()))) {

@@ -190,10 +190,15 @@ class Iommu final : public EventHandler, public ReadsAhead {
   using State = WalkSlot::State;
   static constexpr std::uint8_t any_level = 0b11'1110;
 
-  std::uint64_t space_tag(Bdf source, DomainId domain, Pasid pasid) const {
-    const std::uint64_t who =
-        params_.iotlb_tag == IotlbTag::source ? source.value() : domain.value();
-    return who << 32U | pasid.value();
+  // VT-d 3.x, 6.2.5: by domain, PASID and PGTT, which the levels of both stages tell, as they lie in memory; or by
+  // who asks.
+  static std::uint64_t space_tag(const AddressSpace& space) {
+    const std::uint32_t where = space.domain.value() | std::uint32_t{space.first_levels} << 16U |
+                                std::uint32_t{space.second_levels} << 24U;
+    return std::uint64_t{where} << 32U | space.tag.value();
+  }
+  static std::uint64_t space_tag(Bdf source, Pasid pasid) {
+    return std::uint64_t{source.value()} << 32U | pasid.value();
   }
   bool find(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer);
   bool lookup_iotlb(IommuPort& port, std::uint64_t space, Iova iova, Rights needed, UseStamp stamp,
@@ -254,7 +259,8 @@ class Iommu final : public EventHandler, public ReadsAhead {
   void call(WalkSlot& slot, Instant at);
   void learn(const WalkSlot& slot);
   void ask_pasid_cache(WalkSlot& slot);
-  bool ask_iotlb(WalkSlot& slot);
+  std::optional<Cached> ask_iotlb(WalkSlot& slot);
+  void note_asked(WalkSlot& slot, const std::optional<Cached>& found);
 
   // From the end of a walk to the answer.
   void finish(WalkSlot& slot);
@@ -271,6 +277,7 @@ class Iommu final : public EventHandler, public ReadsAhead {
     return stage == Stage::first ? domain | space.tag.value() : domain;
   }
   void answer_at(WalkSlot& slot, Instant at, const WalkResult& result);
+  void answer_from_iotlb(WalkSlot& slot, Instant from, const Cached& found);
   void answer(WalkSlot& slot, const WalkResult& result);
   void count(FaultCode fault);
   void report(const Miss& miss, FaultCode fault);

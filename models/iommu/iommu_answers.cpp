@@ -17,6 +17,12 @@ void Iommu::answer_at(WalkSlot& slot, Instant at, const WalkResult& result) {
   call(slot, at);
 }
 
+// `from`: when it was asked.
+void Iommu::answer_from_iotlb(WalkSlot& slot, Instant from, const Cached& found) {
+  const Ps refusal = found.result.faulted() ? params_.fault_record : Ps(0);
+  answer_at(slot, from + params_.iotlb.latency + refusal, found.result);
+}
+
 WalkResult Iommu::result_of(const Walk& walk) const {
   WalkResult result;
   result.message = walk.message();
@@ -71,15 +77,14 @@ void Iommu::fill(WalkSlot& slot, const WalkResult& result) {
   hint(slot);
   const Request& request = slot.walk.request();
   const bool by_source = params_.iotlb_tag == IotlbTag::source;
-  const Pasid pasid = by_source ? request.pasid : space.tag;
+  const std::uint64_t tag = by_source ? space_tag(request.source, request.pasid) : space_tag(space);
   // Found by source, an entry is used without a look at what the address space allows.
   const Rights rights =
       by_source ? translation.rights & space.allowed() : slot.walk.translation().rights;
   largest_level_ = std::max(largest_level_, translation.level);
-  iotlb_.insert(
-      PageTag::of(request.iova, translation.level, space_tag(request.source, space.domain, pasid)),
-      {translation.page, space.tag, space.domain, rights, space.first_levels != 0, false},
-      use_now());
+  iotlb_.insert(PageTag::of(request.iova, translation.level, tag),
+                {translation.page, space.tag, space.domain, rights, space.first_levels != 0, false},
+                use_now());
 }
 
 // For prefetch(), and for the look-ups of the next walk.
@@ -108,8 +113,10 @@ void Iommu::fill_absent(const WalkSlot& slot) {
   }
   const AddressSpace& space = *slot.walk.space();
   const Request& request = slot.walk.request();
-  const Pasid pasid = params_.iotlb_tag == IotlbTag::source ? request.pasid : space.tag;
-  iotlb_.insert(PageTag::of(request.iova, 1, space_tag(request.source, space.domain, pasid)),
+  const std::uint64_t tag = params_.iotlb_tag == IotlbTag::source
+                                ? space_tag(request.source, request.pasid)
+                                : space_tag(space);
+  iotlb_.insert(PageTag::of(request.iova, 1, tag),
                 {{},
                  space.tag,
                  space.domain,

@@ -65,7 +65,7 @@ inline void Iommu::prefetch(const IommuPort& port, Iova iova) const {
 inline bool Iommu::find(IommuPort& port, Iova iova, Access access, UseStamp stamp, Hpa& answer) {
   ++stats.requests;
   if (params_.iotlb_tag == IotlbTag::source) {
-    return lookup_iotlb(port, space_tag(port.source, {}, port.pasid), iova,
+    return lookup_iotlb(port, space_tag(port.source, port.pasid), iova,
                         Rights::needed(access, port.privileged), stamp, answer);
   }
   const std::uint32_t context = contexts_.probe({port.source}, port.context_hint);
@@ -105,8 +105,8 @@ inline bool Iommu::find(IommuPort& port, Iova iova, Access access, UseStamp stam
     translation_latency_.record(hit_latency_);
     return true;
   }
-  return lookup_iotlb(port, space_tag(port.source, space->domain, space->tag), iova,
-                      Rights::needed(access, privileged), stamp, answer);
+  return lookup_iotlb(port, space_tag(*space), iova, Rights::needed(access, privileged), stamp,
+                      answer);
 }
 
 }  // namespace viosim

@@ -202,14 +202,19 @@ void Iommu::fire(std::uint64_t what) {
   }
   bool of_configuration = false;
   if (slot.state == State::stepping) {
-    of_configuration = !slot.walk.in_pages();
+    of_configuration = !slot.walk.in_pages() && slot.walk.step() == WalkStep::read;
     take_step(slot, agenda_.now());
     if (of_configuration && slot.withhold_fill == 0) learn(slot);
     if (of_configuration) ask_pasid_cache(slot);
-    if (of_configuration && ask_iotlb(slot)) return;
   }
   slot.state = State::stepping;
   count_look_ups(slot);
+  if (of_configuration) {
+    if (const auto found = ask_iotlb(slot)) {
+      leave_walker(slot);
+      return answer_from_iotlb(slot, agenda_.now(), *found);
+    }
+  }
   const WalkStep step = slot.walk.step();
   if (step == WalkStep::translated || step == WalkStep::faulted) {
     finish(slot);
@@ -227,11 +232,11 @@ void Iommu::learn(const WalkSlot& slot) {
 }
 
 // The device's entry had to be read, and leads to a PASID that may be known all the same. Takes no
-// time of its own: what would be read next is fetched meanwhile.
+// time of its own: what would be read or looked up next is meanwhile.
 void Iommu::ask_pasid_cache(WalkSlot& slot) {
-  if (slot.walk.learned_config() == nullptr || slot.walk.step() != WalkStep::read ||
-      slot.walk.in_pages())
-    return;
+  const WalkStep step = slot.walk.step();
+  const bool goes_on = step == WalkStep::read || step == WalkStep::look_up;
+  if (slot.walk.learned_config() == nullptr || !goes_on || slot.walk.in_pages()) return;
   const PasidTag tag{slot.walk.request().source, slot.walk.pasid()};
   const std::uint32_t found = pasids_.probe(tag);
   count_use(pasids_, found, use_now());
@@ -243,22 +248,24 @@ void Iommu::ask_pasid_cache(WalkSlot& slot) {
                         absent_processes_.value(absent).silenced);
 }
 
-// The address space had to be read, and its page may be known all the same: the walk ends here then.
-// What is not found takes no time of its own, as in the PASID cache. Found by source, the request was
-// looked up before.
-bool Iommu::ask_iotlb(WalkSlot& slot) {
+// A walk that stands before the page tables, and whose address space was not known when the request arrived: only now
+// the IOTLB can be asked, once. What is not found takes no time of its own, as in the PASID cache.
+std::optional<Iommu::Cached> Iommu::ask_iotlb(WalkSlot& slot) {
   const WalkStep step = slot.walk.step();
-  const bool before_pages = slot.walk.in_pages() && step != WalkStep::translated &&
-                            step != WalkStep::faulted && params_.iotlb_tag == IotlbTag::domain;
-  if (!before_pages) return false;
+  const bool goes_on = step == WalkStep::read || step == WalkStep::look_up;
+  if (slot.miss.asked || !goes_on || !slot.walk.in_pages()) return {};
   const auto found = cached(slot.miss, {&slot.walk.config(), slot.walk.space()});
-  count_use(iotlb_, found ? found->slot : decltype(iotlb_)::none, use_now());
-  if (!found) return false;
-  ++hits_recorded_;  // its latency is not the other hits': it is recorded when it is answered
-  leave_walker(slot);
-  const Ps refusal = found->result.faulted() ? params_.fault_record : Ps(0);
-  answer_at(slot, agenda_.now() + params_.iotlb.latency + refusal, found->result);
-  return true;
+  note_asked(slot, found);
+  return found;
+}
+
+// An absent page is a miss, as for who is looked up when it arrives.
+void Iommu::note_asked(WalkSlot& slot, const std::optional<Cached>& found) {
+  slot.miss.asked = true;
+  const bool hit = found && !found->absent;
+  count_use(iotlb_, hit ? found->slot : decltype(iotlb_)::none, use_now());
+  if (hit)
+    ++hits_recorded_;  // its latency is not the other hits': it is recorded when it is answered
 }
 
 }  // namespace viosim

@@ -40,6 +40,7 @@ struct WalkMiss {
   // written apart.
   alignas(4) AddressType type = AddressType::untranslated;
   bool queued = false;  // has lined up for a walker
+  bool asked = false;   // the IOTLB, which the look-up that missed may not have come to
 };
 
 // What a walk leaves in the walk caches, and which of their entries it used.

@@ -92,7 +92,8 @@ std::string bounds_text(std::string from, std::string to) {
   return from == to ? from : fmt::format("{} to {}", from, to);
 }
 
-void append_latencies(std::string& text, const std::vector<LatencyDifference>& latencies) {
+void append_latencies(std::string& text, const std::vector<LatencyDifference>& latencies,
+                      const std::string& name_a, const std::string& name_b) {
   TextTable table({"latency", "operation", "", "count", "mean", "p50", "p90", "p99", "p99.9"},
                   TextTable::most_rows, all_of_them);
   TextTable tests({"two-sample Kolmogorov-Smirnov test", "operation", "distance", "p-value"},
@@ -100,15 +101,15 @@ void append_latencies(std::string& text, const std::vector<LatencyDifference>& l
   bool within_buckets = false;
   bool undecided = false;
   for (const LatencyDifference& one : latencies) {
-    const auto row = [&](std::string name, std::string operation, const char* side,
+    const auto row = [&](std::string name, std::string operation, const std::string& side,
                          const LatencySide& of) {
       std::vector<std::string> cells{std::move(name), std::move(operation), side, grouped(of.count),
                                      format_time(of.mean)};
       for (const Ps percentile : of.percentiles) cells.push_back(format_time(percentile));
       table.add(std::move(cells));
     };
-    row(one.component, one.operation, "A", one.a);
-    row("", "", "B", one.b);
+    row(one.component, one.operation, name_a, one.a);
+    row("", "", name_b, one.b);
     const auto change = [](Ps from, Ps to) {
       return change_text(static_cast<double>(from.count()), static_cast<double>(to.count()));
     };
@@ -139,8 +140,9 @@ void append_latencies(std::string& text, const std::vector<LatencyDifference>& l
   }
 }
 
-void append_metrics(std::string& text, const std::vector<MetricDifference>& metrics) {
-  TextTable table({"metric", "A", "B", "change"}, TextTable::most_rows, all_of_them);
+void append_metrics(std::string& text, const std::vector<MetricDifference>& metrics,
+                    const std::string& name_a, const std::string& name_b) {
+  TextTable table({"metric", name_a, name_b, "change"}, TextTable::most_rows, all_of_them);
   for (const MetricDifference& one : metrics) {
     table.add(
         {one.component + '.' + one.name, value_text(one.a, one.unit), value_text(one.b, one.unit),
@@ -174,8 +176,8 @@ std::string difference_text(const RunDifference& difference, const RunReader& a,
   std::string text;
   if (difference.equal()) return text;
   append_trace(text, difference, a, b, name_a, name_b);
-  append_latencies(text, difference.latencies);
-  append_metrics(text, difference.metrics);
+  append_latencies(text, difference.latencies, name_a, name_b);
+  append_metrics(text, difference.metrics, name_a, name_b);
   for (const ExpectationDifference& one : difference.expectations)
     text += fmt::format("expected {}: {} against {}\n", one.expected, one.a.empty() ? "-" : one.a,
                         one.b.empty() ? "-" : one.b);

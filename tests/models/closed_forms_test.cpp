@@ -110,6 +110,34 @@ TEST_CASE("a miss that meets a walk of its page is answered an IOTLB look-up aft
   CHECK(lone.told(waits).after == Terms{.context = 1, .iotlb = 1, .reads = 6}.sum() - 50us);
 }
 
+TEST_CASE("who waited for a walker, and whose entries are known by then, is looked up in the IOTLB",
+          "[models][iommu][closed]") {
+  const bool merges = GENERATE(false, true);
+  const auto mode = GENERATE(vtd::Mode::legacy, vtd::Mode::scalable);
+  vtd::UnitParams params = telling(mode);
+  params.merge_walks = merges;
+  params.walkers = 1;
+  LoneIommu lone(params, {});
+  lone.space().map(0, Hpa(0x5000'0000));
+  const std::size_t first = lone.ask(0);
+  const std::size_t second = lone.ask(0);
+  lone.run();
+  const unsigned reads = mode == vtd::Mode::legacy ? 6 : 8;
+  check(lone.told(first), {.context = 1, .reads = reads});
+  check(lone.told(second), {.context = 1, .iotlb = 1, .reads = reads});
+  CHECK(lone.iommu().stats.walk_reads == reads);
+  CHECK(lone.iommu().iotlb_stats().misses == 1);
+  CHECK(lone.iommu().iotlb_stats().hits == 1);
+  // Known when it arrived, it was looked up then, and is not again.
+  const std::size_t third = lone.ask(1);
+  const std::size_t fourth = lone.ask(2);
+  lone.run();
+  CHECK(lone.told(third).result.faulted());
+  CHECK(lone.told(fourth).result.faulted());
+  CHECK(lone.iommu().iotlb_stats().misses == 3);
+  CHECK(lone.iommu().translation_latency().count() == 4);
+}
+
 TEST_CASE("an interrupt message needs the device's address space and no page table",
           "[models][iommu][closed]") {
   LoneIommu lone(telling(vtd::Mode::scalable), {});

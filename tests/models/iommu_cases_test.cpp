@@ -60,6 +60,53 @@ TEST_CASE("a fault that caching mode remembers is silenced like the first one", 
   CHECK(lone.iommu().stats.faults_reported == 0);
 }
 
+// Both have the domain and the PASID, and only one FPD.
+TEST_CASE("an absent page that another function found is silenced as who asks wants it",
+          "[models][iommu]") {
+  const bool first_silent = GENERATE(false, true);
+  const bool forgets = GENERATE(false, true);
+  vtd::UnitParams params;
+  params.caching_mode = true;
+  LoneIommu lone(params, {});
+  const Bdf other(0x300);
+  lone.unit().tables().attach(other, 64, LoneIommu::pasid);
+  vtd::PasidEntry entry = lone.space().entry();
+  entry.fault_disable = first_silent;
+  lone.bind(entry);
+  entry.fault_disable = !first_silent;
+  lone.unit().tables().set_entry(other, LoneIommu::pasid, entry);
+  CHECK(lone.answer(0).silenced == first_silent);
+  const std::uint64_t reads = lone.iommu().stats.walk_reads;
+  lone.port().source = other;
+  lone.port().context_hint = lone.port().pasid_hint = 0xffffffff;
+  CHECK(lone.answer(0).silenced == !first_silent);
+  CHECK(lone.iommu().stats.walk_reads == reads + 4);  // its entries
+  if (forgets) {
+    Invalidation order;
+    order.what = Invalidation::What::processes;
+    lone.iommu().apply(order);
+  }
+  CHECK(lone.answer(0).silenced == !first_silent);
+}
+
+// VT-d 3.x, 6.2.5: PGTT is part of the tag. A nested entry has the domain of its second stage, and what one function
+// takes for an address of the guest the other takes for one of a process.
+TEST_CASE("functions of one domain and PASID share no page when one is nested", "[models][iommu]") {
+  LoneIommu lone({}, {.type = Type::nested});
+  lone.space().map(0, Hpa(0x5000'0000));
+  const Bdf other(0x300);
+  lone.unit().tables().attach(other, 64, LoneIommu::pasid);
+  vtd::PasidEntry entry = lone.space().entry();
+  entry.type = Type::second_level;
+  lone.unit().tables().set_entry(other, LoneIommu::pasid, entry);
+  const WalkResult nested = lone.answer(0);
+  CHECK(nested.translation.page == Hpa(0x5000'0000));
+  lone.port().source = other;
+  lone.port().context_hint = lone.port().pasid_hint = 0xffffffff;
+  const WalkResult second = lone.answer(0);
+  CHECK((second.faulted() || second.translation.page != Hpa(0x5000'0000)));
+}
+
 TEST_CASE("an absent page that is found by source is silenced as its walk was", "[models][iommu]") {
   const bool silent = GENERATE(false, true);
   vtd::UnitParams params;

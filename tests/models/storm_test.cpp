@@ -97,6 +97,8 @@ TEST_CASE("no answer is one that neither the old nor the new tables allow",
       REQUIRE(storm.allowed(answer));
     }
     REQUIRE(storm.untiled() == "");
+    const CacheStats& iotlb = storm.iommu().iotlb_stats();
+    REQUIRE(iotlb.hits + iotlb.misses <= storm.iommu().stats.requests);
     all.add(storm.reach());
   });
   if (from_environment("VIOSIM_STORM_SEEDS", 3000) < 1000) return;

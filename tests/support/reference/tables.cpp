@@ -106,8 +106,9 @@ vtd::FaultReason Walks::width_fault(const Walk& walk) const {
 
 // The address space had to be read: only now the IOTLB can be asked.
 std::optional<Answer> Walks::look_up_late(Walk& walk) {
-  if (world_.by_source() || walk.root->pass_through || width_fault(walk) != vtd::FaultReason::none)
+  if (walk.asked || walk.root->pass_through || width_fault(walk) != vtd::FaultReason::none)
     return std::nullopt;
+  walk.asked = true;
   const CachedPage* page =
       caches_.look_up_page(walk.device, walk.request, walk.root->domain, walk.pasid);
   if (page == nullptr) return std::nullopt;

@@ -14,8 +14,11 @@ Answer Walks::walk(const Requester& device, const Traffic::Next& request, Self& 
   ++world_.stats.walks;
   walk.ticket = ++world_.sequence;
   walk.ready = world_.now() + consult_caches(walk);
+  walk.asked = world_.by_source() || walk.root.has_value();
   if (needs_reads(walk) && free_walkers_ == 0) wait_for_walker(walk);
-  walk.has_walker = needs_reads(walk);
+  std::optional<Answer> late;
+  if (walk.root) late = look_up_late(walk);
+  walk.has_walker = !late && needs_reads(walk);
   if (walk.has_walker) --free_walkers_;
   walk.next_read = walk.ready;
   if (walk.queued) {
@@ -23,7 +26,7 @@ Answer Walks::walk(const Requester& device, const Traffic::Next& request, Self& 
     giver_ = nullptr;
   }
   in_flight_.push_back(&walk);
-  const Answer answer = translate(walk);
+  const Answer answer = late ? *late : translate(walk);
   if (walk.has_walker) {
     if (answer.fault == vtd::FaultReason::none && !walk.in_iotlb) fill(walk, answer);
     give_walker_on(self);

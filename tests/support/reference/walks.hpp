@@ -34,6 +34,7 @@ struct Walk {
   std::array<bool, 4> stale{};  // the same, if the page turns out to be of this level
   bool queued = false;
   bool has_walker = false;
+  bool asked = false;     // the IOTLB
   bool in_iotlb = false;  // where its page was found, when the address space had been read
 };
 
