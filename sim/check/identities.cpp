@@ -126,7 +126,8 @@ void Identities::written(const TraceEvent& event) {
                              event.pasid, how.pasid_limit));
 }
 
-// A function that nobody has stopped asks as long as it likes, and has to be told that it gets nothing.
+// A function that nobody has stopped asks as long as it likes, and has to be told that it gets nothing. What one has
+// sent that vanished nobody can wait for.
 void Identities::asked(const TraceEvent& event) {
   const GroupBits bits = GroupBits::decode(event.value);
   if (event.code == trace_code::has_pasid_zero) {
@@ -141,7 +142,8 @@ void Identities::asked(const TraceEvent& event) {
   const Life* const life = scene_.life(number);
   const std::int64_t* const away = taken_away_.find({number.machine, bits.source, number.pasid});
   const bool nobodys = life == nullptr || (!life->live && sent >= life->ended);
-  if (nobodys || (away != nullptr && sent >= *away))
+  const bool vanished = scene_.gone(group.machine, bits.source);
+  if (nobodys || vanished || (away != nullptr && sent >= *away))
     for_nobody_.insert(group);
   else
     for_nobody_.erase(group);

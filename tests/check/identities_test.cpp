@@ -162,6 +162,16 @@ TEST_CASE("I6: who asks for a number after it was freed may be refused, and not 
   CHECK(torn_down().respond(5, 1, 3).answered(5, 1, 3).found() == "I6");
   const auto before = [] { return Stream().allocate(5, 1).ask(5, 1, 3).free(5, 1); };
   CHECK(before().respond(5, 1, 3, invalid).answered(5, 1, 3).found() == "I6");
+  // What was sent before its function vanished comes afterwards, whatever its kernel waits for.
+  const auto vanished = [] {
+    return Stream()
+        .allocate(5, 1)
+        .emit(EventKind::vanish, Stream::device, 0, 0, {.value = Stream::source})
+        .ask(5, 1, 3)
+        .free(5, 1);
+  };
+  CHECK(vanished().respond(5, 1, 3, invalid).found(false).find("I6") == std::string::npos);
+  CHECK(vanished().respond(5, 1, 3).found(false).find("I6") != std::string::npos);
 }
 
 TEST_CASE("I6: a number that was never given out is used") {
