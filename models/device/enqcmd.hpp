@@ -15,13 +15,19 @@ namespace viosim {
 struct EnqcmdParams {
   std::uint32_t tries = 32;
   Ps pause = 50ns;
+  Ps load_pasid = 2us;
 
   static constexpr auto fields() {
     using P = EnqcmdParams;
     return Fields{
         field("tries", &P::tries, "How often a descriptor is submitted before its thread gives up.",
               "Linux' driver of such devices, for submissions by the kernel"),
-        field("pause", &P::pause, "From an answer to try again to the next try.", "assumed")};
+        field("pause", &P::pause, "From an answer to try again to the next try.", "assumed"),
+        field("load_pasid", &P::load_pasid,
+              "A thread's first ENQCMD raises #GP: its kernel loads the PASID of the thread's "
+              "address "
+              "space (IA32_PASID), and lets it try again.",
+              "assumed")};
   }
   bool operator==(const EnqcmdParams&) const = default;
 };

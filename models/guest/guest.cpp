@@ -135,7 +135,10 @@ Guest::Unit::Unit(Guest& guest, std::string its_name, const ViommuParams& params
       commands(viommu, guest.params_.virtual_commands, number),
       kernel(guest.kernel.add_unit(iommu, tables, registers)),
       backend(its_backend) {
-  if (backend == PasidBackend::virtual_command) ops = guest.virtual_commands.ops(commands);
+  if (backend == PasidBackend::virtual_command) {
+    ops = guest.virtual_commands.ops(commands);
+    guest.kernel.pasids.backends_know_no_range();
+  }
   if (backend == PasidBackend::guest_local) {
     own = std::make_unique<ioasid::GuestLocalBackend>();
     ops = {own.get(), own.get(), this};

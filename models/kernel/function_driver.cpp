@@ -122,7 +122,7 @@ Result<FunctionDriver::Use> FunctionDriver::open(Thread& thread, Mm& mm,
   queues_[queue.value()].pasid = pasid.value();
   ++stats.opened;
   ++uses_;
-  return Use{pasid.value(), queue.value(), probes_, asked.without_pasid};
+  return Use{&mm, pasid.value(), queue.value(), probes_, asked.without_pasid};
 }
 
 Errno FunctionDriver::close(Thread& thread, const Use& use) {
@@ -170,6 +170,7 @@ Errno FunctionDriver::submit(Thread& thread, const Use& use, const QueueWork& wo
   Queue& queue = queues_[use.queue];
   ensure(queue.taken && !queue.done, "work is submitted to a queue that has some, or is nobody's");
   ensure(work.dma.requests > 0, "work without an end was submitted");
+  if (function_.shared != nullptr) load_pasid(thread, *use.process);
   if (!there() || use.probe != probes_) return Errno::enodev;
   const Result<Pasid> wire =
       use.without_pasid ? Result<Pasid>(no_pasid) : wire_for(thread, use.pasid);
@@ -201,6 +202,15 @@ Errno FunctionDriver::send_enable(Thread& thread, const Use& use) {
   ++stats.submitted;
   send(What::enable, use.queue);
   return Errno::ok;
+}
+
+// Before a hypervisor could be asked what the PASID is outside: that is not known of an invalid one. The PASID
+// stays the process' until it ends, and so does what its thread has loaded.
+void FunctionDriver::load_pasid(Thread& thread, Mm& process) {
+  if (process.pasid_loaded) return;
+  thread.run(params_.enqcmd.load_pasid);
+  process.pasid_loaded = true;
+  ++stats.pasid_loads;
 }
 
 // A kernel that has moved meanwhile asks again.

@@ -75,6 +75,7 @@ struct FunctionDriverStats {
   std::uint64_t failed = 0;
   std::uint64_t not_accepted = 0;
   std::uint64_t exits = 0;
+  std::uint64_t pasid_loads = 0;
   static constexpr auto fields() {
     using S = FunctionDriverStats;
     return Fields{
@@ -88,7 +89,9 @@ struct FunctionDriverStats {
             "Of these, ended otherwise: with failed requests, stopped, or with the function gone."),
         metric("not_accepted", &S::not_accepted, Unit::count,
                "Pieces of work that its shared queue never had room for."),
-        metric("exits", &S::exits, Unit::count, "Processes that ended while they had it open.")};
+        metric("exits", &S::exits, Unit::count, "Processes that ended while they had it open."),
+        metric("pasid_loads", &S::pasid_loads, Unit::count,
+               "First ENQCMDs of threads, which their kernel gave their PASID.")};
   }
 };
 
@@ -135,6 +138,7 @@ class FunctionDriver final : public SvaClient,
   using Done = std::function<void(Thread&, End)>;
   // A process' use of the function.
   struct Use {
+    Mm* process = nullptr;
     Pasid pasid;
     std::uint32_t queue = 0;  // number of the driver's own where queues are shared
     std::uint32_t probe = 0;  // since which the function is there
@@ -232,6 +236,7 @@ class FunctionDriver final : public SvaClient,
   bool there() const { return probed_ && function_.device->present(); }
   Result<std::uint32_t> take_queue(Thread& thread);
   void give_back(std::uint32_t queue);
+  void load_pasid(Thread& thread, Mm& process);
   Result<Pasid> wire_for(Thread& thread, Pasid pasid);
   Errno submit_shared(Thread& thread, std::uint32_t number);
   SharedQueue::Descriptor descriptor_of(std::uint32_t number) const;

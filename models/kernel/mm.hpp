@@ -137,6 +137,8 @@ class Mm {
 
   // Its PASID, from the first bind to a device on (Linux' mm->pasid).
   std::optional<Pasid> pasid;
+  // IA32_PASID of its thread, the only one, is valid: by its first ENQCMD.
+  bool pasid_loaded = false;
   MmStats stats;
   TracePoint trace;
 

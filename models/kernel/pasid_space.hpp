@@ -63,7 +63,8 @@ class PasidSpace final : private ioasid::ExternalLock {
       : engine_(engine),
         params_(params),
         lock_(engine, path + ".lock", params.lock_handover),
-        space_(with_lock(options)) {}
+        space_(with_lock(options)),
+        enforces_range_(options.enforce_range) {}
 
   ioasid::Space& space() { return space_; }
   // Looks at the space, or at a layer on it, without its lock and its time: for what is told of it.
@@ -74,6 +75,11 @@ class PasidSpace final : private ioasid::ExternalLock {
     peeks_ = false;
     return seen;
   }
+  // Its backends give whichever number they like: a host behind virtual commands is not told a range.
+  void backends_know_no_range() { backends_know_ranges_ = false; }
+  bool knows_ranges() const { return backends_know_ranges_ || !space_.custom_active(); }
+  // What lies outside the range is not what was asked for.
+  bool enforces_range() const { return enforces_range_; }
   // Which life each of its numbers is in.
   const PasidLives& lives() const { return lives_; }
   void trace_to(Tracer& tracer, std::uint32_t component) {
@@ -224,6 +230,8 @@ class PasidSpace final : private ioasid::ExternalLock {
   PasidSpaceParams params_;
   SpinLock lock_;
   ioasid::Space space_;
+  bool enforces_range_;
+  bool backends_know_ranges_ = true;
   PasidLives lives_;
   TracePoint trace_;
   mutable bool peeks_ = false;

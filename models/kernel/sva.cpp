@@ -62,24 +62,39 @@ Errno Sva::device_init(Thread& thread, Bdf source, const DeviceOptions& options)
 Errno Sva::claim(const std::vector<Pasid>& numbers) {
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const Pasid number = numbers[i];
-    if (number.value() < params_.min_pasid || ++claimed_[number] > 1) continue;
-    const ioasid::Ioasid wanted = number.value();
-    const ioasid::Ioasid got = pasids_.alloc(&claimed_, {wanted, wanted}, nullptr);
-    if (got == wanted) continue;
-    if (got != ioasid::invalid_ioasid) pasids_.free(got);
+    if (number.value() < params_.min_pasid || ++claimed_[number].devices > 1) continue;
+    const Result<bool> held = take_reserved(number);
+    if (held.ok()) {
+      claimed_[number].held = held.value();
+      continue;
+    }
     claimed_.erase(number);
     give_back({numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(i)});
-    return Errno::ebusy;
+    return held.error();
   }
   return Errno::ok;
+}
+
+// Whether it is the kernel's already.
+Result<bool> Sva::take_reserved(Pasid number) {
+  const ioasid::Ioasid wanted = number.value();
+  if (!pasids_.knows_ranges()) {
+    if (pasids_.space().find(nullptr, wanted)) return Errno::ebusy;
+    return false;
+  }
+  const ioasid::Ioasid got = pasids_.alloc(&claimed_, {wanted, wanted}, nullptr);
+  if (got == wanted) return true;
+  if (got != ioasid::invalid_ioasid) pasids_.free(got);
+  return Errno::ebusy;
 }
 
 void Sva::give_back(const std::vector<Pasid>& numbers) {
   for (const Pasid number : numbers) {
     const auto claimed = claimed_.find(number);
-    if (claimed == claimed_.end() || --claimed->second > 0) continue;
+    if (claimed == claimed_.end() || --claimed->second.devices > 0) continue;
+    const bool held = claimed->second.held;
     claimed_.erase(claimed);
-    pasids_.free(number.value());
+    if (held) pasids_.free(number.value());
   }
 }
 
@@ -165,12 +180,35 @@ Errno Sva::give_pasid(const Device& device, Mm& mm) {
     const bool beyond = params_.max_exclusive && number == device.range.max;
     return beyond || !device.range.contains(number) ? Errno::eoverflow : Errno::ok;
   }
-  const ioasid::Ioasid number = pasids_.alloc(this, device.range, &mm);
+  const ioasid::Ioasid number = allocate(device, mm);
   if (number == ioasid::invalid_ioasid) return Errno::enomem;
   mm.take_pasid(Pasid(number));
   mm.add_notifier(*this);
   ++stats.pasids;
   return Errno::ok;
+}
+
+// Of a backend that knows no range what is reserved comes sooner or later, and stays the kernel's. What is too
+// low for the device is kept aside until something higher has come: given back at once it would come again.
+ioasid::Ioasid Sva::allocate(const Device& device, Mm& mm) {
+  const bool chooses = pasids_.enforces_range() && !pasids_.knows_ranges();
+  const ioasid::Range range{chooses ? 1 : device.range.min, device.range.max};
+  std::vector<ioasid::Ioasid> aside;
+  ioasid::Ioasid number = ioasid::invalid_ioasid;
+  for (;;) {
+    number = pasids_.alloc(this, range, &mm);
+    if (number == ioasid::invalid_ioasid) break;
+    if (const auto claimed = claimed_.find(Pasid(number)); claimed != claimed_.end()) {
+      pasids_.space().set_data(number, nullptr);
+      claimed->second.held = true;
+    } else if (chooses && number < device.range.min) {
+      aside.push_back(number);
+    } else {
+      break;
+    }
+  }
+  for (const ioasid::Ioasid low : aside) pasids_.free(low);
+  return number;
 }
 
 // All processes' entries of requests without a PASID have the same one: their domains tell them

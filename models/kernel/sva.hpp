@@ -164,18 +164,26 @@ class Sva final : public MmNotifier, public PasidOwners {
     bool faults = false;
   };
 
+  // A reserved number. One that the kernel cannot ask for it has when it comes.
+  struct Claim {
+    std::uint32_t devices = 0;
+    bool held = false;
+  };
+
   using Key = std::pair<Bdf, Pasid>;
   using Bonds = std::map<Key, Bond>;
 
   const Iommu* iommu_of(Bdf source) const;
   Errno check(const Iommu& iommu, Bdf source, const DeviceOptions& options) const;
   Errno claim(const std::vector<Pasid>& numbers);
+  Result<bool> take_reserved(Pasid number);
   void give_back(const std::vector<Pasid>& numbers);
   std::vector<Bond> bonds_of(const Mm& mm) const;
   // `since`: when it began, which is what the trace says how long it took from.
   Result<Pasid> bind_locked(Thread& thread, Bdf source, Mm& mm, const BindOptions& options,
                             Instant since);
   Errno give_pasid(const Device& device, Mm& mm);
+  ioasid::Ioasid allocate(const Device& device, Mm& mm);
   Errno take_requests(const Device& device, Mm& mm, Bond& bond);
   Errno make(Thread& thread, const Device& device, const Bond& bond, bool pin);
   void end(Thread& thread, Bonds::iterator bond, Instant since);
@@ -192,7 +200,7 @@ class Sva final : public MmNotifier, public PasidOwners {
   std::map<Bdf, Device> devices_;
   Bonds bonds_;
   bool disabled_ = false;
-  std::map<Pasid, std::uint32_t> claimed_;  // reserved numbers, by how many devices
+  std::map<Pasid, Claim> claimed_;
 };
 
 }  // namespace viosim

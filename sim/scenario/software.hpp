@@ -26,7 +26,9 @@ struct PasidLimits {
         field("max_pasid", &P::max_pasid,
               "The highest PASID; 0: the highest that the IOMMU and the accelerator have."),
         field("reserved", &P::reserved,
-              "PASIDs that no process gets, with whichever device; taken when the driver begins.")};
+              "PASIDs that no process gets, with whichever device; taken when the driver begins, "
+              "from "
+              "a host behind virtual commands when they come.")};
   }
   bool operator==(const PasidLimits&) const = default;
 };

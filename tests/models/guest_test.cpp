@@ -104,6 +104,38 @@ TEST_CASE("two vIOMMUs with spaces of their own: the first serves the whole gues
   check_host_empty(rig);
 }
 
+TEST_CASE(
+    "numbers that a device does not want are kept from a guest's processes, whoever gives them",
+    "[guest]") {
+  SoftwareRig rig;
+  GuestParams params;
+  const bool by_host = GENERATE(false, true);
+  if (!by_host) params.pasids = PasidScope::guest_wide;
+  Guest& guest = rig.add_guest(params);
+  Guest::Unit& unit =
+      guest.add_unit("v0", {}, by_host ? PasidBackend::virtual_command : PasidBackend::guest_local);
+  Guest::Assignment assignment;
+  assignment.sva = {.min_pasid = 3, .reserved = {Pasid(1), Pasid(4)}};
+  FunctionDriver& driver = rig.assign(guest, unit, rig.add_device(4), assignment);
+  ProcessGroup& group = rig.group(guest, busy(), {&driver});
+  for (int i = 0; i < 2; ++i) rig.process(group);
+  guest.boot([&](Thread&) {
+    for (Process& process : rig.processes) process.start();
+  });
+  rig.at(20ms, [&](Thread&) {
+    // What was reserved stays with the driver, and what was too low has gone back.
+    CHECK(guest.kernel.pasids.space().ids() == std::vector<ioasid::Ioasid>{1, 4});
+    CHECK(rig.host.kernel.pasids.space().size() == (by_host ? 2 : 0));
+    guest.kernel.workers.post([&](Thread& thread) { guest.shut_down(thread); });
+  });
+  rig.run();
+  CHECK(guest.boot_errors().empty());
+  CHECK(group.stats.finished == 2);
+  CHECK(group.stats.failed == 0);
+  if (by_host) CHECK(guest.virtual_commands.stats.allocated == 6);  // 1 to 5, and 2 again
+  check_host_empty(rig);
+}
+
 TEST_CASE("a guest that shuts down gives all back by itself", "[guest]") {
   SoftwareRig rig;
   const bool modern = GENERATE(false, true);

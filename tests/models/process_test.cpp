@@ -124,6 +124,60 @@ TEST_CASE("a function may go at any instant while a process submits, orderly or 
   CHECK(failed > 0);
 }
 
+TEST_CASE("a thread's first ENQCMD waits for its PASID to be loaded, later ones find it",
+          "[process][guest]") {
+  struct Outcome {
+    Ps first, second;  // ends of two processes, one after the other
+    std::uint64_t loads, exits;
+  };
+  const bool in_guest = GENERATE(false, true);
+  const auto run = [&](Ps load) {
+    SoftwareRig rig;
+    FunctionDriverParams params;
+    params.enqcmd.load_pasid = load;
+    GuestParams of_guest;
+    of_guest.pasids = PasidScope::guest_wide;
+    Guest& guest = rig.add_guest(of_guest);
+    Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::guest_local);
+    std::vector<FunctionDriver*> drivers;
+    for (int i = 0; i < 2; ++i) {
+      Guest::Assignment assignment;
+      AtsDevice& device = rig.add_device();
+      assignment.shared = &rig.add_shared_queue(device);
+      assignment.driver = params;
+      drivers.push_back(in_guest ? &rig.assign(guest, unit, device, assignment)
+                                 : &rig.host_driver(device, assignment.shared, {}, params));
+    }
+    ProcessParams work = small_work();
+    work.rebind = true;
+    ProcessGroup& group =
+        in_guest ? rig.group(guest, work, drivers) : rig.host_group(work, drivers);
+    guest.boot([](Thread&) {});
+    Outcome outcome{};
+    const auto live = [&](Ps from, Ps& end) {
+      Process& process = rig.process(group);
+      rig.at(from, [&process](Thread&) { process.start(); });
+      rig.at(from + 20ms, [&group, &end, from](Thread&) { end = group.last_exit - Instant(from); });
+    };
+    live(1ms, outcome.first);
+    live(31ms, outcome.second);
+    rig.at(60ms, [&](Thread&) { guest.kill(); });
+    rig.run();
+    CHECK(group.stats.rounds == 6);
+    CHECK(group.stats.failed == 0);
+    outcome.loads = drivers[0]->stats.pasid_loads + drivers[1]->stats.pasid_loads;
+    outcome.exits = guest.machine.paths.user_exits + guest.machine.paths.kernel_exits;
+    return outcome;
+  };
+  const Outcome free = run(0ns);
+  const Outcome costly = run(2us);
+  CHECK(free.loads == 2);
+  CHECK(costly.loads == 2);
+  CHECK(costly.first == free.first + 2us);
+  CHECK(costly.second == free.second + 2us);
+  CHECK(costly.exits == free.exits);  // no hypervisor hears of it
+}
+
 TEST_CASE("deferred unmapping flushes once for the pages of several rounds, which stay reachable",
           "[process]") {
   const std::uint32_t every = GENERATE(1U, 2U, 4U);

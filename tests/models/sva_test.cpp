@@ -1,5 +1,6 @@
 // Binding processes to devices: what it costs, what is counted, what is refused.
 // SPDX-License-Identifier: Apache-2.0
+#include "ioasid/backends.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/kernel_rig.hpp"
 
@@ -276,6 +277,46 @@ TEST_CASE("reserved PASIDs are given to nobody, and belong to all devices that r
     CHECK(rig.sva.device_shutdown(thread, second) == Errno::ok);
     for (Mm& mm : rig.mms) mm.exit(thread);
     CHECK(rig.pasids.space().size() == 0);
+  });
+}
+
+TEST_CASE("where a backend knows no range what is reserved is kept, and what is too low given back",
+          "[kernel][sva]") {
+  class Backend final : public ioasid::DefaultBackend {
+   public:
+    ioasid::Ioasid alloc(ioasid::Range, void* pdata) override {
+      return DefaultBackend::alloc({1, 0xfffff}, pdata);
+    }
+  } backend;
+  const ioasid::AllocatorOps ops{&backend, &backend, nullptr};
+  KernelRigParams params;
+  params.pasids.enforce_range = true;
+  KernelRig rig(params);
+  rig.pasids.backends_know_no_range();
+  REQUIRE(rig.pasids.space().register_allocator(ops) == ioasid::Error::ok);
+  rig.run([&](Thread& thread) {
+    rig.add_device(thread, first);
+    rig.add_device(thread, second);
+    REQUIRE(rig.sva.device_init(thread, first, {.reserved = {Pasid(2)}}) == Errno::ok);
+    REQUIRE(rig.sva.device_init(thread, second, {.min_pasid = 5}) == Errno::ok);
+    CHECK(rig.pasids.space().size() == 0);
+    CHECK(rig.sva.bind(thread, first, rig.add_mm()).value() == Pasid(1));
+    CHECK(rig.sva.bind(thread, second, rig.add_mm()).value() == Pasid(5));
+    CHECK(rig.pasids.space().ids() == std::vector<ioasid::Ioasid>{1, 2, 5});
+    CHECK(rig.sva.owner(Pasid(2)) == nullptr);
+    CHECK(rig.sva.bind(thread, first, rig.add_mm()).value() == Pasid(3));
+    CHECK(rig.sva.device_shutdown(thread, first) == Errno::ok);
+    CHECK(rig.pasids.space().ids() == std::vector<ioasid::Ioasid>{1, 3, 5});
+    CHECK(rig.sva.device_init(thread, first, {.reserved = {Pasid(2), Pasid(3)}}) == Errno::ebusy);
+    CHECK(rig.sva.device_init(thread, first, {.max_pasid = 3, .reserved = {Pasid(2)}}) ==
+          Errno::ok);
+    CHECK(rig.sva.bind(thread, first, rig.add_mm()).error() == Errno::enomem);
+    CHECK(rig.pasids.space().ids() == std::vector<ioasid::Ioasid>{1, 2, 3, 5});
+    CHECK(rig.sva.device_shutdown(thread, first) == Errno::ok);
+    CHECK(rig.sva.device_shutdown(thread, second) == Errno::ok);
+    for (Mm& mm : rig.mms) mm.exit(thread);
+    CHECK(rig.pasids.space().size() == 0);
+    CHECK(backend.size() == 0);
   });
 }
 

@@ -19,6 +19,7 @@ struct KernelRigParams {
   IommuFunction function;
   std::uint32_t cpus = 8;
   std::uint64_t frames = 1U << 16U;
+  ioasid::SpaceOptions pasids;
 };
 
 // All costs are their defaults.
@@ -30,7 +31,7 @@ class KernelRig {
         iommu(rig.engine, rig.unit(), queue, rig.memory, abilities_of(params.hardware.iommu)),
         cpus(rig.engine, "cpus", params.cpus),
         workers(rig.engine, cpus, "worker", 1000),
-        pasids(rig.engine, "ioasid"),
+        pasids(rig.engine, "ioasid", {}, params.pasids),
         pasid_mutex(rig.engine, "pasid_mutex", 3us),
         driver(rig.engine, {}, iommu, rig.unit().tables(), pasid_mutex),
         registers(rig.unit().page_requests()),
