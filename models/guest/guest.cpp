@@ -229,6 +229,7 @@ Errno Guest::register_allocator(Thread& thread, Unit& unit) {
   if (unit.backend == PasidBackend::none) return Errno::ok;
   if (unit.backend == PasidBackend::virtual_command && !unit.commands.offers_pasids(thread))
     return Errno::ok;
+  unit.to_unregister = true;
   const Ruling ruling = unit.viommu.injection.ask(Message::registration);
   if (ruling.fate == Fate::drop) return Errno::ok;
   if (ruling.fate == Fate::delay) thread.sleep(ruling.by);

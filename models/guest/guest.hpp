@@ -182,6 +182,8 @@ class Guest {
     std::unique_ptr<ioasid::GuestLocalBackend> own;  // where it is guest-local
     ioasid::AllocatorOps ops;
     bool registered = false;
+    // Its allocator is unregistered with it, whatever came of its registration: Linux goes by what the unit can.
+    bool to_unregister = false;
     Slot slot = Slot::taken;
     std::uint32_t releases = 0;          // under way
     bool taking_up = false;              // plugged in, and its kernel is not done with that

@@ -96,11 +96,14 @@ bool Guest::serves_alone(const Unit& unit) const {
 }
 
 bool Guest::unregister_allocator(Unit& unit) {
-  if (!unit.registered) return true;
+  if (!unit.to_unregister) return true;
   std::vector<ioasid::Ioasid> orphans;
   const ioasid::Error error = kernel.pasids.space().unregister_allocator(unit.ops, &orphans);
-  if (error == ioasid::Error::ebusy && unit.viommu.present()) return false;
-  unit.registered = error == ioasid::Error::ebusy;
+  const bool busy = error == ioasid::Error::ebusy;
+  if (busy && unit.viommu.present()) return false;
+  unit.to_unregister = busy;
+  if (error == ioasid::Error::enoent) return true;
+  unit.registered = busy;
   tell_allocator(unit, unit.registered ? trace_code::allocator_kept : trace_code::allocator_left);
   hotplug.orphans += orphans.size();
   for (const ioasid::Ioasid id : orphans)

@@ -134,7 +134,7 @@ static std::string_view remark_of(Defect defect) {
     case Defect::d2:
       return " (with D1 and D4, one switch)";
     case Defect::d4:
-      return " (the run of D1: nothing of D4 shows)";
+      return " (the run of D1: D4 needs a registration that failed)";
     default:
       return "";
   }

@@ -63,6 +63,7 @@ std::vector<check::Violation> first_ones(const RunReport& report) {
 std::optional<check::Invariant> intended(const std::string& name) {
   using check::Invariant;
   if (name.starts_with("d1-")) return Invariant::active_is_there;
+  if (name.starts_with("d4-")) return Invariant::empty_switch;
   if (name.starts_with("d5-")) return Invariant::one_free;
   if (name.starts_with("d6-")) return std::nullopt;
   if (name.starts_with("d7-")) return Invariant::use_of_live;
