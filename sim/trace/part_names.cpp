@@ -39,6 +39,8 @@ std::string_view name_of(PartOf part) {
       return "guest";
     case PartOf::iommu:
       return "IOMMU";
+    case PartOf::link:
+      return "link";
   }
   return "?";
 }
@@ -51,10 +53,12 @@ PartNames::PartNames(const Manifest& manifest, const std::string& file) {
     for (const Value& guest : list_in(host, "guests")) guests_.emplace(name, name_in(guest));
     for (const Value& iommu : list_in(host, "iommus")) iommus_.emplace(name, name_in(iommu));
   }
+  for (const Value& link : list_in(scenario, "links")) links_.insert(name_in(link));
 }
 
 PartOf PartNames::of(std::string_view component) const {
   const std::vector<PathStep> steps = steps_of(component);
+  if (!steps.empty() && links_.contains(steps[0].name)) return PartOf::link;
   if (steps.size() < 2) return PartOf::host;
   const std::pair key(std::string(steps[0].name), std::string(steps[1].name));
   if (guests_.contains(key)) return PartOf::guest;
@@ -64,7 +68,8 @@ PartOf PartNames::of(std::string_view component) const {
 std::string PartNames::path_of(std::string_view component) const {
   const std::vector<PathStep> steps = steps_of(component);
   if (steps.empty()) return std::string(component);
-  if (of(component) == PartOf::host) return text_of(steps[0]);
+  const PartOf part = of(component);
+  if (part == PartOf::host || part == PartOf::link) return text_of(steps[0]);
   return text_of(steps[0]) + '.' + text_of(steps[1]);
 }
 

@@ -83,6 +83,21 @@ TEST_CASE("names with quotes, commas and control characters stay names", "[trace
   CHECK(drawn_in(exported(scratch / "run.db", TraceFormat::perfetto)).back().phase == "i");
 }
 
+TEST_CASE("each host, guest, IOMMU and link is a process, by what it is", "[trace]") {
+  const Scratch scratch;
+  {
+    MadeRun run(scratch / "run.db", R"({"hosts": [{"name": "a", "guests": [{"name": "vm"}],
+      "iommus": [{"name": "i"}]}, {"name": "b"}], "links": [{"name": "net"}]})");
+    for (const char* const path : {"a.kernel", "a.vm.v0", "a.i.driver", "b", "net", "net.forth"})
+      run.block({event_of(EventKind::map, run.component(path), {5, 5})});
+    run.finish();
+  }
+  const std::string json = exported(scratch / "run.db", TraceFormat::perfetto);
+  for (const char* const name : {"host a", "guest a.vm", "IOMMU a.i", "host b", "link net"})
+    CHECK_THAT(json, Contains('"' + std::string(name) + '"'));
+  CHECK_THAT(json, !Contains("host net"));
+}
+
 TEST_CASE("an empty trace is a whole file", "[trace]") {
   const Scratch scratch;
   {
