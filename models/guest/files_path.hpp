@@ -1,4 +1,5 @@
-// How the files are called by which a hypervisor has functions and PASIDs of a host.
+// How results call what a guest has of a host: the files by which its hypervisor has functions and PASIDs, and its
+// processors' translation of PASIDs.
 // SPDX-License-Identifier: Apache-2.0
 //
 // "host0.vm.vfio" on the host where the guest boots, "host0.vm.vfio[host1]" on another one that it moves to.
@@ -18,20 +19,21 @@ inline std::string index_of_host(std::string_view host) {
   return index;
 }
 
-// `kind`: "vfio" or "iommufd". `elsewhere`: the host that it moves to; empty: that where it boots.
-inline std::string path_of_files(std::string_view machine, std::string_view kind,
-                                 std::string_view elsewhere = {}) {
-  std::string path = std::string(machine) + '.' + std::string(kind);
+// `part`: "vfio", "iommufd" or "pasid_translation". `elsewhere`: the host that it moves to; empty: that where it
+// boots.
+inline std::string path_on_host(std::string_view guest, std::string_view part,
+                                std::string_view elsewhere = {}) {
+  std::string path = std::string(guest) + '.' + std::string(part);
   if (!elsewhere.empty()) path += '[' + index_of_host(elsewhere) + ']';
   return path;
 }
 
-// The index in the path of files, or of a part of theirs; empty: there is none.
-inline std::string_view elsewhere_in(std::string_view path) {
-  for (const std::string_view kind : std::array{".vfio[", ".iommufd["}) {
-    const std::size_t at = path.find(kind);
-    if (at == std::string_view::npos) continue;
-    const std::string_view index = path.substr(at + kind.size());
+// The index in the path of such a part of this guest's, or of a part of it; empty: there is none.
+inline std::string_view elsewhere_in(std::string_view path, std::string_view guest) {
+  const std::string_view part = path.substr(guest.size());
+  for (const std::string_view kind : std::array{".vfio[", ".iommufd[", ".pasid_translation["}) {
+    if (!part.starts_with(kind)) continue;
+    const std::string_view index = part.substr(kind.size());
     return index.substr(0, index.find(']'));
   }
   return {};

@@ -86,11 +86,7 @@ Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::
       hypervisor(machine, residence_->flow()),
       virtual_commands(on.engine, params.virtual_commands, kernel.pasids.space()) {}
 
-Residence& Guest::add_residence(Host& on) {
-  Residence& added = *residences_.emplace_back(make_residence(on));
-  for (const auto& follower : followers_) follower(added);
-  return added;
-}
+Residence& Guest::add_residence(Host& on) { return *residences_.emplace_back(make_residence(on)); }
 
 std::unique_ptr<Residence> Guest::make_residence(Host& on) {
   const std::uint32_t number = number_ + 1;
@@ -105,10 +101,17 @@ void Guest::follow(std::function<void(Residence&)> follower) {
 }
 
 std::string Guest::path_of(const Residence& residence) const {
+  return path_of_part(residence, name_of(params_.host_interface));
+}
+
+std::string Guest::path_of_translation(const Residence& residence) const {
+  return path_of_part(residence, "pasid_translation");
+}
+
+std::string Guest::path_of_part(const Residence& residence, std::string_view part) const {
   const Host& home = residences_.front()->host();
   const bool is_home = &residence.host() == &home;
-  return path_of_files(machine.path(), name_of(params_.host_interface),
-                       is_home ? "" : residence.host().kernel.path());
+  return path_on_host(machine.path(), part, is_home ? "" : residence.host().kernel.path());
 }
 
 bool Guest::nothing_left() const {

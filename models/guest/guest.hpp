@@ -259,6 +259,7 @@ class Guest {
   void follow(std::function<void(Residence&)> follower);
   // How its files there are called.
   std::string path_of(const Residence& residence) const;
+  std::string path_of_translation(const Residence& residence) const;
   Host& host() const { return residence_->host(); }
   // Its files in the host, where they are VFIO's.
   VfioContainer& container() const;
@@ -290,6 +291,7 @@ class Guest {
   friend class Migration;
   class Access;
   std::uint32_t next_number() { return number_ + used_numbers_++; }
+  std::string path_of_part(const Residence& residence, std::string_view part) const;
   Residence& add_residence(Host& on);
   std::unique_ptr<Residence> make_residence(Host& on);
   // By a migration: `moves` says of each function whether it comes along.

@@ -250,8 +250,7 @@ void Guest::release(Thread& thread, std::size_t function, Unplug how) {
   driver.remove(thread);
   ++hotplug.unplugged;
   machine.exit_to_user(thread, [&] { residence_->detach(thread, function); });
-  const Residence::Function& its = residence_->function(function);
-  if (!its.slice() && its.device->present()) its.device->remove();
+  if (!residence_->function(function).slice()) residence_->take_out(function);
 }
 
 std::string_view Guest::plug_function(std::size_t function) {
@@ -260,10 +259,11 @@ std::string_view Guest::plug_function(std::size_t function) {
   if (residence_->present(function)) return "it is there";
   // A slot is switched on when software has let go of what was in it.
   if (drivers_[function]->known()) return "its kernel has not let go of what was there";
-  if (!its.slice()) its.device->insert();
+  if (!its.slice()) residence_->put_in(function);
   machine.post_to_hypervisor([this, &its, function](Thread& thread) {
-    AtsDevice& now = *residence_->function(function).device;
-    if (&now != its.device && !now.present()) now.insert();  // it has moved meanwhile
+    const AtsDevice& now = *residence_->function(function).device;
+    if (&now != its.device && !now.present())
+      residence_->put_in(function);  // it has moved meanwhile
     const Errno error = residence_->attach(thread, function);
     ++hotplug.plugged;
     if (error != Errno::ok) {

@@ -105,7 +105,10 @@ Migration::Failed Migration::open_target(Thread& thread) {
   if (const Errno error = to_.open(thread); error != Errno::ok)
     return failure(Why::no_files, error);
   for (std::size_t function = 0; function < moves_.size(); ++function) {
+    if (const Errno error = to_.claim(function); error != Errno::ok)
+      return failure(Why::no_function, error);
     if (!from_.attached(function)) continue;
+    if (!to_.present(function)) return failure(Why::no_function, Errno::enodev);
     if (const Errno error = to_.attach(thread, function); error != Errno::ok)
       return failure(Why::no_function, error);
   }
@@ -291,6 +294,7 @@ std::string_view Guest::migrate(const Migration::Target& target) {
     there.shows_page_requests = residence_->function(function).shows_page_requests;
     to.add(there, drivers_[function]->function().source);
   }
+  for (const auto& follower : followers_) follower(to);
   migration_ = std::make_unique<Migration>(*this, target, to, reports_.emplace_back());
   host().kernel.workers.post([&migration = *migration_](Thread& thread) { migration.run(thread); });
   return {};
@@ -317,7 +321,7 @@ void Guest::change_residence(Residence& to, const std::vector<bool>& moves) {
     driver.move_to({function.device, function.shared, function.link, &to.switches(number)});
     if (moves[number]) continue;
     for (Unit& unit : units) unit.viommu.forget(number);
-    if (function.device->present()) function.device->remove();
+    to.take_out(number);
   }
   for (const auto& driver : drivers_) driver->go_on();
   kernel.cpus.gate.open();

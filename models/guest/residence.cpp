@@ -52,11 +52,37 @@ bool Residence::present(std::size_t number) const {
   return held.is.device->present() && (!held.is.slice() || held.attached);
 }
 
+// Whose a function is.
+
+Errno Residence::claim(std::size_t number) {
+  const Function& its = function(number);
+  if (its.slice()) return Errno::ok;  // many have them
+  Host::Given& claimed = given(number);
+  if (claimed.machine == this) return Errno::ok;
+  if (claimed.machine != nullptr) return Errno::ebusy;
+  claimed.machine = this;
+  if (claimed.taken_out) put_in(number);
+  return Errno::ok;
+}
+
+void Residence::take_out(std::size_t number) {
+  AtsDevice& device = *function(number).device;
+  if (!device.present()) return;
+  device.remove();
+  given(number).taken_out = true;
+}
+
+void Residence::put_in(std::size_t number) {
+  function(number).device->insert();
+  given(number).taken_out = false;
+}
+
 // Attaching and detaching.
 
 Errno Residence::attach(Thread& thread, std::size_t number) {
   Held& held = functions_[number];
-  if (held.attached || std::exchange(held.taking, true)) return Errno::ebusy;
+  if (held.attached || claim(number) != Errno::ok) return Errno::ebusy;
+  if (std::exchange(held.taking, true)) return Errno::ebusy;
   const bool missing = held.is.slice() && !held.is.parent->gives_slices();
   const Errno error = missing ? Errno::enodev : take(thread, number);
   held.taking = false;
@@ -116,7 +142,10 @@ void Residence::close(Thread& thread) {
   }
   if (reset) thread.sleep(host_.params().function_reset);
   close_files(thread);
-  for (std::size_t number = 0; number < functions_.size(); ++number) reclaim(thread, number);
+  for (std::size_t number = 0; number < functions_.size(); ++number) {
+    reclaim(thread, number);
+    if (!function(number).slice() && given(number).machine == this) given(number).machine = nullptr;
+  }
 }
 
 }  // namespace viosim

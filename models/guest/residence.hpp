@@ -70,9 +70,15 @@ class Residence {
   // Of its vCPUs' ENQCMD; null: they carry the guest's numbers as they are.
   PasidTranslation* pasid_translation() { return translation_ ? &*translation_ : nullptr; }
 
+  // A function as a whole is this machine's from now on until close(). -EBUSY: it is another one's.
+  Errno claim(std::size_t number);
+  // It goes out of the machine's slot, and comes back into it, while it stays the machine's.
+  void take_out(std::size_t number);
+  void put_in(std::size_t number);
+
   // For threads of the hypervisor's process, which call into the host's kernel.
   Errno open(Thread& thread) { return open_files(thread); }
-  // -EBUSY: it is attached. -ENODEV: a slice of a function that the host's driver has not got.
+  // -EBUSY: it is attached, or another machine's. -ENODEV: a slice of a function that the host's driver has not got.
   Errno attach(Thread& thread, std::size_t number);
   void detach(Thread& thread, std::size_t number);
   // For threads in the host's kernel. Nothing of the guest's runs on while its address spaces are
@@ -114,6 +120,8 @@ class Residence {
     bool giving_back = false;  // the same
     bool attached = false;     // page requests are routed
   };
+
+  Host::Given& given(std::size_t number) { return host_.given[functions_[number].is.device]; }
 
   Host& host_;
   PageTable second_stage_;

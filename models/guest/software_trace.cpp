@@ -42,8 +42,9 @@ void SoftwareTrace::add(Host& host, const std::string& path) const {
 void SoftwareTrace::add(Guest& guest, const std::string& path) const {
   add(guest.kernel, path);
   const std::string before = path.substr(0, path.size() - guest.machine.path().size());
-  guest.follow([trace = *this, &guest, path, before](Residence& residence) {
-    trace.add(residence, before + guest.path_of(residence), path);
+  guest.follow([trace = *this, &guest, before](Residence& residence) {
+    trace.add(residence, before + guest.path_of(residence),
+              before + guest.path_of_translation(residence));
   });
   add(guest.machine.emulation().trace, path + ".emulation_lock");
   for (Guest::Unit& unit : guest.units) {
@@ -58,7 +59,7 @@ void SoftwareTrace::add(Guest& guest, const std::string& path) const {
 }
 
 void SoftwareTrace::add(Residence& residence, const std::string& files,
-                        const std::string& guest) const {
+                        const std::string& translation_path) const {
   const Kernel& kernel = residence.host().kernel;
   if (VfioContainer* const container = residence.container()) {
     add(container->trace, files, &kernel);
@@ -66,7 +67,7 @@ void SoftwareTrace::add(Residence& residence, const std::string& files,
   }
   if (Iommufd* const file = residence.file()) add(file->trace, files, &kernel);
   if (PasidTranslation* const translation = residence.pasid_translation())
-    add(translation->trace, guest + ".pasid_translation", &kernel);
+    add(translation->trace, translation_path, &kernel);
 }
 
 void SoftwareTrace::add(FunctionDriver& driver, std::string_view path) const {

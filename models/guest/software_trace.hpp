@@ -31,7 +31,8 @@ class SoftwareTrace {
  private:
   void add(TracePoint& point, std::string_view path, const Kernel* kernel = nullptr) const;
   void add(Kernel& kernel, const std::string& path) const;
-  void add(Residence& residence, const std::string& files, const std::string& guest) const;
+  void add(Residence& residence, const std::string& files,
+           const std::string& translation_path) const;
   void add(Kernel::Unit& unit, SpinLock& queue_lock, const std::string& path,
            const Kernel& kernel) const;
 

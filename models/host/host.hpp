@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -148,6 +149,14 @@ class Host {
   IommufdHost iommufd;
   FramePool frames;
   std::deque<Unit> units;
+
+  // A function that machines may have: at most one of them has it, in its slot or not.
+  struct Given {
+    const void* machine = nullptr;
+    bool taken_out =
+        false;  // of the slot of who had it last, in order: it is there for the next one
+  };
+  std::map<const AtsDevice*, Given> given;
 
  private:
   HostParams params_;

@@ -23,7 +23,8 @@ FunctionDriver::FunctionDriver(Kernel& kernel, Kernel::Unit& unit,
       params_(params),
       function_(function),
       slice_(slice_of(function)),
-      removal_(kernel.engine(), function.path + ".removal", kernel.params().pasid_mutex_wake),
+      device_lock_(kernel.engine(), function.path + ".device_lock",
+                   kernel.params().pasid_mutex_wake),
       arrivals_(kernel.engine(), function.path + ": what is on its way has arrived"),
       freed_(kernel.engine(), function.path + ": a queue is free"),
       stopped_(kernel.engine(), function.path + ": a queue has stopped"),
@@ -37,6 +38,7 @@ FunctionDriver::FunctionDriver(Kernel& kernel, Kernel::Unit& unit,
 // The function comes and goes.
 
 Errno FunctionDriver::probe(Thread& thread) {
+  const Guard guard(device_lock_, thread);
   if (known_) return Errno::eexist;
   Errno error = unit_->driver.add(thread, function_.source, function_.capabilities);
   if (error != Errno::ok) return error;
@@ -56,7 +58,7 @@ void FunctionDriver::put_behind(Kernel::Unit& unit) {
 }
 
 Errno FunctionDriver::remove(Thread& thread) {
-  const Guard guard(removal_, thread);
+  const Guard guard(device_lock_, thread);
   if (!known_) return Errno::enodev;
   probed_ = false;
   forget_waiting();

@@ -270,7 +270,7 @@ class FunctionDriver final : public SvaClient,
   Function function_;
   FunctionAccess own_;
   Adi slice_;
-  Mutex removal_;        // Linux' device_lock: who comes second finds it removed
+  Mutex device_lock_;    // of a probe or a removal: who comes second finds it done
   bool known_ = false;   // to the IOMMU's driver
   bool probed_ = false;  // processes may open it
   bool gives_slices_ = false;

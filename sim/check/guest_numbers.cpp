@@ -95,11 +95,9 @@ void GuestNumbers::freed(const TraceEvent& event) {
     const auto owner = guests_.find(scene_.machine_of(static_cast<std::uint32_t>(event.value - 1)));
     if (owner != guests_.end() && is_its(owner->first)) owner->second.given.erase(event.pasid);
   }
-  const auto users = in_cpus_of_.find(event.pasid);
-  if (users == in_cpus_of_.end()) return;
-  for (const std::uint32_t guest : users->second) {
-    if (!is_its(guest)) continue;
-    const InCpu& used = guests_.at(guest).in_cpus.at(event.pasid);
+  const auto users = in_cpus_.find({machine, event.pasid});
+  if (users == in_cpus_.end()) return;
+  for (const auto& [guest, used] : users->second) {
     scene_.violate(Invariant::cpu_translation, event,
                    fmt::format("PASID {} is freed while processors turn a guest's PASID {} into it",
                                event.pasid, used.number),
@@ -107,17 +105,16 @@ void GuestNumbers::freed(const TraceEvent& event) {
   }
 }
 
+// A guest that moves is on two hosts until its files on the first one are closed.
 void GuestNumbers::translated(const TraceEvent& event) {
   const std::uint32_t machine = scene_.machine_of(event.component);
-  Guest& guest = guests_[machine];
+  std::map<std::uint32_t, InCpu>& of_guests = in_cpus_[scene_.number_of(event)];
   const auto number = static_cast<std::uint32_t>(event.address);
   if (event.code == trace_code::translation_removed) {
-    guest.in_cpus.erase(event.pasid);
-    in_cpus_of_[event.pasid].erase(machine);
+    of_guests.erase(machine);
     return;
   }
-  in_cpus_of_[event.pasid].insert(machine);
-  const auto [at, first] = guest.in_cpus.emplace(event.pasid, InCpu{number, scene_.link(event)});
+  const auto [at, first] = of_guests.emplace(machine, InCpu{number, scene_.link(event)});
   if (!first && at->second.number != number) {
     scene_.violate(Invariant::cpu_translation, event,
                    fmt::format("processors turn a guest's PASID {} into {}, and its PASID {}, too",

@@ -35,7 +35,6 @@ class GuestNumbers {
     bool ended = false;                      // it was compared for the last time
     // Freed in its kernel when that shut down, of which the host may hear yet: what happened to them.
     std::map<std::uint32_t, std::vector<Link>> late;
-    std::map<std::uint32_t, InCpu> in_cpus;  // by the host's numbers
   };
 
   void command(const TraceEvent& event);
@@ -53,9 +52,8 @@ class GuestNumbers {
   bool settled(const TraceEvent& event) const;
 
   Scene& scene_;
-  std::map<std::uint32_t, Guest> guests_;  // by machine
-  std::map<std::uint32_t, std::set<std::uint32_t>>
-      in_cpus_of_;  // guests, by numbers of their hosts
+  std::map<std::uint32_t, Guest> guests_;                     // by machine
+  std::map<Number, std::map<std::uint32_t, InCpu>> in_cpus_;  // by numbers of hosts, then guest
   std::int64_t now_ = 0;
 };
 

@@ -67,12 +67,15 @@ Scene::Scene(std::vector<std::string> paths)
     hosts_.push_back(of_other ? innermost(machines_, lead) : i);
   }
   for (std::size_t i = 0; i < paths_.size(); ++i) {
-    const std::string_view elsewhere = elsewhere_in(paths_[i]);
+    const std::uint32_t machine = places_[i].machine;
+    const bool of_guest = hosts_[machine] != machine;
+    const std::string_view elsewhere =
+        of_guest ? elsewhere_in(paths_[i], machines_[machine]) : std::string_view{};
     const auto host = std::find_if(machines_.begin(), machines_.end(), [&](const auto& name) {
       return index_of_host(name) == elsewhere;
     });
     places_[i].files_of = elsewhere.empty() || host == machines_.end()
-                              ? hosts_[places_[i].machine]
+                              ? hosts_[machine]
                               : static_cast<std::uint32_t>(host - machines_.begin());
   }
   of_kernels_ = machines_.size();

@@ -3,6 +3,7 @@
 #include "sim/run/injection_wiring.hpp"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,7 +59,7 @@ class Wiring {
  public:
   Wiring(Injector& injector, const ComponentIndex& components) : injector_(injector) {
     for (std::uint32_t i = 0; i < components.paths().size(); ++i)
-      numbers_.emplace(components.path(i), i);
+      numbers_->emplace(components.path(i), i);
   }
 
   void add(PointHolder holder, InjectionPort& port, const std::string& path) {
@@ -74,7 +75,7 @@ class Wiring {
     queue.devices().injection.connect(injector_, iommu.queue);
     wired.push_back({iommu.queue, PointHolder::invalidation_queue});
     const std::string pages = iommu.iommu->path() + ".page_request_queue";
-    if (numbers_.contains(pages))
+    if (numbers_->contains(pages))
       add(PointHolder::page_request_queue, iommu.vtd->unit.page_requests().injection, pages);
     if (iommu.page_requests)
       add(PointHolder::page_request_handler, iommu.page_requests->injection, pages);
@@ -94,10 +95,10 @@ class Wiring {
     const std::string& path = guest.machine.path();
     add(guest.kernel, path);
     Residence& home = guest.residence();
-    add_files(guest, guest.path_of(home),
-              home.container() != nullptr ? PointHolder::vfio : PointHolder::iommufd);
-    if (PasidTranslation* const translation = guest.residence().pasid_translation())
-      add(PointHolder::pasid_translation, translation->injection, path + ".pasid_translation");
+    add_on_hosts(guest.path_of(home),
+                 home.container() != nullptr ? PointHolder::vfio : PointHolder::iommufd);
+    add_on_hosts(guest.path_of_translation(home), PointHolder::pasid_translation);
+    follow(guest);
     for (Guest::Unit& unit : guest.units) {
       add(PointHolder::viommu, unit.viommu.injection, unit.viommu.path());
       add(PointHolder::driver, unit.kernel.driver.injection, unit.viommu.path() + ".driver");
@@ -123,28 +124,31 @@ class Wiring {
   std::vector<WiredComponent> wired;
 
  private:
-  // Those that it has, and those that it will have on hosts that it moves to.
-  void add_files(Guest& guest, const std::string& home, PointHolder holder) {
-    std::map<std::string, std::uint32_t> numbers;
-    for (const auto& [path, number] : numbers_) {
+  // What it has on its host, and what it will have on hosts that it moves to.
+  void add_on_hosts(const std::string& home, PointHolder holder) {
+    for (const auto& [path, number] : *numbers_) {
       const bool elsewhere = path.starts_with(home + '[') && path.ends_with(']');
-      if (path != home && !elsewhere) continue;
-      numbers.emplace(path, number);
-      wired.push_back({number, holder});
+      if (path == home || elsewhere) wired.push_back({number, holder});
     }
-    guest.follow([&guest, &injector = injector_, numbers](Residence& residence) {
-      residence.injection().connect(injector, numbers.at(guest.path_of(residence)));
+  }
+
+  void follow(Guest& guest) {
+    guest.follow([&guest, &injector = injector_, numbers = numbers_](Residence& residence) {
+      residence.injection().connect(injector, numbers->at(guest.path_of(residence)));
+      if (PasidTranslation* const translation = residence.pasid_translation())
+        translation->injection.connect(injector, numbers->at(guest.path_of_translation(residence)));
     });
   }
 
   std::uint32_t number_of(const std::string& path) const {
-    const auto found = numbers_.find(path);
-    ensure(found != numbers_.end(), "what lets itself be disturbed is no component");
+    const auto found = numbers_->find(path);
+    ensure(found != numbers_->end(), "what lets itself be disturbed is no component");
     return found->second;
   }
 
   Injector& injector_;
-  std::map<std::string, std::uint32_t, std::less<>> numbers_;
+  using Numbers = std::map<std::string, std::uint32_t, std::less<>>;
+  std::shared_ptr<Numbers> numbers_ = std::make_shared<Numbers>();  // guests are followed by them
 };
 
 }  // namespace

@@ -33,7 +33,7 @@ void HostSoftware::build_guest(const GuestConfig& config, std::uint32_t index,
   if (!hosts.empty()) system.migration = add(path + ".migration");
   for (const std::string& host : hosts) {
     if (host == path_) continue;
-    const std::string there = path_of_files(path, name_of(config.params.host_interface), host);
+    const std::string there = path_on_host(path, name_of(config.params.host_interface), host);
     add(there);
     if (vfio) add(there + ".lock");
   }
@@ -46,8 +46,11 @@ void HostSoftware::build_guest(const GuestConfig& config, std::uint32_t index,
   }
   const std::vector<DeviceGroup> devices = devices_of(config, config_);
   for (const AssignedFunction& function : functions) assign(system, devices, function);
-  if (guest.residence().pasid_translation() != nullptr)
-    system.pasid_translation = add(path + ".pasid_translation");
+  if (guest.residence().pasid_translation() != nullptr) {
+    system.pasid_translation = add(guest.path_of_translation(guest.residence()));
+    for (const std::string& host : hosts)
+      if (host != path_) add(path_on_host(path, "pasid_translation", host));
+  }
   for (const ProcessesConfig& processes : config.processes) {
     std::vector<FunctionDriver*> drivers;
     for (const DeviceNumber number : devices_named(processes.devices, devices)) {

@@ -169,6 +169,25 @@ TEST_CASE("I30: a number is freed while processors use it") {
             .empty());
 }
 
+TEST_CASE("I30: the numbers are those of the host on which the processors are") {
+  const auto freed = [](Stream stream, Stream::Component where) {
+    return stream.emit(EventKind::moved, Stream::vfio_elsewhere, 0, 0, {})
+        .emit(EventKind::free, where, 5, 1, {.value = where == Stream::pasids ? its_owner : 0})
+        .found();
+  };
+  const auto number_of_both = [](Stream stream) {
+    return stream.emit(EventKind::allocate, Stream::pasids_elsewhere, 5, 1,
+                       {.address = 1U | std::uint64_t{100} << 32U});
+  };
+  CHECK(freed(number_of_both(in_cpus()), Stream::pasids_elsewhere).empty());
+  CHECK(freed(in_cpus(), Stream::pasids) == "I30");  // its files there are still open
+  const Stream there = number_of_both(Stream().allocate(5, 1, its_owner))
+                           .emit(EventKind::vcpu_pasid, Stream::cpus_elsewhere, 5, 1,
+                                 {.address = 7, .code = trace_code::translation_set});
+  CHECK(freed(there, Stream::pasids_elsewhere) == "I30");
+  CHECK(freed(there, Stream::pasids).empty());
+}
+
 TEST_CASE("I30: two numbers of a guest are one of the host's") {
   const auto second = [](std::uint32_t number, Stream::Component guest) {
     return in_cpus()

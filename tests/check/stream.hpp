@@ -29,6 +29,7 @@ class Stream {
     viommu_driver,
     vfio_elsewhere,
     pasids_elsewhere,
+    cpus_elsewhere,
     components
   };
   static std::vector<std::string> paths() {
@@ -45,7 +46,8 @@ class Stream {
             "host0.vm[0].v1",
             "host0.vm[0].v0.driver",
             "host0.vm[0].vfio[host.1]",
-            "host[1].kernel.pasids"};
+            "host[1].kernel.pasids",
+            "host0.vm[0].pasid_translation[host.1]"};
   }
   static constexpr std::uint16_t source = 0x100;
   static constexpr std::uint16_t domain = 7;

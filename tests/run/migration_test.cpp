@@ -18,6 +18,10 @@ struct Parts {
   std::string more;                     // of the other host
   std::string interface = "vfio";
   std::string events_after;
+  std::string guest = R"("name": "vm", "shut_down": true)";
+  std::string assigned = "acc[0]";
+  std::string portal;  // of all accelerators
+  std::string beside;  // the events
 };
 
 std::string host(const std::string& name, const std::string& accelerators,
@@ -29,18 +33,19 @@ std::string host(const std::string& name, const std::string& accelerators,
 
 Scenario scenario(const Parts& parts) {
   const std::string backend = parts.pasids == "guest-wide" ? "guest-local" : "virtual-command";
-  const std::string guest =
-      R"(, "guests": [{"name": "vm", "memory": "32 MiB", "shut_down": true, "pasids": ")" +
-      parts.pasids + R"(", "viommus": [{"name": "v", "backend": ")" + backend +
-      R"("}], "assign": [{"devices": "acc", "viommu": "v"}], "host_interface": ")" +
-      parts.interface +
-      R"(",
+  const std::string guest = R"(, "guests": [{)" + parts.guest +
+                            R"(, "memory": "32 MiB", "pasids": ")" + parts.pasids +
+                            R"(", "viommus": [{"name": "v", "backend": ")" + backend +
+                            R"("}], "assign": [{"devices": ")" + parts.assigned +
+                            R"(", "viommu": "v"}], "host_interface": ")" + parts.interface +
+                            R"(",
       "processes": [{"name": "p", "count": 2, "devices": ["acc"], "rounds": 1500, "work": {"requests": 16,
       "outstanding": 2, "traffic": {"window": "64 KiB", "request": "4 KiB"}}}]}])";
-  const std::string text = R"({"name": "moves", "hosts": [)" + host("a", R"("count": 1)", guest) +
-                           "," + host("b", parts.there, parts.more) + R"(], "links": [)" +
+  const std::string text = R"({"name": "moves", "hosts": [)" +
+                           host("a", R"("count": 2)" + parts.portal, guest) + "," +
+                           host("b", parts.there + parts.portal, parts.more) + R"(], "links": [)" +
                            parts.links + R"(], "events": [{"at": "1 ms", )" + parts.event + "}" +
-                           parts.events_after + "]}";
+                           parts.events_after + "]" + parts.beside + "}";
   return read_scenario(parse_json(text, "f"), "f");
 }
 
@@ -137,7 +142,7 @@ TEST_CASE("migrations that cannot be are named with their place", "[run][migrati
   CHECK(refusal(parts).empty());
   CHECK_THAT(event(R"("migrate": "a.vmm", "to": "b", "assign": ["acc[1]"])"),
              Contains("/events/0/migrate") && Contains("did you mean \"vm\"?"));
-  CHECK_THAT(event(R"("migrate": "a.acc", "to": "b", "assign": ["acc[1]"])"),
+  CHECK_THAT(event(R"("migrate": "a.acc[0]", "to": "b", "assign": ["acc[1]"])"),
              Contains("/events/0/migrate") && Contains("expected the path of a guest"));
   CHECK_THAT(event(R"("migrate": "a.vm", "to": "a.vm", "assign": ["acc[1]"])"),
              Contains("/events/0/to") && Contains("expected the path of a host"));
@@ -191,5 +196,56 @@ TEST_CASE("a function that the other host has not got to give stays who has it",
   const RunReport report = run(parts);
   CHECK(metric(report, "a.vm.migration.stayed") == 1);
   CHECK(metric(report, "b.has.p.finished") == 1);
+  CHECK(report.violations.empty());
+}
+
+TEST_CASE("processors translate PASIDs into those of the host on which they are",
+          "[run][migration]") {
+  Parts parts;
+  parts.portal = R"(, "shared_queue": {"engines": 2})";
+  CHECK(run(parts).violations.empty());
+  const auto losing = [&](const std::string& where) {
+    Parts lost = parts;
+    lost.beside = R"(, "injections": [{"drop": "unbind-notice", "where": ")" + where + R"("}])";
+    return run(lost);
+  };
+  const RunReport there = losing("a.vm.pasid_translation[b]");
+  REQUIRE(!there.violations.empty());
+  CHECK(there.violations.front().invariant == check::Invariant::cpu_translation);
+  CHECK(there.components[there.violations.front().component] == "b.kernel.pasids");
+}
+
+TEST_CASE("guests may be called as parts of guests are", "[run][migration]") {
+  Parts parts;
+  parts.interface = GENERATE("vfio", "iommufd");
+  const std::string name = GENERATE("vfio", "iommufd");
+  parts.guest = R"("name": ")" + name + R"(", "count": 2, "shut_down": true)";
+  parts.assigned = "acc";
+  parts.event = R"("migrate": "a.)" + name + R"([0]", "to": "b", "assign": ["acc[1]"])";
+  const RunReport report = run(parts);
+  CHECK(metric(report, "a." + name + "[0].migration.moved") == 1);
+  CHECK(report.violations.empty());
+}
+
+TEST_CASE("a function is one guest's, also while it is not plugged in", "[run][migration]") {
+  Parts parts;
+  parts.interface = GENERATE("vfio", "iommufd");
+  parts.guest = R"("name": "vm", "count": 2, "shut_down": false)";
+  parts.assigned = "acc";
+  const bool left_out = GENERATE(false, true);
+  const std::string first = GENERATE("orderly", "surprise");
+  parts.event = left_out ? R"("unplug": "a.vm[0].acc", "how": ")" + first + '"'
+                         : std::string(R"("migrate": "a.vm[1]", "to": "b", "assign": ["acc[1]"])");
+  parts.events_after =
+      R"(, {"at": "12 ms", "migrate": "a.vm[0]", "to": "b", "assign": ["acc[0]"]},
+         {"at": "40 ms", "migrate": "a.vm[1]", "to": "b", "assign": ["acc[0]"]},
+         {"at": "80 ms", "kill": "a.vm[0]"},
+         {"at": "300 ms", "migrate": "a.vm[1]", "to": "b", "assign": ["acc[0]"]})";
+  const RunReport report = run(parts);
+  CHECK(metric(report, "a.vm[0].migration.moved") == 1);
+  CHECK(metric(report, "a.vm[1].migration.moved") == 1);
+  CHECK(metric(report, "a.vm[1].migration.no_function") == (left_out ? 1 : 0));
+  CHECK(metric(report, "a.vm[1].p.work_failed") == 0);
+  CHECK(metric(report, "a.vm[1].p.failed") == 0);
   CHECK(report.violations.empty());
 }
