@@ -308,6 +308,7 @@ class Guest {
   void release(Thread& thread, Unit& unit);
   void insert_unit(Unit& before);
   void release(Thread& thread, std::size_t function, Unplug how);
+  Errno probe(Thread& thread, std::size_t function);
   bool let_go(Thread& thread, Unit& unit);
   bool unregister_allocator(Unit& unit);
   // Of the vIOMMUs the one that is asked for numbers; null: none.

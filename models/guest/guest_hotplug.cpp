@@ -198,8 +198,9 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
     first = register_allocator(thread, unit);
   for (const std::size_t function : unit.functions) {
     FunctionDriver& driver = *drivers_[function];
-    if (driver.known() || !residence_->present(function)) continue;
+    if (driver.known()) continue;
     driver.put_behind(unit.kernel);
+    if (!residence_->present(function)) continue;
     const Errno error = driver.probe(thread);
     if (first == Errno::ok) first = error;
   }
@@ -272,10 +273,18 @@ std::string_view Guest::plug_function(std::size_t function) {
     }
     machine.inject(thread);
     kernel.workers.post([this, function](Thread& worker) {
-      if (drivers_[function]->probe(worker) != Errno::ok) ++hotplug.refused;
+      if (probe(worker, function) != Errno::ok) ++hotplug.refused;
     });
   });
   return {};
+}
+
+// Behind a vIOMMU that leaves, or has left, nothing begins: what comes meanwhile is taken up with the next one.
+Errno Guest::probe(Thread& thread, std::size_t function) {
+  FunctionDriver& driver = *drivers_[function];
+  const auto behind = std::find_if(
+      units.begin(), units.end(), [&](const Unit& unit) { return &unit.kernel == &driver.unit(); });
+  return behind->slot == Slot::taken ? driver.probe(thread) : Errno::ok;
 }
 
 }  // namespace viosim

@@ -283,6 +283,40 @@ TEST_CASE("a function goes and comes back, processes of the other one do not not
   p.check_empty();
 }
 
+TEST_CASE("a function that is plugged in while its vIOMMU leaves is taken up with the next one",
+          "[hotplug]") {
+  for (std::int64_t step = 0; step < 40; ++step) {
+    SoftwareRig rig;
+    Guest& guest = rig.add_guest();
+    Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::virtual_command);
+    std::vector<ProcessGroup*> groups;
+    for (int i = 0; i < 2; ++i) {
+      FunctionDriver& driver = rig.assign(guest, unit, rig.add_device(4));
+      groups.push_back(&rig.group(guest, long_work(), {&driver}));
+    }
+    guest.boot([](Thread&) {});
+    const auto start = [&](Ps when, std::size_t group) {
+      Process& process = rig.process(*groups[group]);
+      rig.at(when, [&process](Thread&) { process.start(); });
+    };
+    start(300us, 1);
+    for (std::int64_t i = 0; i < 20; ++i) start(1ms + 5us * i, 0);
+    rig.at(500us, [&](Thread&) { guest.unplug_function(0, Unplug::orderly); });
+    rig.at(1ms, [&](Thread&) { guest.unplug_unit("v0", Unplug::orderly); });
+    rig.at(1ms + 2us * step, [&](Thread&) { guest.plug_function(0); });
+    rig.at(3ms, [&](Thread&) { guest.plug_unit("v0"); });
+    start(5ms, 0);
+    rig.run();
+    INFO("plugged in " << step * 2 << " us after the vIOMMU was asked to leave");
+    CHECK(guest.hotplug.orphans == 0);
+    CHECK(guest.hotplug.refused == 0);
+    CHECK(groups[0]->stats.finished == 21);
+    CHECK(groups[0]->stats.rounds >= 200);
+    CHECK(guest.frames.taken() == 0);
+    CHECK(guest.container().bindings() == 0);
+  }
+}
+
 TEST_CASE("a vIOMMU that can do less than those that run is refused", "[hotplug]") {
   const IommuAbilities running;
   IommuAbilities added = running;
