@@ -84,7 +84,9 @@ Guest::Guest(Host& on, const std::string& path, const GuestParams& params, std::
       memory(on.memory, residence_->second_stage(), Hpa(0), params.memory, large_leaf),
       frames(memory.allocate_frames(params.memory.count() >> 13U), params.memory.count() >> 13U),
       hypervisor(machine, residence_->flow()),
-      virtual_commands(on.engine, params.virtual_commands, kernel.pasids.space()) {}
+      virtual_commands(on.engine, params.virtual_commands, kernel.pasids.space()) {
+  machine.on_stop([this] { nothing_is_due(); });
+}
 
 Residence& Guest::add_residence(Host& on) { return *residences_.emplace_back(make_residence(on)); }
 
@@ -137,7 +139,8 @@ Guest::Unit::Unit(Guest& guest, std::string its_name, const ViommuParams& params
       registers(viommu),
       commands(viommu, guest.params_.virtual_commands, number),
       kernel(guest.kernel.add_unit(iommu, tables, registers)),
-      backend(its_backend) {
+      backend(its_backend),
+      due(guest.engine(), number) {
   if (backend == PasidBackend::virtual_command) {
     ops = guest.virtual_commands.ops(commands);
     guest.kernel.pasids.backends_know_no_range();
@@ -180,6 +183,7 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
     function.sva.features = 0;
   }
   function.number = next_number();
+  slots_.emplace_back(engine(), function.number);
   return *drivers_.emplace_back(
       std::make_unique<FunctionDriver>(kernel, behind.kernel, assignment.driver, function));
 }

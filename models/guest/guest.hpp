@@ -58,12 +58,14 @@ constexpr auto choices(HostInterface) {
 }
 
 struct HotplugParams {
+  SlotTimes slots;
   Ps wait_for_processes = 10ms;
   bool register_on_hot_add = true;
 
   static constexpr auto fields() {
     using P = HotplugParams;
     return Fields{
+        embedded(&P::slots),
         field("wait_for_processes", &P::wait_for_processes,
               "How long the removal of the last vIOMMU that serves an id space waits for processes "
               "to give their PASIDs back.",
@@ -185,6 +187,7 @@ class Guest {
     // Its allocator is unregistered with it, whatever came of its registration: Linux goes by what the unit can.
     bool to_unregister = false;
     Slot slot = Slot::taken;
+    HotplugSlot due;
     std::uint32_t releases = 0;          // under way
     bool taking_up = false;              // plugged in, and its kernel is not done with that
     std::uint32_t asked_to_go = 0;       // releases that wait until it is
@@ -229,7 +232,7 @@ class Guest {
   void kill() { machine.kill(); }
 
   // From anybody; software does it from then on. What they return stands in the way, and nothing
-  // happens; empty: it is under way. What is not there is not unplugged, and the other way round; nor
+  // happens; empty: it is under way, or what was to come is taken back (SlotTimes). What is not there is not unplugged, and the other way round; nor
   // does anything happen to a guest that does not run. A vIOMMU takes the use of the functions
   // behind it with it, and brings it back. Where one is leaving the next is plugged in when the kernel
   // has let go of it.
@@ -305,10 +308,14 @@ class Guest {
   Errno register_once(Unit& unit);
   void boot_error(std::string what, Errno error);
   std::string_view cannot_hotplug() const;
+  void remove_unit(Unit& unit, Unplug how);
   void release(Thread& thread, Unit& unit);
   void insert_unit(Unit& before);
+  void remove_function(std::size_t function, Unplug how);
   void release(Thread& thread, std::size_t function, Unplug how);
   Errno probe(Thread& thread, std::size_t function);
+  void probe_plugged(std::size_t function);
+  void nothing_is_due();
   bool let_go(Thread& thread, Unit& unit);
   bool unregister_allocator(Unit& unit);
   // Of the vIOMMUs the one that is asked for numbers; null: none.
@@ -316,11 +323,13 @@ class Guest {
   bool serves_alone(const Unit& unit) const;
   void post_release(Unit& unit);
   Errno take_up(Thread& thread, Unit& unit);
+  void post_hot_add(Unit& unit);
   void hot_add(Thread& thread, Unit& unit);
   IommuAbilities running_abilities(const Unit& but) const;
 
   std::deque<std::unique_ptr<Access>> accesses_;
   std::deque<std::unique_ptr<FunctionDriver>> drivers_;
+  std::deque<HotplugSlot> slots_;  // of each function
   std::vector<BootError> boot_errors_;
   bool booted_ = false;
   std::deque<MigrationReport> reports_;

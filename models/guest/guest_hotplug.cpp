@@ -8,6 +8,8 @@
 namespace viosim {
 namespace {
 
+using Due = HotplugSlot::Due;
+
 constexpr Ps look_again = 20us;  // whether processes have given their PASIDs back
 
 }  // namespace
@@ -26,14 +28,35 @@ std::string_view Guest::cannot_hotplug() const {
   return booted_ ? "" : "its guest has not booted";
 }
 
-// Orderly: the hypervisor asks the guest, which lets go of it and has it ejected. Otherwise it is gone,
-// and then the guest is told, before the host is asked to unbind what was bound: that takes long.
+// It has stopped: nobody is left who would begin with it.
+void Guest::nothing_is_due() {
+  for (Unit& unit : units) unit.due.set(Due::nothing);
+  for (HotplugSlot& slot : slots_) slot.set(Due::nothing);
+}
+
+// What is not probed yet nobody uses, so it needs no window; pressed again, the button does nothing.
 std::string_view Guest::unplug_unit(const std::string& name, Unplug how) {
   Unit& unit = unit_named(name);
   if (const std::string_view why = cannot_hotplug(); !why.empty()) return why;
   if (unit.slot == Slot::empty || unit.slot == Slot::filling) return "it is not there";
   if (unit.slot == Slot::leaving && (how == Unplug::orderly || !unit.viommu.present()))
     return "it is leaving";
+  const bool pressed_before = unit.due.take(Due::removal);
+  if (how == Unplug::orderly && pressed_before) return {};
+  if (unit.due.is(Due::probe) || how == Unplug::surprise) {
+    remove_unit(unit, how);
+    return {};
+  }
+  unit.due.set(Due::removal);
+  unit.due.after(params_.hotplug.slots.attention_window,
+                 [this, &unit] { remove_unit(unit, Unplug::orderly); });
+  return {};
+}
+
+// Orderly: the hypervisor asks the guest, which lets go of it and has it ejected. Otherwise it is gone,
+// and then the guest is told, before the host is asked to unbind what was bound: that takes long.
+void Guest::remove_unit(Unit& unit, Unplug how) {
+  unit.due.take(Due::removal);
   unit.slot = Slot::leaving;
   ++unit.releases;
   machine.post_to_hypervisor([this, &unit, how](Thread& thread) {
@@ -41,13 +64,15 @@ std::string_view Guest::unplug_unit(const std::string& name, Unplug how) {
     machine.inject(thread);
     post_release(unit);
   });
-  return {};
 }
 
-// A kernel removes what it has probed: one that goes while it is taken up is let go of afterwards.
+// A kernel removes what it has probed: one that goes while it is taken up is let go of afterwards. One whose
+// probe has not begun is not probed any more.
 void Guest::post_release(Unit& unit) {
   if (unit.taking_up) {
     ++unit.asked_to_go;
+    const bool waits = unit.due.waits();
+    if (unit.due.take(Due::probe) && waits) post_hot_add(unit);
     return;
   }
   kernel.workers.post([this, &unit](Thread& worker) { release(worker, unit); });
@@ -145,6 +170,7 @@ void Guest::insert_unit(Unit& before) {
                                     before.number);
     unit.functions = before.functions;
     unit.taking_up = true;
+    unit.due.set(Due::probe);
     unit.trace_like(before);
     unit.viommu.tell_presence();
     {
@@ -154,7 +180,17 @@ void Guest::insert_unit(Unit& before) {
     }
     machine.inject(thread);
     ++hotplug.plugged;
-    kernel.workers.post([this, &unit](Thread& worker) { hot_add(worker, unit); });
+    if (!unit.due.is(Due::probe)) return post_hot_add(unit);
+    unit.due.after(params_.hotplug.slots.probe_delay, [this, &unit] { post_hot_add(unit); });
+  });
+}
+
+void Guest::post_hot_add(Unit& unit) {
+  kernel.workers.post([this, &unit](Thread& worker) {
+    if (unit.due.take(Due::probe)) hot_add(worker, unit);
+    unit.taking_up = false;
+    for (std::uint32_t left = std::exchange(unit.asked_to_go, 0); left > 0; --left)
+      post_release(unit);
   });
 }
 
@@ -164,9 +200,6 @@ void Guest::hot_add(Thread& thread, Unit& unit) {
   if (unfit == Errno::efault) ++hotplug.narrower;
   if (unfit == Errno::enxio) ++hotplug.incapable;
   if (unfit != Errno::ok || take_up(thread, unit) != Errno::ok) ++hotplug.refused;
-  unit.taking_up = false;
-  for (std::uint32_t left = std::exchange(unit.asked_to_go, 0); left > 0; --left)
-    post_release(unit);
 }
 
 // What all that run can do.
@@ -201,6 +234,7 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
     if (driver.known()) continue;
     driver.put_behind(unit.kernel);
     if (!residence_->present(function)) continue;
+    slots_[function].take(Due::probe);
     const Errno error = driver.probe(thread);
     if (first == Errno::ok) first = error;
   }
@@ -209,29 +243,50 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
 
 // Functions.
 
-// Orderly: as vIOMMUs do; then the host takes it back. Otherwise both kernels learn it after a
-// while, and clear up without it. A guest that has moved meanwhile may have another one in its place.
 std::string_view Guest::unplug_function(std::size_t function, Unplug how) {
-  const Residence::Function& its = residence_->function(function);
-  ensure(!its.slice() || how == Unplug::orderly, "a slice of a function vanished");
+  ensure(!residence_->function(function).slice() || how == Unplug::orderly,
+         "a slice of a function vanished");
   if (!machine.alive()) return "its guest does not run any more";
   if (!residence_->present(function)) return "it is not there";
+  HotplugSlot& slot = slots_[function];
+  const bool pressed_before = slot.take(Due::removal);
+  if (how == Unplug::orderly && pressed_before) return {};
+  if (slot.is(Due::probe) || how == Unplug::surprise) {
+    remove_function(function, how);
+    return {};
+  }
+  slot.set(Due::removal);
+  slot.after(params_.hotplug.slots.attention_window, [this, function] {
+    if (residence_->present(function)) remove_function(function, Unplug::orderly);
+  });
+  return {};
+}
+
+// Orderly: as vIOMMUs do; then the host takes it back. Otherwise both kernels learn it after a
+// while, and clear up without it. A guest that has moved meanwhile may have another one in its place.
+void Guest::remove_function(std::size_t function, Unplug how) {
+  const Residence::Function& its = residence_->function(function);
+  slots_[function].leave();
   if (how == Unplug::surprise) its.device->remove();
   machine.post_to_hypervisor([this, &its, function, how](Thread& thread) {
     if (how == Unplug::surprise) {
       thread.sleep(host().params().unplug_notice);
       its.unit->kernel.driver.gone(its.device->source());
-      if (&its != &residence_->function(function) && residence_->attached(function)) return;
+      if (&its != &residence_->function(function) && residence_->attached(function))
+        return slots_[function].left();
     }
     machine.inject(thread);
     kernel.workers.post([this, function, how](Thread& worker) { release(worker, function, how); });
   });
-  return {};
 }
 
 void Guest::lose_slice(std::size_t function, Unplug how) {
+  slots_[function].leave();
   machine.post_to_hypervisor([this, function, how](Thread& thread) {
-    if (!machine.guest_runs()) return residence_->detach(thread, function);
+    if (!machine.guest_runs()) {
+      slots_[function].left();
+      return residence_->detach(thread, function);
+    }
     machine.inject(thread);
     kernel.workers.post([this, function, how](Thread& worker) { release(worker, function, how); });
   });
@@ -252,6 +307,7 @@ void Guest::release(Thread& thread, std::size_t function, Unplug how) {
   ++hotplug.unplugged;
   machine.exit_to_user(thread, [&] { residence_->detach(thread, function); });
   if (!residence_->function(function).slice()) residence_->take_out(function);
+  slots_[function].left();
 }
 
 std::string_view Guest::plug_function(std::size_t function) {
@@ -259,8 +315,10 @@ std::string_view Guest::plug_function(std::size_t function) {
   if (!machine.alive()) return "its guest does not run any more";
   if (residence_->present(function)) return "it is there";
   // A slot is switched on when software has let go of what was in it.
-  if (drivers_[function]->known()) return "its kernel has not let go of what was there";
+  if (drivers_[function]->known() || slots_[function].leaving())
+    return "its kernel has not let go of what was there";
   if (!its.slice()) residence_->put_in(function);
+  slots_[function].set(Due::probe);
   machine.post_to_hypervisor([this, &its, function](Thread& thread) {
     const AtsDevice& now = *residence_->function(function).device;
     if (&now != its.device && !now.present())
@@ -271,10 +329,10 @@ std::string_view Guest::plug_function(std::size_t function) {
       ++hotplug.refused;
       return;
     }
+    if (slots_[function].leaving() || !residence_->present(function))
+      return residence_->detach(thread, function);  // it went while it was attached
     machine.inject(thread);
-    kernel.workers.post([this, function](Thread& worker) {
-      if (probe(worker, function) != Errno::ok) ++hotplug.refused;
-    });
+    probe_plugged(function);
   });
   return {};
 }
@@ -285,6 +343,16 @@ Errno Guest::probe(Thread& thread, std::size_t function) {
   const auto behind = std::find_if(
       units.begin(), units.end(), [&](const Unit& unit) { return &unit.kernel == &driver.unit(); });
   return behind->slot == Slot::taken ? driver.probe(thread) : Errno::ok;
+}
+
+void Guest::probe_plugged(std::size_t function) {
+  HotplugSlot& slot = slots_[function];
+  if (!slot.is(Due::probe)) return;
+  slot.after(params_.hotplug.slots.probe_delay, [this, &slot, function] {
+    kernel.workers.post([this, &slot, function](Thread& worker) {
+      if (slot.take(Due::probe) && probe(worker, function) != Errno::ok) ++hotplug.refused;
+    });
+  });
 }
 
 }  // namespace viosim

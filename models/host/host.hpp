@@ -7,6 +7,7 @@
 #include "models/device/ats_device.hpp"
 #include "models/host/guest_fault_router.hpp"
 #include "models/host/host_ids.hpp"
+#include "models/host/hotplug_slot.hpp"
 #include "models/host/invalidation_driver.hpp"
 #include "models/host/iommufd.hpp"
 #include "models/host/physical_memory.hpp"
@@ -45,6 +46,7 @@ struct HostParams {
   Ps sets_lock_handover = 100ns;
   Ps function_reset = 100ms;
   Ps unplug_notice = 10us;
+  SlotTimes slots;
   Ps slices_poll = 20us;
   Ps slices_limit = 10s;
   bool shared_domain = false;
@@ -70,6 +72,7 @@ struct HostParams {
               "From the vanishing of a function to its kernel's noticing it: link down, interrupt, "
               "thread.",
               "assumed"),
+        embedded(&P::slots),
         field(
             "slices_poll", &P::slices_poll,
             "While a function goes of which guests have slices: from one look at whether they have "
@@ -123,7 +126,8 @@ class Host {
   Unit& add_unit(vtd::Unit& hardware, InvalidationDriver& queue);
 
   // A function that its own processes use is unplugged, and comes back. From anybody; software does it
-  // from then on. What they return stands in the way, and nothing happens; empty: it is under way.
+  // from then on. What they return stands in the way, and nothing happens; empty: it is under way, or what
+  // was to come is taken back (SlotTimes).
   // `let_go`: by a thread of its kernel, before it forgets the function; returns when nobody else has any
   // of it.
   std::string_view unplug(FunctionDriver& driver, Unplug how,
@@ -159,7 +163,18 @@ class Host {
   std::map<const AtsDevice*, Given> given;
 
  private:
+  // Of a function that has been unplugged or plugged before, or is now.
+  struct Slot {
+    Slot(FunctionDriver& of, Engine& engine, std::uint32_t number)
+        : driver(of), due(engine, number) {}
+    FunctionDriver& driver;
+    HotplugSlot due;
+  };
+  HotplugSlot& slot_of(FunctionDriver& driver);
+  void remove(FunctionDriver& driver, Unplug how, std::function<void(Thread&)> let_go);
+
   HostParams params_;
+  std::deque<Slot> slots_;
   std::uint16_t next_domain_ = 0xffff;
 };
 

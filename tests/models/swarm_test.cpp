@@ -1,6 +1,6 @@
 // Whole systems at random: hosts' and guests' processes, of which some are killed; functions, slices and
-// vIOMMUs that come and go; guests that are killed or shut down, or move to another host and back; IOMMUs,
-// functions and drivers of many kinds. Whatever happened, both hosts are empty afterwards, and a seed gives
+// vIOMMUs that come and go, at once or after a while; guests that are killed or shut down, or move to another
+// host and back; IOMMUs, functions and drivers of many kinds. Whatever happened, both hosts are empty afterwards, and a seed gives
 // the same trace twice, event by event.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
@@ -31,7 +31,9 @@ namespace {
 class Choices {
  public:
   explicit Choices(std::uint64_t seed)
-      : rng_(seed, "swarm.choices"), masks_(seed, "swarm.address_masks") {
+      : rng_(seed, "swarm.choices"),
+        masks_(seed, "swarm.address_masks"),
+        times_(seed, "swarm.slots") {
     two_iommus = one_in(2);
     for (vtd::UnitParams* const unit : {&iommu, &iommu_there}) {
       unit->caching_mode = one_in(5);
@@ -60,6 +62,19 @@ class Choices {
     return static_cast<std::uint8_t>(masks_.below(2) == 0 ? 18 : masks_.below(6));
   }
 
+  // Of one half: none, as by default.
+  SlotTimes slots() {
+    if (times_.below(2) == 0) return {};
+    const auto below = [this](std::uint64_t microseconds) {
+      return Ps(1us) * static_cast<std::int64_t>(times_.below(microseconds));
+    };
+    return {below(500), below(1500)};
+  }
+  HostParams with_slots(HostParams params) {
+    params.slots = slots();
+    return params;
+  }
+
   bool two_iommus = false;  // in each host
   vtd::UnitParams iommu;
   vtd::UnitParams iommu_there;
@@ -68,6 +83,7 @@ class Choices {
   bool one_in(std::uint64_t of) { return rng_.below(of) == 0; }
   Rng rng_;
   Rng masks_;
+  Rng times_;
 };
 
 // What is lost of what functions of guests are told, or tell: some of it, from a stream of its own. What the
@@ -132,7 +148,7 @@ class Swarm {
         choices_(seed),
         losses_(seed),
         lossy_(messages == Messages::are_lost),
-        rig_({choices_.iommu}, lossy_ ? losses_.host() : HostParams()),
+        rig_({choices_.iommu}, choices_.with_slots(lossy_ ? losses_.host() : HostParams())),
         second_(rig_, network(rng_), {}, choices_.iommu_there) {
     if (choices_.two_iommus) {
       rig_.add_iommu(choices_.iommu);
@@ -221,6 +237,7 @@ class Swarm {
     params.vfio.quota = chance(3) ? 3 : 1000;
     params.vfio.free_while_bound = chance(2) ? FreeWhileBound::refuse : FreeWhileBound::pend;
     params.hotplug.wait_for_processes = random(500us);
+    params.hotplug.slots = choices_.slots();
     params.allocator.refuse_unregister_with_live_ids = chance(2);
     params.virtual_commands.poll_limit = 1ms;
     params.migration.dirty_rate = Bandwidth(rng_.below(3) * 20'000'000'000);

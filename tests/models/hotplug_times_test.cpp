@@ -1,0 +1,339 @@
+// What passes before software acts on a plug or an unplug, and what happens meanwhile: the plug is taken back,
+// the button is pressed again, the part vanishes, its guest ends or moves.
+// SPDX-License-Identifier: Apache-2.0
+#include "models/guest/slices.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/moving_guest.hpp"
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+using namespace viosim;
+using namespace viosim::test;
+
+namespace {
+
+constexpr SlotTimes real{50ms, 5s};  // DOMAIN 11
+constexpr std::string_view under_way;
+
+enum class Part : std::uint8_t { viommu, function, host_function };
+
+Part any_part() { return GENERATE(Part::viommu, Part::function, Part::host_function); }
+
+HostParams host_with(const SlotTimes& times) {
+  HostParams params;
+  params.slots = times;
+  return params;
+}
+
+GuestParams guest_with(const SlotTimes& times, PasidScope pasids = PasidScope::system_wide) {
+  GuestParams params = moving_guest(pasids);
+  params.hotplug.slots = times;
+  return params;
+}
+
+// One of each, with nobody who uses it.
+struct Places {
+  Places(Part of, const SlotTimes& times)
+      : part(of),
+        rig({}, host_with(times)),
+        guest(rig.add_guest(guest_with(times))),
+        own(rig.host_driver(rig.add_device(2))) {
+    Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::virtual_command);
+    rig.assign(guest, unit, rig.add_device(2));
+    guest.boot([](Thread&) {});
+  }
+  std::string_view unplug(Unplug how = Unplug::orderly) {
+    if (part == Part::viommu) return guest.unplug_unit("v0", how);
+    return part == Part::function ? guest.unplug_function(0, how) : rig.host.unplug(own, how);
+  }
+  std::string_view plug() {
+    if (part == Part::viommu) return guest.plug_unit("v0");
+    return part == Part::function ? guest.plug_function(0) : rig.host.plug(own);
+  }
+  void unplug_at(Ps when, Unplug how = Unplug::orderly, std::string_view answer = under_way) {
+    rig.at(when, [this, how, answer](Thread&) { CHECK(unplug(how) == answer); });
+  }
+  void plug_at(Ps when, std::string_view answer = under_way) {
+    rig.at(when, [this, answer](Thread&) { CHECK(plug() == answer); });
+  }
+  void kill_at(Ps when) {
+    rig.at(when, [this](Thread&) { guest.kill(); });
+  }
+  // Its kernel has taken it up.
+  bool used() {
+    if (part == Part::viommu) return guest.unit_named("v0").registered;
+    return part == Part::function ? guest.driver(0).known() : own.known();
+  }
+  bool there() {
+    if (part == Part::viommu) return guest.unit_named("v0").viommu.present();
+    return (part == Part::function ? guest.driver(0) : own).function().device->present();
+  }
+  void check_at(Ps when, bool is_used, bool is_there) {
+    rig.at(when, [this, when, is_used, is_there](Thread&) {
+      INFO("at " << to_text(when));
+      CHECK(used() == is_used);
+      CHECK(there() == is_there);
+    });
+  }
+  Ps run() {
+    rig.run();
+    return rig.rig.engine.now().since_start();
+  }
+
+  Part part;
+  SoftwareRig rig;
+  Guest& guest;
+  FunctionDriver& own;
+};
+
+constexpr Ps grid = 100ns;
+constexpr Ps event = 1ms;
+
+// From when on its kernel has it, or has it not, to the grid; looks at it after `event + delay`.
+Ps changes(Places& places, Ps delay, bool to) {
+  std::optional<Ps> first;
+  for (std::int64_t step = 0; step < 1'000; ++step) {
+    const Ps when = delay + grid * step;
+    places.rig.at(event + when + grid / 2, [&places, &first, when, to](Thread&) {
+      if (!first && places.used() == to) first = when;
+    });
+  }
+  places.run();
+  REQUIRE(first);
+  return *first;
+}
+
+}  // namespace
+
+TEST_CASE("a probe begins its delay after the plug", "[hotplug]") {
+  const Part part = any_part();
+  const auto probed = [&](Ps delay) {
+    Places places(part, {delay, Ps(0)});
+    places.unplug_at(200us);
+    places.plug_at(event);
+    return changes(places, delay == Ps(0) ? delay : delay - 1us, true);
+  };
+  const Ps without = probed(Ps(0));
+  CHECK(probed(real.probe_delay) == real.probe_delay + without);
+}
+
+TEST_CASE("an unplug in order begins its window after the event", "[hotplug]") {
+  const Part part = any_part();
+  const auto removed = [&](Ps window) {
+    Places places(part, {Ps(0), window});
+    places.unplug_at(event);
+    return changes(places, window == Ps(0) ? window : window - 1us, false);
+  };
+  const Ps without = removed(Ps(0));
+  CHECK(removed(real.attention_window) == real.attention_window + without);
+}
+
+TEST_CASE("until its window is over a part is used, and is not plugged in again", "[hotplug]") {
+  Places places(any_part(), real);
+  places.unplug_at(1ms);
+  places.check_at(1ms + real.attention_window - Ps(1), true, true);
+  places.plug_at(2s, "it is there");
+  places.check_at(6s, false, false);
+  places.run();
+}
+
+TEST_CASE("pressed again within its window, the button does nothing", "[hotplug]") {
+  Places places(any_part(), real);
+  const bool once_more = GENERATE(false, true);
+  places.unplug_at(1s);
+  places.unplug_at(6s);  // the last instant: one of hardware comes after software
+  places.check_at(7s, true, true);
+  if (once_more) places.unplug_at(8s);
+  places.check_at(12'900ms, true, true);
+  const Ps end = places.run();
+  CHECK(places.used() == !once_more);
+  CHECK(places.there() == !once_more);
+  CHECK(end < (once_more ? 13'001ms : 12'901ms));
+}
+
+TEST_CASE("a window that was taken back, or ended with its guest, keeps no run going",
+          "[hotplug]") {
+  const bool killed = GENERATE(true, false);
+  Places places(killed ? GENERATE(Part::viommu, Part::function) : any_part(), real);
+  places.unplug_at(1ms);
+  if (killed) {
+    places.kill_at(2ms);
+  } else {
+    places.unplug_at(2ms);
+  }
+  CHECK(places.run() < 1s);
+}
+
+TEST_CASE("what vanishes within its window is gone at once, and once", "[hotplug]") {
+  Places places(any_part(), real);
+  places.unplug_at(1ms);
+  places.unplug_at(2ms, Unplug::surprise);
+  places.check_at(3ms, false, false);
+  places.plug_at(10ms);
+  places.check_at(6s, true, true);  // the window was of the one before
+  places.run();
+  if (places.part != Part::host_function) {
+    CHECK(places.guest.hotplug.unplugged == 1);
+    CHECK(places.guest.hotplug.plugged == 1);
+    CHECK(places.guest.hotplug.refused == 0);
+  }
+}
+
+TEST_CASE("an unplug takes a plug back whose probe has not begun, and needs no window",
+          "[hotplug]") {
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  Places places(any_part(), real);
+  // While the hypervisor still attaches it, while the probe is waited for, when it has begun.
+  const Ps goes = GENERATE(1us, 5us, 20us, 1ms, 49'990us);
+  places.unplug_at(1ms, Unplug::surprise);
+  places.plug_at(20ms);
+  std::string_view answer;
+  places.rig.at(20ms + goes, [&](Thread&) { answer = places.unplug(how); });
+  places.rig.at(20ms + goes + 1us, [&](Thread&) {
+    if (answer.empty() && how == Unplug::surprise)
+      CHECK(places.plug() == (places.part == Part::viommu
+                                  ? under_way
+                                  : "its kernel has not let go of what was there"));
+  });
+  places.check_at(29ms + goes, false, how == Unplug::surprise && places.part == Part::viommu);
+  places.plug_at(200ms, answer.empty() && how == Unplug::surprise && places.part == Part::viommu
+                            ? "it is there"
+                            : under_way);
+  places.check_at(300ms, true, true);
+  places.run();
+  CHECK(answer.empty());
+  if (places.part == Part::host_function) return;
+  CHECK(places.guest.hotplug.unplugged == 2);
+  CHECK(places.guest.hotplug.plugged == 2);
+  CHECK(places.guest.hotplug.refused == 0);
+}
+
+TEST_CASE("a guest may be killed at any instant of a delay or a window", "[hotplug]") {
+  const Part part = GENERATE(Part::viommu, Part::function);
+  const bool window = GENERATE(true, false);
+  const Ps killed = 5us * GENERATE(range(0, 40));
+  Places places(part, {100us, 100us});
+  if (!window) places.unplug_at(500us, Unplug::surprise);
+  window ? places.unplug_at(1ms) : places.plug_at(1ms);
+  places.kill_at(1ms + killed);
+  places.run();
+  CHECK(places.guest.nothing_left());
+  CHECK(places.guest.machine.closed());
+}
+
+TEST_CASE("a guest that shuts down within a window does not wait for it", "[hotplug]") {
+  Places places(GENERATE(Part::viommu, Part::function), real);
+  places.unplug_at(1ms);
+  places.rig.at(2ms, [&](Thread&) {
+    places.guest.kernel.workers.post([&](Thread& thread) { places.guest.shut_down(thread); });
+  });
+  CHECK(places.run() < 1s);
+  CHECK(places.guest.nothing_left());
+}
+
+TEST_CASE("a guest moves within a window: the part goes at the target", "[hotplug][migration]") {
+  const bool whole = GENERATE(true, false);
+  const bool viommu = GENERATE(true, false);
+  const Ps window = GENERATE(200us, 450us, 20ms);  // ends in rounds, in the pause, there
+  Moving moving(
+      guest_with({Ps(0), window}, whole ? PasidScope::system_wide : PasidScope::guest_wide));
+  moving.boot();
+  moving.migrate_at(300us);
+  moving.rig.at(290us, [&](Thread&) {
+    if (viommu) {
+      CHECK(moving.guest.unplug_unit("v1", Unplug::orderly).empty());
+    } else {
+      CHECK(moving.guest.unplug_function(0, Unplug::orderly).empty());
+    }
+  });
+  moving.rig.at(400ms, [&](Thread&) { moving.guest.kill(); });
+  moving.rig.run();
+  CHECK(!moving.report().failed);
+  CHECK(moving.guest.hotplug.unplugged == 1);
+  CHECK(&moving.guest.host() == &moving.second.host);
+  if (!viommu) CHECK(!moving.second.devices[0].present());
+  CHECK(moving.finished());
+  check_both_empty(moving);
+}
+
+TEST_CASE("a guest moves while a probe is waited for: it is probed at the target",
+          "[hotplug][migration]") {
+  const bool whole = GENERATE(true, false);
+  const bool viommu = GENERATE(true, false);
+  const Ps delay = GENERATE(200us, 450us, 50ms);
+  Moving moving(
+      guest_with({delay, Ps(0)}, whole ? PasidScope::system_wide : PasidScope::guest_wide),
+      {.processes = 0});
+  const auto unplug = [&](Thread&) {
+    viommu ? moving.guest.unplug_unit("v1", Unplug::orderly)
+           : moving.guest.unplug_function(1, Unplug::orderly);
+  };
+  ProcessGroup& late = moving.rig.group(moving.guest, moving_load(), {&moving.guest.driver(1)});
+  Process& process = moving.rig.process(late);
+  moving.boot();
+  moving.rig.at(200us, unplug);
+  moving.rig.at(400us, [&](Thread&) {
+    CHECK((viommu ? moving.guest.plug_unit("v1") : moving.guest.plug_function(1)).empty());
+  });
+  moving.migrate_at(410us);
+  moving.rig.at(100ms, [&](Thread&) { process.start(); });
+  moving.rig.at(400ms, [&](Thread&) { moving.guest.kill(); });
+  moving.rig.run();
+  CHECK(!moving.report().failed);
+  CHECK(&moving.guest.host() == &moving.second.host);
+  CHECK(moving.guest.hotplug.plugged == 1);
+  CHECK(moving.guest.hotplug.refused == 0);
+  CHECK(process.finished());
+  CHECK(late.stats.rounds == 60);
+  CHECK(moving.second.devices[1].stats.requests > 0);
+  check_both_empty(moving);
+}
+
+TEST_CASE("a vIOMMU that is plugged in takes up the function whose probe is waited for",
+          "[hotplug]") {
+  Places places(Part::viommu, {200us, Ps(0)});
+  Guest& guest = places.guest;
+  places.unplug_at(1ms, Unplug::surprise);
+  places.rig.at(2ms, [&](Thread&) { guest.unplug_function(0, Unplug::surprise); });
+  places.plug_at(3ms);
+  places.rig.at(3100us, [&](Thread&) { CHECK(guest.plug_function(0).empty()); });
+  places.run();
+  CHECK(guest.driver(0).probed());
+  CHECK(guest.hotplug.plugged == 2);
+  CHECK(guest.hotplug.refused == 0);
+}
+
+TEST_CASE("within the window of a host's function guests get slices of it; then they lose them",
+          "[hotplug][mediated]") {
+  const bool taken_back = GENERATE(false, true);
+  SoftwareRig rig({}, host_with({50us, 1ms}));
+  AtsDevice& device = rig.add_device(4);
+  FunctionDriver& parent = rig.host_driver(device, nullptr, QueueSlice{2, 2});
+  Guest& guest = rig.add_guest(guest_with({}, PasidScope::guest_wide));
+  Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::guest_local);
+  Guest::Assignment assignment;
+  assignment.parent = &parent;
+  assignment.slice = {0, 2};
+  FunctionDriver& slice = rig.assign(guest, unit, device, assignment);
+  rig.at(20us, [&](Thread&) { guest.boot([](Thread&) {}); });
+  const std::vector<SliceOfGuest> slices{{&guest, 0}};
+  const auto press = [&](Thread&) {
+    CHECK(unplug_with_slices(rig.host, parent, slices, Unplug::orderly).empty());
+  };
+  rig.at(1ms, [&](Thread&) { CHECK(guest.unplug_function(0, Unplug::orderly).empty()); });
+  rig.at(2ms, press);
+  rig.at(2100us, [&](Thread&) { CHECK(guest.plug_function(0).empty()); });
+  rig.at(2900us, [&](Thread&) { CHECK(slice.probed()); });
+  if (taken_back) rig.at(2950us, press);
+  rig.at(5ms, [&](Thread&) {
+    CHECK(slice.known() == taken_back);
+    CHECK(parent.known() == taken_back);
+    CHECK(device.present() == taken_back);
+    guest.kill();
+  });
+  rig.run();
+  CHECK(guest.nothing_left());
+}
