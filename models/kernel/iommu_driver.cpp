@@ -54,6 +54,7 @@ Errno IommuDriver::add(Thread& thread, Bdf source, const IommuFunction& function
   if (!functions_.emplace(source, added).second) return Errno::eexist;
   Job job{thread, source, function.rid_pasid, DomainId(0)};
   run(Order::add, job);
+  if (job.error != Errno::ok) functions_.erase(source);
   return job.error;
 }
 

@@ -337,3 +337,27 @@ TEST_CASE("within the window of a host's function guests get slices of it; then 
   rig.run();
   CHECK(guest.nothing_left());
 }
+
+TEST_CASE("a function that is plugged in without its vIOMMU is refused, and taken up with it",
+          "[hotplug]") {
+  const Ps delay = GENERATE(Ps(0), 400us);
+  Moving moving(guest_with({delay, Ps(0)}));
+  Guest& guest = moving.guest;
+  ProcessGroup& late = moving.rig.group(guest, moving_load(), {&guest.driver(0)});
+  Process& process = moving.rig.process(late);
+  moving.boot();
+  moving.rig.at(5ms, [&](Thread&) { guest.unplug_unit("v0", Unplug::orderly); });
+  moving.rig.at(16ms, [&](Thread&) { guest.unplug_function(0, Unplug::orderly); });
+  moving.rig.at(17ms, [&](Thread&) { CHECK(guest.plug_function(0).empty()); });
+  moving.rig.at(20ms, [&](Thread&) {
+    CHECK(guest.hotplug.refused == 1);
+    CHECK(guest.plug_unit("v0").empty());
+  });
+  moving.rig.at(30ms, [&](Thread&) { process.start(); });
+  moving.rig.at(400ms, [&](Thread&) { guest.kill(); });
+  moving.rig.run();
+  CHECK(late.stats.rounds == 60);
+  CHECK(late.stats.failed == 0);
+  CHECK(moving.finished());
+  CHECK(guest.nothing_left());
+}
