@@ -224,72 +224,103 @@ TEST_CASE("a guest may be killed at any instant of a delay or a window", "[hotpl
   CHECK(places.guest.machine.closed());
 }
 
-TEST_CASE("a guest that shuts down within a window does not wait for it", "[hotplug]") {
-  Places places(GENERATE(Part::viommu, Part::function), real);
-  places.unplug_at(1ms);
+TEST_CASE("a guest that shuts down or panics meanwhile waits neither for a window nor for a probe",
+          "[hotplug]") {
+  const bool panics = GENERATE(true, false);
+  const bool window = GENERATE(true, false);
+  Places places(GENERATE(Part::viommu, Part::function), {5s, 5s});
+  if (!window) places.unplug_at(500us, Unplug::surprise);
+  window ? places.unplug_at(1ms) : places.plug_at(1ms);
   places.rig.at(2ms, [&](Thread&) {
-    places.guest.kernel.workers.post([&](Thread& thread) { places.guest.shut_down(thread); });
+    places.guest.kernel.workers.post([&](Thread& thread) {
+      if (panics) places.guest.machine.panic("a test");
+      places.guest.shut_down(thread);
+    });
   });
   CHECK(places.run() < 1s);
+  CHECK(places.used() == (window && panics));  // it stays as it was
   CHECK(places.guest.nothing_left());
 }
 
-TEST_CASE("a guest moves within a window: the part goes at the target", "[hotplug][migration]") {
+namespace {
+
+// Where the guest was when the wait was over.
+struct Phases {
+  bool before_pause = false, in_pause = false, after = false;
+  void note(const MigrationReport& report, Instant over) {
+    const bool paused = over >= *report.paused && over < *report.ended;
+    (over < *report.paused ? before_pause : paused ? in_pause : after) = true;
+  }
+  bool all() const { return before_pause && in_pause && after; }
+};
+
+}  // namespace
+
+TEST_CASE("a guest moves within a window: the part goes where it is then", "[hotplug][migration]") {
   const bool whole = GENERATE(true, false);
   const bool viommu = GENERATE(true, false);
-  const Ps window = GENERATE(200us, 450us, 20ms);  // ends in rounds, in the pause, there
-  Moving moving(
-      guest_with({Ps(0), window}, whole ? PasidScope::system_wide : PasidScope::guest_wide));
-  moving.boot();
-  moving.migrate_at(300us);
-  moving.rig.at(290us, [&](Thread&) {
-    if (viommu) {
-      CHECK(moving.guest.unplug_unit("v1", Unplug::orderly).empty());
-    } else {
-      CHECK(moving.guest.unplug_function(0, Unplug::orderly).empty());
-    }
-  });
-  moving.rig.at(400ms, [&](Thread&) { moving.guest.kill(); });
-  moving.rig.run();
-  CHECK(!moving.report().failed);
-  CHECK(moving.guest.hotplug.unplugged == 1);
-  CHECK(&moving.guest.host() == &moving.second.host);
-  if (!viommu) CHECK(!moving.second.devices[0].present());
-  CHECK(moving.finished());
-  check_both_empty(moving);
+  Phases phases;
+  for (std::int64_t step = 0; step < 30; ++step) {
+    const Ps window = 20us + step * 27'300ns;
+    INFO("window " << to_text(window));
+    Moving moving(
+        guest_with({Ps(0), window}, whole ? PasidScope::system_wide : PasidScope::guest_wide));
+    moving.boot();
+    moving.migrate_at(300us);
+    moving.rig.at(290us, [&](Thread&) {
+      CHECK((viommu ? moving.guest.unplug_unit("v1", Unplug::orderly)
+                    : moving.guest.unplug_function(0, Unplug::orderly))
+                .empty());
+    });
+    moving.rig.at(400ms, [&](Thread&) { moving.guest.kill(); });
+    moving.rig.run();
+    REQUIRE(!moving.report().failed);
+    phases.note(moving.report(), Instant(290us + window));
+    CHECK(moving.guest.hotplug.unplugged == 1);
+    CHECK(&moving.guest.host() == &moving.second.host);
+    if (!viommu) CHECK(!moving.second.devices[0].present());
+    CHECK(moving.finished());
+    check_both_empty(moving);
+  }
+  CHECK(phases.all());
 }
 
-TEST_CASE("a guest moves while a probe is waited for: it is probed at the target",
+TEST_CASE("a guest moves while a probe is waited for: it is probed where it is then",
           "[hotplug][migration]") {
   const bool whole = GENERATE(true, false);
   const bool viommu = GENERATE(true, false);
-  const Ps delay = GENERATE(200us, 450us, 50ms);
-  Moving moving(
-      guest_with({delay, Ps(0)}, whole ? PasidScope::system_wide : PasidScope::guest_wide),
-      {.processes = 0});
-  const auto unplug = [&](Thread&) {
-    viommu ? moving.guest.unplug_unit("v1", Unplug::orderly)
-           : moving.guest.unplug_function(1, Unplug::orderly);
-  };
-  ProcessGroup& late = moving.rig.group(moving.guest, moving_load(), {&moving.guest.driver(1)});
-  Process& process = moving.rig.process(late);
-  moving.boot();
-  moving.rig.at(200us, unplug);
-  moving.rig.at(400us, [&](Thread&) {
-    CHECK((viommu ? moving.guest.plug_unit("v1") : moving.guest.plug_function(1)).empty());
-  });
-  moving.migrate_at(410us);
-  moving.rig.at(100ms, [&](Thread&) { process.start(); });
-  moving.rig.at(400ms, [&](Thread&) { moving.guest.kill(); });
-  moving.rig.run();
-  CHECK(!moving.report().failed);
-  CHECK(&moving.guest.host() == &moving.second.host);
-  CHECK(moving.guest.hotplug.plugged == 1);
-  CHECK(moving.guest.hotplug.refused == 0);
-  CHECK(process.finished());
-  CHECK(late.stats.rounds == 60);
-  CHECK(moving.second.devices[1].stats.requests > 0);
-  check_both_empty(moving);
+  Phases phases;
+  for (std::int64_t step = 0; step < 30; ++step) {
+    const Ps delay = 20us + step * 27'300ns;
+    INFO("delay " << to_text(delay));
+    Moving moving(
+        guest_with({delay, Ps(0)}, whole ? PasidScope::system_wide : PasidScope::guest_wide),
+        {.processes = 0});
+    Guest& guest = moving.guest;
+    ProcessGroup& late = moving.rig.group(guest, moving_load(), {&guest.driver(1)});
+    Process& process = moving.rig.process(late);
+    moving.boot();
+    moving.rig.at(200us, [&](Thread&) {
+      viommu ? guest.unplug_unit("v1", Unplug::orderly) : guest.unplug_function(1, Unplug::orderly);
+    });
+    moving.rig.at(400us, [&](Thread&) {
+      CHECK((viommu ? guest.plug_unit("v1") : guest.plug_function(1)).empty());
+    });
+    moving.migrate_at(410us);
+    moving.rig.at(100ms, [&](Thread&) { process.start(); });
+    moving.rig.at(400ms, [&](Thread&) { guest.kill(); });
+    moving.rig.run();
+    REQUIRE(!moving.report().failed);
+    phases.note(moving.report(), Instant(400us + delay));
+    CHECK(&guest.host() == &moving.second.host);
+    CHECK(guest.hotplug.plugged == 1);
+    CHECK(guest.hotplug.refused == 0);
+    CHECK(late.stats.rounds == 60);
+    CHECK(late.stats.failed == 0);
+    CHECK(moving.second.devices[1].stats.requests > 0);
+    check_both_empty(moving);
+  }
+  CHECK(phases.all());
 }
 
 TEST_CASE("a vIOMMU that is plugged in takes up the function whose probe is waited for",
@@ -306,36 +337,79 @@ TEST_CASE("a vIOMMU that is plugged in takes up the function whose probe is wait
   CHECK(guest.hotplug.refused == 0);
 }
 
+namespace {
+
+// A guest with a slice of a function of the host.
+struct Sliced {
+  Sliced(const SlotTimes& of_host, const SlotTimes& of_guest)
+      : rig({}, host_with(of_host)),
+        device(rig.add_device(4)),
+        parent(rig.host_driver(device, nullptr, QueueSlice{2, 2})),
+        guest(rig.add_guest(guest_with(of_guest, PasidScope::guest_wide))),
+        slice(assign()) {
+    rig.at(20us, [this](Thread&) { guest.boot([](Thread&) {}); });
+  }
+  FunctionDriver& assign() {
+    Guest::Assignment assignment;
+    assignment.parent = &parent;
+    assignment.slice = {0, 2};
+    return rig.assign(guest, guest.add_unit("v0", {}, PasidBackend::guest_local), device,
+                      assignment);
+  }
+  void unplug(Unplug how) {
+    CHECK(unplug_with_slices(rig.host, parent, {{&guest, 0}}, how).empty());
+  }
+
+  SoftwareRig rig;
+  AtsDevice& device;
+  FunctionDriver& parent;
+  Guest& guest;
+  FunctionDriver& slice;
+};
+
+}  // namespace
+
 TEST_CASE("within the window of a host's function guests get slices of it; then they lose them",
           "[hotplug][mediated]") {
   const bool taken_back = GENERATE(false, true);
-  SoftwareRig rig({}, host_with({50us, 1ms}));
-  AtsDevice& device = rig.add_device(4);
-  FunctionDriver& parent = rig.host_driver(device, nullptr, QueueSlice{2, 2});
-  Guest& guest = rig.add_guest(guest_with({}, PasidScope::guest_wide));
-  Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::guest_local);
-  Guest::Assignment assignment;
-  assignment.parent = &parent;
-  assignment.slice = {0, 2};
-  FunctionDriver& slice = rig.assign(guest, unit, device, assignment);
-  rig.at(20us, [&](Thread&) { guest.boot([](Thread&) {}); });
-  const std::vector<SliceOfGuest> slices{{&guest, 0}};
-  const auto press = [&](Thread&) {
-    CHECK(unplug_with_slices(rig.host, parent, slices, Unplug::orderly).empty());
-  };
-  rig.at(1ms, [&](Thread&) { CHECK(guest.unplug_function(0, Unplug::orderly).empty()); });
-  rig.at(2ms, press);
-  rig.at(2100us, [&](Thread&) { CHECK(guest.plug_function(0).empty()); });
-  rig.at(2900us, [&](Thread&) { CHECK(slice.probed()); });
-  if (taken_back) rig.at(2950us, press);
-  rig.at(5ms, [&](Thread&) {
-    CHECK(slice.known() == taken_back);
-    CHECK(parent.known() == taken_back);
-    CHECK(device.present() == taken_back);
-    guest.kill();
+  Sliced sliced({50us, 1ms}, {});
+  const auto press = [&](Thread&) { sliced.unplug(Unplug::orderly); };
+  sliced.rig.at(1ms,
+                [&](Thread&) { CHECK(sliced.guest.unplug_function(0, Unplug::orderly).empty()); });
+  sliced.rig.at(2ms, press);
+  sliced.rig.at(2100us, [&](Thread&) { CHECK(sliced.guest.plug_function(0).empty()); });
+  sliced.rig.at(2900us, [&](Thread&) { CHECK(sliced.slice.probed()); });
+  if (taken_back) sliced.rig.at(2950us, press);
+  sliced.rig.at(5ms, [&](Thread&) {
+    CHECK(sliced.slice.known() == taken_back);
+    CHECK(sliced.parent.known() == taken_back);
+    CHECK(sliced.device.present() == taken_back);
+    sliced.guest.kill();
   });
-  rig.run();
-  CHECK(guest.nothing_left());
+  sliced.rig.run();
+  CHECK(sliced.guest.nothing_left());
+}
+
+TEST_CASE("a slice in its window goes with the host's function, what comes in its place has none",
+          "[hotplug][mediated]") {
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  Sliced sliced({}, {Ps(0), 5s});
+  sliced.rig.at(1ms,
+                [&](Thread&) { CHECK(sliced.guest.unplug_function(0, Unplug::orderly).empty()); });
+  sliced.rig.at(2ms, [&](Thread&) { sliced.unplug(how); });
+  sliced.rig.at(3ms, [&](Thread&) {
+    CHECK(!sliced.slice.known());
+    CHECK(!sliced.parent.known());
+    CHECK(sliced.rig.host.plug(sliced.parent).empty());
+  });
+  sliced.rig.at(4ms, [&](Thread&) { CHECK(sliced.guest.plug_function(0).empty()); });
+  sliced.rig.at(6s, [&](Thread&) {
+    CHECK(sliced.slice.probed());
+    sliced.guest.kill();
+  });
+  sliced.rig.run();
+  CHECK(sliced.guest.hotplug.unplugged == 1);
+  CHECK(sliced.guest.nothing_left());
 }
 
 TEST_CASE("a function that is plugged in without its vIOMMU is refused, and taken up with it",
