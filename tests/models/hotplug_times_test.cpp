@@ -154,6 +154,14 @@ TEST_CASE("pressed again within its window, the button does nothing", "[hotplug]
   CHECK(end < (once_more ? 13'001ms : 12'901ms));
 }
 
+TEST_CASE("pressed a third time it begins a whole window", "[hotplug]") {
+  Places places(any_part(), real);
+  for (const Ps when : {1s, 2s, 3s}) places.unplug_at(when);
+  places.check_at(8s - Ps(1), true, true);
+  places.check_at(8001ms, false, false);
+  places.run();
+}
+
 TEST_CASE("a window that was taken back, or ended with its guest, keeps no run going",
           "[hotplug]") {
   const bool killed = GENERATE(true, false);
@@ -209,6 +217,32 @@ TEST_CASE("an unplug takes a plug back whose probe has not begun, and needs no w
   CHECK(places.guest.hotplug.unplugged == 2);
   CHECK(places.guest.hotplug.plugged == 2);
   CHECK(places.guest.hotplug.refused == 0);
+}
+
+TEST_CASE("a function that goes while it is attached is given back, and can come again",
+          "[hotplug]") {
+  const Unplug how = GENERATE(Unplug::orderly, Unplug::surprise);
+  GuestParams params = guest_with({GENERATE(Ps(0), 50ms), Ps(0)});
+  params.world_switch.system_call = 200us;
+  SoftwareRig rig;
+  Guest& guest = rig.add_guest(params);
+  Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::virtual_command);
+  FunctionDriver& driver = rig.assign(guest, unit, rig.add_device(2));
+  guest.boot([](Thread&) {});
+  rig.at(5ms, [&](Thread&) { guest.unplug_function(0, Unplug::orderly); });
+  rig.at(10ms, [&](Thread&) { CHECK(guest.plug_function(0).empty()); });
+  rig.at(10'001us, [&](Thread&) {
+    CHECK(guest.residence().attaches(0));
+    CHECK(guest.unplug_function(0, how).empty());
+  });
+  rig.at(15ms, [&](Thread&) {
+    CHECK(!driver.known());
+    CHECK(!guest.residence().attached(0));
+    CHECK(guest.plug_function(0).empty());
+  });
+  rig.run();
+  CHECK(driver.probed());
+  CHECK(guest.hotplug.refused == 0);
 }
 
 TEST_CASE("a guest may be killed at any instant of a delay or a window", "[hotplug]") {
