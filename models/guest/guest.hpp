@@ -232,10 +232,10 @@ class Guest {
   void kill() { machine.kill(); }
 
   // From anybody; software does it from then on. What they return stands in the way, and nothing
-  // happens; empty: it is under way, or what was to come is taken back (SlotTimes). What is not there is not unplugged, and the other way round; nor
-  // does anything happen to a guest that does not run. A vIOMMU takes the use of the functions
-  // behind it with it, and brings it back. Where one is leaving the next is plugged in when the kernel
-  // has let go of it.
+  // happens; empty: it is under way, or what was to come is taken back (SlotTimes). What is not there is
+  // not unplugged, and the other way round; nor does anything happen to a guest that does not run. A
+  // vIOMMU takes the use of the functions behind it with it, and brings it back. Where one is leaving the
+  // next is plugged in when the kernel has let go of it; a function is not plugged in until then.
   std::string_view unplug_unit(const std::string& name, Unplug how);
   std::string_view plug_unit(const std::string& name);
   std::string_view unplug_function(std::size_t function, Unplug how);  // a slice: in order only

@@ -1,7 +1,7 @@
 // Whole systems at random: hosts' and guests' processes, of which some are killed; functions, slices and
 // vIOMMUs that come and go, at once or after a while; guests that are killed or shut down, or move to another
-// host and back; IOMMUs, functions and drivers of many kinds. Whatever happened, both hosts are empty afterwards, and a seed gives
-// the same trace twice, event by event.
+// host and back; IOMMUs, functions and drivers of many kinds. Whatever happened, both hosts are empty
+// afterwards, and a seed gives the same trace twice, event by event.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/rng.hpp"
 #include "models/guest/slices.hpp"
