@@ -403,7 +403,7 @@ struct Sliced {
 
 }  // namespace
 
-TEST_CASE("within the window of a host's function guests get slices of it; then they lose them",
+TEST_CASE("within the window of a host's function guests get slices of it, then they lose them",
           "[hotplug][mediated]") {
   const bool taken_back = GENERATE(false, true);
   Sliced sliced({50us, 1ms}, {});
