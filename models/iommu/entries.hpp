@@ -71,6 +71,7 @@ struct IotlbValue {
   bool absent = false;       // caching mode: a page that was not there
   bool absent_in_first = false;  // and it was the first stage that did not have it
   bool silenced = false;         // absent: FPD of what leads to it
+  std::uint8_t first_leaf = 0;   // level of the first stage's leaf; 0: there is none
   std::array<std::uint64_t, 2> groups(const PageTag& /*tag*/) const {
     return {group_of(domain), group_of(domain, pasid)};
   }

@@ -33,6 +33,8 @@ struct Invalidation {
   Iova address;  // ranges: 2^address_mask pages of 4 KiB, naturally aligned
   std::uint8_t address_mask = 0;
   bool leaf_only = false;  // caches of upper table entries need not forget
+  // Ranges: of a leaf of the first stage that is cached in pieces, since the second's are smaller, all go.
+  bool whole_leaves = false;
 };
 
 }  // namespace viosim

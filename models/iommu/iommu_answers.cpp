@@ -82,9 +82,9 @@ void Iommu::fill(WalkSlot& slot, const WalkResult& result) {
   const Rights rights =
       by_source ? translation.rights & space.allowed() : slot.walk.translation().rights;
   largest_level_ = std::max(largest_level_, translation.level);
-  iotlb_.insert(PageTag::of(request.iova, translation.level, tag),
-                {translation.page, space.tag, space.domain, rights, space.first_levels != 0, false},
-                use_now());
+  IotlbValue value{translation.page, space.tag, space.domain, rights, space.first_levels != 0};
+  value.first_leaf = slot.walk.pages().first_level();
+  iotlb_.insert(PageTag::of(request.iova, translation.level, tag), value, use_now());
 }
 
 // For prefetch(), and for the look-ups of the next walk.

@@ -159,7 +159,8 @@ void Iommu::forget_translations(const Invalidation& of) {
       slot.withhold_path = true;
       continue;
     }
-    const IotlbValue pending{{}, space->tag, space->domain, {}, space->first_levels != 0};
+    IotlbValue pending{{}, space->tag, space->domain, {}, space->first_levels != 0};
+    if (space->nested()) pending.first_leaf = space->first_levels;  // or lower
     for (unsigned level = 1; level <= WalkCaches::highest; ++level) {
       const auto tag = PageTag::of(slot.walk.request().iova, level, space->tag.value());
       if (covers(of, tag, pending)) slot.withhold_fill |= static_cast<std::uint8_t>(1U << level);
@@ -178,6 +179,12 @@ void Iommu::forget_paths(const Invalidation& of) {
   }
 }
 
+// What of its cached translation an invalidation of first-stage addresses is about.
+static PageTag named_by(const Invalidation& of, const PageTag& tag, const IotlbValue& value) {
+  if (!of.whole_leaves || value.first_leaf <= tag.level()) return tag;
+  return PageTag::of(Iova(tag.first_page() << 12U), value.first_leaf, tag.space);
+}
+
 bool Iommu::covers(const Invalidation& of, const PageTag& tag, const IotlbValue& value) const {
   const bool domain = value.domain == of.domain;
   switch (of.scope) {
@@ -192,9 +199,10 @@ bool Iommu::covers(const Invalidation& of, const PageTag& tag, const IotlbValue&
     case Scope::space:
       return domain && value.pasid == of.pasid;
     case Scope::space_range:
-      return domain && value.pasid == of.pasid && value.first_stage && overlaps(of, tag);
+      return domain && value.pasid == of.pasid && value.first_stage &&
+             overlaps(of, named_by(of, tag, value));
     case Scope::spaces_range:
-      return domain && value.first_stage && overlaps(of, tag);
+      return domain && value.first_stage && overlaps(of, named_by(of, tag, value));
     case Scope::source:
     case Scope::process:
       return false;

@@ -80,6 +80,8 @@ class PageWalk {
 
   WalkStep step() const { return step_; }
   Stage stage() const { return part_ == Part::first ? Stage::first : Stage::second; }
+  // Of the first stage's leaf, once the page is known; 0: there is no first stage.
+  std::uint8_t first_level() const { return first_level_; }
   // The stage that the walk is in: the level of the entry wanted.
   std::uint8_t level() const { return part_ == Part::first ? first_level_ : second_level_; }
   // At `look_up`: the address of this stage that is being translated.

@@ -137,18 +137,33 @@ class Caches : public WalkClient, public CommandListener {
     port.device = 1U + number;
     unit_.tables().attach(port.source, context);
     ports_.push_back(port);
+    asks_.push_back(iova);
     return number;
   }
+  // Two pages of 4 KiB of one leaf of 2 MiB, and one of the next leaf.
+  void add_pieces(std::uint16_t gscid, std::uint32_t pscid) {
+    const std::size_t number = add(gscid, pscid);
+    PageTable& second = tables_.back();
+    PageTable& first = tables_[tables_.size() - 2];
+    constexpr Hpa in_guest{0x10'0000'0000};  // beyond what is mapped one to one
+    first.map(pieces, in_guest, 2 * 512, all, 2);
+    for (const std::uint64_t page : {3U, 4U, 512U}) {
+      second.map(Iova(in_guest.value() + page * 4096), host_page, 1, all);
+      ports_.push_back(ports_[number]);
+      asks_.push_back(pieces + Bytes(page * 4096));
+    }
+  }
+  static constexpr Iova pieces{0x4000'0000};
 
   // Fills, gives the command, and says of each requester how many reads its next request needs.
   std::vector<std::uint64_t> reads_after(const Command& command) {
     std::vector<std::uint64_t> reads;
     engine_.spawn("test", Lifetime::finishes, [&] {
-      for (IommuPort& port : ports_) ask(port);
+      for (std::size_t i = 0; i < ports_.size(); ++i) ask(i);
       driver_.submit_and_wait({&command, 1});
-      for (IommuPort& port : ports_) {
+      for (std::size_t i = 0; i < ports_.size(); ++i) {
         const std::uint64_t before = unit_.iommu().stats.walk_reads;
-        ask(port);
+        ask(i);
         reads.push_back(unit_.iommu().stats.walk_reads - before);
       }
     });
@@ -161,11 +176,13 @@ class Caches : public WalkClient, public CommandListener {
   }
 
  private:
-  void ask(IommuPort& port) {
+  void ask(std::size_t number) {
     const UseStamp stamp = unit_.iommu().use_now();
+    IommuPort& port = ports_[number];
+    const Iova at = asks_[number];
     Hpa answer;
-    if (!unit_.iommu().lookup(port, iova, Access::read, stamp, answer))
-      unit_.iommu().start_walk(port, iova, Access::read, stamp, *this, 0);
+    if (!unit_.iommu().lookup(port, at, Access::read, stamp, answer))
+      unit_.iommu().start_walk(port, at, Access::read, stamp, *this, 0);
     engine_.sleep_for(10us);
   }
 
@@ -175,6 +192,7 @@ class Caches : public WalkClient, public CommandListener {
   RiscvCommandDriver driver_;
   std::deque<PageTable> tables_;
   std::deque<IommuPort> ports_;
+  std::vector<Iova> asks_;  // of each port
 };
 
 }  // namespace
@@ -272,6 +290,24 @@ TEST_CASE("each RISC-V command makes the caches forget what it names", "[models]
     INFO("requester " << i);
     CHECK(reads[i] == c.reads[i]);
   }
+}
+
+TEST_CASE("IOTINVAL.VMA with an address forgets all pieces of a leaf of the first stage",
+          "[models][riscv]") {
+  const bool one_space = GENERATE(false, true);
+  const std::uint64_t offset = GENERATE(0U, 3U, 4U, 511U);
+  Caches caches;
+  caches.add_pieces(7, 1);
+  caches.add_pieces(8, 1);
+  const auto reads = caches.reads_after({.type = CommandType::iotinval_vma,
+                                         .address_valid = true,
+                                         .pscid_valid = one_space,
+                                         .guest_valid = true,
+                                         .pscid = one_space ? 1U : 0U,
+                                         .gscid = 7,
+                                         .address = Caches::pieces.value() + offset * 4096});
+  const std::uint64_t large = 2 * (2 + 1) + 4;  // one table less
+  CHECK(reads == std::vector<std::uint64_t>{0, large, large, 0, 0, 0, 0, 0});
 }
 
 TEST_CASE("an illegal command stops the queue until software clears the error", "[models][riscv]") {

@@ -158,6 +158,7 @@ Invalidation of_translations(const Command& c) {
   } else if (c.address_valid) {
     order.scope = c.pscid_valid ? Scope::space_range : Scope::spaces_range;
     order.leaf_only = true;
+    order.whole_leaves = true;
   } else if (c.pscid_valid) {
     order.scope = Scope::space;
   }
