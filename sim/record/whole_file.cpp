@@ -26,11 +26,7 @@ namespace {
 class PassingFile {
  public:
   explicit PassingFile(const std::filesystem::path& path) : path_(path) {
-    std::array<char, 256> host{};
-    ::gethostname(host.data(), host.size() - 1);
-    // Of this process alone, on whichever machine.
-    passing_ = path;
-    passing_ += fmt::format(".{}-{}.new", host.data(), ::getpid());
+    passing_ = passing_name(path);
     descriptor_ = ::open(passing_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (descriptor_ < 0) refuse_file(path_, "cannot be made", errno);
   }
@@ -65,6 +61,14 @@ class PassingFile {
 
 }  // namespace
 
+std::filesystem::path passing_name(const std::filesystem::path& path) {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  std::filesystem::path passing = path;
+  passing += fmt::format(".{}-{}.new", host.data(), ::getpid());
+  return passing;
+}
+
 void refuse_special_file(const std::filesystem::path& path) {
   std::error_code ignored;
   const std::filesystem::file_status status = std::filesystem::status(path, ignored);
@@ -77,6 +81,9 @@ void refuse_special_file(const std::filesystem::path& path) {
 }
 
 void refuse_database(const std::filesystem::path& path) {
+  std::error_code none;
+  if (!std::filesystem::is_regular_file(path, none))
+    return;  // who opens a pipe waits for its other end
   std::array<char, sqlite_magic.size()> head{};
   std::ifstream(path, std::ios::binary).read(head.data(), head.size());
   if (std::string_view(head.data(), head.size()) != sqlite_magic) return;

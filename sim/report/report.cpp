@@ -73,8 +73,7 @@ bool may_be_replaced(const std::filesystem::path& out) {
 
 void check_output(const std::filesystem::path& database, const std::filesystem::path& out) {
   std::error_code none;
-  if (std::filesystem::is_directory(out, none))
-    throw ConfigError({out.string(), "", "is a directory; expected the name of a file"});
+  refuse_special_file(out);
   if (std::filesystem::equivalent(out, database, none))
     throw ConfigError({out.string(), "", "is the database itself; expected another file"});
   refuse_database(out);

@@ -15,10 +15,8 @@ TextOutput::TextOutput(const std::optional<std::filesystem::path>& file)
   if (file_.empty()) return;
   refuse_special_file(file_);
   refuse_database(file_);
-  partial_ = file_;
-  partial_ += ".partial";
-  refuse_database(partial_);  // of a run that is going on
-  to_ = std::fopen(partial_.c_str(), "wb");
+  passing_ = passing_name(file_);
+  to_ = std::fopen(passing_.c_str(), "wb");
   if (to_ == nullptr) fail(errno);
 }
 
@@ -26,7 +24,7 @@ TextOutput::~TextOutput() {
   if (file_.empty() || to_ == nullptr) return;
   std::fclose(to_);
   std::error_code ignored;
-  std::filesystem::remove(partial_, ignored);
+  std::filesystem::remove(passing_, ignored);
 }
 
 void TextOutput::fail(int error) const {
@@ -47,7 +45,7 @@ void TextOutput::close() {
   to_ = nullptr;
   if (std::fclose(closing) != 0) fail(errno);
   std::error_code error;
-  std::filesystem::rename(partial_, file_, error);
+  std::filesystem::rename(passing_, file_, error);
   if (error) fail(error.value());
 }
 

@@ -10,7 +10,7 @@
 
 namespace viosim {
 
-// A file is FILE.partial until close(); one that is dropped before that is removed. What cannot be
+// A file has a passing name until close(); one that is dropped before that is removed. What cannot be
 // written, or is a database now, is a ConfigError that names the file and the reason.
 class TextOutput {
  public:
@@ -32,7 +32,7 @@ class TextOutput {
   [[noreturn]] void fail(int error) const;
 
   std::filesystem::path file_;  // empty: standard output
-  std::filesystem::path partial_;
+  std::filesystem::path passing_;
   std::FILE* to_;
   fmt::memory_buffer buffer_;
 };

@@ -10,6 +10,7 @@
 #include "tests/trace/made_run.hpp"
 
 #include <fstream>
+#include <sys/stat.h>
 
 using namespace viosim;
 using namespace viosim::test;
@@ -204,8 +205,12 @@ TEST_CASE("a report takes the place of an earlier one, and of nothing else", "[r
   };
   CHECK_THAT(stays("other.db"), Contains("other.db: is a database"));
   // The name under which a run keeps what it has so far is not for passing use.
-  CHECK_THAT(problem_of(scratch / "run.db", scratch / "going.on"),
-             Contains("going.on.partial: is a database"));
+  const std::string going_on = content_of(scratch / "going.on.partial");
+  CHECK(problem_of(scratch / "run.db", scratch / "going.on").empty());
+  CHECK(content_of(scratch / "going.on.partial") == going_on);
+  REQUIRE(::mkfifo((scratch / "pipe").c_str(), 0600) == 0);
+  CHECK_THAT(problem_of(scratch / "run.db", scratch / "pipe"),
+             Contains("is a device, pipe or socket"));
   std::ofstream(scratch / "mine.html") << "<!doctype html>\n<title>mine</title>\n";
   CHECK_THAT(stays("mine.html"), Contains("is no page that viosim wrote"));
   { std::ofstream(scratch / "out.html"); }

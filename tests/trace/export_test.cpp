@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/base/error.hpp"
 #include "sim/json/parse.hpp"
+#include "sim/record/whole_file.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/trace/exported.hpp"
 #include "tests/trace/made_run.hpp"
 
 #include <map>
 #include <set>
+#include <span>
 #include <sstream>
 #include <sys/stat.h>
 
@@ -38,11 +40,22 @@ TEST_CASE("an export takes the place of no pipe, device or directory", "[trace]"
 
 TEST_CASE("an export takes the place of no database", "[trace]") {
   const Scratch scratch;
-  for (const char* name : {"a.db", "b.partial"})
-    Connection(scratch / name, Connection::Mode::create).run("CREATE TABLE a(b)");
+  Connection(scratch / "a.db", Connection::Mode::create).run("CREATE TABLE a(b)");
   CHECK_THROWS_WITH(TextOutput(scratch / "a.db"), Contains("a.db: is a database"));
-  CHECK_THROWS_WITH(TextOutput(scratch / "b"), Contains("b.partial: is a database"));
-  CHECK(std::filesystem::file_size(scratch / "b.partial") > 0);
+}
+
+TEST_CASE("an export touches no file but its own while it is written", "[trace]") {
+  const Scratch scratch;
+  write_whole_file(scratch / "b.partial", std::as_bytes(std::span("kept", 4)));
+  REQUIRE(::mkfifo((scratch / "c.partial").c_str(), 0600) == 0);
+  for (const char* const name : {"b", "c"}) {
+    TextOutput output(scratch / name);
+    output.buffer().append(std::string_view("text"));
+    output.close();
+    CHECK(read_whole_file(scratch / name) == "text");
+  }
+  CHECK(read_whole_file(scratch / "b.partial") == "kept");
+  CHECK(std::distance(std::filesystem::directory_iterator(scratch / "."), {}) == 4);
 }
 
 TEST_CASE("lines hold every field of an event, exactly", "[trace]") {
