@@ -42,7 +42,7 @@ void LocalEngine::run(const Interrupt& interrupt, const EngineListener& listener
 
 void LocalEngine::fill(const EngineListener& listener) {
   const auto now = Worker::Clock::now();
-  if (now < next_try_) return;
+  if (running_.empty() && now < next_try_) return;  // who ends is replaced at once
   if (allowed_ < jobs_ && now >= next_growth_) {
     ++allowed_;
     next_growth_ = now + growth_pause;
@@ -72,8 +72,11 @@ void LocalEngine::start(std::uint64_t number) {
 void LocalEngine::accept_refusal(const WorkerRefused& refused, const EngineListener& listener) {
   if (running_.empty() && ++refusals_ >= most_refusals) throw no_process(refused);
   if (!std::exchange(told_, true)) {
-    listener.say(fmt::format("no more than {} at a time now: {}; tried again from time to time",
-                             counted(running_.size(), "run"), refused.code().message()));
+    const std::string now = running_.empty() ? "no run can be started now"
+                                             : fmt::format("no more than {} at a time now",
+                                                           counted(running_.size(), "run"));
+    listener.say(
+        fmt::format("{}: {}; tried again from time to time", now, refused.code().message()));
   }
   const auto now = Worker::Clock::now();
   allowed_ = std::max<std::size_t>(running_.size(), 1);

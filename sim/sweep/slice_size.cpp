@@ -30,10 +30,16 @@ double seconds_of_a_run(const Experiment& experiment, const Interrupt& interrupt
   const std::uint64_t last = experiment.most_runs() - 1;
   std::vector<double> taken;
   std::vector<Worker> workers;
+  const auto& memory = experiment.sweep().limits.memory;
   for (const std::uint64_t number : {std::uint64_t{0}, last / 2, last}) {
-    workers.push_back(
-        start_patiently([&](ByteWriter&) { perform(experiment, experiment.run(number)); },
-                        experiment.sweep().limits.memory));
+    const auto trial = [&experiment, number](ByteWriter&) {
+      perform(experiment, experiment.run(number));
+    };
+    try {
+      workers.push_back(workers.empty() ? start_patiently(trial, memory) : Worker(trial, memory));
+    } catch (const WorkerRefused&) {
+      break;  // those that run will do
+    }
   }
   const auto deadline = Worker::Clock::now() + longest_trial;
   while (!workers.empty() && Worker::Clock::now() < deadline && interrupt.signal() == 0) {

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <unistd.h>
+#include <utility>
 
 namespace viosim {
 namespace {
@@ -42,7 +43,10 @@ class Parts {
     const char* const restarts = std::getenv("SLURM_RESTART_COUNT");
     name_.slice = slice;
     name_.task = fmt::format("{}-{}-{}", host.data(), ::getpid(), restarts ? restarts : "0");
-    write();
+  }
+  // A run is going on: what becomes of the task now may be the run's fault. Told by an empty part.
+  void begin() {
+    if (!std::exchange(begun_, true)) write();
   }
   void add(const std::vector<FinishedRun>& runs) {
     runs_.insert(runs_.end(), runs.begin(), runs.end());
@@ -54,15 +58,20 @@ class Parts {
     period_ = std::min(2 * period_, longest_part);
     write();
   }
+  void write_rest() {
+    if (!runs_.empty()) write();
+  }
+
+ private:
   void write() {
     slices_.write_part(name_, runs_);
     ++name_.sequence;
     runs_.clear();
   }
 
- private:
   const Slices& slices_;
   Slices::PartName name_;
+  bool begun_ = false;
   std::vector<FinishedRun> runs_;
   Worker::Clock::time_point written_ = Worker::Clock::now();
   std::chrono::seconds period_ = first_part;
@@ -81,12 +90,21 @@ int perform_slice(const Experiment& experiment, const Slices& slices, std::uint6
   const Interrupt interrupt;
   Parts parts(slices, slice);
   Remaining remaining(std::move(runs));
-  LocalEngine engine(experiment, remaining, jobs);
-  engine.run(interrupt,
-             {[&](const std::vector<FinishedRun>& done) { parts.add(done); },
-              [&](const std::string&) { parts.write_if_due(); },
-              [](const std::string& text) { fmt::print(stderr, "viosim: {}\n", text); }});
-  parts.write();
+  LocalEngine engine(experiment, remaining, jobs, [&] {
+    const pid_t child = ::fork();
+    if (child > 0) parts.begin();
+    return child;
+  });
+  try {
+    engine.run(interrupt,
+               {[&](const std::vector<FinishedRun>& done) { parts.add(done); },
+                [&](const std::string&) { parts.write_if_due(); },
+                [](const std::string& text) { fmt::print(stderr, "viosim: {}\n", text); }});
+  } catch (...) {
+    parts.write_rest();
+    throw;
+  }
+  parts.write_rest();
   return interrupt.signal();
 }
 

@@ -12,6 +12,7 @@
 #include <charconv>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <unistd.h>
 
 namespace viosim {
@@ -112,7 +113,13 @@ void Slurm::check_commands() {
 }
 
 std::string Slurm::run(const std::vector<std::string>& words, const std::string& input) const {
-  const CommandResult result = run_command(words, input, {longest_answer, unheard}, interrupt_);
+  CommandResult result;
+  try {
+    result = run_command(words, input, {longest_answer, unheard}, interrupt_);
+  } catch (const std::system_error& error) {  // no room for one more process
+    throw SlurmError(
+        fmt::format("{} could not be started: {}", words.front(), error.code().message()));
+  }
   if (result.exit_code == 0) return result.output;
   const std::string said = trimmed(result.errors + result.output);
   throw SlurmError(fmt::format("{} ended with exit code {}{}{}", words.front(), result.exit_code,

@@ -312,7 +312,10 @@ void SlurmEngine::leave() {
     try {
       return cancel_and_wait();
     } catch (const SlurmError& error) {
-      if (i == times)
+      std::vector<pollfd> nothing;
+      if (i < times)
+        interrupt_.wait(nothing, pause);
+      else
         listener_.say(fmt::format("tasks may be left in Slurm's queue: {}", error.what()));
     }
   }

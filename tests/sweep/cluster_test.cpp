@@ -214,6 +214,20 @@ TEST_CASE("tasks that cannot begin end the sweep, with what they printed", "[swe
   CHECK(bench.run("out", on_cluster()).exit_code() == 0);
 }
 
+TEST_CASE("a node without room for a process does not make a run a failed one", "[sweep]") {
+  const FakeSlurm slurm;
+  // One descriptor beside the three: enough to read, and none for a pipe to a run.
+  slurm.tasks("exec bash -c 'ulimit -n 4; . \"$FAKE_SCRIPT\"'");
+  const Bench bench(R"(, "axes": [)" + axis("[10, 20]") + R"(], "keep": ["host0.dev"])");
+  const Ended ended = bench.run("out", on_cluster());
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output, Catch::Contains("have ended (FAILED) before they began") &&
+                               Catch::Contains("no process can be started for a run"));
+  slurm.tasks("sh $FAKE_SCRIPT");
+  CHECK(bench.run("out", on_cluster()).exit_code() == 0);
+  CHECK(count(bench.result("out"), "run WHERE failed = 0") == 2);
+}
+
 TEST_CASE("a shared directory that is not there is refused, and not made", "[sweep]") {
   const FakeSlurm slurm;
   const Bench bench(twenty);

@@ -10,6 +10,8 @@
 #include "tests/support/scratch.hpp"
 
 #include <fstream>
+#include <string>
+#include <sys/resource.h>
 
 using namespace viosim;
 
@@ -149,6 +151,23 @@ TEST_CASE("lines of squeue are tasks of the sweep, or somebody else's", "[sweep]
                "1234|N/A|RUNNING|None|viosim-ab.0", "1234|17|RUNNING|None|wrap", "", "|||||");
   CAPTURE(other);
   CHECK_FALSE(parse_slurm_task(other, "viosim-ab"));
+}
+
+TEST_CASE("a command of Slurm's for which there is no room is one that did not answer", "[sweep]") {
+  const Interrupt interrupt;
+  const Slurm slurm(interrupt, "key");
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{3, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  std::string problem;
+  try {
+    static_cast<void>(slurm.tasks());
+  } catch (const SlurmError& error) {
+    problem = error.what();
+  }
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(problem == "squeue could not be started: Too many open files");
 }
 
 TEST_CASE("which states of tasks are an end", "[sweep]") {
