@@ -216,8 +216,10 @@ TEST_CASE("tasks that cannot begin end the sweep, with what they printed", "[swe
 
 TEST_CASE("a node without room for a process does not make a run a failed one", "[sweep]") {
   const FakeSlurm slurm;
-  // One descriptor beside the three: enough to read, and none for a pipe to a run.
-  slurm.tasks("exec bash -c 'ulimit -n 4; . \"$FAKE_SCRIPT\"'");
+  // One descriptor beside the three: enough to read, and none for a pipe to a run. Others may be inherited.
+  slurm.tasks(
+      "exec bash -c 'for i in 3 4 5 6 7 8 9; do eval \"exec $i>&-\"; done; ulimit -n 4; "
+      ". \"$FAKE_SCRIPT\"'");
   const Bench bench(R"(, "axes": [)" + axis("[10, 20]") + R"(], "keep": ["host0.dev"])");
   const Ended ended = bench.run("out", on_cluster());
   CHECK(ended.exit_code() == 2);
