@@ -98,11 +98,11 @@ TEST_CASE("a limit that leaves a run nothing is refused", "[sweep]") {
 }
 
 TEST_CASE("a run is not overdue for the time that its sweep was stopped", "[sweep]") {
-  const Bench bench(R"(, "limits": {"wall": "6 s"}, "axes": [)" + axis("[4000000000]") + "]");
+  const Bench bench(R"(, "limits": {"wall": "12 s"}, "axes": [)" + axis("[4000000000]") + "]");
   const test::Program program(bench.scratch(), bench.words("out", {"--jobs", "1"}));
   const pid_t run = first_run_of(program, bench);
   for (const pid_t each : {program.id(), run}) ::kill(each, SIGSTOP);
-  std::this_thread::sleep_for(std::chrono::seconds(7));
+  std::this_thread::sleep_for(std::chrono::seconds(13));
   for (const pid_t each : {program.id(), run}) ::kill(each, SIGCONT);
   std::this_thread::sleep_for(std::chrono::milliseconds(500));
   ::kill(run, SIGABRT);
