@@ -9,6 +9,14 @@ main_scenario=$root/scenarios/nvme-random-4k.json
 . "$root/tests/setup.sh"
 
 [ $# -gt 0 ] || set -- "$main_scenario"
+if [ ! -e "$1" ] && [ -f "$root/scenarios/$1.json" ]; then
+  named=$root/scenarios/$1.json
+  shift
+  set -- "$named" "$@"
+elif [ ! -e "$1" ] && [ "${1#-}" = "$1" ]; then
+  names=$(printf '%s\n' "$root"/scenarios/*.json | sed -n '/\.schema\.json$/d; s|.*/\(.*\)\.json$|\1|p' | tr '\n' ' ')
+  die "there is no file $1, and no scenario of that name; there are: $names"
+fi
 start_log
 # shellcheck disable=SC2086
 install_packages $build_packages
@@ -18,9 +26,4 @@ else
   configure release
 fi
 build release viosim
-if [ ! -e "$1" ] && [ -f "$root/scenarios/$1.json" ]; then
-  named=$root/scenarios/$1.json
-  shift
-  set -- "$named" "$@"
-fi
 exec "$builds/release/sim/viosim" run "$@"

@@ -52,7 +52,7 @@ unset VIOSIM_BUILDS
 # A scenario by its file, by its name, and none.
 mkdir -p tree/scenarios tree/build/release/sim bin
 cp "$tree/scenarios/run.sh" tree/scenarios
-touch tree/scenarios/named.json here.json
+touch tree/scenarios/named.json tree/scenarios/nvme-random-4k.json tree/scenarios/all.schema.json here.json
 for tool in cmake ninja apt-get; do printf '#!/bin/sh\n' >bin/$tool; done
 printf '#!/bin/sh\necho install ok installed\n' >bin/dpkg-query
 printf '#!/bin/sh\necho viosim "$@"\n' >tree/build/release/sim/viosim
@@ -60,7 +60,7 @@ chmod +x bin/* tree/build/release/sim/viosim
 run_sh() { PATH="$work/bin:$PATH" sh tree/scenarios/run.sh "$@"; }
 expect "a scenario by its name" 0 "viosim run $work/tree/scenarios/named.json --trace off" run_sh named --trace off
 expect "a scenario by its file" 0 "viosim run here.json" run_sh here.json
-expect "a scenario that is not there" 0 "viosim run nowhere" run_sh nowhere
+expect "a scenario that is not there" 1 "no scenario of that name; there are: named nvme-random-4k" run_sh nowhere
 expect "the main scenario" 0 "viosim run $work/tree/scenarios/nvme-random-4k.json" run_sh
 
 echo two >tree/build/release/source
