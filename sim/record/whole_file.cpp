@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <iterator>
 #include <system_error>
 #include <unistd.h>
+#include <vector>
 
 namespace viosim {
 namespace {
@@ -25,8 +27,8 @@ namespace {
 // Removes what it has made, unless that got its final name.
 class PassingFile {
  public:
-  explicit PassingFile(const std::filesystem::path& path) : path_(path) {
-    passing_ = passing_name(path);
+  explicit PassingFile(const std::filesystem::path& path) : path_(behind_links(path)) {
+    passing_ = passing_name(path_);
     descriptor_ = ::open(passing_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (descriptor_ < 0) refuse_file(path_, "cannot be made", errno);
   }
@@ -61,16 +63,55 @@ class PassingFile {
 
 }  // namespace
 
+// Of a name that is too long with what is added its beginning.
 std::filesystem::path passing_name(const std::filesystem::path& path) {
+  constexpr std::size_t longest = 255;  // NAME_MAX
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
-  std::filesystem::path passing = path;
-  passing += fmt::format(".{}-{}.new", host.data(), ::getpid());
-  return passing;
+  const std::string ending = fmt::format(".{}-{}.new", host.data(), ::getpid());
+  const std::string name = path.filename().string();
+  return path.parent_path() / (name.substr(0, longest - std::min(longest, ending.size())) + ending);
+}
+
+namespace {
+
+constexpr std::size_t most_links = 40;  // as the system
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::weakly_canonical(std::filesystem::absolute(path).parent_path(), error);
+}
+
+// The path itself, and what each link leads to; the last one is none.
+std::vector<std::filesystem::path> chain_of(const std::filesystem::path& path) {
+  std::vector<std::filesystem::path> chain{path};
+  std::error_code error;
+  while (chain.size() <= most_links && std::filesystem::is_symlink(chain.back(), error)) {
+    const std::filesystem::path next = std::filesystem::read_symlink(chain.back(), error);
+    if (error) break;
+    chain.push_back(folder_of(chain.back()) / next);
+  }
+  return chain;
+}
+
+bool of_the_system(const std::filesystem::path& path) {
+  const std::filesystem::path folder = folder_of(path);
+  return folder == "/dev" || folder == "/proc" || folder.string().starts_with("/proc/");
+}
+
+}  // namespace
+
+std::filesystem::path behind_links(const std::filesystem::path& path) {
+  return chain_of(path).back();
 }
 
 void refuse_special_file(const std::filesystem::path& path) {
   std::error_code ignored;
+  const auto chain = chain_of(path);
+  if (std::any_of(chain.begin(), chain.end(), of_the_system))
+    throw ConfigError(
+        {path.string(), "",
+         "is no name of a file of its own; expected one, which would take its place"});
   const std::filesystem::file_status status = std::filesystem::status(path, ignored);
   if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return;
   throw ConfigError(

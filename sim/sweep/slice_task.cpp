@@ -79,8 +79,8 @@ class Parts {
 
 }  // namespace
 
-int perform_slice(const Experiment& experiment, const Slices& slices, std::uint64_t slice,
-                  unsigned jobs) {
+static int perform(const Experiment& experiment, const Slices& slices, std::uint64_t slice,
+                   unsigned jobs) {
   check_limits(experiment);
   slices.check(identity_of(experiment));
   std::vector<std::uint64_t> runs = slices.runs_of(slice, experiment.most_runs());
@@ -106,6 +106,16 @@ int perform_slice(const Experiment& experiment, const Slices& slices, std::uint6
   }
   parts.write_rest();
   return interrupt.signal();
+}
+
+int perform_slice(const Experiment& experiment, const Slices& slices, std::uint64_t slice,
+                  unsigned jobs) {
+  try {
+    return perform(experiment, slices, slice, jobs);
+  } catch (...) {
+    fmt::print(stderr, "viosim: {}\n", slice_given_up);
+    throw;
+  }
 }
 
 }  // namespace viosim

@@ -91,6 +91,8 @@ void Slices::open(const SweepIdentity& identity, bool resume) {
     throw ConfigError(
         {directory_.string(), "", fmt::format("cannot make this directory: {}", error.message())});
   directory_ = std::filesystem::canonical(directory_);
+  // Parts without a sweep, and a sweep without slices, are left of one that has come to nothing.
+  if (!std::filesystem::exists(file) || (!resume && !any())) remove_files();
   if (std::filesystem::exists(file)) {
     check(identity);
     if (const std::size_t slices = names(slice_ending).size(); slices != 0 && !resume) {
@@ -153,6 +155,11 @@ std::vector<std::string> Slices::names(const char* ending) const {
   return found;
 }
 
+bool Slices::any() const {
+  std::error_code none;
+  return std::filesystem::is_directory(directory_, none) && !names(slice_ending).empty();
+}
+
 std::uint64_t Slices::next_slice() const {
   std::uint64_t next = 0;
   for (const std::string& name : names(slice_ending)) next = std::max(next, slice_in(name) + 1);
@@ -204,11 +211,15 @@ void Slices::remove() const {
   if (error) std::filesystem::remove_all(directory_, error);
 }
 
-void Slices::forget() const {
+void Slices::remove_files() const {
   for (const char* ending : {slice_ending, part_ending}) {
     for (const std::string& name : names(ending)) std::filesystem::remove(directory_ / name);
   }
   std::filesystem::remove(directory_ / "sweep");
+}
+
+void Slices::forget() const {
+  remove_files();
   std::error_code has_logs;
   std::filesystem::remove(directory_, has_logs);
 }

@@ -32,6 +32,8 @@ class Slices {
   // Names the sweep here: no other one, and no other directory, has the same.
   const std::string& key() const { return key_; }
   void write_slice(std::uint64_t slice, const std::vector<std::uint64_t>& runs) const;
+  // Whether it has handed out slices. Also of a directory that is not there.
+  bool any() const;
   // The first number that no slice has.
   std::uint64_t next_slice() const;
 
@@ -60,6 +62,7 @@ class Slices {
   void write_part(const PartName& name, const std::vector<FinishedRun>& runs) const;
 
  private:
+  void remove_files() const;
   std::filesystem::path path_of(std::uint64_t slice) const;
   std::vector<std::string> names(const char* ending) const;
   Part read_part(const std::string& name) const;

@@ -7,6 +7,7 @@
 #include "sim/sweep/command.hpp"
 #include "sim/sweep/shell_word.hpp"
 #include "sim/sweep/slice_size.hpp"
+#include "sim/sweep/slice_task.hpp"
 #include "sim/sweep/wait_reason.hpp"
 
 #include <fmt/format.h>
@@ -23,6 +24,7 @@ constexpr std::chrono::seconds longest_farewell{3};  // for tasks that are cance
 constexpr unsigned most_submissions = 3;             // of a slice that does not begin
 constexpr unsigned most_losses = 3;                  // of a run that is alone in its slice
 constexpr std::uint64_t pieces = 4;                  // that a lost slice becomes
+constexpr std::uintmax_t least_room = 65536;         // bytes, in which an outcome may not have room
 
 }  // namespace
 
@@ -47,6 +49,8 @@ void SlurmEngine::run(const EngineListener& listener) {
     work();
   } catch (...) {
     leave();
+    collect();  // what tasks wrote when they were cancelled
+    if (nothing_came_of_it_ && schedule_.finished() == 0) directory_.forget();
     throw;
   }
   leave();
@@ -179,7 +183,10 @@ void SlurmEngine::replace(std::uint64_t number, const Slice& lost, const std::st
   }
   slices_.erase(number);
   const bool alone = lost.runs.size() == 1;
-  if (alone && lost.losses + 1 >= most_losses) return fail(lost.runs.front(), state);
+  if (alone && lost.losses + 1 >= most_losses) {
+    refuse_if_given_up(number, lost, state);
+    return fail(lost.runs.front(), state);
+  }
   listener_.say(fmt::format("slice {} has lost its task ({}); {} submitted again", number, state,
                             counted(lost.runs.size(), "run")));
   const std::size_t size = (lost.runs.size() + pieces - 1) / pieces;
@@ -189,6 +196,24 @@ void SlurmEngine::replace(std::uint64_t number, const Slice& lost, const std::st
                lost.runs.begin() + static_cast<std::ptrdiff_t>(end)},
               alone ? lost.losses + 1 : 0);
   }
+}
+
+// A task that cannot write what its run has given says so: that is not the run's fault.
+void SlurmEngine::refuse_if_given_up(std::uint64_t number, const Slice& slice,
+                                     const std::string& state) const {
+  const std::filesystem::path log = log_of(number, slice);
+  const std::string lines = last_lines_of(log);
+  std::error_code unknown;
+  const std::uintmax_t room = std::filesystem::space(directory_.directory(), unknown).available;
+  const bool is_full = !unknown && room < least_room;
+  if (!is_full && lines.find(slice_given_up) == std::string::npos) return;
+  std::string why = lines.empty() ? "it printed nothing" : "it printed:" + lines;
+  if (is_full) why = fmt::format("{} bytes are left in its directory; ", room) + why;
+  throw ConfigError(
+      {log.string(), "",
+       fmt::format("{} tasks of a run have ended ({}) without its outcome, the last one is of "
+                   "slice {}; {}",
+                   most_losses, state, number, why)});
 }
 
 void SlurmEngine::fail(std::uint64_t run, const std::string& state) {
@@ -202,18 +227,17 @@ void SlurmEngine::fail(std::uint64_t run, const std::string& state) {
   listener_.store({finished});
 }
 
-// So that a second try, with other options, is one from the start.
-void SlurmEngine::forget_if_nothing_is_done() const {
-  if (schedule_.finished() == 0) directory_.forget();
-}
-
-void SlurmEngine::refuse(std::uint64_t number, const Slice& slice, const std::string& state) const {
+std::filesystem::path SlurmEngine::log_of(std::uint64_t number, const Slice& slice) const {
   SlurmTask task;
   task.job = slice.job;
   task.slice = number;
-  const std::filesystem::path log = Slurm::log_of(directory_.directory(), task);
+  return Slurm::log_of(directory_.directory(), task);
+}
+
+void SlurmEngine::refuse(std::uint64_t number, const Slice& slice, const std::string& state) {
+  const std::filesystem::path log = log_of(number, slice);
   const std::string lines = last_lines_of(log);
-  forget_if_nothing_is_done();
+  nothing_came_of_it_ = true;
   throw ConfigError({log.string(), "",
                      fmt::format("{} tasks of slice {} have ended ({}) before they began; {}",
                                  most_submissions, number, state,
@@ -256,7 +280,7 @@ void SlurmEngine::submit() {
   } catch (const SlurmError& error) {
     if (interrupt_.signal() != 0) return;
     if (jobs_.empty()) {
-      forget_if_nothing_is_done();
+      nothing_came_of_it_ = true;
       throw ConfigError({"", "", error.what()});
     }
     say_once(error.what());

@@ -64,10 +64,10 @@ class SlurmEngine {
   void leave();
   void cancel_and_wait();
   void forget_finished();
-  void forget_if_nothing_is_done() const;
   std::string script() const;
-  [[noreturn]] void refuse(std::uint64_t number, const Slice& slice,
-                           const std::string& state) const;
+  [[noreturn]] void refuse(std::uint64_t number, const Slice& slice, const std::string& state);
+  void refuse_if_given_up(std::uint64_t number, const Slice& slice, const std::string& state) const;
+  std::filesystem::path log_of(std::uint64_t number, const Slice& slice) const;  // of its last task
   void say_once(const std::string& text);
   void tell_why(const SlurmTask& task);
 
@@ -91,6 +91,8 @@ class SlurmEngine {
   Worker::Clock::time_point next_submission_;
   std::string state_text_;
   std::string said_;
+  // Unless runs are done by then: a second try, with other options, is one from the start.
+  bool nothing_came_of_it_ = false;
   std::set<std::string> told_reasons_;  // why tasks wait: each is told once
 };
 

@@ -15,6 +15,7 @@ TextOutput::TextOutput(const std::optional<std::filesystem::path>& file)
   if (file_.empty()) return;
   refuse_special_file(file_);
   refuse_database(file_);
+  file_ = behind_links(file_);
   passing_ = passing_name(file_);
   to_ = std::fopen(passing_.c_str(), "wb");
   if (to_ == nullptr) fail(errno);

@@ -63,7 +63,7 @@ void check_shared(const ClusterArguments& cluster) {
 
 // What the same sweep has begun on a cluster is that engine's to go on with.
 void refuse_slices(const std::filesystem::path& directory) {
-  if (!std::filesystem::exists(directory)) return;
+  if (!Slices(directory).any()) return;
   throw ConfigError({directory.string(), "",
                      "holds slices of a sweep on a cluster; expected --engine slurm --resume to go "
                      "on with it, or its removal"});
@@ -89,11 +89,17 @@ void check_descriptors(unsigned jobs) {
   limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, jobs + others);
   ::setrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur >= jobs + others) return;
+  if (limit.rlim_cur <= others) {
+    throw ConfigError(
+        {"", "",
+         fmt::format("this process may have {} open files; expected at least {} (ulimit -n)",
+                     limit.rlim_cur, others + 1)});
+  }
   throw ConfigError(
       {"", "",
        fmt::format(
            "--jobs: read {}; expected at most {}: this process may have {} open files (ulimit -n)",
-           jobs, limit.rlim_cur > others ? limit.rlim_cur - others : 1, limit.rlim_cur)});
+           jobs, limit.rlim_cur - others, limit.rlim_cur)});
 }
 
 // Returns the signal that has ended it; 0: none. `slices` is open when a cluster shall do the work.

@@ -232,6 +232,21 @@ TEST_CASE("a node without room for a process does not make a run a failed one", 
 }
 #endif
 
+TEST_CASE("what a task cannot write is no fault of its runs", "[sweep]") {
+  const FakeSlurm slurm;
+  // Each file has room for 1 KiB: for slices and parts that say that a task has begun.
+  slurm.tasks("trap '' XFSZ; ulimit -f 2; exec sh $FAKE_SCRIPT");
+  const Bench bench(R"(, "axes": [)" + axis("[10, 20]") + "]");
+  const Ended ended = bench.run("out", on_cluster({"--slice", "1"}));
+  CHECK(ended.exit_code() == 2);
+  CHECK_THAT(ended.output,
+             Catch::Contains("3 tasks of a run have ended (FAILED) without its outcome") &&
+                 Catch::Contains("cannot be written: File too large"));
+  slurm.tasks("sh $FAKE_SCRIPT");
+  CHECK(bench.run("out", on_cluster({"--resume"})).exit_code() == 0);
+  CHECK(count(bench.result("out"), "run WHERE failed = 0") == 2);
+}
+
 TEST_CASE("a shared directory that is not there is refused, and not made", "[sweep]") {
   const FakeSlurm slurm;
   const Bench bench(twenty);

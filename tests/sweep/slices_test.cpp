@@ -131,6 +131,28 @@ TEST_CASE("slices are gone on with by the same sweep, when it wants to", "[sweep
   CHECK(elsewhere.key() != begun.key());
 }
 
+TEST_CASE("what is left of a sweep that has come to nothing is no other one's", "[sweep]") {
+  const Scratch scratch;
+  Slices before(scratch / "slices");
+  before.open(identity, false);
+  CHECK_FALSE(before.any());
+  SweepIdentity other = identity;
+  other["program_version"] = "2";
+  // No slice was handed out.
+  Slices next(scratch / "slices");
+  CHECK(refusal_of(next, other, false).empty());
+  CHECK_THAT(refusal_of(before, identity, true), Catch::Contains("was 2 and is now 1"));
+  // A task that was cancelled has written once more.
+  next.write_slice(0, {0});
+  CHECK(next.any());
+  next.forget();
+  std::filesystem::create_directories(next.directory());
+  next.write_part({0, "late", 1}, {finished(0)});
+  Slices last(scratch / "slices");
+  CHECK(refusal_of(last, identity, false).empty());
+  CHECK(last.new_parts(expect_no_complaint).empty());
+}
+
 TEST_CASE("a slice that is damaged is refused with its file", "[sweep]") {
   const Scratch scratch;
   Slices slices(scratch / "slices");

@@ -38,6 +38,29 @@ TEST_CASE("an export takes the place of no pipe, device or directory", "[trace]"
   CHECK_THROWS_WITH(TextOutput(scratch / "."), Contains("is a directory"));
 }
 
+TEST_CASE("an export takes the place of no link, nor of what leads to a descriptor", "[trace]") {
+  const Scratch scratch;
+  std::filesystem::create_symlink("/proc/self/fd/1", scratch / "output");
+  std::filesystem::create_symlink("output", scratch / "link");
+  for (const std::filesystem::path& name :
+       {std::filesystem::path("/dev/stdout"), scratch / "output", scratch / "link"})
+    CHECK_THROWS_WITH(TextOutput(name), Contains("is no name of a file of its own"));
+  CHECK(std::filesystem::is_symlink(scratch / "output"));
+  // Of a link to a file the file is written, whether it is there or not.
+  std::filesystem::create_symlink("file", scratch / "to_file");
+  for (const std::string text : {"first", "second"}) {
+    TextOutput output(scratch / "to_file");
+    fmt::format_to(std::back_inserter(output.buffer()), "{}", text);
+    output.close();
+    CHECK(std::filesystem::is_symlink(scratch / "to_file"));
+    CHECK(read_whole_file(scratch / "file") == text);
+  }
+  // A name that is as long as one can be.
+  const std::string longest(255, 'x');
+  TextOutput(scratch / longest).close();
+  CHECK(std::filesystem::exists(scratch / longest));
+}
+
 TEST_CASE("an export takes the place of no database", "[trace]") {
   const Scratch scratch;
   Connection(scratch / "a.db", Connection::Mode::create).run("CREATE TABLE a(b)");
