@@ -35,6 +35,8 @@ struct Invalidation {
   bool leaf_only = false;  // caches of upper table entries need not forget
   // Ranges: of a leaf of the first stage that is cached in pieces, since the second's are smaller, all go.
   bool whole_leaves = false;
+  // Ranges: of what was not there all is forgotten, wherever: one entry that is written may be about any of it.
+  bool absent_too = false;
 };
 
 }  // namespace viosim

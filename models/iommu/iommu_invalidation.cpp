@@ -161,6 +161,7 @@ void Iommu::forget_translations(const Invalidation& of) {
     }
     IotlbValue pending{{}, space->tag, space->domain, {}, space->first_levels != 0};
     if (space->nested()) pending.first_leaf = space->first_levels;  // or lower
+    pending.absent = params_.caching_mode;                          // or not
     for (unsigned level = 1; level <= WalkCaches::highest; ++level) {
       const auto tag = PageTag::of(slot.walk.request().iova, level, space->tag.value());
       if (covers(of, tag, pending)) slot.withhold_fill |= static_cast<std::uint8_t>(1U << level);
@@ -187,6 +188,7 @@ static PageTag named_by(const Invalidation& of, const PageTag& tag, const IotlbV
 
 bool Iommu::covers(const Invalidation& of, const PageTag& tag, const IotlbValue& value) const {
   const bool domain = value.domain == of.domain;
+  const bool named_everywhere = of.absent_too && value.absent;
   switch (of.scope) {
     case Scope::all:
       return true;
@@ -195,14 +197,15 @@ bool Iommu::covers(const Invalidation& of, const PageTag& tag, const IotlbValue&
     // VT-d 3.x, 6.5.2.3: hardware cannot map a range of second-stage addresses back to those of
     // the first, so all of the domain's that have a first stage go.
     case Scope::domain_range:
-      return domain && (value.first_stage || overlaps(of, tag));
+      return domain && (value.first_stage || named_everywhere || overlaps(of, tag));
     case Scope::space:
       return domain && value.pasid == of.pasid;
     case Scope::space_range:
       return domain && value.pasid == of.pasid && value.first_stage &&
-             overlaps(of, named_by(of, tag, value));
+             (named_everywhere || overlaps(of, named_by(of, tag, value)));
     case Scope::spaces_range:
-      return domain && value.first_stage && overlaps(of, named_by(of, tag, value));
+      return domain && value.first_stage &&
+             (named_everywhere || overlaps(of, named_by(of, tag, value)));
     case Scope::source:
     case Scope::process:
       return false;

@@ -89,12 +89,13 @@ struct IommuParams {
               "A miss on a page that is being walked for the same requester and PASID waits for "
               "that walk.",
               "assumed: caches merge misses so; off: each miss walks"),
-        field("caching_mode", &P::caching_mode,
-              "What was not there is cached as such (pages of a second stage; VT-d: root, context "
-              "and "
-              "PASID entries), as emulated IOMMUs may: software has to invalidate after mapping, "
-              "too.",
-              "off, as hardware: VT-d 3.x, 6.1; emulated VT-d sets it (CAP.CM)"),
+        field(
+            "caching_mode", &P::caching_mode,
+            "What was not there is cached as such (pages of a second stage, RISC-V: of a first "
+            "one, too; VT-d: root, context "
+            "and PASID entries), as emulated IOMMUs may: software has to invalidate after mapping, "
+            "too.",
+            "off, as hardware: VT-d 3.x, 6.1; emulated VT-d sets it (CAP.CM)"),
         field("devices_with_processes", &P::devices_with_processes,
               "Invalidating device entries also removes their process (PASID) entries.",
               "unclear in the specification; software always does both"),

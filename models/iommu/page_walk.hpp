@@ -28,9 +28,10 @@ enum class PageFault : std::uint8_t {
   first_no_write,
   first_no_execute,
   first_table_beyond_width,  // nested: a table's guest physical address
-  first_table_no_read,       // nested: the second stage forbids reading a first-stage table
-  first_table_no_write,      // the same, to set accessed or dirty
-  first_unmarked,            // accessed is clear, or dirty at a write, and not for us to set
+  first_root_no_read,    // nested: the second stage forbids reading the highest first-stage table
+  first_table_no_read,   // nested: the same of a lower one
+  first_table_no_write,  // the same, to set accessed or dirty
+  first_unmarked,        // accessed is clear, or dirty at a write, and not for us to set
   second_beyond_width,
   second_absent,
   second_malformed,

@@ -197,8 +197,11 @@ inline PageFault PageWalk::first_denied(Rights rights) const {
 }
 
 inline PageFault PageWalk::second_denied(Rights rights) const {
-  if (part_ == Part::second_for_table)
-    return rights.can_read(false) ? PageFault::none : PageFault::first_table_no_read;
+  if (part_ == Part::second_for_table) {
+    if (rights.can_read(false)) return PageFault::none;
+    const bool highest = first_level_ == space_->first_levels;
+    return highest ? PageFault::first_root_no_read : PageFault::first_table_no_read;
+  }
   if (probe_ || rights.contain(need_)) return PageFault::none;
   if (access_ == Access::write) return PageFault::second_no_write;
   return rights.can_read(privileged_) ? PageFault::second_no_execute : PageFault::second_no_read;

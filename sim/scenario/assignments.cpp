@@ -25,6 +25,7 @@ std::string what_there_is(const std::string& text, const std::vector<DeviceGroup
   for (const DeviceGroup& group : groups) {
     names.push_back(group.name);
     if (group.name != name) continue;
+    if (group.count == 0) return fmt::format("; {} has none", whose);
     if (group.count == 1) return fmt::format("; there is only \"{}\"", name);
     if (text == name) return fmt::format("; did you mean \"{}[*]\"?", name);
     return fmt::format("; there are \"{}[0]\" to \"{}[{}]\"", name, name, group.count - 1);

@@ -22,7 +22,10 @@ struct PasidLimits {
   static constexpr auto fields() {
     using P = PasidLimits;
     return Fields{
-        field("min_pasid", &P::min_pasid, "The lowest PASID; 0: the kernel's own lowest."),
+        field("min_pasid", &P::min_pasid,
+              "The lowest PASID; 0: the kernel's own lowest. Virtual commands know no range: a "
+              "guest's kernel asks until one is high enough, and has the lower ones meanwhile, "
+              "within its quota (`vfio`); with a `vfio.lowest_pasid` as high there are none."),
         field("max_pasid", &P::max_pasid,
               "The highest PASID; 0: the highest that the IOMMU and the accelerator have."),
         field("reserved", &P::reserved,

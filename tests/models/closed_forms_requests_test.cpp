@@ -274,7 +274,8 @@ std::vector<Fault> legacy_faults() {
           context([](vtd::LegacyContext& c) { c.translation_type = 0; })),
       row(Reason::blocked, blocked, translated,
           context([](vtd::LegacyContext& c) { c.translation_type = 0; })),
-      row(Reason::blocked, blocked, page_request, nothing),
+      row(Reason::legacy_page_request, {{.context = 1, .faults = 1}, {.context = 1, .faults = 1}},
+          page_request, nothing),
       row(Reason::interrupt_window, in_legacy(0), message, nothing),
   };
 }
@@ -378,8 +379,14 @@ std::vector<Fault> page_faults() {
     const std::uint64_t bits = world.lone.memory().read(slot);
     world.lone.memory().write(slot, (bits & ~std::uint64_t{7}) | flags);
   };
-  row(Reason::sm_first_level_unreadable, Type::nested, 4, {},
+  row(Reason::sm_first_level_root_unreadable, Type::nested, 4, {},
       [=](World& world) { second_of_table(world, 2, true); });
+  row(Reason::sm_first_level_unreadable, Type::nested, 9, {}, [](World& world) {
+    const std::uint64_t next = world.lone.memory().read(world.lone.space().first_entry(0, 4));
+    const Hpa slot = world.lone.space().second_entry(Iova(next & 0x000f'ffff'ffff'f000), 1);
+    const std::uint64_t bits = world.lone.memory().read(slot);
+    world.lone.memory().write(slot, (bits & ~std::uint64_t{7}) | 2U);
+  });
   row(Reason::sm_first_level_unwritable, Type::nested, 5, {},
       [=](World& world) { second_of_table(world, 1, false); });
   row(Reason::sm_second_level_denied, Type::nested, 4, {},

@@ -50,12 +50,11 @@ TEST_CASE("RISC-V commands have their bits where the specification has them", "[
        {0x0000'1002'0000'0081, 0}},
       {{.type = CommandType::iofence_c,
         .address_valid = true,
-        .wired_interrupt = true,
         .drain_reads = true,
         .drain_writes = true,
         .data = 0xdead'beef,
         .address = 0x1004},
-       {0xdead'beef'0000'3c02, 0x401}},
+       {0xdead'beef'0000'3402, 0x401}},
       {{.type = CommandType::iodir_inval_ddt, .device_valid = true, .device = 0xabcdef},
        {0xabcd'ef02'0000'0003, 0}},
       {{.type = CommandType::iodir_inval_pdt, .device_valid = true, .device = 1, .process = 2},
@@ -84,6 +83,7 @@ TEST_CASE("illegal RISC-V commands do not decode", "[models][riscv]") {
       {0x5, 0},                    // a reserved opcode
       {0x101, 0},                  // a reserved function
       {0x82, 0},                   // of the fence, too
+      {0x802, 0},                  // WSI: there are no wired interrupts
       {0x0000'0001'0000'0081, 0},  // GVMA with PSCV
       {0x0000'0004'0000'0001, 0},  // NL: the extension is not there
       {0x1, 0x200},                // S: likewise
@@ -104,8 +104,8 @@ namespace {
 // and who still hits.
 class Caches : public WalkClient, public CommandListener {
  public:
-  Caches()
-      : unit_("iommu", UnitParams{}, 0, engine_.agenda(), memory_, 1),
+  explicit Caches(bool caching_mode = false)
+      : unit_("iommu", with(caching_mode), 0, engine_.agenda(), memory_, 1),
         driver_(engine_, memory_, unit_.queue(), 50ns) {}
 
   // `gscid`: nested in that guest.
@@ -154,6 +154,16 @@ class Caches : public WalkClient, public CommandListener {
     }
   }
   static constexpr Iova pieces{0x4000'0000};
+  // Two pages that are not there: in the second stage, under one leaf of the first; without `gscid` in the first.
+  void add_absent(std::optional<std::uint16_t> gscid, std::uint32_t pscid) {
+    const std::size_t number = add(gscid, pscid);
+    faults_ = true;
+    if (gscid) tables_[tables_.size() - 2].map(pieces, Hpa(0x10'0000'0000), 512, all, 2);
+    for (const std::uint64_t page : {3U, 4U}) {
+      ports_.push_back(ports_[number]);
+      asks_.push_back(pieces + Bytes(page * 4096));
+    }
+  }
 
   // Fills, gives the command, and says of each requester how many reads its next request needs.
   std::vector<std::uint64_t> reads_after(const Command& command) {
@@ -171,21 +181,49 @@ class Caches : public WalkClient, public CommandListener {
     return reads;
   }
 
+  // The command is done while the requester's walk is under way: how many reads its next request needs.
+  std::uint64_t reads_after_overtaken(std::size_t number, const Command& command) {
+    std::uint64_t reads = 0;
+    engine_.spawn("test", Lifetime::finishes, [&] {
+      begin(number);
+      driver_.submit_and_wait({&command, 1});
+      CHECK(under_way_ == 1);
+      engine_.sleep_for(10us);
+      const std::uint64_t before = unit_.iommu().stats.walk_reads;
+      ask(number);
+      reads = unit_.iommu().stats.walk_reads - before;
+    });
+    engine_.run();
+    return reads;
+  }
+
   void walked(std::uint64_t /*cookie*/, const WalkResult& result) override {
-    CHECK_FALSE(result.faulted());
+    --under_way_;
+    CHECK((faults_ || !result.faulted()));
   }
 
  private:
+  static UnitParams with(bool caching_mode) {
+    UnitParams params;
+    params.caching_mode = caching_mode;
+    return params;
+  }
   void ask(std::size_t number) {
+    begin(number);
+    engine_.sleep_for(10us);
+  }
+  void begin(std::size_t number) {
     const UseStamp stamp = unit_.iommu().use_now();
     IommuPort& port = ports_[number];
     const Iova at = asks_[number];
     Hpa answer;
-    if (!unit_.iommu().lookup(port, at, Access::read, stamp, answer))
-      unit_.iommu().start_walk(port, at, Access::read, stamp, *this, 0);
-    engine_.sleep_for(10us);
+    if (unit_.iommu().lookup(port, at, Access::read, stamp, answer)) return;
+    ++under_way_;
+    unit_.iommu().start_walk(port, at, Access::read, stamp, *this, 0);
   }
 
+  bool faults_ = false;
+  int under_way_ = 0;
   Engine engine_;
   PhysicalMemory memory_;
   riscv::Unit unit_;
@@ -308,6 +346,41 @@ TEST_CASE("IOTINVAL.VMA with an address forgets all pieces of a leaf of the firs
                                          .address = Caches::pieces.value() + offset * 4096});
   const std::uint64_t large = 2 * (2 + 1) + 4;  // one table less
   CHECK(reads == std::vector<std::uint64_t>{0, large, large, 0, 0, 0, 0, 0});
+}
+
+TEST_CASE("a walk that is under way brings back no piece of a leaf that a command has forgotten",
+          "[models][riscv]") {
+  const std::uint64_t piece = GENERATE(3U, 4U);
+  const std::uint16_t guest = GENERATE(std::uint16_t{7}, std::uint16_t{8});
+  Caches caches;
+  caches.add_pieces(7, 1);
+  constexpr std::size_t third_page = 1;
+  const std::uint64_t reads =
+      caches.reads_after_overtaken(third_page, {.type = CommandType::iotinval_vma,
+                                                .address_valid = true,
+                                                .guest_valid = true,
+                                                .gscid = guest,
+                                                .address = Caches::pieces.value() + piece * 4096});
+  CHECK((reads > 0) == (guest == 7));
+}
+
+TEST_CASE("in caching mode a command with an address forgets all that was not there in its space",
+          "[models][riscv]") {
+  const bool in_guest = GENERATE(false, true);
+  const std::uint64_t piece = GENERATE(3U, 4U);
+  Caches caches(true);
+  caches.add_absent(in_guest ? std::optional<std::uint16_t>(7) : std::nullopt, 1);
+  caches.add_absent(8, 1);
+  const auto reads = caches.reads_after({.type = CommandType::iotinval_vma,
+                                         .address_valid = true,
+                                         .guest_valid = in_guest,
+                                         .gscid = static_cast<std::uint16_t>(in_guest ? 7 : 0),
+                                         .address = Caches::pieces.value() + piece * 4096});
+  REQUIRE(reads.size() == 6);
+  CHECK(reads[0] == 0);  // it was there, elsewhere
+  CHECK(reads[1] > 0);
+  CHECK(reads[2] > 0);
+  for (const std::size_t other : {3U, 4U, 5U}) CHECK(reads[other] == 0);
 }
 
 TEST_CASE("an illegal command stops the queue until software clears the error", "[models][riscv]") {

@@ -309,6 +309,14 @@ TEST_CASE("slices are of certain accelerators, which many may share", "[scenario
   CHECK(!all[1][0][1].slice);
 }
 
+TEST_CASE("a guest whose accelerators are not found is said to have none", "[scenario][software]") {
+  Parts parts;
+  parts.guests = guest(R"({"devices": "acc[99]", "viommu": "v0"})",
+                       R"(, "processes": [{"name": "p", "devices": ["acc[0]"]}])");
+  CHECK(says(refusal(parts),
+             "read \"acc[0]\"; expected an accelerator of guest \"vm\"; guest \"vm\" has none"));
+}
+
 TEST_CASE("slices that cannot be are refused", "[scenario][software]") {
   Parts parts;
   parts.devices += R"(, {"name": "dsa", "model": "accelerator", "iommu": "i", "shared_queue": {}})";

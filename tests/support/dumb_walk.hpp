@@ -61,6 +61,7 @@ class DumbWalk {
 
   WalkOutcome legacy(std::uint64_t root) {
     legacy_ = true;
+    if (request_.type == AddressType::page_request) return fault(0x32);
     if (request_.pasid != no_pasid) return fault(0x31);
     const std::uint64_t slot = root + request_.source.bus() * 16ULL;
     const std::uint64_t r = read(slot, Place::root);
@@ -77,7 +78,6 @@ class DumbWalk {
     const std::uint64_t type = low >> 2 & 3;
     const std::uint64_t width = high & 7;
     if (type == 3 || width < 1 || width > 3) return fault(0x03);
-    if (request_.type == AddressType::page_request) return fault(0x0d);  // there are none
     if (request_.type != AddressType::untranslated && type != 1) return fault(0x0d);
     if (request_.type == AddressType::translated)
       return in_window(iova_) ? fault(0x0e) : as_it_is();
@@ -211,6 +211,7 @@ class DumbWalk {
       bool may_update = true;
       if (second_.levels != 0) {
         const Stage place = second(at, true);
+        if (place.fault == 0x76 && level == first_.levels) return {0x75};
         if (place.fault != 0) return place;
         at = place.address;
         may_update = place.writable;
@@ -254,7 +255,7 @@ class DumbWalk {
   // `may_write`: what the first stage says of the page.
   Stage second(std::uint64_t input, bool for_table, bool may_write = true) {
     if (input >> (12 + 9 * second_.levels) != 0)
-      return {legacy_ ? 0x04U : for_table ? 0x74U : 0x83U};
+      return {legacy_ ? 0x04U : for_table ? 0x74U : 0x84U};
     const bool writes = write_ && !for_table;
     const bool executes = request_.access == Access::execute && !for_table;
     std::uint64_t base = second_.root;

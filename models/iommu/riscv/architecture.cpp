@@ -126,6 +126,7 @@ FaultStage stage_of(PageFault fault) {
     case PageFault::first_unmarked:
       return FaultStage::first;
     case PageFault::first_table_beyond_width:
+    case PageFault::first_root_no_read:
     case PageFault::first_table_no_read:
     case PageFault::first_table_no_write:
     case PageFault::second_beyond_width:

@@ -27,7 +27,7 @@ Used used_by(CommandType type) {
     case CommandType::iotinval_gvma:  // PSCV is reserved; PSCID is ignored then
       return {opcode_bits | bits(10, 1) | bits(12, 20) | bits(33, 1) | bits(44, 16), bits(10, 52)};
     case CommandType::iofence_c:
-      return {opcode_bits | bits(10, 4) | bits(32, 32), bits(0, 62)};
+      return {opcode_bits | bits(10, 1) | bits(12, 2) | bits(32, 32), bits(0, 62)};
     case CommandType::iodir_inval_ddt:
       return {opcode_bits | bits(33, 1) | bits(40, 24), 0};
     case CommandType::iodir_inval_pdt:
@@ -79,7 +79,6 @@ Command Command::decode(std::uint64_t low, std::uint64_t high) {
       break;
     case CommandType::iofence_c:
       c.address_valid = bit_of(low, 10);
-      c.wired_interrupt = bit_of(low, 11);
       c.drain_reads = bit_of(low, 12);
       c.drain_writes = bit_of(low, 13);
       c.data = static_cast<std::uint32_t>(field_of(low, 32, 32));
@@ -114,8 +113,8 @@ std::array<std::uint64_t, 2> Command::encode() const {
                   put(pscid_valid, 32) | put(guest_valid, 33) | put(std::uint64_t{gscid}, 44),
               put(address >> 12U, 10)};
     case CommandType::iofence_c:
-      return {opcode | put(address_valid, 10) | put(wired_interrupt, 11) | put(drain_reads, 12) |
-                  put(drain_writes, 13) | put(std::uint64_t{data}, 32),
+      return {opcode | put(address_valid, 10) | put(drain_reads, 12) | put(drain_writes, 13) |
+                  put(std::uint64_t{data}, 32),
               address >> 2U};
     case CommandType::iodir_inval_ddt:
     case CommandType::iodir_inval_pdt:
@@ -154,11 +153,13 @@ Invalidation of_translations(const Command& c) {
       order.scope = Scope::all;
     } else if (c.address_valid) {
       order.scope = Scope::domain_range;
+      order.absent_too = true;
     }
   } else if (c.address_valid) {
     order.scope = c.pscid_valid ? Scope::space_range : Scope::spaces_range;
     order.leaf_only = true;
     order.whole_leaves = true;
+    order.absent_too = true;
   } else if (c.pscid_valid) {
     order.scope = Scope::space;
   }

@@ -28,12 +28,11 @@ struct Command {
   bool address_valid = false;  // AV: `address`; of a fence: `data` is written there when it is done
   bool pscid_valid = false;    // PSCV
   bool guest_valid = false;    // GV: of the guest `gscid`; otherwise of the host
-  bool wired_interrupt = false;  // WSI: no effect here
-  bool drain_reads = false;      // PR
-  bool drain_writes = false;     // PW
-  bool device_valid = false;     // DV: of `device`; otherwise of all
-  bool process_valid = false;    // PV: the message carries `process`
-  bool segment_valid = false;    // DSV: `segment`
+  bool drain_reads = false;    // PR
+  bool drain_writes = false;   // PW
+  bool device_valid = false;   // DV: of `device`; otherwise of all
+  bool process_valid = false;  // PV: the message carries `process`
+  bool segment_valid = false;  // DSV: `segment`
   std::uint32_t pscid = 0;
   std::uint16_t gscid = 0;
   std::uint32_t device = 0;   // DID, 24 bits; RID, 16 bits

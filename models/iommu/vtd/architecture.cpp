@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/iommu/vtd/architecture.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace viosim::vtd {
 namespace {
 
@@ -46,6 +49,8 @@ ConfigStep VtdArchitecture::begin(ConfigWalk& walk) const {
     return fail(walk, FaultReason::root_mode);
   }
   const bool upper = mode_ == Mode::scalable && source.devfn() >= 128;
+  if (mode_ == Mode::legacy && walk.request.type == AddressType::page_request)
+    return fail(walk, FaultReason::legacy_page_request);
   if (mode_ == Mode::legacy && walk.request.pasid != no_pasid)
     return fail(walk, FaultReason::legacy_with_pasid);
   return want(walk, static_cast<std::uint8_t>(Phase::root),
@@ -140,7 +145,7 @@ ConfigStep VtdArchitecture::with_config(ConfigWalk& walk) const {
 ConfigStep VtdArchitecture::admit_page_request(ConfigWalk& walk) const {
   const DeviceEntry& config = walk.config;
   if (!config.page_requests)
-    return fail(walk, mode_ == Mode::legacy ? FaultReason::blocked
+    return fail(walk, mode_ == Mode::legacy ? FaultReason::legacy_page_request
                                             : FaultReason::sm_page_requests_disabled);
   if (walk.request.pasid != no_pasid) {
     const FaultReason reason = pasid_fault(config, walk.request.pasid);
@@ -206,6 +211,8 @@ FaultReason scalable_reason(PageFault fault) {
       return FaultReason::sm_supervisor_page;
     case PageFault::first_table_beyond_width:
       return FaultReason::sm_first_level_beyond_width;
+    case PageFault::first_root_no_read:
+      return FaultReason::sm_first_level_root_unreadable;
     case PageFault::first_table_no_read:
       return FaultReason::sm_first_level_unreadable;
     case PageFault::first_table_no_write:
@@ -246,85 +253,76 @@ Architecture::MessageWindow VtdArchitecture::messages_of(Mode mode) {
   return {0xfee0'0000, 0xfeef'ffff, fault};
 }
 
+namespace {
+
+struct Described {
+  FaultReason reason;
+  std::string_view text;
+};
+
+constexpr std::array descriptions = {
+    Described{FaultReason::none, "no fault"},
+    Described{FaultReason::root_not_present, "root entry not present"},
+    Described{FaultReason::context_not_present, "context entry not present"},
+    Described{FaultReason::context_invalid, "context entry invalid"},
+    Described{FaultReason::beyond_width, "address beyond the table's width"},
+    Described{FaultReason::write_denied, "no permission to write"},
+    Described{FaultReason::read_denied, "no permission to read"},
+    Described{FaultReason::root_reserved, "reserved bits set in a root, context or PASID entry"},
+    Described{FaultReason::context_reserved, "reserved bits set in a root, context or PASID entry"},
+    Described{FaultReason::reserved_in_table, "reserved bits set in a second-level entry"},
+    Described{FaultReason::blocked, "ATS not enabled for the device"},
+    Described{FaultReason::interrupt_window, "illegal use of the interrupt window"},
+    Described{FaultReason::root_mode, "translation table mode not supported"},
+    Described{FaultReason::legacy_with_pasid, "request with a PASID in legacy mode"},
+    Described{FaultReason::legacy_page_request, "page request in legacy mode"},
+    Described{FaultReason::sm_root_not_present, "root entry not present"},
+    Described{FaultReason::sm_root_reserved, "reserved bits set in a root, context or PASID entry"},
+    Described{FaultReason::sm_context_not_present, "context entry not present"},
+    Described{FaultReason::sm_context_reserved,
+              "reserved bits set in a root, context or PASID entry"},
+    Described{FaultReason::sm_device_tlb_disabled, "ATS not enabled for the device"},
+    Described{FaultReason::sm_pasid_disabled, "PASIDs not enabled for the device"},
+    Described{FaultReason::sm_pasid_too_large, "PASID beyond the device's table"},
+    Described{FaultReason::sm_page_requests_disabled, "page requests not enabled for the device"},
+    Described{FaultReason::sm_rid_pasid, "RID_PASID beyond the device's table"},
+    Described{FaultReason::sm_directory_not_present, "PASID directory entry not present"},
+    Described{FaultReason::sm_directory_reserved,
+              "reserved bits set in a root, context or PASID entry"},
+    Described{FaultReason::sm_pasid_entry_not_present, "PASID entry not present"},
+    Described{FaultReason::sm_pasid_entry_reserved,
+              "reserved bits set in a root, context or PASID entry"},
+    Described{FaultReason::sm_pasid_entry_invalid, "PASID entry invalid"},
+    Described{FaultReason::sm_execute_disabled, "execute requests not enabled for the PASID"},
+    Described{FaultReason::sm_supervisor_disabled, "supervisor requests not enabled for the PASID"},
+    Described{FaultReason::sm_first_level_not_present, "first-level entry not present"},
+    Described{FaultReason::sm_first_level_reserved, "reserved bits set in a first-level entry"},
+    Described{FaultReason::sm_first_level_beyond_width,
+              "first-level table beyond the second level's width"},
+    Described{FaultReason::sm_first_level_root_unreadable,
+              "highest first-level table not readable through the second level"},
+    Described{FaultReason::sm_first_level_unreadable,
+              "first-level table not readable through the second level"},
+    Described{FaultReason::sm_first_level_unwritable,
+              "first-level table not writable through the second level"},
+    Described{FaultReason::sm_second_level_denied, "second-level entry not present"},
+    Described{FaultReason::sm_second_level_reserved, "reserved bits set in a second-level entry"},
+    Described{FaultReason::sm_not_canonical, "address not canonical"},
+    Described{FaultReason::sm_supervisor_page, "user request to a supervisor page"},
+    Described{FaultReason::sm_no_execute, "no permission to execute"},
+    Described{FaultReason::sm_second_level_beyond_width, "address beyond the table's width"},
+    Described{FaultReason::sm_write_denied, "no permission to write"},
+    Described{FaultReason::sm_read_denied, "no permission to read"},
+    Described{FaultReason::sm_interrupt_window, "illegal use of the interrupt window"},
+};
+
+}  // namespace
+
 std::string_view VtdArchitecture::describe(FaultCode code) const {
-  switch (reason_of(code)) {
-    case FaultReason::none:
-      return "no fault";
-    case FaultReason::root_not_present:
-    case FaultReason::sm_root_not_present:
-      return "root entry not present";
-    case FaultReason::context_not_present:
-    case FaultReason::sm_context_not_present:
-      return "context entry not present";
-    case FaultReason::context_invalid:
-      return "context entry invalid";
-    case FaultReason::beyond_width:
-    case FaultReason::sm_second_level_beyond_width:
-      return "address beyond the table's width";
-    case FaultReason::write_denied:
-    case FaultReason::sm_write_denied:
-      return "no permission to write";
-    case FaultReason::read_denied:
-    case FaultReason::sm_read_denied:
-      return "no permission to read";
-    case FaultReason::root_reserved:
-    case FaultReason::sm_root_reserved:
-    case FaultReason::context_reserved:
-    case FaultReason::sm_context_reserved:
-    case FaultReason::sm_directory_reserved:
-    case FaultReason::sm_pasid_entry_reserved:
-      return "reserved bits set in a root, context or PASID entry";
-    case FaultReason::reserved_in_table:
-    case FaultReason::sm_second_level_reserved:
-      return "reserved bits set in a second-level entry";
-    case FaultReason::blocked:
-    case FaultReason::sm_device_tlb_disabled:
-      return "ATS not enabled for the device";
-    case FaultReason::root_mode:
-      return "translation table mode not supported";
-    case FaultReason::legacy_with_pasid:
-      return "request with a PASID in legacy mode";
-    case FaultReason::sm_pasid_disabled:
-      return "PASIDs not enabled for the device";
-    case FaultReason::sm_pasid_too_large:
-      return "PASID beyond the device's table";
-    case FaultReason::sm_page_requests_disabled:
-      return "page requests not enabled for the device";
-    case FaultReason::sm_rid_pasid:
-      return "RID_PASID beyond the device's table";
-    case FaultReason::sm_directory_not_present:
-      return "PASID directory entry not present";
-    case FaultReason::sm_pasid_entry_not_present:
-      return "PASID entry not present";
-    case FaultReason::sm_pasid_entry_invalid:
-      return "PASID entry invalid";
-    case FaultReason::sm_execute_disabled:
-      return "execute requests not enabled for the PASID";
-    case FaultReason::sm_supervisor_disabled:
-      return "supervisor requests not enabled for the PASID";
-    case FaultReason::sm_first_level_not_present:
-      return "first-level entry not present";
-    case FaultReason::sm_first_level_reserved:
-      return "reserved bits set in a first-level entry";
-    case FaultReason::sm_first_level_beyond_width:
-      return "first-level table beyond the second level's width";
-    case FaultReason::sm_first_level_unreadable:
-      return "first-level table not readable through the second level";
-    case FaultReason::sm_first_level_unwritable:
-      return "first-level table not writable through the second level";
-    case FaultReason::sm_second_level_denied:
-      return "second-level entry not present";
-    case FaultReason::sm_not_canonical:
-      return "address not canonical";
-    case FaultReason::sm_supervisor_page:
-      return "user request to a supervisor page";
-    case FaultReason::sm_no_execute:
-      return "no permission to execute";
-    case FaultReason::interrupt_window:
-    case FaultReason::sm_interrupt_window:
-      return "illegal use of the interrupt window";
-  }
-  return {};
+  const auto found =
+      std::find_if(descriptions.begin(), descriptions.end(),
+                   [&](const Described& one) { return one.reason == reason_of(code); });
+  return found == descriptions.end() ? std::string_view() : found->text;
 }
 
 }  // namespace viosim::vtd

@@ -27,6 +27,7 @@ enum class FaultReason : std::uint16_t {
   interrupt_window = 0x0e,
   root_mode = 0x30,  // the translation table mode is reserved, or not the IOMMU's
   legacy_with_pasid = 0x31,
+  legacy_page_request = 0x32,
   sm_root_not_present = 0x39,
   sm_root_reserved = 0x3a,
   sm_context_not_present = 0x41,
@@ -46,6 +47,7 @@ enum class FaultReason : std::uint16_t {
   sm_first_level_not_present = 0x71,
   sm_first_level_reserved = 0x72,
   sm_first_level_beyond_width = 0x74,
+  sm_first_level_root_unreadable = 0x75,
   sm_first_level_unreadable = 0x76,
   sm_first_level_unwritable = 0x77,
   sm_second_level_denied = 0x79,
@@ -53,7 +55,7 @@ enum class FaultReason : std::uint16_t {
   sm_not_canonical = 0x80,
   sm_supervisor_page = 0x81,
   sm_no_execute = 0x82,
-  sm_second_level_beyond_width = 0x83,
+  sm_second_level_beyond_width = 0x84,
   sm_write_denied = 0x85,
   sm_read_denied = 0x86,
   sm_interrupt_window = 0x87
