@@ -158,6 +158,17 @@ constexpr std::array kinds = {
     EventKindInfo{EventKind::guest_memory, "guest_memory",
                   "A guest's memory lies in frames of its host.", "",
                   "host physical address of the guest's address 0", ""},
+    EventKindInfo{
+        EventKind::work_begun, "work_begun",
+        "A queue or an engine of a function begins with work, in the PASID's life in which "
+        "it was sent.",
+        "number of the queue", "requester id", ""},
+    EventKindInfo{EventKind::probe_wait, "probe_wait",
+                  "A part was plugged in, and its kernel probes it after probe_delay.", "", "",
+                  "0 begins, 1 over, 2 given up"},
+    EventKindInfo{EventKind::removal_wait, "removal_wait",
+                  "A part was asked to go in order, and goes after attention_window.", "", "",
+                  "0 begins, 1 over, 2 given up"},
 };
 
 }  // namespace

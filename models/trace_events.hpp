@@ -74,7 +74,12 @@ enum class EventKind : std::uint16_t {
   context_write,
   // What guests do with slices of functions.
   work,
-  guest_memory
+  guest_memory,
+  // What functions do with PASIDs.
+  work_begun,
+  // What passes before software acts on a plug or an unplug.
+  probe_wait,
+  removal_wait
 };
 
 constexpr bool is_part_of_request(EventKind kind) {
@@ -125,6 +130,11 @@ inline constexpr std::uint16_t for_guest = 1;
 inline constexpr std::uint16_t without_pasid = 2;
 // TraceEvent::code of work of a slice: its PASID came with ENQCMD, and was not written into a register.
 inline constexpr std::uint16_t by_enqcmd = 1;
+// TraceEvent::code of what passes before a probe or a removal.
+inline constexpr std::uint16_t wait_begun = 0;
+inline constexpr std::uint16_t wait_over = 1;
+inline constexpr std::uint16_t wait_given_up =
+    2;  // pressed again, overtaken, or its machine has stopped
 // TraceEvent::code of a page request: its PASID is 0, which is not the same as none.
 inline constexpr std::uint16_t has_pasid_zero = 1;
 // TraceEvent::code of a command's end, besides status codes: nobody waits for it any more.

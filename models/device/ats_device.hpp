@@ -103,6 +103,8 @@ class AtsDevice final : public EventHandler,
   void remove() override;
   void insert() override;
   bool present() const override { return state_ != State::gone; }
+  // Of a PASID of its host's kernel, now: for `QueueWork::pasid_life`.
+  std::uint32_t life_of(Pasid pasid) const { return trace_.epoch_of(pasid); }
   void tell_plugged() const;  // once the trace is on: what is there from the beginning
   std::uint64_t requests_in_flight() const override { return in_flight_; }
   const WorkQueueStats& queue_stats() const override { return queue_stats_; }
@@ -278,6 +280,7 @@ class AtsDevice final : public EventHandler,
   std::uint64_t cookie(What what, std::uint64_t number) const;
   void emit(const Request& request, std::uint16_t code);
   void tell(EventKind kind, std::uint64_t address = 0) const;
+  void tell_begun(std::uint32_t queue, const QueueWork& work) const;
   void tell_asked(const Asked& asked) const;
   void tell_answered(const PageResponse& response, PageRequester::Outcome outcome) const;
   static std::uint32_t pasid_of(const Request& request);

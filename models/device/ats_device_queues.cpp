@@ -159,6 +159,7 @@ void AtsDevice::enable(std::uint32_t queue, const QueueWork& work) {
   ensure(queue_state(queue) == QueueState::disabled, "a queue that is enabled was enabled");
   if (queues_[queue]) retire(queue);
   ++queue_stats_.enabled;
+  tell_begun(queue, work);
   const std::string stream = fmt::format("{}.queue[{}].{}", config_.path, queue, lives_[queue]++);
   put(queue, work, agenda_.now(), Rng(config_.seed, stream));
 }

@@ -50,6 +50,17 @@ void AtsDevice::tell(EventKind kind, std::uint64_t address) const {
       {.kind = kind, .time = agenda_.now(), .address = address, .value = config_.source.value()});
 }
 
+// Work of an earlier life of its PASID is told as such.
+void AtsDevice::tell_begun(std::uint32_t queue, const QueueWork& work) const {
+  if (!trace_.on() || work.pasid == no_pasid) return;
+  trace_.emit({.kind = EventKind::work_begun,
+               .time = agenda_.now(),
+               .pasid = work.pasid,
+               .address = queue,
+               .value = config_.source.value()},
+              work.pasid_life == 0 ? trace_.epoch_of(work.pasid) : work.pasid_life);
+}
+
 void AtsDevice::tell_asked(const Asked& asked) const {
   if (!trace_.on()) return;
   TracePoint::What what = told(asked.request, agenda_.now());

@@ -94,6 +94,7 @@ void SharedQueue::dispatch() {
     engines_[engine] = next;
     QueueWork work;
     work.pasid = next.pasid;
+    work.pasid_life = next.pasid_life;
     work.privileged = next.privileged;
     work.dma = next.dma;
     work.base = next.base;

@@ -87,6 +87,7 @@ class SharedQueue final : public EventHandler, private QueueListener {
   };
   struct Descriptor {
     Pasid pasid = no_pasid;
+    std::uint32_t pasid_life = 0;  // as QueueWork's
     bool privileged = false;
     DmaParams dma;  // `requests` of them, not 0
     Iova base;

@@ -68,6 +68,7 @@ class QueueListener {
 // What a queue is to do from when it is enabled on.
 struct QueueWork {
   Pasid pasid = no_pasid;
+  std::uint32_t pasid_life = 0;  // which one of its PASID software meant, for traces; 0: not told
   bool privileged = false;
   DmaParams dma;
   Iova base;  // where the window of addresses begins

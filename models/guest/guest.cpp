@@ -140,7 +140,7 @@ Guest::Unit::Unit(Guest& guest, std::string its_name, const ViommuParams& params
       commands(viommu, guest.params_.virtual_commands, number),
       kernel(guest.kernel.add_unit(iommu, tables, registers)),
       backend(its_backend),
-      due(guest.engine(), number) {
+      due(guest.engine(), number, viommu.command_trace()) {
   if (backend == PasidBackend::virtual_command) {
     ops = guest.virtual_commands.ops(commands);
     guest.kernel.pasids.backends_know_no_range();
@@ -183,9 +183,10 @@ FunctionDriver& Guest::assign(const std::string& name, const Assignment& assignm
     function.sva.features = 0;
   }
   function.number = next_number();
-  slots_.emplace_back(engine(), function.number);
-  return *drivers_.emplace_back(
+  FunctionDriver& driver = *drivers_.emplace_back(
       std::make_unique<FunctionDriver>(kernel, behind.kernel, assignment.driver, function));
+  slots_.emplace_back(engine(), function.number, driver.trace);
+  return driver;
 }
 
 // Boot.

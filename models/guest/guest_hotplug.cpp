@@ -97,8 +97,8 @@ void Guest::release(Thread& thread, Unit& unit) {
 }
 
 // Its functions are stopped, and unbound; then, where nobody else serves its id space, processes give their
-// PASIDs back; then its allocator goes. Of a unit that is not there any more the allocator goes
-// first: the hypervisor answers commands until then.
+// PASIDs back, and the kernel what it has reserved; then its allocator goes. Of a unit that is not there any more
+// the allocator goes first: the hypervisor answers commands until then.
 bool Guest::let_go(Thread& thread, Unit& unit) {
   if (!unit.viommu.present()) {
     unregister_allocator(unit);
@@ -106,9 +106,15 @@ bool Guest::let_go(Thread& thread, Unit& unit) {
   }
   for (const std::size_t function : unit.functions) drivers_[function]->remove(thread);
   const Instant limit = thread.now() + params_.hotplug.wait_for_processes;
-  while (serves_alone(unit) && kernel.pasids.space().size() > 0 && thread.now() < limit)
-    thread.sleep(look_again);
-  return unregister_allocator(unit);
+  const auto of_processes = [&] {
+    return kernel.pasids.space().size() > kernel.sva.reserved_held();
+  };
+  while (serves_alone(unit) && of_processes() && thread.now() < limit) thread.sleep(look_again);
+  if (!serves_alone(unit)) return unregister_allocator(unit);
+  kernel.sva.lay_reserved_down(thread);
+  const bool left = unregister_allocator(unit);
+  kernel.sva.take_reserved_again(thread);
+  return left;
 }
 
 // Allocators that stand by have no numbers.
@@ -233,7 +239,7 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
     FunctionDriver& driver = *drivers_[function];
     if (driver.known()) continue;
     driver.put_behind(unit.kernel);
-    if (!residence_->present(function)) continue;
+    if (!residence_->present(function) || slots_[function].leaving()) continue;
     slots_[function].take(Due::probe);
     const Errno error = driver.probe(thread);
     if (first == Errno::ok) first = error;
@@ -243,6 +249,7 @@ Errno Guest::take_up(Thread& thread, Unit& unit) {
 
 // Functions.
 
+// One that waits for its vIOMMU is not probed either.
 std::string_view Guest::unplug_function(std::size_t function, Unplug how) {
   ensure(!residence_->function(function).slice() || how == Unplug::orderly,
          "a slice of a function vanished");
@@ -251,7 +258,7 @@ std::string_view Guest::unplug_function(std::size_t function, Unplug how) {
   HotplugSlot& slot = slots_[function];
   const bool pressed_before = slot.take(Due::removal);
   if (how == Unplug::orderly && pressed_before) return {};
-  if (slot.is(Due::probe) || how == Unplug::surprise) {
+  if (!drivers_[function]->known() || how == Unplug::surprise) {
     remove_function(function, how);
     return {};
   }

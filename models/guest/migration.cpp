@@ -108,11 +108,15 @@ Migration::Failed Migration::open_target(Thread& thread) {
     if (const Errno error = to_.claim(function); error != Errno::ok)
       return failure(Why::no_function, error);
     if (!from_.attached(function)) continue;
-    if (!to_.present(function)) return failure(Why::no_function, Errno::enodev);
-    if (const Errno error = to_.attach(thread, function); error != Errno::ok)
-      return failure(Why::no_function, error);
+    if (const Failed failed = attach(thread, function)) return failed;
   }
   return no_failure();
+}
+
+Migration::Failed Migration::attach(Thread& thread, std::size_t function) {
+  if (!to_.present(function)) return failure(Why::no_function, Errno::enodev);
+  const Errno error = to_.attach(thread, function);
+  return error == Errno::ok ? no_failure() : failure(Why::no_function, error);
 }
 
 // Rounds.
@@ -197,10 +201,13 @@ Migration::Failed Migration::send_rest(Thread& thread) {
   return ended();
 }
 
-// Of functions that have vanished meanwhile none comes along.
+// Of functions that have vanished meanwhile none comes along; those that were plugged in are attached now.
 Migration::Failed Migration::build(Thread& thread) {
-  for (std::size_t function = 0; function < moves_.size(); ++function)
+  for (std::size_t function = 0; function < moves_.size(); ++function) {
     moves_[function] = from_.attached(function) && from_.function(function).device->present();
+    if (!moves_[function] || to_.attached(function)) continue;
+    if (const Failed failed = attach(thread, function)) return failed;
+  }
   thread.run(states(params_.load));
   if (const Failed failed = take_pasids(thread)) return failed;
   if (const Failed failed = bind_again(thread)) return failed;

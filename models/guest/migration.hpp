@@ -166,6 +166,7 @@ class Migration {
   Failed pause(Thread& thread);
   Failed send_rest(Thread& thread);
   Failed open_target(Thread& thread);
+  Failed attach(Thread& thread, std::size_t function);
   Failed build(Thread& thread);
   Failed take_pasids(Thread& thread);
   Failed bind_again(Thread& thread);

@@ -166,7 +166,7 @@ class Host {
   // Of a function that has been unplugged or plugged before, or is now.
   struct Slot {
     Slot(FunctionDriver& of, Engine& engine, std::uint32_t number)
-        : driver(of), due(engine, number) {}
+        : driver(of), due(engine, number, of.trace) {}
     FunctionDriver& driver;
     HotplugSlot due;
   };

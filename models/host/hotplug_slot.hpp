@@ -7,6 +7,7 @@
 
 #include "core/base/fields.hpp"
 #include "core/des/engine.hpp"
+#include "models/trace_point.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -37,8 +38,9 @@ class HotplugSlot final : private EventHandler {
  public:
   enum class Due : std::uint8_t { nothing, probe, removal };
 
-  // `number`: its place in the order of events.
-  HotplugSlot(Engine& engine, std::uint32_t number) : engine_(engine), number_(number) {}
+  // `number`: its place in the order of events. `trace`: of what is there; it outlives the slot.
+  HotplugSlot(Engine& engine, std::uint32_t number, const TracePoint& trace)
+      : engine_(engine), number_(number), trace_(trace) {}
   HotplugSlot(const HotplugSlot&) = delete;
   HotplugSlot& operator=(const HotplugSlot&) = delete;
 
@@ -61,11 +63,14 @@ class HotplugSlot final : private EventHandler {
 
  private:
   void fire(std::uint64_t wait) override;
+  void tell(std::uint16_t what) const;
 
   Engine& engine_;
   std::uint32_t number_;
+  const TracePoint& trace_;
   Due due_ = Due::nothing;
   std::uint64_t wait_ = 0;  // number of the last one
+  Instant since_;           // when it began
   std::function<void()> then_;
   std::uint32_t leaving_ = 0;
 };

@@ -179,7 +179,7 @@ Errno FunctionDriver::submit(Thread& thread, const Use& use, const QueueWork& wo
   if (!wire.ok()) return wire.error();
   if (!there()) return Errno::enodev;
   queue.work = work;
-  queue.work.pasid = wire.value();
+  use_pasid(queue, wire.value());
   queue.work.listener = this;
   queue.done = std::move(done);
   queue.since = kernel_.engine().now();
@@ -200,7 +200,7 @@ Errno FunctionDriver::send_enable(Thread& thread, const Use& use) {
     if (!std::exchange(queue.done, nullptr)) return Errno::ok;  // gone meanwhile: it was told so
     return wire.error();
   }
-  queue.work.pasid = wire.value();
+  use_pasid(queue, wire.value());
   ++stats.submitted;
   send(What::enable, use.queue);
   return Errno::ok;
@@ -226,10 +226,16 @@ Result<Pasid> FunctionDriver::wire_for(Thread& thread, Pasid pasid) {
   }
 }
 
+void FunctionDriver::use_pasid(Queue& queue, Pasid wire) const {
+  queue.work.pasid = wire;
+  queue.work.pasid_life = function_.device->life_of(wire);
+}
+
 SharedQueue::Descriptor FunctionDriver::descriptor_of(std::uint32_t number) const {
   const QueueWork& work = queues_[number].work;
   SharedQueue::Descriptor descriptor;
   descriptor.pasid = work.pasid;
+  descriptor.pasid_life = work.pasid_life;
   descriptor.privileged = work.privileged;
   descriptor.dma = work.dma;
   descriptor.base = work.base;
@@ -249,7 +255,7 @@ Errno FunctionDriver::enqueue(Thread& thread, std::uint32_t number) {
       const Result<Pasid> wire = wire_for(thread, queue.pasid);
       if (!wire.ok()) return wire.error();
       if (!there() || !queue.done) return Errno::enodev;  // gone meanwhile, or about to be
-      queue.work.pasid = wire.value();
+      use_pasid(queue, wire.value());
       queue.enabled = true;  // the PASID of the last try may have been stopped
     }
     if (!enqcmd(thread, *function_.shared, descriptor_of(number))) continue;

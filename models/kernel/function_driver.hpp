@@ -239,6 +239,7 @@ class FunctionDriver final : public SvaClient,
   void load_pasid(Thread& thread, Mm& process);
   Result<Pasid> wire_for(Thread& thread, Pasid pasid);
   Errno submit_shared(Thread& thread, std::uint32_t number);
+  void use_pasid(Queue& queue, Pasid wire) const;
   SharedQueue::Descriptor descriptor_of(std::uint32_t number) const;
   Errno enqueue(Thread& thread, std::uint32_t number);
   void is_halted(std::uint32_t number, QueueRest rest);

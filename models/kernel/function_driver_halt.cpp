@@ -52,7 +52,7 @@ void FunctionDriver::go_on(std::uint32_t number) {
   const auto rest = std::exchange(queue.halted, std::nullopt);
   if (!queue.done || !function_.device->present()) return;
   const Result<Pasid> wire = function_.access->on_wire(queue.pasid);
-  if (wire.ok()) queue.work.pasid = wire.value();
+  if (wire.ok()) use_pasid(queue, wire.value());
   if (!rest) return;
   queue.failed += rest->failed;
   if (rest->requests > 0 && wire.ok()) return restart(number, *rest);

@@ -3,6 +3,7 @@
 #include "models/kernel/sva.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace viosim {
 
@@ -96,6 +97,26 @@ void Sva::give_back(const std::vector<Pasid>& numbers) {
     claimed_.erase(claimed);
     if (held) pasids_.free(number.value());
   }
+}
+
+void Sva::lay_reserved_down(Thread& thread) {
+  const Guard guard(lock_, thread);
+  for (auto& [number, claimed] : claimed_)
+    if (std::exchange(claimed.held, false)) pasids_.free(number.value());
+}
+
+void Sva::take_reserved_again(Thread& thread) {
+  const Guard guard(lock_, thread);
+  for (auto& [number, claimed] : claimed_) {
+    if (claimed.held) continue;
+    const Result<bool> held = take_reserved(number);
+    claimed.held = held.ok() && held.value();
+  }
+}
+
+std::size_t Sva::reserved_held() const {
+  return static_cast<std::size_t>(std::count_if(claimed_.begin(), claimed_.end(),
+                                                [](const auto& each) { return each.second.held; }));
 }
 
 Errno Sva::device_shutdown(Thread& thread, Bdf source) {

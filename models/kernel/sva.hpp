@@ -115,6 +115,12 @@ class Sva final : public MmNotifier, public PasidOwners {
   // Unbinds all. -ENODEV: it was not initialised.
   Errno device_shutdown(Thread& thread, Bdf source);
 
+  // Before the allocator of this kernel's numbers changes what is reserved is given back to it, and taken from the next
+  // one after that: where it has to come by itself, it is the kernel's when it comes.
+  void lay_reserved_down(Thread& thread);
+  void take_reserved_again(Thread& thread);
+  std::size_t reserved_held() const;
+
   // From now on no device is bound: the kernel has turned scalable mode off. What is bound stays so.
   void disable() { disabled_ = true; }
   bool disabled() const { return disabled_; }

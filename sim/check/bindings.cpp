@@ -20,6 +20,8 @@ void Bindings::observe(const TraceEvent& event) {
       return unbound(event);
     case EventKind::work:
       return used(event);
+    case EventKind::work_begun:
+      return begun(event);
     case EventKind::free:
       return event.code == 0 ? freed(event) : void();
     case EventKind::unplug:
@@ -107,6 +109,21 @@ void Bindings::used(const TraceEvent& event) {
                       requester(source), event.pasid,
                       there != nullptr ? "is bound for somebody else" : "is not bound"),
                   .evidence = std::move(evidence)});
+}
+
+// What was sent in another life of the number is done in somebody else's memory. Where the number is bound to
+// nobody, as of a guest that makes numbers up, requests are refused: that is no mistake of whoever gives them out.
+void Bindings::begun(const TraceEvent& event) {
+  if (event.epoch == 0) return;  // of whose numbers nothing is known
+  const Number number = scene_.number_of(event);
+  const Life* const life = scene_.life(number);
+  if (life == nullptr || !life->live || life->epoch == event.epoch || scene_.orphan(number)) return;
+  const auto bond = bonds_.find({number, static_cast<std::uint16_t>(event.value)});
+  if (bond == bonds_.end()) return;
+  scene_.violate(
+      Invariant::use_of_live, event,
+      fmt::format("work with PASID {} begins that was sent in an earlier life of it", event.pasid),
+      {bond->second.bind});
 }
 
 void Bindings::freed(const TraceEvent& event) {

@@ -11,10 +11,10 @@
 
 namespace viosim::check {
 
-// Of I7 that what is freed is bound to no function; of I20 that a function, or a vIOMMU, that was let go of
-// has nothing bound; of I23 and I24 that what is bound is a number that the function can have; of I29
-// that a guest's slice has work only with what is bound there for it; of I34 that
-// what was bound in a host is unbound, and its number freed, when the run is over.
+// Of I6 that no work is done that was sent in an earlier life of its PASID; of I7 that what is freed is bound to no
+// function; of I20 that a function, or a vIOMMU, that was let go of has nothing bound; of I23 and I24 that what is
+// bound is a number that the function can have; of I29 that a guest's slice has work only with what is bound there
+// for it; of I34 that what was bound in a host is unbound, and its number freed, when the run is over.
 class Bindings {
  public:
   explicit Bindings(Scene& scene) : scene_(scene) {}
@@ -33,6 +33,7 @@ class Bindings {
   void bound(const TraceEvent& event);
   void unbound(const TraceEvent& event);
   void used(const TraceEvent& event);
+  void begun(const TraceEvent& event);
   void freed(const TraceEvent& event);
   void let_go(const TraceEvent& event);
   void leave_to_host(std::uint32_t guest);

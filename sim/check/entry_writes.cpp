@@ -76,8 +76,10 @@ void EntryWrites::changed(const TraceEvent& event, const EntryWritten& how, Entr
   entry.type = how.type;
 }
 
-// One that is plugged in again has tables of its own.
+// One that is plugged in again has tables of its own. Those of one that has vanished are written until its kernel
+// learns of it.
 void EntryWrites::forget(const TraceEvent& event) {
+  if (event.code != trace_code::viommu_there) return;
   const std::string its = scene_.path(event.component) + '.';
   entries_.erase_if([&](const Place& place, const Entry&) {
     return scene_.path(drivers_[place.unit]).starts_with(its);

@@ -142,7 +142,7 @@ void Identities::asked(const TraceEvent& event) {
   const Life* const life = scene_.life(number);
   const std::int64_t* const away = taken_away_.find({number.machine, bits.source, number.pasid});
   const bool nobodys = life == nullptr || (!life->live && sent >= life->ended);
-  const bool vanished = scene_.gone(group.machine, bits.source);
+  const bool vanished = scene_.vanished_since(group.machine, bits.source, sent);
   if (nobodys || vanished || (away != nullptr && sent >= *away))
     for_nobody_.insert(group);
   else

@@ -28,6 +28,7 @@ std::optional<std::uint32_t> PrivateNumbers::space_of(const TraceEvent& event) {
           Key{scene_.host_of_files(event.component), static_cast<std::uint16_t>(event.value)});
     case EventKind::nested:
     case EventKind::fault:
+    case EventKind::work_begun:
       return space_of(event, static_cast<std::uint16_t>(event.value));
     case EventKind::page_request:
     case EventKind::request_dropped:

@@ -205,8 +205,11 @@ void Scene::note(const TraceEvent& event) {
   const auto kind = static_cast<EventKind>(event.kind);
   if (kind == EventKind::vanish || kind == EventKind::plug) {
     const OfUnit function{machine_of(event.component), static_cast<std::uint16_t>(event.value)};
-    if (kind == EventKind::vanish) gone_.insert(function);
-    if (kind == EventKind::plug) gone_.erase(function);
+    const auto before = vanished_.find(function);
+    if (kind == EventKind::vanish)
+      vanished_[function] = {event.time, false};
+    else if (before != vanished_.end())
+      before->second.back = true;
   }
   if (kind == EventKind::moved)
     hosts_[machine_of(event.component)] = host_of_files(event.component);

@@ -85,7 +85,13 @@ class Scene {
   std::uint32_t unit_of_queue(std::uint32_t component) const;
   // A function vanished, and has not come back.
   bool gone(std::uint32_t machine, std::uint16_t source) const {
-    return gone_.contains({machine, source});
+    const auto last = vanished_.find({machine, source});
+    return last != vanished_.end() && !last->second.back;
+  }
+  // It vanished at `time` or later, whether it has come back or not: what it had sent before nobody can wait for.
+  bool vanished_since(std::uint32_t machine, std::uint16_t source, std::int64_t time) const {
+    const auto last = vanished_.find({machine, source});
+    return last != vanished_.end() && last->second.time >= time;
   }
   // Whose PASID an event is about: the one that is observed now.
   Number number_of(const TraceEvent& event) const;
@@ -164,7 +170,11 @@ class Scene {
   std::vector<std::uint32_t> hosts_;  // of each machine
   std::optional<std::uint32_t> space_;
   std::vector<bool> allocates_;
-  std::set<OfUnit> gone_;  // functions of machines
+  struct Vanished {
+    std::int64_t time = 0;  // the last one
+    bool back = false;
+  };
+  std::map<OfUnit, Vanished> vanished_;  // functions of machines
   FlatMap<Number, Life> lives_;
   FlatMap<Number, Number> stands_for_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint32_t> living_;  // by owner

@@ -94,10 +94,6 @@ void Unmaps::observe(const TraceEvent& event) {
       forgot_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
           event.time;
       return;
-    case EventKind::vanish:
-      vanished_[{scene_.machine_of(event.component), static_cast<std::uint16_t>(event.value)}] =
-          event.time;
-      return;
     default:
       return;
   }
@@ -149,7 +145,9 @@ void Unmaps::unmapped(const TraceEvent& event) {
   unmapped(event, number);
   const auto hosts = stand_for_.find(number);
   if (hosts == stand_for_.end()) return;
-  for (const Number& one : hosts->second) unmapped(event, one);
+  // What a host has for a guest that comes to it, or does not after all, leads to memory of that host.
+  for (const Number& one : hosts->second)
+    if (scene_.home_of(one) == scene_.host_of(number.machine)) unmapped(event, one);
 }
 
 void Unmaps::unmapped(const TraceEvent& event, const Number& number) {
@@ -200,13 +198,12 @@ void Unmaps::check(const TraceEvent& event, const Number& number, const Place& p
              its_tlb + " been told to forget them before the IOTLB was");
 }
 
-// A reset empties its TLB, which may be filled again.
+// A reset empties its TLB, which may be filled again. What was bound to one that vanished is not used again, though
+// the function comes back.
 bool Unmaps::has_forgotten(const Entry& entry, std::uint16_t source, std::int64_t since) const {
-  const auto not_before = [&](const std::map<Place, std::int64_t>& times, std::int64_t limit) {
-    const auto found = times.find({entry.machine, source});
-    return found != times.end() && found->second >= limit;
-  };
-  return not_before(vanished_, entry.set.event.time) || not_before(forgot_, since);
+  if (scene_.vanished_since(entry.machine, source, entry.set.event.time)) return true;
+  const auto reset = forgot_.find({entry.machine, source});
+  return reset != forgot_.end() && reset->second >= since;
 }
 
 void Unmaps::complain(Invariant invariant, const TraceEvent& event, const Number& number,

@@ -57,10 +57,7 @@ class Unmaps {
   FlatMap<Number, std::map<Place, Entry>> present_;
   std::map<Number, std::set<Number>> stand_for_;  // a guest's number: the host's
   ByNumber<Flushes> flushes_;                     // by unit
-  // By machine and function: its TLB was emptied; and it vanished, so that what was bound to it is not
-  // used again, though it comes back.
-  std::map<Place, std::int64_t> forgot_;
-  std::map<Place, std::int64_t> vanished_;
+  std::map<Place, std::int64_t> forgot_;          // by machine and function: its TLB was emptied
 };
 
 }  // namespace viosim::check

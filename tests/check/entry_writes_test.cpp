@@ -11,6 +11,12 @@ namespace {
 Stream fields() { return Stream().allocate(5, 1).write(trace_code::entry_fields, 5, 1); }
 Stream present() { return fields().write(trace_code::entry_set, 5, 1); }
 
+void guest_writes(Stream& stream, std::uint16_t how) {
+  const EntryWritten written{Stream::source, Stream::domain, 1, false, true, 64};
+  stream.emit(EventKind::table_write, Stream::viommu_driver, 5, 0,
+              {.value = written.encode(), .code = how});
+}
+
 }  // namespace
 
 TEST_CASE("I25: an entry becomes present before the rest of it is written") {
@@ -74,15 +80,27 @@ TEST_CASE("I25: numbers of a function's user are of entries, too") {
   CHECK(stream.write(trace_code::entry_set, 5, 0).found() == "I25");
 }
 
+TEST_CASE("I25: who does not know yet that its vIOMMU has vanished goes on writing in order") {
+  const auto goes_on = [](bool writes_fields) {
+    Stream stream;
+    stream.guest_allocates(5);
+    const auto write = [&](std::uint16_t how) { guest_writes(stream, how); };
+    write(trace_code::entry_fields);  // it tells of fields
+    write(trace_code::entry_zeroed);
+    if (writes_fields) write(trace_code::entry_fields);
+    stream.emit(EventKind::viommu, Stream::viommu, 0, 0, {.code = trace_code::viommu_gone});
+    write(trace_code::entry_set);
+    return stream.found();
+  };
+  CHECK(goes_on(true).empty());
+  CHECK(goes_on(false) == "I25");
+}
+
 TEST_CASE("I25: a vIOMMU that comes back has tables of its own") {
   const auto again = [](bool returns) {
     Stream stream;
     stream.guest_allocates(5);
-    const auto write = [&](std::uint16_t how) {
-      const EntryWritten written{Stream::source, Stream::domain, 1, false, true, 64};
-      stream.emit(EventKind::table_write, Stream::viommu_driver, 5, 0,
-                  {.value = written.encode(), .code = how});
-    };
+    const auto write = [&](std::uint16_t how) { guest_writes(stream, how); };
     write(trace_code::entry_fields);
     write(trace_code::entry_set);
     if (returns)

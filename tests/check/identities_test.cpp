@@ -163,15 +163,36 @@ TEST_CASE("I6: who asks for a number after it was freed may be refused, and not 
   const auto before = [] { return Stream().allocate(5, 1).ask(5, 1, 3).free(5, 1); };
   CHECK(before().respond(5, 1, 3, invalid).answered(5, 1, 3).found() == "I6");
   // What was sent before its function vanished comes afterwards, whatever its kernel waits for.
-  const auto vanished = [] {
-    return Stream()
-        .allocate(5, 1)
-        .emit(EventKind::vanish, Stream::device, 0, 0, {.value = Stream::source})
-        .ask(5, 1, 3)
-        .free(5, 1);
+  const auto vanished = [](bool back, std::int64_t ago) {
+    Stream stream;
+    stream.allocate(5, 1).emit(EventKind::vanish, Stream::device, 0, 0, {.value = Stream::source});
+    if (back) stream.emit(EventKind::plug, Stream::device, 0, 0, {.value = Stream::source});
+    return stream.ask(5, 1, 3, true, ago).free(5, 1);
   };
-  CHECK(vanished().respond(5, 1, 3, invalid).found(false).find("I6") == std::string::npos);
-  CHECK(vanished().respond(5, 1, 3).found(false).find("I6") != std::string::npos);
+  for (const bool back : {false, true}) {
+    const auto of_before = [&] { return vanished(back, 2500); };
+    CHECK(of_before().respond(5, 1, 3, invalid).found(false).find("I6") == std::string::npos);
+    CHECK(of_before().respond(5, 1, 3).found(false).find("I6") != std::string::npos);
+  }
+  // What it sends once it has come back can be waited for.
+  CHECK(vanished(true, 500).respond(5, 1, 3, invalid).found(false).find("I6") != std::string::npos);
+}
+
+TEST_CASE("I6: work is done that was sent in an earlier life of its number") {
+  const auto begin = [](Stream stream, std::uint32_t epoch) {
+    return stream
+        .emit(EventKind::work_begun, Stream::device, 5, epoch,
+              {.address = 1, .value = Stream::source})
+        .found(false);
+  };
+  const auto bound_again = [] { return Stream().life(5, 1).allocate(5, 2).bind(5, 2); };
+  CHECK(begin(bound_again(), 1) == "I6");
+  CHECK(begin(bound_again(), 2).empty());
+  CHECK(begin(bound_again(), 0).empty());  // a DMA device's, which no kernel counts
+  // Nobody has bound the number there: the work gets nowhere.
+  CHECK(begin(Stream().life(5, 1).allocate(5, 2), 1).empty());
+  CHECK(begin(Stream().life(5, 1), 1).empty());
+  CHECK(begin(bound_again().unbind(5, 2), 1).empty());
 }
 
 TEST_CASE("I6: a number that was never given out is used") {

@@ -30,6 +30,7 @@ class Stream {
     vfio_elsewhere,
     pasids_elsewhere,
     cpus_elsewhere,
+    driver_elsewhere,
     components
   };
   static std::vector<std::string> paths() {
@@ -47,7 +48,8 @@ class Stream {
             "host0.vm[0].v0.driver",
             "host0.vm[0].vfio[host.1]",
             "host[1].kernel.pasids",
-            "host0.vm[0].pasid_translation[host.1]"};
+            "host0.vm[0].pasid_translation[host.1]",
+            "host[1].dmar0.driver"};
   }
   static constexpr std::uint16_t source = 0x100;
   static constexpr std::uint16_t domain = 7;
@@ -143,10 +145,11 @@ class Stream {
         .tear_down(pasid, epoch)
         .free(pasid, epoch);
   }
-  Stream& ask(std::uint32_t pasid, std::uint32_t epoch, std::uint16_t group, bool last = true) {
+  Stream& ask(std::uint32_t pasid, std::uint32_t epoch, std::uint16_t group, bool last = true,
+              std::int64_t duration = 0) {
     const GroupBits bits{source, group, last, true, false};
     return emit(EventKind::page_request, device, pasid, epoch,
-                {.address = page, .value = bits.encode()});
+                {.address = page, .value = bits.encode(), .duration = duration});
   }
   Stream& respond(std::uint32_t pasid, std::uint32_t epoch, std::uint16_t group,
                   std::uint16_t code = 0) {

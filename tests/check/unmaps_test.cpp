@@ -149,6 +149,26 @@ TEST_CASE("I26: what a guest unmaps is flushed under the host's number") {
   CHECK(found(false, true).empty());
 }
 
+TEST_CASE(
+    "I26: what a host has for a guest that is elsewhere leads to no page that the guest unmaps") {
+  const auto found = [](bool moved) {
+    Stream stream;
+    stream.guest_allocates(pasid);
+    stream.emit(EventKind::allocate, Stream::pasids_elsewhere, 9, 1,
+                {.address = std::uint64_t{0xfffff} << 32U});
+    const EntryWritten entry{Stream::source, Stream::domain, 1, false, false, 64};
+    stream.emit(EventKind::table_write, Stream::driver_elsewhere, 9, 1,
+                {.value = entry.encode(), .code = trace_code::entry_set});
+    stream.emit(EventKind::bind, Stream::vfio_elsewhere, 9, 1,
+                {.address = pasid, .value = Stream::source, .code = trace_code::for_guest});
+    if (moved) stream.emit(EventKind::moved, Stream::vfio_elsewhere, 0, 0, {});
+    stream.wait(10000);
+    return unmap(stream, 1, 2500, Stream::guest_app).found(false);
+  };
+  CHECK(found(true) == "I26");
+  CHECK(found(false).empty());
+}
+
 TEST_CASE("I26: a process that exits gives its pages back, and what its entry led to is flushed") {
   const auto found = [](bool torn_down) {
     Stream stream = present();

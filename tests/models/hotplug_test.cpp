@@ -317,6 +317,66 @@ TEST_CASE("a function that is plugged in while its vIOMMU leaves is taken up wit
   }
 }
 
+TEST_CASE("a vIOMMU that comes leaves a function behind it alone that its kernel lets go of",
+          "[hotplug]") {
+  for (std::int64_t step = 0; step < 40; ++step) {
+    SoftwareRig rig;
+    Guest& guest = rig.add_guest();
+    Guest::Unit& unit = guest.add_unit("v0", {}, PasidBackend::virtual_command);
+    FunctionDriver& driver = rig.assign(guest, unit, rig.add_device(4));
+    ProcessGroup& group = rig.group(guest, long_work(), {&driver});
+    Process& process = rig.process(group);
+    guest.boot([](Thread&) {});
+    rig.at(1ms, [&](Thread&) {
+      guest.unplug_unit("v0", Unplug::orderly);
+      guest.unplug_function(0, Unplug::orderly);
+    });
+    rig.at(1ms + 2us * step, [&](Thread&) { guest.plug_unit("v0"); });
+    rig.at(5ms, [&](Thread&) { CHECK(guest.plug_function(0).empty()); });
+    rig.at(6ms, [&](Thread&) { process.start(); });
+    rig.run();
+    INFO("the vIOMMU was plugged in " << step * 2 << " us after both were asked to leave");
+    CHECK(guest.hotplug.unplugged == 2);
+    CHECK(guest.hotplug.plugged == 2);
+    CHECK(guest.hotplug.refused == 0);
+    CHECK(group.stats.rounds == 200);
+    CHECK(group.stats.failed == 0);
+    CHECK(guest.container().bindings() == 0);
+  }
+}
+
+TEST_CASE(
+    "what a kernel has reserved keeps no vIOMMU from leaving, and is reserved with the next one",
+    "[hotplug]") {
+  const auto backend = GENERATE(PasidBackend::virtual_command, PasidBackend::guest_local);
+  GuestParams params;
+  params.pasids =
+      backend == PasidBackend::guest_local ? PasidScope::guest_wide : PasidScope::system_wide;
+  SoftwareRig rig;
+  Guest& guest = rig.add_guest(params);
+  for (const char* const name : {"v0", "v1"}) {
+    Guest::Assignment assignment;
+    assignment.sva.reserved = {Pasid(2)};
+    rig.assign(guest, guest.add_unit(name, {}, backend), rig.add_device(4), assignment);
+  }
+  ProcessGroup& group = rig.group(guest, long_work(), {&guest.driver(1)});
+  std::vector<Process*> all;
+  for (int i = 0; i < 6; ++i) all.push_back(&rig.process(group));
+  guest.boot([&](Thread&) {
+    for (std::size_t i = 0; i < 3; ++i) all[i]->start();
+  });
+  rig.at(100ms, [&](Thread&) { guest.unplug_unit("v0", Unplug::orderly); });
+  rig.at(102ms, [&](Thread&) { CHECK(guest.hotplug.unplugged == 1); });
+  rig.at(110ms, [&](Thread&) {
+    for (std::size_t i = 3; i < 6; ++i) all[i]->start();
+  });
+  rig.run();
+  CHECK(guest.hotplug.orphans == 0);
+  CHECK(group.stats.failed == 0);
+  CHECK(group.stats.finished == 6);
+  CHECK(guest.kernel.pasids.space().size() == guest.kernel.sva.reserved_held());
+}
+
 TEST_CASE("a vIOMMU that can do less than those that run is refused", "[hotplug]") {
   const IommuAbilities running;
   IommuAbilities added = running;

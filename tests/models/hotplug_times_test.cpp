@@ -5,6 +5,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/moving_guest.hpp"
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -403,6 +405,24 @@ struct Sliced {
 
 }  // namespace
 
+TEST_CASE("a function that waits for its vIOMMU is used by nobody, and needs no window",
+          "[hotplug]") {
+  Moving moving(guest_with({Ps(0), 5ms}));
+  Guest& guest = moving.guest;
+  moving.boot();
+  moving.rig.at(20ms, [&](Thread&) { guest.unplug_unit("v0", Unplug::surprise); });
+  moving.rig.at(25ms, [&](Thread&) { guest.unplug_function(0, Unplug::surprise); });
+  moving.rig.at(30ms, [&](Thread&) { CHECK(guest.plug_function(0).empty()); });
+  moving.rig.at(32ms, [&](Thread&) { CHECK(guest.unplug_function(0, Unplug::orderly).empty()); });
+  moving.rig.at(33ms, [&](Thread&) {
+    CHECK(guest.hotplug.unplugged == 3);
+    CHECK(guest.plug_function(0).empty());
+  });
+  moving.rig.at(400ms, [&](Thread&) { guest.kill(); });
+  moving.rig.run();
+  CHECK(guest.nothing_left());
+}
+
 TEST_CASE("within the window of a host's function guests get slices of it, then they lose them",
           "[hotplug][mediated]") {
   const bool taken_back = GENERATE(false, true);
@@ -468,4 +488,32 @@ TEST_CASE("a function that is plugged in without its vIOMMU waits, and is taken 
   CHECK(late.stats.failed == 0);
   CHECK(moving.finished());
   CHECK(guest.nothing_left());
+}
+
+TEST_CASE("traces tell of each wait: when it begins, when it is over, and when it is given up",
+          "[hotplug][trace]") {
+  struct Waits final : TraceObserver {
+    void observe(const TraceEvent& event) override {
+      const auto kind = static_cast<EventKind>(event.kind);
+      if (kind != EventKind::probe_wait && kind != EventKind::removal_wait) return;
+      const char* const what = kind == EventKind::probe_wait ? "probe" : "removal";
+      all.push_back(fmt::format("{} {} of {}", what, event.code, to_text(Ps(event.duration))));
+    }
+    bool wants_requests() const override { return false; }
+    std::vector<std::string> all;
+  } waits;
+  Tracer tracer;
+  tracer.start(waits);
+  Places places(Part::host_function, {10ms, 100ms});
+  places.own.trace.trace_to(tracer, 0);
+  places.unplug_at(1ms);
+  places.unplug_at(21ms);  // pressed again
+  places.unplug_at(31ms);
+  places.plug_at(200ms);
+  places.unplug_at(204ms);
+  places.run();
+  CHECK(waits.all ==
+        std::vector<std::string>{"removal 0 of " + to_text(Ps(0)), "removal 2 of " + to_text(20ms),
+                                 "removal 0 of " + to_text(Ps(0)), "removal 1 of " + to_text(100ms),
+                                 "probe 0 of " + to_text(Ps(0)), "probe 2 of " + to_text(4ms)});
 }

@@ -335,3 +335,41 @@ TEST_CASE("a function may vanish in any phase of a migration, the guest goes on 
   CHECK(went);
   CHECK(came_along);
 }
+
+TEST_CASE(
+    "a function that is plugged in in any phase of a migration is used wherever the guest is then",
+    "[migration]") {
+  struct Kind {
+    PasidScope pasids;
+    HostInterface by;
+  };
+  const auto kind = GENERATE(Kind{PasidScope::system_wide, HostInterface::vfio},
+                             Kind{PasidScope::guest_wide, HostInterface::vfio},
+                             Kind{PasidScope::guest_wide, HostInterface::iommufd});
+  GuestParams params = moving_guest(kind.pasids);
+  params.host_interface = kind.by;
+  int during = 0;
+  for (std::int64_t step = 0; step < 40; ++step) {
+    Moving moving(params, {.processes = 0});
+    ProcessGroup& late = moving.rig.group(moving.guest, moving_load(), {&moving.guest.driver(0)});
+    Process& process = moving.rig.process(late);
+    moving.boot();
+    moving.rig.at(300us, [&](Thread&) { moving.guest.unplug_function(0, Unplug::orderly); });
+    moving.migrate_at(1ms);
+    const Ps when = 900us + step * 100us;
+    moving.rig.at(when, [&](Thread&) { CHECK(moving.guest.plug_function(0).empty()); });
+    moving.rig.at(100ms, [&](Thread&) { process.start(); });
+    moving.rig.at(400ms, [&](Thread&) { moving.guest.kill(); });
+    moving.rig.run();
+    INFO("plugged in at " << to_text(when));
+    const MigrationReport& report = moving.report();
+    CHECK(!report.failed);
+    const Instant then{when};
+    if (report.began < then && report.paused && then < *report.paused) ++during;
+    CHECK(late.stats.rounds == 60);
+    CHECK(late.stats.failed == 0);
+    CHECK(late.stats.work_failed == 0);
+    CHECK(moving.guest.nothing_left());
+  }
+  CHECK(during > 0);
+}

@@ -45,6 +45,41 @@ TEST_CASE("a process on the host binds, works, unmaps, and leaves nothing", "[pr
   CHECK(driver.uses() == 0);
 }
 
+TEST_CASE("work is of the life of its PASID in which the kernel sent it", "[process][trace]") {
+  struct Begun final : TraceObserver {
+    void observe(const TraceEvent& event) override {
+      if (static_cast<EventKind>(event.kind) == EventKind::work_begun)
+        epochs.push_back(event.epoch);
+    }
+    bool wants_requests() const override { return false; }
+    std::vector<std::uint32_t> epochs;
+  } begun;
+  const bool shared = GENERATE(false, true);
+  SoftwareRig rig;
+  rig.link.latency = 1ms;
+  rig.rig.tracer().start(begun);
+  AtsDevice& device = rig.add_device();
+  SharedQueue* const portal = shared ? &rig.add_shared_queue(device) : nullptr;
+  FunctionDriver& driver = rig.host_driver(device, portal);
+  ProcessParams params = small_work();
+  params.rounds = 1;
+  params.unmap = 0;
+  ProcessGroup& group = rig.host_group(params, {&driver});
+  Process& process = rig.process(group);
+  rig.at(10us, [&](Thread&) { process.start(); });
+  // The order is on its way. Somebody gives the number back, and out again.
+  rig.at(500us, [&](Thread&) {
+    PasidSpace& pasids = rig.host.kernel.pasids;
+    REQUIRE(begun.epochs.empty());
+    REQUIRE(pasids.lives().of(Pasid(1)) == 1);
+    pasids.free(1);
+    REQUIRE(pasids.alloc(&rig, {1, 1}, nullptr) == 1);
+    CHECK(pasids.lives().of(Pasid(1)) == 2);
+  });
+  rig.run();
+  CHECK(begun.epochs == std::vector<std::uint32_t>{1});
+}
+
 TEST_CASE("a process may be killed at any instant, and leaves nothing", "[process]") {
   const bool shared = GENERATE(false, true);
   bool while_at_work = false;

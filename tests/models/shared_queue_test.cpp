@@ -20,7 +20,7 @@ using Outcome = SharedQueue::End;
 
 struct SharedRig : SharedQueue::Listener {
   explicit SharedRig(const SharedQueueParams& params, std::uint32_t queues = 8)
-      : device(rig.add_ats(0, {queues, 2ns}, {})),
+      : device(rig.add_ats(0, {queues, 2ns}, {.lives = &lives})),
         queue(device, 0, params, {}, 1, rig.rig.engine.agenda()),
         cpus(rig.rig.engine, "kernel", 8) {
     for (std::uint32_t p = 0; p < 3; ++p) rig.attach(0, Pasid(p + 1), rig.space(p));
@@ -46,6 +46,7 @@ struct SharedRig : SharedQueue::Listener {
   void descriptor_ended(std::uint64_t cookie, Outcome end) override { ends[cookie].push_back(end); }
   Ps now() const { return rig.rig.engine.now().since_start(); }
 
+  PasidLives lives;
   FunctionRig rig;
   AtsDevice& device;
   SharedQueue queue;
@@ -210,4 +211,35 @@ TEST_CASE("a slice of a function uses its default PASID where none is asked for"
   });
   rig.rig.run();
   CHECK(rig.rig.ended.all.size() == 8);
+}
+
+TEST_CASE("a descriptor is of the life of its PASID in which it was sent, however long it waits",
+          "[models][queues][trace]") {
+  struct Begun final : TraceObserver {
+    void observe(const TraceEvent& event) override {
+      if (static_cast<EventKind>(event.kind) == EventKind::work_begun)
+        epochs.push_back(event.epoch);
+    }
+    bool wants_requests() const override { return false; }
+    std::vector<std::uint32_t> epochs;
+  } begun;
+  SharedRig rig({8, 1, 100ns, 100ns});
+  rig.rig.rig.tracer().start(begun);
+  rig.lives.begin(Pasid(1));
+  const auto send = [&](std::uint32_t life) {
+    SharedQueue::Descriptor descriptor = rig.descriptor(1, 100);
+    descriptor.pasid_life = life;
+    rig.queue.forget(rig.queue.submit(descriptor));
+  };
+  rig.rig.run_at(0ns, [&] {
+    send(1);
+    send(1);
+  });
+  rig.rig.run_at(300ns, [&] {
+    rig.lives.begin(Pasid(1));
+    send(2);
+    send(0);  // not told: that of the moment when it begins
+  });
+  rig.rig.run();
+  CHECK(begun.epochs == std::vector<std::uint32_t>{1, 1, 2, 2});
 }

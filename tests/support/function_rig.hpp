@@ -72,12 +72,13 @@ class FunctionRig {
     LinkParams link = {};
     AtsDevice* physical = nullptr;
     bool to_unit = false;  // its messages go to the IOMMU, not to `host`
+    const PasidLives* lives = nullptr;
   };
   AtsDevice& add_ats(std::uint32_t number, const FunctionParams& params,
                      const AtsOptions& options) {
     const DeviceFunction function = config(number, params, options.link);
     AtsHost& to = options.to_unit ? static_cast<AtsHost&>(rig.unit()) : host;
-    const AtsDevice::Wiring wiring{rig.engine.agenda(), rig.tracer(), to};
+    const AtsDevice::Wiring wiring{rig.engine.agenda(), rig.tracer(), to, options.lives};
     AtsDevice& device = options.physical == nullptr
                             ? ats_.emplace_back(function, options.ats, options.pri, wiring)
                             : ats_.emplace_back(function, options.ats, *options.physical, wiring);
