@@ -18,6 +18,7 @@ namespace {
 
 constexpr const char* slice_ending = ".slice";
 constexpr const char* part_ending = ".part";
+constexpr const char* lock_name = "lock";
 constexpr std::string_view part_magic = "vsp1";
 
 std::span<const std::byte> bytes_of(const std::string& text) {
@@ -91,6 +92,13 @@ void Slices::open(const SweepIdentity& identity, bool resume) {
     throw ConfigError(
         {directory_.string(), "", fmt::format("cannot make this directory: {}", error.message())});
   directory_ = std::filesystem::canonical(directory_);
+  if (!ours_) ours_ = FileLock::try_take(directory_ / lock_name);
+  if (!ours_) {
+    throw ConfigError({(directory_ / lock_name).string(), "",
+                       "another sweep works with this directory; expected a --shared directory (or "
+                       "--out) of this one's own, or that the other has ended: where its machine "
+                       "died and the lock did not, this file's removal"});
+  }
   // Parts without a sweep, and a sweep without slices, are left of one that has come to nothing.
   if (!std::filesystem::exists(file) || (!resume && !any())) remove_files();
   if (std::filesystem::exists(file)) {
@@ -220,6 +228,7 @@ void Slices::remove_files() const {
 
 void Slices::forget() const {
   remove_files();
+  std::filesystem::remove(directory_ / lock_name);
   std::error_code has_logs;
   std::filesystem::remove(directory_, has_logs);
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "sim/record/file_lock.hpp"
 #include "sim/sweep/journal.hpp"
 #include "sim/sweep/outcome.hpp"
 
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -26,8 +28,9 @@ class Slices {
   explicit Slices(std::filesystem::path directory) : directory_(std::move(directory)) {}
   const std::filesystem::path& directory() const { return directory_; }
 
-  // For the sweep. Makes the directory, or goes on with the one that is there. Throws ConfigError: there is
-  // one and it is not to be resumed, it is of another sweep, it cannot be made.
+  // For the sweep. Makes the directory, or goes on with the one that is there, which is then this object's until its
+  // end. Throws ConfigError: there is one and it is not to be resumed, it is of another sweep, another process
+  // works with it, it cannot be made.
   void open(const SweepIdentity& identity, bool resume);
   // Names the sweep here: no other one, and no other directory, has the same.
   const std::string& key() const { return key_; }
@@ -68,6 +71,7 @@ class Slices {
   Part read_part(const std::string& name) const;
 
   std::filesystem::path directory_;
+  std::optional<FileLock> ours_;
   std::string key_;
   std::set<std::string> seen_;  // names of parts
 };

@@ -184,6 +184,10 @@ int sweep_verb(const SweepArguments& arguments) {
     SweepIdentity begun;
     for (const auto& [key, value] : identity) begun[key] = tables.manifest(key);
     check_same_sweep(result, begun, identity);
+    if (arguments.slurm && slices.any()) {  // it was killed before it removed them
+      slices.open(identity, true);
+      slices.remove();
+    }
     return tell_complete(tables, result);
   }
   const bool on_cluster = arguments.slurm && std::filesystem::exists(slices.directory());

@@ -257,6 +257,48 @@ TEST_CASE("a shared directory that is not there is refused, and not made", "[swe
   CHECK_FALSE(std::filesystem::exists(nowhere));
 }
 
+TEST_CASE("a shared directory is one sweep's at a time", "[sweep]") {
+  const FakeSlurm slurm;
+  const Bench bench(twenty);
+  const Scratch shared;
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--shared", shared.path().string(), "--slice", "20"});
+    return on_cluster(more);
+  };
+  slurm.tasks("sleep 60");
+  const test::Program first(bench.scratch(), bench.words("first", with({})));
+  for (int i = 0; i < 2000 && !slurm.runs(1); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(slurm.runs(1));
+  const Scratch elsewhere;
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, std::vector<std::string>{"--resume"}}) {
+    const Ended second = test::Program(elsewhere, bench.words("second", with(more))).wait();
+    CHECK(second.exit_code() == 2);
+    CHECK_THAT(second.output, Catch::Contains("lock: another sweep works with this directory"));
+  }
+  first.send(SIGKILL);
+  first.wait();
+  slurm.tasks("sh $FAKE_SCRIPT");
+  CHECK(bench.run("first", with({"--resume"})).exit_code() == 0);
+  CHECK(count(bench.result("first"), "run") == 20);
+  CHECK(std::filesystem::is_empty(shared.path()));
+}
+
+TEST_CASE("slices that a whole sweep has left go when one goes on with it", "[sweep]") {
+  const FakeSlurm slurm;
+  const Bench bench(twenty);
+  const std::filesystem::path slices = bench.result("out").parent_path() / "sweep.slices";
+  const std::filesystem::path kept = bench.scratch() / "kept";
+  slurm.tasks(fmt::format("cp -r {} {}; sh $FAKE_SCRIPT", slices.string(), kept.string()));
+  REQUIRE(bench.run("out", on_cluster({"--slice", "20"})).exit_code() == 0);
+  std::filesystem::rename(kept, slices);
+  const Ended ended = bench.run("out", on_cluster({"--resume"}));
+  CHECK(ended.exit_code() == 0);
+  CHECK_THAT(ended.output, Catch::Contains("complete"));
+  CHECK_FALSE(std::filesystem::exists(slices));
+}
+
 TEST_CASE("a run that takes its task with it is at last alone, and becomes a failed row",
           "[sweep]") {
   const FakeSlurm slurm;

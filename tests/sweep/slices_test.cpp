@@ -10,6 +10,7 @@
 #include "tests/support/scratch.hpp"
 
 #include <fstream>
+#include <optional>
 #include <string>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -113,12 +114,16 @@ TEST_CASE("a damaged part is told and counts as none", "[sweep]") {
 
 TEST_CASE("slices are gone on with by the same sweep, when it wants to", "[sweep]") {
   const Scratch scratch;
-  Slices begun(scratch / "slices");
-  begun.open(identity, false);
+  std::string key;
+  {
+    Slices begun(scratch / "slices");
+    begun.open(identity, false);
+    key = begun.key();
+  }
   Slices again(scratch / "slices");
   CHECK(refusal_of(again, identity, false).empty());  // nothing has been submitted
-  CHECK(again.key() == begun.key());
-  begun.write_slice(0, {0});
+  CHECK(again.key() == key);
+  again.write_slice(0, {0});
   CHECK_THAT(refusal_of(again, identity, false),
              Catch::Contains("holds 1 slices") && Catch::Contains("--resume"));
   CHECK(refusal_of(again, identity, true).empty());
@@ -128,20 +133,40 @@ TEST_CASE("slices are gone on with by the same sweep, when it wants to", "[sweep
              Catch::Contains("program_version") && Catch::Contains("was 1 and is now 2"));
   Slices elsewhere(scratch / "elsewhere");
   elsewhere.open(identity, false);
-  CHECK(elsewhere.key() != begun.key());
+  CHECK(elsewhere.key() != key);
+}
+
+TEST_CASE("slices are one sweep's at a time, whichever it is", "[sweep]") {
+  const Scratch scratch;
+  std::optional<Slices> first(scratch / "slices");
+  first->open(identity, false);
+  first->write_slice(0, {0});
+  Slices second(scratch / "slices");
+  SweepIdentity other = identity;
+  other["program_version"] = "2";
+  const bool same = GENERATE(true, false);
+  CHECK_THAT(refusal_of(second, same ? identity : other, same),
+             Catch::Contains("slices/lock: another sweep works with this directory") &&
+                 Catch::Contains("--shared"));
+  CHECK(first->any());
+  SECTION("until it is killed") { first.reset(); }
+  SECTION("until it removes them") { first->remove(); }
+  CHECK(refusal_of(second, identity, true).empty());
+  CHECK(second.any() == !first);
 }
 
 TEST_CASE("what is left of a sweep that has come to nothing is no other one's", "[sweep]") {
   const Scratch scratch;
-  Slices before(scratch / "slices");
-  before.open(identity, false);
-  CHECK_FALSE(before.any());
+  std::optional<Slices> before(scratch / "slices");
+  before->open(identity, false);
+  CHECK_FALSE(before->any());
+  before.reset();
   SweepIdentity other = identity;
   other["program_version"] = "2";
   // No slice was handed out.
   Slices next(scratch / "slices");
   CHECK(refusal_of(next, other, false).empty());
-  CHECK_THAT(refusal_of(before, identity, true), Catch::Contains("was 2 and is now 1"));
+  CHECK_THAT(refusal_of(next, identity, true), Catch::Contains("was 2 and is now 1"));
   // A task that was cancelled has written once more.
   next.write_slice(0, {0});
   CHECK(next.any());
